@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a host gives to mm: the whole of the porting interface.
+ *
+ * A host writes mm/port/NAME/mvm_config.h (found as <mvm_config.h>) with three structures,
+ *
+ *	struct mvmh_pmap	an address space's translation tables
+ *	struct mvmh_tlb		a batch of translations that were removed or reduced
+ *	struct mvmh_lock	a lock with bounded holds
+ *
+ * and the 24 functions below.  A hook that is hot may be a `static inline` in mvm_config.h, which
+ * then also says `#define mvmh_NAME mvmh_NAME`.
+ *
+ * Rules that hold for every hook:
+ *  - "Under a lock" means: mm may hold one or two mvmh_locks.  Such a hook neither sleeps nor
+ *    reclaims nor calls back into mm.
+ *  - mm calls no hook from an interrupt.
+ *  - A hook uses at most what its comment says; mm checks every failure that it may report.
+ *
+ * Locks are spin-like: mm holds one over at most MVM_HOLD_PAGES pages' worth of work, and only
+ * mvmh_wait() sleeps, which releases it.  A sleep lock serves as well.
+ */
+#pragma once
+
+#include <mm/types.h>
+#include <mvm_config.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The most pages that one hold of a lock covers. */
+#define MVM_HOLD_PAGES 64
+
+struct mvmh_pmap;
+struct mvmh_tlb;
+struct mvmh_lock;
+
+/* --- Frames (1-3) ------------------------------------------------------------------------- */
+
+/*
+ * Give 2^order physically contiguous frames, aligned to their size, contents undefined.  Returns
+ * the first frame's number or MVM_NO_FRAME.  Under a lock.  mm asks for order 0 only, unless the
+ * host's configuration allows large pages.
+ */
+#ifndef mvmh_frame_alloc
+mvm_frame_t mvmh_frame_alloc(unsigned order);
+#endif
+
+/* Take them back; no translation anywhere, stale ones included, reaches them.  Under a lock. */
+#ifndef mvmh_frame_free
+void mvmh_frame_free(mvm_frame_t frame, unsigned order);
+#endif
+
+/* Free frames now; the total that the host manages in *total.  An estimate is enough. */
+#ifndef mvmh_frame_count
+size_t mvmh_frame_count(size_t *total);
+#endif
+
+/* --- Windows: mm looks into a frame (4-5) -------------------------------------------------- */
+
+/*
+ * A kernel address at which the frame's bytes are readable and writable until unmapped.  At most
+ * two windows are live a thread, for a short time, never over a sleep.  Cannot fail.  A host with
+ * a direct map computes an address.
+ */
+#ifndef mvmh_window_map
+void *mvmh_window_map(mvm_frame_t frame);
+#endif
+#ifndef mvmh_window_unmap
+void mvmh_window_unmap(void *window);
+#endif
+
+/* --- Metadata pages: where mm keeps its own structures (6-7) ------------------------------- */
+
+/*
+ * One zeroed page, permanently mapped, aligned to its size; NULL when there is none.  Under a
+ * lock.
+ */
+#ifndef mvmh_meta_alloc
+void *mvmh_meta_alloc(void);
+#endif
+#ifndef mvmh_meta_free
+void mvmh_meta_free(void *page);
+#endif
+
+/* --- Translation (8-14) -------------------------------------------------------------------- */
+
+/*
+ * Make the tables of an empty space; *pmap is zeroed memory inside mm's space.  0 or
+ * -MVM_ENOMEM.  May sleep.
+ */
+#ifndef mvmh_pmap_create
+int mvmh_pmap_create(struct mvmh_pmap *pmap) MVM_MUST_CHECK;
+#endif
+
+/* Free the tables.  Nothing is mapped any more and no hart runs in the space.  May sleep. */
+#ifndef mvmh_pmap_destroy
+void mvmh_pmap_destroy(struct mvmh_pmap *pmap);
+#endif
+
+/*
+ * Map 2^order frames at va with these rights (MVM_READ is implied by MVM_WRITE where the machine
+ * wants that).  The entry at va is empty, or maps the same frame with fewer or equal rights: an
+ * entry never changes its frame in place.  0, or -MVM_ENOMEM when a table cannot be had: nothing
+ * changed, and mm drops its lock, reclaims and tries again.  Makes the translation visible to the
+ * calling hart; other harts may take a spurious fault.  Under the space's lock.
+ */
+#ifndef mvmh_pmap_enter
+int mvmh_pmap_enter(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights,
+	unsigned order) MVM_MUST_CHECK;
+#endif
+
+/*
+ * Remove whatever is mapped in [start, end) and note it in the batch.  Costs what is mapped, not
+ * the length: empty tables are skipped whole.  Under the space's lock.
+ */
+#ifndef mvmh_pmap_remove
+void mvmh_pmap_remove(
+	struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end, struct mvmh_tlb *batch);
+#endif
+
+/*
+ * Reduce what is mapped in [start, end) to at most these rights (0 is not allowed: remove) and
+ * note it in the batch.  Never adds a right.  Under the space's lock.
+ */
+#ifndef mvmh_pmap_protect
+void mvmh_pmap_protect(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end, unsigned rights,
+	struct mvmh_tlb *batch);
+#endif
+
+/*
+ * Was the page at va used through this space since the last call?  Clears the mark.  A host that
+ * cannot tell returns false.  Stale translations may hide a later use: no flush is wanted.  Under
+ * the space's lock.
+ */
+#ifndef mvmh_pmap_test_and_clear
+bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va);
+#endif
+
+/*
+ * Make every hart forget what the batch holds, and empty it.  A batch starts zeroed, belongs to
+ * one pmap and is filled under that space's lock; this call comes after the lock was released,
+ * and may wait: a host without inter-processor interrupts waits until each other hart has passed
+ * its flush on the way to user mode.
+ */
+#ifndef mvmh_tlb_sync
+void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
+#endif
+
+/* --- Locks and waiting (15-19) ------------------------------------------------------------- */
+
+/* `rank` orders the locks of mm: one with a lower rank is taken first. */
+enum mvmh_rank { MVMH_RANK_SPACE, MVMH_RANK_OBJECT, MVMH_RANK_PAGE, MVMH_RANK_N };
+
+#ifndef mvmh_lock_init
+void mvmh_lock_init(struct mvmh_lock *lock, enum mvmh_rank rank);
+#endif
+#ifndef mvmh_lock
+void mvmh_lock(struct mvmh_lock *lock);
+#endif
+#ifndef mvmh_unlock
+void mvmh_unlock(struct mvmh_lock *lock);
+#endif
+
+/*
+ * Release the lock, sleep until mvmh_wake(chan), take the lock again; a wake-up after the release
+ * is never lost.  Spurious returns are allowed: mm loops.  With `killable`, return -MVM_EINTR
+ * (lock held again) once the calling thread must die; otherwise 0.  Exactly this one lock is held.
+ */
+#ifndef mvmh_wait
+int mvmh_wait(const void *chan, struct mvmh_lock *lock, bool killable) MVM_MUST_CHECK;
+#endif
+
+/* Wake all that wait on chan.  Called with no lock of mm held. */
+#ifndef mvmh_wake
+void mvmh_wake(const void *chan);
+#endif
+
+/* --- Odds and ends (20-24) ----------------------------------------------------------------- */
+
+/* A small number for the running hart, below MVMH_MAX_HARTS; a hint, it may be stale at once. */
+#ifndef mvmh_cpu
+unsigned mvmh_cpu(void);
+#endif
+
+/* Monotonic nanoseconds, for statistics and the event ring. */
+#ifndef mvmh_now
+uint64_t mvmh_now(void);
+#endif
+
+/* 64 random bits, for address-space randomization; a constant where none is wanted. */
+#ifndef mvmh_entropy
+uint64_t mvmh_entropy(void);
+#endif
+
+/* One line of text without a newline.  Under a lock. */
+#ifndef mvmh_log
+void mvmh_log(const char *line);
+#endif
+
+/* An invariant of mm is broken.  Does not return. */
+#ifndef mvmh_panic
+void mvmh_panic(const char *why) __attribute__((noreturn));
+#endif
+
+#ifdef __cplusplus
+}
+#endif

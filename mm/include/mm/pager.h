@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Objects and their pagers: how mm asks for the contents of a file, a device, or anything else
+ * that has pages, and how it gives changed pages back.
+ *
+ * mm owns pages: lookup, state, dirty marks, translations.  A pager fills and writes them.  It
+ * sees a page as an opaque handle with a frame number and an index.
+ *
+ * The state of a cached page:
+ *
+ *	             fill                 first store: make_writable
+ *	  (absent) --------> CLEAN ------------------------------------> DIRTY
+ *	     ^      BUSY      ^  |                                        |  ^
+ *	     |                |  | evicted, truncated                 write  | store meanwhile,
+ *	     +----------------|--+                                        v  | or write failed
+ *	                      +------------------------------------- WRITEBACK
+ *	                                  write succeeded
+ *
+ * BUSY (the contents or the identity are changing) keeps everybody out; WRITEBACK keeps nobody
+ * out: a store during the write makes the page DIRTY again.
+ *
+ * Lifetime.  An object is counted: areas that map it, whoever looked it up, and its dirty pages
+ * (as a whole) hold references.  At zero, release() runs, in a context that may sleep.  Its clean
+ * pages stay in the cache, without holding the object, until the owner calls
+ * mvm_object_destroy() or takes a new reference with mvm_object_ref() (only whoever excludes
+ * destruction, by a lock of its own, may raise the count from zero).
+ */
+#pragma once
+
+#include <mm/error.h>
+#include <mm/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mvm_object;
+struct mvm_page;
+
+/* fill() or write() has begun and will end with mvm_fill_done() or mvm_write_done(). */
+#define MVM_PENDING 1
+
+enum {
+	MVM_WRITE_SYNC = 1,    /* somebody waits: data must be on the medium's way, no batching */
+	MVM_WRITE_RECLAIM = 2, /* called to get memory: allocate without reclaim */
+};
+
+/*
+ * The operations.  In all of them no lock of mm is held, so all may sleep, except where a line
+ * says otherwise; none is called from an interrupt.  `obj` is referenced by the caller.
+ */
+struct mvm_pager_ops {
+	/*
+	 * Read `n` pages of consecutive indexes from `index` on.  They are BUSY and belong to the
+	 * pager until done.  Bytes past the object's size, and holes, are zeroed.  Must not take a
+	 * lock under which file data is read or written by system calls (the inode lock): a fault
+	 * may come from inside such a call.
+	 * 0; MVM_PENDING; -MVM_EIO, -MVM_ENOMEM: the pages hold nothing and mm drops them.
+	 * Required.
+	 */
+	int (*fill)(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
+		unsigned n);
+
+	/*
+	 * A clean page of a shared mapping is about to be stored to for the first time (or written
+	 * by mvm_pc_write()).  Reserve whatever writing it back will need, in memory only: start no
+	 * transaction, sleep on no page.  The page is referenced, not BUSY.  Idempotent: one
+	 * reservation a page; mm returns it with unreserve() or by a successful write().
+	 * 0; -MVM_ENOSPC, -MVM_EIO: the store ends in SIGBUS; -MVM_EAGAIN: mm drops
+	 * everything, calls settle() and the access is tried again.
+	 * NULL: always allowed.
+	 */
+	int (*make_writable)(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page);
+
+	/*
+	 * A reserved page leaves the object unwritten (truncate, punch, destroy).  Does not sleep.
+	 * NULL when make_writable reserves nothing.
+	 */
+	void (*unreserve)(struct mvm_object *obj, mvm_pgoff_t index);
+
+	/*
+	 * make_writable said -MVM_EAGAIN.  May sleep and commit.  Takes no inode lock.
+	 * 0: try again; -MVM_ENOSPC, -MVM_EIO: give up with that.  NULL: as if -MVM_EIO.
+	 */
+	int (*settle)(struct mvm_object *obj);
+
+	/*
+	 * Write back a run of n pages from `index` on, all under WRITEBACK.  Bytes past the
+	 * object's size are not promised to the medium.  After success the bytes read back after a
+	 * crash once the pager's own commit (fsync) has followed.
+	 * 0; MVM_PENDING; -MVM_EIO, -MVM_ENOSPC, ...: all n are DIRTY again.
+	 * Required when pages can become dirty.
+	 */
+	int (*write)(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
+		unsigned n, unsigned flags);
+
+	/*
+	 * The last reference is gone.  The owner may destroy the object now or keep it, with its
+	 * clean pages, for the next user.  NULL: mm destroys it.
+	 */
+	void (*release)(struct mvm_object *obj);
+};
+
+/*
+ * Make an object of `size_bytes` with one reference.  `owner` is the pager's own.
+ * -MVM_ENOMEM.
+ */
+int mvm_object_new(const struct mvm_pager_ops *ops, void *owner, uint64_t size_bytes,
+	struct mvm_object **out) MVM_MUST_CHECK;
+
+/* Anonymous memory that several spaces share; pages appear zeroed on first use. */
+int mvm_object_new_shared_anon(uint64_t size_bytes, struct mvm_object **out) MVM_MUST_CHECK;
+
+/*
+ * Physical memory of a device: page i is frame `first + i`.  Never cached, dirty or freed by mm.
+ */
+int mvm_object_new_device(
+	mvm_frame_t first, uint64_t size_bytes, struct mvm_object **out) MVM_MUST_CHECK;
+
+void mvm_object_ref(struct mvm_object *obj);
+
+/* May call release(), hence may sleep; no lock of mm held. */
+void mvm_object_unref(struct mvm_object *obj);
+
+/*
+ * Free the object and its pages, dirty ones included (their reservations are returned).  The
+ * count is zero, nothing maps it, nobody can look it up.  Waits for write-back under way.
+ */
+void mvm_object_destroy(struct mvm_object *obj);
+
+void *mvm_object_owner(const struct mvm_object *obj);
+uint64_t mvm_object_size(struct mvm_object *obj);
+
+/* What a pager may ask of a page that it was handed. */
+mvm_frame_t mvm_page_frame(const struct mvm_page *page);
+mvm_pgoff_t mvm_page_index(const struct mvm_page *page);
+
+/* The end of a pending fill or write, for all its pages together; in thread context. */
+void mvm_fill_done(struct mvm_object *obj, struct mvm_page *const *pages, unsigned n, int err);
+void mvm_write_done(struct mvm_object *obj, struct mvm_page *const *pages, unsigned n, int err);
+
+#ifdef __cplusplus
+}
+#endif

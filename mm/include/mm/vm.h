@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What mm offers to a host kernel: spaces, the calls that shape them, and faults.
+ *
+ * Every function returns 0 or a negative MVM_E... unless its comment says otherwise, may sleep,
+ * and is called with no lock of mm held and no host lock that an upcall (a hook, a pager) could
+ * want: in particular no lock of a file system (the copies of mm/pagecache.h excepted) and no
+ * spin lock.  Any number of threads may call into one space at once.
+ *
+ * Addresses and lengths are bytes; ranges are [start, end) with start and end on page boundaries
+ * unless a comment says otherwise.  A call that fails leaves the space as it was, unless its
+ * comment says otherwise.
+ */
+#pragma once
+
+#include <mm/error.h>
+#include <mm/pager.h>
+#include <mm/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised with every incompatible change of a public header. */
+#define MVM_VERSION 1
+
+struct mvm_space;
+struct mvmh_pmap;
+
+/* --- Life ---------------------------------------------------------------------------------- */
+
+/* Once, before anything else, on one hart. */
+int mvm_init(void) MVM_MUST_CHECK;
+
+/* An empty space for addresses [low, high). -MVM_ENOMEM. */
+int mvm_space_new(mvm_vaddr_t low, mvm_vaddr_t high, struct mvm_space **out) MVM_MUST_CHECK;
+
+/*
+ * A copy of the space: private memory copy-on-write, shared mappings shared.  Map calls and
+ * faults that would copy wait until the parent's entries are write-protected everywhere; other
+ * threads of the parent go on otherwise.  -MVM_ENOMEM: no child, parent unchanged.
+ */
+int mvm_space_fork(struct mvm_space *parent, struct mvm_space **child) MVM_MUST_CHECK;
+
+/*
+ * References.  The last mvm_space_unref() unmaps everything (dirty file pages go to the cache and
+ * their write-back is started, not awaited) and frees the space.  No hart may run in it then.
+ */
+void mvm_space_ref(struct mvm_space *space);
+void mvm_space_unref(struct mvm_space *space);
+
+/*
+ * Unmap everything now although references remain; further maps and faults fail (a process that
+ * died while a debugger looks on).
+ */
+void mvm_space_kill(struct mvm_space *space);
+
+/* The host's tables, to switch to. */
+struct mvmh_pmap *mvm_space_pmap(struct mvm_space *space);
+
+/* --- The map calls ------------------------------------------------------------------------- */
+
+enum mvm_map_flags {
+	MVM_MAP_SHARED = 1 << 0,          /* stores reach the object; else copy-on-write */
+	MVM_MAP_FIXED = 1 << 1,           /* at addr, replacing what is there */
+	MVM_MAP_FIXED_NOREPLACE = 1 << 2, /* at addr, -MVM_EEXIST if anything is there */
+	MVM_MAP_GROWSDOWN = 1 << 3,       /* a stack: grows down on faults, up to `limit` bytes */
+	MVM_MAP_POPULATE = 1 << 4,        /* prefault; failure to do so is no failure of the call */
+	MVM_MAP_NORESERVE = 1 << 5,       /* noted only */
+};
+
+struct mvm_map {
+	mvm_vaddr_t addr; /* in: hint, or the place with FIXED; out: where it is */
+	size_t bytes;     /* rounded up to pages; not 0 */
+	unsigned rights, max_rights;
+	unsigned flags;
+	struct mvm_object *object; /* NULL: anonymous.  mm takes its own reference. */
+	mvm_pgoff_t offset_pages;  /* of addr in the object */
+	size_t limit;              /* GROWSDOWN: the most that the area may span, bytes */
+	size_t total_limit_pages;  /* fail with -MVM_ENOMEM above it in all (RLIMIT_AS); 0: none */
+};
+
+/*
+ * Map.  -MVM_EINVAL (bytes 0, FIXED and not on a page boundary), -MVM_ENOMEM (no place, outside
+ * the space, the limit), -MVM_EEXIST, -MVM_EACCES (rights beyond max_rights), -MVM_EFBIG
+ * (offset and length overflow).  Nothing is read, no frame is taken, unless POPULATE.
+ */
+int mvm_map(struct mvm_space *space, struct mvm_map *map) MVM_MUST_CHECK;
+
+/*
+ * Unmap [addr, addr + bytes), holes included.  -MVM_EINVAL; -MVM_ENOMEM when splitting an area
+ * needs memory that is not there.  Returns after the last stale translation is gone.
+ */
+int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes) MVM_MUST_CHECK;
+
+/*
+ * Set rights.  -MVM_ENOMEM: part of the range is not mapped (as Linux does it, areas before the
+ * hole have changed); -MVM_EACCES: beyond an area's maximum rights.
+ */
+int mvm_protect(
+	struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned rights) MVM_MUST_CHECK;
+
+enum { MVM_SYNC_WAIT = 1, MVM_SYNC_INVALIDATE = 2 };
+
+/*
+ * Write back the dirty pages of the shared objects mapped in the range and, with WAIT, wait.
+ * The file system's own commit (fsync) is the host's to call through `commit` for each object of
+ * the range, with nothing held; NULL where there is none.  -MVM_ENOMEM for holes (after doing the
+ * rest), -MVM_EIO.
+ */
+int mvm_sync(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned flags,
+	int (*commit)(struct mvm_object *obj)) MVM_MUST_CHECK;
+
+/* Grow or shrink the heap area from `start`; `old_end` is what the host holds as its end.
+ * Page-granular ends.  -MVM_ENOMEM: something is in the way, or the limit. */
+int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm_vaddr_t new_end,
+	size_t total_limit_pages) MVM_MUST_CHECK;
+
+/* --- Faults -------------------------------------------------------------------------------- */
+
+/* How a fault ends.  Everything but OK and RETRY is a signal for the thread. */
+enum mvm_fault_result {
+	MVM_FAULT_OK,
+	MVM_FAULT_MAPERR, /* SIGSEGV: no area there, or the space is dying */
+	MVM_FAULT_ACCERR, /* SIGSEGV: the area forbids this access */
+	MVM_FAULT_BUS,    /* SIGBUS: past the object's size, an I/O error, no space */
+	MVM_FAULT_NOMEM,  /* no memory even after reclaim: the host decides who dies */
+	MVM_FAULT_KILLED, /* the thread must die; let it */
+};
+
+/* Handle a fault at va (any byte).  `access` is one of MVM_READ, MVM_WRITE, MVM_EXEC. */
+enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access);
+
+/*
+ * Make [va, va + bytes) present for the access, as faults would.  Any byte addresses.
+ * -MVM_EFAULT where a fault would be a signal; -MVM_EINTR.
+ */
+int mvm_prefault(
+	struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned access) MVM_MUST_CHECK;
+
+/*
+ * Read or write another space's memory (exec's arguments, a debugger).  Any byte addresses;
+ * `access` rights are checked against the areas, unless `force`, which writes private copies of
+ * read-only areas.  -MVM_EFAULT after a partial copy.
+ */
+int mvm_space_read(struct mvm_space *space, mvm_vaddr_t va, void *to, size_t bytes) MVM_MUST_CHECK;
+int mvm_space_write(struct mvm_space *space, mvm_vaddr_t va, const void *from, size_t bytes,
+	bool force) MVM_MUST_CHECK;
+
+/*
+ * Pin the page at va for I/O or a futex, present and (for MVM_WRITE) exclusive; fork copies held
+ * pages at once.  mvm_release() undoes one hold.
+ */
+struct mvm_hold {
+	struct mvm_page *page;
+	mvm_frame_t frame;
+};
+int mvm_hold(struct mvm_space *space, mvm_vaddr_t va, unsigned access,
+	struct mvm_hold *hold) MVM_MUST_CHECK;
+void mvm_release(struct mvm_hold *hold);
+
+/*
+ * The identity of a word of memory, equal for all who share it: object and byte offset for
+ * shared mappings, space and address for private ones.
+ */
+struct mvm_key {
+	const void *what;
+	uint64_t where;
+};
+int mvm_futex_key(struct mvm_space *space, mvm_vaddr_t va, struct mvm_key *key) MVM_MUST_CHECK;
+
+/* --- Memory pressure ----------------------------------------------------------------------- */
+
+/*
+ * Try to free `want` frames: clean cached pages first, by the replacement policy; dirty ones are
+ * written back and become candidates later.  Returns how many were freed.  Called by mm itself on
+ * failure, and by the host's reclaim thread when free frames run low.
+ */
+size_t mvm_reclaim(size_t want);
+
+/*
+ * Write back what is dirty in all objects that have been so for at least age_ns (0: all), and
+ * wait if asked to.  For the host's write-back thread and for sync(2).
+ */
+int mvm_writeback(uint64_t age_ns, bool wait) MVM_MUST_CHECK;
+
+/* --- Looking ------------------------------------------------------------------------------- */
+
+struct mvm_area_info {
+	mvm_vaddr_t start, end;
+	unsigned rights, max_rights, flags;
+	struct mvm_object *object; /* referenced: the caller unrefs it; NULL: anonymous */
+	mvm_pgoff_t offset_pages;
+};
+
+/*
+ * The first area that ends above `from`.  False when there is none.  Takes the space's lock for
+ * the one lookup: a walk sees each area that is there throughout.
+ */
+bool mvm_area_next(struct mvm_space *space, mvm_vaddr_t from, struct mvm_area_info *info);
+
+/* Pages of [start, end) that are resident, and those of them that are this space's alone. */
+struct mvm_residency {
+	size_t resident_pages, anon_pages, dirty_pages;
+};
+void mvm_residency(
+	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, struct mvm_residency *out);
+
+/* The entry of the translation and the state of the page at va as one line of text, for the
+ * report of a fatal fault.  Returns the length, cut to `bytes`. */
+size_t mvm_describe(struct mvm_space *space, mvm_vaddr_t va, char *text, size_t bytes);
+
+struct mvm_space_stats {
+	uint64_t areas, mapped_pages, anon_pages, faults, major_faults;
+};
+void mvm_space_stats(struct mvm_space *space, struct mvm_space_stats *out);
+
+struct mvm_stats {
+	uint64_t free_frames, total_frames;
+	uint64_t anon_pages, cached_pages, dirty_pages, writeback_pages, meta_pages;
+	uint64_t faults, major_faults, cow_copies, cow_reuses, zero_fills, fault_retries;
+	uint64_t fills, filled_pages, writes, written_pages;
+	uint64_t reclaim_scanned, reclaim_freed, shootdowns;
+	uint64_t spaces, areas, objects;
+};
+void mvm_stats(struct mvm_stats *out);
+
+/* --- Tracing ------------------------------------------------------------------------------- */
+
+/* Stable numbers: the schema's version rises when one changes its meaning. */
+#define MVM_TRACE_VERSION 1
+enum mvm_trace_event {
+	MVM_TRACE_MAP = 1,   /* a: end	     b: rights, flags */
+	MVM_TRACE_UNMAP,     /* a: end */
+	MVM_TRACE_PROTECT,   /* a: end	     b: rights */
+	MVM_TRACE_FAULT,     /* a: access: a fault begins ("trap") */
+	MVM_TRACE_AREA,      /* a: start     b: end: the area that was found */
+	MVM_TRACE_ANON,      /* a: frame: the anon layer has the page */
+	MVM_TRACE_OBJECT,    /* a: index     b: frame or MVM_NO_FRAME: the object was asked */
+	MVM_TRACE_FILL,      /* a: index     b: pages: the pager reads */
+	MVM_TRACE_ZERO,      /* a: frame */
+	MVM_TRACE_COPY,      /* a: from	     b: to */
+	MVM_TRACE_WRITABLE,  /* a: index     b: error: make_writable */
+	MVM_TRACE_PTE,       /* a: frame     b: rights: installed */
+	MVM_TRACE_RETRY,     /* a: reason */
+	MVM_TRACE_FAULT_END, /* a: enum mvm_fault_result  b: nanoseconds */
+	MVM_TRACE_EVICT,     /* a: index     b: frame */
+	MVM_TRACE_WRITEBACK, /* a: index     b: pages */
+	MVM_TRACE_SHOOTDOWN, /* a: end */
+	MVM_TRACE_FORK,      /* a: the child's tag */
+};
+
+struct mvm_trace_record {
+	uint64_t time_ns;
+	uint16_t event, hart;
+	uint32_t tag; /* the space's, set by the host (a process id) */
+	uint64_t va, a, b;
+};
+
+/* The number that marks the space's records; inherited by fork until set again. */
+void mvm_space_set_tag(struct mvm_space *space, uint32_t tag);
+
+/* Which spaces are traced (inherited by fork). */
+void mvm_trace_enable(struct mvm_space *space, bool on);
+
+/*
+ * Take up to n records, oldest first; *lost counts those overwritten since the last call.  Returns
+ * how many.
+ */
+size_t mvm_trace_read(struct mvm_trace_record *to, size_t n, uint64_t *lost);
+
+/* --- Proving ------------------------------------------------------------------------------- */
+
+/* Check every invariant of a space, and of all mm; panics through the host on a broken one. */
+void mvm_check_space(struct mvm_space *space);
+void mvm_check(void);
+
+/*
+ * A conformance run for a new host, to be called at boot after mvm_init().  Reports each check
+ * through mvmh_log(); returns how many failed.
+ */
+unsigned mvm_host_selftest(void);
+
+#ifdef __cplusplus
+}
+#endif
