@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads as arch sees them: a kernel stack, saved registers, FPU state, a way into user mode.
+ *
+ * The kernel's struct thread has struct arch_thread as first member.
+ *
+ * FPU state belongs to users; kernel code never touches it. It is saved when a thread that changed
+ * it is switched out, and loaded at the thread's first FPU instruction after it was switched in,
+ * unless the hart's registers still hold it. A thread that never uses the FPU never pays.
+ */
+#pragma once
+
+#include <arch/types.h>
+#include <arch_impl/context.h> /* struct arch_context, struct arch_fpu */
+
+struct trapframe;
+struct pmap;
+
+/* Bits of arch_thread.work. Any bit set: the return to user mode takes the slow way. */
+#define ARCH_WORK_TRACE 1u /* system calls go through syscall_traced() */
+#define ARCH_WORK_FRAME 2u /* all registers must be reloaded from the frame; cleared by arch */
+#define ARCH_WORK_FIRST 4u /* this and all higher bits are the kernel's: cleared by it */
+
+struct arch_thread {
+	struct arch_context context; /* callee-saved registers while switched out */
+	uint32_t work;               /* atomic; ARCH_WORK_ bits */
+	uint32_t fpu_hart;           /* hart whose registers may hold the FPU state, or ~0 */
+	vaddr_t stack_top;           /* top of the kernel stack; the user trapframe is just below */
+	struct arch_fpu *fpu; /* NULL: a kernel thread, or a user thread that owns no state */
+};
+
+/* The user trapframe of a thread. */
+struct trapframe *arch_thread_frame(struct arch_thread *t);
+/* That of the running thread. */
+struct trapframe *user_frame(void);
+
+/*
+ * Prepare t to begin at entry(arg) on the stack whose top is given. entry() is reached as if from
+ * arch_switch(), with interrupts off, and must not return.
+ */
+void arch_thread_init(struct arch_thread *t, vaddr_t stack_top, void (*entry)(void *), void *arg);
+
+/*
+ * Switch from prev to next, on this hart, with interrupts off. Returns in next, with the thread
+ * that ran on this hart just before: what its caller wants to finish for that one it does then.
+ */
+struct arch_thread *arch_switch(struct arch_thread *prev, struct arch_thread *next);
+
+/* Leave for user mode with the registers in the thread's own frame. Never returns. */
+_Noreturn void arch_enter_user(void);
+
+/*
+ * FPU. The state of a new user thread is arch_fpu_init()ed memory of sizeof(struct arch_fpu) that
+ * the kernel allocates (t->fpu). exec resets it with arch_fpu_reset(); fork copies it.
+ */
+void arch_fpu_reset(struct arch_thread *self);
+void arch_fpu_copy(struct arch_thread *to, struct arch_thread *from_self);
+/* Before t's memory goes: no hart thinks that it holds its state. */
+void arch_fpu_forget(struct arch_thread *t);
+
+/*
+ * Signal frames: the machine part, in the ABI's layout (offset 176 of struct ucontext). Save fills
+ * all of *sc from the running thread's frame and FPU; restore is the reverse and -EINVAL when *sc
+ * holds what no user may have. Restore marks the frame changed.
+ */
+struct arch_sigcontext {
+	uint64_t regs[32]; /* pc, then x1 to x31 */
+	uint64_t f[32];
+	uint32_t fcsr;
+	uint32_t unused[3];
+	uint8_t reserved[256];
+} __attribute__((aligned(16)));
+
+void arch_sigcontext_save(struct arch_sigcontext *sc);
+int arch_sigcontext_restore(const struct arch_sigcontext *sc);
+
+/* The instructions of the sigreturn trampoline, for a page that user mode can read and execute. */
+extern const uint8_t arch_sigreturn_code[];
+extern const size_t arch_sigreturn_code_bytes;

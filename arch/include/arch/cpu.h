@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One hart: who am I, interrupts on and off, waiting, ordering, counters.
+ *
+ * arch keeps what its assembly needs of a hart in struct arch_cpu; the kernel's struct cpu has it
+ * as first member. A dedicated register points to the running hart's struct at all times in the
+ * kernel; it changes under a thread whenever the thread may migrate, so hold preemption or
+ * interrupts off while using what arch_cpu() returned.
+ */
+#pragma once
+
+#include <arch/types.h>
+
+struct arch_thread;
+struct trapframe;
+
+struct arch_cpu {
+	uint64_t scratch[2];        /* trap entry's two free registers */
+	vaddr_t user_frame;         /* where a trap from user mode builds its trapframe */
+	struct arch_thread *thread; /* the running thread */
+	vaddr_t panic_stack;        /* top of the stack used when the thread's own has overflowed */
+	uint32_t preempt_off;       /* > 0: the running thread stays on this hart */
+	uint32_t resched;           /* the running thread should give way; set only by this hart */
+	uint32_t index;             /* 0 .. harts - 1 */
+	uint32_t irq_depth;         /* > 0: in an interrupt handler */
+	uint64_t hart_id;           /* the firmware's name for it */
+	struct arch_thread *fpu_of; /* whose FPU state the registers hold; NULL: nobody's */
+	struct pmap *pmap;          /* the active one */
+};
+
+#include <arch_impl/cpu.h>
+
+/*
+ * Supplied by arch_impl/cpu.h, all inline:
+ *
+ * struct arch_cpu *arch_cpu(void)     the running hart; stable only while it cannot be left
+ * uint64_t irq_save(void)             interrupts off; returns what irq_restore() wants
+ * void irq_restore(uint64_t)          back to what irq_save() found
+ * void irq_enable(void)
+ * void irq_disable(void)
+ * bool irq_enabled(void)
+ * void cpu_wait(void)                 wait for an interrupt. Called with interrupts off: one that
+ * is pending, or becomes so, ends the wait without being taken, so a check made before the call
+ * cannot be outrun void cpu_relax(void)                a hint inside a spin loop void
+ * fence_full(void)               orders all memory accesses before against all after void
+ * fence_io(void)                 orders memory and device accesses against each other uint64_t
+ * cpu_time(void)             ticks of the system-wide clock (see clock_hz of the kernel) uint64_t
+ * cpu_cycles(void) uint64_t cpu_instret(void)          instructions retired by this hart void
+ * preempt_disable(void)          the thread stays on this hart; nests void
+ * preempt_enable_no_check(void)  undoes it without looking whether to give way struct arch_thread
+ * *arch_current(void)   the running thread; always safe to call
+ */
+
+/* Hart features, from the device tree's ISA string. Called once by each hart as it starts. */
+void arch_cpu_init(struct arch_cpu *cpu);
+
+/* Let user mode read time, cycle and instret: part of arch_cpu_init(). */
+
+/* AT_HWCAP for user programs: one bit a base extension letter. */
+uint64_t arch_hwcap(void);
+
+/*
+ * Where a secondary hart begins: call with the arch_cpu it shall be and the stack it shall use.
+ * Returns 0 or -errno (-ENODEV: the firmware does not know that hart). The hart enters
+ * arch_secondary_main() (an upcall) with interrupts off and the kernel's page tables active.
+ */
+int arch_cpu_start(struct arch_cpu *cpu, vaddr_t stack_top);
+
+/* Upcalls, defined by the kernel. */
+_Noreturn void arch_boot_main(uint64_t hart_id, paddr_t fdt);
+_Noreturn void arch_secondary_main(struct arch_cpu *cpu);
+
+/* Make code written through the direct map visible to instruction fetch, on all harts. */
+void arch_sync_icache_all(void);
+/* The same on this hart only. */
+void arch_sync_icache(void);

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Address spaces in hardware: the translation tables and what harts remember of them.
+ *
+ * A pmap is a cache of what the layer above knows: it may forget any mapping at any time, and the
+ * next fault brings it back. It never says no to removal, and keeps no list of what it maps.
+ *
+ * Locking: enter, remove, protect, test_and_clear and query on one pmap are serialized by the
+ * caller (mm holds its space lock). activate and tlb_flush need no lock. None of them sleeps.
+ *
+ * Ordering towards other harts. Entries change first, then the batch is flushed, and only then may
+ * the frames that were unmapped be used for something else. A hart in the space at that moment is
+ * interrupted by the firmware's remote fence; a hart that merely ran in it earlier, and may still
+ * hold its translations under the space's identifier, is not: it is marked stale and flushes for
+ * itself when it next enters the space. So harts that sleep or run elsewhere cost nothing.
+ *
+ * An entry only gains rights in place, or loses them; to change its frame remove it, flush the
+ * batch, and enter the new one. A gain needs no flush of others: their spurious fault finds the
+ * entry good. Entering fences locally, as an invalid entry may be remembered too.
+ *
+ * Accessed and dirty bits: entries are made accessed, and dirty if writable, so that machines that
+ * trap on clear bits work as those that set them. Whoever needs to know of first stores maps
+ * read-only until then.
+ */
+#pragma once
+
+#include <arch/types.h>
+
+/* Rights of a mapping. WRITE implies READ in the entry. All user mappings; none global. */
+#define PMAP_READ  1u
+#define PMAP_WRITE 2u
+#define PMAP_EXEC  4u
+
+/* Sizes of leaves, as orders (log2 of pages). */
+#define PMAP_ORDER_PAGE  0
+#define PMAP_ORDER_LARGE 9
+
+struct pmap {
+	uint64_t *root;      /* [I] */
+	uint32_t id;         /* [I] identifier of its translations in the harts' caches */
+	uint32_t tables;     /* [caller's lock] table pages below the root */
+	uint64_t active;     /* [a] harts whose active pmap this is */
+	uint64_t held;       /* [a] harts that may remember translations of it */
+	uint64_t stale;      /* [a] harts that must flush before they enter it */
+	uint64_t stale_code; /* [a] harts that must synchronize instruction fetch likewise */
+};
+
+/* Ranges to be forgotten, and table pages to be freed when they are. All zero is empty. */
+struct tlb_batch {
+	vaddr_t start, end;  /* hull of what changed */
+	paddr_t free_tables; /* list through the pages' first word */
+	bool code;           /* instruction fetch must be synchronized */
+};
+
+/* Once, before the first pmap_init(): the kernel's tables are final. */
+void pmap_setup(void);
+
+/* A space that maps nothing of the user half. 0 or -ENOMEM. */
+int pmap_init(struct pmap *pmap) __attribute__((warn_unused_result));
+
+/* Free the tables. No hart has it active. What was mapped need not have been removed. */
+void pmap_fini(struct pmap *pmap);
+
+/*
+ * Map 2^order frames from pa at va. The entry is invalid, or maps the same frame: then the rights
+ * are replaced by these, which must include the old ones. 0, or -ENOMEM with nothing changed.
+ * When a large leaf is asked for, an empty table in its place is given up.
+ */
+int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
+	__attribute__((warn_unused_result));
+
+/*
+ * Map n single frames, frames[i] at va + i pages, in one walk; entries that are valid already are
+ * left alone, and so is frames[i] == 0. All in one leaf table (2^PMAP_ORDER_LARGE pages). 0 or
+ * -ENOMEM with nothing changed.
+ */
+int pmap_enter_run(struct pmap *pmap, vaddr_t va, const paddr_t *frames, unsigned n,
+	unsigned rights) __attribute__((warn_unused_result));
+
+/* Unmap [start, end). A large leaf is removed whole: the caller never cuts one. */
+void pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, struct tlb_batch *batch);
+
+/* Take away rights from what is mapped in [start, end): keep only those in rights (not 0). */
+void pmap_protect(
+	struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rights, struct tlb_batch *batch);
+
+/* Was the mapping used since the last call (or since it was entered)? Not flushed: a hint. */
+bool pmap_test_and_clear_used(struct pmap *pmap, vaddr_t va);
+
+/* What is mapped at va: false if nothing; else the frame's address (of that page) and rights. */
+bool pmap_query(const struct pmap *pmap, vaddr_t va, paddr_t *pa, unsigned *rights);
+
+/* The raw entry at va and the level it was found on (0: pages), for reports. */
+uint64_t pmap_entry(const struct pmap *pmap, vaddr_t va, unsigned *level);
+
+/*
+ * Every hart forgets what is in the batch, then its table pages are freed and it is empty again.
+ * May wait for other harts; no spin lock that they could hold with interrupts off is held.
+ */
+void tlb_flush(struct pmap *pmap, struct tlb_batch *batch);
+
+/* Run in this space; NULL: in none (kernel half only). Interrupts off. */
+void pmap_activate(struct pmap *pmap);
+
+/*
+ * After bytes became code behind a mapping of the space: all harts in it synchronize instruction
+ * fetch now, others when they enter it. pmap_enter() with PMAP_EXEC does not do this by itself.
+ */
+void pmap_sync_code(struct pmap *pmap);
+
+/* Kernel mappings. */
+
+/* Map kernel pages in the stack region, read-write. 0 or -ENOMEM. Serialized by the caller. */
+int pmap_kernel_map(vaddr_t va, paddr_t pa) __attribute__((warn_unused_result));
+/* Unmap one, on all harts. Returns what it mapped. */
+paddr_t pmap_kernel_unmap(vaddr_t va);
+/* Device registers at [pa, pa + bytes), in the direct map; kept for ever. Boot time only. */
+void *pmap_map_device(paddr_t pa, size_t bytes);
+
+/* Upcalls, defined by the kernel: table pages. Contents undefined; 0 when there is none. */
+paddr_t pmap_table_alloc(void);
+void pmap_table_free(paddr_t table);

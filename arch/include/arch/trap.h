@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Traps: what is saved, how portable code reads it, and whom arch calls.
+ *
+ * A trap from user mode saves all user registers in the struct trapframe at the top of the thread's
+ * kernel stack. On the way back only the registers a C callee may change are reloaded, unless
+ * something (a signal, exec, sigreturn, a debugger) changed the frame and said so with
+ * trapframe_changed(). System calls are dispatched by the entry code itself, straight through
+ * syscall_table, with the user's six arguments still in their registers.
+ *
+ * A trap from kernel mode is an interrupt, a fault of a user copy, or a bug.
+ */
+#pragma once
+
+#include <arch/types.h>
+
+enum trap_access { TRAP_READ, TRAP_WRITE, TRAP_EXEC };
+
+/* Synchronous traps of user mode other than memory faults and system calls. */
+enum trap_exception {
+	TRAP_ILLEGAL,    /* not an instruction, or not one for user mode */
+	TRAP_BREAKPOINT, /* pc is at the breakpoint instruction */
+	TRAP_MISALIGNED, /* an access or jump target that must be aligned */
+	TRAP_BUS,        /* the address has no memory or device behind it */
+};
+
+#include <arch_impl/trapframe.h>
+
+/*
+ * struct trapframe and these, from arch_impl/trapframe.h, all inline:
+ *
+ * vaddr_t trapframe_pc(const struct trapframe *)      the interrupted instruction
+ * vaddr_t trapframe_sp(const struct trapframe *)
+ * vaddr_t trapframe_fp(const struct trapframe *)      frame pointer
+ * vaddr_t trapframe_ra(const struct trapframe *)      return address register
+ * bool    trapframe_from_user(const struct trapframe *)
+ * long    trapframe_syscall(const struct trapframe *) number; valid in a system call
+ * long    trapframe_arg(const struct trapframe *, unsigned n)  n-th argument, 0 to 5, as the call
+ *                                                     began: arg 0 survives the result
+ * long    trapframe_result(const struct trapframe *)
+ * void    trapframe_set_result(struct trapframe *, long)
+ * void    trapframe_set_pc/_sp/_tls(struct trapframe *, vaddr_t)
+ * void    trapframe_restart(struct trapframe *)       make the system call happen again on return:
+ *                                                     pc back to it, argument 0 as it was
+ * void    trapframe_init_user(struct trapframe *, vaddr_t pc, vaddr_t sp)   fresh: all registers 0
+ * void    trapframe_set_args(struct trapframe *, long a0, long a1, long a2) a handler's arguments
+ * void    trapframe_set_return(struct trapframe *, vaddr_t)   where that handler returns to
+ *
+ * Every trapframe_set_*, _restart and _init_user implies trapframe_changed() where needed.
+ */
+
+/*
+ * The system calls, defined by the kernel; index is the ABI's number. NULL: not implemented, and
+ * syscall_unknown() is called instead. Handlers run with interrupts on; the frame is
+ * user_frame(). What they return is the caller's result, except SYSCALL_NO_RESULT.
+ */
+#define SYSCALL_SLOTS 512
+typedef long (*syscall_fn)(long, long, long, long, long, long);
+extern const syscall_fn syscall_table[SYSCALL_SLOTS];
+long syscall_unknown(long, long, long, long, long, long);
+
+/*
+ * A bit of arch_thread.work (context.h) that sends each system call of a thread through
+ * syscall_traced() instead of the table, which calls syscall_table itself.
+ */
+long syscall_traced(struct trapframe *tf);
+
+/* Upcalls: declared here, defined by the kernel. */
+
+/* A memory fault of user mode. Interrupts on; may sleep. */
+void trap_user_fault(struct trapframe *tf, vaddr_t addr, enum trap_access access);
+
+/* Another synchronous trap of user mode. addr: the address it is about (pc for TRAP_ILLEGAL). */
+void trap_user_exception(struct trapframe *tf, enum trap_exception what, vaddr_t addr);
+
+/*
+ * Kernel code touched a user address through user.h and faulted. Interrupts as they were; called
+ * only when they were on. True: the access may be repeated. False: the copy ends short.
+ */
+bool trap_user_copy_fault(struct trapframe *tf, vaddr_t addr, enum trap_access access);
+
+/*
+ * Work is pending (arch_thread.work != 0, or resched) as a trap returns to user mode: reschedule,
+ * deliver signals. Interrupts on at entry; called again until nothing is pending.
+ */
+void trap_return_work(struct trapframe *tf);
+
+/* Interrupts; interrupts off, preemption off, irq_depth > 0. */
+void trap_timer(void);
+void trap_external(void);
+void trap_ipi(void);
+
+/* An interrupt returns to kernel code that had interrupts on and may be preempted. Interrupts off.
+ */
+void trap_preempt(void);
+
+/* A trap that kernel code must not cause: prints and never returns. */
+_Noreturn void trap_panic(struct trapframe *tf, const char *what, vaddr_t addr);
+
+/* Print every register through fn(ctx, text). For panics and fatal faults. */
+void trapframe_print(
+	const struct trapframe *tf, void (*fn)(void *ctx, const char *line), void *ctx);
+
+/*
+ * Walk frame pointers from (pc, fp): calls fn for each return address, at most max. User frames are
+ * read through user.h and end the walk when they cannot be read.
+ */
+void arch_backtrace(vaddr_t pc, vaddr_t ra, vaddr_t fp, unsigned max,
+	void (*fn)(void *ctx, vaddr_t pc), void *ctx);
+/* The caller's own (pc, fp). */
+vaddr_t arch_frame_pointer(void);

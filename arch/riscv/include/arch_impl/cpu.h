@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * RISC-V inlines behind arch/cpu.h. tp holds the running hart's struct arch_cpu in the kernel.
+ */
+#pragma once
+
+#include <arch/cpu.h>
+#include <arch_impl/csr.h>
+
+register struct arch_cpu *arch_tp __asm__("tp");
+
+static inline struct arch_cpu *arch_cpu(void)
+{
+	return arch_tp;
+}
+
+static inline uint64_t irq_save(void)
+{
+	return csr_read_clear(sstatus, SSTATUS_SIE) & SSTATUS_SIE;
+}
+
+static inline void irq_restore(uint64_t flags)
+{
+	csr_set(sstatus, flags);
+}
+
+static inline void irq_enable(void)
+{
+	csr_set(sstatus, SSTATUS_SIE);
+}
+
+static inline void irq_disable(void)
+{
+	csr_clear(sstatus, SSTATUS_SIE);
+}
+
+static inline bool irq_enabled(void)
+{
+	return csr_read(sstatus) & SSTATUS_SIE;
+}
+
+static inline void cpu_wait(void)
+{
+	__asm__ volatile("wfi" ::: "memory");
+}
+
+static inline void cpu_relax(void)
+{
+	/* Zihintpause's PAUSE: a fence with an empty set, valid on every hart. */
+	__asm__ volatile(".4byte 0x0100000f" ::: "memory");
+}
+
+static inline void fence_full(void)
+{
+	__asm__ volatile("fence rw, rw" ::: "memory");
+}
+
+static inline void fence_io(void)
+{
+	__asm__ volatile("fence iorw, iorw" ::: "memory");
+}
+
+static inline uint64_t cpu_time(void)
+{
+	return csr_read(time);
+}
+
+static inline uint64_t cpu_cycles(void)
+{
+	return csr_read(cycle);
+}
+
+static inline uint64_t cpu_instret(void)
+{
+	return csr_read(instret);
+}
+
+/*
+ * The count is reached through tp in each instruction. A thread that is preempted between the load
+ * and the store has loaded 0, and finds 0 on whichever hart it goes on.
+ */
+static inline void preempt_disable(void)
+{
+	uint32_t n;
+	__asm__ volatile("lw %0, %1(tp)\n\taddiw %0, %0, 1\n\tsw %0, %1(tp)"
+			 : "=&r"(n)
+			 : "i"(__builtin_offsetof(struct arch_cpu, preempt_off))
+			 : "memory");
+}
+
+static inline void preempt_enable_no_check(void)
+{
+	uint32_t n;
+	__asm__ volatile("lw %0, %1(tp)\n\taddiw %0, %0, -1\n\tsw %0, %1(tp)"
+			 : "=&r"(n)
+			 : "i"(__builtin_offsetof(struct arch_cpu, preempt_off))
+			 : "memory");
+}
+
+/* One load: wherever the thread is moved before or after it, the answer is the thread itself. */
+static inline struct arch_thread *arch_current(void)
+{
+	struct arch_thread *t;
+	__asm__ volatile("ld %0, %1(tp)"
+			 : "=r"(t)
+			 : "i"(__builtin_offsetof(struct arch_cpu, thread)));
+	return t;
+}

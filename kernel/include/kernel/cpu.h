@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Per-hart data of the kernel.
+ *
+ * struct cpu begins with what arch needs of it. A field tagged [h] is touched by its own hart only,
+ * with preemption off, or with interrupts off where an interrupt handler touches it too.
+ */
+#pragma once
+
+#include <arch/cpu.h>
+#include <kernel/lock.h>
+
+struct thread;
+
+/* A hart's threads that wait to run, and the one that does. */
+struct run_queue {
+	struct spinlock lock;   /* RANK_RUN_QUEUE; also guards `state` of all its threads */
+	struct thread *head;    /* [lock] FIFO of runnable threads, the running one excluded */
+	struct thread *tail;    /* [lock] */
+	uint32_t queued;        /* [lock] its length; others read it as a hint */
+	struct thread *current; /* [lock] */
+	struct thread *idle;    /* [I] runs when nothing else does; never queued */
+	bool is_idle;           /* [lock] current == idle; others read it as a hint */
+};
+
+/* Timers of a hart, earliest first: a pairing heap. */
+struct timer_queue {
+	struct spinlock lock; /* RANK_TIMER */
+	struct timer *first;  /* [lock] */
+	uint64_t armed_ns;    /* [lock] when the hardware will interrupt; UINT64_MAX: never */
+	uint64_t slice_ns;    /* [lock] end of the running thread's time slice; UINT64_MAX: none */
+};
+
+struct cpu {
+	struct arch_cpu arch; /* first */
+	struct run_queue rq;
+	struct timer_queue timers;
+	uint32_t spin_depth;                         /* [h] debug: spin locks held */
+	const struct spinlock *spins[LOCK_DEPTH];    /* [h] debug: which, oldest first */
+	uint64_t ipis, interrupts, switches, steals; /* [h] counters, read by others as hints */
+};
+
+extern struct cpu cpus[MAX_HARTS];
+
+/* Harts that run threads, as a number (indices 0 to n - 1) and as a mask. */
+extern unsigned cpu_count;
+extern uint64_t cpu_online_mask;
+
+/* The running hart; stable while preemption or interrupts are off. */
+static inline struct cpu *cpu_this(void)
+{
+	return (struct cpu *)arch_cpu();
+}
+
+/* Its index, perhaps stale at once. */
+static inline unsigned cpu_index(void)
+{
+	return arch_cpu()->index;
+}
+
+/* Run fn(arg) on each other online hart, in interrupt context, and wait until all have. */
+void cpu_call_others(void (*fn)(void *arg), void *arg);

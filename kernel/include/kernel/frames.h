@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Physical memory by frames: a buddy allocator, with a small cache of single frames a hart.
+ *
+ * Memory that was never used is only a number: the frontier of the memory range it lies in. A block
+ * of the largest order is taken from there, and its bookkeeping made, when the free lists run
+ * dry; so boot does the same work for 64 MiB and for 16 GiB.
+ *
+ * Any context, interrupts included; never sleeps; takes locks of RANK_FRAMES.
+ */
+#pragma once
+
+#include <arch/layout.h>
+
+#define FRAME_MAX_ORDER 10
+
+/*
+ * Boot: memory [start, end) exists and is free, except for what frames_reserve() named before.
+ * frames_init() comes after all of both.
+ */
+void frames_add(paddr_t start, paddr_t end);
+void frames_reserve(paddr_t start, paddr_t end);
+void frames_init(void);
+/* Later: give memory that was reserved for the boot to the allocator. Whole pages of it. */
+void frames_release(paddr_t start, paddr_t end);
+
+/* 2^order contiguous frames, aligned to their size, contents undefined. 0: there are none. */
+paddr_t frame_alloc(unsigned order);
+/* order as it was allocated: debug builds check that, and that it was allocated. */
+void frame_free(paddr_t pa, unsigned order);
+
+/* A zeroed page in the direct map, or NULL; and giving it back. */
+void *frame_alloc_zeroed(void);
+
+/* Frames the allocator manages, and those of them not handed out (harts' caches included). */
+size_t frames_total(void);
+size_t frames_free_count(void);
+
+/* Verify every invariant; panics on a broken one. Slow. */
+void frames_check(void);

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Locks.
+ *
+ * A spin lock turns preemption off while it is held; its _irqsave form turns interrupts off as
+ * well, and is the only form for a lock that an interrupt handler takes. A mutex sleeps.
+ *
+ * Each lock has a rank. Locks are taken in rising rank, a mutex never under a spin lock, and two of
+ * one rank only with the _nested form, whose caller has an order of its own. docs/locking.md is the
+ * table. Debug builds check order, recursion, ownership and sleeping with a spin lock, and panic
+ * with the names of both locks.
+ */
+#pragma once
+
+#include <arch/types.h>
+
+/* The global order. A module that needs a place adds its own line here and in docs/locking.md. */
+enum lock_rank {
+	RANK_UNORDERED, /* taken and released with nothing taken in between */
+
+	/* Mutexes. */
+	RANK_PROCESS_EXEC,
+	RANK_TTY_OPS,
+	RANK_FS_RENAME,
+	RANK_FS_INODE,
+	RANK_FS_TRUNCATE,
+	RANK_FS_TXN,
+	RANK_FS_EXTENT,
+	RANK_FS_LEAF,
+	RANK_FILE_OFFSET,
+	RANK_MUTEX_LAST = 63,
+
+	/* Spin locks. */
+	RANK_PROCESS_TREE,
+	RANK_PROCESS,
+	RANK_SIGNAL,
+	RANK_FILE_TABLE,
+	RANK_PIPE,
+	RANK_TTY,
+	RANK_FS_SPIN,
+	RANK_MM_SPACE,
+	RANK_MM_OBJECT,
+	RANK_MM_PAGE,
+	RANK_PMAP_IDS,
+	RANK_DRIVER,
+	RANK_WAIT,
+	RANK_TIMER,
+	RANK_RUN_QUEUE,
+	RANK_KMEM,
+	RANK_KSTACK,
+	RANK_FRAMES,
+	RANK_LOG,
+	RANK_CONSOLE_DRIVER,
+};
+
+/* Most locks of a kind that one thread (mutexes) or hart (spin locks) holds. */
+#define LOCK_DEPTH 8
+
+struct thread;
+
+struct spinlock {
+	uint32_t held; /* [a] */
+#ifdef CONFIG_DEBUG
+	uint16_t rank;     /* [I] enum lock_rank */
+	uint16_t in_irq;   /* [a] bit 0: taken by an interrupt handler; bit 1: with interrupts on */
+	const char *name;  /* [I] */
+	const void *owner; /* [a] the struct cpu that holds it, or NULL */
+#endif
+};
+
+#ifdef CONFIG_DEBUG
+#define SPINLOCK_INIT(name_, rank_)              \
+	{                                        \
+		.rank = (rank_), .name = (name_) \
+	}
+#else
+#define SPINLOCK_INIT(name_, rank_) \
+	{                           \
+		0                   \
+	}
+#endif
+
+/* name must outlive the lock. */
+static inline void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
+{
+	*lock = (struct spinlock)SPINLOCK_INIT(name, rank);
+	(void)name;
+	(void)rank;
+}
+
+#include <kernel/lock_impl.h>
+
+/*
+ * Inline, from kernel/lock_impl.h:
+ *
+ * void spin_lock(struct spinlock *)
+ * void spin_unlock(struct spinlock *)            may reschedule
+ * bool spin_try(struct spinlock *)
+ * uint64_t spin_lock_irqsave(struct spinlock *)  returns what unlock wants
+ * void spin_unlock_irqrestore(struct spinlock *, uint64_t)
+ * void spin_lock_nested(struct spinlock *)       another of its rank is held
+ * void spin_assert_held(const struct spinlock *) by this hart; debug builds only
+ * void preempt_enable(void)                      undo preempt_disable() of arch/cpu.h; gives way
+ *                                                if that was asked for meanwhile
+ * void assert_may_sleep(void)                    no spin lock, interrupts on, not in an interrupt
+ */
+
+/* A queue of threads that wait for something. thread.h has the waiting and the waking. */
+struct waitq {
+	struct spinlock lock; /* RANK_WAIT; taken with interrupts off */
+	struct waiter *head;  /* [lock] */
+	struct waiter *tail;  /* [lock] */
+};
+
+#define WAITQ_INIT                                        \
+	{                                                 \
+		.lock = SPINLOCK_INIT("waitq", RANK_WAIT) \
+	}
+void waitq_init(struct waitq *wq);
+
+/*
+ * A mutex. Its owner may sleep, and only its owner unlocks it. mutex_lock() cannot be interrupted;
+ * the killable form returns -EINTR, without the lock, once the thread must die.
+ */
+struct mutex {
+	struct thread *owner; /* [a] */
+	uint32_t waiting;     /* [a] threads asleep in mutex_lock() */
+	struct waitq wait;
+#ifdef CONFIG_DEBUG
+	uint16_t rank;    /* [I] */
+	const char *name; /* [I] */
+#endif
+};
+
+#ifdef CONFIG_DEBUG
+#define MUTEX_INIT(name_, rank_)                                     \
+	{                                                            \
+		.wait = WAITQ_INIT, .rank = (rank_), .name = (name_) \
+	}
+#else
+#define MUTEX_INIT(name_, rank_)   \
+	{                          \
+		.wait = WAITQ_INIT \
+	}
+#endif
+
+void mutex_init(struct mutex *m, const char *name, enum lock_rank rank);
+void mutex_lock(struct mutex *m);
+void mutex_lock_nested(struct mutex *m);
+int mutex_lock_killable(struct mutex *m) __attribute__((warn_unused_result));
+bool mutex_try(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+bool mutex_held(const struct mutex *m); /* by the running thread */

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The inline part of kernel/lock.h.
+ *
+ * Test and test-and-set rather than tickets: with more harts than the machine below has processors,
+ * a queue stalls behind a hart that is not running.
+ */
+#pragma once
+
+#include <arch/cpu.h>
+#include <kernel/lock.h>
+
+/* Slow parts, in lock.c and sched.c. */
+void spin_wait(struct spinlock *lock);
+void preempt_check(void);
+
+#ifdef CONFIG_DEBUG
+void spin_debug_before(struct spinlock *lock, bool nested);
+void spin_debug_after(struct spinlock *lock);
+void spin_debug_unlock(struct spinlock *lock);
+void spin_assert_held(const struct spinlock *lock);
+void assert_may_sleep(void);
+#else
+static inline void spin_debug_before(struct spinlock *lock, bool nested)
+{
+	(void)lock;
+	(void)nested;
+}
+static inline void spin_debug_after(struct spinlock *lock)
+{
+	(void)lock;
+}
+static inline void spin_debug_unlock(struct spinlock *lock)
+{
+	(void)lock;
+}
+static inline void spin_assert_held(const struct spinlock *lock)
+{
+	(void)lock;
+}
+static inline void assert_may_sleep(void)
+{
+}
+#endif
+
+static inline void preempt_enable(void)
+{
+	preempt_enable_no_check();
+	if (arch_cpu()->resched)
+		preempt_check();
+}
+
+static inline void spin_acquire(struct spinlock *lock, bool nested)
+{
+	spin_debug_before(lock, nested);
+	if (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE))
+		spin_wait(lock);
+	spin_debug_after(lock);
+}
+
+static inline void spin_release(struct spinlock *lock)
+{
+	spin_debug_unlock(lock);
+	__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+}
+
+static inline void spin_lock(struct spinlock *lock)
+{
+	preempt_disable();
+	spin_acquire(lock, false);
+}
+
+static inline void spin_lock_nested(struct spinlock *lock)
+{
+	preempt_disable();
+	spin_acquire(lock, true);
+}
+
+static inline bool spin_try(struct spinlock *lock)
+{
+	preempt_disable();
+	if (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE)) {
+		preempt_enable();
+		return false;
+	}
+	spin_debug_after(lock);
+	return true;
+}
+
+static inline void spin_unlock(struct spinlock *lock)
+{
+	spin_release(lock);
+	preempt_enable();
+}
+
+static inline uint64_t spin_lock_irqsave(struct spinlock *lock)
+{
+	uint64_t flags = irq_save();
+	preempt_disable();
+	spin_acquire(lock, false);
+	return flags;
+}
+
+static inline void spin_unlock_irqrestore(struct spinlock *lock, uint64_t flags)
+{
+	spin_release(lock);
+	irq_restore(flags);
+	preempt_enable();
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The kernel log.
+ *
+ * Lines go into a ring, with time, hart and level, and from there to the sink: the log device (the
+ * second virtio console line) when there is one, else the UART. Any context.
+ *
+ * Conversions: %d %i %u %x %X %o %c %s %p %% with l, ll, z, h, hh, width, precision, '-', '0', '+',
+ * ' ', '#', '*'. No floating point. %p is 0x and 16 digits.
+ */
+#pragma once
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+void printk(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void vprintk(enum log_level level, const char *format, va_list args);
+
+#define pr_error(...)   printk(LOG_ERROR, __VA_ARGS__)
+#define pr_warning(...) printk(LOG_WARNING, __VA_ARGS__)
+#define pr_info(...)    printk(LOG_INFO, __VA_ARGS__)
+#define pr_debug(...)   printk(LOG_DEBUG, __VA_ARGS__)
+
+/* Lines above this level are kept in the ring but not sent to the sink. `log=` sets it. */
+void log_set_level(enum log_level level);
+
+/*
+ * Where lines go from now on: write(text, n) takes as much as it can without waiting, and returns
+ * that; it is called with interrupts off. What was in the ring is sent first. NULL: nowhere.
+ */
+void log_set_sink(size_t (*write)(const char *text, size_t bytes));
+/* The sink can take more again. */
+void log_sink_ready(void);
+
+/*
+ * Copy text of the ring from *position (0: the oldest) on; advances it. Returns the bytes, 0 at the
+ * end. For syslog(2) and /dev/kmsg.
+ */
+size_t log_read(uint64_t *position, char *to, size_t size);
+
+int ksnprintf(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int kvsnprintf(char *to, size_t size, const char *format, va_list args);

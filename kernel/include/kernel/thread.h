@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads and how they wait.
+ *
+ * A thread is a kernel stack and saved registers; a user thread has a process besides. The
+ * scheduler is preemptive: each hart has a FIFO of runnable threads, new threads go to the least
+ * loaded hart, an idle hart steals. A time slice ends only where somebody else wants to run, and an
+ * idle hart arms no tick.
+ *
+ * Waiting without loss. A waiter enqueues itself and becomes THREAD_SLEEPING before it looks at its
+ * condition for the last time; a waker makes the condition true before it looks at the queue.
+ *Either the waiter sees the condition, or the waker sees the waiter:
+ *
+ *	struct waiter w;
+ *	waitq_prepare(&q, &w);              enqueued, "sleeping", still running
+ *	while (!condition && err == 0) {
+ *		err = thread_block(SLEEP_INTERRUPTIBLE, deadline);
+ *		waitq_prepare(&q, &w);
+ *	}
+ *	waitq_finish(&q, &w);
+ *
+ * Most callers use wait_event() and its kin, waitq_sleep() with a spin lock around the condition,
+ * or thread_sleep_on(), which needs no queue but an address.
+ */
+#pragma once
+
+#include <arch/context.h>
+#include <arch/cpu.h>
+#include <kernel/lock.h>
+
+struct task;
+struct pmap;
+
+enum thread_state {
+	THREAD_NEW,      /* thread_start() has not been called */
+	THREAD_RUNNABLE, /* running or queued */
+	THREAD_SLEEPING, /* or about to, until it is switched out */
+	THREAD_DEAD,
+};
+
+/* What may end a sleep besides what it waits for. */
+enum sleep_kind {
+	SLEEP_FOREVER,       /* nothing */
+	SLEEP_KILLABLE,      /* THREAD_WORK_KILL */
+	SLEEP_INTERRUPTIBLE, /* that, and THREAD_WORK_SIGNAL */
+};
+
+/* Bits of arch.work above arch's own; set by thread_notify(), cleared by who handles them. */
+#define THREAD_WORK_SIGNAL (ARCH_WORK_FIRST << 0) /* a signal to be delivered, or a stop */
+#define THREAD_WORK_KILL   (ARCH_WORK_FIRST << 1) /* the thread must exit */
+/* Something else for trap_return_work() to look at. */
+#define THREAD_WORK_OTHER (ARCH_WORK_FIRST << 2)
+
+#define NO_DEADLINE UINT64_MAX
+
+/* Legend: [q] lock of the run queue of `hart`; [c] the thread itself; [I] immutable; [a] atomic. */
+struct thread {
+	struct arch_thread arch; /* first */
+	enum thread_state state; /* [q]; to SLEEPING: [c] */
+	enum sleep_kind sleep;   /* [c], read under [q] */
+	uint32_t hart;         /* [q] index of the hart it runs on, is queued on, or ran on last */
+	bool queued;           /* [q] */
+	bool slice_over;       /* [q] it was preempted: goes to the tail */
+	struct thread *next;   /* [q] */
+	struct pmap *pmap;     /* [c] user space to run in; NULL: none */
+	uint64_t affinity;     /* [a] harts it may run on */
+	uint32_t refs;         /* [a] the creator's and its own while it is not dead */
+	uint32_t faults_off;   /* [c] > 0: user copies end short instead of faulting pages in */
+	char name[16];         /* [c] */
+	void (*entry)(void *); /* [I] */
+	void *arg;             /* [I] */
+	struct waitq exited;   /* thread_join() */
+	uint64_t run_since_ns; /* [q] */
+	uint64_t run_ns;       /* [q] time on a hart until it was last switched out */
+	uint64_t switches;     /* [q] */
+	struct task *task;     /* the process layer's part; NULL: a kernel thread */
+	uint32_t mutex_depth;  /* [c] debug */
+	const struct mutex *mutexes[LOCK_DEPTH]; /* [c] debug: held, oldest first */
+};
+
+/* One thread's place in one queue. Lives on the waiting thread's stack. */
+struct waiter {
+	struct thread *thread;
+	struct waitq *queue; /* [queue lock] NULL: not queued */
+	const void *chan;    /* hashed channels only */
+	struct waiter *next, *prev;
+};
+
+static inline struct thread *thread_current(void)
+{
+	return (struct thread *)arch_current();
+}
+
+/*
+ * A thread that will run entry(arg) once started; it exits when entry returns. Allocates the
+ * kernel stack. 0 and *out with one reference for the caller, or -ENOMEM. May sleep.
+ */
+int thread_create(const char *name, void (*entry)(void *), void *arg, struct thread **out)
+	__attribute__((warn_unused_result));
+/* Let it run, on the least loaded hart it may use. Once. */
+void thread_start(struct thread *t);
+/* Both, giving the reference up: a kernel thread that nobody joins. 0 or -ENOMEM. */
+int thread_spawn(const char *name, void (*entry)(void *), void *arg)
+	__attribute__((warn_unused_result));
+
+void thread_ref(struct thread *t);
+/* The last reference frees stack, FPU state and struct; of a thread that never ran, too. */
+void thread_unref(struct thread *t);
+
+/* End the running thread. No lock held, no space active that could go. */
+_Noreturn void thread_exit(void);
+/* Wait until t is dead. */
+void thread_join(struct thread *t);
+
+/* Give way to others that are runnable on this hart. */
+void thread_yield(void);
+
+/*
+ * Make a sleeping thread runnable, whatever it waits for. Any context but with a lock of
+ * RANK_RUN_QUEUE or above. No effect on a thread that does not sleep.
+ */
+void thread_wakeup(struct thread *t);
+
+/*
+ * Set bits of t->arch.work and see that t notices: its sleep ends if its kind allows, or the hart
+ * it runs on is interrupted.
+ */
+void thread_notify(struct thread *t, uint32_t work);
+
+/* Is work pending for the running thread that ends a sleep of this kind? */
+bool thread_interrupted(enum sleep_kind kind);
+
+/*
+ * Sleep, after waitq_prepare(); returns when the thread was woken, or at once when it was woken
+ * since. 0 when woken, -EINTR when interrupted as kind allows, -ETIMEDOUT at deadline_ns of the
+ * monotonic clock. The thread is runnable again, and still in the queue.
+ */
+int thread_block(enum sleep_kind kind, uint64_t deadline_ns);
+
+/* Enqueue (once) and be about to sleep. From here on a wake-up makes thread_block() return. */
+void waitq_prepare(struct waitq *wq, struct waiter *w);
+/* Leave the queue; runnable again. Needed after every waitq_prepare(). */
+void waitq_finish(struct waitq *wq, struct waiter *w);
+
+/* Wake all, or the one that waits longest. Any context, interrupts included. */
+void waitq_wake_all(struct waitq *wq);
+void waitq_wake_one(struct waitq *wq);
+
+/*
+ * Sleep once with `lock` released meanwhile; taken again before it returns. A wake-up by whoever
+ * takes the lock after us is not lost. Returns as thread_block(); the caller loops. The lock was
+ * taken without _irqsave.
+ */
+int waitq_sleep(
+	struct waitq *wq, struct spinlock *lock, enum sleep_kind kind, uint64_t deadline_ns);
+
+/*
+ * The same, for any address as a channel. Channels share hashed queues, so that a wake-up for
+ * another may end the sleep: callers loop.
+ */
+int thread_sleep_on(
+	const void *chan, struct spinlock *lock, enum sleep_kind kind, uint64_t deadline_ns);
+void thread_wake_on(const void *chan);
+
+/* Wait until condition is true: 0, -EINTR, -ETIMEDOUT (condition was false when last looked at). */
+#define wait_event_how(wq, condition, kind, deadline_ns)        \
+	({                                                      \
+		struct waiter waiter_ = {0};                    \
+		int err_ = 0;                                   \
+		for (;;) {                                      \
+			waitq_prepare(wq, &waiter_);            \
+			if (condition) {                        \
+				err_ = 0;                       \
+				break;                          \
+			}                                       \
+			if (err_)                               \
+				break;                          \
+			err_ = thread_block(kind, deadline_ns); \
+		}                                               \
+		waitq_finish(wq, &waiter_);                     \
+		err_;                                           \
+	})
+#define wait_event(wq, condition) ((void)wait_event_how(wq, condition, SLEEP_FOREVER, NO_DEADLINE))
+#define wait_event_interruptible(wq, condition) \
+	wait_event_how(wq, condition, SLEEP_INTERRUPTIBLE, NO_DEADLINE)
+#define wait_event_killable(wq, condition) \
+	wait_event_how(wq, condition, SLEEP_KILLABLE, NO_DEADLINE)
+
+/* Sleep until the monotonic clock shows deadline_ns. 0, or -EINTR as kind allows. */
+int thread_sleep_until(uint64_t deadline_ns, enum sleep_kind kind);
+
+/* User copies of this thread end short at a fault instead of sleeping. Nests. */
+static inline void thread_faults_off(void)
+{
+	thread_current()->faults_off++;
+}
+static inline void thread_faults_on(void)
+{
+	thread_current()->faults_off--;
+}
+
+/* Run in another user space (NULL: none) from now on. */
+void thread_set_pmap(struct pmap *pmap);
+
+/* CPU time of t so far, the present run included. */
+uint64_t thread_run_ns(struct thread *t);
+
+/* Boot: make this hart's boot stack its idle thread and start scheduling. */
+void sched_init_hart(void);
+_Noreturn void sched_idle(void);
+/* Run-queue hooks of the timer and the IPI. */
+void sched_slice_end(void);
+void sched_ipi(void);
+/* Give way if asked to; interrupts off at entry and exit. */
+void sched_preempt(void);
