@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+#
+# mapache_layer(NAME
+#     SOURCES file...        globs are fine: file(GLOB x CONFIGURE_DEPENDS *.c)
+#     PUBLIC dir...          include directories that users of this layer see
+#     PRIVATE dir...         include directories of its own
+#     USES target...)        layers whose public directories it sees, not handed on
+#
+# makes the object library mapache_NAME with the flags of kernel code (or of host code in a
+# host build).  Objects, not archives: arch calls up into kernel and mm into its host, and
+# object libraries link in any order.  A layer may still be empty.
+
+if(MAPACHE_HOST)
+  add_library(mapache_flags INTERFACE)
+  target_compile_options(mapache_flags INTERFACE -fno-omit-frame-pointer
+    "$<$<BOOL:${MAPACHE_SANITIZE}>:-fsanitize=address,undefined;-fno-sanitize-recover=all>")
+  target_link_options(mapache_flags INTERFACE
+    $<$<BOOL:${MAPACHE_SANITIZE}>:-fsanitize=address,undefined>)
+  target_compile_definitions(mapache_flags INTERFACE _GNU_SOURCE MAPACHE_HOST=1)
+else()
+  execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=include
+    OUTPUT_VARIABLE MAPACHE_COMPILER_INCLUDE OUTPUT_STRIP_TRAILING_WHITESPACE
+    COMMAND_ERROR_IS_FATAL ANY)
+
+  # The kernel owns no FPU state: no F or D.  No libgcc: what -march lacks must not be asked for.
+  add_library(mapache_flags INTERFACE)
+  target_compile_options(mapache_flags INTERFACE
+    -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany
+    -ffreestanding -nostdinc -fno-pic -fno-common -fno-stack-protector
+    -fno-strict-aliasing -fno-omit-frame-pointer -fno-optimize-sibling-calls
+    -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections)
+  # As an option: CMake drops include directories that the compiler has by default.
+  target_compile_options(mapache_flags INTERFACE "SHELL:-isystem ${MAPACHE_COMPILER_INCLUDE}")
+endif()
+target_compile_definitions(mapache_flags INTERFACE
+  $<$<BOOL:${MAPACHE_DEBUG}>:MAPACHE_DEBUG=1>
+  $<$<BOOL:${MAPACHE_CORE}>:MAPACHE_CORE=1>)
+target_link_libraries(mapache_flags INTERFACE mapache_warnings)
+
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/empty.c CONTENT "typedef int a_layer_may_be_empty;\n")
+
+function(mapache_layer name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;PUBLIC;PRIVATE;USES")
+  add_library(mapache_${name} OBJECT ${arg_SOURCES} ${CMAKE_BINARY_DIR}/empty.c)
+  target_include_directories(mapache_${name} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
+  target_link_libraries(mapache_${name} PRIVATE mapache_flags ${arg_USES})
+endfunction()

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+function(mapache_sdk)
+endfunction()

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+#
+# mapache_host_tests(LAYER TARGET...)   in the folder of the tests
+#     each test_NAME.c of the current folder becomes the cmocka program LAYER_NAME, known to
+#     CTest by that name; the folder's other sources are linked into each of them, and so are
+#     the objects of the TARGETs and of the layers that the tests' layer needs.
+#
+# CMOCKA_MESSAGE_OUTPUT=TAP lets tools/test count each case.
+
+if(MAPACHE_HOST)
+  enable_testing()
+endif()
+
+function(mapache_host_tests layer)
+  if(NOT MAPACHE_HOST OR NOT MAPACHE_TESTS)
+    return()
+  endif()
+  file(GLOB tests CONFIGURE_DEPENDS test_*.c)
+  file(GLOB support CONFIGURE_DEPENDS *.c)
+  list(FILTER support EXCLUDE REGEX "/test_[^/]*$")
+  foreach(test IN LISTS tests)
+    cmake_path(GET test STEM name)
+    string(REGEX REPLACE "^test_" "${layer}_" target ${name})
+    mapache_host_program(${target} SOURCES ${test} ${support} USES ${ARGN})
+    target_link_libraries(${target} PRIVATE cmocka)
+    add_test(NAME ${target} COMMAND ${target})
+    set_tests_properties(${target} PROPERTIES ENVIRONMENT "CMOCKA_MESSAGE_OUTPUT=TAP"
+      TIMEOUT 600 LABELS ${layer})
+  endforeach()
+endfunction()
+
+# mapache_host_program(NAME SOURCES file... USES target...): a program of the host build.
+function(mapache_host_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES")
+  add_executable(${name} ${arg_SOURCES})
+  find_package(Threads REQUIRED)
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE mapache_flags ${arg_USES} Threads::Threads)
+endfunction()
