@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Mounts: file systems in use, each at one place of the one tree.
+ *
+ * There are no bind mounts: a mount is its file system, and a name-cache entry belongs to exactly
+ * one mount.  The mount's root covers the directory it is mounted on; the table is guarded by one
+ * sleeping lock, and paths cross mounts through marks on the covered entries (fs/path.h).
+ */
+#pragma once
+
+#include <fs/host.h>
+#include <fs/types.h>
+
+struct dentry;
+struct mount;
+struct vnode;
+
+enum mount_flags {
+	/* The numbers of mount(2). */
+	MOUNT_RDONLY = 1,
+	MOUNT_NOSUID = 2,
+	MOUNT_NODEV = 4,
+	MOUNT_NOEXEC = 8,
+
+	/* Set by the file system: */
+
+	/* Names come and go by themselves (proc): ask lookup() at each step, cache no name. */
+	MOUNT_VOLATILE = 1 << 30,
+};
+
+struct mount_ops {
+	/*
+	 * Make durable what was changed before the call; data pages were written by the vfs.
+	 * NULL: nothing to do.
+	 */
+	int (*sync)(struct mount *mount);
+
+	/* Fill in *out, which is zeroed.  Required. */
+	int (*statfs)(struct mount *mount, struct fs_stat *out);
+
+	/*
+	 * The end: all was synced, no vnode is left (the root's reference was dropped by the vfs).
+	 * Leave a clean medium, free everything.  NULL: nothing to do.
+	 */
+	void (*unmount)(struct mount *mount);
+};
+
+/* Legend: [I] immutable after mounting, [a] atomic, [t] mount table, [c] the vnode cache's lock. */
+struct mount {
+	const struct fs_type *type;  /* [I] */
+	const struct mount_ops *ops; /* [I] set by type->mount() */
+	unsigned flags;              /* [a] MOUNT_... */
+	uint64_t dev;                /* [I] st_dev */
+	uint64_t max_file_bytes;     /* [I] writes beyond are -EFBIG; set by type->mount() */
+	const char *source;          /* [I] "vda", "none": what was mounted, a copy */
+	void *fs;                    /* [I] the file system's own */
+
+	struct dentry *root;          /* [I] its top, counted */
+	struct dentry *covered;       /* [t] where it is, counted; NULL for the first mount */
+	struct fsh_mutex rename_lock; /* held while a directory moves or names cross directories */
+	struct vnode *vnodes;         /* [c] those in memory */
+	struct mount *next;           /* [t] in the order of mounting */
+};
+
+/* A type of file system, known by name.  Registered at boot, never taken away. */
+struct fs_type {
+	const char *name;
+	/*
+	 * Make the file system of *mount usable: set ops, fs, max_file_bytes, flags of its own
+	 * (a medium that was not left clean adds MOUNT_RDONLY); *root is the top directory,
+	 * referenced.  -EINVAL (not such a file system), -ENODEV (no such device), -EROFS, -EIO.
+	 */
+	int (*mount)(
+		struct mount *mount, const char *source, const char *options, struct vnode **root);
+	struct fs_type *next;
+};
+
+void fs_register(struct fs_type *type);
+struct fs_type *fs_find(const char *name);
+
+/* The first mount, the top of the tree: *out is its root, referenced.  Once. */
+int mount_root(const char *type, const char *source, unsigned flags, struct dentry **out);
+
+/*
+ * Mount on a directory that is not covered and not a root.  -ENODEV: unknown type; -ENOTDIR;
+ * -EBUSY; or what the type says.
+ */
+int mount_on(struct dentry *where, const char *type, const char *source, unsigned flags,
+	const char *options);
+
+/*
+ * Take the mount away whose root is given (its reference stays the caller's, and is the only one
+ * left).  Syncs first.  -EINVAL: not a root; -EBUSY: somebody uses it, or it is the first mount.
+ */
+int mount_take(struct dentry *root);
+
+/* Write back everything of one mount or of all, and wait; the first error. */
+int mount_sync(struct mount *mount);
+int mount_sync_all(void);
+
+/*
+ * The machine goes down: sync and unmount all, the last mounted first; one that is still in use is
+ * synced and left clean all the same, and may not be used any more.
+ */
+int mount_shutdown(void);
+
+int mount_statfs(struct mount *mount, struct fs_stat *out);
+
+/* Call fn for each mount in order, with the table locked.  For /proc/mounts. */
+void mount_for_each(void (*fn)(struct mount *mount, void *arg), void *arg);
+
+static inline bool mount_readonly(const struct mount *mount)
+{
+	return __atomic_load_n(&mount->flags, __ATOMIC_RELAXED) & MOUNT_RDONLY;
+}

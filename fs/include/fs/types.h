@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The words that all of fs shares: attributes, credentials, names, flags.
+ *
+ * The numbers are Linux's, so that a host with that ABI passes them on unchanged.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FS_NAME_MAX     255  /* bytes of one name */
+#define FS_PATH_MAX     4096 /* bytes of a path, its NUL included */
+#define FS_LINK_MAX     65000
+#define FS_SYMLINKS_MAX 40 /* symbolic links in one walk */
+
+/* Nanoseconds since 1970. */
+typedef int64_t fs_time_t;
+
+/* --- Modes --------------------------------------------------------------------------------- */
+
+enum {
+	FS_IFMT = 0170000,
+	FS_IFSOCK = 0140000,
+	FS_IFLNK = 0120000,
+	FS_IFREG = 0100000,
+	FS_IFBLK = 0060000,
+	FS_IFDIR = 0040000,
+	FS_IFCHR = 0020000,
+	FS_IFIFO = 0010000,
+
+	FS_ISUID = 04000,
+	FS_ISGID = 02000,
+	FS_ISVTX = 01000,
+	FS_PERM = 07777, /* all that chmod sets */
+};
+
+/* What a caller wants to do with a file: the bits of access(2) and of each triple of a mode. */
+enum { FS_EXECUTE = 1, FS_WRITE = 2, FS_READ = 4 };
+
+/* The d_type of a directory entry. */
+#define FS_DTYPE(mode) (((mode)&FS_IFMT) >> 12)
+
+/* Device numbers: 12 bits of major, 20 of minor, spread as Linux does. */
+#define FS_DEV(major, minor)                                           \
+	((((uint64_t)(major)&0xfff) << 8) | ((uint64_t)(minor)&0xff) | \
+		(((uint64_t)(minor)&0xfff00) << 12))
+
+/* --- Attributes ---------------------------------------------------------------------------- */
+
+struct fs_attr {
+	uint64_t dev, ino, rdev;
+	uint32_t mode; /* type and permissions */
+	uint32_t nlink, uid, gid;
+	uint64_t size_bytes;
+	uint64_t blocks; /* of 512 bytes, taken on the medium or in memory */
+	uint32_t block_bytes;
+	fs_time_t atime, mtime, ctime;
+};
+
+/* Which attributes to set. */
+enum fs_attr_mask {
+	FS_SET_MODE = 1 << 0, /* permissions; the type stays */
+	FS_SET_UID = 1 << 1,
+	FS_SET_GID = 1 << 2,
+	FS_SET_SIZE = 1 << 3,
+	FS_SET_ATIME = 1 << 4,
+	FS_SET_MTIME = 1 << 5,
+	FS_SET_ATIME_NOW = 1 << 6, /* the time is filled in by the vfs */
+	FS_SET_MTIME_NOW = 1 << 7,
+};
+
+/* What statfs tells. */
+struct fs_stat {
+	uint64_t magic; /* names the type of file system */
+	uint64_t block_bytes;
+	uint64_t blocks, free_blocks;
+	uint64_t inodes, free_inodes;
+};
+
+/* --- Who asks ------------------------------------------------------------------------------ */
+
+/* uid 0 may do everything, except execute what nobody may. */
+struct fs_cred {
+	uint32_t uid, gid;
+	const uint32_t *groups; /* supplementary ones */
+	unsigned n_groups;
+};
+
+/* --- Names --------------------------------------------------------------------------------- */
+
+/* One component of a path: no slash, no NUL, not empty, at most FS_NAME_MAX bytes. */
+struct fs_name {
+	const char *text; /* not terminated */
+	uint32_t bytes;
+	uint32_t hash; /* fs_name_hash() of it */
+};
+
+uint32_t fs_name_hash(const char *text, size_t bytes);
+struct fs_name fs_name_of(const char *string);
+
+/* --- Flags of open ------------------------------------------------------------------------- */
+
+enum fs_open_flags {
+	FS_O_RDONLY = 0,
+	FS_O_WRONLY = 01,
+	FS_O_RDWR = 02,
+	FS_O_ACCMODE = 03,
+	FS_O_CREAT = 0100,
+	FS_O_EXCL = 0200,
+	FS_O_NOCTTY = 0400,
+	FS_O_TRUNC = 01000,
+	FS_O_APPEND = 02000,
+	FS_O_NONBLOCK = 04000,
+	FS_O_DSYNC = 010000,
+	FS_O_DIRECT = 040000,
+	FS_O_LARGEFILE = 0100000,
+	FS_O_DIRECTORY = 0200000,
+	FS_O_NOFOLLOW = 0400000,
+	FS_O_NOATIME = 01000000,
+	FS_O_CLOEXEC = 02000000, /* of the descriptor: ignored here */
+	FS_O_SYNC = 04010000,
+	FS_O_PATH = 010000000,
+};
+
+enum fs_rename_flags { FS_RENAME_NOREPLACE = 1, FS_RENAME_EXCHANGE = 2 };
