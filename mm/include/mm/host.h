@@ -8,11 +8,12 @@
  *	struct mvmh_tlb		a batch of translations that were removed or reduced
  *	struct mvmh_lock	a lock with bounded holds
  *
- * and the 24 functions below.  A hook that is hot may be a `static inline` in mvm_config.h, which
- * then also says `#define mvmh_NAME mvmh_NAME`.
+ * a constant, MVMH_MAX_HARTS, and the 24 functions below.  A hook that is hot may be a `static
+ * inline` in mvm_config.h, which then also says `#define mvmh_NAME mvmh_NAME`.  Optional hooks stand
+ * at the end; mm has a default for each.
  *
  * Rules that hold for every hook:
- *  - "Under a lock" means: mm may hold one or two mvmh_locks.  Such a hook neither sleeps nor
+ *  - "Under a lock" means: mm may hold up to three mvmh_locks.  Such a hook neither sleeps nor
  *    reclaims nor calls back into mm.
  *  - mm calls no hook from an interrupt.
  *  - A hook uses at most what its comment says; mm checks every failure that it may report.
@@ -101,10 +102,13 @@ void mvmh_pmap_destroy(struct mvmh_pmap *pmap);
 
 /*
  * Map 2^order frames at va with these rights (MVM_READ is implied by MVM_WRITE where the machine
- * wants that).  The entry at va is empty, or maps the same frame with fewer or equal rights: an
- * entry never changes its frame in place.  0, or -MVM_ENOMEM when a table cannot be had: nothing
- * changed, and mm drops its lock, reclaims and tries again.  Makes the translation visible to the
- * calling hart; other harts may take a spurious fault.  Under the space's lock.
+ * wants that).  Where va maps the same frame already, its rights become these, which are never
+ * fewer.  An entry never changes its frame in place: where va maps another frame, nothing changes
+ * and the answer is -MVM_EEXIST (mm removes it, finishes the batch, enters again).
+ * 0; -MVM_EEXIST; -MVM_ENOMEM when a table cannot be had: nothing changed, and mm drops its lock,
+ * reclaims and tries again.  Makes the translation visible to the calling hart (and the frame's
+ * bytes to its instruction fetch, with MVM_EXEC); other harts may take a spurious fault.  Under the
+ * space's lock.
  */
 #ifndef mvmh_pmap_enter
 int mvmh_pmap_enter(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights,
@@ -112,21 +116,23 @@ int mvmh_pmap_enter(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, u
 #endif
 
 /*
- * Remove whatever is mapped in [start, end) and note it in the batch.  Costs what is mapped, not
- * the length: empty tables are skipped whole.  Under the space's lock.
+ * Remove what is mapped in [start, end), in ascending order, but at most MVM_HOLD_PAGES entries,
+ * and note it in the batch.  Returns the address from which to go on, `end` when all is done.
+ * Costs what is mapped, not the length: empty tables are skipped whole.  Under the space's lock.
  */
 #ifndef mvmh_pmap_remove
-void mvmh_pmap_remove(
-	struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end, struct mvmh_tlb *batch);
+mvm_vaddr_t mvmh_pmap_remove(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
+	struct mvmh_tlb *batch) MVM_MUST_CHECK;
 #endif
 
 /*
- * Reduce what is mapped in [start, end) to at most these rights (0 is not allowed: remove) and
- * note it in the batch.  Never adds a right.  Under the space's lock.
+ * Reduce what is mapped in [start, end) to at most these rights (0 is not allowed: remove); the
+ * rest as for mvmh_pmap_remove().  Never adds a right.  Entries that have no right to lose are
+ * neither noted nor counted against the bound.
  */
 #ifndef mvmh_pmap_protect
-void mvmh_pmap_protect(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end, unsigned rights,
-	struct mvmh_tlb *batch);
+mvm_vaddr_t mvmh_pmap_protect(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
+	unsigned rights, struct mvmh_tlb *batch) MVM_MUST_CHECK;
 #endif
 
 /*
@@ -202,6 +208,33 @@ void mvmh_log(const char *line);
 /* An invariant of mm is broken.  Does not return. */
 #ifndef mvmh_panic
 void mvmh_panic(const char *why) __attribute__((noreturn));
+#endif
+
+/* --- Optional hooks ------------------------------------------------------------------------- */
+
+/*
+ * Pages that a call left dirty want to be written soon: have a thread of the host call
+ * mvm_writeback() with the age that it always uses (mm counts these pages as old enough).  With no
+ * lock of mm held; must not sleep.  Default: nothing, the host's next regular call finds them.
+ */
+#ifndef mvmh_writeback_wanted
+static inline void mvmh_writeback_wanted(void)
+{
+}
+#endif
+
+/*
+ * What va is mapped to: true, with *frame and *rights (those that the entry grants now), or
+ * false.  For mvm_check() and mvm_describe() only.  Under the space's lock.  Default: unknown, and
+ * the checks against the tables are left out.
+ */
+#ifndef mvmh_pmap_query
+static inline bool mvmh_pmap_query(
+	struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t *frame, unsigned *rights)
+{
+	(void)pmap, (void)va, (void)frame, (void)rights;
+	return false;
+}
 #endif
 
 #ifdef __cplusplus

@@ -74,10 +74,14 @@ int mvm_pc_truncate(struct mvm_object *obj, uint64_t size_bytes) MVM_MUST_CHECK;
 
 /*
  * Bytes [start, end) read as zeros from now on; whole pages leave the cache unwritten (private
- * copies stay), partial ones are zeroed and dirty.  The caller holds the inode lock and frees
- * the blocks afterwards.  Errors as mvm_pc_truncate().
+ * copies stay), partial ones are zeroed and dirty.  The caller holds the inode lock.  Faults and
+ * reads of the range wait until free_blocks(obj, first, last) has run, which gives back what the
+ * medium holds of pages [first, last] (it must not touch the page cache; NULL: nothing to do).
+ * Errors as mvm_pc_truncate(), or free_blocks's.
  */
-int mvm_pc_punch(struct mvm_object *obj, uint64_t start, uint64_t end) MVM_MUST_CHECK;
+int mvm_pc_punch(struct mvm_object *obj, uint64_t start, uint64_t end,
+	int (*free_blocks)(struct mvm_object *obj, mvm_pgoff_t first,
+		mvm_pgoff_t last)) MVM_MUST_CHECK;
 
 /* Begin to read pages [first, first + n) that are absent; never waits for them, never fails. */
 void mvm_pc_readahead(struct mvm_object *obj, mvm_pgoff_t first, unsigned n);

@@ -64,8 +64,10 @@ struct mvm_pager_ops {
 	/*
 	 * A clean page of a shared mapping is about to be stored to for the first time (or written
 	 * by mvm_pc_write()).  Reserve whatever writing it back will need, in memory only: start no
-	 * transaction, sleep on no page.  The page is referenced, not BUSY.  Idempotent: one
-	 * reservation a page; mm returns it with unreserve() or by a successful write().
+	 * transaction, sleep on no page.  The page is BUSY: it keeps its place in the object and
+	 * nobody else asks for it.  Idempotent: one reservation a page, kept when the page has one
+	 * already (a store during write-back); mm returns it with unreserve() or by a successful
+	 * write().
 	 * 0; -MVM_ENOSPC, -MVM_EIO: the store ends in SIGBUS; -MVM_EAGAIN: mm drops
 	 * everything, calls settle() and the access is tried again.
 	 * NULL: always allowed.
@@ -73,7 +75,9 @@ struct mvm_pager_ops {
 	int (*make_writable)(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page);
 
 	/*
-	 * A reserved page leaves the object unwritten (truncate, punch, destroy).  Does not sleep.
+	 * A dirty page leaves the object unwritten (truncate, punch, destroy).  The page may have no
+	 * reservation (a write has used it up, a store came later): ignore that.  Does not sleep;
+	 * called under the object's lock.
 	 * NULL when make_writable reserves nothing.
 	 */
 	void (*unreserve)(struct mvm_object *obj, mvm_pgoff_t index);
@@ -89,7 +93,8 @@ struct mvm_pager_ops {
 	 * object's size are not promised to the medium.  After success the bytes read back after a
 	 * crash once the pager's own commit (fsync) has followed.
 	 * 0; MVM_PENDING; -MVM_EIO, -MVM_ENOSPC, ...: all n are DIRTY again.
-	 * Required when pages can become dirty.
+	 * NULL for memory that has no other place (a tmpfs): then dirty pages stay until truncate or
+	 * destroy, and do not keep the object alive.
 	 */
 	int (*write)(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
 		unsigned n, unsigned flags);
