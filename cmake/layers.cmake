@@ -9,6 +9,9 @@
 # makes the object library mapache_NAME with the flags of kernel code (or of host code in a
 # host build).  Objects, not archives: arch calls up into kernel and mm into its host, and
 # object libraries link in any order.  A layer may still be empty.
+#
+# Every header of the layer, private ones too, must compile alone: check_headers_NAME compiles a
+# file for each that holds nothing but its inclusion, twice.
 
 if(MAPACHE_HOST)
   add_library(mapache_flags INTERFACE)
@@ -39,9 +42,43 @@ target_link_libraries(mapache_flags INTERFACE mapache_warnings)
 
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/empty.c CONTENT "typedef int a_layer_may_be_empty;\n")
 
+# <abi/...> and nothing else of the kernel's headers, for user land and the lower layers.
+set(MAPACHE_ABI_INCLUDE ${CMAKE_BINARY_DIR}/include)
+file(MAKE_DIRECTORY ${MAPACHE_ABI_INCLUDE})
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/kernel/include/abi ${MAPACHE_ABI_INCLUDE}/abi SYMBOLIC)
+
 function(mapache_layer name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;PUBLIC;PRIVATE;USES")
   add_library(mapache_${name} OBJECT ${arg_SOURCES} ${CMAKE_BINARY_DIR}/empty.c)
   target_include_directories(mapache_${name} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
   target_link_libraries(mapache_${name} PRIVATE mapache_flags ${arg_USES})
+
+  if(NOT MAPACHE_HOST)
+    file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.h)
+    foreach(folder IN LISTS arg_PUBLIC arg_PRIVATE)
+      file(GLOB_RECURSE more CONFIGURE_DEPENDS ${folder}/*.h)
+      list(FILTER more EXCLUDE REGEX "/(test|port/(posix|tiny|template))/")
+      list(APPEND headers ${more})
+    endforeach()
+    mapache_check_headers(${name} ${headers})
+    target_include_directories(check_headers_${name} PRIVATE ${arg_PUBLIC} ${arg_PRIVATE})
+    target_link_libraries(check_headers_${name} PRIVATE mapache_flags ${arg_USES})
+  endif()
+endfunction()
+
+function(mapache_check_headers name)
+  list(REMOVE_DUPLICATES ARGN)
+  set(sources ${CMAKE_BINARY_DIR}/empty.c)
+  foreach(header IN LISTS ARGN)
+    cmake_path(RELATIVE_PATH header BASE_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE source)
+    string(REPLACE "/" "-" source ${source})
+    set(source ${CMAKE_BINARY_DIR}/headers/${name}/${source}.c)
+    file(CONFIGURE OUTPUT ${source} CONTENT
+      "#include \"${header}\"\n#include \"${header}\"\ntypedef int not_empty;\n")
+    list(APPEND sources ${source})
+  endforeach()
+  add_library(check_headers_${name} OBJECT ${sources})
+  if(NOT EXISTS ${PROJECT_SOURCE_DIR}/arch/riscv/kernel.ld) # port configurations are still to come
+    set_target_properties(check_headers_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
 endfunction()

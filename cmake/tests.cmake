@@ -2,8 +2,9 @@
 #
 # mapache_host_tests(LAYER TARGET...)   in the folder of the tests
 #     each test_NAME.c of the current folder becomes the cmocka program LAYER_NAME, known to
-#     CTest by that name; the folder's other sources are linked into each of them, and so are
-#     the objects of the TARGETs and of the layers that the tests' layer needs.
+#     CTest by that name.  Linked into each: the TARGETs, all that are needed (objects are not
+#     handed on), and the folder's other sources, which are the target LAYER_test_support.
+#     Tests see their folder and the one above, which they test.
 #
 # CMOCKA_MESSAGE_OUTPUT=TAP lets tools/test count each case.
 
@@ -18,10 +19,14 @@ function(mapache_host_tests layer)
   file(GLOB tests CONFIGURE_DEPENDS test_*.c)
   file(GLOB support CONFIGURE_DEPENDS *.c)
   list(FILTER support EXCLUDE REGEX "/test_[^/]*$")
+  add_library(${layer}_test_support OBJECT ${support} ${CMAKE_BINARY_DIR}/empty.c)
+  target_include_directories(${layer}_test_support PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}
+    ${CMAKE_CURRENT_SOURCE_DIR}/..)
+  target_link_libraries(${layer}_test_support PRIVATE mapache_flags ${ARGN})
   foreach(test IN LISTS tests)
     cmake_path(GET test STEM name)
     string(REGEX REPLACE "^test_" "${layer}_" target ${name})
-    mapache_host_program(${target} SOURCES ${test} ${support} USES ${ARGN})
+    mapache_host_program(${target} SOURCES ${test} USES ${layer}_test_support ${ARGN})
     target_link_libraries(${target} PRIVATE cmocka)
     add_test(NAME ${target} COMMAND ${target})
     set_tests_properties(${target} PROPERTIES ENVIRONMENT "CMOCKA_MESSAGE_OUTPUT=TAP"

@@ -15,7 +15,7 @@ target_compile_options(mapache_user_flags INTERFACE
   -march=rv64gc -mabi=lp64d -nostdinc -fno-pic -fno-common -fno-stack-protector
   -fno-omit-frame-pointer "SHELL:-isystem ${MAPACHE_COMPILER_INCLUDE}")
 target_include_directories(mapache_user_flags INTERFACE
-  ${PROJECT_SOURCE_DIR}/usr/libc/include ${PROJECT_SOURCE_DIR}/kernel/include)
+  ${PROJECT_SOURCE_DIR}/usr/libc/include ${MAPACHE_ABI_INCLUDE})
 target_link_options(mapache_user_flags INTERFACE
   -march=rv64gc -mabi=lp64d -nostdlib -static -no-pie
   -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--gc-sections)
