@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory maps. MAP_FAILED or -1, and errno. Lengths are rounded up to pages; offsets and, for
+ * all but mmap without MAP_FIXED, addresses must be multiples of the page size (EINVAL).
+ */
+#pragma once
+
+#include <sys/types.h>
+#include <abi/mman.h>
+
+#define MAP_FAILED ((void *)-1)
+
+void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset);
+int munmap(void *address, size_t length);
+int mprotect(void *address, size_t length, int protection);
+void *mremap(void *old, size_t old_length, size_t length, int flags, ...);
+int msync(void *address, size_t length, int flags);
+int madvise(void *address, size_t length, int advice);
+int mlock(const void *address, size_t length);
+int munlock(const void *address, size_t length);
+int mlockall(int flags);
+int munlockall(void);
+int mincore(void *address, size_t length, unsigned char *resident);
+int memfd_create(const char *name, unsigned flags);

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <abi/sysinfo.h>
+
+int sysinfo(struct sysinfo *to);
