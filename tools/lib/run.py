@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""tools/run: see USAGE."""
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+import build
+import guest
+
+USAGE = """\
+tools/run [OPTION]... [-- COMMAND [ARG...]]
+
+Sets up what is missing, builds, makes the disk image and boots Mapache in QEMU.
+
+Without COMMAND: a shell on this terminal; Ctrl-A X leaves QEMU, Ctrl-A C is its monitor.
+When standard input is no terminal, it is typed to the shell, which ends at its end.
+
+With COMMAND: runs it as the only job.  Its output is all that appears on standard output; the
+machine powers off when it ends.  Standard input that is no terminal is typed to it as text.
+Exit status: that of COMMAND; 124 at the time limit; 125 when the kernel panicked or QEMU could
+not start, with the end of the kernel's log on standard error; 2 when something is missing here.
+
+The kernel's log is build/PRESET/run.log."""
+
+
+def arguments(argv, kit_options=True):
+    parser = argparse.ArgumentParser(
+        prog="tools/run" if kit_options else "mapache-run", usage=None,
+        description=USAGE if kit_options else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    if kit_options:
+        parser.add_argument("--preset", default="release", help="dev, release or core (%(default)s)")
+        parser.add_argument("--built", metavar="DIR", help=argparse.SUPPRESS)
+    parser.add_argument("--smp", type=int, default=1, metavar="N", help="harts, 1 to 8 (%(default)s)")
+    parser.add_argument("--mem", default="256M", metavar="SIZE", help="memory (%(default)s)")
+    parser.add_argument("--image", metavar="FILE",
+                        help="boot this image and change it in place (build/PRESET/disk.img)")
+    parser.add_argument("--swap", metavar="SIZE", help="add an empty second disk of this size")
+    parser.add_argument("--put", action="append", default=[], metavar="HOSTFILE:GUESTPATH",
+                        help="put a file into a copy of the image, which is thrown away after")
+    parser.add_argument("--icount", action="store_true",
+                        help="one hart under QEMU's instruction clock: the same run every time")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds from power-on")
+    parser.add_argument("--append", default="", metavar="ARGS", help="words for the kernel")
+    parser.add_argument("--qemu", action="append", default=[], metavar="ARG",
+                        help="one more argument for QEMU")
+    parser.add_argument("--gdb", action="store_true",
+                        help="wait for a debugger on port 1234 before the first instruction")
+    # argparse would swallow the options of COMMAND, so it sees only what comes before --
+    at = argv.index("--") if "--" in argv else len(argv)
+    options = parser.parse_args(joined(argv[:at]))
+    options.command = argv[at + 1:]
+    if at < len(argv) and not options.command:
+        parser.error("there is no COMMAND after --")
+    if options.icount and options.smp != 1:
+        parser.error("--icount is for one hart")
+    for pair in options.put:
+        if ":" not in pair:
+            parser.error(f"--put wants HOSTFILE:GUESTPATH, not {pair}")
+    return options
+
+
+def joined(argv):
+    """--qemu -d as --qemu=-d: what these options take may begin with a dash."""
+    result = []
+    words = iter(argv)
+    for word in words:
+        value = next(words, None) if word in ("--qemu", "--append") else None
+        result.append(word if value is None else f"{word}={value}")
+    return result
+
+
+def say(text):
+    print(f"mapache: {text}", file=sys.stderr, flush=True)
+
+
+class Stopped(Exception):
+    """A signal asked us to end."""
+
+    def __init__(self, number):
+        super().__init__(number)
+        self.number = number
+
+
+def stop_on_signals():
+    def stop(number, _frame):
+        raise Stopped(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
+def make_clean(kit, image):
+    """An image that was not unmounted would be mounted read-only: mend it first."""
+    state = subprocess.run([kit.tool("fsck"), "--is-clean", image], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+    if state.returncode != 1:
+        return
+    say(f"{os.path.basename(image)} was not cleanly unmounted: running fsck")
+    done = subprocess.run([kit.tool("fsck"), image], stdout=sys.stderr)
+    if done.returncode not in (0, 1):
+        say(f"fsck left errors in {image} (status {done.returncode})")
+
+
+def copy_image(image, directory):
+    copy = os.path.join(directory, "disk.img")
+    subprocess.run(["cp", "--reflink=auto", "--sparse=always", image, copy], check=True)
+    os.chmod(copy, 0o600)
+    return copy
+
+
+def put_files(kit, image, pairs):
+    for pair in pairs:
+        hostfile, guestpath = pair.rsplit(":", 1)
+        subprocess.run([kit.tool("put"), image, hostfile, guestpath], check=True,
+                       stdout=sys.stderr)
+
+
+def machine_of(kit, options, scratch):
+    image = options.image or kit.image
+    if not os.path.exists(image):
+        if options.image:
+            raise FileNotFoundError(f"no such image: {image}")
+        image = None
+    if image and options.put:
+        image = copy_image(image, scratch)
+    if image:
+        make_clean(kit, image)
+        put_files(kit, image, options.put)
+    swap = None
+    if options.swap:
+        swap = os.path.join(scratch, "swap.img")
+        subprocess.run(["truncate", "-s", options.swap, swap], check=True)
+    return guest.Machine(kit, smp=options.smp, mem=options.mem, image=image, swap=swap,
+                         icount=options.icount, append=options.append, qemu=options.qemu,
+                         gdb=options.gdb)
+
+
+def write_out(data):
+    while data:
+        data = data[os.write(1, data):]
+
+
+def explain(outcome):
+    """Say on standard error why there is no exit status of the command's own."""
+    if outcome.status not in (guest.STATUS_FAILED, guest.STATUS_TIMEOUT):
+        return
+    for part in (outcome.firmware, outcome.log, outcome.panic):
+        sys.stderr.buffer.write(part)
+    sys.stderr.flush()
+    if outcome.status == guest.STATUS_TIMEOUT:
+        say("time limit reached")
+    elif outcome.firmware:
+        say("the machine ended before init started")
+    else:
+        say("the kernel panicked")
+
+
+def boot(kit, options):
+    """Boot as the options say; the exit status."""
+    scratch = tempfile.mkdtemp(prefix="mapache-")
+    try:
+        machine = machine_of(kit, options, scratch)
+        if options.gdb:
+            say(f"waiting for: gdb-multiarch -ex 'target remote :1234' {kit.kernel}")
+        if not options.command and sys.stdin.isatty():
+            say("Ctrl-A X leaves QEMU")
+            outcome = guest.run_interactive(machine, options.timeout)
+        else:
+            stdin = None if sys.stdin is None or sys.stdin.isatty() else 0
+            outcome = guest.run_command(machine, options.command, stdin, options.timeout, write_out)
+        explain(outcome)
+        return outcome.status
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def run(argv, find_kit, kit_options=True):
+    """find_kit(options) gives the Kit; the exit status of the whole program."""
+    options = arguments(argv, kit_options)
+    stop_on_signals()
+    try:
+        return boot(find_kit(options), options)
+    except Stopped as stopped:
+        return 128 + stopped.number
+    except BrokenPipeError:
+        return 128 + signal.SIGPIPE
+    except (build.BuildError, subprocess.CalledProcessError, OSError) as error:
+        say(str(error))
+        return guest.STATUS_FAILED
+
+
+def find_kit(options):
+    if options.built:
+        return build.kit_of(options.built)
+    return build.kit_of(build.build(options.preset, ["mapache.elf", "image"]))
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:], find_kit))
