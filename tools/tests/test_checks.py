@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""The build's checks find what they are for: each violation is planted in a copy of the tree."""
+import re
+import shutil
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def copy(tree, tmp_path):
+    """A copy of the committed and new files, without build directories."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=tree, check=True,
+                            capture_output=True, text=True).stdout
+    target = tmp_path / "tree"
+    for name in listed.splitlines():
+        if (tree / name).exists():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(tree / name, target / name)
+    return target
+
+
+def check(copy, name):
+    return subprocess.run([copy / "tools/check" / name, copy], capture_output=True, text=True)
+
+
+def plant(copy, path, text):
+    (copy / path).parent.mkdir(parents=True, exist_ok=True)
+    (copy / path).write_text(text)
+
+
+@pytest.mark.parametrize("name", ["layers", "budget"])
+def test_tree_as_it_is_passes(copy, name):
+    done = check(copy, name)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path, header", [
+    ("mm/planted.c", "<arch/pmap.h>"),
+    ("mm/planted.c", "<string.h>"),
+    ("mm/planted.c", "<fs/vnode.h>"),
+    ("fs/planted.c", "<mm/vm.h>"),
+    ("fs/planted.c", "<mm/host.h>"),
+    ("fs/planted.c", "<arch/cpu.h>"),
+    ("fs/mapfs/planted.c", "<kernel/thread.h>"),
+    ("drivers/planted.c", "<fs/vnode.h>"),
+    ("drivers/planted.c", "<mm/types.h>"),
+    ("arch/riscv/planted.c", "<kernel/thread.h>"),
+    ("arch/riscv/planted.c", "<mm/types.h>"),
+    ("kernel/planted.c", "<stdio.h>"),
+    ("kernel/planted.c", "<arch_impl/csr.h>"),
+    ("kernel/include/abi/planted.h", "<kernel/thread.h>"),
+    ("usr/bin/planted.c", "<kernel/thread.h>"),
+    ("usr/bin/planted.c", "<mm/vm.h>"),
+    ("usr/libc/planted.c", "<arch/cpu.h>"),
+    ("usr/bin/planted.c", '"../libc/include/stdio.h"'),
+    ("fs/planted.c", '"../mm/include/mm/vm.h"'),
+])
+def test_layers_refuses(copy, path, header):
+    plant(copy, path, f"/* planted */\n#include {header}\n")
+    done = check(copy, "layers")
+    assert done.returncode != 0
+    assert f"{path}:2:" in done.stderr
+
+
+@pytest.mark.parametrize("path, header", [
+    ("fs/planted.c", "<mm/pagecache.h>"),
+    ("drivers/planted.c", "<fs/blkdev.h>"),
+    ("usr/bin/planted.c", "<abi/errno.h>"),
+    ("mm/test/planted.c", "<stdio.h>"),
+])
+def test_layers_accepts(copy, path, header):
+    plant(copy, path, f"#include {header}\n")
+    assert check(copy, "layers").returncode == 0
+
+
+def test_budget_refuses_a_grown_layer(copy):
+    plant(copy, "arch/planted.c", "int planted;\n" * 1501)
+    done = check(copy, "budget")
+    assert done.returncode != 0
+    assert re.search(r"arch has \d+ code lines", done.stderr)
+
+
+def test_budget_counts_code_only(copy):
+    plant(copy, "arch/planted.c", "/* a\n comment */\n\n// one more\n" * 2000)
+    assert check(copy, "budget").returncode == 0
+
+
+def test_budget_table(copy):
+    done = subprocess.run([copy / "tools/check/budget", "--table", copy], capture_output=True,
+                          text=True)
+    assert "| arch |" in done.stdout and "| libc |" in done.stdout
+
+
+def build_in(copy, target):
+    subprocess.run(["cmake", "--preset", "dev"], cwd=copy, check=True, capture_output=True)
+    return subprocess.run(["ninja", "-C", "build/dev", target], cwd=copy, capture_output=True,
+                          text=True)
+
+
+def test_a_header_that_needs_another_does_not_build(copy):
+    plant(copy, "arch/include/arch/planted.h", "#pragma once\nstruct planted { uint32_t field; };\n")
+    done = build_in(copy, "check_headers_arch")
+    assert done.returncode != 0
+    assert "planted.h" in done.stdout
+
+
+def test_a_wrong_edge_does_not_compile(copy):
+    plant(copy, "fs/planted.c", "#include <kernel/thread.h>\n")
+    done = build_in(copy, "mapache_fs")
+    assert done.returncode != 0
+    assert "kernel/thread.h: No such file" in done.stdout
