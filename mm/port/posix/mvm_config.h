@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mm's host configuration for a POSIX process that plays a machine (posix.h).
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MVMH_MAX_HARTS 16
+
+struct posix_table;
+
+struct mvmh_pmap {
+	struct posix_table *root;
+};
+
+struct mvmh_tlb {
+	uintptr_t start, end; /* hull of what was removed or reduced; start == end: empty */
+};
+
+struct mvmh_lock {
+	pthread_mutex_t mutex;
+	unsigned rank; /* enum mvmh_rank */
+};
+
+/* Functions of posix.c that serve as optional hooks. */
+bool posix_pmap_query(struct mvmh_pmap *pmap, uintptr_t va, uint32_t *frame, unsigned *rights);
+void posix_writeback_wanted(void);
+#define mvmh_pmap_query       posix_pmap_query
+#define mvmh_writeback_wanted posix_writeback_wanted

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the two halves of the machine (posix.c, posix_pmap.c) share.
+ */
+#pragma once
+
+#include "posix.h"
+
+#include <mm/host.h>
+
+uint64_t posix_random(void);
+bool posix_must_fail(enum posix_failure what);
+bool posix_frame_taken(mvm_frame_t frame);
+
+/* Panics with `who` when the running thread holds a lock of mm. */
+void posix_check_unlocked(const char *who);
+
+/* Harts that have run; at most MVMH_MAX_HARTS. */
+unsigned posix_harts(void);
+
+void posix_tlb_init(void);
+/* Panics when a TLB still reaches the frame. */
+void posix_tlb_check_gone(mvm_frame_t frame);

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Translation in the machine of posix.h: tables of three levels with 512 entries, as Sv39 has
+ * them, and a small TLB for each hart.
+ *
+ * Tables are changed under the space's lock and read by harts without it, so entries are atomic.
+ * A table stays until its pmap is destroyed.
+ *
+ * A hart's TLB has a lock that is held while an access goes through: tlb_sync takes it for each
+ * hart, so after it no access is under way over a translation that the batch holds.
+ */
+#include "posix_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEVEL_BITS  9
+#define LEVEL_SLOTS (1u << LEVEL_BITS)
+#define LEVELS      3
+#define TLB_SLOTS   64
+
+/* An entry: valid, rights, used, and the frame. */
+#define ENTRY_VALID  (UINT64_C(1) << 0)
+#define ENTRY_RIGHTS (UINT64_C(7) << 1)
+#define ENTRY_USED   (UINT64_C(1) << 4)
+#define ENTRY_FRAME  8
+
+struct posix_table {
+	union {
+		struct posix_table *table[LEVEL_SLOTS];
+		uint64_t entry[LEVEL_SLOTS]; /* [a] */
+	};
+};
+
+struct tlb_slot {
+	const struct mvmh_pmap *pmap; /* NULL: empty */
+	mvm_vaddr_t page;
+	uint64_t entry;
+};
+
+static struct hart {
+	pthread_mutex_t mutex;
+	struct tlb_slot slots[TLB_SLOTS];
+} harts[MVMH_MAX_HARTS];
+
+static unsigned forget_one_in;
+
+static uint64_t entry_make(mvm_frame_t frame, unsigned rights)
+{
+	return ENTRY_VALID | (uint64_t)rights << 1 | (uint64_t)frame << ENTRY_FRAME;
+}
+
+static mvm_frame_t entry_frame(uint64_t entry)
+{
+	return (mvm_frame_t)(entry >> ENTRY_FRAME);
+}
+
+static unsigned entry_rights(uint64_t entry)
+{
+	return (unsigned)((entry & ENTRY_RIGHTS) >> 1);
+}
+
+/* --- TLBs ------------------------------------------------------------------------------------ */
+
+void posix_tlb_init(void)
+{
+	for (unsigned i = 0; i < MVMH_MAX_HARTS; i++)
+		pthread_mutex_init(&harts[i].mutex, NULL);
+}
+
+static struct tlb_slot *tlb_slot(struct hart *hart, mvm_vaddr_t page)
+{
+	return &hart->slots[(page >> MVM_PAGE_SHIFT) % TLB_SLOTS];
+}
+
+static void tlb_forget(const struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	for (unsigned i = 0; i < posix_harts(); i++) {
+		struct hart *hart = &harts[i];
+
+		pthread_mutex_lock(&hart->mutex);
+		for (unsigned s = 0; s < TLB_SLOTS; s++) {
+			struct tlb_slot *slot = &hart->slots[s];
+
+			if (slot->pmap == pmap && slot->page >= start && slot->page < end)
+				slot->pmap = NULL;
+		}
+		pthread_mutex_unlock(&hart->mutex);
+	}
+}
+
+void posix_tlb_check_gone(mvm_frame_t frame)
+{
+	for (unsigned i = 0; i < posix_harts(); i++) {
+		struct hart *hart = &harts[i];
+
+		pthread_mutex_lock(&hart->mutex);
+		for (unsigned s = 0; s < TLB_SLOTS; s++) {
+			struct tlb_slot *slot = &hart->slots[s];
+
+			if (slot->pmap && entry_frame(slot->entry) == frame)
+				mvmh_panic("a frame is freed while a TLB reaches it");
+		}
+		pthread_mutex_unlock(&hart->mutex);
+	}
+}
+
+void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
+{
+	posix_check_unlocked("mvmh_tlb_sync: a lock of mm is held");
+	if (batch->start != batch->end)
+		tlb_forget(pmap, batch->start, batch->end);
+	batch->start = batch->end = 0;
+}
+
+static void batch_note(struct mvmh_tlb *batch, mvm_vaddr_t page)
+{
+	if (batch->start == batch->end) {
+		batch->start = page;
+		batch->end = page + MVM_PAGE_BYTES;
+	}
+	if (page < batch->start)
+		batch->start = page;
+	if (page + MVM_PAGE_BYTES > batch->end)
+		batch->end = page + MVM_PAGE_BYTES;
+}
+
+/* --- Tables ---------------------------------------------------------------------------------- */
+
+static unsigned slot_of(mvm_vaddr_t va, unsigned level)
+{
+	return (va >> (MVM_PAGE_SHIFT + level * LEVEL_BITS)) & (LEVEL_SLOTS - 1);
+}
+
+int mvmh_pmap_create(struct mvmh_pmap *pmap)
+{
+	posix_check_unlocked("mvmh_pmap_create: a lock of mm is held");
+	if (posix_must_fail(POSIX_FAIL_TABLE))
+		return -MVM_ENOMEM;
+	pmap->root = calloc(1, sizeof *pmap->root);
+	return pmap->root ? 0 : -MVM_ENOMEM;
+}
+
+void mvmh_pmap_destroy(struct mvmh_pmap *pmap)
+{
+	posix_check_unlocked("mvmh_pmap_destroy: a lock of mm is held");
+	for (unsigned i = 0; i < LEVEL_SLOTS; i++) {
+		struct posix_table *middle = pmap->root->table[i];
+
+		for (unsigned j = 0; middle && j < LEVEL_SLOTS; j++) {
+			struct posix_table *leaf = middle->table[j];
+
+			for (unsigned k = 0; leaf && k < LEVEL_SLOTS; k++) {
+				if (leaf->entry[k])
+					mvmh_panic("mvmh_pmap_destroy: something is mapped");
+			}
+			free(leaf);
+		}
+		free(middle);
+	}
+	free(pmap->root);
+	tlb_forget(pmap, 0, ~(mvm_vaddr_t)0); /* another pmap may get the address */
+}
+
+/* The table of the leaf entries around va; NULL: there is none. `*covered` is its end. */
+static struct posix_table *leaf_table(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_vaddr_t *covered)
+{
+	struct posix_table *t = pmap->root;
+
+	for (unsigned level = LEVELS - 1; level > 0; level--) {
+		unsigned shift = MVM_PAGE_SHIFT + level * LEVEL_BITS;
+
+		*covered = ((va >> shift) + 1) << shift;
+		t = __atomic_load_n(&t->table[slot_of(va, level)], __ATOMIC_ACQUIRE);
+		if (!t)
+			return NULL;
+	}
+	return t;
+}
+
+static struct posix_table *leaf_table_make(struct mvmh_pmap *pmap, mvm_vaddr_t va)
+{
+	struct posix_table *t = pmap->root;
+
+	for (unsigned level = LEVELS - 1; level > 0; level--) {
+		struct posix_table **slot = &t->table[slot_of(va, level)];
+
+		if (!*slot) {
+			if (posix_must_fail(POSIX_FAIL_TABLE))
+				return NULL;
+			struct posix_table *fresh = calloc(1, sizeof *fresh);
+			if (!fresh)
+				return NULL;
+			__atomic_store_n(slot, fresh, __ATOMIC_RELEASE);
+		}
+		t = *slot;
+	}
+	return t;
+}
+
+/* The entry of va, or NULL. */
+static uint64_t *entry_at(struct mvmh_pmap *pmap, mvm_vaddr_t va)
+{
+	mvm_vaddr_t covered;
+	struct posix_table *leaf = leaf_table(pmap, va, &covered);
+
+	return leaf ? &leaf->entry[slot_of(va, 0)] : NULL;
+}
+
+int mvmh_pmap_enter(
+	struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights, unsigned order)
+{
+	struct posix_table *leaf = leaf_table_make(pmap, va);
+	uint64_t *entry, old;
+
+	if (order != 0 || (va & MVM_PAGE_MASK) || !posix_frame_taken(frame) || !rights)
+		mvmh_panic("mvmh_pmap_enter: bad arguments");
+	if (!leaf)
+		return -MVM_ENOMEM;
+	entry = &leaf->entry[slot_of(va, 0)];
+	old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+	if (old && entry_frame(old) != frame)
+		return -MVM_EEXIST;
+	if (old && (entry_rights(old) & ~rights))
+		mvmh_panic("mvmh_pmap_enter: rights are taken away");
+	__atomic_store_n(entry, entry_make(frame, rights) | ENTRY_USED, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* Both sweeps: visit valid entries until 64 have changed. */
+static mvm_vaddr_t sweep(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
+	unsigned rights, struct mvmh_tlb *batch)
+{
+	unsigned changed = 0;
+	mvm_vaddr_t va = start, covered;
+
+	while (va < end) {
+		struct posix_table *leaf = leaf_table(pmap, va, &covered);
+		uint64_t *entry, old;
+
+		if (!leaf) {
+			va = covered;
+			continue;
+		}
+		if (changed == MVM_HOLD_PAGES)
+			return va;
+		entry = &leaf->entry[slot_of(va, 0)];
+		old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+		if (old && (entry_rights(old) & ~rights)) {
+			uint64_t reduced =
+				(old & ~ENTRY_RIGHTS) | (uint64_t)(entry_rights(old) & rights) << 1;
+
+			__atomic_store_n(entry, rights ? reduced : 0, __ATOMIC_RELEASE);
+			batch_note(batch, va);
+			changed++;
+		}
+		va += MVM_PAGE_BYTES;
+	}
+	return end;
+}
+
+mvm_vaddr_t mvmh_pmap_remove(
+	struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end, struct mvmh_tlb *batch)
+{
+	return sweep(pmap, start, end, 0, batch);
+}
+
+mvm_vaddr_t mvmh_pmap_protect(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
+	unsigned rights, struct mvmh_tlb *batch)
+{
+	if (!rights)
+		mvmh_panic("mvmh_pmap_protect: no rights");
+	return sweep(pmap, start, end, rights, batch);
+}
+
+bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
+{
+	uint64_t *entry = entry_at(pmap, va);
+
+	if (!entry || !*entry)
+		return false;
+	return __atomic_fetch_and(entry, ~ENTRY_USED, __ATOMIC_RELAXED) & ENTRY_USED;
+}
+
+bool posix_pmap_query(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t *frame, unsigned *rights)
+{
+	uint64_t *entry = entry_at(pmap, va);
+	uint64_t e = entry ? __atomic_load_n(entry, __ATOMIC_ACQUIRE) : 0;
+
+	*frame = entry_frame(e);
+	*rights = entry_rights(e);
+	return e != 0;
+}
+
+size_t posix_mapped(struct mvm_space *space)
+{
+	struct mvmh_pmap *pmap = mvm_space_pmap(space);
+	size_t n = 0;
+
+	for (unsigned i = 0; i < LEVEL_SLOTS; i++) {
+		struct posix_table *middle = pmap->root->table[i];
+
+		for (unsigned j = 0; middle && j < LEVEL_SLOTS; j++) {
+			struct posix_table *leaf = middle->table[j];
+
+			for (unsigned k = 0; leaf && k < LEVEL_SLOTS; k++)
+				n += leaf->entry[k] != 0;
+		}
+	}
+	return n;
+}
+
+/* --- Accesses -------------------------------------------------------------------------------- */
+
+void posix_forget(unsigned one_in)
+{
+	__atomic_store_n(&forget_one_in, one_in, __ATOMIC_RELAXED);
+}
+
+/* Perhaps drop the entry of va, as a table under pressure might at any time. */
+static void maybe_forget(struct mvmh_pmap *pmap, mvm_vaddr_t va)
+{
+	unsigned one_in = __atomic_load_n(&forget_one_in, __ATOMIC_RELAXED);
+	uint64_t *entry;
+
+	if (!one_in || posix_random() % one_in)
+		return;
+	entry = entry_at(pmap, va);
+	if (entry)
+		__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+	tlb_forget(pmap, va, va + MVM_PAGE_BYTES);
+}
+
+/* The entry as a walk finds it, marked used; 0 when it does not allow the access. */
+static uint64_t walk(struct mvmh_pmap *pmap, mvm_vaddr_t page, unsigned access)
+{
+	uint64_t *entry = entry_at(pmap, page);
+	uint64_t e = entry ? __atomic_load_n(entry, __ATOMIC_ACQUIRE) : 0;
+
+	while (entry_rights(e) & access) {
+		if (__atomic_compare_exchange_n(
+			    entry, &e, e | ENTRY_USED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			return e | ENTRY_USED;
+	}
+	return 0;
+}
+
+/* What the hart translates page to: from its TLB, else from the tables.  Its lock is held. */
+static uint64_t translate(
+	struct hart *hart, struct mvmh_pmap *pmap, mvm_vaddr_t page, unsigned access)
+{
+	struct tlb_slot *slot = tlb_slot(hart, page);
+	uint64_t entry;
+
+	if (slot->pmap == pmap && slot->page == page && (entry_rights(slot->entry) & access))
+		return slot->entry;
+	entry = walk(pmap, page, access);
+	if (entry)
+		*slot = (struct tlb_slot){.pmap = pmap, .page = page, .entry = entry};
+	return entry;
+}
+
+/* Move n bytes inside one page; false: a fault. */
+static bool access_page(
+	struct mvmh_pmap *pmap, mvm_vaddr_t va, char *buffer, size_t n, unsigned access)
+{
+	struct hart *hart = &harts[posix_hart()];
+	mvm_vaddr_t page = va & ~(mvm_vaddr_t)MVM_PAGE_MASK;
+	uint64_t entry;
+
+	maybe_forget(pmap, page);
+	pthread_mutex_lock(&hart->mutex);
+	entry = translate(hart, pmap, page, access);
+	if (entry) {
+		char *bytes = posix_frame_data(entry_frame(entry));
+
+		if (!posix_frame_taken(entry_frame(entry)))
+			mvmh_panic("an access reaches a free frame");
+		if (access == MVM_WRITE)
+			memcpy(bytes + (va & MVM_PAGE_MASK), buffer, n);
+		else if (access == MVM_READ)
+			memcpy(buffer, bytes + (va & MVM_PAGE_MASK), n);
+	}
+	pthread_mutex_unlock(&hart->mutex);
+	return entry != 0;
+}
+
+/* The accesses that follow; *done counts bytes. */
+static enum mvm_fault_result access_bytes(struct mvm_space *space, mvm_vaddr_t va, char *buffer,
+	size_t n, unsigned access, bool faults, size_t *done)
+{
+	struct mvmh_pmap *pmap = mvm_space_pmap(space);
+
+	for (*done = 0; *done < n;) {
+		mvm_vaddr_t at = va + *done;
+		size_t piece = MVM_PAGE_BYTES - (at & MVM_PAGE_MASK);
+
+		if (piece > n - *done)
+			piece = n - *done;
+		while (!access_page(pmap, at, buffer + *done, piece, access)) {
+			enum mvm_fault_result result;
+
+			if (!faults)
+				return MVM_FAULT_MAPERR;
+			result = mvm_fault(space, at, access);
+			if (result != MVM_FAULT_OK)
+				return result;
+		}
+		*done += piece;
+	}
+	return MVM_FAULT_OK;
+}
+
+enum mvm_fault_result posix_load(struct mvm_space *space, mvm_vaddr_t va, void *to, size_t n)
+{
+	size_t done;
+
+	return access_bytes(space, va, to, n, MVM_READ, true, &done);
+}
+
+enum mvm_fault_result posix_store(
+	struct mvm_space *space, mvm_vaddr_t va, const void *from, size_t n)
+{
+	size_t done;
+
+	return access_bytes(space, va, (char *)(uintptr_t)from, n, MVM_WRITE, true, &done);
+}
+
+enum mvm_fault_result posix_execute(struct mvm_space *space, mvm_vaddr_t va)
+{
+	char none;
+	size_t done;
+
+	return access_bytes(space, va, &none, 1, MVM_EXEC, true, &done);
+}
+
+size_t posix_try_load(struct mvm_space *space, mvm_vaddr_t va, void *to, size_t n)
+{
+	size_t done;
+
+	(void)access_bytes(space, va, to, n, MVM_READ, false, &done);
+	return done;
+}
+
+size_t posix_try_store(struct mvm_space *space, mvm_vaddr_t va, const void *from, size_t n)
+{
+	size_t done;
+
+	(void)access_bytes(space, va, (char *)(uintptr_t)from, n, MVM_WRITE, false, &done);
+	return done;
+}
