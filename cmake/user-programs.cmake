@@ -5,7 +5,8 @@
 # mapache_user_folder(DIR)
 #     each NAME.c of the current source folder, and each folder NAME/*.c in it, as one such
 #     program; lib/*.c is an archive that every program of the folder is linked with; each
-#     NAME.sh is installed as /DIR/NAME
+#     NAME.sh is installed as /DIR/NAME; glibc_NAME.c is built against the toolchain's own C
+#     library instead, statically, when it has one
 #
 # User programs have F and D, which the kernel only saves for them.  They see the C library's
 # headers, the ABI's, the compiler's own, and nothing else.
@@ -43,6 +44,23 @@ function(mapache_user_program name dir)
   set_property(GLOBAL APPEND PROPERTY MAPACHE_STAGE_TARGETS ${target})
 endfunction()
 
+# A program as anybody's Linux toolchain builds it: the ABI's test.
+execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=libc.a
+  OUTPUT_VARIABLE MAPACHE_GLIBC OUTPUT_STRIP_TRAILING_WHITESPACE)
+function(mapache_glibc_program name dir source)
+  if(NOT IS_ABSOLUTE "${MAPACHE_GLIBC}")
+    return()
+  endif()
+  set(program ${CMAKE_BINARY_DIR}/usr/${dir}/${name})
+  add_custom_command(OUTPUT ${program}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/usr/${dir}
+    COMMAND ${CMAKE_C_COMPILER} -static -O1 -Wall -Wextra ${source} -o ${program}
+    DEPENDS ${source} VERBATIM COMMENT "Building ${dir}/${name} against glibc")
+  add_custom_target(user_${dir}_${name} DEPENDS ${program})
+  mapache_stage(755 ${program} /${dir}/${name})
+  set_property(GLOBAL APPEND PROPERTY MAPACHE_STAGE_TARGETS user_${dir}_${name})
+endfunction()
+
 function(mapache_user_folder dir)
   file(GLOB files CONFIGURE_DEPENDS *.c)
   file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true *)
@@ -54,7 +72,11 @@ function(mapache_user_folder dir)
   endif()
   foreach(file IN LISTS files)
     cmake_path(GET file STEM name)
-    mapache_user_program(${name} ${dir} ${file})
+    if(name MATCHES "^glibc_")
+      mapache_glibc_program(${name} ${dir} ${file})
+    else()
+      mapache_user_program(${name} ${dir} ${file})
+    endif()
   endforeach()
   foreach(folder IN LISTS folders)
     cmake_path(GET folder FILENAME name)

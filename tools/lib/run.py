@@ -27,12 +27,22 @@ not start, with the end of the kernel's log on standard error; 2 when something 
 The kernel's log is build/PRESET/run.log."""
 
 
-def arguments(argv, kit_options=True):
+SDK_USAGE = """\
+mapache-run [OPTION]... [PROGRAM [ARG...]]
+
+Boots Mapache with PROGRAM, a file of this machine, put into a copy of its disk as /root/PROGRAM,
+and runs it as the only job.  Output, input and exit status are as tools/run has them: 124 at the
+time limit, 125 when the kernel panicked or QEMU could not start.  Without PROGRAM: a shell."""
+
+
+def arguments(argv, sdk):
     parser = argparse.ArgumentParser(
-        prog="tools/run" if kit_options else "mapache-run", usage=None,
-        description=USAGE if kit_options else None,
+        prog="mapache-run" if sdk else "tools/run", usage=argparse.SUPPRESS,
+        description=SDK_USAGE if sdk else USAGE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    if kit_options:
+    if sdk:
+        parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    else:
         parser.add_argument("--preset", default="release", help="dev, release or core (%(default)s)")
         parser.add_argument("--built", metavar="DIR", help=argparse.SUPPRESS)
     parser.add_argument("--smp", type=int, default=1, metavar="N", help="harts, 1 to 8 (%(default)s)")
@@ -50,12 +60,19 @@ def arguments(argv, kit_options=True):
                         help="one more argument for QEMU")
     parser.add_argument("--gdb", action="store_true",
                         help="wait for a debugger on port 1234 before the first instruction")
-    # argparse would swallow the options of COMMAND, so it sees only what comes before --
-    at = argv.index("--") if "--" in argv else len(argv)
-    options = parser.parse_args(joined(argv[:at]))
-    options.command = argv[at + 1:]
-    if at < len(argv) and not options.command:
-        parser.error("there is no COMMAND after --")
+    if sdk:
+        options = parser.parse_args(joined(argv))
+        if options.command:
+            program = options.command[0]
+            options.command[0] = "/root/" + os.path.basename(program)
+            options.put.append(f"{program}:{options.command[0]}")
+    else:
+        # argparse would take the options of COMMAND, so it sees only what comes before --
+        at = argv.index("--") if "--" in argv else len(argv)
+        options = parser.parse_args(joined(argv[:at]))
+        options.command = argv[at + 1:]
+        if at < len(argv) and not options.command:
+            parser.error("there is no COMMAND after --")
     if options.icount and options.smp != 1:
         parser.error("--icount is for one hart")
     for pair in options.put:
@@ -179,9 +196,9 @@ def boot(kit, options):
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def run(argv, find_kit, kit_options=True):
+def run(argv, find_kit, sdk=False):
     """find_kit(options) gives the Kit; the exit status of the whole program."""
-    options = arguments(argv, kit_options)
+    options = arguments(argv, sdk)
     stop_on_signals()
     try:
         return boot(find_kit(options), options)
