@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""tools/run keeps its contract: output, exit status, options, and nothing else on stdout."""
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+
+def test_output_is_all_that_is_on_stdout(tools_run):
+    done = tools_run("--", "echo", "hello")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b"hello\n"
+    assert done.stderr == b""
+
+
+def test_arguments_arrive_unchanged(tools_run):
+    words = ["a b", "", "%41", "'\"", "$HOME", "-n", "tab\there", "caf\u00e9", "--"]
+    done = tools_run("--", "printf", "[%s]\\n", *words)
+    assert done.stdout.decode() == "".join(f"[{word}]\n" for word in words)
+
+
+def test_output_is_binary_clean(tools_run, tmp_path):
+    data = bytes(range(256)) * 64 + b"\x1e[mapache:" + b"\r\n\x1e\x1e[mapache:pani"
+    (tmp_path / "data").write_bytes(data)
+    done = tools_run("--put", f"{tmp_path / 'data'}:/data", "--", "cat", "/data")
+    assert done.stdout == data
+
+
+@pytest.mark.parametrize("command, status", [
+    (("true",), 0),
+    (("false",), 1),
+    (("sh", "-c", "exit 42"), 42),
+    (("no-such-command",), 127),
+    (("sh", "-c", "kill -9 $$"), 128 + 9),
+])
+def test_exit_status(tools_run, command, status):
+    assert tools_run("--", *command).returncode == status
+
+
+def test_time_limit(tools_run):
+    done = tools_run("--timeout", "3", "--", "sleep", "1000")
+    assert done.returncode == 124
+
+
+def test_qemu_that_does_not_start(tools_run):
+    done = tools_run("--qemu", "-no-such-option", "--", "true")
+    assert done.returncode == 125
+    assert b"no-such-option" in done.stderr
+
+
+def test_missing_image(tools_run, tmp_path):
+    assert tools_run("--image", str(tmp_path / "none"), "--", "true").returncode == 125
+
+
+def test_panic(tools_run):
+    done = tools_run("--append", "init=/no/such/init", "--", "true")
+    assert done.returncode == 125
+    assert done.stdout == b""
+    assert b"panic" in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--smp", "8"), ("--mem", "64M"), ("--mem", "4G"),
+                                    ("--swap", "64M"), ("--icount",)])
+def test_machines(tools_run, option):
+    done = tools_run(*option, "--", "echo", "up")
+    assert (done.returncode, done.stdout) == (0, b"up\n"), done.stderr
+
+
+def test_icount_wants_one_hart(tools_run):
+    assert tools_run("--icount", "--smp", "2", "--", "true").returncode == 2
+
+
+def test_put_keeps_the_mode_and_the_image(tools_run, tmp_path, tree, preset):
+    image = tree / "build" / preset / "disk.img"
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\necho it runs\n")
+    script.chmod(0o755)
+    tools_run("--", "true")  # so that the image is there
+    before = image.read_bytes()
+    done = tools_run("--put", f"{script}:/bin/script", "--", "script")
+    assert (done.returncode, done.stdout) == (0, b"it runs\n"), done.stderr
+    assert image.read_bytes() == before
+
+
+def test_stdin_is_typed_and_ends(tools_run):
+    assert tools_run("--", "cat", stdin=b"one\ntwo\n").stdout.replace(b"\r", b"").count(b"two") >= 1
+
+
+def test_stdin_that_is_empty_ends(tools_run):
+    assert tools_run("--", "cat").returncode == 0
+
+
+def test_a_shell_without_command_takes_a_script(tools_run):
+    done = tools_run(stdin=b"echo $((6 * 7))\nexit 5\n")
+    assert done.returncode == 5
+    assert b"42" in done.stdout
+
+
+def qemu_children(process):
+    """Processes whose parent is process, QEMU among them (it replaces its launcher)."""
+    done = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(process.pid)],
+                          capture_output=True, text=True)
+    return [int(line.split()[0]) for line in done.stdout.splitlines() if "qemu-system" in line]
+
+
+def is_gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+def until(condition, seconds=60):
+    """Wait for something that must come; the limit is against hanging only."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_ends_qemu_too(tree, preset, number):
+    process = subprocess.Popen(
+        [tree / "tools/run", "--preset", preset, "--", "sh", "-c", "echo started; sleep 1000"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout.readline() == b"started\n"
+    children = qemu_children(process)
+    assert children
+    process.send_signal(number)
+    status = process.wait(60)
+    assert status == (-number if number == signal.SIGKILL else 128 + number)
+    until(lambda: all(is_gone(child) for child in children))
+
+
+def test_help_names_every_option(tools_run):
+    text = tools_run("--help").stdout.decode()
+    for option in re.findall(r"--[a-z]+", "--preset --smp --mem --image --swap --put --icount "
+                             "--timeout --append --qemu --gdb"):
+        assert option in text

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""The interactive shell, driven as a person would through a terminal."""
+import re
+import termios
+
+import pexpect
+import pytest
+
+PROMPT = r"mapache:[^\r\n]*# "
+
+
+@pytest.fixture
+def shell(tree, preset):
+    """tools/run on a pseudo terminal, at its prompt."""
+    child = pexpect.spawn(str(tree / "tools/run"), ["--preset", preset], timeout=60,
+                          encoding="utf-8", codec_errors="replace", dimensions=(24, 80))
+    child.expect("Ctrl-A X leaves QEMU")
+    child.expect(PROMPT)
+    yield child
+    child.close(force=True)
+
+
+def says(child, line):
+    """What the shell prints for the line."""
+    child.sendline(line)
+    child.expect(re.escape(line))
+    child.expect(PROMPT)
+    return child.before.replace("\r", "").strip("\n")
+
+
+def status(child):
+    child.expect(pexpect.EOF)
+    child.wait()
+    return child.exitstatus
+
+
+def test_commands(shell):
+    assert says(shell, "echo one two | wc -w") == "2"
+    assert "README.md" in says(shell, "ls /usr/share/doc/mapache")
+
+
+def test_exit_powers_off_with_the_status(shell):
+    shell.sendline("exit 7")
+    assert status(shell) == 7
+
+
+def test_ctrl_d_ends_the_shell(shell):
+    shell.sendcontrol("d")
+    assert status(shell) == 0
+
+
+def test_poweroff(shell):
+    shell.sendline("poweroff")
+    assert status(shell) == 0
+
+
+def test_ctrl_c_ends_the_command_not_the_shell(shell):
+    shell.sendline("echo started; sleep 1000")
+    shell.expect("\nstarted")
+    shell.sendcontrol("c")
+    shell.expect(PROMPT)
+    assert says(shell, "echo $?") == str(128 + 2)
+
+
+def test_ctrl_c_at_the_prompt_gives_a_new_one(shell):
+    shell.send("rubbish")
+    shell.sendcontrol("c")
+    shell.expect(PROMPT)
+    assert says(shell, "echo fine") == "fine"
+
+
+def test_ctrl_a_x_leaves_qemu(shell):
+    shell.sendcontrol("a")
+    shell.send("x")
+    assert status(shell) == 0
+
+
+def test_the_terminal_is_restored(tree, preset):
+    """Whatever the guest and QEMU did to it: leave by Ctrl-A X and look at its modes."""
+    child = pexpect.spawn("/bin/sh", timeout=60, encoding="utf-8", codec_errors="replace")
+    child.setecho(True)
+    before = termios.tcgetattr(child.child_fd)
+    child.sendline(f"{tree}/tools/run --preset {preset}; echo left $?")
+    child.expect(PROMPT)
+    assert termios.tcgetattr(child.child_fd) != before
+    child.sendcontrol("a")
+    child.send("x")
+    child.expect("\nleft 0")
+    assert termios.tcgetattr(child.child_fd)[:4] == before[:4]
+    child.close(force=True)
