@@ -122,10 +122,21 @@ int mvm_object_new_shared_anon(uint64_t size_bytes, struct mvm_object **out) MVM
 int mvm_object_new_device(
 	mvm_frame_t first, uint64_t size_bytes, struct mvm_object **out) MVM_MUST_CHECK;
 
-void mvm_object_ref(struct mvm_object *obj);
+/* True when the count was zero: the object was kept by its owner after release(). */
+bool mvm_object_ref(struct mvm_object *obj);
 
-/* May call release(), hence may sleep; no lock of mm held. */
+/*
+ * May call release(), hence may sleep; no lock of mm held.  release() runs once for each time the
+ * count went to zero, perhaps after somebody has raised it again.
+ */
 void mvm_object_unref(struct mvm_object *obj);
+
+/*
+ * Nobody will look for the contents again once the last user is gone (the file has no name left):
+ * from now on dirty pages hold no reference, so that release() need not wait for their write-back.
+ * Else nothing changes.  May call release().
+ */
+void mvm_object_doom(struct mvm_object *obj);
 
 /*
  * Free the object and its pages, dirty ones included (their reservations are returned).  The
