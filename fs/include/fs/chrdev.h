@@ -26,5 +26,5 @@ struct chrdev {
 /* The device stays for ever.  devfs shows it at once.  -EEXIST: number or name is taken. */
 int chrdev_register(struct chrdev *device);
 struct chrdev *chrdev_find(uint64_t dev);
-struct chrdev *chrdev_find_name(const char *name, size_t bytes);
+
 struct chrdev *chrdev_next(struct chrdev *prev);

@@ -128,5 +128,15 @@ void file_set_flags(struct file *file, unsigned flags);
 /* -EBADF for files without an inode (pipes: the kernel makes their stat up itself). */
 int file_getattr(struct file *file, struct fs_attr *attr);
 
+/*
+ * For operations that have their bytes in kernel memory: move n of them, from `kernel` on, to or
+ * from the caller at *done, and advance *done.  -EFAULT, -EINTR.
+ */
+int file_copy(struct mvm_copy *c, void *kernel, size_t n, size_t *done);
+
+/* A whole read() of a file whose contents are the `bytes` at `text`. */
+int file_copy_text(struct mvm_copy *c, const void *text, size_t bytes, size_t n, uint64_t *offset,
+	size_t *done);
+
 /* The operations that the vfs gives to regular files and directories. */
 extern const struct file_ops file_regular_ops, file_directory_ops;

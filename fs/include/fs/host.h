@@ -165,7 +165,10 @@ void *fsh_alloc(size_t bytes);
 void fsh_free(void *memory);
 #endif
 
-/* One page, aligned to its size, contents undefined, usable in block requests.  As fsh_alloc(). */
+/*
+ * One page, aligned to its size, contents undefined, usable in block requests.  Otherwise as the
+ * two above.
+ */
 #ifndef fsh_page_alloc
 void *fsh_page_alloc(void);
 #endif

@@ -39,8 +39,8 @@ struct mount_ops {
 	int (*statfs)(struct mount *mount, struct fs_stat *out);
 
 	/*
-	 * The end: all was synced, no vnode is left (the root's reference was dropped by the vfs).
-	 * Leave a clean medium, free everything.  NULL: nothing to do.
+	 * The end: all was synced and every vnode evicted (save when mount_shutdown() found some in
+	 * use).  Leave a clean medium, free everything.  NULL: nothing to do.
 	 */
 	void (*unmount)(struct mount *mount);
 };
@@ -89,8 +89,8 @@ int mount_on(struct dentry *where, const char *type, const char *source, unsigne
 	const char *options);
 
 /*
- * Take the mount away whose root is given (its reference stays the caller's, and is the only one
- * left).  Syncs first.  -EINVAL: not a root; -EBUSY: somebody uses it, or it is the first mount.
+ * Take the mount away whose root is given; on success the caller's reference goes with it.  Syncs
+ * first.  -EINVAL: not a root; -EBUSY: somebody else uses it, or it is the first mount.
  */
 int mount_take(struct dentry *root);
 
@@ -99,8 +99,8 @@ int mount_sync(struct mount *mount);
 int mount_sync_all(void);
 
 /*
- * The machine goes down: sync and unmount all, the last mounted first; one that is still in use is
- * synced and left clean all the same, and may not be used any more.
+ * The machine goes down: sync and unmount all, the last mounted first.  One that is still in use is
+ * synced and left clean all the same: nobody may touch it any more.  The first error of a sync.
  */
 int mount_shutdown(void);
 

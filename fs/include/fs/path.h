@@ -86,15 +86,19 @@ int path_lookup(const struct fs_context *ctx, struct dentry *base, const char *p
 /*
  * Walk to the directory of the last component: *dir is referenced.  `last` names the component
  * inside `path` or inside the walk's buffer, which is why the walk stays open until path_close().
- * The last component is not looked up nor followed; kind says what it is.
+ * The last component is not looked up nor followed; kind says what it is.  After an error
+ * path_close() is allowed and does nothing.
  */
 enum path_last { PATH_LAST_NAME, PATH_LAST_DOT, PATH_LAST_DOTDOT, PATH_LAST_ROOT };
 struct path_parent {
 	struct dentry *dir;
 	struct fs_name last;
 	enum path_last kind;
-	bool slash;   /* a slash follows: it must be a directory */
-	char *buffer; /* [path.c] */
+	bool slash; /* a slash follows: it must be a directory */
+
+	const struct fs_context *ctx; /* [path.c] this and the following: to go on */
+	char *buffer;
+	unsigned links;
 };
 int path_open_parent(const struct fs_context *ctx, struct dentry *base, const char *path,
 	struct path_parent *out);

@@ -189,9 +189,9 @@ struct vnode_ops {
 	/*
 	 * Nobody has the vnode any more and nobody can find it.  Its object, if any, is unused and
 	 * the vfs has destroyed it already, unwritten pages included (nlink 0 only).  nlink == 0:
-	 * free blocks and inode.  Save the times if they are dirty.  Then free the memory.  May
+	 * free blocks and inode.  Save the times if they are dirty.  May
 	 * start transactions; cannot fail: on an I/O error the file system notes it and goes on.
-	 * Required.
+	 * Last: vnode_fini(v), and free the memory.  Required.
 	 */
 	void (*evict)(struct vnode *v);
 };
@@ -205,6 +205,15 @@ struct vnode_ops {
  */
 void vnode_init(struct vnode *v, struct mount *mount, const struct vnode_ops *ops, uint64_t ino,
 	uint32_t mode);
+
+/* The end of what vnode_init() began; nobody has or finds the vnode any more after it. */
+void vnode_fini(struct vnode *v);
+
+/*
+ * For file systems that live in memory: the file system itself holds the vnode as long as it has
+ * names.  vnode_set_nlink(v, 0) and unmounting undo it.
+ */
+void vnode_pin(struct vnode *v);
 
 /*
  * Give a regular file its object; the file system's ops have vnode_object_release() as release.
@@ -228,8 +237,15 @@ int vnode_get(struct mount *mount, uint64_t ino,
  */
 void vnode_cache_add(struct vnode *v);
 
-/* Set the link count; v locked.  0 also tells the page cache that unwritten data may be dropped. */
+/* Set the link count; v locked and referenced by the caller.  0 also tells the page cache that
+ * unwritten data may be dropped. */
 void vnode_set_nlink(struct vnode *v, uint32_t nlink);
+
+/*
+ * The common end of setattr(): put mode, uid, gid, atime and mtime of the mask into the vnode, and
+ * the present into ctime.  v locked.
+ */
+void vnode_apply_attr(struct vnode *v, const struct fs_attr *attr, unsigned mask);
 
 /* A write-back failed: each open file is told once, at its next fsync.  Any lock may be held. */
 void vnode_report_error(struct vnode *v, int error);
@@ -270,6 +286,12 @@ int vnode_permission(const struct vnode *v, const struct fs_cred *cred, unsigned
 
 /* All attributes.  For stat. */
 int vnode_getattr(struct vnode *v, struct fs_attr *attr);
+
+/*
+ * Set attributes without asking who wants it: takes the lock; mask as in vnode_ops.setattr.
+ * -EROFS, -EISDIR or -EINVAL (FS_SET_SIZE of something else than a regular file), -EFBIG.
+ */
+int vnode_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask);
 
 /* Write all of the file's dirty pages and wait, then fsync(): durable.  No lock. */
 int vnode_sync(struct vnode *v, bool data_only);

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Open files, and the operations of regular files and directories.
+ *
+ * A read of a regular file goes from here straight to the page cache: no inode lock, since a page
+ * and the size are each read in one piece.  A write takes the inode lock, so that writes and
+ * truncates follow one another and an append finds the end where it stays.
+ */
+#include "private.h"
+#include <fs/chrdev.h>
+#include <fs/poll.h>
+#include <errno.h>
+#include <string.h>
+
+#define STATUS_FLAGS (FS_O_APPEND | FS_O_NONBLOCK | FS_O_DIRECT | FS_O_NOATIME)
+
+/* --- Life ------------------------------------------------------------------------------------ */
+
+int file_new(const struct file_ops *ops, void *private_data, unsigned flags, unsigned state,
+	struct file **out)
+{
+	struct file *f = fsh_alloc(sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->ops = ops;
+	f->refs = 1;
+	f->state = state;
+	f->flags = flags;
+	f->private_data = private_data;
+	fsh_mutex_init(&f->offset_lock, "file position", FSH_RANK_OFFSET);
+	*out = f;
+	return 0;
+}
+
+static void file_free(struct file *f)
+{
+	if (f->object)
+		mvm_object_unref(f->object);
+	dentry_unref(f->dentry);
+	fsh_mutex_destroy(&f->offset_lock);
+	fsh_free(f);
+}
+
+void file_unref(struct file *f)
+{
+	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (f->ops->release)
+		f->ops->release(f);
+	file_free(f);
+}
+
+static unsigned access_state(unsigned flags)
+{
+	static const unsigned states[] = {
+		[FS_O_RDONLY] = FILE_READABLE,
+		[FS_O_WRONLY] = FILE_WRITABLE,
+		[FS_O_RDWR] = FILE_READABLE | FILE_WRITABLE,
+		[FS_O_ACCMODE] = 0,
+	};
+
+	return flags & FS_O_PATH ? 0 : states[flags & FS_O_ACCMODE];
+}
+
+/* The operations of a file that serves as a base for paths, and for nothing else. */
+static const struct file_ops path_ops = {.read = NULL};
+
+static int open_device(struct file *f)
+{
+	struct chrdev *device = chrdev_find(f->vnode->rdev);
+
+	if (!device || !vnode_is(f->vnode, FS_IFCHR))
+		return -ENXIO;
+	f->ops = device->ops;
+	f->state |= device->state;
+	f->private_data = device->driver;
+	return device->open ? device->open(device, f) : 0;
+}
+
+/* Give the file the operations of its type. */
+static int file_begin(struct file *f)
+{
+	struct vnode *v = f->vnode;
+
+	if (f->flags & FS_O_PATH)
+		return 0;
+	if (vnode_is(v, FS_IFREG)) {
+		f->ops = &file_regular_ops;
+		f->object = vnode_object(v);
+	} else if (vnode_is(v, FS_IFDIR)) {
+		f->ops = &file_directory_ops;
+	}
+	if (v->ops->open)
+		return v->ops->open(v, f);
+	return f->ops == &path_ops ? open_device(f) : 0;
+}
+
+int file_open(struct dentry *d, unsigned flags, struct file **out)
+{
+	struct file *f;
+	int err = file_new(&path_ops, NULL, flags & ~(FS_O_CREAT | FS_O_EXCL | FS_O_TRUNC),
+		access_state(flags), &f);
+
+	if (err)
+		return err;
+	f->dentry = dentry_ref(d);
+	f->vnode = d->vnode;
+	f->error_seen = __atomic_load_n(&f->vnode->error_count, __ATOMIC_ACQUIRE);
+	err = file_begin(f);
+	if (err)
+		file_free(f);
+	else
+		*out = f;
+	return err;
+}
+
+/* --- Copying --------------------------------------------------------------------------------- */
+
+int file_copy(struct mvm_copy *c, void *kernel, size_t n, size_t *done)
+{
+	size_t end = *done + n;
+	char *p = kernel;
+
+	while (*done < end) {
+		size_t moved = c->copy(c, p, *done, end - *done);
+		int err;
+
+		*done += moved;
+		p += moved;
+		if (*done == end)
+			break;
+		err = c->prefault ? c->prefault(c, *done, end - *done) : -EFAULT;
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int file_copy_text(struct mvm_copy *c, const void *text, size_t bytes, size_t n, uint64_t *offset,
+	size_t *done)
+{
+	int err;
+
+	*done = 0;
+	if (*offset >= bytes)
+		return 0;
+	if (n > bytes - *offset)
+		n = bytes - *offset;
+	err = file_copy(c, (char *)text + *offset, n, done);
+	*offset += *done;
+	return err;
+}
+
+/* --- Regular files --------------------------------------------------------------------------- */
+
+static int regular_read(
+	struct file *f, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+{
+	int err = mvm_pc_read(f->object, *offset, n, c, done);
+
+	*offset += *done;
+	return err;
+}
+
+/* Clip a write to what the file system can hold; -EFBIG when not a byte fits. */
+static int clip_write(const struct vnode *v, uint64_t offset, size_t *n)
+{
+	uint64_t max = v->mount->max_file_bytes;
+
+	if (offset >= max)
+		return -EFBIG;
+	if (*n > max - offset)
+		*n = max - offset;
+	return 0;
+}
+
+/* Inode lock held. */
+static int write_locked(
+	struct file *f, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+{
+	struct vnode *v = f->vnode;
+	int err;
+
+	if (f->flags & FS_O_APPEND)
+		*offset = mvm_object_size(f->object);
+	err = clip_write(v, *offset, &n);
+	if (err)
+		return err;
+	err = mvm_pc_write(f->object, *offset, n, c, done);
+	if (*done)
+		vnode_touch(v);
+	return err;
+}
+
+/* O_DSYNC and O_SYNC: what was written is durable when the call returns. */
+static int write_through(struct file *f, uint64_t start, uint64_t end)
+{
+	struct vnode *v = f->vnode;
+	int err = mvm_pc_flush(
+		f->object, start >> MVM_PAGE_SHIFT, (end - 1) >> MVM_PAGE_SHIFT, MVM_PC_WAIT);
+
+	if (!err && v->ops->fsync)
+		err = v->ops->fsync(v, (f->flags & FS_O_SYNC) != FS_O_SYNC);
+	return err;
+}
+
+static int regular_write(
+	struct file *f, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+{
+	int err, sync_err = 0;
+
+	fsh_mutex_lock(&f->vnode->lock);
+	err = write_locked(f, c, n, offset, done);
+	fsh_mutex_unlock(&f->vnode->lock);
+	if (*done && (f->flags & FS_O_DSYNC))
+		sync_err = write_through(f, *offset, *offset + *done);
+	*offset += *done;
+	if (!sync_err)
+		return err;
+	/* Not durable: the caller must hear of it although bytes were moved. */
+	*done = 0;
+	return sync_err;
+}
+
+static int regular_map(struct file *f, bool shared, struct mvm_object **out)
+{
+	(void)shared;
+	mvm_object_ref(f->object); /* not the first: the file has one */
+	*out = f->object;
+	return 0;
+}
+
+const struct file_ops file_regular_ops = {
+	.read = regular_read,
+	.write = regular_write,
+	.map = regular_map,
+};
+
+/* --- Directories ----------------------------------------------------------------------------- */
+
+static int directory_read(
+	struct file *f, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+{
+	(void)f;
+	(void)c;
+	(void)n;
+	(void)offset;
+	(void)done;
+	return -EISDIR;
+}
+
+const struct file_ops file_directory_ops = {
+	.read = directory_read,
+};
+
+/* "." and "..", at positions 0 and 1.  True: emitted, go on. */
+static bool emit_dot(struct fs_readdir *r, const struct dentry *d, const char *dots, uint64_t next)
+{
+	struct fs_entry entry = {
+		.name = dots,
+		.name_bytes = (uint32_t)strlen(dots),
+		.mode = FS_IFDIR,
+		.ino = d->vnode->ino,
+		.next = next,
+	};
+
+	return r->emit(r, &entry);
+}
+
+/* What ".." is, over the edge of a mount. */
+static struct dentry *dotdot(struct dentry *d)
+{
+	d = dentry_ref(d);
+	while (d == d->mount->root && d->mount->covered)
+		d = mount_cross_up(d);
+	struct dentry *parent = dentry_parent(d);
+
+	dentry_unref(d);
+	return parent;
+}
+
+/* Position lock and inode lock held. */
+static int readdir_locked(struct file *f, struct dentry *parent, struct fs_readdir *r)
+{
+	if (f->vnode->nlink == 0)
+		return -ENOENT;
+	if (f->offset == 0) {
+		if (!emit_dot(r, f->dentry, ".", 1))
+			return 0;
+		f->offset = 1;
+	}
+	if (f->offset == 1) {
+		if (!emit_dot(r, parent, "..", 2))
+			return 0;
+		f->offset = 2;
+	}
+	return f->vnode->ops->readdir(f->vnode, &f->offset, r);
+}
+
+int file_readdir(struct file *f, struct fs_readdir *r)
+{
+	struct dentry *parent;
+	int err;
+
+	if (f->ops != &file_directory_ops)
+		return f->flags & FS_O_PATH ? -EBADF : -ENOTDIR;
+	parent = dotdot(f->dentry);
+	fsh_mutex_lock(&f->offset_lock);
+	fsh_mutex_lock(&f->vnode->lock);
+	err = readdir_locked(f, parent, r);
+	fsh_mutex_unlock(&f->vnode->lock);
+	fsh_mutex_unlock(&f->offset_lock);
+	dentry_unref(parent);
+	return err;
+}
+
+/* --- The calls ------------------------------------------------------------------------------- */
+
+static int check_io(const struct file *f, unsigned want, uint64_t offset, size_t n)
+{
+	if (!(f->state & want))
+		return -EBADF;
+	return offset > INT64_MAX || n > INT64_MAX - offset ? -EINVAL : 0;
+}
+
+static int do_read(struct file *f, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+{
+	int err = check_io(f, FILE_READABLE, *offset, n);
+
+	if (err)
+		return err;
+	return f->ops->read ? f->ops->read(f, c, n, offset, done) : -EINVAL;
+}
+
+static int do_write(struct file *f, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+{
+	int err = check_io(f, FILE_WRITABLE, *offset, n);
+
+	if (err)
+		return err;
+	return f->ops->write ? f->ops->write(f, c, n, offset, done) : -EINVAL;
+}
+
+int file_read(struct file *f, struct mvm_copy *c, size_t n, size_t *done)
+{
+	uint64_t none = 0;
+	int err;
+
+	*done = 0;
+	if (f->state & FILE_STREAM)
+		return do_read(f, c, n, &none, done);
+	fsh_mutex_lock(&f->offset_lock);
+	err = do_read(f, c, n, &f->offset, done);
+	fsh_mutex_unlock(&f->offset_lock);
+	return err;
+}
+
+int file_write(struct file *f, struct mvm_copy *c, size_t n, size_t *done)
+{
+	uint64_t none = 0;
+	int err;
+
+	*done = 0;
+	if (f->state & FILE_STREAM)
+		return do_write(f, c, n, &none, done);
+	fsh_mutex_lock(&f->offset_lock);
+	err = do_write(f, c, n, &f->offset, done);
+	fsh_mutex_unlock(&f->offset_lock);
+	return err;
+}
+
+int file_pread(struct file *f, struct mvm_copy *c, size_t n, uint64_t offset, size_t *done)
+{
+	*done = 0;
+	if (f->state & FILE_STREAM)
+		return -ESPIPE;
+	return do_read(f, c, n, &offset, done);
+}
+
+int file_pwrite(struct file *f, struct mvm_copy *c, size_t n, uint64_t offset, size_t *done)
+{
+	*done = 0;
+	if (f->state & FILE_STREAM)
+		return -ESPIPE;
+	return do_write(f, c, n, &offset, done);
+}
+
+/* Where whence counts from; a file is one run of data, with the hole behind its end. */
+static int seek_base(struct file *f, int64_t offset, int whence, int64_t *base)
+{
+	int64_t size = f->vnode ? (int64_t)vnode_size(f->vnode) : 0;
+
+	switch (whence) {
+	case 0: /* SEEK_SET */
+		*base = 0;
+		return 0;
+	case 1: /* SEEK_CUR */
+		*base = (int64_t)f->offset;
+		return 0;
+	case 2: /* SEEK_END */
+		*base = size;
+		return 0;
+	case 3: /* SEEK_DATA */
+		*base = 0;
+		return offset < 0 || offset >= size ? -ENXIO : 0;
+	case 4: /* SEEK_HOLE */
+		*base = size - offset;
+		return offset < 0 || offset >= size ? -ENXIO : 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int file_seek(struct file *f, int64_t offset, int whence, uint64_t *out)
+{
+	int64_t base, target;
+	int err;
+
+	if (f->flags & FS_O_PATH)
+		return -EBADF;
+	if (f->state & FILE_STREAM)
+		return -ESPIPE;
+	fsh_mutex_lock(&f->offset_lock);
+	err = seek_base(f, offset, whence, &base);
+	if (!err && __builtin_add_overflow(base, offset, &target))
+		err = -EOVERFLOW;
+	if (!err && target < 0)
+		err = -EINVAL;
+	if (!err)
+		*out = f->offset = (uint64_t)target;
+	fsh_mutex_unlock(&f->offset_lock);
+	return err;
+}
+
+int file_ioctl(struct file *f, unsigned command, uintptr_t arg)
+{
+	if (f->flags & FS_O_PATH)
+		return -EBADF;
+	return f->ops->ioctl ? f->ops->ioctl(f, command, arg) : -ENOTTY;
+}
+
+unsigned file_poll(struct file *f, struct poll_table *poll)
+{
+	if (f->flags & FS_O_PATH)
+		return FS_POLLNVAL;
+	return f->ops->poll ? f->ops->poll(f, poll) : FS_POLLIN | FS_POLLOUT;
+}
+
+int file_map(struct file *f, bool shared, bool writable, struct mvm_object **out)
+{
+	if (f->flags & FS_O_PATH)
+		return -EBADF;
+	if (!(f->state & FILE_READABLE))
+		return -EACCES;
+	if (shared && writable && !(f->state & FILE_WRITABLE))
+		return -EACCES;
+	return f->ops->map ? f->ops->map(f, shared, out) : -ENODEV;
+}
+
+/* A write-back that failed in the background since this file looked last. */
+static int latched_error(struct file *f)
+{
+	uint32_t count = __atomic_load_n(&f->vnode->error_count, __ATOMIC_ACQUIRE);
+
+	if (__atomic_exchange_n(&f->error_seen, count, __ATOMIC_RELAXED) == count)
+		return 0;
+	return __atomic_load_n(&f->vnode->error, __ATOMIC_RELAXED);
+}
+
+int file_sync(struct file *f, bool data_only)
+{
+	int err, latched;
+
+	if (f->flags & FS_O_PATH)
+		return -EBADF;
+	if (!f->vnode || !(vnode_is(f->vnode, FS_IFREG) || vnode_is(f->vnode, FS_IFDIR)))
+		return -EINVAL;
+	err = vnode_sync(f->vnode, data_only);
+	latched = latched_error(f);
+	return err ? err : latched;
+}
+
+int file_truncate(struct file *f, uint64_t size_bytes)
+{
+	struct fs_attr attr = {.size_bytes = size_bytes};
+
+	if (f->flags & FS_O_PATH)
+		return -EBADF;
+	if (!(f->state & FILE_WRITABLE) || !f->object || size_bytes > INT64_MAX)
+		return -EINVAL;
+	return vnode_setattr(f->vnode, &attr, FS_SET_SIZE);
+}
+
+void file_set_flags(struct file *f, unsigned flags)
+{
+	unsigned old = __atomic_load_n(&f->flags, __ATOMIC_RELAXED);
+
+	__atomic_store_n(
+		&f->flags, (old & ~STATUS_FLAGS) | (flags & STATUS_FLAGS), __ATOMIC_RELAXED);
+}
+
+int file_getattr(struct file *f, struct fs_attr *attr)
+{
+	return f->vnode ? vnode_getattr(f->vnode, attr) : -EBADF;
+}

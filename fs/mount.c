@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The mount table.
+ *
+ * Mounting and unmounting hold the table's lock from end to end.  Walks do not: they look at the
+ * mark on a covered entry, and cross under a spin lock that guards nothing but the marks.
+ */
+#include "private.h"
+#include <errno.h>
+#include <string.h>
+
+static struct {
+	struct fsh_mutex lock;
+	struct fsh_spin cross_lock; /* dentry.covered_by, mount.covered against walks */
+	struct fs_type *types;
+	struct mount *first;
+	uint64_t last_dev;
+} table;
+
+void mount_init(void)
+{
+	fsh_mutex_init(&table.lock, "mounts", FSH_RANK_MOUNT);
+	fsh_spin_init(&table.cross_lock, "mount marks");
+}
+
+void fs_register(struct fs_type *type)
+{
+	type->next = table.types;
+	table.types = type;
+}
+
+struct fs_type *fs_find(const char *name)
+{
+	struct fs_type *type = table.types;
+
+	while (type && strcmp(type->name, name))
+		type = type->next;
+	return type;
+}
+
+/* --- Crossing -------------------------------------------------------------------------------- */
+
+struct dentry *mount_cross_down(struct dentry *d)
+{
+	while (__atomic_load_n(&d->covered_by, __ATOMIC_RELAXED)) {
+		struct dentry *covered = d;
+
+		fsh_spin_lock(&table.cross_lock);
+		if (d->covered_by)
+			d = dentry_ref(d->covered_by->root);
+		fsh_spin_unlock(&table.cross_lock);
+		if (d == covered)
+			break;
+		dentry_unref(covered);
+	}
+	return d;
+}
+
+struct dentry *mount_cross_up(struct dentry *root)
+{
+	/* Who has the root keeps the mount, and with it the covered entry. */
+	struct dentry *covered = dentry_ref(root->mount->covered);
+
+	dentry_unref(root);
+	return covered;
+}
+
+/* `m` covers d from now on, or (NULL) d is bare again. */
+static void mark(struct dentry *d, struct mount *m)
+{
+	fsh_spin_lock(&table.cross_lock);
+	__atomic_store_n(&d->covered_by, m, __ATOMIC_RELAXED);
+	fsh_spin_unlock(&table.cross_lock);
+}
+
+/* --- Mounting -------------------------------------------------------------------------------- */
+
+static char *copy_string(const char *s)
+{
+	char *copy = fsh_alloc(strlen(s) + 1);
+
+	if (copy)
+		strcpy(copy, s);
+	return copy;
+}
+
+static void mount_free(struct mount *m)
+{
+	fsh_mutex_destroy(&m->rename_lock);
+	fsh_free((void *)m->source);
+	fsh_free(m);
+}
+
+static struct mount *mount_alloc(struct fs_type *type, const char *source, unsigned flags)
+{
+	struct mount *m = fsh_alloc(sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->type = type;
+	m->flags = flags;
+	m->dev = ++table.last_dev;
+	m->max_file_bytes = INT64_MAX;
+	m->source = copy_string(source);
+	fsh_mutex_init(&m->rename_lock, "rename", FSH_RANK_RENAME);
+	if (m->source)
+		return m;
+	mount_free(m);
+	return NULL;
+}
+
+/* No vnode is in use: let the file system go. */
+static void mount_end(struct mount *m)
+{
+	vnode_mount_evict(m);
+	if (m->ops->unmount)
+		m->ops->unmount(m);
+	mount_free(m);
+}
+
+/* A usable file system, not in the table and at no place yet. */
+static int mount_new(const char *type_name, const char *source, unsigned flags, const char *options,
+	struct mount **out)
+{
+	struct fs_type *type = fs_find(type_name);
+	struct vnode *root;
+	struct mount *m;
+	int err;
+
+	if (!type)
+		return -ENODEV;
+	m = mount_alloc(type, source, flags);
+	if (!m)
+		return -ENOMEM;
+	err = type->mount(m, source, options, &root);
+	if (err) {
+		mount_free(m);
+		return err;
+	}
+	err = dentry_new_root(m, root, &m->root);
+	if (err)
+		mount_end(m);
+	*out = m;
+	return err;
+}
+
+static void table_append(struct mount *m)
+{
+	struct mount **last = &table.first;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = m;
+}
+
+static void table_remove(struct mount *m)
+{
+	struct mount **link = &table.first;
+
+	while (*link != m)
+		link = &(*link)->next;
+	*link = m->next;
+}
+
+int mount_root(const char *type, const char *source, unsigned flags, struct dentry **out)
+{
+	struct mount *m;
+	int err;
+
+	fsh_mutex_lock(&table.lock);
+	err = table.first ? -EBUSY : mount_new(type, source, flags, "", &m);
+	if (!err) {
+		table_append(m);
+		*out = dentry_ref(m->root);
+	}
+	fsh_mutex_unlock(&table.lock);
+	return err;
+}
+
+static int may_cover(const struct dentry *d)
+{
+	if (!vnode_is(d->vnode, FS_IFDIR))
+		return -ENOTDIR;
+	if (d->vnode->nlink == 0)
+		return -ENOENT;
+	return d->covered_by || d == d->mount->root ? -EBUSY : 0;
+}
+
+int mount_on(struct dentry *where, const char *type, const char *source, unsigned flags,
+	const char *options)
+{
+	struct mount *m;
+	int err;
+
+	fsh_mutex_lock(&table.lock);
+	err = may_cover(where);
+	if (!err)
+		err = mount_new(type, source, flags, options, &m);
+	if (!err) {
+		m->covered = dentry_ref(where);
+		table_append(m);
+		mark(where, m);
+	}
+	fsh_mutex_unlock(&table.lock);
+	return err;
+}
+
+/* --- Unmounting ------------------------------------------------------------------------------ */
+
+static bool has_mounts_below(const struct mount *m)
+{
+	for (const struct mount *other = table.first; other; other = other->next)
+		if (other->covered && other->covered->mount == m)
+			return true;
+	return false;
+}
+
+/* Nothing of it is in use but the root, by the mount and `users` others. */
+static bool is_idle(struct mount *m, uint32_t users)
+{
+	return dentry_mount_prune(m, 1 + users) && !vnode_mount_busy(m, m->root->vnode, 1);
+}
+
+/* Out of the tree, then end it; -EBUSY: it is in use and stays. */
+static int detach(struct mount *m, uint32_t users)
+{
+	struct dentry *covered = m->covered;
+
+	if (covered)
+		mark(covered, NULL);
+	if (!is_idle(m, users)) {
+		if (covered)
+			mark(covered, m);
+		return -EBUSY;
+	}
+	table_remove(m);
+	for (uint32_t i = 0; i < 1 + users; i++)
+		dentry_unref(m->root);
+	mount_end(m);
+	dentry_unref(covered);
+	return 0;
+}
+
+int mount_take(struct dentry *root)
+{
+	struct mount *m = root->mount;
+	int err;
+
+	if (root != m->root)
+		return -EINVAL;
+	fsh_mutex_lock(&table.lock);
+	err = !m->covered || has_mounts_below(m) ? -EBUSY : mount_sync(m);
+	if (!err)
+		err = detach(m, 1);
+	fsh_mutex_unlock(&table.lock);
+	return err;
+}
+
+/* The last one mounted, of those that are still in order. */
+static struct mount *last_mount(void)
+{
+	struct mount *m = table.first;
+
+	while (m && m->next)
+		m = m->next;
+	return m;
+}
+
+int mount_shutdown(void)
+{
+	struct mount *m;
+	int first_err = 0;
+
+	fsh_mutex_lock(&table.lock);
+	while ((m = last_mount())) {
+		int err = mount_sync(m);
+
+		if (err && !first_err)
+			first_err = err;
+		if (detach(m, 0) == 0)
+			continue;
+		/* Somebody is still in there: the medium is left clean, the memory stays. */
+		__atomic_fetch_or(&m->flags, MOUNT_RDONLY, __ATOMIC_RELAXED);
+		table_remove(m);
+		if (m->ops->unmount)
+			m->ops->unmount(m);
+	}
+	fsh_mutex_unlock(&table.lock);
+	return first_err;
+}
+
+/* --- Sync and looking ------------------------------------------------------------------------ */
+
+static int sync_pages(struct vnode *v, void *arg)
+{
+	int *first_err = arg, err = 0;
+	struct mvm_object *object = vnode_object(v);
+	struct mvm_object_counts counts;
+
+	if (!object)
+		return 0;
+	mvm_object_counts(object, &counts);
+	if (counts.dirty_pages || counts.writeback_pages)
+		err = mvm_pc_flush(object, 0, UINT64_MAX, MVM_PC_WAIT);
+	mvm_object_unref(object);
+	if (err && !*first_err)
+		*first_err = err;
+	return 0;
+}
+
+int mount_sync(struct mount *m)
+{
+	int err = 0, sync_err = 0;
+
+	vnode_for_each(m, sync_pages, &err);
+	if (m->ops->sync && !mount_readonly(m))
+		sync_err = m->ops->sync(m);
+	return err ? err : sync_err;
+}
+
+int mount_sync_all(void)
+{
+	int first_err = 0;
+
+	fsh_mutex_lock(&table.lock);
+	for (struct mount *m = table.first; m; m = m->next) {
+		int err = mount_sync(m);
+
+		if (err && !first_err)
+			first_err = err;
+	}
+	fsh_mutex_unlock(&table.lock);
+	return first_err;
+}
+
+int mount_statfs(struct mount *m, struct fs_stat *out)
+{
+	*out = (struct fs_stat){.block_bytes = 4096};
+	return m->ops->statfs(m, out);
+}
+
+void mount_for_each(void (*fn)(struct mount *mount, void *arg), void *arg)
+{
+	fsh_mutex_lock(&table.lock);
+	for (struct mount *m = table.first; m; m = m->next)
+		fn(m, arg);
+	fsh_mutex_unlock(&table.lock);
+}

@@ -1,0 +1,630 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The name cache (fs/path.h says what a dentry is).
+ *
+ * Life of an entry.  It is made under its directory's inode lock, after the file system was asked,
+ * and hashed.  Whoever finds it in its bucket counts it up there; counting down is a plain atomic
+ * subtraction and leaves a hashed entry where it is, with count 0, for the next walk.  Two events
+ * end it: unlink, rmdir and rename unhash it (the count then has the bit UNHASHED, and whoever
+ * takes the count to exactly that bit frees it); the sweep takes entries of count 0 that were not
+ * walked over since the last sweep (a clock), from 0 to UNHASHED in one step, so that it and a walk
+ * never both win.
+ *
+ *	             dentry_insert                    dentry_removed
+ *	 (unhashed) ---------------> hashed, n refs ------------------> unhashed, n refs
+ *	                               |      ^  find                          | last unref
+ *	                    last unref v      |                                v
+ *	                             hashed, 0 refs ---------------------->  freed
+ *	                                                sweep
+ *
+ * What it stands for is fixed for life, so a walk reads d->vnode without a lock.  Parent and name
+ * change only by rename, under the tree lock and the bucket locks of both places: a walk compares
+ * names under the bucket lock, and path texts are made under the tree lock.
+ *
+ * Spin locks, outermost first: all (the list for the sweep), tree, bucket.
+ */
+#include "private.h"
+#include <errno.h>
+#include <string.h>
+
+#define UNHASHED  0x80000000u
+#define N_BUCKETS 1024
+#define BATCH     32
+
+struct bucket {
+	struct fsh_spin lock;
+	struct dentry *first;
+};
+
+static struct {
+	struct bucket buckets[N_BUCKETS];
+	struct fsh_spin tree_lock;
+	struct fsh_spin all_lock;
+	struct dentry *first, **last; /* [all_lock] oldest first */
+	size_t n;                     /* [a] */
+	size_t max;
+} names;
+
+void dentry_cache_init(size_t max_entries)
+{
+	for (unsigned i = 0; i < N_BUCKETS; i++)
+		fsh_spin_init(&names.buckets[i].lock, "name bucket");
+	fsh_spin_init(&names.tree_lock, "name tree");
+	fsh_spin_init(&names.all_lock, "all names");
+	names.last = &names.first;
+	names.max = max_entries;
+}
+
+uint32_t fs_name_hash(const char *text, size_t bytes)
+{
+	uint32_t hash = 0;
+
+	while (bytes--)
+		hash = hash * 31 + (unsigned char)*text++;
+	return hash;
+}
+
+struct fs_name fs_name_of(const char *string)
+{
+	size_t bytes = strlen(string);
+
+	return (struct fs_name){string, (uint32_t)bytes, fs_name_hash(string, bytes)};
+}
+
+static struct bucket *bucket_of(const struct dentry *parent, uint32_t hash)
+{
+	uint32_t where = (uint32_t)((uintptr_t)parent >> 6);
+
+	return &names.buckets[(hash ^ (hash >> 10) ^ where) % N_BUCKETS];
+}
+
+/* --- Making and freeing ---------------------------------------------------------------------- */
+
+static void all_append(struct dentry *d)
+{
+	d->all_next = NULL;
+	d->all_prev = names.last;
+	*names.last = d;
+	names.last = &d->all_next;
+}
+
+static void all_remove(struct dentry *d)
+{
+	*d->all_prev = d->all_next;
+	if (d->all_next)
+		d->all_next->all_prev = d->all_prev;
+	else
+		names.last = d->all_prev;
+}
+
+/* Where the text of a name goes: inside the entry, or allocated; NULL: no memory. */
+static char *name_text(struct dentry *d, const struct fs_name *name)
+{
+	char *text = d->inline_name;
+
+	if (name->bytes >= DENTRY_INLINE_NAME)
+		text = fsh_alloc(name->bytes + 1);
+	if (text) {
+		memcpy(text, name->text, name->bytes);
+		text[name->bytes] = '\0';
+	}
+	return text;
+}
+
+static void name_free(struct dentry *d, const char *text)
+{
+	if (text != d->inline_name)
+		fsh_free((void *)text);
+}
+
+/* One reference, unhashed.  Takes over the vnode's reference on success. */
+static struct dentry *dentry_alloc(
+	struct mount *mount, struct dentry *parent, const struct fs_name *name, struct vnode *v)
+{
+	struct dentry *d = fsh_alloc(sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->name = name_text(d, name);
+	if (!d->name) {
+		fsh_free(d);
+		return NULL;
+	}
+	d->refs = 1 | UNHASHED;
+	d->hash = name->hash;
+	d->name_bytes = name->bytes;
+	d->vnode = v;
+	d->mount = mount;
+	d->parent = parent ? dentry_ref(parent) : d;
+	fsh_spin_lock(&names.all_lock);
+	all_append(d);
+	fsh_spin_unlock(&names.all_lock);
+	__atomic_fetch_add(&names.n, 1, __ATOMIC_RELAXED);
+	return d;
+}
+
+/* No reference is left and nobody finds it; it is out of the list.  The parent is the caller's. */
+static void dentry_free(struct dentry *d)
+{
+	struct vnode *v = d->vnode;
+
+	__atomic_fetch_sub(&names.n, 1, __ATOMIC_RELAXED);
+	if (v) {
+		fsh_spin_lock(&names.tree_lock);
+		if (v->alias == d)
+			v->alias = NULL;
+		fsh_spin_unlock(&names.tree_lock);
+		vnode_unref(v);
+	}
+	name_free(d, d->name);
+	fsh_free(d);
+}
+
+void dentry_unref(struct dentry *d)
+{
+	while (d && __atomic_fetch_sub(&d->refs, 1, __ATOMIC_ACQ_REL) == (1 | UNHASHED)) {
+		struct dentry *parent = d->parent == d ? NULL : d->parent;
+
+		fsh_spin_lock(&names.all_lock);
+		all_remove(d);
+		fsh_spin_unlock(&names.all_lock);
+		dentry_free(d);
+		d = parent;
+	}
+}
+
+int dentry_new_root(struct mount *mount, struct vnode *root, struct dentry **out)
+{
+	static const struct fs_name top = {"", 0, 0};
+
+	*out = dentry_alloc(mount, NULL, &top, root);
+	if (!*out) {
+		vnode_unref(root);
+		return -ENOMEM;
+	}
+	root->alias = *out;
+	return 0;
+}
+
+/* --- The table ------------------------------------------------------------------------------- */
+
+static struct dentry *bucket_find(
+	struct bucket *b, const struct dentry *dir, const struct fs_name *name)
+{
+	struct dentry *d = b->first;
+
+	while (d && !(d->hash == name->hash && d->parent == dir && d->name_bytes == name->bytes &&
+			    memcmp(d->name, name->text, name->bytes) == 0))
+		d = d->hash_next;
+	return d;
+}
+
+static struct dentry *dentry_find(struct dentry *dir, const struct fs_name *name)
+{
+	struct bucket *b = bucket_of(dir, name->hash);
+	struct dentry *d;
+
+	fsh_spin_lock(&b->lock);
+	d = bucket_find(b, dir, name);
+	if (d) {
+		dentry_ref(d);
+		if (!d->used)
+			d->used = true;
+	}
+	fsh_spin_unlock(&b->lock);
+	return d;
+}
+
+/* Bucket lock held. */
+static void bucket_insert(struct bucket *b, struct dentry *d)
+{
+	d->hash_next = b->first;
+	b->first = d;
+	__atomic_fetch_and(&d->refs, ~UNHASHED, __ATOMIC_RELEASE);
+}
+
+static void bucket_remove(struct bucket *b, struct dentry *d)
+{
+	struct dentry **link = &b->first;
+
+	while (*link != d)
+		link = &(*link)->hash_next;
+	*link = d->hash_next;
+}
+
+/* Make d findable, and the name by which its vnode is known. */
+static void dentry_insert(struct dentry *d)
+{
+	struct bucket *b = bucket_of(d->parent, d->hash);
+
+	fsh_spin_lock(&names.tree_lock);
+	if (d->vnode)
+		d->vnode->alias = d;
+	fsh_spin_lock_nested(&b->lock);
+	if (!(d->mount->flags & MOUNT_VOLATILE))
+		bucket_insert(b, d);
+	fsh_spin_unlock(&b->lock);
+	fsh_spin_unlock(&names.tree_lock);
+}
+
+/* The caller has a reference. */
+static void dentry_unhash(struct dentry *d)
+{
+	struct bucket *b = bucket_of(d->parent, d->hash);
+
+	fsh_spin_lock(&b->lock);
+	if (!(__atomic_fetch_or(&d->refs, UNHASHED, __ATOMIC_ACQ_REL) & UNHASHED))
+		bucket_remove(b, d);
+	fsh_spin_unlock(&b->lock);
+}
+
+/* --- Looking up ------------------------------------------------------------------------------ */
+
+int dentry_lookup_locked(struct dentry *dir, const struct fs_name *name, struct dentry **out)
+{
+	struct vnode *v = NULL;
+	int err;
+
+	if (!(dir->mount->flags & MOUNT_VOLATILE) && (*out = dentry_find(dir, name)))
+		return 0;
+	if (dir->vnode->nlink == 0)
+		return -ENOENT;
+	err = dir->vnode->ops->lookup(dir->vnode, name, &v);
+	if (err && err != -ENOENT)
+		return err;
+	*out = dentry_alloc(dir->mount, dir, name, v);
+	if (!*out) {
+		if (v)
+			vnode_unref(v);
+		return -ENOMEM;
+	}
+	dentry_insert(*out);
+	return 0;
+}
+
+int dentry_lookup(struct dentry *dir, const struct fs_name *name, struct dentry **out)
+{
+	struct vnode *v = dir->vnode;
+	int err;
+
+	if (!vnode_is(v, FS_IFDIR))
+		return -ENOTDIR;
+	if (name->bytes > FS_NAME_MAX)
+		return -ENAMETOOLONG;
+	if (!(dir->mount->flags & MOUNT_VOLATILE) && (*out = dentry_find(dir, name)))
+		return 0;
+	fsh_mutex_lock(&v->lock);
+	err = dentry_lookup_locked(dir, name, out);
+	fsh_mutex_unlock(&v->lock);
+	return err;
+}
+
+/* --- Changing -------------------------------------------------------------------------------- */
+
+int dentry_created(struct dentry *d, struct vnode *v, struct dentry **out)
+{
+	struct fs_name name = {d->name, d->name_bytes, d->hash};
+
+	fsh_assert(d->vnode == NULL && fsh_mutex_held(&d->parent->vnode->lock));
+	dentry_unhash(d);
+	*out = dentry_alloc(d->mount, d->parent, &name, v);
+	if (!*out) {
+		vnode_unref(v);
+		return -ENOMEM;
+	}
+	dentry_insert(*out);
+	return 0;
+}
+
+void dentry_removed(struct dentry *d)
+{
+	fsh_assert(fsh_mutex_held(&d->parent->vnode->lock));
+	dentry_unhash(d);
+}
+
+/* Room for a name that does not fit inside an entry; with none needed, *text stays NULL. */
+static int name_room(uint32_t bytes, char **text)
+{
+	if (bytes < DENTRY_INLINE_NAME)
+		return 0;
+	*text = fsh_alloc(bytes + 1);
+	return *text ? 0 : -ENOMEM;
+}
+
+int dentry_names_prepare(struct dentry *from, struct dentry *to, struct dentry_names *room)
+{
+	int err;
+
+	*room = (struct dentry_names){{NULL, NULL}};
+	err = name_room(to->name_bytes, &room->text[0]);
+	if (!err)
+		err = name_room(from->name_bytes, &room->text[1]);
+	if (err)
+		dentry_names_free(room);
+	return err;
+}
+
+void dentry_names_free(struct dentry_names *room)
+{
+	fsh_free(room->text[0]);
+	fsh_free(room->text[1]);
+}
+
+struct place {
+	struct dentry *parent;
+	char name[FS_NAME_MAX + 1];
+	uint32_t bytes, hash;
+};
+
+static void place_of(const struct dentry *d, struct place *place)
+{
+	place->parent = d->parent;
+	place->bytes = d->name_bytes;
+	place->hash = d->hash;
+	memcpy(place->name, d->name, d->name_bytes + 1);
+}
+
+/* Give d the place; its old text, if allocated, is left in *room to be freed. */
+static void dentry_place(struct dentry *d, const struct place *place, char **room)
+{
+	char *text = *room ? *room : d->inline_name;
+
+	*room = d->name == d->inline_name ? NULL : (char *)d->name;
+	memcpy(text, place->name, place->bytes + 1);
+	d->name = text;
+	d->name_bytes = place->bytes;
+	d->hash = place->hash;
+	d->parent = place->parent;
+}
+
+/* Tree lock held. */
+static bool unhash_in_tree(struct dentry *d)
+{
+	struct bucket *b = bucket_of(d->parent, d->hash);
+	bool was_hashed;
+
+	fsh_spin_lock_nested(&b->lock);
+	was_hashed = !(__atomic_fetch_or(&d->refs, UNHASHED, __ATOMIC_ACQ_REL) & UNHASHED);
+	if (was_hashed)
+		bucket_remove(b, d);
+	fsh_spin_unlock(&b->lock);
+	return was_hashed;
+}
+
+static void hash_in_tree(struct dentry *d)
+{
+	struct bucket *b = bucket_of(d->parent, d->hash);
+
+	fsh_spin_lock_nested(&b->lock);
+	bucket_insert(b, d);
+	fsh_spin_unlock(&b->lock);
+}
+
+/*
+ * While an entry is between its places a walk misses it and goes to the directory's inode lock,
+ * which is held: it waits and then sees the new state.  The parents' counts move along with the
+ * places when they are exchanged; otherwise `to` keeps its parent and `from` counts a new one.
+ */
+void dentry_renamed(
+	struct dentry *from, struct dentry *to, bool exchange, struct dentry_names *room)
+{
+	struct place places[2];
+	struct dentry *old_parent = from->parent;
+
+	place_of(from, &places[0]);
+	place_of(to, &places[1]);
+	fsh_spin_lock(&names.tree_lock);
+	unhash_in_tree(from);
+	unhash_in_tree(to);
+	dentry_place(from, &places[1], &room->text[0]);
+	if (exchange) {
+		dentry_place(to, &places[0], &room->text[1]);
+		hash_in_tree(to);
+	} else {
+		dentry_ref(from->parent);
+	}
+	hash_in_tree(from);
+	fsh_spin_unlock(&names.tree_lock);
+	if (!exchange)
+		dentry_unref(old_parent);
+}
+
+/* --- The tree -------------------------------------------------------------------------------- */
+
+struct dentry *dentry_parent(struct dentry *d)
+{
+	struct dentry *parent;
+
+	fsh_spin_lock(&names.tree_lock);
+	parent = dentry_ref(d->parent);
+	fsh_spin_unlock(&names.tree_lock);
+	return parent;
+}
+
+bool dentry_is_below(struct dentry *d, const struct dentry *ancestor)
+{
+	bool below;
+
+	fsh_spin_lock(&names.tree_lock);
+	while (d != ancestor && d->parent != d)
+		d = d->parent;
+	below = d == ancestor;
+	fsh_spin_unlock(&names.tree_lock);
+	return below;
+}
+
+/* Put "/name" before *to; false: no room. */
+static bool prepend(const struct dentry *d, char *buffer, char **to)
+{
+	if ((size_t)(*to - buffer) < d->name_bytes + 1)
+		return false;
+	*to -= d->name_bytes;
+	memcpy(*to, d->name, d->name_bytes);
+	*--*to = '/';
+	return true;
+}
+
+/*
+ * Write the path of d, going up over mounts, at the end of buffer.  Tree lock held; the mount
+ * table's marks above are kept by the mounts that are in use.  True: root was met on the way.
+ */
+static bool path_text(
+	const struct dentry *d, const struct dentry *root, char *buffer, char **to, int *err)
+{
+	while (d != root) {
+		if (d->parent == d) {
+			d = __atomic_load_n(&d->mount->covered, __ATOMIC_ACQUIRE);
+			if (!d)
+				return false;
+			continue;
+		}
+		if (__atomic_load_n(&d->refs, __ATOMIC_RELAXED) & UNHASHED &&
+			!(d->mount->flags & MOUNT_VOLATILE))
+			*err = -ENOENT;
+		if (!prepend(d, buffer, to)) {
+			*err = -ERANGE;
+			return true;
+		}
+		d = d->parent;
+	}
+	return true;
+}
+
+static int path_below(
+	const struct dentry *d, const struct dentry *root, char *buffer, size_t bytes, char **out)
+{
+	int err = 0;
+
+	if (bytes < 2)
+		return -ERANGE;
+	*out = buffer + bytes - 1;
+	**out = '\0';
+	if (!path_text(d, root, buffer, out, &err))
+		return -ENOENT;
+	if (**out == '\0')
+		*--*out = '/';
+	return err;
+}
+
+int dentry_path(struct dentry *d, struct dentry *root, char *buffer, size_t bytes, char **out)
+{
+	int err;
+
+	fsh_spin_lock(&names.tree_lock);
+	err = path_below(d, root, buffer, bytes, out);
+	fsh_spin_unlock(&names.tree_lock);
+	return err;
+}
+
+int vnode_path(struct vnode *v, struct dentry *root, char *buffer, size_t bytes, char **out)
+{
+	int err = -ENOENT;
+
+	fsh_spin_lock(&names.tree_lock);
+	if (v->alias)
+		err = path_below(v->alias, root, buffer, bytes, out);
+	fsh_spin_unlock(&names.tree_lock);
+	return err;
+}
+
+/* --- The sweep ------------------------------------------------------------------------------- */
+
+/* Is nobody interested?  A file that is mapped or being written keeps its name a little longer. */
+static bool is_idle(struct dentry *d)
+{
+	uint32_t refs = 0;
+	struct bucket *b;
+	bool idle;
+
+	if (__atomic_load_n(&d->refs, __ATOMIC_RELAXED))
+		return false;
+	b = bucket_of(d->parent, d->hash);
+	fsh_spin_lock_nested(&b->lock);
+	idle = __atomic_compare_exchange_n(
+		&d->refs, &refs, UNHASHED, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	if (idle)
+		bucket_remove(b, d);
+	fsh_spin_unlock(&b->lock);
+	return idle;
+}
+
+static bool may_go(const struct dentry *d, const struct mount *mount)
+{
+	if (mount)
+		return d->mount == mount;
+	return !d->used && (!d->vnode || __atomic_load_n(&d->vnode->refs, __ATOMIC_RELAXED) == 1);
+}
+
+/*
+ * Look at up to *scan entries, oldest first, and take out up to BATCH of those that may go (all
+ * unused ones of `mount`, or of any those not used lately).  The rest goes to the young end.
+ */
+static unsigned take_batch(const struct mount *mount, size_t *scan, struct dentry **batch)
+{
+	unsigned n = 0;
+
+	fsh_spin_lock(&names.all_lock);
+	fsh_spin_lock_nested(&names.tree_lock);
+	for (unsigned i = 0; i < BATCH && *scan && names.first; i++, (*scan)--) {
+		struct dentry *d = names.first;
+
+		all_remove(d);
+		if (may_go(d, mount) && is_idle(d)) {
+			batch[n++] = d;
+			continue;
+		}
+		d->used = false;
+		all_append(d);
+	}
+	fsh_spin_unlock(&names.tree_lock);
+	fsh_spin_unlock(&names.all_lock);
+	return n;
+}
+
+/* Returns how many went. */
+static size_t sweep(const struct mount *mount, size_t scan, size_t want)
+{
+	struct dentry *batch[BATCH];
+	size_t freed = 0;
+
+	while (scan && freed < want) {
+		unsigned n = take_batch(mount, &scan, batch);
+
+		for (unsigned i = 0; i < n; i++) {
+			struct dentry *parent = batch[i]->parent;
+
+			dentry_free(batch[i]);
+			dentry_unref(parent);
+		}
+		freed += n;
+	}
+	return freed;
+}
+
+static size_t count(void)
+{
+	return __atomic_load_n(&names.n, __ATOMIC_RELAXED);
+}
+
+void dentry_shrink(size_t keep)
+{
+	size_t n = count();
+
+	/* Twice round: the first pass takes the marks of use away. */
+	if (n > keep)
+		sweep(NULL, 2 * n, n - keep);
+}
+
+void dentry_trim(void)
+{
+	if (count() > names.max)
+		dentry_shrink(names.max - names.max / 8);
+}
+
+bool dentry_mount_prune(struct mount *mount, uint32_t root_refs)
+{
+	/* Directories become unused as their entries go, one level a pass. */
+	while (sweep(mount, count(), SIZE_MAX))
+		continue;
+	return __atomic_load_n(&mount->root->refs, __ATOMIC_RELAXED) == (root_refs | UNHASHED);
+}

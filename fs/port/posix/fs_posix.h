@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What this host offers to tools and tests beyond the hooks.
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* 0: allocations succeed; n: the nth from now on fails (and those after it succeed). */
+extern long fsh_posix_fail_after;
+
+/* What fsh_realtime_ns() says; 0: the clock of the machine. */
+extern int64_t fsh_posix_fixed_time_ns;
+
+/* Takes the lines of fsh_log(); NULL: standard error. */
+extern void (*fsh_posix_log)(const char *line);

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the files of the vfs share among themselves.  Lock order of the spin locks in
+ * name.c: all-list, tree, bucket.
+ */
+#pragma once
+
+#include <fs/file.h>
+#include <fs/mount.h>
+#include <fs/path.h>
+#include <fs/vfs.h>
+#include <fs/vnode.h>
+
+/* --- vnode.c: the vnode cache ---------------------------------------------------------------- */
+
+void vnode_cache_init(size_t max_idle);
+
+/* Does anybody but the file system itself and `own_refs` of the caller on the root use a vnode? */
+bool vnode_mount_busy(struct mount *mount, struct vnode *root, uint32_t own_refs);
+
+/* Evict all vnodes of a mount that is not busy; pins are dropped. */
+void vnode_mount_evict(struct mount *mount);
+
+/* mtime and ctime become now; locked. */
+void vnode_touch(struct vnode *v);
+
+/* --- name.c: the name cache ------------------------------------------------------------------ */
+
+void dentry_cache_init(size_t max_entries);
+
+/* A root: one reference, its own parent, never hashed.  Takes over the caller's vnode reference,
+ * also on failure (-ENOMEM). */
+int dentry_new_root(struct mount *mount, struct vnode *root, struct dentry **out);
+
+/*
+ * The entry of a name, referenced; out->vnode is NULL when the name is free.  The second form is
+ * for those who hold the directory's inode lock already.
+ */
+int dentry_lookup(struct dentry *dir, const struct fs_name *name, struct dentry **out);
+int dentry_lookup_locked(struct dentry *dir, const struct fs_name *name, struct dentry **out);
+
+/*
+ * In the following the inode locks of the directories concerned are held.
+ *
+ * Replace the free name d by one that stands for v, whose reference is taken over: *out.
+ * -ENOMEM: the name is just not cached; v's reference is dropped.
+ */
+int dentry_created(struct dentry *d, struct vnode *v, struct dentry **out);
+
+/* The name is gone: nobody finds d any more. */
+void dentry_removed(struct dentry *d);
+
+/*
+ * d was renamed: it takes the place of `to`, which nobody finds any more; with `exchange` the two
+ * change places.  `room` is from dentry_names_prepare(), called before there was anything to undo;
+ * dentry_names_free() comes after.
+ */
+struct dentry_names {
+	char *text[2];
+};
+int dentry_names_prepare(struct dentry *from, struct dentry *to, struct dentry_names *room);
+void dentry_names_free(struct dentry_names *room);
+void dentry_renamed(
+	struct dentry *from, struct dentry *to, bool exchange, struct dentry_names *room);
+
+/* The directory that d is in; referenced.  A root is in itself. */
+struct dentry *dentry_parent(struct dentry *d);
+
+/* Is d, or one of its ancestors on its mount, `ancestor`?  mount->rename_lock is held. */
+bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);
+
+/* Forget all unused names of a mount.  True: only the root is left, with that many references. */
+bool dentry_mount_prune(struct mount *mount, uint32_t root_refs);
+
+/* Keep to the limit given to dentry_cache_init(); no inode lock held. */
+void dentry_trim(void);
+
+/* --- mount.c --------------------------------------------------------------------------------- */
+
+/* Follow mounts from a covered entry down, or from a root up to what it covers: the reference
+ * moves along. */
+struct dentry *mount_cross_down(struct dentry *d);
+struct dentry *mount_cross_up(struct dentry *root);
+
+void mount_init(void);
+
+/* --- path.c ---------------------------------------------------------------------------------- */
+
+/* The last component turned out to be the symbolic link `link`: go on with its target. */
+int path_follow_last(struct path_parent *parent, struct dentry *link);
+
+/* --- namespace.c ----------------------------------------------------------------------------- */
+
+/* May names be made in this directory, which is locked? */
+int may_create(const struct vnode *dir, const struct fs_cred *cred);
+
+/* Who owns what is made there. */
+void set_owner(struct vnode_new *what, const struct vnode *dir, const struct fs_cred *cred);
+
+bool cred_in_group(const struct fs_cred *cred, uint32_t gid);
+
+/* --- file.c ---------------------------------------------------------------------------------- */
+
+/* Open what d stands for; takes its own reference.  Permissions are the caller's business. */
+int file_open(struct dentry *d, unsigned flags, struct file **out);
+
+/* --- tmpfs.c, devfs.c ------------------------------------------------------------------------ */
+
+extern struct fs_type tmpfs_type, devfs_type;
+int tmpfs_mount(struct mount *mount, const char *source, const char *options, struct vnode **root);
+int tmpfs_statfs(struct mount *mount, struct fs_stat *out);
+void tmpfs_unmount(struct mount *mount);
+int chrdev_init(void);

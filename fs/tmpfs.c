@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: MIT
+/*
+ * tmpfs: files that live in memory and end with it.
+ *
+ * A node is a vnode, pinned in the vnode cache as long as it has names.  A regular file's pages are
+ * the page cache's own: its pager fills with zeros and cannot write, so a page that was stored to
+ * stays until it is truncated away.  What bounds a tmpfs is memory.
+ *
+ * A directory is a list of entries in the order of their cookies, which only rise, so a readdir
+ * goes on where it was whatever came and went; a hash table over the whole mount finds names.
+ */
+#include "private.h"
+#include <errno.h>
+#include <string.h>
+
+#define TMPFS_MAGIC 0x01021994
+#define N_HASH      512 /* one page of heads */
+
+struct node;
+
+/* A name in a directory.  [d] the directory's inode lock, [h] the hash lock. */
+struct entry {
+	struct node *node;                    /* [d] */
+	struct node *dir;                     /* [d] [h] */
+	uint64_t cookie;                      /* [d] */
+	struct entry *list_next, **list_prev; /* [d] */
+	struct entry *hash_next;              /* [h] */
+	uint32_t hash, bytes;                 /* [I] */
+	char name[];                          /* [I] not terminated */
+};
+
+struct node {
+	struct vnode vnode;
+	struct entry *first, **last; /* [d] of a directory */
+	uint64_t next_cookie;        /* [d] */
+	char *target;                /* [I] of a symbolic link */
+};
+
+struct tmpfs {
+	struct fsh_spin hash_lock;
+	struct entry **hash;
+	uint64_t next_ino; /* [a] */
+	uint64_t n_nodes;  /* [a] */
+};
+
+static struct node *node_of(struct vnode *v)
+{
+	return (struct node *)((char *)v - offsetof(struct node, vnode));
+}
+
+static struct tmpfs *tmpfs_of(const struct node *node)
+{
+	return node->vnode.mount->fs;
+}
+
+/* --- Pages ----------------------------------------------------------------------------------- */
+
+static int fill_zero(
+	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages, unsigned n)
+{
+	(void)obj;
+	(void)index;
+	for (unsigned i = 0; i < n; i++)
+		memset(fsh_frame_data(mvm_page_frame(pages[i])), 0, MVM_PAGE_BYTES);
+	return 0;
+}
+
+static const struct mvm_pager_ops tmpfs_pager = {
+	.fill = fill_zero,
+	.release = vnode_object_release,
+};
+
+/* --- Entries --------------------------------------------------------------------------------- */
+
+static struct entry **hash_head(const struct node *dir, uint32_t hash)
+{
+	uint64_t where = dir->vnode.ino * 0x9e3779b1u + hash;
+
+	return &tmpfs_of(dir)->hash[(where ^ (where >> 9)) % N_HASH];
+}
+
+static struct entry *entry_find(struct node *dir, const struct fs_name *name)
+{
+	struct tmpfs *fs = tmpfs_of(dir);
+	struct entry *e;
+
+	fsh_spin_lock(&fs->hash_lock);
+	e = *hash_head(dir, name->hash);
+	while (e && !(e->dir == dir && e->hash == name->hash && e->bytes == name->bytes &&
+			    memcmp(e->name, name->text, name->bytes) == 0))
+		e = e->hash_next;
+	fsh_spin_unlock(&fs->hash_lock);
+	return e;
+}
+
+static struct entry *entry_alloc(const struct fs_name *name)
+{
+	struct entry *e = fsh_alloc(sizeof(*e) + name->bytes);
+
+	if (!e)
+		return NULL;
+	e->hash = name->hash;
+	e->bytes = name->bytes;
+	memcpy(e->name, name->text, name->bytes);
+	return e;
+}
+
+static void entry_insert(struct node *dir, struct entry *e, struct node *node)
+{
+	struct tmpfs *fs = tmpfs_of(dir);
+	struct entry **head = hash_head(dir, e->hash);
+
+	e->node = node;
+	e->dir = dir;
+	e->cookie = dir->next_cookie++;
+	e->list_next = NULL;
+	e->list_prev = dir->last;
+	*dir->last = e;
+	dir->last = &e->list_next;
+	fsh_spin_lock(&fs->hash_lock);
+	e->hash_next = *head;
+	*head = e;
+	fsh_spin_unlock(&fs->hash_lock);
+}
+
+static void entry_free(struct entry *e)
+{
+	struct tmpfs *fs = tmpfs_of(e->dir);
+	struct entry **link = hash_head(e->dir, e->hash);
+
+	fsh_spin_lock(&fs->hash_lock);
+	while (*link != e)
+		link = &(*link)->hash_next;
+	*link = e->hash_next;
+	fsh_spin_unlock(&fs->hash_lock);
+	*e->list_prev = e->list_next;
+	if (e->list_next)
+		e->list_next->list_prev = e->list_prev;
+	else
+		e->dir->last = e->list_prev;
+	fsh_free(e);
+}
+
+static void touch_dir(struct node *dir)
+{
+	dir->vnode.mtime = dir->vnode.ctime = fsh_realtime_ns();
+}
+
+/* --- Nodes ----------------------------------------------------------------------------------- */
+
+static const struct vnode_ops tmpfs_vnode_ops;
+
+static void node_free(struct node *node)
+{
+	__atomic_fetch_sub(&tmpfs_of(node)->n_nodes, 1, __ATOMIC_RELAXED);
+	fsh_free(node->target);
+	fsh_free(node);
+}
+
+/* A link's target, or a file's object: what the type needs. */
+static int node_begin(struct node *node, const struct vnode_new *what)
+{
+	if (vnode_is(&node->vnode, FS_IFREG))
+		return vnode_init_object(&node->vnode, &tmpfs_pager, 0);
+	if (!vnode_is(&node->vnode, FS_IFLNK))
+		return 0;
+	node->vnode.size_bytes = strlen(what->target);
+	node->target = fsh_alloc(node->vnode.size_bytes + 1);
+	if (!node->target)
+		return -ENOMEM;
+	memcpy(node->target, what->target, node->vnode.size_bytes + 1);
+	return 0;
+}
+
+/* One reference, the caller's, and pinned. */
+static int node_new(struct mount *mount, const struct vnode_new *what, struct node **out)
+{
+	struct tmpfs *fs = mount->fs;
+	struct node *node = fsh_alloc(sizeof(*node));
+	struct vnode *v;
+	int err;
+
+	if (!node)
+		return -ENOMEM;
+	v = &node->vnode;
+	vnode_init(v, mount, &tmpfs_vnode_ops,
+		__atomic_add_fetch(&fs->next_ino, 1, __ATOMIC_RELAXED), what->mode);
+	v->uid = what->uid;
+	v->gid = what->gid;
+	v->rdev = what->rdev;
+	v->nlink = vnode_is(v, FS_IFDIR) ? 2 : 1;
+	v->atime = v->mtime = v->ctime = fsh_realtime_ns();
+	node->last = &node->first;
+	node->next_cookie = 2;
+	__atomic_fetch_add(&fs->n_nodes, 1, __ATOMIC_RELAXED);
+	err = node_begin(node, what);
+	if (err) {
+		/* Neither pinned nor cached: this evicts. */
+		vnode_unref(v);
+		return err;
+	}
+	vnode_pin(v);
+	vnode_cache_add(v);
+	*out = node;
+	return 0;
+}
+
+static void tmpfs_evict(struct vnode *v)
+{
+	struct node *node = node_of(v);
+
+	/* Only an unmount finds a directory that is not empty. */
+	while (node->first)
+		entry_free(node->first);
+	vnode_fini(v);
+	node_free(node);
+}
+
+/* --- Operations on directories --------------------------------------------------------------- */
+
+static int tmpfs_lookup(struct vnode *dir, const struct fs_name *name, struct vnode **out)
+{
+	struct entry *e = entry_find(node_of(dir), name);
+
+	if (!e)
+		return -ENOENT;
+	*out = vnode_ref(&e->node->vnode);
+	return 0;
+}
+
+static int tmpfs_create(struct vnode *dir, const struct fs_name *name, const struct vnode_new *what,
+	struct vnode **out)
+{
+	struct entry *e = entry_alloc(name);
+	struct node *node;
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	err = node_new(dir->mount, what, &node);
+	if (err) {
+		fsh_free(e);
+		return err;
+	}
+	entry_insert(node_of(dir), e, node);
+	if (vnode_is(&node->vnode, FS_IFDIR))
+		dir->nlink++;
+	touch_dir(node_of(dir));
+	*out = &node->vnode;
+	return 0;
+}
+
+static int tmpfs_link(struct vnode *dir, const struct fs_name *name, struct vnode *v)
+{
+	struct entry *e = entry_alloc(name);
+
+	if (!e)
+		return -ENOMEM;
+	entry_insert(node_of(dir), e, node_of(v));
+	v->nlink++;
+	v->ctime = fsh_realtime_ns();
+	touch_dir(node_of(dir));
+	return 0;
+}
+
+/* v has lost a name in dir. */
+static void name_lost(struct vnode *dir, struct vnode *v)
+{
+	v->ctime = fsh_realtime_ns();
+	if (vnode_is(v, FS_IFDIR)) {
+		dir->nlink--;
+		vnode_set_nlink(v, 0);
+	} else {
+		vnode_set_nlink(v, v->nlink - 1);
+	}
+}
+
+static int tmpfs_unlink(struct vnode *dir, const struct fs_name *name, struct vnode *v)
+{
+	entry_free(entry_find(node_of(dir), name));
+	touch_dir(node_of(dir));
+	name_lost(dir, v);
+	return 0;
+}
+
+static int tmpfs_rmdir(struct vnode *dir, const struct fs_name *name, struct vnode *v)
+{
+	if (node_of(v)->first)
+		return -ENOTEMPTY;
+	return tmpfs_unlink(dir, name, v);
+}
+
+static void count_parent(struct vnode *from_dir, struct vnode *to_dir, const struct vnode *moved)
+{
+	if (!vnode_is(moved, FS_IFDIR))
+		return;
+	from_dir->nlink--;
+	to_dir->nlink++;
+}
+
+static void exchange(const struct vnode_rename *r)
+{
+	struct entry *from = entry_find(node_of(r->from_dir), r->from_name);
+	struct entry *to = entry_find(node_of(r->to_dir), r->to_name);
+
+	from->node = node_of(r->to);
+	to->node = node_of(r->from);
+	count_parent(r->from_dir, r->to_dir, r->from);
+	count_parent(r->to_dir, r->from_dir, r->to);
+	r->to->ctime = fsh_realtime_ns();
+}
+
+static int move(const struct vnode_rename *r)
+{
+	struct entry *e;
+
+	if (r->to && vnode_is(r->to, FS_IFDIR) && node_of(r->to)->first)
+		return -ENOTEMPTY;
+	e = entry_alloc(r->to_name);
+	if (!e)
+		return -ENOMEM;
+	if (r->to)
+		tmpfs_unlink(r->to_dir, r->to_name, r->to);
+	entry_free(entry_find(node_of(r->from_dir), r->from_name));
+	entry_insert(node_of(r->to_dir), e, node_of(r->from));
+	count_parent(r->from_dir, r->to_dir, r->from);
+	return 0;
+}
+
+static int tmpfs_rename(const struct vnode_rename *r)
+{
+	int err = 0;
+
+	if (r->flags & FS_RENAME_EXCHANGE)
+		exchange(r);
+	else
+		err = move(r);
+	if (err)
+		return err;
+	r->from->ctime = fsh_realtime_ns();
+	touch_dir(node_of(r->from_dir));
+	touch_dir(node_of(r->to_dir));
+	return 0;
+}
+
+static int tmpfs_readdir(struct vnode *dir, uint64_t *cookie, struct fs_readdir *r)
+{
+	struct entry *e = node_of(dir)->first;
+
+	while (e && e->cookie < *cookie)
+		e = e->list_next;
+	for (; e; e = e->list_next) {
+		struct fs_entry entry = {
+			.name = e->name,
+			.name_bytes = e->bytes,
+			.mode = e->node->vnode.mode,
+			.ino = e->node->vnode.ino,
+			.next = e->cookie + 1,
+		};
+
+		if (!r->emit(r, &entry))
+			break;
+		*cookie = entry.next;
+	}
+	return 0;
+}
+
+/* --- Operations on any file ------------------------------------------------------------------ */
+
+static int tmpfs_readlink(struct vnode *v, char *to, size_t bytes)
+{
+	if (bytes > v->size_bytes)
+		bytes = v->size_bytes;
+	memcpy(to, node_of(v)->target, bytes);
+	return (int)bytes;
+}
+
+static int tmpfs_getattr(struct vnode *v, struct fs_attr *attr)
+{
+	struct mvm_object_counts counts;
+
+	if (!v->object)
+		return 0;
+	mvm_object_counts(v->object, &counts);
+	attr->blocks = counts.dirty_pages * (MVM_PAGE_BYTES / 512);
+	return 0;
+}
+
+static int tmpfs_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask)
+{
+	if (mask & FS_SET_SIZE) {
+		int err = mvm_pc_truncate(v->object, attr->size_bytes);
+
+		if (err)
+			return err;
+		v->mtime = fsh_realtime_ns();
+	}
+	vnode_apply_attr(v, attr, mask);
+	return 0;
+}
+
+static const struct vnode_ops tmpfs_vnode_ops = {
+	.lookup = tmpfs_lookup,
+	.create = tmpfs_create,
+	.link = tmpfs_link,
+	.unlink = tmpfs_unlink,
+	.rmdir = tmpfs_rmdir,
+	.rename = tmpfs_rename,
+	.readdir = tmpfs_readdir,
+	.readlink = tmpfs_readlink,
+	.getattr = tmpfs_getattr,
+	.setattr = tmpfs_setattr,
+	.evict = tmpfs_evict,
+};
+
+/* --- The mount ------------------------------------------------------------------------------- */
+
+int tmpfs_statfs(struct mount *mount, struct fs_stat *out)
+{
+	struct tmpfs *fs = mount->fs;
+
+	out->magic = TMPFS_MAGIC;
+	out->inodes = __atomic_load_n(&fs->n_nodes, __ATOMIC_RELAXED);
+	return 0;
+}
+
+void tmpfs_unmount(struct mount *mount)
+{
+	struct tmpfs *fs = mount->fs;
+
+	if (__atomic_load_n(&fs->n_nodes, __ATOMIC_RELAXED))
+		return; /* the machine goes down and somebody is still here */
+	fsh_page_free(fs->hash);
+	fsh_free(fs);
+}
+
+static const struct mount_ops tmpfs_mount_ops = {
+	.statfs = tmpfs_statfs,
+	.unmount = tmpfs_unmount,
+};
+
+int tmpfs_mount(struct mount *mount, const char *source, const char *options, struct vnode **root)
+{
+	static const struct vnode_new top = {.mode = FS_IFDIR | 0755};
+	struct tmpfs *fs = fsh_alloc(sizeof(*fs));
+	struct node *node;
+	int err;
+
+	(void)source;
+	(void)options;
+	if (!fs)
+		return -ENOMEM;
+	fsh_spin_init(&fs->hash_lock, "tmpfs names");
+	fs->hash = fsh_page_alloc();
+	mount->fs = fs;
+	mount->ops = &tmpfs_mount_ops;
+	err = fs->hash ? node_new(mount, &top, &node) : -ENOMEM;
+	if (err) {
+		fsh_page_free(fs->hash);
+		fsh_free(fs);
+		return err;
+	}
+	memset(fs->hash, 0, N_HASH * sizeof(*fs->hash));
+	*root = &node->vnode;
+	return 0;
+}
+
+struct fs_type tmpfs_type = {.name = "tmpfs", .mount = tmpfs_mount};

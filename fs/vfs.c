@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The calls of fs/vfs.h that do not change names: open, and what asks or sets attributes.
+ *
+ * Each walks, checks what the caller may do, and hands the legal rest to the vnode's operations.
+ */
+#include "private.h"
+#include <errno.h>
+#include <string.h>
+
+int vfs_init(size_t cached_names, size_t cached_vnodes)
+{
+	mount_init();
+	dentry_cache_init(cached_names);
+	vnode_cache_init(cached_vnodes);
+	fs_register(&tmpfs_type);
+	fs_register(&devfs_type);
+	return chrdev_init();
+}
+
+/* --- Open ------------------------------------------------------------------------------------ */
+
+/* What an open with these flags wants to do with the file. */
+static unsigned open_wants(unsigned flags)
+{
+	static const unsigned wants[] = {
+		[FS_O_RDONLY] = FS_READ,
+		[FS_O_WRONLY] = FS_WRITE,
+		[FS_O_RDWR] = FS_READ | FS_WRITE,
+		[FS_O_ACCMODE] = FS_READ | FS_WRITE,
+	};
+
+	return wants[flags & FS_O_ACCMODE] | (flags & FS_O_TRUNC ? FS_WRITE : 0);
+}
+
+static bool is_device(const struct vnode *v)
+{
+	return vnode_is(v, FS_IFCHR) || vnode_is(v, FS_IFBLK);
+}
+
+static int may_open(const struct vnode *v, const struct fs_cred *cred, unsigned flags)
+{
+	unsigned want = open_wants(flags);
+	int err;
+
+	if (vnode_is(v, FS_IFLNK))
+		return -ELOOP;
+	if (vnode_is(v, FS_IFDIR) && (want & FS_WRITE))
+		return -EISDIR;
+	if (is_device(v) && (v->mount->flags & MOUNT_NODEV))
+		return -EACCES;
+	err = vnode_permission(v, cred, want);
+	if (err)
+		return err;
+	if ((want & FS_WRITE) && vnode_is(v, FS_IFREG) && mount_readonly(v->mount))
+		return -EROFS;
+	return 0;
+}
+
+static int open_dentry(
+	const struct fs_context *ctx, struct dentry *d, unsigned flags, struct file **out)
+{
+	struct fs_attr empty = {.size_bytes = 0};
+	int err = flags & FS_O_PATH ? 0 : may_open(d->vnode, ctx->cred, flags);
+
+	if (err)
+		return err;
+	if ((flags & FS_O_TRUNC) && vnode_is(d->vnode, FS_IFREG)) {
+		err = vnode_setattr(d->vnode, &empty, FS_SET_SIZE);
+		if (err)
+			return err;
+	}
+	return file_open(d, flags, out);
+}
+
+static int open_existing(const struct fs_context *ctx, struct dentry *base, const char *path,
+	unsigned flags, struct file **out)
+{
+	unsigned walk = (flags & FS_O_NOFOLLOW ? 0 : PATH_FOLLOW) |
+			(flags & FS_O_DIRECTORY ? PATH_DIRECTORY : 0);
+	struct dentry *d;
+	int err = path_lookup(ctx, base, path, walk, &d);
+
+	if (err)
+		return err;
+	err = open_dentry(ctx, d, flags, out);
+	dentry_unref(d);
+	return err;
+}
+
+/* The name is free: make a regular file.  Directory locked; the reference on *d moves to it. */
+static int create_locked(struct path_parent *parent, uint32_t mode, struct dentry **d)
+{
+	const struct fs_context *ctx = parent->ctx;
+	struct vnode *dir = parent->dir->vnode, *v;
+	struct vnode_new what = {.mode = FS_IFREG | (mode & FS_PERM & ~ctx->umask)};
+	struct dentry *free_name = *d;
+	int err = may_create(dir, ctx->cred);
+
+	if (err)
+		return err;
+	set_owner(&what, dir, ctx->cred);
+	err = dir->ops->create ? dir->ops->create(dir, &parent->last, &what, &v) : -EPERM;
+	if (err)
+		return err;
+	err = dentry_created(free_name, v, d);
+	if (err) {
+		*d = free_name;
+		return err;
+	}
+	dentry_unref(free_name);
+	return 0;
+}
+
+/* Find the last component or create it: *d, referenced, has a vnode. */
+static int find_or_create(
+	struct path_parent *parent, uint32_t mode, struct dentry **d, bool *created)
+{
+	struct vnode *dir = parent->dir->vnode;
+	int err;
+
+	*created = false;
+	err = dentry_lookup(parent->dir, &parent->last, d);
+	if (err || (*d)->vnode)
+		return err;
+	dentry_unref(*d);
+	fsh_mutex_lock(&dir->lock);
+	err = dentry_lookup_locked(parent->dir, &parent->last, d);
+	if (!err && !(*d)->vnode) {
+		err = create_locked(parent, mode, d);
+		*created = !err;
+		if (err) {
+			fsh_mutex_unlock(&dir->lock);
+			dentry_unref(*d);
+			return err;
+		}
+	}
+	fsh_mutex_unlock(&dir->lock);
+	return err;
+}
+
+/* One round: 0 and *out; or 0 and *out NULL when a link was followed and there is more to walk. */
+static int open_last(struct path_parent *parent, unsigned flags, uint32_t mode, struct file **out)
+{
+	struct dentry *d;
+	bool created;
+	int err;
+
+	if (parent->kind != PATH_LAST_NAME || parent->slash)
+		return -EISDIR;
+	err = find_or_create(parent, mode, &d, &created);
+	if (err)
+		return err;
+	if (created) {
+		/* The new file's mode does not bind who made it. */
+		err = file_open(d, flags, out);
+	} else if (flags & FS_O_EXCL) {
+		err = -EEXIST;
+	} else if (vnode_is(d->vnode, FS_IFLNK) && !(flags & FS_O_NOFOLLOW)) {
+		err = path_follow_last(parent, d);
+	} else {
+		d = mount_cross_down(d);
+		err = vnode_is(d->vnode, FS_IFDIR) ? -EISDIR
+						   : open_dentry(parent->ctx, d, flags, out);
+	}
+	dentry_unref(d);
+	return err;
+}
+
+static int open_create(const struct fs_context *ctx, struct dentry *base, const char *path,
+	unsigned flags, uint32_t mode, struct file **out)
+{
+	struct path_parent parent;
+	int err = path_open_parent(ctx, base, path, &parent);
+
+	*out = NULL;
+	while (!err && !*out)
+		err = open_last(&parent, flags, mode, out);
+	path_close(&parent);
+	return err;
+}
+
+int vfs_open(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
+	uint32_t mode, struct file **out)
+{
+	if (flags & FS_O_PATH)
+		flags &= FS_O_PATH | FS_O_DIRECTORY | FS_O_NOFOLLOW;
+	if ((flags & FS_O_CREAT) && (flags & FS_O_DIRECTORY))
+		return -EINVAL;
+	if (flags & FS_O_CREAT)
+		return open_create(ctx, base, path, flags, mode, out);
+	return open_existing(ctx, base, path, flags, out);
+}
+
+/* --- Asking ---------------------------------------------------------------------------------- */
+
+int vfs_stat(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
+	struct fs_attr *attr)
+{
+	struct dentry *d;
+	int err = path_lookup(ctx, base, path, flags, &d);
+
+	if (err)
+		return err;
+	err = vnode_getattr(d->vnode, attr);
+	dentry_unref(d);
+	return err;
+}
+
+int vfs_access(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
+	unsigned want)
+{
+	struct dentry *d;
+	int err = path_lookup(ctx, base, path, flags, &d);
+
+	if (err)
+		return err;
+	err = vnode_permission(d->vnode, ctx->cred, want);
+	if (!err && (want & FS_WRITE) && !is_device(d->vnode) && mount_readonly(d->mount))
+		err = -EROFS;
+	dentry_unref(d);
+	return err;
+}
+
+int vfs_readlink(const struct fs_context *ctx, struct dentry *base, const char *path,
+	unsigned flags, char *to, size_t bytes)
+{
+	struct dentry *d;
+	int result = path_lookup(ctx, base, path, flags & PATH_EMPTY, &d);
+
+	if (result)
+		return result;
+	result = vnode_is(d->vnode, FS_IFLNK) ? d->vnode->ops->readlink(d->vnode, to, bytes)
+					      : -EINVAL;
+	dentry_unref(d);
+	return result;
+}
+
+int vfs_statfs(
+	const struct fs_context *ctx, struct dentry *base, const char *path, struct fs_stat *out)
+{
+	struct dentry *d;
+	int err = path_lookup(ctx, base, path, PATH_FOLLOW | PATH_EMPTY, &d);
+
+	if (err)
+		return err;
+	err = mount_statfs(d->mount, out);
+	dentry_unref(d);
+	return err;
+}
+
+int vfs_chdir(
+	const struct fs_context *ctx, struct dentry *base, const char *path, struct dentry **out)
+{
+	int err = path_lookup(ctx, base, path, PATH_FOLLOW | PATH_DIRECTORY | PATH_EMPTY, out);
+
+	if (err)
+		return err;
+	err = vnode_permission((*out)->vnode, ctx->cred, FS_EXECUTE);
+	if (err)
+		dentry_unref(*out);
+	return err;
+}
+
+/* --- Setting --------------------------------------------------------------------------------- */
+
+static bool owns(const struct vnode *v, const struct fs_cred *cred)
+{
+	return cred->uid == 0 || cred->uid == v->uid;
+}
+
+/* chown: the owner may give the file to a group of his; all else is for uid 0. */
+static bool may_chown(const struct vnode *v, const struct fs_cred *cred, const struct fs_attr *attr,
+	unsigned mask)
+{
+	if (cred->uid == 0)
+		return true;
+	if (cred->uid != v->uid)
+		return false;
+	if ((mask & FS_SET_UID) && attr->uid != v->uid)
+		return false;
+	return !(mask & FS_SET_GID) || attr->gid == v->gid || cred_in_group(cred, attr->gid);
+}
+
+static int may_setattr(const struct vnode *v, const struct fs_cred *cred,
+	const struct fs_attr *attr, unsigned mask)
+{
+	if ((mask & FS_SET_MODE) && !owns(v, cred))
+		return -EPERM;
+	if ((mask & (FS_SET_UID | FS_SET_GID)) && !may_chown(v, cred, attr, mask))
+		return -EPERM;
+	if ((mask & (FS_SET_ATIME | FS_SET_MTIME)) && !owns(v, cred))
+		return -EPERM;
+	if ((mask & FS_SET_SIZE) ||
+		((mask & (FS_SET_ATIME_NOW | FS_SET_MTIME_NOW)) && !owns(v, cred)))
+		return vnode_permission(v, cred, FS_WRITE);
+	return 0;
+}
+
+/* Fill in the times of "now", and what else follows from the request. */
+static unsigned complete_setattr(
+	const struct vnode *v, const struct fs_cred *cred, struct fs_attr *attr, unsigned mask)
+{
+	fs_time_t now = fsh_realtime_ns();
+
+	if (mask & FS_SET_ATIME_NOW)
+		attr->atime = now;
+	if (mask & FS_SET_MTIME_NOW)
+		attr->mtime = now;
+	mask |= mask & FS_SET_ATIME_NOW ? FS_SET_ATIME : 0;
+	mask |= mask & FS_SET_MTIME_NOW ? FS_SET_MTIME : 0;
+	mask &= ~(FS_SET_ATIME_NOW | FS_SET_MTIME_NOW);
+	if ((mask & FS_SET_MODE) && cred->uid && !cred_in_group(cred, v->gid))
+		attr->mode &= ~FS_ISGID;
+	/* A file that changes hands runs with nobody's rights but its user's. */
+	if ((mask & (FS_SET_UID | FS_SET_GID)) && !(mask & FS_SET_MODE) && vnode_is(v, FS_IFREG) &&
+		(v->mode & (FS_ISUID | FS_ISGID))) {
+		attr->mode = v->mode & ~(FS_ISUID | FS_ISGID);
+		mask |= FS_SET_MODE;
+	}
+	return mask;
+}
+
+int vfs_setattr_vnode(
+	const struct fs_cred *cred, struct vnode *v, const struct fs_attr *attr, unsigned mask)
+{
+	struct fs_attr complete = *attr;
+	int err = may_setattr(v, cred, attr, mask);
+
+	if (err)
+		return mount_readonly(v->mount) ? -EROFS : err;
+	return vnode_setattr(v, &complete, complete_setattr(v, cred, &complete, mask));
+}
+
+int vfs_setattr(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
+	const struct fs_attr *attr, unsigned mask)
+{
+	struct dentry *d;
+	int err = path_lookup(ctx, base, path, flags, &d);
+
+	if (err)
+		return err;
+	err = vfs_setattr_vnode(ctx->cred, d->vnode, attr, mask);
+	dentry_unref(d);
+	return err;
+}

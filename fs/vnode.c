@@ -1,0 +1,533 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The vnode cache: one vnode a file, references, and the end of a vnode (fs/vnode.h has the
+ * picture).
+ *
+ * Counting up is an atomic add by somebody who has a reference.  From zero only vnode_get() counts
+ * up, under the cache lock; the last reference is dropped under it, too.  So who finds refs == 0
+ * with the lock held may decide: keep the vnode idle, or evict it.
+ *
+ * Evicting sleeps and must not be seen half done: the vnode stays in the table, marked EVICTING,
+ * and whoever looks for its number waits until vnode_fini() has taken it out.  In the same way a
+ * number that is being loaded is on a list, and others wait for it.
+ */
+#include "private.h"
+#include <errno.h>
+#include <string.h>
+
+enum {
+	VNODE_CACHED = 1,   /* in the table and in its mount's list */
+	VNODE_EVICTING = 2, /* evict() runs */
+	VNODE_PINNED = 4,   /* one reference is the file system's, as long as there are names */
+	VNODE_IDLE = 8,     /* in the idle list: refs == 0 */
+};
+
+#define N_HASH 512
+
+/* A number on its way in; lives on the loader's stack. */
+struct loading {
+	struct mount *mount;
+	uint64_t ino;
+	struct loading *next;
+};
+
+static struct {
+	struct fsh_mutex lock;
+	struct fsh_cond changed; /* something was loaded or evicted */
+	struct vnode *hash[N_HASH];
+	struct loading *loading;
+	struct vnode *idle_first, **idle_last;
+	size_t n_idle, max_idle;
+} cache;
+
+void vnode_cache_init(size_t max_idle)
+{
+	fsh_mutex_init(&cache.lock, "vnode cache", FSH_RANK_LEAF);
+	fsh_cond_init(&cache.changed);
+	cache.idle_last = &cache.idle_first;
+	cache.max_idle = max_idle;
+}
+
+/* --- The table; all under the cache lock --------------------------------------------------- */
+
+static struct vnode **hash_bucket(const struct mount *mount, uint64_t ino)
+{
+	return &cache.hash[(ino ^ (ino >> 9) ^ mount->dev * 61) % N_HASH];
+}
+
+static struct vnode *hash_find(const struct mount *mount, uint64_t ino)
+{
+	struct vnode *v = *hash_bucket(mount, ino);
+
+	while (v && !(v->mount == mount && v->ino == ino))
+		v = v->hash_next;
+	return v;
+}
+
+static void cache_insert(struct vnode *v)
+{
+	struct vnode **bucket = hash_bucket(v->mount, v->ino);
+
+	v->hash_next = *bucket;
+	*bucket = v;
+	v->mount_prev = &v->mount->vnodes;
+	v->mount_next = v->mount->vnodes;
+	if (v->mount_next)
+		v->mount_next->mount_prev = &v->mount_next;
+	v->mount->vnodes = v;
+	v->state |= VNODE_CACHED;
+}
+
+static void cache_remove(struct vnode *v)
+{
+	struct vnode **link = hash_bucket(v->mount, v->ino);
+
+	while (*link != v)
+		link = &(*link)->hash_next;
+	*link = v->hash_next;
+	*v->mount_prev = v->mount_next;
+	if (v->mount_next)
+		v->mount_next->mount_prev = v->mount_prev;
+	v->state &= ~VNODE_CACHED;
+}
+
+static void idle_append(struct vnode *v)
+{
+	v->idle_next = NULL;
+	v->idle_prev = cache.idle_last;
+	*cache.idle_last = v;
+	cache.idle_last = &v->idle_next;
+	v->state |= VNODE_IDLE;
+	cache.n_idle++;
+}
+
+static void idle_remove(struct vnode *v)
+{
+	*v->idle_prev = v->idle_next;
+	if (v->idle_next)
+		v->idle_next->idle_prev = v->idle_prev;
+	else
+		cache.idle_last = v->idle_prev;
+	v->state &= ~VNODE_IDLE;
+	cache.n_idle--;
+}
+
+/* A reference on a vnode that was found in the table and is not being evicted. */
+static void ref_found(struct vnode *v)
+{
+	if (v->state & VNODE_IDLE)
+		idle_remove(v);
+	vnode_ref(v);
+}
+
+/* --- Life ----------------------------------------------------------------------------------- */
+
+void vnode_init(struct vnode *v, struct mount *mount, const struct vnode_ops *ops, uint64_t ino,
+	uint32_t mode)
+{
+	v->ops = ops;
+	v->mount = mount;
+	v->ino = ino;
+	v->mode = mode;
+	v->refs = 1;
+	v->nlink = 1;
+	fsh_mutex_init(&v->lock, "inode", FSH_RANK_INODE);
+}
+
+void vnode_fini(struct vnode *v)
+{
+	fsh_assert(v->refs == 0 && v->alias == NULL);
+	if (v->state & VNODE_CACHED) {
+		fsh_mutex_lock(&cache.lock);
+		cache_remove(v);
+		fsh_cond_broadcast(&cache.changed);
+		fsh_mutex_unlock(&cache.lock);
+	}
+	fsh_mutex_destroy(&v->lock);
+}
+
+void vnode_pin(struct vnode *v)
+{
+	v->state |= VNODE_PINNED;
+	vnode_ref(v);
+}
+
+int vnode_init_object(struct vnode *v, const struct mvm_pager_ops *ops, uint64_t size_bytes)
+{
+	int err = mvm_object_new(ops, v, size_bytes, &v->object);
+
+	if (err)
+		return err;
+	/* The object comes with a reference, which counts as its user's: give both back. */
+	vnode_ref(v);
+	mvm_object_unref(v->object);
+	return 0;
+}
+
+void vnode_object_release(struct mvm_object *object)
+{
+	vnode_unref(mvm_object_owner(object));
+}
+
+struct mvm_object *vnode_object(struct vnode *v)
+{
+	if (v->object && mvm_object_ref(v->object))
+		vnode_ref(v);
+	return v->object;
+}
+
+struct vnode *vnode_of_object(struct mvm_object *object)
+{
+	return mvm_object_owner(object);
+}
+
+static void evict(struct vnode *v)
+{
+	if (v->object) {
+		mvm_object_destroy(v->object);
+		v->object = NULL;
+	}
+	v->ops->evict(v);
+}
+
+/* The oldest idle vnodes are marked to be evicted until `keep` are left; at most one a call, so
+ * that no lock is held over the evicting. */
+static struct vnode *take_idle(size_t keep)
+{
+	struct vnode *v = NULL;
+
+	fsh_mutex_lock(&cache.lock);
+	if (cache.n_idle > keep) {
+		v = cache.idle_first;
+		idle_remove(v);
+		v->state |= VNODE_EVICTING;
+	}
+	fsh_mutex_unlock(&cache.lock);
+	return v;
+}
+
+size_t vnode_shrink(size_t keep)
+{
+	size_t n = 0;
+	struct vnode *v;
+
+	while ((v = take_idle(keep))) {
+		evict(v);
+		n++;
+	}
+	return n;
+}
+
+/* Drop a reference unless it is the last. */
+static bool unref_fast(struct vnode *v)
+{
+	uint32_t refs = __atomic_load_n(&v->refs, __ATOMIC_RELAXED);
+
+	while (refs > 1)
+		if (__atomic_compare_exchange_n(
+			    &v->refs, &refs, refs - 1, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+void vnode_unref(struct vnode *v)
+{
+	bool end = false;
+
+	if (unref_fast(v))
+		return;
+	fsh_mutex_lock(&cache.lock);
+	if (__atomic_sub_fetch(&v->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+		end = !(v->state & VNODE_CACHED) || v->nlink == 0;
+		if (end)
+			v->state |= VNODE_EVICTING;
+		else
+			idle_append(v);
+	}
+	fsh_mutex_unlock(&cache.lock);
+	if (end)
+		evict(v);
+	else if (__atomic_load_n(&cache.n_idle, __ATOMIC_RELAXED) > cache.max_idle)
+		vnode_shrink(cache.max_idle);
+}
+
+/* --- Finding -------------------------------------------------------------------------------- */
+
+static struct loading *loading_find(const struct mount *mount, uint64_t ino)
+{
+	struct loading *l = cache.loading;
+
+	while (l && !(l->mount == mount && l->ino == ino))
+		l = l->next;
+	return l;
+}
+
+/* The vnode, referenced; or NULL, and the caller has to load it. */
+static struct vnode *find_or_begin(struct loading *self)
+{
+	struct vnode *v;
+
+	for (;;) {
+		v = hash_find(self->mount, self->ino);
+		if (v ? !(v->state & VNODE_EVICTING) : !loading_find(self->mount, self->ino))
+			break;
+		fsh_cond_wait(&cache.changed, &cache.lock);
+	}
+	if (v) {
+		ref_found(v);
+		return v;
+	}
+	self->next = cache.loading;
+	cache.loading = self;
+	return NULL;
+}
+
+static void loading_end(struct loading *self, struct vnode *v)
+{
+	struct loading **link = &cache.loading;
+
+	while (*link != self)
+		link = &(*link)->next;
+	*link = self->next;
+	if (v)
+		cache_insert(v);
+	fsh_cond_broadcast(&cache.changed);
+}
+
+int vnode_get(struct mount *mount, uint64_t ino,
+	int (*load)(struct mount *mount, uint64_t ino, struct vnode **out), struct vnode **out)
+{
+	struct loading self = {.mount = mount, .ino = ino};
+	int err;
+
+	fsh_mutex_lock(&cache.lock);
+	*out = find_or_begin(&self);
+	fsh_mutex_unlock(&cache.lock);
+	if (*out)
+		return 0;
+	err = load(mount, ino, out);
+	fsh_mutex_lock(&cache.lock);
+	loading_end(&self, err ? NULL : *out);
+	fsh_mutex_unlock(&cache.lock);
+	return err;
+}
+
+void vnode_cache_add(struct vnode *v)
+{
+	fsh_mutex_lock(&cache.lock);
+	cache_insert(v);
+	fsh_mutex_unlock(&cache.lock);
+}
+
+/* --- All vnodes of a mount ------------------------------------------------------------------ */
+
+/* The next one from v on that can be had, referenced. */
+static struct vnode *ref_from(struct vnode *v)
+{
+	while (v && (v->state & VNODE_EVICTING))
+		v = v->mount_next;
+	if (v)
+		ref_found(v);
+	return v;
+}
+
+int vnode_for_each(struct mount *mount, int (*fn)(struct vnode *v, void *arg), void *arg)
+{
+	struct vnode *v, *next;
+	int err = 0;
+
+	fsh_mutex_lock(&cache.lock);
+	v = ref_from(mount->vnodes);
+	fsh_mutex_unlock(&cache.lock);
+	while (v) {
+		err = fn(v, arg);
+		fsh_mutex_lock(&cache.lock);
+		next = err ? NULL : ref_from(v->mount_next);
+		fsh_mutex_unlock(&cache.lock);
+		vnode_unref(v);
+		v = next;
+	}
+	return err;
+}
+
+bool vnode_mount_busy(struct mount *mount, struct vnode *root, uint32_t own_refs)
+{
+	bool busy = false;
+
+	fsh_mutex_lock(&cache.lock);
+	for (struct vnode *v = mount->vnodes; v && !busy; v = v->mount_next) {
+		uint32_t idle_refs = (v->state & VNODE_PINNED) != 0;
+
+		if (v == root)
+			idle_refs += own_refs;
+		busy = v->refs > idle_refs || (v->state & VNODE_EVICTING);
+	}
+	fsh_mutex_unlock(&cache.lock);
+	return busy;
+}
+
+static int drop_pin(struct vnode *v, void *arg)
+{
+	(void)arg;
+	if (v->state & VNODE_PINNED) {
+		v->state &= ~VNODE_PINNED;
+		vnode_unref(v);
+	}
+	return 0;
+}
+
+void vnode_mount_evict(struct mount *mount)
+{
+	struct vnode *v;
+
+	vnode_for_each(mount, drop_pin, NULL);
+	for (;;) {
+		fsh_mutex_lock(&cache.lock);
+		v = mount->vnodes;
+		if (v) {
+			fsh_assert(v->refs == 0);
+			idle_remove(v);
+			v->state |= VNODE_EVICTING;
+		}
+		fsh_mutex_unlock(&cache.lock);
+		if (!v)
+			return;
+		evict(v);
+	}
+}
+
+/* --- Attributes ----------------------------------------------------------------------------- */
+
+void vnode_set_nlink(struct vnode *v, uint32_t nlink)
+{
+	fsh_assert(fsh_mutex_held(&v->lock));
+	v->nlink = nlink;
+	if (nlink)
+		return;
+	if (v->object)
+		mvm_object_doom(v->object);
+	/* The caller has a reference of its own: this is not the last. */
+	drop_pin(v, NULL);
+}
+
+void vnode_report_error(struct vnode *v, int error)
+{
+	__atomic_store_n(&v->error, error, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&v->error_count, 1, __ATOMIC_RELEASE);
+}
+
+void vnode_touch(struct vnode *v)
+{
+	v->mtime = v->ctime = fsh_realtime_ns();
+	__atomic_store_n(&v->times_dirty, true, __ATOMIC_RELEASE);
+}
+
+void vnode_apply_attr(struct vnode *v, const struct fs_attr *attr, unsigned mask)
+{
+	if (mask & FS_SET_MODE)
+		v->mode = (v->mode & FS_IFMT) | (attr->mode & FS_PERM);
+	if (mask & FS_SET_UID)
+		v->uid = attr->uid;
+	if (mask & FS_SET_GID)
+		v->gid = attr->gid;
+	if (mask & FS_SET_ATIME)
+		v->atime = attr->atime;
+	if (mask & FS_SET_MTIME)
+		v->mtime = attr->mtime;
+	v->ctime = fsh_realtime_ns();
+}
+
+uint64_t vnode_size(struct vnode *v)
+{
+	return v->object ? mvm_object_size(v->object) : v->size_bytes;
+}
+
+bool cred_in_group(const struct fs_cred *cred, uint32_t gid)
+{
+	if (cred->gid == gid)
+		return true;
+	for (unsigned i = 0; i < cred->n_groups; i++)
+		if (cred->groups[i] == gid)
+			return true;
+	return false;
+}
+
+/* uid 0 may do all, except run what nobody may run. */
+static int root_permission(const struct vnode *v, unsigned want)
+{
+	bool runs = vnode_is(v, FS_IFDIR) || (v->mode & 0111);
+
+	return (want & FS_EXECUTE) && !runs ? -EACCES : 0;
+}
+
+int vnode_permission(const struct vnode *v, const struct fs_cred *cred, unsigned want)
+{
+	unsigned granted = v->mode;
+
+	if (cred->uid == 0)
+		return root_permission(v, want);
+	if (cred->uid == v->uid)
+		granted >>= 6;
+	else if (cred_in_group(cred, v->gid))
+		granted >>= 3;
+	return want & ~granted & 7 ? -EACCES : 0;
+}
+
+int vnode_getattr(struct vnode *v, struct fs_attr *attr)
+{
+	*attr = (struct fs_attr){
+		.dev = v->mount->dev,
+		.ino = v->ino,
+		.rdev = v->rdev,
+		.mode = v->mode,
+		.nlink = v->nlink,
+		.uid = v->uid,
+		.gid = v->gid,
+		.size_bytes = vnode_size(v),
+		.blocks = __atomic_load_n(&v->blocks, __ATOMIC_RELAXED),
+		.block_bytes = 4096,
+		.atime = v->atime,
+		.mtime = v->mtime,
+		.ctime = v->ctime,
+	};
+	return v->ops->getattr ? v->ops->getattr(v, attr) : 0;
+}
+
+static int check_setattr(const struct vnode *v, const struct fs_attr *attr, unsigned mask)
+{
+	if (mount_readonly(v->mount))
+		return -EROFS;
+	if (!(mask & FS_SET_SIZE))
+		return 0;
+	if (!vnode_is(v, FS_IFREG))
+		return vnode_is(v, FS_IFDIR) ? -EISDIR : -EINVAL;
+	return attr->size_bytes > v->mount->max_file_bytes ? -EFBIG : 0;
+}
+
+int vnode_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask)
+{
+	int err = check_setattr(v, attr, mask);
+
+	if (err)
+		return err;
+	if (!v->ops->setattr)
+		return -EPERM;
+	fsh_mutex_lock(&v->lock);
+	err = v->ops->setattr(v, attr, mask);
+	fsh_mutex_unlock(&v->lock);
+	return err;
+}
+
+int vnode_sync(struct vnode *v, bool data_only)
+{
+	struct mvm_object *object = vnode_object(v);
+	int err = 0;
+
+	if (object) {
+		err = mvm_pc_flush(object, 0, UINT64_MAX, MVM_PC_WAIT);
+		mvm_object_unref(object);
+	}
+	if (!err && v->ops->fsync && !mount_readonly(v->mount))
+		err = v->ops->fsync(v, data_only);
+	return err;
+}
