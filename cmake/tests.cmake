@@ -8,8 +8,14 @@
 #
 # CMOCKA_MESSAGE_OUTPUT=TAP lets tools/test count each case.
 
-if(MAPACHE_HOST)
-  enable_testing()
+enable_testing()
+
+# ctest --preset dev: the guest's test programs on this build's kernel.
+if(NOT MAPACHE_HOST)
+  cmake_path(GET CMAKE_BINARY_DIR FILENAME preset)
+  foreach(suite guest run)
+    add_test(NAME ${suite} COMMAND ${PROJECT_SOURCE_DIR}/tools/test --preset ${preset} ${suite})
+  endforeach()
 endif()
 
 function(mapache_host_tests layer)

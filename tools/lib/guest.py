@@ -8,6 +8,7 @@ second marker says that the kernel panics: what follows is no longer the command
 kernel's log goes to a virtio console, which is a file here.
 """
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -104,30 +105,35 @@ def log_tail(path, lines=40):
 class Filter:
     """Splits what the UART says: firmware until the first marker, output, panic from the second.
 
-    The rest of a marker's line belongs to it.  A marker may arrive in pieces, so what could be
-    the beginning of one is held back until it is known."""
+    A marker is a line, whose end the guest's terminal may have turned into CR LF.  It may arrive
+    in pieces, so what could be the beginning of one is held back until it is known."""
 
     def __init__(self):
         self.before = b""  # firmware
         self.panic = b""
         self.state = "firmware"
         self.held = b""
-        self.in_marker_line = False
 
     def feed(self, data):
         """Takes bytes of the UART, gives the bytes that are the command's output."""
         self.held += data
-        output = b""
-        if self.state == "firmware" and self._passed(MARK_INIT, "output"):
-            self.before = self.passed
-        if self._in_line():
-            return output
+        if self.state == "firmware":
+            line = re.search(re.escape(MARK_INIT) + b"\r?\n", self.held)
+            if not line:
+                return b""
+            self.before, self.held = self.held[: line.start()], self.held[line.end():]
+            self.state = "output"
         if self.state == "output":
-            self._passed(MARK_PANIC, "panic")
-            output = self.passed
-        if self.state == "panic" and not self._in_line():
-            self.panic += self.held
-            self.held = b""
+            line = re.search(re.escape(MARK_PANIC) + b"\r?\n", self.held)
+            end = line.start() if line else len(self.held) - self._may_begin(MARK_PANIC + b"\r\n")
+            output, self.held = self.held[:end], self.held[line.end() if line else end:]
+            if not line:
+                return output
+            self.state = "panic"
+        else:
+            output = b""
+        self.panic += self.held
+        self.held = b""
         return output
 
     def rest(self):
@@ -138,32 +144,12 @@ class Filter:
             return b""
         return rest
 
-    def _passed(self, marker, state):
-        """Move what is surely before the marker to self.passed; at the marker enter the state."""
-        at = self.held.find(marker)
-        if at >= 0:
-            self.passed, self.held = self.held[:at], self.held[at + len(marker):]
-            self.state, self.in_marker_line = state, True
-            return True
-        keep = 0
-        if state == "output":  # firmware is only looked at when the marker never comes
-            keep = len(self.held)
-        else:
-            for size in range(min(len(marker) - 1, len(self.held)), 0, -1):
-                if self.held.endswith(marker[:size]):
-                    keep = size
-                    break
-        at = len(self.held) - keep
-        self.passed, self.held = self.held[:at], self.held[at:]
-        return False
-
-    def _in_line(self):
-        """Drop the rest of a marker's line; True when its end is not here yet."""
-        if self.in_marker_line:
-            _, end, after = self.held.partition(b"\n")
-            self.held = after
-            self.in_marker_line = not end
-        return self.in_marker_line
+    def _may_begin(self, line):
+        """How many bytes at the end of what is held could be the beginning of the line."""
+        for size in range(min(len(line), len(self.held)), 0, -1):
+            if line.startswith(self.held[-size:]):
+                return size
+        return 0
 
 
 class Outcome:

@@ -26,7 +26,7 @@ Sets up what is missing, builds every preset, and runs the suites, all of them w
             each on its own copy of the image, which must be clean afterwards
   core      the guest's test programs once more on the kernel without optional modules
 
-A single guest program is a suite too (usr/test/NAME.c).  Each suite's seconds are printed, and
+A single guest program is a suite too (usr/test/NAME.c), and `guest` is all of them.  Each suite's seconds are printed, and
 as the last line the counts.  The exit status is 0 when nothing failed."""
 
 PRESETS = ("host", "dev", "release", "core")
@@ -177,6 +177,7 @@ def main(argv):
     options = parser.parse_args(argv)
     suites = all_suites()
     singles = {name: suite_guest([name]) for name in guest_programs()}
+    singles["guest"] = suite_guest(guest_programs())
     unknown = [name for name in options.suite if name not in suites and name not in singles]
     if unknown:
         parser.error(f"no such suite: {' '.join(unknown)}")
