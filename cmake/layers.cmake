@@ -4,7 +4,9 @@
 #     SOURCES file...        globs are fine: file(GLOB x CONFIGURE_DEPENDS *.c)
 #     PUBLIC dir...          include directories that users of this layer see
 #     PRIVATE dir...         include directories of its own
-#     USES target...)        layers whose public directories it sees, not handed on
+#     USES target...         layers whose public directories it sees, not handed on
+#     PORT)                  sees the kernel's port configuration (<mvm_config.h> and its like)
+#                            and what that includes; the layers check keeps its files from more
 #
 # makes the object library mapache_NAME with the flags of kernel code (or of host code in a
 # host build).  Objects, not archives: arch calls up into kernel and mm into its host, and
@@ -47,8 +49,18 @@ set(MAPACHE_ABI_INCLUDE ${CMAKE_BINARY_DIR}/include)
 file(MAKE_DIRECTORY ${MAPACHE_ABI_INCLUDE})
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/kernel/include/abi ${MAPACHE_ABI_INCLUDE}/abi SYMBOLIC)
 
+# What the kernel is to a layer that is also for others: configurations, and what they include.
+add_library(mapache_port INTERFACE)
+foreach(folder kernel/port/config kernel/include arch/include arch/riscv/include fs/include
+    mm/include drivers/include kernel/lib/include)
+  target_include_directories(mapache_port INTERFACE ${PROJECT_SOURCE_DIR}/${folder})
+endforeach()
+
 function(mapache_layer name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;PUBLIC;PRIVATE;USES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "PORT" "" "SOURCES;PUBLIC;PRIVATE;USES")
+  if(arg_PORT)
+    list(APPEND arg_USES mapache_port)
+  endif()
   add_library(mapache_${name} OBJECT ${arg_SOURCES} ${CMAKE_BINARY_DIR}/empty.c)
   target_include_directories(mapache_${name} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
   target_link_libraries(mapache_${name} PRIVATE mapache_flags ${arg_USES})

@@ -15,6 +15,7 @@ if(NOT MAPACHE_HOST)
   cmake_path(GET CMAKE_BINARY_DIR FILENAME preset)
   foreach(suite guest run)
     add_test(NAME ${suite} COMMAND ${PROJECT_SOURCE_DIR}/tools/test --preset ${preset} ${suite})
+    set_tests_properties(${suite} PROPERTIES LABELS guest)
   endforeach()
 endif()
 

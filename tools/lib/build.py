@@ -47,7 +47,9 @@ def quietly(command, what):
 
 
 def build(preset, targets=()):
-    """Bring build/PRESET up to date, or only some targets of it.  Returns the directory."""
+    """Bring build/PRESET up to date, or only some targets of it.  Returns the directory.
+
+    The target build.ninja is the configuration itself."""
     directory = os.path.join(TREE, "build", preset)
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, ".lock"), "w") as lock:

@@ -21,12 +21,13 @@ Sets up what is missing, builds every preset, and runs the suites, all of them w
 
   build     every preset builds, with the checks that are part of a build
   host      mm, fs and lib on this machine under ASan and UBSan, through CTest
+  user      the C library under QEMU's user mode, through CTest
   NAME      tools/tests/test_NAME.py: the tools, the terminal, the SDK, the checks themselves
-  GROUP     the guest's test programs usr/test/GROUP_*.c, each at --smp 1 and --smp 4,
+  GROUP     the guest's test programs /test/GROUP_*, each at --smp 1 and --smp 4,
             each on its own copy of the image, which must be clean afterwards
   core      the guest's test programs once more on the kernel without optional modules
 
-A single guest program is a suite too (usr/test/NAME.c), and `guest` is all of them.  Each suite's seconds are printed, and
+A single guest program is a suite too (/test/NAME), and `guest` is all of them.  Each suite's seconds are printed, and
 as the last line the counts.  The exit status is 0 when nothing failed."""
 
 PRESETS = ("host", "dev", "release", "core")
@@ -67,13 +68,17 @@ def suite_build(_options):
             yield tap.Result(preset, "failed", str(error))
 
 
-def suite_host(_options):
-    directory = build.build("host")
-    report = os.path.join(directory, "ctest.xml")
-    subprocess.run(["ctest", "--test-dir", directory, "-j2", "--output-junit", report,
-                    "--test-output-size-passed", "1000000", "--test-output-size-failed", "1000000"],
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    yield from cases_in_junit(report, read_output=True)
+def suite_ctest(preset, *selection):
+    def suite(_options):
+        directory = build.build(preset)
+        report = os.path.join(directory, "ctest.xml")
+        subprocess.run(["ctest", "--test-dir", directory, "-j2", *selection,
+                        "--output-junit", report, "--test-output-size-passed", "1000000",
+                        "--test-output-size-failed", "1000000"],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        yield from cases_in_junit(report, read_output=True)
+
+    return suite
 
 
 def suite_pytest(name):
@@ -124,21 +129,21 @@ def suite_guest(programs, preset=None, harts=HARTS):
     return suite
 
 
-def guest_programs():
-    folder = os.path.join(build.TREE, "usr/test")
-    names = [os.path.basename(path)[:-2] for path in glob.glob(os.path.join(folder, "*.c"))]
-    names += [entry.name for entry in os.scandir(folder)
-              if entry.is_dir() and entry.name != "lib" and glob.glob(entry.path + "/*.c")]
-    return sorted(names)
+def guest_programs(preset):
+    """The programs that the image has in /test."""
+    directory = build.build(preset, ["build.ninja"])
+    with open(os.path.join(directory, "stage.list")) as stage:
+        paths = [line.split()[2] for line in stage]
+    return sorted(path.removeprefix("/test/") for path in paths if path.startswith("/test/"))
 
 
-def all_suites():
+def all_suites(programs):
     """Name -> function of the options, in the order in which they run."""
-    suites = {"build": suite_build, "host": suite_host}
+    suites = {"build": suite_build, "host": suite_ctest("host"),
+              "user": suite_ctest("dev", "-LE", "guest")}
     for path in sorted(glob.glob(os.path.join(build.TREE, "tools/tests/test_*.py"))):
         name = os.path.basename(path)[len("test_"):-len(".py")]
         suites[name] = suite_pytest(name)
-    programs = guest_programs()
     for group in sorted({name.split("_")[0] for name in programs}):
         suites[group] = suite_guest([n for n in programs if n.split("_")[0] == group])
     suites["core"] = suite_guest(programs, preset="core", harts=(1,))
@@ -175,9 +180,10 @@ def main(argv):
     parser.add_argument("--list", action="store_true", help="only name the suites")
     parser.add_argument("suite", nargs="*")
     options = parser.parse_args(argv)
-    suites = all_suites()
-    singles = {name: suite_guest([name]) for name in guest_programs()}
-    singles["guest"] = suite_guest(guest_programs())
+    programs = guest_programs(options.preset)
+    suites = all_suites(programs)
+    singles = {name: suite_guest([name]) for name in programs}
+    singles["guest"] = suite_guest(programs)
     unknown = [name for name in options.suite if name not in suites and name not in singles]
     if unknown:
         parser.error(f"no such suite: {' '.join(unknown)}")

@@ -105,8 +105,13 @@ def test_a_header_that_needs_another_does_not_build(copy):
     assert "planted.h" in done.stdout
 
 
-def test_a_wrong_edge_does_not_compile(copy):
-    plant(copy, "fs/planted.c", "#include <kernel/thread.h>\n")
-    done = build_in(copy, "mapache_fs")
+@pytest.mark.parametrize("path, header, target", [
+    ("arch/riscv/planted.c", "mm/types.h", "mapache_arch"),
+    ("kernel/lib/planted.c", "kernel/thread.h", "mapache_lib"),
+    ("usr/bin/true.c", "kernel/thread.h", "user_bin_true"),
+])
+def test_a_wrong_edge_does_not_compile(copy, path, header, target):
+    plant(copy, path, f"#include <{header}>\n")
+    done = build_in(copy, target)
     assert done.returncode != 0
-    assert "kernel/thread.h: No such file" in done.stdout
+    assert f"{header}: No such file" in done.stdout
