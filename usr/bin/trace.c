@@ -225,14 +225,14 @@ static void tell_all(char *text, bool raw)
 {
 	unsigned long counts[sizeof tellings / sizeof tellings[0]] = {0};
 	unsigned long long start_ns = 0;
-	char *line, *rest = text;
+	char *line, *rest;
 	const char *gap = "total:";
 
 	if (raw) {
 		fputs(text, stdout);
 		return;
 	}
-	while ((line = strtok_r(rest, "\n", &rest))) {
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		struct event e;
 
 		if (!parse(line, &e))

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// The guest tests' harness. A program is a table of tests; each runs in a process of its own, in a
+// folder of its own, and ends as one line of TAP:
+//
+//     ok 3 - private_write_stays_private
+//     not ok 4 - tail_is_zero: t_mmap.c:120: p[i] == 0 (is 7, should be 0)
+//     ok 5 - blocks_counted # SKIP needs Mapache's counters
+//
+// The tests know only the ABI, so they also run on Linux, which is the oracle for what they demand;
+// what only Mapache has (its counters) is skipped there.
+//
+// On Mapache a test that passed is also run again, several rounds: a round that loses a frame or a
+// disk block may be a cache that grows, one after another is a leak.
+//
+//     PROGRAM [-d DIR] [-s SEED] [-n] [-l] [NAME]...
+//
+// -d: where the folder for files is made (default: the root file system on Mapache, else /tmp);
+// -s: the seed of random tests (default: from the clock, printed); -n: in this process, for a
+// debugger; -l: list the names. NAMEs select tests that contain one of them.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PAGE 4096ul
+
+struct test {
+	const char *name;
+	void (*run)(void);
+};
+
+#define TEST_MAIN(table)                                                                \
+	int main(int argc, char **argv)                                                 \
+	{                                                                               \
+		return tap_main(argc, argv, table, sizeof(table) / sizeof((table)[0])); \
+	}
+
+int tap_main(int argc, char **argv, const struct test *tests, size_t n);
+
+// Ends the current test, in this process or in a child of the test.
+_Noreturn void tap_fail(const char *file, int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+_Noreturn void tap_skip(const char *why);
+
+#define FAIL(...) tap_fail(__FILE__, __LINE__, __VA_ARGS__)
+
+#define CHECK(condition)                        \
+	do {                                    \
+		if (!(condition))               \
+			FAIL("%s", #condition); \
+	} while (0)
+
+#define CHECK_EQ(expression, wanted)                                                     \
+	do {                                                                             \
+		long long is_ = (long long)(expression), wanted_ = (long long)(wanted);  \
+		if (is_ != wanted_)                                                      \
+			FAIL("%s (is %lld, should be %lld)", #expression, is_, wanted_); \
+	} while (0)
+
+// A system call that must succeed: its value is not -1.
+#define CHECK_OK(call) tap_check_ok((long)(call), __FILE__, __LINE__, #call)
+
+// A system call that must fail with ERROR.
+#define CHECK_ERR(call, error) tap_check_err((long)(call), error, __FILE__, __LINE__, #call)
+
+long tap_check_ok(long value, const char *file, int line, const char *call);
+void tap_check_err(long value, int error, const char *file, int line, const char *call);
+
+// --- memory
+
+// mmap that must succeed; a protection, flags, a descriptor and an offset as in mmap(2).
+char *map(size_t bytes, int rights, int flags, int fd, off_t offset);
+char *map_anon(size_t bytes); // private, readable and writable
+
+// One byte through a volatile pointer: an access the compiler keeps.
+char load(const void *p);
+void store(void *p, char c);
+
+// What happened to an access: signo 0 when nothing did.
+struct fault {
+	int signo, code;
+	uintptr_t address;
+};
+
+struct fault try_load(const void *p);
+struct fault try_store(void *p);
+struct fault try_call(void *p); // jumps there
+
+#define CHECK_FAULT(access, signal_number, signal_code, at)                                       \
+	do {                                                                                      \
+		struct fault f_ = (access);                                                       \
+		uintptr_t at_ = (uintptr_t)(at);                                                  \
+		if (f_.signo != (signal_number) || f_.code != (signal_code) || f_.address != at_) \
+			FAIL("%s (signal %d code %d at %#lx, should be %d %d %#lx)", #access,     \
+				f_.signo, f_.code, (unsigned long)f_.address, signal_number,      \
+				signal_code, (unsigned long)at_);                                 \
+	} while (0)
+
+#define CHECK_NO_FAULT(access) CHECK_FAULT(access, 0, 0, 0)
+
+// --- processes
+
+// Runs BODY in a child and returns its wait status; a CHECK that fails in the child fails the test.
+int in_child(void (*body)(void *arg), void *arg);
+pid_t start_child(void (*body)(void *arg), void *arg);
+int end_child(pid_t pid);
+// The child must exit with 0.
+void must_exit_well(pid_t pid);
+
+// --- files
+
+// A file of BYTES bytes, byte i being pattern(i), open for reading and writing.
+int make_file(const char *name, size_t bytes);
+char pattern(size_t i);
+void read_file(const char *name, void *to, size_t bytes); // exactly so many
+
+// --- what the kernel counts
+
+bool on_mapache(void);
+// A counter of /proc/vmstat. Skips the test where it is not Mapache's.
+long long vmstat(const char *name);
+long long free_blocks(void); // of the folder's file system
+
+uint64_t random_u64(void);
+unsigned random_below(unsigned n);
