@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: MIT
+/*
+ * File data: the pager of regular files, and changes of their size.
+ *
+ * The life of a write.  A page becomes dirty: make_writable() promises it a block, in memory.
+ * Later write() gets a run of pages:
+ *
+ *	place     pages without a block: claim runs of blocks from the promise     (memory)
+ *	write     all pages, wherever they go, in as few requests as there are pieces
+ *	publish   one short transaction: the claims become part of the file, and the size on the
+ *	          disk grows to cover them
+ *
+ * so nothing on the disk refers to a block before its data is there.  A failure before publish
+ * drops the claims; the pages are dirty again and the promises still stand.
+ *
+ * Tails.  On the disk, the bytes behind the end of a file in its last block are zero, before a
+ * larger size is published: the page with the end in it is written from a copy with a zeroed tail
+ * (a mapping may have stored there); a file that shrinks writes that page before the smaller size;
+ * one that grows writes it before the larger one.
+ *
+ * Pages that are under write-back or being filled keep mvm_pc_truncate() waiting, so blocks are
+ * never freed under I/O.
+ */
+#include "mapfs.h"
+
+#include <string.h>
+
+/* A run of pages on its way. */
+struct page_run {
+	struct mapfs_inode *inode;
+	struct mvm_page *const *pages;
+	uint32_t first, n; /* block numbers inside the file */
+	uint64_t size;     /* of the file, when the run began */
+	void *tail;        /* stands for the last page, or NULL */
+	bool tail_is_bounce;
+	struct mapfs_run *claims; /* in order */
+	uint32_t n_new_pieces;    /* that the claims may add */
+	uint32_t at;              /* first page of the request being built */
+};
+
+static struct mapfs_inode *inode_of(struct mvm_object *obj)
+{
+	return mapfs_inode_of(vnode_of_object(obj));
+}
+
+static void *page_data(void *arg, uint32_t i)
+{
+	const struct page_run *run = arg;
+	uint32_t page = run->at + i;
+
+	if (run->tail && page == run->n - 1)
+		return run->tail;
+	return fsh_frame_data(mvm_page_frame(run->pages[page]));
+}
+
+static uint32_t blocks_of(uint64_t bytes)
+{
+	return (uint32_t)((bytes + MAPFS_BLOCK_BYTES - 1) / MAPFS_BLOCK_BYTES);
+}
+
+/* --- fill ----------------------------------------------------------------------------------------
+ */
+
+/* Zero what lies behind the size in the pages just read. */
+static void zero_behind(struct page_run *run)
+{
+	for (uint32_t i = 0; i < run->n; i++) {
+		uint64_t at = (uint64_t)(run->first + i) * MAPFS_BLOCK_BYTES;
+		size_t keep = at >= run->size ? 0 : run->size - at;
+		if (keep < MAPFS_BLOCK_BYTES)
+			memset((char *)fsh_frame_data(mvm_page_frame(run->pages[i])) + keep, 0,
+				MAPFS_BLOCK_BYTES - keep);
+	}
+}
+
+static int fill(
+	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages, unsigned n)
+{
+	struct page_run run = {.inode = inode_of(obj),
+		.pages = pages,
+		.first = (uint32_t)index,
+		.n = n,
+		.size = mvm_object_size(obj)};
+	struct mapfs *fs = mapfs_of(&run.inode->vnode);
+	struct mapfs_piece p;
+	struct mapfs_io io;
+	int err;
+
+	mapfs_io_begin(&io, fs->dev);
+	fsh_mutex_lock(&run.inode->extent_lock);
+	for (; run.at < n; run.at += p.count) {
+		mapfs_extent_find(run.inode, run.first + run.at, n - run.at, &p);
+		if (p.start && !p.unwritten)
+			mapfs_io_add(&io, BLK_READ, p.start, p.count, page_data, &run);
+		else
+			for (uint32_t i = 0; i < p.count; i++)
+				memset(page_data(&run, i), 0, MAPFS_BLOCK_BYTES);
+	}
+	fsh_mutex_unlock(&run.inode->extent_lock);
+	err = mapfs_io_wait(&io);
+	if (!err)
+		zero_behind(&run);
+	return err;
+}
+
+/* --- Promises ------------------------------------------------------------------------------------
+ */
+
+static int make_writable(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
+{
+	struct mapfs_inode *inode = inode_of(obj);
+	struct mapfs *fs = mapfs_of(&inode->vnode);
+	struct mapfs_piece p;
+	int err = 0;
+
+	(void)page;
+	if (fs->read_only || index >= MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES)
+		return -EIO;
+	fsh_mutex_lock(&inode->extent_lock);
+	mapfs_extent_find(inode, (uint32_t)index, 1, &p);
+	if (p.start == 0)
+		err = mapfs_promise(fs, mapfs_ino(inode), (uint32_t)index);
+	fsh_mutex_unlock(&inode->extent_lock);
+	if (!err && !__atomic_exchange_n(&inode->vnode.times_dirty, true, __ATOMIC_RELAXED))
+		inode->vnode.mtime = inode->vnode.ctime = fsh_realtime_ns();
+	return err;
+}
+
+static void unreserve(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	struct mapfs_inode *inode = inode_of(obj);
+
+	mapfs_promise_drop(mapfs_of(&inode->vnode), mapfs_ino(inode), (uint32_t)index, false);
+}
+
+/* There is space, but in quarantine. */
+static int settle(struct mvm_object *obj)
+{
+	return mapfs_commit(mapfs_of(&inode_of(obj)->vnode));
+}
+
+/* --- write: place --------------------------------------------------------------------------------
+ */
+
+static void drop_claims(struct page_run *run)
+{
+	struct mapfs *fs = mapfs_of(&run->inode->vnode);
+	struct mapfs_run *next;
+
+	for (struct mapfs_run *c = run->claims; c; c = next) {
+		next = c->next;
+		mapfs_unclaim(fs, c);
+	}
+	run->claims = NULL;
+	fsh_mutex_lock(&run->inode->extent_lock);
+	run->inode->n_pending -= run->n_new_pieces;
+	fsh_mutex_unlock(&run->inode->extent_lock);
+	run->n_new_pieces = 0;
+}
+
+/* Will the file have room for this piece, besides those that others are about to add? */
+static bool room_for_piece(struct page_run *run, const struct mapfs_run *c)
+{
+	struct mapfs_piece p = {c->logical, c->count, c->start, false};
+	uint32_t with = mapfs_extent_count_with(run->inode, &p);
+
+	if (with > run->inode->n_extents) {
+		if (with + run->inode->n_pending > MAPFS_INLINE_EXTENTS)
+			return false;
+		run->inode->n_pending++;
+		run->n_new_pieces++;
+	}
+	return true;
+}
+
+/* Claim blocks for the hole of `count` pages at page `at`, in as few pieces as there are. */
+static int claim_hole(struct page_run *run, uint32_t at, uint32_t count, struct mapfs_run ***last)
+{
+	struct mapfs *fs = mapfs_of(&run->inode->vnode);
+	uint64_t goal = mapfs_extent_goal(run->inode, run->first + at);
+	struct mapfs_run *c;
+	int err;
+
+	while (count) {
+		err = mapfs_claim(
+			fs, MAPFS_BLOCKS, goal ? goal : mapfs_inode_goal(run->inode), count, &c);
+		if (err)
+			return err;
+		c->logical = run->first + at;
+		**last = c;
+		*last = &c->next;
+		if (!room_for_piece(run, c))
+			return -EFBIG;
+		at += c->count;
+		count -= c->count;
+		goal = c->start + c->count;
+	}
+	return 0;
+}
+
+static int place(struct page_run *run)
+{
+	struct mapfs_run **last = &run->claims;
+	struct mapfs_piece p;
+	int err = 0;
+
+	fsh_mutex_lock(&run->inode->extent_lock);
+	for (uint32_t at = 0; at < run->n && !err; at += p.count) {
+		mapfs_extent_find(run->inode, run->first + at, run->n - at, &p);
+		if (p.start == 0)
+			err = claim_hole(run, at, p.count, &last);
+	}
+	fsh_mutex_unlock(&run->inode->extent_lock);
+	return err;
+}
+
+/* --- write: data ---------------------------------------------------------------------------------
+ */
+
+/* The last page is the file's last and only partly inside it: write a copy with a zero tail. */
+static int tail_begin(struct page_run *run)
+{
+	struct mapfs *fs = mapfs_of(&run->inode->vnode);
+	uint64_t end = (uint64_t)(run->first + run->n) * MAPFS_BLOCK_BYTES;
+	size_t inside;
+
+	if (end <= run->size)
+		return 0;
+	inside = end - run->size >= MAPFS_BLOCK_BYTES ? 0 : MAPFS_BLOCK_BYTES - (end - run->size);
+	run->at = run->n - 1;
+	run->tail = fsh_page_alloc();
+	if (!run->tail) {
+		fsh_mutex_lock(&fs->bounce_lock);
+		run->tail_is_bounce = true;
+	}
+	memcpy(run->tail ? run->tail : fs->bounce,
+		fsh_frame_data(mvm_page_frame(run->pages[run->n - 1])), inside);
+	if (run->tail_is_bounce)
+		run->tail = fs->bounce;
+	memset((char *)run->tail + inside, 0, MAPFS_BLOCK_BYTES - inside);
+	return 0;
+}
+
+static void tail_end(struct page_run *run)
+{
+	if (run->tail_is_bounce)
+		fsh_mutex_unlock(&mapfs_of(&run->inode->vnode)->bounce_lock);
+	else if (run->tail)
+		fsh_page_free(run->tail);
+}
+
+/* Where page `at` and those behind it go: to a claim, or to a block of the file. */
+static void destination(struct page_run *run, uint32_t at, struct mapfs_piece *p)
+{
+	uint32_t logical = run->first + at;
+
+	for (struct mapfs_run *c = run->claims; c; c = c->next) {
+		if (c->logical == logical) {
+			*p = (struct mapfs_piece){logical, c->count, c->start, false};
+			return;
+		}
+	}
+	mapfs_extent_find(run->inode, logical, run->n - at, p);
+	fsh_assert(p->start != 0);
+}
+
+static int write_data(struct page_run *run)
+{
+	struct mapfs_piece p;
+	struct mapfs_io io;
+
+	mapfs_io_begin(&io, mapfs_of(&run->inode->vnode)->dev);
+	fsh_mutex_lock(&run->inode->extent_lock);
+	for (run->at = 0; run->at < run->n; run->at += p.count) {
+		destination(run, run->at, &p);
+		mapfs_io_add(&io, BLK_WRITE, p.start, p.count, page_data, run);
+	}
+	fsh_mutex_unlock(&run->inode->extent_lock);
+	return mapfs_io_wait(&io);
+}
+
+/* --- write: publish ------------------------------------------------------------------------------
+ */
+
+/* How large the file is on the disk once this run is. */
+static uint64_t size_with(const struct page_run *run)
+{
+	uint64_t end = (uint64_t)(run->first + run->n) * MAPFS_BLOCK_BYTES;
+
+	end = end < run->size ? end : run->size;
+	return end > run->inode->disk_size ? end : run->inode->disk_size;
+}
+
+/* In the transaction, under the extent lock. */
+static void publish_claims(struct mapfs_txn *txn, struct page_run *run)
+{
+	struct mapfs_inode *inode = run->inode;
+	struct mapfs_run *next;
+
+	for (struct mapfs_run *c = run->claims; c; c = next) {
+		struct mapfs_piece p = {c->logical, c->count, c->start, false};
+		next = c->next;
+		mapfs_extent_insert(inode, &p);
+		mapfs_publish(txn, c);
+		for (uint32_t i = 0; i < p.count; i++)
+			mapfs_promise_drop(txn->fs, mapfs_ino(inode), p.logical + i, true);
+	}
+	run->claims = NULL;
+	inode->n_pending -= run->n_new_pieces;
+	run->n_new_pieces = 0;
+	inode->disk_size = size_with(run);
+}
+
+static int publish(struct page_run *run)
+{
+	struct mapfs_inode *inode = run->inode;
+	struct mapfs_txn txn;
+	bool needed;
+	int err;
+
+	fsh_mutex_lock(&inode->extent_lock);
+	needed = run->claims || size_with(run) > inode->disk_size;
+	fsh_mutex_unlock(&inode->extent_lock);
+	if (!needed)
+		return 0;
+	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
+	for (struct mapfs_run *c = run->claims; c; c = c->next)
+		mapfs_txn_pin_map(&txn, c);
+	err = mapfs_inode_pin(&txn, inode);
+	if (!err)
+		err = mapfs_txn_begin(&txn);
+	if (err) {
+		mapfs_txn_drop(&txn);
+		return err;
+	}
+	fsh_mutex_lock(&inode->extent_lock);
+	publish_claims(&txn, run);
+	fsh_mutex_unlock(&inode->extent_lock);
+	mapfs_inode_store(&txn, inode, true);
+	mapfs_txn_end(&txn);
+	return 0;
+}
+
+static int write_pages(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
+	unsigned n, unsigned flags)
+{
+	struct page_run run = {.inode = inode_of(obj),
+		.pages = pages,
+		.first = (uint32_t)index,
+		.n = n,
+		.size = mvm_object_size(obj)};
+	int err;
+
+	(void)flags;
+	err = place(&run);
+	if (!err)
+		err = tail_begin(&run);
+	if (!err)
+		err = write_data(&run);
+	tail_end(&run);
+	if (!err)
+		err = publish(&run);
+	if (err) {
+		drop_claims(&run);
+		vnode_report_error(&run.inode->vnode, err);
+	}
+	return err;
+}
+
+const struct mvm_pager_ops mapfs_pager_ops = {
+	.fill = fill,
+	.make_writable = make_writable,
+	.unreserve = unreserve,
+	.settle = settle,
+	.write = write_pages,
+	.release = vnode_object_release,
+};
+
+/* --- Size ----------------------------------------------------------------------------------------
+ */
+
+static int write_page_of(struct mapfs_inode *inode, uint64_t offset)
+{
+	mvm_pgoff_t page = offset / MAPFS_BLOCK_BYTES;
+
+	return mvm_pc_flush(inode->vnode.object, page, page, MVM_PC_WAIT);
+}
+
+/* Is there anything in the page that `offset` is in, in memory or on the disk? */
+static bool page_has_block(struct mapfs_inode *inode, uint64_t offset)
+{
+	uint32_t block = (uint32_t)(offset / MAPFS_BLOCK_BYTES);
+	struct mapfs_piece p;
+	bool has;
+
+	fsh_mutex_lock(&inode->extent_lock);
+	mapfs_extent_find(inode, block, 1, &p);
+	has = p.start || mapfs_promised(mapfs_of(&inode->vnode), mapfs_ino(inode), block);
+	fsh_mutex_unlock(&inode->extent_lock);
+	return has;
+}
+
+/* The cache has the new size: now the disk, and whole blocks behind it go. */
+static int publish_size(struct mapfs_inode *inode, uint64_t size)
+{
+	struct mapfs_run *runs;
+	struct mapfs_txn txn;
+	int err;
+
+	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
+	fsh_mutex_lock(&inode->extent_lock);
+	err = mapfs_extent_cut_prepare(&txn, inode, blocks_of(size), &runs);
+	fsh_mutex_unlock(&inode->extent_lock);
+	if (!err)
+		err = mapfs_inode_pin(&txn, inode);
+	if (!err)
+		err = mapfs_txn_begin(&txn);
+	if (err) {
+		mapfs_extent_cut_cancel(txn.fs, runs);
+		mapfs_txn_drop(&txn);
+		return err;
+	}
+	fsh_mutex_lock(&inode->extent_lock);
+	mapfs_extent_cut(&txn, inode, blocks_of(size), runs);
+	inode->disk_size = size;
+	fsh_mutex_unlock(&inode->extent_lock);
+	mapfs_inode_store(&txn, inode, true);
+	mapfs_txn_end(&txn);
+	return 0;
+}
+
+int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size)
+{
+	struct mvm_object *obj = vnode_object(&inode->vnode);
+	uint64_t old = mvm_object_size(obj), edge = size < old ? size : old;
+	bool tail = edge % MAPFS_BLOCK_BYTES && size != old && page_has_block(inode, edge);
+	uint8_t byte;
+	int err = 0;
+
+	/* Into the cache while the old size still says what is zero, and dirty. */
+	if (tail)
+		err = mvm_pc_touch_read(obj, edge - 1, &byte);
+	if (!err && tail)
+		err = mvm_pc_touch_write(obj, edge - 1, byte);
+	if (!err)
+		err = mvm_pc_truncate(obj, size);
+	if (!err && tail)
+		err = write_page_of(inode, edge);
+	if (!err)
+		err = publish_size(inode, size);
+	mvm_object_unref(obj);
+	return err;
+}

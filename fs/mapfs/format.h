@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mapfs on the disk, version 0.
+ *
+ * Everything is little endian, and a block is 4096 bytes.  Block numbers have 48 bits, inode
+ * numbers 32, block numbers inside a file 32 (files of up to 2^44 bytes).  Times are signed
+ * nanoseconds since 1970.
+ *
+ *	block 0     super block: written by mkfs, changed only by feature upgrades
+ *	block 1     state: what changes while mounted (clean or not, list of orphans)
+ *	log_start   the log, log_blocks long (kept for the journal, zero until there is one)
+ *	groups_start
+ *	            groups, each of 32,256 blocks (126 MiB), the last one maybe shorter:
+ *	                +0    bitmap of the group's blocks
+ *	                +1    bitmap of the group's inodes
+ *	                +2    inode table, 16 inodes a block
+ *	                then  data, directories, ...
+ *	last block  copy of the super block
+ *
+ * The place of everything but data follows from the super block alone, so there is no table of
+ * groups that could be lost, and fsck finds every inode of a disk whose bitmaps are gone.
+ *
+ * Every metadata block except those of the inode tables begins with struct mapfs_header, which
+ * says what it is, where it belongs and who owns it; a block that a wrong pointer or a lost
+ * write brought up is recognized.  Inodes carry their own checksums.  All checksums are CRC-32C,
+ * seeded with the CRC-32C of the file system's UUID, so that blocks that an earlier file system
+ * left on the disk are never taken for ours.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "mapfs reads and writes its structures in place: it wants a little-endian host"
+#endif
+
+#define MAPFS_BLOCK_SHIFT   12
+#define MAPFS_BLOCK_BYTES   4096u
+#define MAPFS_BLOCK_SECTORS 8u
+#define MAPFS_MAX_BLOCKS    ((uint64_t)1 << 48)
+#define MAPFS_MAX_FILE      ((uint64_t)1 << 44) /* bytes */
+#define MAPFS_VERSION       0
+#define MAPFS_NAME_MAX      255
+
+#define MAPFS_SUPER_BLOCK 0u
+#define MAPFS_STATE_BLOCK 1u
+#define MAPFS_LOG_START   2u
+
+#define MAPFS_ROOT_INO 1u /* inode 0 is "none" */
+
+/* The first word of metadata blocks says what they are. */
+#define MAPFS_FOURCC(a, b, c, d) \
+	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
+
+enum mapfs_kind {
+	MAPFS_KIND_STATE = MAPFS_FOURCC('m', 'S', 'T', 'A'),
+	MAPFS_KIND_BLOCK_MAP = MAPFS_FOURCC('m', 'B', 'M', 'P'),
+	MAPFS_KIND_INODE_MAP = MAPFS_FOURCC('m', 'I', 'M', 'P'),
+	MAPFS_KIND_DIR = MAPFS_FOURCC('m', 'D', 'I', 'R'),     /* linear directory */
+	MAPFS_KIND_SYMLINK = MAPFS_FOURCC('m', 'L', 'N', 'K'), /* target of a long symlink */
+	MAPFS_KIND_INODES = 0, /* block of an inode table: no header, a checksum an inode */
+};
+
+struct mapfs_header {
+	uint32_t kind;     /* enum mapfs_kind */
+	uint32_t crc;      /* of the whole block, taken with this field zero */
+	uint64_t block;    /* where this block belongs */
+	uint32_t owner;    /* inode or group number; 0 for the state block */
+	uint32_t reserved; /* zero */
+	uint64_t sequence; /* of the last transaction that changed it */
+};
+
+/*
+ * The super block; 512 bytes at the start of its block, so that no sector tears it; the rest of
+ * the block is zero.  The copy is equal to it, byte for byte.
+ */
+struct mapfs_super {
+	uint8_t magic[8];   /* MAPFS_MAGIC */
+	uint32_t crc;       /* of these 512 bytes, taken with this field zero; seed ~0 */
+	uint32_t version;   /* MAPFS_VERSION; others are refused */
+	uint64_t incompat;  /* an unknown bit: do not mount */
+	uint64_t ro_compat; /* an unknown bit: mount only for reading */
+	uint64_t compat;    /* unknown bits do not matter */
+	uint8_t uuid[16];
+	uint8_t label[32]; /* UTF-8, zero padded */
+	uint64_t n_blocks; /* of the whole file system; the copy is in the last one */
+	uint64_t log_start;
+	uint64_t log_blocks;
+	uint64_t groups_start;
+	uint32_t n_groups;
+	uint32_t group_blocks;     /* MAPFS_GROUP_BLOCKS */
+	uint32_t inodes_per_group; /* a multiple of 16, at most MAPFS_GROUP_BLOCKS */
+	uint32_t block_bytes;      /* MAPFS_BLOCK_BYTES */
+	uint32_t inode_bytes;      /* MAPFS_INODE_BYTES */
+	uint32_t root_ino;         /* MAPFS_ROOT_INO */
+	uint64_t hash_key[2];      /* for hashed directories */
+	int64_t made_ns;           /* when mkfs made it */
+	uint8_t reserved[344];     /* zero */
+};
+
+#define MAPFS_MAGIC "mapfs\r\n\x1a"
+
+/*
+ * Feature bits.  Version 0 needs both: later ones clear MAPFS_INCOMPAT_LINEAR_DIR (a B+-tree
+ * takes its place) and MAPFS_INCOMPAT_INLINE_EXTENTS (files in more pieces than the inode holds).
+ */
+#define MAPFS_INCOMPAT_LINEAR_DIR     ((uint64_t)1 << 0)
+#define MAPFS_INCOMPAT_INLINE_EXTENTS ((uint64_t)1 << 1)
+#define MAPFS_INCOMPAT_KNOWN          (MAPFS_INCOMPAT_LINEAR_DIR | MAPFS_INCOMPAT_INLINE_EXTENTS)
+#define MAPFS_RO_COMPAT_KNOWN         ((uint64_t)0)
+
+/*
+ * Block 1.  A file system is clean when everything in memory reached the disk before it was let
+ * go.  The first change after a mount clears the flag; an image found without it may be
+ * inconsistent: it is mounted for reading only until fsck has seen it.
+ *
+ * Orphans are inodes without a name that were still open: a list through the inodes' own
+ * orphan_next, so that mount (or fsck) can free them.
+ */
+struct mapfs_state {
+	struct mapfs_header header;
+	uint32_t clean;       /* 1 or 0 */
+	uint32_t orphan_head; /* inode, 0: none */
+	uint64_t free_blocks; /* right when clean */
+	uint64_t free_inodes;
+	uint64_t mounts;    /* that changed something */
+	int64_t mounted_ns; /* the last one of these */
+	uint8_t reserved[4024];
+};
+
+/* A bitmap block; bit i is the group's i-th block or inode; bits past the end are set. */
+#define MAPFS_GROUP_BLOCKS 32256u
+
+struct mapfs_bitmap {
+	struct mapfs_header header; /* owner: the group */
+	uint32_t n_free;            /* bits that are clear */
+	uint8_t reserved[28];
+	uint8_t bits[MAPFS_GROUP_BLOCKS / 8];
+};
+
+/*
+ * A piece of a file: `count` blocks from file block `logical` on, at disk block `start`.  An
+ * unwritten piece belongs to the file and reads as zeros.  In order of `logical`, disjoint;
+ * neighbours that could be one may be two.
+ */
+struct mapfs_extent {
+	uint32_t logical;
+	uint16_t count; /* low 15 bits, not 0; the top bit says unwritten */
+	uint16_t start_high;
+	uint32_t start_low;
+} __attribute__((packed, aligned(4)));
+
+#define MAPFS_EXTENT_UNWRITTEN 0x8000u
+#define MAPFS_EXTENT_MAX       0x7fffu /* blocks */
+
+#define MAPFS_INODE_BYTES      256u
+#define MAPFS_INODES_PER_BLOCK (MAPFS_BLOCK_BYTES / MAPFS_INODE_BYTES)
+#define MAPFS_INLINE_BYTES     168u
+#define MAPFS_INLINE_EXTENTS   14u
+
+struct mapfs_inode_disk {
+	uint32_t crc;  /* of the 256 bytes with this field zero, seeded with the number too */
+	uint16_t mode; /* S_IF* and permissions, as stat(2) has them; 0: never used */
+	uint16_t n_extents;
+	uint32_t uid, gid;
+	uint32_t nlink;
+	uint32_t flags; /* MAPFS_INODE_* */
+	uint64_t size;
+	uint64_t n_blocks; /* that belong to it, of all kinds */
+	int64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
+	uint32_t generation; /* differs between the lives of an inode number */
+	uint32_t rdev;
+	uint32_t parent; /* a directory's "..", else 0 */
+	uint32_t orphan_next;
+	union {
+		struct mapfs_extent extents[MAPFS_INLINE_EXTENTS];
+		char target[MAPFS_INLINE_BYTES]; /* MAPFS_INODE_INLINE_DATA: a short symlink */
+	};
+};
+
+#define MAPFS_INODE_INLINE_DATA 1u /* the target is in the inode, there are no extents */
+#define MAPFS_INODE_ORPHAN      2u /* on the list of orphans */
+
+/* What a symlink's target may have: in a block of its own after the header, without a NUL. */
+#define MAPFS_SYMLINK_MAX (MAPFS_BLOCK_BYTES - (unsigned)sizeof(struct mapfs_header))
+
+/*
+ * A linear directory is a file of blocks of kind MAPFS_KIND_DIR; after the header they are filled
+ * with entries, one behind another, without a gap.  An entry never moves while it is there: its
+ * byte position is the readdir cookie.  "." and ".." are not stored.
+ */
+struct mapfs_dirent {
+	uint32_t ino;   /* 0: free space */
+	uint16_t bytes; /* of this entry with what follows it unused: a multiple of 8 */
+	uint8_t name_len;
+	uint8_t type; /* DT_* as readdir(3) has it */
+	char name[];  /* not terminated */
+};
+
+#define MAPFS_DIRENT_BYTES(name_len) \
+	(((unsigned)sizeof(struct mapfs_dirent) + (name_len) + 7) & ~7u)
+
+_Static_assert(sizeof(struct mapfs_header) == 32, "header");
+_Static_assert(sizeof(struct mapfs_super) == 512, "super block");
+_Static_assert(sizeof(struct mapfs_state) == MAPFS_BLOCK_BYTES, "state block");
+_Static_assert(sizeof(struct mapfs_bitmap) == MAPFS_BLOCK_BYTES, "bitmap block");
+_Static_assert(sizeof(struct mapfs_extent) == 12, "extent");
+_Static_assert(sizeof(struct mapfs_inode_disk) == MAPFS_INODE_BYTES, "inode");

@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Inodes between the disk and memory, the list of orphans, and the end of a file.
+ *
+ * The vnode cache has one mapfs_inode a number.  What it says is newer than its block; the block
+ * is brought up to date by mapfs_inode_store() inside the transaction that made the difference.
+ * Only times that write(2) changed may wait in memory (vnode.times_dirty).
+ *
+ * An orphan has no name but is still in use.  All orphans of this mount are in memory, each with
+ * its block pinned, so taking one out of the middle of the list on the disk reads nothing.
+ */
+#include "mapfs.h"
+
+#include <fs/mount.h>
+
+#include <string.h>
+
+static const struct vnode_ops *ops_for(uint32_t mode)
+{
+	switch (mode & FS_IFMT) {
+	case FS_IFREG:
+		return &mapfs_file_ops;
+	case FS_IFDIR:
+		return &mapfs_dir_ops;
+	case FS_IFLNK:
+		return &mapfs_symlink_ops;
+	default:
+		return &mapfs_node_ops;
+	}
+}
+
+int mapfs_inode_alloc(struct mapfs *fs, uint32_t ino, uint32_t mode, struct mapfs_inode **out)
+{
+	struct mapfs_inode *inode = fsh_alloc(sizeof(*inode));
+
+	if (!inode)
+		return -ENOMEM;
+	vnode_init(&inode->vnode, fs->mount, ops_for(mode), ino, mode);
+	fsh_mutex_init(&inode->extent_lock, "mapfs extents", FSH_RANK_EXTENT);
+	*out = inode;
+	return 0;
+}
+
+void mapfs_inode_free(struct mapfs_inode *inode)
+{
+	inode->vnode.refs = 0;
+	vnode_fini(&inode->vnode);
+	fsh_mutex_destroy(&inode->extent_lock);
+	fsh_free(inode->target);
+	fsh_free(inode);
+}
+
+/* --- Reading -----------------------------------------------------------------------------------
+ */
+
+static const char *extents_fault(const struct mapfs *fs, const struct mapfs_inode_disk *d)
+{
+	struct mapfs_piece p;
+	uint64_t end = 0;
+
+	for (unsigned i = 0; i < d->n_extents; i++) {
+		mapfs_piece_decode(&d->extents[i], &p);
+		if (p.count == 0 || p.logical < end)
+			return "has extents out of order";
+		if (!mapfs_data_run_valid(&fs->sb, p.start, p.count))
+			return "has an extent outside the data area";
+		end = (uint64_t)p.logical + p.count;
+	}
+	return NULL;
+}
+
+static const char *inode_fault(
+	const struct mapfs *fs, uint32_t ino, const struct mapfs_inode_disk *d)
+{
+	uint32_t type = d->mode & FS_IFMT;
+	bool inline_data = d->flags & MAPFS_INODE_INLINE_DATA;
+
+	if (d->mode == 0)
+		return "is not in use but has a name";
+	if (d->crc != mapfs_inode_crc(fs->seed, ino, d))
+		return "has a wrong checksum";
+	if (d->size > MAPFS_MAX_FILE || d->n_extents > (inline_data ? 0 : MAPFS_INLINE_EXTENTS))
+		return "has impossible sizes";
+	if (type == FS_IFDIR && d->size % MAPFS_BLOCK_BYTES)
+		return "is a directory of broken length";
+	if (type == FS_IFLNK && d->size > (inline_data ? MAPFS_INLINE_BYTES : MAPFS_SYMLINK_MAX))
+		return "is a symbolic link with an impossible target";
+	if (type != FS_IFLNK && inline_data)
+		return "has data where its extents should be";
+	return inline_data ? NULL : extents_fault(fs, d);
+}
+
+static int decode(struct mapfs_inode *inode, const struct mapfs_inode_disk *d)
+{
+	struct vnode *v = &inode->vnode;
+
+	v->nlink = d->nlink;
+	v->uid = d->uid;
+	v->gid = d->gid;
+	v->rdev = d->rdev;
+	v->size_bytes = inode->disk_size = d->size;
+	v->atime = d->atime_ns;
+	v->mtime = d->mtime_ns;
+	v->ctime = d->ctime_ns;
+	v->blocks = d->n_blocks * MAPFS_BLOCK_SECTORS;
+	inode->btime = d->btime_ns;
+	inode->generation = d->generation;
+	inode->parent = d->parent;
+	inode->n_blocks = d->n_blocks;
+	inode->orphan_next_ino = d->orphan_next;
+	if (!(d->flags & MAPFS_INODE_INLINE_DATA)) {
+		inode->n_extents = d->n_extents;
+		for (unsigned i = 0; i < d->n_extents; i++)
+			mapfs_piece_decode(&d->extents[i], &inode->extents[i]);
+		return 0;
+	}
+	inode->target = fsh_alloc(d->size + 1);
+	if (!inode->target)
+		return -ENOMEM;
+	memcpy(inode->target, d->target, d->size);
+	return 0;
+}
+
+static int buf_of_inode(
+	struct mapfs *fs, uint32_t ino, struct mapfs_buf **buf, struct mapfs_inode_disk **d)
+{
+	unsigned offset;
+	uint64_t block = mapfs_inode_at(&fs->sb, ino, &offset);
+	int err = mapfs_buf_get(fs, block, MAPFS_KIND_INODES, 0, buf);
+
+	if (!err)
+		*d = (struct mapfs_inode_disk *)((char *)(*buf)->data + offset);
+	return err;
+}
+
+int mapfs_inode_peek(struct mapfs *fs, uint32_t ino, struct mapfs_inode_disk *out)
+{
+	struct mapfs_inode_disk *d;
+	struct mapfs_buf *buf;
+	const char *fault;
+	int err;
+
+	if (!mapfs_ino_valid(&fs->sb, ino))
+		return mapfs_damaged(fs, "inode", ino, "cannot exist");
+	err = buf_of_inode(fs, ino, &buf, &d);
+	if (err)
+		return err;
+	fsh_mutex_lock(&fs->store_lock);
+	*out = *d;
+	fsh_mutex_unlock(&fs->store_lock);
+	mapfs_buf_put(fs, buf);
+	fault = inode_fault(fs, ino, out);
+	return fault ? mapfs_damaged(fs, "inode", ino, fault) : 0;
+}
+
+static int load(struct mount *mount, uint64_t ino, struct vnode **out)
+{
+	struct mapfs *fs = mount->fs;
+	struct mapfs_inode_disk d;
+	struct mapfs_inode *inode;
+	int err;
+
+	err = mapfs_inode_peek(fs, (uint32_t)ino, &d);
+	if (!err)
+		err = mapfs_inode_alloc(fs, (uint32_t)ino, d.mode, &inode);
+	if (err)
+		return err;
+	err = decode(inode, &d);
+	if (!err && vnode_is(&inode->vnode, FS_IFREG))
+		err = vnode_init_object(&inode->vnode, &mapfs_pager_ops, d.size);
+	if (err)
+		mapfs_inode_free(inode);
+	else
+		*out = &inode->vnode;
+	return err;
+}
+
+int mapfs_inode_get(struct mapfs *fs, uint32_t ino, struct mapfs_inode **out)
+{
+	struct vnode *v;
+	int err = vnode_get(fs->mount, ino, load, &v);
+
+	if (!err)
+		*out = mapfs_inode_of(v);
+	return err;
+}
+
+uint64_t mapfs_inode_goal(const struct mapfs_inode *inode)
+{
+	const struct mapfs_super *sb = &mapfs_of(&inode->vnode)->sb;
+	uint32_t group = (mapfs_ino(inode) - 1) / sb->inodes_per_group;
+
+	return mapfs_group_first(sb, group) + mapfs_group_overhead(sb);
+}
+
+/* --- Writing -----------------------------------------------------------------------------------
+ */
+
+int mapfs_inode_pin(struct mapfs_txn *txn, const struct mapfs_inode *inode)
+{
+	struct mapfs_inode_disk *d;
+	struct mapfs_buf *buf;
+	int err = buf_of_inode(txn->fs, mapfs_ino(inode), &buf, &d);
+
+	if (!err)
+		mapfs_txn_pin(txn, buf);
+	return err;
+}
+
+static struct mapfs_buf *pinned_block(struct mapfs_txn *txn, uint64_t block)
+{
+	for (unsigned i = 0; i < txn->n_pins; i++)
+		if (txn->pins[i]->block == block)
+			return txn->pins[i];
+	fsh_panic("mapfs: block %llu is changed but was not pinned", (unsigned long long)block);
+}
+
+/* Where the inode is stored; its block is pinned by txn. */
+static struct mapfs_inode_disk *slot_of(
+	struct mapfs_txn *txn, const struct mapfs_inode *inode, struct mapfs_buf **buf)
+{
+	unsigned offset;
+	uint64_t block = mapfs_inode_at(&txn->fs->sb, mapfs_ino(inode), &offset);
+
+	*buf = pinned_block(txn, block);
+	return (struct mapfs_inode_disk *)((char *)(*buf)->data + offset);
+}
+
+static void encode_contents(struct mapfs_inode_disk *d, const struct mapfs_inode *inode)
+{
+	if (inode->target) {
+		d->flags |= MAPFS_INODE_INLINE_DATA;
+		memcpy(d->target, inode->target, inode->vnode.size_bytes);
+		return;
+	}
+	d->n_extents = (uint16_t)inode->n_extents;
+	for (uint32_t i = 0; i < inode->n_extents; i++)
+		mapfs_piece_encode(&inode->extents[i], &d->extents[i]);
+}
+
+static void encode(struct mapfs_inode_disk *d, const struct mapfs_inode *inode)
+{
+	const struct vnode *v = &inode->vnode;
+
+	memset(d, 0, sizeof(*d));
+	d->mode = (uint16_t)v->mode;
+	d->uid = v->uid;
+	d->gid = v->gid;
+	d->nlink = v->nlink;
+	d->flags = inode->orphan ? MAPFS_INODE_ORPHAN : 0;
+	d->size = v->object ? inode->disk_size : v->size_bytes;
+	d->n_blocks = inode->n_blocks;
+	d->atime_ns = v->atime;
+	d->mtime_ns = v->mtime;
+	d->ctime_ns = v->ctime;
+	d->btime_ns = inode->btime;
+	d->generation = inode->generation;
+	d->rdev = (uint32_t)v->rdev;
+	d->parent = inode->parent;
+	d->orphan_next = inode->orphan ? inode->orphan_next_ino : 0;
+	encode_contents(d, inode);
+}
+
+static void note_change(struct mapfs_txn *txn, struct mapfs_inode *inode, bool data)
+{
+	__atomic_store_n(&inode->sequence, txn->sequence, __ATOMIC_RELAXED);
+	if (data)
+		__atomic_store_n(&inode->data_sequence, txn->sequence, __ATOMIC_RELAXED);
+}
+
+void mapfs_inode_store(struct mapfs_txn *txn, struct mapfs_inode *inode, bool data)
+{
+	struct mapfs *fs = txn->fs;
+	struct mapfs_buf *buf;
+	struct mapfs_inode_disk *d = slot_of(txn, inode, &buf);
+
+	fsh_mutex_lock(&inode->extent_lock);
+	fsh_mutex_lock(&fs->store_lock);
+	__atomic_store_n(&inode->vnode.times_dirty, false, __ATOMIC_RELAXED);
+	encode(d, inode);
+	d->crc = mapfs_inode_crc(fs->seed, mapfs_ino(inode), d);
+	mapfs_txn_dirty(txn, buf);
+	fsh_mutex_unlock(&fs->store_lock);
+	__atomic_store_n(
+		&inode->vnode.blocks, inode->n_blocks * MAPFS_BLOCK_SECTORS, __ATOMIC_RELAXED);
+	fsh_mutex_unlock(&inode->extent_lock);
+	note_change(txn, inode, data);
+}
+
+uint32_t mapfs_inode_next_generation(struct mapfs_txn *txn, const struct mapfs_inode *inode)
+{
+	struct mapfs_buf *buf;
+
+	return slot_of(txn, inode, &buf)->generation + 1;
+}
+
+int mapfs_inode_flush(struct mapfs_inode *inode)
+{
+	struct mapfs_txn txn;
+	int err;
+
+	if (!__atomic_load_n(&inode->vnode.times_dirty, __ATOMIC_RELAXED))
+		return 0;
+	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
+	err = mapfs_inode_pin(&txn, inode);
+	if (!err)
+		err = mapfs_txn_begin(&txn);
+	if (err) {
+		mapfs_txn_drop(&txn);
+		return err;
+	}
+	mapfs_inode_store(&txn, inode, false);
+	mapfs_txn_end(&txn);
+	return 0;
+}
+
+/* --- Orphans -------------------------------------------------------------------------------------
+ */
+
+/* One credit: the block that points to an orphan is the state block or that of the one before. */
+void mapfs_orphan_pin(struct mapfs_txn *txn)
+{
+	mapfs_txn_pin(txn, mapfs_buf_ref(txn->fs, txn->fs->state_buf));
+}
+
+void mapfs_orphan_add(struct mapfs_txn *txn, struct mapfs_inode *inode)
+{
+	struct mapfs *fs = txn->fs;
+	struct mapfs_buf *buf;
+
+	slot_of(txn, inode, &buf);
+	fsh_mutex_lock(&fs->store_lock);
+	inode->orphan = true;
+	inode->orphan_buf = mapfs_buf_ref(fs, buf);
+	inode->orphan_next = fs->orphans;
+	inode->orphan_next_ino = mapfs_state(fs)->orphan_head;
+	if (fs->orphans)
+		fs->orphans->orphan_prev = inode;
+	fs->orphans = inode;
+	mapfs_state(fs)->orphan_head = mapfs_ino(inode);
+	mapfs_txn_dirty(txn, fs->state_buf);
+	fsh_mutex_unlock(&fs->store_lock);
+}
+
+/* The orphan before points to the one after, on the disk as well. */
+static void orphan_repoint(struct mapfs_txn *txn, struct mapfs_inode *prev, uint32_t next_ino)
+{
+	struct mapfs *fs = txn->fs;
+	struct mapfs_inode_disk *d;
+	unsigned offset;
+
+	mapfs_inode_at(&fs->sb, mapfs_ino(prev), &offset);
+	d = (struct mapfs_inode_disk *)((char *)prev->orphan_buf->data + offset);
+	prev->orphan_next_ino = d->orphan_next = next_ino;
+	d->crc = mapfs_inode_crc(fs->seed, mapfs_ino(prev), d);
+	mapfs_txn_dirty(txn, prev->orphan_buf);
+}
+
+void mapfs_orphan_remove(struct mapfs_txn *txn, struct mapfs_inode *inode)
+{
+	struct mapfs *fs = txn->fs;
+	struct mapfs_inode *prev, *next;
+
+	fsh_mutex_lock(&fs->store_lock);
+	prev = inode->orphan_prev;
+	next = inode->orphan_next;
+	if (next)
+		next->orphan_prev = prev;
+	if (prev) {
+		prev->orphan_next = next;
+		orphan_repoint(txn, prev, inode->orphan_next_ino);
+	} else {
+		fs->orphans = next;
+		mapfs_state(fs)->orphan_head = inode->orphan_next_ino;
+		mapfs_txn_dirty(txn, fs->state_buf);
+	}
+	inode->orphan = false;
+	fsh_mutex_unlock(&fs->store_lock);
+	mapfs_buf_put(fs, inode->orphan_buf);
+	inode->orphan_buf = NULL;
+}
+
+/* The first orphan of an earlier mount comes into memory, as if this mount had unlinked it. */
+static int orphan_adopt(struct mapfs *fs, uint32_t ino, struct mapfs_inode **out)
+{
+	struct mapfs_inode_disk d, *unused;
+	struct mapfs_buf *buf;
+	int err;
+
+	err = mapfs_inode_peek(fs, ino, &d);
+	if (!err && (d.nlink != 0 || !(d.flags & MAPFS_INODE_ORPHAN)))
+		err = mapfs_damaged(fs, "inode", ino, "is on the list of orphans but has a name");
+	if (!err)
+		err = buf_of_inode(fs, ino, &buf, &unused);
+	if (err)
+		return err;
+	err = mapfs_inode_get(fs, ino, out);
+	if (err) {
+		mapfs_buf_put(fs, buf);
+		return err;
+	}
+	(*out)->orphan = true;
+	(*out)->orphan_buf = buf;
+	fs->orphans = *out;
+	return 0;
+}
+
+int mapfs_orphans_reap(struct mapfs *fs)
+{
+	struct mapfs_inode *inode;
+	uint32_t ino;
+	int err;
+
+	while ((ino = mapfs_state(fs)->orphan_head) != 0) {
+		err = orphan_adopt(fs, ino, &inode);
+		if (err)
+			return err;
+		vnode_unref(&inode->vnode);
+		if (mapfs_state(fs)->orphan_head == ino)
+			return -EIO;
+	}
+	return 0;
+}
+
+/* --- The end -------------------------------------------------------------------------------------
+ */
+
+/* Nobody uses the inode, and it has no name: blocks, number and all go back, in one step. */
+static int delete_inode(struct mapfs_inode *inode)
+{
+	struct mapfs *fs = mapfs_of(&inode->vnode);
+	struct mapfs_run *blocks = NULL, *number = NULL;
+	struct mapfs_inode_disk *d;
+	struct mapfs_buf *buf;
+	struct mapfs_txn txn;
+	int err;
+
+	mapfs_txn_init(&txn, fs);
+	mapfs_orphan_pin(&txn);
+	err = mapfs_inode_pin(&txn, inode);
+	if (!err)
+		err = mapfs_extent_cut_prepare(&txn, inode, 0, &blocks);
+	if (!err)
+		err = mapfs_free_prepare(fs, MAPFS_INODES, mapfs_ino(inode), 1, &number);
+	if (!err) {
+		mapfs_txn_pin_map(&txn, number);
+		err = mapfs_txn_begin(&txn);
+	}
+	if (err) {
+		mapfs_extent_cut_cancel(fs, blocks);
+		mapfs_extent_cut_cancel(fs, number);
+		mapfs_txn_drop(&txn);
+		return err;
+	}
+	mapfs_extent_cut(&txn, inode, 0, blocks);
+	mapfs_orphan_remove(&txn, inode);
+	d = slot_of(&txn, inode, &buf);
+	fsh_mutex_lock(&fs->store_lock);
+	memset(d, 0, sizeof(*d));
+	d->generation = inode->generation;
+	mapfs_txn_dirty(&txn, buf);
+	fsh_mutex_unlock(&fs->store_lock);
+	mapfs_free(&txn, number);
+	mapfs_txn_end(&txn);
+	return 0;
+}
+
+/* After an error the inode leaves memory, and stays an orphan on the disk for the next mount. */
+static void orphan_abandon(struct mapfs *fs, struct mapfs_inode *inode)
+{
+	fsh_mutex_lock(&fs->store_lock);
+	if (inode->orphan_next)
+		inode->orphan_next->orphan_prev = inode->orphan_prev;
+	if (inode->orphan_prev)
+		inode->orphan_prev->orphan_next = inode->orphan_next;
+	else
+		fs->orphans = inode->orphan_next;
+	fsh_mutex_unlock(&fs->store_lock);
+	mapfs_buf_put(fs, inode->orphan_buf);
+}
+
+void mapfs_evict(struct vnode *v)
+{
+	struct mapfs_inode *inode = mapfs_inode_of(v);
+	int err = 0;
+
+	if (v->nlink == 0 && inode->orphan)
+		err = delete_inode(inode);
+	else if (v->nlink != 0)
+		err = mapfs_inode_flush(inode);
+	if (err && err != -EROFS)
+		fsh_log("mapfs: inode %u: cannot be %s (error %d)", mapfs_ino(inode),
+			v->nlink ? "saved" : "freed", -err);
+	if (inode->orphan)
+		orphan_abandon(mapfs_of(v), inode);
+	mapfs_inode_free(inode);
+}

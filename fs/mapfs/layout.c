@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+#include "layout.h"
+
+#include "crc32c.h"
+
+#include <errno.h>
+#include <string.h>
+
+uint64_t mapfs_group_first(const struct mapfs_super *sb, uint32_t group)
+{
+	return sb->groups_start + (uint64_t)group * MAPFS_GROUP_BLOCKS;
+}
+
+uint32_t mapfs_group_length(const struct mapfs_super *sb, uint32_t group)
+{
+	uint64_t left = sb->n_blocks - 1 - mapfs_group_first(sb, group);
+
+	return left < MAPFS_GROUP_BLOCKS ? (uint32_t)left : MAPFS_GROUP_BLOCKS;
+}
+
+uint32_t mapfs_inode_table_blocks(const struct mapfs_super *sb)
+{
+	return sb->inodes_per_group / MAPFS_INODES_PER_BLOCK;
+}
+
+uint32_t mapfs_group_overhead(const struct mapfs_super *sb)
+{
+	return 2 + mapfs_inode_table_blocks(sb);
+}
+
+uint32_t mapfs_block_group(const struct mapfs_super *sb, uint64_t block)
+{
+	uint64_t group = (block - sb->groups_start) / MAPFS_GROUP_BLOCKS;
+
+	if (block < sb->groups_start || block >= sb->n_blocks - 1 || group >= sb->n_groups)
+		return sb->n_groups;
+	return (uint32_t)group;
+}
+
+bool mapfs_data_run_valid(const struct mapfs_super *sb, uint64_t start, uint64_t count)
+{
+	uint32_t group = mapfs_block_group(sb, start);
+	uint64_t first;
+
+	if (group == sb->n_groups || count == 0)
+		return false;
+	first = start - mapfs_group_first(sb, group);
+	return first >= mapfs_group_overhead(sb) && count <= mapfs_group_length(sb, group) - first;
+}
+
+uint64_t mapfs_block_map_at(const struct mapfs_super *sb, uint32_t group)
+{
+	return mapfs_group_first(sb, group);
+}
+
+uint64_t mapfs_inode_map_at(const struct mapfs_super *sb, uint32_t group)
+{
+	return mapfs_group_first(sb, group) + 1;
+}
+
+bool mapfs_ino_valid(const struct mapfs_super *sb, uint32_t ino)
+{
+	return ino != 0 && (ino - 1) / sb->inodes_per_group < sb->n_groups;
+}
+
+uint64_t mapfs_inode_at(const struct mapfs_super *sb, uint32_t ino, unsigned *offset)
+{
+	uint32_t group = (ino - 1) / sb->inodes_per_group;
+	uint32_t index = (ino - 1) % sb->inodes_per_group;
+
+	*offset = index % MAPFS_INODES_PER_BLOCK * MAPFS_INODE_BYTES;
+	return mapfs_group_first(sb, group) + 2 + index / MAPFS_INODES_PER_BLOCK;
+}
+
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
+/* 1/32 of the device, from 4 to 128 MiB; but never more than a quarter of a small one. */
+static uint64_t log_blocks_for(uint64_t n_blocks)
+{
+	uint64_t wanted = clamp(n_blocks / 32, 1024, 32768);
+
+	return wanted < n_blocks / 4 ? wanted : n_blocks / 4;
+}
+
+int mapfs_layout(struct mapfs_super *sb, uint64_t n_blocks, uint64_t n_inodes)
+{
+	uint64_t room, per_group;
+
+	if (n_blocks < MAPFS_MIN_BLOCKS)
+		return -ENOSPC;
+	sb->n_blocks = n_blocks < MAPFS_MAX_BLOCKS ? n_blocks : MAPFS_MAX_BLOCKS;
+	sb->block_bytes = MAPFS_BLOCK_BYTES;
+	sb->inode_bytes = MAPFS_INODE_BYTES;
+	sb->group_blocks = MAPFS_GROUP_BLOCKS;
+	sb->root_ino = MAPFS_ROOT_INO;
+	sb->log_start = MAPFS_LOG_START;
+	sb->log_blocks = log_blocks_for(sb->n_blocks);
+	sb->groups_start = sb->log_start + sb->log_blocks;
+
+	room = sb->n_blocks - 1 - sb->groups_start;
+	sb->n_groups = (uint32_t)((room + MAPFS_GROUP_BLOCKS - 1) / MAPFS_GROUP_BLOCKS);
+	if (n_inodes == 0)
+		n_inodes = room / 4;
+	per_group = (n_inodes + sb->n_groups - 1) / sb->n_groups;
+	per_group = (clamp(per_group, 16, MAPFS_GROUP_BLOCKS) + 15) & ~(uint64_t)15;
+	sb->inodes_per_group = (uint32_t)per_group;
+	/* A last group too short for its own tables, with something to hold, is left out. */
+	if (mapfs_group_length(sb, sb->n_groups - 1) < mapfs_group_overhead(sb) + 16)
+		sb->n_groups--;
+	return sb->n_groups ? 0 : -ENOSPC;
+}
+
+uint32_t mapfs_crc_seed(const struct mapfs_super *sb)
+{
+	return mapfs_crc32c(~0u, sb->uuid, sizeof(sb->uuid));
+}
+
+/* The checksum of n bytes, of which the four at crc_at count as zero. */
+static uint32_t crc_around(uint32_t seed, const void *data, size_t n, size_t crc_at)
+{
+	static const uint32_t zero;
+	uint32_t crc = mapfs_crc32c(seed, data, crc_at);
+
+	crc = mapfs_crc32c(crc, &zero, sizeof(zero));
+	return mapfs_crc32c(crc, (const char *)data + crc_at + 4, n - crc_at - 4);
+}
+
+uint32_t mapfs_block_crc(uint32_t seed, const void *block)
+{
+	return crc_around(seed, block, MAPFS_BLOCK_BYTES, offsetof(struct mapfs_header, crc));
+}
+
+uint32_t mapfs_inode_crc(uint32_t seed, uint32_t ino, const struct mapfs_inode_disk *d)
+{
+	seed = mapfs_crc32c(seed, &ino, sizeof(ino));
+	return crc_around(seed, d, sizeof(*d), offsetof(struct mapfs_inode_disk, crc));
+}
+
+uint32_t mapfs_super_crc(const struct mapfs_super *sb)
+{
+	return crc_around(~0u, sb, sizeof(*sb), offsetof(struct mapfs_super, crc));
+}
+
+const char *mapfs_block_fault(
+	uint32_t seed, const void *block, uint64_t at, uint32_t kind, uint32_t owner)
+{
+	const struct mapfs_header *h = block;
+
+	if (kind == MAPFS_KIND_INODES)
+		return NULL;
+	if (h->kind != kind)
+		return "holds something else";
+	if (h->crc != mapfs_block_crc(seed, block))
+		return "has a wrong checksum";
+	if (h->block != at)
+		return "belongs elsewhere";
+	if (h->owner != owner)
+		return "belongs to another owner";
+	return NULL;
+}
+
+static bool layout_matches(const struct mapfs_super *sb)
+{
+	struct mapfs_super want;
+
+	if (sb->inodes_per_group == 0 || sb->inodes_per_group % MAPFS_INODES_PER_BLOCK ||
+		sb->inodes_per_group > MAPFS_GROUP_BLOCKS)
+		return false;
+	if (sb->n_blocks < MAPFS_MIN_BLOCKS || sb->n_blocks > MAPFS_MAX_BLOCKS)
+		return false;
+	if (mapfs_layout(&want, sb->n_blocks, (uint64_t)sb->inodes_per_group))
+		return false;
+	if (sb->log_start < MAPFS_LOG_START || sb->log_start >= sb->n_blocks ||
+		sb->log_blocks >= sb->n_blocks - sb->log_start ||
+		sb->groups_start < sb->log_start + sb->log_blocks ||
+		sb->groups_start >= sb->n_blocks - 1)
+		return false;
+	if (sb->n_groups == 0 ||
+		sb->n_groups > (sb->n_blocks - 2 - sb->groups_start) / MAPFS_GROUP_BLOCKS + 1)
+		return false;
+	return mapfs_group_length(sb, sb->n_groups - 1) > mapfs_group_overhead(sb);
+}
+
+const char *mapfs_super_fault(const struct mapfs_super *sb, uint64_t n_blocks, bool *read_only)
+{
+	if (memcmp(sb->magic, MAPFS_MAGIC, sizeof(sb->magic)) != 0)
+		return "not a mapfs image (no magic number)";
+	if (sb->version != MAPFS_VERSION)
+		return "a version of mapfs that this code does not know";
+	if (sb->crc != mapfs_super_crc(sb))
+		return "the super block's checksum is wrong";
+	if (sb->incompat & ~MAPFS_INCOMPAT_KNOWN)
+		return "it uses features that this code does not know";
+	if (sb->block_bytes != MAPFS_BLOCK_BYTES || sb->inode_bytes != MAPFS_INODE_BYTES ||
+		sb->group_blocks != MAPFS_GROUP_BLOCKS || sb->root_ino != MAPFS_ROOT_INO ||
+		!layout_matches(sb))
+		return "the super block's numbers contradict each other";
+	if (sb->n_blocks > n_blocks)
+		return "the device is smaller than the file system";
+	*read_only = (sb->ro_compat & ~MAPFS_RO_COMPAT_KNOWN) != 0;
+	return NULL;
+}
+
+bool mapfs_name_valid(const char *name, size_t n)
+{
+	if (n == 0 || n > MAPFS_NAME_MAX || memchr(name, '/', n) || memchr(name, 0, n))
+		return false;
+	return name[0] != '.' || !(n == 1 || (n == 2 && name[1] == '.'));
+}
+
+void mapfs_piece_decode(const struct mapfs_extent *e, struct mapfs_piece *p)
+{
+	p->logical = e->logical;
+	p->count = e->count & MAPFS_EXTENT_MAX;
+	p->start = (uint64_t)e->start_high << 32 | e->start_low;
+	p->unwritten = e->count & MAPFS_EXTENT_UNWRITTEN;
+}
+
+void mapfs_piece_encode(const struct mapfs_piece *p, struct mapfs_extent *e)
+{
+	e->logical = p->logical;
+	e->count = (uint16_t)(p->count | (p->unwritten ? MAPFS_EXTENT_UNWRITTEN : 0));
+	e->start_high = (uint16_t)(p->start >> 32);
+	e->start_low = (uint32_t)p->start;
+}
+
+const char *mapfs_dir_block_fault(const struct mapfs_super *sb, const void *block)
+{
+	unsigned offset = sizeof(struct mapfs_header);
+
+	while (offset < MAPFS_BLOCK_BYTES) {
+		const struct mapfs_dirent *e = mapfs_dirent_at(block, offset);
+		unsigned left = MAPFS_BLOCK_BYTES - offset;
+
+		if (left < sizeof(*e) || e->bytes < sizeof(*e) || e->bytes > left || e->bytes % 8)
+			return "has a directory entry of impossible length";
+		if (e->ino != 0 && MAPFS_DIRENT_BYTES(e->name_len) > e->bytes)
+			return "has a directory entry whose name does not fit";
+		if (e->ino != 0 && !mapfs_ino_valid(sb, e->ino))
+			return "has a directory entry for an impossible inode";
+		if (e->ino != 0 && !mapfs_name_valid(e->name, e->name_len))
+			return "has a directory entry with an impossible name";
+		offset += e->bytes;
+	}
+	return NULL;
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The structures of a mounted mapfs, and what its files offer one another.  The theory is at the
+ * head of super.c.
+ */
+#pragma once
+
+#include "format.h"
+#include "layout.h"
+
+#include <fs/blkdev.h>
+#include <fs/host.h>
+#include <fs/vnode.h>
+
+#include <errno.h>
+
+struct mapfs;
+struct mapfs_buf;
+struct mapfs_run;
+struct mapfs_txn;
+
+#define MAPFS_MUST_CHECK __attribute__((warn_unused_result))
+
+/* --- io.c: many requests in flight, waited for together ------------------------------------- */
+
+/*
+ * A batch of requests.  Begin, add any number, wait once: 0 or the first error.  Adding does not
+ * wait.  When memory for a request is short it is done at once, alone, with the batch's own.
+ */
+struct mapfs_io {
+	struct blkdev *dev;
+	uint32_t pending; /* [a] requests under way, and one for whoever adds */
+	int32_t error;    /* [a] */
+	struct mapfs_io_request *requests;
+	struct fsh_completion done;
+};
+
+void mapfs_io_begin(struct mapfs_io *io, struct blkdev *dev);
+
+/* `count` blocks from `block` on; data(arg, i) is where the i-th is in memory. */
+void mapfs_io_add(struct mapfs_io *io, enum blk_op op, uint64_t block, uint32_t count,
+	void *(*data)(void *arg, uint32_t i), void *arg);
+void mapfs_io_add_block(struct mapfs_io *io, enum blk_op op, uint64_t block, void *data);
+int mapfs_io_wait(struct mapfs_io *io) MAPFS_MUST_CHECK;
+
+/* --- cache.c: metadata blocks ----------------------------------------------------------------- */
+
+/*
+ * A metadata block in memory.  Its contents are guarded by whatever guards the structure that it
+ * is part of (a directory's inode lock, the allocator's lock, the inode store's lock), and change
+ * only inside a transaction.
+ * Legend: [I] immutable, [c] cache lock, [t] transaction lock.
+ */
+struct mapfs_buf {
+	uint64_t block; /* [I] */
+	uint32_t kind;  /* [c] */
+	uint32_t owner; /* [c] */
+	uint32_t refs;  /* [c] pinned while not 0 */
+	bool busy;      /* [c] being read */
+	bool valid;     /* [c] holds what the disk has, or newer */
+	bool dirty;     /* [t] on the running transaction's list, which holds a reference */
+	void *data;     /* [I] MAPFS_BLOCK_BYTES */
+	struct mapfs_buf *hash_next;             /* [c] */
+	struct mapfs_buf *idle_next, *idle_prev; /* [c] when refs is 0: oldest first */
+	struct mapfs_buf *dirty_next;            /* [t] */
+};
+
+#define MAPFS_CACHE_BUCKETS 256
+
+struct mapfs_cache {
+	struct fsh_mutex lock;
+	struct fsh_cond read_done;
+	struct mapfs_buf *bucket[MAPFS_CACHE_BUCKETS];
+	struct mapfs_buf idle; /* head of the ring of unused buffers */
+	size_t n_bufs, limit;
+};
+
+void mapfs_cache_init(struct mapfs_cache *cache, size_t limit);
+void mapfs_cache_destroy(struct mapfs_cache *cache);
+
+/*
+ * The block, verified, pinned.  May read.  -EIO (also when the contents are damaged: the reason
+ * is logged), -ENOMEM.
+ */
+int mapfs_buf_get(struct mapfs *fs, uint64_t block, enum mapfs_kind kind, uint32_t owner,
+	struct mapfs_buf **out) MAPFS_MUST_CHECK;
+
+/* A block that is about to be used as metadata: zero but for its header; nothing is read. */
+int mapfs_buf_new(struct mapfs *fs, uint64_t block, enum mapfs_kind kind, uint32_t owner,
+	struct mapfs_buf **out) MAPFS_MUST_CHECK;
+struct mapfs_buf *mapfs_buf_ref(struct mapfs *fs, struct mapfs_buf *buf);
+void mapfs_buf_put(struct mapfs *fs, struct mapfs_buf *buf); /* NULL is allowed */
+
+/* Let go of unused buffers until at most `keep` are left; returns how many went. */
+size_t mapfs_cache_shrink(struct mapfs *fs, size_t keep);
+
+/* --- txn.c: transactions ------------------------------------------------------------------------
+ */
+
+/*
+ * One atomic change.  An operation first gathers: it reads and pins every block that it will
+ * change and claims what it will allocate, and may fail at that.  Between begin and end nothing
+ * can fail, so nothing is ever rolled back.
+ *
+ *	mapfs_txn_init(&txn, fs);
+ *	... mapfs_txn_pin(&txn, buf) ...		the number of pins is the credits
+ *	err = mapfs_txn_begin(&txn);			on failure: mapfs_txn_drop()
+ *	... change, mapfs_txn_dirty(&txn, buf) ...
+ *	mapfs_txn_end(&txn);				unpins
+ */
+#define MAPFS_TXN_PINS 40
+
+struct mapfs_txn {
+	struct mapfs *fs;
+	bool running;
+	uint64_t sequence; /* of the group, while running */
+	unsigned n_pins;
+	struct mapfs_buf *pins[MAPFS_TXN_PINS];
+};
+
+void mapfs_txn_init(struct mapfs_txn *txn, struct mapfs *fs);
+
+/* Takes over the caller's reference. */
+void mapfs_txn_pin(struct mapfs_txn *txn, struct mapfs_buf *buf);
+
+/* May wait for a commit.  -EROFS (for reading only, or after an error), -EIO. */
+int mapfs_txn_begin(struct mapfs_txn *txn) MAPFS_MUST_CHECK;
+void mapfs_txn_dirty(struct mapfs_txn *txn, struct mapfs_buf *buf);
+
+/* The run was freed inside txn: keep it back until that is durable. */
+void mapfs_txn_quarantine(struct mapfs_txn *txn, struct mapfs_run *run);
+void mapfs_txn_end(struct mapfs_txn *txn);
+void mapfs_txn_drop(struct mapfs_txn *txn);
+
+/*
+ * The group of transactions that is being collected, and the commit of the one before.
+ * [t] lock, except [c] whoever commits.
+ */
+struct mapfs_group_commit {
+	struct fsh_mutex lock;
+	struct fsh_cond changed;
+	unsigned handles;        /* [t] operations inside */
+	bool committing;         /* [t] nobody may begin */
+	bool changing;           /* [t] the image was marked as not clean */
+	uint64_t sequence;       /* [t] of the collecting group; from 1 */
+	uint64_t committed;      /* [t] all up to here are durable */
+	int error;               /* [t] a commit failed: no more changes */
+	struct mapfs_buf *dirty; /* [t] */
+	size_t n_dirty;          /* [t] */
+	struct mapfs_run *freed; /* [t] quarantined until this group is durable */
+};
+
+void mapfs_commit_init(struct mapfs *fs);
+void mapfs_commit_destroy(struct mapfs *fs); /* what was not committed is lost */
+
+/* Make durable all transactions that ended, and all data written, before the call. */
+int mapfs_commit(struct mapfs *fs) MAPFS_MUST_CHECK;
+
+/* As far as group `sequence`; cheaper when that is durable already: then only a flush. */
+int mapfs_commit_through(struct mapfs *fs, uint64_t sequence) MAPFS_MUST_CHECK;
+
+/* Write the state block, for itself: with clean as given. */
+int mapfs_write_state(struct mapfs *fs, bool clean) MAPFS_MUST_CHECK;
+
+/* --- alloc.c: blocks and inode numbers ----------------------------------------------------------
+ */
+
+enum mapfs_space_kind { MAPFS_BLOCKS, MAPFS_INODES, MAPFS_SPACE_KINDS };
+
+/*
+ * A run of blocks (or inode numbers) of one group, on its way: claimed but not yet published, or
+ * about to be freed, or freed and in quarantine.  Pins the bitmap that it is a part of, so that
+ * publishing and freeing cannot fail.
+ */
+struct mapfs_run {
+	struct mapfs_run *next;
+	enum mapfs_space_kind kind;
+	uint32_t group, first, count; /* bits */
+	uint64_t start;               /* block, or inode number */
+	uint32_t logical;             /* the caller's */
+	struct mapfs_buf *map;
+};
+
+/* Legend: [a] the allocator's lock, [s] space_lock. */
+struct mapfs_space {
+	uint64_t total;       /* [I] */
+	uint64_t free;        /* [s] neither in use, nor held */
+	uint64_t reserved;    /* [s] of the free ones, promised (blocks only) */
+	uint64_t quarantined; /* [s] held because their free is not durable */
+};
+
+struct mapfs_group {
+	uint32_t n_free[MAPFS_SPACE_KINDS]; /* [a] neither in use, nor held */
+	uint64_t *held[MAPFS_SPACE_KINDS];  /* [a] bitmaps: claimed or quarantined; or NULL */
+};
+
+void mapfs_alloc_init(struct mapfs *fs);
+int mapfs_alloc_read(struct mapfs *fs) MAPFS_MUST_CHECK; /* all bitmaps, for their counts */
+void mapfs_alloc_destroy(struct mapfs *fs);
+
+/*
+ * Promise n blocks, in memory.  0; -EAGAIN: not now, but quarantined blocks come back with a
+ * commit; -ENOSPC.
+ */
+int mapfs_reserve(struct mapfs *fs, uint64_t n) MAPFS_MUST_CHECK;
+void mapfs_unreserve(struct mapfs *fs, uint64_t n); /* does not sleep */
+
+/* The same, commits when that helps.  Not inside a transaction. */
+int mapfs_reserve_wait(struct mapfs *fs, uint64_t n) MAPFS_MUST_CHECK;
+
+/*
+ * Find a run of up to `want`, at `goal` if it is free there, long rather than near; it is nobody
+ * else's from now on, in memory only.  Blocks come out of the caller's reservation.
+ * -ENOSPC (inodes), -EIO, -ENOMEM.
+ */
+int mapfs_claim(struct mapfs *fs, enum mapfs_space_kind kind, uint64_t goal, uint32_t want,
+	struct mapfs_run **out) MAPFS_MUST_CHECK;
+
+/* Give the claim back (blocks to the reservation), and the memory of the run. */
+void mapfs_unclaim(struct mapfs *fs, struct mapfs_run *run);
+
+/* Inside a transaction that has pinned run->map: in use from now on.  Frees the run. */
+void mapfs_publish(struct mapfs_txn *txn, struct mapfs_run *run);
+
+/* Prepare to free: pins the bitmap.  -EIO, -ENOMEM. */
+int mapfs_free_prepare(struct mapfs *fs, enum mapfs_space_kind kind, uint64_t start, uint32_t count,
+	struct mapfs_run **out) MAPFS_MUST_CHECK;
+void mapfs_free_cancel(struct mapfs *fs, struct mapfs_run *run);
+
+/* Inside a transaction that has pinned run->map.  The run goes into quarantine. */
+void mapfs_free(struct mapfs_txn *txn, struct mapfs_run *run);
+
+/* The frees are durable: a whole list of runs may be used again. */
+void mapfs_release_quarantine(struct mapfs *fs, struct mapfs_run *freed);
+
+/* Pin the run's bitmap in the transaction too. */
+void mapfs_txn_pin_map(struct mapfs_txn *txn, struct mapfs_run *run);
+
+/* --- inode.c ------------------------------------------------------------------------------------
+ */
+
+/* Legend: [x] extent lock, [o] the inode store's lock, [I] immutable; vnode's own: fs/vnode.h. */
+struct mapfs_inode {
+	struct vnode vnode;
+	uint32_t generation; /* [I] */
+	uint32_t parent;     /* vnode lock: of a directory */
+	int64_t btime;       /* [I] */
+
+	struct fsh_mutex extent_lock;
+	uint32_t n_extents;                               /* [x] */
+	struct mapfs_piece extents[MAPFS_INLINE_EXTENTS]; /* [x] or a symlink's target */
+	uint32_t n_pending; /* [x] pieces that write-backs under way may add */
+	uint64_t n_blocks;  /* [x] */
+	uint64_t disk_size; /* [x] the published size */
+	char *target;       /* [I] of a short symlink */
+
+	uint64_t data_sequence; /* [a] the group that last changed what reading data needs */
+	uint64_t sequence;      /* [a] the group that last changed anything */
+	uint32_t dir_hint;      /* vnode lock: where to begin looking for room for a name */
+
+	bool orphan;                                   /* [o] */
+	uint32_t orphan_next_ino;                      /* [o] as on the disk */
+	struct mapfs_inode *orphan_next, *orphan_prev; /* [o] */
+	struct mapfs_buf *orphan_buf;                  /* [o] pins the inode's block while orphan */
+};
+
+static inline struct mapfs_inode *mapfs_inode_of(struct vnode *v)
+{
+	return (struct mapfs_inode *)v;
+}
+
+static inline uint32_t mapfs_ino(const struct mapfs_inode *inode)
+{
+	return (uint32_t)inode->vnode.ino;
+}
+
+/* What the disk (or the block in memory) says of an inode in use, verified.  -EIO. */
+int mapfs_inode_peek(struct mapfs *fs, uint32_t ino, struct mapfs_inode_disk *out) MAPFS_MUST_CHECK;
+
+/* The vnode of an inode in use.  -EIO when it is damaged or free. */
+int mapfs_inode_get(struct mapfs *fs, uint32_t ino, struct mapfs_inode **out) MAPFS_MUST_CHECK;
+
+/* Memory for an inode that nobody knows yet. */
+int mapfs_inode_alloc(
+	struct mapfs *fs, uint32_t ino, uint32_t mode, struct mapfs_inode **out) MAPFS_MUST_CHECK;
+void mapfs_inode_free(struct mapfs_inode *inode);
+
+/* Where the blocks of a file that has none yet should be. */
+uint64_t mapfs_inode_goal(const struct mapfs_inode *inode);
+
+/* Pin the block that the inode is in. */
+int mapfs_inode_pin(struct mapfs_txn *txn, const struct mapfs_inode *inode) MAPFS_MUST_CHECK;
+
+/*
+ * In a transaction that has pinned it: copy the inode into its block.  Takes the extent lock.
+ * data: something changed that reading the data needs (size, extents).
+ */
+void mapfs_inode_store(struct mapfs_txn *txn, struct mapfs_inode *inode, bool data);
+
+/* The generation for a new inode in this slot, which txn has pinned. */
+uint32_t mapfs_inode_next_generation(struct mapfs_txn *txn, const struct mapfs_inode *inode);
+
+/* Save what is in memory only: the times. */
+int mapfs_inode_flush(struct mapfs_inode *inode) MAPFS_MUST_CHECK;
+
+/* The list of orphans.  Add and remove: in a transaction that has pinned the inode and this. */
+void mapfs_orphan_pin(struct mapfs_txn *txn);
+void mapfs_orphan_add(struct mapfs_txn *txn, struct mapfs_inode *inode);
+void mapfs_orphan_remove(struct mapfs_txn *txn, struct mapfs_inode *inode);
+
+/* Free what an earlier mount left on the list. */
+int mapfs_orphans_reap(struct mapfs *fs) MAPFS_MUST_CHECK;
+
+/* --- extent.c: which blocks a file has ----------------------------------------------------------
+ */
+
+/*
+ * All under the inode's extent lock.  mapfs_extent_find(): the piece that begins at `logical`, up
+ * to `max` blocks long; a hole has start 0.
+ */
+void mapfs_extent_find(
+	const struct mapfs_inode *inode, uint32_t logical, uint32_t max, struct mapfs_piece *out);
+
+/* How many pieces would there be with this one more? */
+uint32_t mapfs_extent_count_with(const struct mapfs_inode *inode, const struct mapfs_piece *p);
+
+/* Add a piece where there is a hole (room was checked with mapfs_extent_count_with()). */
+void mapfs_extent_insert(struct mapfs_inode *inode, const struct mapfs_piece *p);
+
+/* The last block before `logical`, plus one: where to go on allocating; 0: none. */
+uint64_t mapfs_extent_goal(const struct mapfs_inode *inode, uint32_t logical);
+
+/*
+ * Prepare to free all blocks from `first` on: a list of runs, with their bitmaps pinned in txn;
+ * then, inside it, cut them off.
+ */
+int mapfs_extent_cut_prepare(struct mapfs_txn *txn, struct mapfs_inode *inode, uint32_t first,
+	struct mapfs_run **runs) MAPFS_MUST_CHECK;
+void mapfs_extent_cut(
+	struct mapfs_txn *txn, struct mapfs_inode *inode, uint32_t first, struct mapfs_run *runs);
+void mapfs_extent_cut_cancel(struct mapfs *fs, struct mapfs_run *runs);
+
+/* --- reserve.c: pages that may be stored to, before they have a block --------------------------
+ */
+
+/* 64 pages of a file; a bit says: one block is reserved for it. */
+struct mapfs_promise {
+	struct mapfs_promise *next;
+	uint32_t ino;
+	uint32_t chunk; /* page / 64 */
+	uint64_t pages;
+};
+
+#define MAPFS_PROMISE_BUCKETS 512
+
+struct mapfs_promises {
+	struct fsh_spin lock;
+	struct mapfs_promise *bucket[MAPFS_PROMISE_BUCKETS];
+};
+
+/* One promise a page.  mapfs_promise(): 0 also when there was one; errors as mapfs_reserve(). */
+int mapfs_promise(struct mapfs *fs, uint32_t ino, uint32_t page) MAPFS_MUST_CHECK;
+bool mapfs_promised(struct mapfs *fs, uint32_t ino, uint32_t page);
+
+/*
+ * The page has its block (keep: the claim used the reservation up), or has gone.  False when
+ * there was no promise.  Does not sleep.
+ */
+bool mapfs_promise_drop(struct mapfs *fs, uint32_t ino, uint32_t page, bool used);
+void mapfs_promises_destroy(struct mapfs *fs);
+
+/* --- dir.c --------------------------------------------------------------------------------------
+ */
+
+/* Where an entry is, or may go. */
+struct mapfs_slot {
+	struct mapfs_buf *buf; /* pinned by whoever has the slot */
+	unsigned offset;
+	uint32_t block;        /* of the directory */
+	bool fresh;            /* a block behind the directory's end; add makes it a part */
+	struct mapfs_run *run; /* which had to be claimed for that */
+};
+
+/* The directory is locked.  -ENOENT; else a slot and the inode number. */
+int mapfs_dir_find(struct mapfs_inode *dir, const struct fs_name *name, struct mapfs_slot *slot,
+	uint32_t *ino) MAPFS_MUST_CHECK;
+int mapfs_dir_empty(struct mapfs_inode *dir) MAPFS_MUST_CHECK; /* 0, -ENOTEMPTY */
+
+/* Room for a name, in txn's pins; may claim blocks.  -ENOSPC, -EFBIG. */
+int mapfs_dir_room(struct mapfs_txn *txn, struct mapfs_inode *dir, const struct fs_name *name,
+	struct mapfs_slot *slot) MAPFS_MUST_CHECK;
+void mapfs_dir_room_cancel(struct mapfs *fs, struct mapfs_slot *slot);
+
+/* Inside the transaction. */
+void mapfs_dir_add(struct mapfs_txn *txn, struct mapfs_inode *dir, struct mapfs_slot *slot,
+	const struct fs_name *name, uint32_t ino, uint32_t mode);
+void mapfs_dir_remove(struct mapfs_txn *txn, struct mapfs_inode *dir, struct mapfs_slot *slot);
+void mapfs_dir_set(struct mapfs_txn *txn, struct mapfs_slot *slot, uint32_t ino, uint32_t mode);
+
+int mapfs_readdir(struct vnode *dir, uint64_t *cookie, struct fs_readdir *r);
+
+/* --- namespace.c, file.c ------------------------------------------------------------------------
+ */
+
+extern const struct vnode_ops mapfs_dir_ops, mapfs_file_ops, mapfs_symlink_ops, mapfs_node_ops;
+extern const struct mvm_pager_ops mapfs_pager_ops;
+
+int mapfs_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask);
+int mapfs_fsync(struct vnode *v, bool data_only);
+void mapfs_evict(struct vnode *v);
+
+/* The size of a regular file changes; its vnode is locked.  File data only: not times. */
+int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size) MAPFS_MUST_CHECK;
+
+/* --- super.c ------------------------------------------------------------------------------------
+ */
+
+struct mapfs {
+	struct blkdev *dev;
+	struct mount *mount;
+	struct mapfs_super sb; /* [I] */
+	uint32_t seed;         /* [I] of checksums */
+	bool read_only;        /* [I] no changes in this mount */
+	struct mapfs_cache cache;
+	struct mapfs_group_commit commit;
+
+	struct fsh_mutex alloc_lock;
+	struct fsh_spin space_lock;
+	struct mapfs_space space[MAPFS_SPACE_KINDS];
+	struct mapfs_group *groups;
+	uint32_t next_dir_group; /* [a] */
+	struct mapfs_promises promises;
+
+	struct fsh_mutex store_lock; /* inodes in their blocks; the list of orphans */
+	struct mapfs_inode *orphans; /* [o] */
+	struct mapfs_buf *state_buf; /* [I] pinned; contents [o] */
+
+	struct fsh_mutex bounce_lock; /* for the page below, when there is no other memory */
+	void *bounce;
+};
+
+struct mapfs *mapfs_of(const struct vnode *v);
+
+static inline struct mapfs_state *mapfs_state(struct mapfs *fs)
+{
+	return fs->state_buf->data;
+}
+
+/* Metadata is not what it should be: say so, and refuse.  Returns -EIO. */
+int mapfs_damaged(struct mapfs *fs, const char *what, uint64_t number, const char *reason);
