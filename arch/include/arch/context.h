@@ -46,17 +46,18 @@ void arch_thread_init(struct arch_thread *t, vaddr_t stack_top, void (*entry)(vo
  */
 struct arch_thread *arch_switch(struct arch_thread *prev, struct arch_thread *next);
 
+/* Leave the running stack for good, and run fn() on another. */
+_Noreturn void arch_run_on(vaddr_t stack_top, void (*fn)(void));
+
 /* Leave for user mode with the registers in the thread's own frame. Never returns. */
 _Noreturn void arch_enter_user(void);
 
 /*
- * FPU. The state of a new user thread is arch_fpu_init()ed memory of sizeof(struct arch_fpu) that
- * the kernel allocates (t->fpu). exec resets it with arch_fpu_reset(); fork copies it.
+ * FPU. The state of a new user thread is zeroed memory of sizeof(struct arch_fpu) that the kernel
+ * allocates (t->fpu) and frees with the thread. exec resets the running thread's; fork copies it.
  */
 void arch_fpu_reset(struct arch_thread *self);
 void arch_fpu_copy(struct arch_thread *to, struct arch_thread *from_self);
-/* Before t's memory goes: no hart thinks that it holds its state. */
-void arch_fpu_forget(struct arch_thread *t);
 
 /*
  * Signal frames: the machine part, in the ABI's layout (offset 176 of struct ucontext). Save fills

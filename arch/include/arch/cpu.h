@@ -51,10 +51,11 @@ struct arch_cpu {
  * *arch_current(void)   the running thread; always safe to call
  */
 
-/* Hart features, from the device tree's ISA string. Called once by each hart as it starts. */
+/*
+ * This hart is cpu (index and hart_id filled in) from now on: traps go to the kernel, user mode may
+ * read time, cycle and instret. Interrupts stay off. The first thing that each hart does in C.
+ */
 void arch_cpu_init(struct arch_cpu *cpu);
-
-/* Let user mode read time, cycle and instret: part of arch_cpu_init(). */
 
 /* AT_HWCAP for user programs: one bit a base extension letter. */
 uint64_t arch_hwcap(void);
@@ -70,7 +71,5 @@ int arch_cpu_start(struct arch_cpu *cpu, vaddr_t stack_top);
 _Noreturn void arch_boot_main(uint64_t hart_id, paddr_t fdt);
 _Noreturn void arch_secondary_main(struct arch_cpu *cpu);
 
-/* Make code written through the direct map visible to instruction fetch, on all harts. */
-void arch_sync_icache_all(void);
-/* The same on this hart only. */
+/* Make code that was written visible to the instruction fetch of this hart. */
 void arch_sync_icache(void);

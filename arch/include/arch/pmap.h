@@ -52,7 +52,7 @@ struct tlb_batch {
 	bool code;           /* instruction fetch must be synchronized */
 };
 
-/* Once, before the first pmap_init(): the kernel's tables are final. */
+/* Once at boot, after pmap_map_memory(): run on the final tables instead of those of the boot. */
 void pmap_setup(void);
 
 /* A space that maps nothing of the user half. 0 or -ENOMEM. */
@@ -110,10 +110,13 @@ void pmap_sync_code(struct pmap *pmap);
 
 /* Kernel mappings. */
 
-/* Map kernel pages in the stack region, read-write. 0 or -ENOMEM. Serialized by the caller. */
-int pmap_kernel_map(vaddr_t va, paddr_t pa) __attribute__((warn_unused_result));
-/* Unmap one, on all harts. Returns what it mapped. */
-paddr_t pmap_kernel_unmap(vaddr_t va);
+/* Boot, before pmap_setup(): RAM at [start, end) belongs in the direct map. */
+void pmap_map_memory(paddr_t start, paddr_t end);
+/*
+ * Map contiguous frames in the stack region, read-write, for ever, and let all harts know: an entry
+ * that was invalid may be remembered as such. 0 or -ENOMEM. Serialized by the caller.
+ */
+int pmap_kernel_map(vaddr_t va, paddr_t pa, size_t bytes) __attribute__((warn_unused_result));
 /* Device registers at [pa, pa + bytes), in the direct map; kept for ever. Boot time only. */
 void *pmap_map_device(paddr_t pa, size_t bytes);
 

@@ -2,11 +2,13 @@
 /*
  * Traps: what is saved, how portable code reads it, and whom arch calls.
  *
- * A trap from user mode saves all user registers in the struct trapframe at the top of the thread's
- * kernel stack. On the way back only the registers a C callee may change are reloaded, unless
- * something (a signal, exec, sigreturn, a debugger) changed the frame and said so with
- * trapframe_changed(). System calls are dispatched by the entry code itself, straight through
- * syscall_table, with the user's six arguments still in their registers.
+ * A trap from user mode saves the user's registers in the struct trapframe at the top of the
+ * thread's kernel stack: all of them, but a system call only those that a C function may change, as
+ * the others come back by themselves. When work is pending at its end (a signal), the others are
+ * stored too before trap_return_work() is called. On the way back only the first set is reloaded,
+ * unless someone (exec, sigreturn, a debugger) changed others and called trapframe_changed().
+ * System calls are dispatched by the entry code itself, straight through syscall_table, with the
+ * user's six arguments still in their registers.
  *
  * A trap from kernel mode is an interrupt, a fault of a user copy, or a bug.
  */
@@ -52,12 +54,23 @@ enum trap_exception {
 /*
  * The system calls, defined by the kernel; index is the ABI's number. NULL: not implemented, and
  * syscall_unknown() is called instead. Handlers run with interrupts on; the frame is
- * user_frame(). What they return is the caller's result, except SYSCALL_NO_RESULT.
+ * user_frame(), of which pc, sp, tp and what a C function may change are valid. What they return is
+ * the caller's result (sigreturn returns that of the frame it restored).
  */
 #define SYSCALL_SLOTS 512
 typedef long (*syscall_fn)(long, long, long, long, long, long);
 extern const syscall_fn syscall_table[SYSCALL_SLOTS];
 long syscall_unknown(long, long, long, long, long, long);
+
+/*
+ * A table entry for a handler that reads more of the frame than its arguments (fork, which copies
+ * it). Its full frame is stored before the handler is called. Use at file scope, then name the
+ * handler as SYSCALL_FULL(name) in the table.
+ */
+#define SYSCALL_FULL(name) name##_full_frame
+#define SYSCALL_FULL_FRAME(name)                                    \
+	long name##_full_frame(long, long, long, long, long, long); \
+	ARCH_SYSCALL_FULL_FRAME(name##_full_frame, name)
 
 /*
  * A bit of arch_thread.work (context.h) that sends each system call of a thread through

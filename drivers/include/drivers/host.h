@@ -26,7 +26,9 @@ void *drv_map_registers(uint64_t pa, size_t bytes);
 /* Call handler(arg) when the line interrupts, interrupts off. One handler a line. 0 or -errno. */
 int drv_irq_register(unsigned irq, void (*handler)(void *arg), void *arg);
 
-void drv_lock_init(struct drv_lock *lock, const char *name);
+/* A console's lock may be taken by whoever writes to the log, with whatever held. */
+enum drv_rank { DRV_RANK_DEVICE, DRV_RANK_CONSOLE };
+void drv_lock_init(struct drv_lock *lock, const char *name, enum drv_rank rank);
 uint64_t drv_lock_take(struct drv_lock *lock);
 void drv_lock_drop(struct drv_lock *lock, uint64_t flags);
 

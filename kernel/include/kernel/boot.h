@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Once, before the others: the text is cut into words in place, and kept. */
+void boot_set_line(char *text);
+
 /* Is the word there, before "--"? */
 bool boot_has(const char *word);
 /* The text after "name=" of the last such word before "--", or NULL. Ended by a terminator. */

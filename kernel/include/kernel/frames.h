@@ -21,13 +21,13 @@
 void frames_add(paddr_t start, paddr_t end);
 void frames_reserve(paddr_t start, paddr_t end);
 void frames_init(void);
-/* Later: give memory that was reserved for the boot to the allocator. Whole pages of it. */
-void frames_release(paddr_t start, paddr_t end);
 
 /* 2^order contiguous frames, aligned to their size, contents undefined. 0: there are none. */
 paddr_t frame_alloc(unsigned order);
-/* order as it was allocated: debug builds check that, and that it was allocated. */
+/* order as it was allocated; a wrong one, or a frame that is free, panics. */
 void frame_free(paddr_t pa, unsigned order);
+/* The order that an allocated block was allocated with. */
+unsigned frame_order(paddr_t pa);
 
 /* A zeroed page in the direct map, or NULL; and giving it back. */
 void *frame_alloc_zeroed(void);

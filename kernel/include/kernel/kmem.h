@@ -22,7 +22,7 @@ struct kmem_hart {
 
 struct kmem_cache {
 	const char *name;          /* [I] */
-	uint32_t size;             /* [I] bytes an object, rounded up to the alignment */
+	uint32_t size;             /* [I] bytes an object, rounded up to 16 */
 	uint32_t per_slab;         /* [I] */
 	struct spinlock lock;      /* RANK_KMEM */
 	struct kmem_slab *partial; /* [lock] slabs with a free object */
@@ -42,7 +42,7 @@ void kmem_cache_free(struct kmem_cache *cache, void *object);
 
 void kmem_init(void);
 
-/* Any size up to 2^FRAME_MAX_ORDER pages; aligned to 8, to 64 from 64 bytes, to a page from one. */
+/* Any size up to 2^FRAME_MAX_ORDER pages; aligned to 16, to a page from one page up. */
 void *kmalloc(size_t bytes) __attribute__((malloc, alloc_size(1)));
 void *kzalloc(size_t bytes) __attribute__((malloc, alloc_size(1)));
 /* n objects of size bytes, zeroed; NULL also when the product overflows. */

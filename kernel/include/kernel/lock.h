@@ -44,7 +44,7 @@ enum lock_rank {
 	RANK_MM_SPACE,
 	RANK_MM_OBJECT,
 	RANK_MM_PAGE,
-	RANK_PMAP_IDS,
+	RANK_CPU_CALL,
 	RANK_DRIVER,
 	RANK_WAIT,
 	RANK_TIMER,
@@ -63,7 +63,7 @@ struct thread;
 
 struct spinlock {
 	uint32_t held; /* [a] */
-#ifdef CONFIG_DEBUG
+#ifdef MAPACHE_DEBUG
 	uint16_t rank;     /* [I] enum lock_rank */
 	uint16_t in_irq;   /* [a] bit 0: taken by an interrupt handler; bit 1: with interrupts on */
 	const char *name;  /* [I] */
@@ -71,7 +71,7 @@ struct spinlock {
 #endif
 };
 
-#ifdef CONFIG_DEBUG
+#ifdef MAPACHE_DEBUG
 #define SPINLOCK_INIT(name_, rank_)              \
 	{                                        \
 		.rank = (rank_), .name = (name_) \
@@ -129,13 +129,13 @@ struct mutex {
 	struct thread *owner; /* [a] */
 	uint32_t waiting;     /* [a] threads asleep in mutex_lock() */
 	struct waitq wait;
-#ifdef CONFIG_DEBUG
+#ifdef MAPACHE_DEBUG
 	uint16_t rank;    /* [I] */
 	const char *name; /* [I] */
 #endif
 };
 
-#ifdef CONFIG_DEBUG
+#ifdef MAPACHE_DEBUG
 #define MUTEX_INIT(name_, rank_)                                     \
 	{                                                            \
 		.wait = WAITQ_INIT, .rank = (rank_), .name = (name_) \

@@ -14,7 +14,7 @@
 void spin_wait(struct spinlock *lock);
 void preempt_check(void);
 
-#ifdef CONFIG_DEBUG
+#ifdef MAPACHE_DEBUG
 void spin_debug_before(struct spinlock *lock, bool nested);
 void spin_debug_after(struct spinlock *lock);
 void spin_debug_unlock(struct spinlock *lock);

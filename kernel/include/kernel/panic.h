@@ -28,7 +28,7 @@ extern void (*panic_describe)(vaddr_t addr);
 		if (__builtin_expect(!(condition), 0))                                             \
 			panic("%s:%d: assertion failed: %s", __FILE_NAME__, __LINE__, #condition); \
 	} while (0)
-#ifdef CONFIG_DEBUG
+#ifdef MAPACHE_DEBUG
 #define DEBUG_ASSERT(condition) ASSERT(condition)
 #else
 #define DEBUG_ASSERT(condition)          \

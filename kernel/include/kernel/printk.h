@@ -4,12 +4,10 @@
  *
  * Lines go into a ring, with time, hart and level, and from there to the sink: the log device (the
  * second virtio console line) when there is one, else the UART. Any context.
- *
- * Conversions: %d %i %u %x %X %o %c %s %p %% with l, ll, z, h, hh, width, precision, '-', '0', '+',
- * ' ', '#', '*'. No floating point. %p is 0x and 16 digits.
  */
 #pragma once
 
+#include <format.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +38,3 @@ void log_sink_ready(void);
  * end. For syslog(2) and /dev/kmsg.
  */
 size_t log_read(uint64_t *position, char *to, size_t size);
-
-int ksnprintf(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
-int kvsnprintf(char *to, size_t size, const char *format, va_list args);

@@ -60,7 +60,8 @@ struct thread {
 	enum sleep_kind sleep;   /* [c], read under [q] */
 	uint32_t hart;         /* [q] index of the hart it runs on, is queued on, or ran on last */
 	bool queued;           /* [q] */
-	bool slice_over;       /* [q] it was preempted: goes to the tail */
+	bool exiting;          /* [a] thread_exit() was called */
+	struct thread *before; /* [q] who ran before its first run */
 	struct thread *next;   /* [q] */
 	struct pmap *pmap;     /* [c] user space to run in; NULL: none */
 	uint64_t affinity;     /* [a] harts it may run on */
@@ -204,12 +205,3 @@ void thread_set_pmap(struct pmap *pmap);
 
 /* CPU time of t so far, the present run included. */
 uint64_t thread_run_ns(struct thread *t);
-
-/* Boot: make this hart's boot stack its idle thread and start scheduling. */
-void sched_init_hart(void);
-_Noreturn void sched_idle(void);
-/* Run-queue hooks of the timer and the IPI. */
-void sched_slice_end(void);
-void sched_ipi(void);
-/* Give way if asked to; interrupts off at entry and exit. */
-void sched_preempt(void);

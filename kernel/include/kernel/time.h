@@ -61,7 +61,10 @@ void timer_set(struct timer *timer, uint64_t when_ns);
 bool timer_cancel(struct timer *timer);
 void timer_cancel_wait(struct timer *timer);
 
-/* The hart's timer interrupt; end of the running thread's time slice (UINT64_MAX: none). */
+/* The hart's timer interrupt, and setting its timers up. Interrupts off. */
 void timer_interrupt(void);
-void timer_set_slice(uint64_t when_ns);
 void timer_init_hart(void);
+
+/* End of the running thread's time slice, UINT64_MAX: none; and the same unless one is set. */
+void timer_set_slice(uint64_t when_ns);
+void timer_set_slice_first(uint64_t when_ns);

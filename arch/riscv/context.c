@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads: first switch, later switches, the way to user mode; and whose state the FPU holds.
+ *
+ * The FS field of the user's saved status tells what to do about the FPU (Privileged Architecture
+ * 1.12, section 3.1.6.6): Off, the registers are not the thread's; Clean, they are what memory
+ * holds; Dirty, they are newer. A switch saves the Dirty, so that the state can follow the thread
+ * to any hart, and leaves the registers alone. When the thread comes back and nobody else used the
+ * FPU of this hart since (cpu->fpu_of, t->fpu_hart), it goes on with Clean, else with Off.
+ */
+#include <arch/context.h>
+#include <arch/cpu.h>
+#include <arch/trap.h>
+#include <errno.h>
+#include <string.h>
+
+#include "fpu.h"
+
+struct arch_thread *switch_stacks(struct arch_thread *prev, struct arch_thread *next);
+void thread_begin(void);
+_Noreturn void arch_enter_frame(void);
+void fpu_save(struct arch_fpu *fpu);
+void fpu_load(const struct arch_fpu *fpu);
+
+#define NO_HART UINT32_MAX
+
+struct trapframe *arch_thread_frame(struct arch_thread *t)
+{
+	return (struct trapframe *)t->stack_top - 1;
+}
+
+struct trapframe *user_frame(void)
+{
+	return arch_thread_frame(arch_current());
+}
+
+void trapframe_init_user(struct trapframe *tf, vaddr_t pc, vaddr_t sp)
+{
+	uint64_t status = csr_read(sstatus) & ~(SSTATUS_SPP | SSTATUS_SIE | SSTATUS_FS);
+
+	memset(tf, 0, sizeof(*tf));
+	tf->x[X_PC] = pc;
+	tf->x[X_SP] = sp;
+	tf->status = (status & ~SSTATUS_SUM) | SSTATUS_SPIE;
+	if (tf == user_frame())
+		trapframe_changed();
+}
+
+void arch_thread_init(struct arch_thread *t, vaddr_t stack_top, void (*entry)(void *), void *arg)
+{
+	t->stack_top = stack_top;
+	t->fpu_hart = NO_HART;
+	t->context = (struct arch_context){
+		.ra = (uint64_t)thread_begin,
+		.sp = stack_top - sizeof(struct trapframe),
+		.s = {(uint64_t)entry, (uint64_t)arg},
+	};
+}
+
+static void set_fs(struct arch_thread *t, uint64_t fs)
+{
+	struct trapframe *tf = arch_thread_frame(t);
+
+	tf->status = (tf->status & ~SSTATUS_FS) | fs;
+}
+
+static bool registers_hold(const struct arch_cpu *cpu, const struct arch_thread *t)
+{
+	return cpu->fpu_of == t && t->fpu_hart == cpu->index;
+}
+
+void fpu_save_current(struct arch_thread *self)
+{
+	if ((arch_thread_frame(self)->status & SSTATUS_FS) != SSTATUS_FS_DIRTY)
+		return;
+	csr_set(sstatus, SSTATUS_FS);
+	fpu_save(self->fpu);
+	set_fs(self, SSTATUS_FS_CLEAN);
+}
+
+bool fpu_turn_on(struct trapframe *tf)
+{
+	struct arch_thread *self = arch_current();
+	uint64_t flags;
+
+	if ((tf->status & SSTATUS_FS) != SSTATUS_FS_OFF || !self->fpu)
+		return false;
+	flags = irq_save();
+	csr_set(sstatus, SSTATUS_FS);
+	fpu_load(self->fpu);
+	arch_cpu()->fpu_of = self;
+	self->fpu_hart = arch_cpu()->index;
+	set_fs(self, SSTATUS_FS_CLEAN);
+	irq_restore(flags);
+	return true;
+}
+
+struct arch_thread *arch_switch(struct arch_thread *prev, struct arch_thread *next)
+{
+	struct arch_cpu *cpu = arch_cpu();
+
+	if (prev->fpu)
+		fpu_save_current(prev);
+	if (next->fpu)
+		set_fs(next, registers_hold(cpu, next) ? SSTATUS_FS_CLEAN : SSTATUS_FS_OFF);
+	cpu->user_frame = (vaddr_t)arch_thread_frame(next);
+	cpu->thread = next;
+	return switch_stacks(prev, next);
+}
+
+_Noreturn void arch_enter_user(void)
+{
+	trapframe_changed();
+	irq_disable();
+	arch_enter_frame();
+}
+
+/* The registers stop being self's, with or without its state in memory. */
+static void drop_registers(struct arch_thread *self)
+{
+	uint64_t flags = irq_save();
+
+	self->fpu_hart = NO_HART;
+	set_fs(self, SSTATUS_FS_OFF);
+	irq_restore(flags);
+}
+
+void arch_fpu_reset(struct arch_thread *self)
+{
+	drop_registers(self);
+	memset(self->fpu, 0, sizeof(*self->fpu));
+}
+
+void arch_fpu_copy(struct arch_thread *to, struct arch_thread *from_self)
+{
+	uint64_t flags = irq_save();
+
+	fpu_save_current(from_self);
+	irq_restore(flags);
+	*to->fpu = *from_self->fpu;
+	to->fpu_hart = NO_HART;
+}
+
+void arch_sigcontext_save(struct arch_sigcontext *sc)
+{
+	struct arch_thread *self = arch_current();
+	uint64_t flags = irq_save();
+
+	fpu_save_current(self);
+	irq_restore(flags);
+	memset(sc, 0, sizeof(*sc));
+	memcpy(sc->regs, user_frame()->x, sizeof(sc->regs));
+	if (self->fpu) {
+		memcpy(sc->f, self->fpu->f, sizeof(sc->f));
+		sc->fcsr = (uint32_t)self->fpu->fcsr;
+	}
+}
+
+int arch_sigcontext_restore(const struct arch_sigcontext *sc)
+{
+	struct arch_thread *self = arch_current();
+
+	if (sc->fcsr & ~0xffu)
+		return -EINVAL;
+	memcpy(user_frame()->x, sc->regs, sizeof(sc->regs));
+	trapframe_changed();
+	if (self->fpu) {
+		drop_registers(self);
+		memcpy(self->fpu->f, sc->f, sizeof(sc->f));
+		self->fpu->fcsr = sc->fcsr;
+	}
+	return 0;
+}
+
+/* li a7, 139; ecall */
+const uint8_t arch_sigreturn_code[] = {0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00};
+const size_t arch_sigreturn_code_bytes = sizeof(arch_sigreturn_code);

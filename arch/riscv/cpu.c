@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A hart's own set-up, and starting the others.
+ */
+#include <arch/context.h>
+#include <arch/cpu.h>
+#include <arch/layout.h>
+#include <errno.h>
+
+#include "cpu_ids.h"
+#include "pmap_impl.h"
+#include "sbi.h"
+
+void trap_entry(void);
+void arch_secondary_start(void);
+
+uint64_t cpu_hart_ids[MAX_HARTS];
+uint64_t cpu_started_mask;
+
+/* What arch_secondary_start() in boot.S reads; one a hart, as several may be on their way. */
+struct arch_start {
+	paddr_t root;
+	vaddr_t stack_top;
+	struct arch_cpu *cpu;
+};
+static struct arch_start starts[MAX_HARTS];
+
+void arch_cpu_init(struct arch_cpu *cpu)
+{
+	arch_tp = cpu;
+	cpu_hart_ids[cpu->index] = cpu->hart_id;
+	__atomic_fetch_or(&cpu_started_mask, 1UL << cpu->index, __ATOMIC_SEQ_CST);
+	csr_write(sscratch, 0);
+	csr_write(stvec, (uint64_t)trap_entry);
+	csr_write(scounteren, 7); /* user mode reads cycle, time, instret */
+	csr_clear(sstatus, SSTATUS_SIE | SSTATUS_SUM | SSTATUS_FS);
+	csr_write(sie, SIE_SOFT | SIE_TIMER | SIE_EXTERNAL);
+}
+
+int arch_cpu_start(struct arch_cpu *cpu, vaddr_t stack_top)
+{
+	struct arch_start *start = &starts[cpu->index];
+
+	cpu_hart_ids[cpu->index] = cpu->hart_id;
+	*start = (struct arch_start){pmap_kernel_root(), stack_top, cpu};
+	fence_full();
+	if (sbi_call(SBI_HSM, 0, cpu->hart_id, virt_to_phys(arch_secondary_start),
+		    virt_to_phys(start), 0, 0))
+		return -ENODEV;
+	return 0;
+}
+
+uint64_t arch_hwcap(void)
+{
+	return 1 << ('I' - 'A') | 1 << ('M' - 'A') | 1 << ('A' - 'A') | 1 << ('F' - 'A') |
+	       1 << ('D' - 'A') | 1 << ('C' - 'A');
+}
+
+void arch_sync_icache(void)
+{
+	__asm__ volatile("fence.i" ::: "memory");
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Offsets that assembly uses; offsets.c checks every one against the C structures.
+ */
+#pragma once
+
+#define CPU_SCRATCH     0
+#define CPU_USER_FRAME  16
+#define CPU_THREAD      24
+#define CPU_PANIC_STACK 32
+#define CPU_RESCHED     44
+
+#define TF_PC      0
+#define TF_X(n)    ((n)*8)
+#define TF_STATUS  256
+#define TF_CAUSE   264
+#define TF_VALUE   272
+#define TF_ORIG_A0 280
+#define TF_BYTES   288
+
+#define THREAD_RA   0
+#define THREAD_SP   8
+#define THREAD_GP   16
+#define THREAD_S(n) (24 + (n)*8)
+#define THREAD_WORK 120
+
+#define FPU_F(n) ((n)*8)
+#define FPU_FCSR 256
+
+#define ASM_WORK_TRACE    1
+#define ASM_WORK_FRAME    2
+#define ASM_SYSCALL_SLOTS 512
+#define ASM_KSTACK_SHIFT  14 /* the bit that is set in addresses of stacks, clear in guards */
+#define ASM_DIRECT_BASE   0xffffffc000000000

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sv39 (Privileged Architecture 1.12, section 4.4), shared by the files of pmap.
+ *
+ * Three levels of tables of 512 entries: level 2 is the root and has 1 GiB a slot, level 1 has
+ * 2 MiB, level 0 has pages. An entry with none of R, W, X points to the next table; its A, D and U
+ * bits must be zero.
+ */
+#pragma once
+
+#include <arch/layout.h>
+#include <arch/pmap.h>
+
+typedef uint64_t pte_t;
+
+#define PTE_V (1UL << 0)
+#define PTE_R (1UL << 1)
+#define PTE_W (1UL << 2)
+#define PTE_X (1UL << 3)
+#define PTE_U (1UL << 4)
+#define PTE_G (1UL << 5)
+#define PTE_A (1UL << 6)
+#define PTE_D (1UL << 7)
+
+#define PTE_LEAF   (PTE_R | PTE_W | PTE_X)
+#define PTE_RIGHTS (PTE_R | PTE_W | PTE_X | PTE_D)
+
+#define PTE_KERNEL_RX (PTE_V | PTE_R | PTE_X | PTE_G | PTE_A)
+#define PTE_KERNEL_RO (PTE_V | PTE_R | PTE_G | PTE_A)
+#define PTE_KERNEL_RW (PTE_V | PTE_R | PTE_W | PTE_G | PTE_A | PTE_D)
+
+#define TABLE_SLOTS        512
+#define LEVEL_SHIFT(level) (PAGE_SHIFT + 9 * (level))
+#define LEVEL_BYTES(level) (1UL << LEVEL_SHIFT(level))
+#define SLOT(va, level)    ((va) >> LEVEL_SHIFT(level) & (TABLE_SLOTS - 1))
+#define USER_ROOT_SLOTS    256
+
+static inline pte_t pte_make(paddr_t pa, uint64_t bits)
+{
+	return pa >> 2 | bits;
+}
+
+static inline paddr_t pte_pa(pte_t pte)
+{
+	return pte << 2 & ~PAGE_MASK & ((1UL << 56) - 1);
+}
+
+static inline bool pte_is_table(pte_t pte)
+{
+	return (pte & (PTE_V | PTE_LEAF)) == PTE_V;
+}
+
+/* Entries are read by the hardware at any time: one access each. */
+static inline pte_t pte_get(const pte_t *entry)
+{
+	return __atomic_load_n(entry, __ATOMIC_RELAXED);
+}
+
+static inline void pte_set(pte_t *entry, pte_t pte)
+{
+	__atomic_store_n(entry, pte, __ATOMIC_RELEASE);
+}
+
+static inline pte_t *pte_table(pte_t pte)
+{
+	return phys_to_virt(pte_pa(pte));
+}
+
+/* A zeroed table page, or NULL. */
+pte_t *pmap_new_table(void);
+
+/* The kernel's root table; its upper half is copied into every root. */
+paddr_t pmap_kernel_root(void);
+void pmap_copy_kernel_half(pte_t *root);
+
+/* tlb.c: identifiers. 0: none was left, and the space shares the one that is always flushed. */
+uint32_t tlb_id_alloc(void);
+void tlb_id_free(uint32_t id);
+void tlb_setup(void);

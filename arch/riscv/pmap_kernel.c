@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The kernel half: the direct map, device registers, and the region of kernel stacks.
+ *
+ * boot.S starts on a table of 1 GiB leaves with all rights. pmap_map_memory() and pmap_setup()
+ * build the final one: leaves as large as fit, but pages where the image lies, since text, rodata
+ * and data differ in rights.
+ */
+#include <arch/cpu.h>
+#include <arch/firmware.h>
+#include <errno.h>
+
+#include "cpu_ids.h"
+#include "pmap_impl.h"
+
+/* A root slot is named by its index; the stack region is the last. */
+#define DIRECT_SLOT 256
+#define KSTACK_ROOT 511
+
+pte_t pmap_boot_root[TABLE_SLOTS] __attribute__((aligned(4096), section(".bss.page_aligned")));
+static pte_t kernel_root[TABLE_SLOTS] __attribute__((aligned(4096), section(".bss.page_aligned")));
+static unsigned direct_slots; /* used from DIRECT_SLOT on */
+static bool final;
+
+extern const char __image_start[], __text_end[], __rodata_end[], __image_end[];
+
+paddr_t pmap_kernel_root(void)
+{
+	return virt_to_phys(kernel_root);
+}
+
+void pmap_copy_kernel_half(pte_t *root)
+{
+	final = true;
+	for (unsigned i = DIRECT_SLOT; i < DIRECT_SLOT + direct_slots; i++)
+		root[i] = kernel_root[i];
+	for (unsigned i = DIRECT_SLOT + direct_slots; i < KSTACK_ROOT; i++)
+		root[i] = 0;
+	root[KSTACK_ROOT] = kernel_root[KSTACK_ROOT];
+}
+
+static void no_memory(void)
+{
+	__builtin_trap(); /* at boot only, with nothing to print on yet */
+}
+
+static pte_t *kernel_table(pte_t *entry)
+{
+	pte_t *table;
+
+	if (*entry)
+		return pte_table(*entry);
+	table = pmap_new_table();
+	if (!table)
+		no_memory();
+	pte_set(entry, pte_make(virt_to_phys(table), PTE_V));
+	return table;
+}
+
+static void direct_enter(paddr_t pa, pte_t bits, unsigned level)
+{
+	vaddr_t va = (vaddr_t)phys_to_virt(pa);
+	pte_t *table = kernel_root;
+
+	if (SLOT(va, 2) - DIRECT_SLOT >= direct_slots)
+		direct_slots = SLOT(va, 2) - DIRECT_SLOT + 1;
+	for (unsigned l = 2; l > level; l--)
+		table = kernel_table(&table[SLOT(va, l)]);
+	if (!table[SLOT(va, level)])
+		pte_set(&table[SLOT(va, level)], pte_make(pa, bits));
+}
+
+static pte_t image_rights(paddr_t pa)
+{
+	if (pa < virt_to_phys(__image_start) || pa >= virt_to_phys(__rodata_end))
+		return PTE_KERNEL_RW;
+	return pa < virt_to_phys(__text_end) ? PTE_KERNEL_RX : PTE_KERNEL_RO;
+}
+
+/* Does the leaf at pa of this level lie in [pa, end), aligned, without a part of the image? */
+static bool leaf_fits(paddr_t pa, paddr_t end, unsigned level)
+{
+	paddr_t stop = pa + LEVEL_BYTES(level);
+
+	if (level == 0)
+		return true;
+	return (pa & (LEVEL_BYTES(level) - 1)) == 0 && stop <= end &&
+	       (stop <= virt_to_phys(__image_start) || pa >= virt_to_phys(__image_end));
+}
+
+void pmap_map_memory(paddr_t start, paddr_t end)
+{
+	paddr_t pa = page_align_down(start);
+
+	while (pa < end) {
+		unsigned level = 2;
+
+		while (!leaf_fits(pa, end, level))
+			level--;
+		direct_enter(pa, level ? PTE_KERNEL_RW : image_rights(pa), level);
+		pa += LEVEL_BYTES(level);
+	}
+}
+
+void *pmap_map_device(paddr_t pa, size_t bytes)
+{
+	for (paddr_t at = page_align_down(pa); at < pa + bytes; at += PAGE_SIZE) {
+		vaddr_t va = (vaddr_t)phys_to_virt(at);
+
+		if (final && !kernel_root[SLOT(va, 2)])
+			return NULL;
+		direct_enter(at, PTE_KERNEL_RW, 0);
+	}
+	__asm__ volatile("sfence.vma" ::: "memory");
+	return phys_to_virt(pa);
+}
+
+void pmap_setup(void)
+{
+	kernel_table(&kernel_root[KSTACK_ROOT]);
+	csr_write(satp, SATP_SV39 | pmap_kernel_root() >> PAGE_SHIFT);
+	__asm__ volatile("sfence.vma" ::: "memory");
+	tlb_setup();
+}
+
+/* The page entry of a kernel stack address; NULL: no memory for its table. */
+static pte_t *stack_entry(vaddr_t va)
+{
+	pte_t *large = &pte_table(kernel_root[KSTACK_ROOT])[SLOT(va, 1)];
+
+	if (!*large) {
+		pte_t *table = pmap_new_table();
+
+		if (!table)
+			return NULL;
+		pte_set(large, pte_make(virt_to_phys(table), PTE_V));
+	}
+	return &pte_table(*large)[SLOT(va, 0)];
+}
+
+int pmap_kernel_map(vaddr_t va, paddr_t pa, size_t bytes)
+{
+	uint64_t others = cpu_started_mask & ~(1UL << arch_cpu()->index);
+
+	for (size_t at = 0; at < bytes; at += PAGE_SIZE) {
+		pte_t *entry = stack_entry(va + at);
+
+		if (!entry)
+			return -ENOMEM;
+		pte_set(entry, pte_make(pa + at, PTE_KERNEL_RW));
+	}
+	__asm__ volatile("sfence.vma" ::: "memory");
+	if (others)
+		firmware_remote_fence(others, va, bytes, 0);
+	return 0;
+}

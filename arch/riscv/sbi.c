@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/*
+ * firmware.h by means of SBI calls.
+ *
+ * The firmware takes hart masks relative to a base id. The ids of a machine's harts nearly always
+ * fit in one mask above the lowest; harts beyond are left to a second call.
+ */
+#include <arch/cpu.h>
+#include <arch/firmware.h>
+
+#include "cpu_ids.h"
+#include "sbi.h"
+
+void firmware_timer_set(uint64_t when)
+{
+	sbi_call(SBI_TIME, 0, when, 0, 0, 0, 0);
+}
+
+/* Call function of an extension that begins with (mask, base), for all harts of the mask. */
+static void for_harts(uint64_t hart_mask, enum sbi_extension extension, unsigned function,
+	vaddr_t start, size_t bytes, uint32_t id)
+{
+	while (hart_mask) {
+		uint64_t ids = 0, base = UINT64_MAX;
+
+		for (unsigned i = 0; i < MAX_HARTS; i++)
+			if ((hart_mask >> i & 1) && cpu_hart_ids[i] < base)
+				base = cpu_hart_ids[i];
+		for (unsigned i = 0; i < MAX_HARTS; i++) {
+			if (!(hart_mask >> i & 1) || cpu_hart_ids[i] - base >= 64)
+				continue;
+			ids |= 1UL << (cpu_hart_ids[i] - base);
+			hart_mask &= ~(1UL << i);
+		}
+		sbi_call(extension, function, ids, base, start, bytes, id);
+	}
+}
+
+void firmware_send_ipi(uint64_t hart_mask)
+{
+	for_harts(hart_mask, SBI_IPI, 0, 0, 0, 0);
+}
+
+void firmware_remote_fence(uint64_t hart_mask, vaddr_t start, size_t bytes, uint32_t id)
+{
+	for_harts(
+		hart_mask, SBI_RFENCE, id ? SBI_RFENCE_VMA_ASID : SBI_RFENCE_VMA, start, bytes, id);
+}
+
+void firmware_remote_fence_code(uint64_t hart_mask)
+{
+	for_harts(hart_mask, SBI_RFENCE, SBI_RFENCE_I, 0, 0, 0);
+}
+
+void firmware_console_write(const char *text, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		sbi_call(SBI_PUTCHAR, 0, (uint8_t)text[i], 0, 0, 0, 0);
+}
+
+void firmware_power_off(void)
+{
+	sbi_call(SBI_RESET, 0, 0, 0, 0, 0, 0);
+}
+
+void firmware_restart(void)
+{
+	sbi_call(SBI_RESET, 0, 1, 0, 0, 0, 0);
+}

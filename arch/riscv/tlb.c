@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What harts remember of translations: identifiers, activation, and the shootdown.
+ *
+ * Each space has an identifier (ASID) while it lives, so that switching spaces flushes nothing. An
+ * identifier that is given to a new space may have left-overs anywhere: the space starts with all
+ * harts marked stale. When identifiers run out, or the machine has none, spaces share number 0,
+ * and every activation of such a space flushes.
+ *
+ * The race between a flush and a hart that enters the space:
+ *
+ *	entering hart			flushing hart
+ *	set own bit in active, held	change the entries
+ *	fence				set the bits of harts in held but not active in stale
+ *	take own bit out of stale;	fence
+ *	flush if it was set		read active; remote fence to these
+ *
+ * If the flusher reads `active` before the enterer's bit is there, then the stale bit was set
+ *before the enterer looks. If the enterer's first steps come after `held` was read, it is a first
+ *entry, or its bit in held was already set: bits in held are never cleared.
+ */
+#include <arch/cpu.h>
+#include <arch/firmware.h>
+
+#include "pmap_impl.h"
+
+#define MAX_IDS 1024
+
+/* More pages than this are forgotten by identifier. */
+#define RANGE_PAGES 8
+
+static uint32_t id_lock;
+static uint32_t ids_end;  /* identifiers 1 .. ids_end - 1 exist */
+static uint32_t ids_used; /* identifiers below this were given out once */
+static uint16_t free_ids[MAX_IDS];
+static uint32_t n_free_ids;
+
+void tlb_setup(void)
+{
+	uint64_t satp = csr_read(satp), width;
+
+	csr_write(satp, satp | SATP_ASID_MASK << SATP_ASID_SHIFT);
+	width = csr_read(satp) >> SATP_ASID_SHIFT & SATP_ASID_MASK;
+	csr_write(satp, satp);
+	__asm__ volatile("sfence.vma" ::: "memory");
+	ids_end = width < MAX_IDS ? (uint32_t)width + 1 : MAX_IDS;
+	ids_used = 1;
+}
+
+static uint64_t ids_lock(void)
+{
+	uint64_t flags = irq_save();
+
+	while (__atomic_exchange_n(&id_lock, 1, __ATOMIC_ACQUIRE))
+		cpu_relax();
+	return flags;
+}
+
+static void ids_unlock(uint64_t flags)
+{
+	__atomic_store_n(&id_lock, 0, __ATOMIC_RELEASE);
+	irq_restore(flags);
+}
+
+uint32_t tlb_id_alloc(void)
+{
+	uint64_t flags = ids_lock();
+	uint32_t id = 0;
+
+	if (n_free_ids)
+		id = free_ids[--n_free_ids];
+	else if (ids_used < ids_end)
+		id = ids_used++;
+	ids_unlock(flags);
+	return id;
+}
+
+void tlb_id_free(uint32_t id)
+{
+	uint64_t flags;
+
+	if (id == 0)
+		return;
+	flags = ids_lock();
+	free_ids[n_free_ids++] = (uint16_t)id;
+	ids_unlock(flags);
+}
+
+static void flush_id(uint32_t id)
+{
+	if (id)
+		__asm__ volatile("sfence.vma zero, %0" ::"r"((uint64_t)id) : "memory");
+	else
+		__asm__ volatile("sfence.vma" ::: "memory");
+}
+
+static void flush_local(uint32_t id, vaddr_t start, vaddr_t end)
+{
+	if (end - start > RANGE_PAGES * PAGE_SIZE || id == 0) {
+		flush_id(id);
+		return;
+	}
+	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
+		__asm__ volatile("sfence.vma %0, %1" ::"r"(va), "r"((uint64_t)id) : "memory");
+}
+
+static void flush_remote(uint64_t harts, uint32_t id, vaddr_t start, vaddr_t end)
+{
+	if (end - start > RANGE_PAGES * PAGE_SIZE)
+		firmware_remote_fence(harts, 0, UINT64_MAX, id);
+	else
+		firmware_remote_fence(harts, start, end - start, id);
+}
+
+/* Mark the harts of the set `held` that are not in the space; returns the others but this. */
+static uint64_t mark_stale(struct pmap *pmap, uint64_t *stale)
+{
+	uint64_t self = 1UL << arch_cpu()->index;
+	uint64_t active = __atomic_load_n(&pmap->active, __ATOMIC_RELAXED);
+	uint64_t held = __atomic_load_n(&pmap->held, __ATOMIC_RELAXED);
+
+	if (held & ~active)
+		__atomic_fetch_or(stale, held & ~active, __ATOMIC_RELAXED);
+	fence_full();
+	return __atomic_load_n(&pmap->active, __ATOMIC_RELAXED) & ~self;
+}
+
+static void free_tables(paddr_t table)
+{
+	while (table) {
+		paddr_t next = *(paddr_t *)phys_to_virt(table);
+
+		pmap_table_free(table);
+		table = next;
+	}
+}
+
+void tlb_flush(struct pmap *pmap, struct tlb_batch *batch)
+{
+	vaddr_t start = batch->start, end = batch->end;
+	uint64_t flags, others;
+
+	if (start == end)
+		return;
+	if (batch->free_tables) {
+		/* a fence by address need not reach what is remembered of tables */
+		start = 0;
+		end = USER_END;
+	}
+	fence_full();
+	flags = irq_save();
+	others = mark_stale(pmap, &pmap->stale);
+	if (arch_cpu()->pmap == pmap)
+		flush_local(pmap->id, start, end);
+	irq_restore(flags);
+	if (others)
+		flush_remote(others, pmap->id, start, end);
+	free_tables(batch->free_tables);
+	*batch = (struct tlb_batch){0};
+}
+
+void pmap_sync_code(struct pmap *pmap)
+{
+	uint64_t flags = irq_save();
+	uint64_t others = mark_stale(pmap, &pmap->stale_code);
+
+	__asm__ volatile("fence.i" ::: "memory");
+	irq_restore(flags);
+	if (others)
+		firmware_remote_fence_code(others);
+}
+
+static bool take_bit(uint64_t *set, uint64_t bit)
+{
+	if (!(__atomic_load_n(set, __ATOMIC_RELAXED) & bit))
+		return false;
+	return __atomic_fetch_and(set, ~bit, __ATOMIC_ACQ_REL) & bit;
+}
+
+static void enter_space(struct pmap *pmap, uint64_t self)
+{
+	__atomic_fetch_or(&pmap->active, self, __ATOMIC_RELAXED);
+	if (!(__atomic_load_n(&pmap->held, __ATOMIC_RELAXED) & self))
+		__atomic_fetch_or(&pmap->held, self, __ATOMIC_RELAXED);
+	fence_full();
+	csr_write(satp, SATP_SV39 | (uint64_t)pmap->id << SATP_ASID_SHIFT |
+				virt_to_phys(pmap->root) >> PAGE_SHIFT);
+	if (take_bit(&pmap->stale, self) || pmap->id == 0)
+		flush_id(pmap->id);
+	if (take_bit(&pmap->stale_code, self))
+		__asm__ volatile("fence.i" ::: "memory");
+}
+
+void pmap_activate(struct pmap *pmap)
+{
+	struct arch_cpu *cpu = arch_cpu();
+	uint64_t self = 1UL << cpu->index;
+	struct pmap *old = cpu->pmap;
+
+	if (old == pmap)
+		return;
+	cpu->pmap = pmap;
+	if (pmap)
+		enter_space(pmap, self);
+	else
+		csr_write(satp, SATP_SV39 | pmap_kernel_root() >> PAGE_SHIFT);
+	if (old)
+		__atomic_fetch_and(&old->active, ~self, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Panics and the end of the machine.
+ *
+ * A panic trusts nothing: it takes no lock, writes by polling, and the first hart to get here is
+ * the only one that does. The message goes to the UART and to the log device.
+ */
+#include <arch/cpu.h>
+#include <arch/firmware.h>
+#include <arch/trap.h>
+#include <drivers/devices.h>
+#include <drivers/uart.h>
+#include <kernel/console.h>
+#include <kernel/cpu.h>
+#include <kernel/panic.h>
+#include <kernel/printk.h>
+#include <kernel/thread.h>
+#include <stdarg.h>
+
+#include "log.h"
+
+#define BACKTRACE_FRAMES 24
+#define NOBODY           UINT32_MAX
+
+void (*panic_describe)(vaddr_t addr);
+
+static uint32_t panicking = NOBODY; /* [a] hart index */
+
+/* Made by tools/check/ksyms from the first link. */
+extern const uint32_t ksyms_count, ksyms_offsets[], ksyms_names[];
+extern const char ksyms_strings[];
+extern const uint64_t ksyms_base;
+
+const char *symbol_find(vaddr_t pc, size_t *offset)
+{
+	uint32_t low = 0, high = ksyms_count;
+
+	if (!high || pc < ksyms_base)
+		return NULL;
+	while (high - low > 1) {
+		uint32_t middle = (low + high) / 2;
+
+		if (pc - ksyms_base >= ksyms_offsets[middle])
+			low = middle;
+		else
+			high = middle;
+	}
+	*offset = pc - ksyms_base - ksyms_offsets[low];
+	return &ksyms_strings[ksyms_names[low]];
+}
+
+static void write_now(const char *text, size_t bytes)
+{
+	uart_write_now(text, bytes);
+	vconsole_write_now(text, bytes);
+}
+
+static void line_now(void *ctx, const char *text)
+{
+	size_t n = 0;
+
+	(void)ctx;
+	while (text[n])
+		n++;
+	write_now(text, n);
+	write_now("\n", 1);
+}
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...)
+{
+	char line[256];
+	va_list args;
+
+	va_start(args, format);
+	kvsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	line_now(NULL, line);
+}
+
+struct trace {
+	unsigned depth;
+	bool log; /* else at once */
+};
+
+static void print_frame(void *ctx, vaddr_t pc)
+{
+	struct trace *trace = ctx;
+	size_t offset = 0;
+	const char *name = symbol_find(pc, &offset);
+	char line[128];
+
+	ksnprintf(line, sizeof(line), "  #%-2u %p %s+%#zx", trace->depth++, (void *)pc,
+		name ? name : "?", offset);
+	if (trace->log)
+		pr_error("%s", line);
+	else
+		line_now(NULL, line);
+}
+
+void backtrace_print(void)
+{
+	struct trace trace = {.log = true};
+
+	arch_backtrace((vaddr_t)backtrace_print, 0, arch_frame_pointer(), BACKTRACE_FRAMES,
+		print_frame, &trace);
+}
+
+void backtrace_print_frame(const struct trapframe *tf)
+{
+	struct trace trace = {.log = true};
+
+	arch_backtrace(trapframe_pc(tf), trapframe_ra(tf), trapframe_fp(tf), BACKTRACE_FRAMES,
+		print_frame, &trace);
+}
+
+bool panic_is_on(void)
+{
+	return __atomic_load_n(&panicking, __ATOMIC_RELAXED) != NOBODY;
+}
+
+_Noreturn void hart_stop(void)
+{
+	irq_disable();
+	for (;;)
+		cpu_wait();
+}
+
+/* The first hart goes on, others stop; the same hart again must have failed while it panicked. */
+static void begin(void)
+{
+	uint32_t nobody = NOBODY, self = arch_cpu() ? arch_cpu()->index : 0;
+
+	irq_disable();
+	if (!__atomic_compare_exchange_n(
+		    &panicking, &nobody, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		if (nobody != self)
+			hart_stop();
+		machine_power_off(PANIC_STATUS);
+	}
+	firmware_send_ipi(cpu_online_mask & ~(1UL << self));
+	log_flush_now(write_now);
+}
+
+static void announce(const char *format, va_list args)
+{
+	const struct thread *t = arch_cpu() ? thread_current() : NULL;
+	char line[256];
+
+	kvsnprintf(line, sizeof(line), format, args);
+	say("panic: %s", line);
+	say("on hart %u, thread %s", arch_cpu() ? arch_cpu()->index : 0, t ? t->name : "(none)");
+}
+
+_Noreturn void panic(const char *format, ...)
+{
+	struct trace trace = {0};
+	va_list args;
+
+	begin();
+	va_start(args, format);
+	announce(format, args);
+	va_end(args);
+	arch_backtrace((vaddr_t)__builtin_return_address(0), 0,
+		*(vaddr_t *)(arch_frame_pointer() - 16), BACKTRACE_FRAMES, print_frame, &trace);
+	machine_power_off(PANIC_STATUS);
+}
+
+_Noreturn void panic_trap(const struct trapframe *tf, const char *format, ...)
+{
+	struct trace trace = {0};
+	va_list args;
+
+	begin();
+	va_start(args, format);
+	announce(format, args);
+	va_end(args);
+	trapframe_print(tf, line_now, NULL);
+	arch_backtrace(trapframe_pc(tf), trapframe_ra(tf), trapframe_fp(tf), BACKTRACE_FRAMES,
+		print_frame, &trace);
+	machine_power_off(PANIC_STATUS);
+}
+
+_Noreturn void trap_panic(struct trapframe *tf, const char *what, vaddr_t addr)
+{
+	if (panic_describe && addr < (vaddr_t)INT64_MAX)
+		panic_describe(addr);
+	panic_trap(tf, "%s in the kernel, address %p", what, (void *)addr);
+}
+
+/* Let the console finish, unless nothing can be relied on. */
+static void drain(void)
+{
+	if (panic_is_on())
+		return;
+	while (!console_idle() || (vconsole_present() && !vconsole_idle()))
+		cpu_relax();
+}
+
+_Noreturn void machine_power_off(int status)
+{
+	drain();
+	finisher_exit(status);
+	firmware_power_off();
+	hart_stop();
+}
+
+_Noreturn void machine_restart(void)
+{
+	drain();
+	finisher_reset();
+	firmware_restart();
+	hart_stop();
+}

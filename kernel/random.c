@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ChaCha20 (RFC 8439, section 2.3) as a generator with fast key erasure: each request encrypts
+ * zeros and takes the first half of the block as the next key, so that what was given out cannot be
+ * computed from the state afterwards.
+ */
+#include <arch/cpu.h>
+#include <kernel/lock.h>
+#include <kernel/random.h>
+#include <string.h>
+
+#define KEY_WORDS 8
+#define OUT_WORDS (16 - KEY_WORDS)
+
+static struct spinlock random_lock = SPINLOCK_INIT("random", RANK_KMEM);
+static uint32_t key[KEY_WORDS]; /* [lock] */
+static uint64_t counter;        /* [lock] */
+
+static uint32_t rotate(uint32_t x, unsigned n)
+{
+	return x << n | x >> (32 - n);
+}
+
+static void quarter(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
+{
+	*a += *b;
+	*d = rotate(*d ^ *a, 16);
+	*c += *d;
+	*b = rotate(*b ^ *c, 12);
+	*a += *b;
+	*d = rotate(*d ^ *a, 8);
+	*c += *d;
+	*b = rotate(*b ^ *c, 7);
+}
+
+static void chacha_block(uint32_t out[16])
+{
+	uint32_t in[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
+	uint32_t x[16];
+
+	memcpy(&in[4], key, sizeof(key));
+	in[12] = (uint32_t)counter;
+	in[13] = (uint32_t)(counter++ >> 32);
+	memcpy(x, in, sizeof(x));
+	for (int i = 0; i < 10; i++) {
+		for (int c = 0; c < 4; c++)
+			quarter(&x[c], &x[4 + c], &x[8 + c], &x[12 + c]);
+		for (int c = 0; c < 4; c++)
+			quarter(&x[c], &x[4 + (c + 1) % 4], &x[8 + (c + 2) % 4],
+				&x[12 + (c + 3) % 4]);
+	}
+	for (int i = 0; i < 16; i++)
+		out[i] = x[i] + in[i];
+}
+
+/* The next OUT_WORDS words; the key moves on. Locked. */
+static void next(uint32_t out[OUT_WORDS])
+{
+	uint32_t block[16];
+
+	chacha_block(block);
+	memcpy(key, block, sizeof(key));
+	memcpy(out, block + KEY_WORDS, OUT_WORDS * sizeof(uint32_t));
+}
+
+void random_bytes(void *to, size_t bytes)
+{
+	uint64_t flags = spin_lock_irqsave(&random_lock);
+	uint8_t *at = to;
+
+	while (bytes) {
+		uint32_t out[OUT_WORDS];
+		size_t n = bytes < sizeof(out) ? bytes : sizeof(out);
+
+		next(out);
+		memcpy(at, out, n);
+		at += n;
+		bytes -= n;
+	}
+	spin_unlock_irqrestore(&random_lock, flags);
+}
+
+uint64_t random_u64(void)
+{
+	uint64_t value;
+
+	random_bytes(&value, sizeof(value));
+	return value;
+}
+
+void random_add(const void *seed, size_t bytes)
+{
+	uint64_t flags = spin_lock_irqsave(&random_lock);
+	const uint8_t *at = seed;
+	uint32_t out[OUT_WORDS];
+
+	for (size_t i = 0; i < bytes; i++) {
+		((uint8_t *)key)[i % sizeof(key)] ^= at[i];
+		if (i % sizeof(key) == sizeof(key) - 1)
+			next(out);
+	}
+	key[0] ^= (uint32_t)cpu_time();
+	next(out);
+	spin_unlock_irqrestore(&random_lock, flags);
+}

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The scheduler.
+ *
+ * Each hart has a FIFO of threads that want to run and a lock, which also guards the state of all
+ * threads whose `hart` it is. The lock is held across the switch: the thread that is switched to
+ * releases it (finish_switch). So whoever holds the lock of a thread's hart sees it either running
+ * there, or with its registers saved.
+ *
+ * Placement. A new thread goes to the hart with the least to do. A woken thread goes back to where
+ * it ran; if that hart is busy and another one idles, to that. An idle hart steals from the longest
+ * queue before it waits. A queue that stays long is noticed by the end of a time slice, which wakes
+ * an idle hart to steal.
+ *
+ * Time slices exist only where a thread waits for the hart: the timer is armed when the queue
+ * becomes non-empty, never for a thread that is alone.
+ *
+ * Preemption. `resched` asks the running thread to give way: at the end of an interrupt, when the
+ * last spin lock is dropped, or on the way back to user mode. A preempted thread that was about to
+ * sleep (state SLEEPING) stays runnable: it has not looked at its condition yet.
+ */
+#include <arch/firmware.h>
+#include <arch/pmap.h>
+#include <arch/trap.h>
+#include <kernel/cpu.h>
+#include <kernel/panic.h>
+#include <kernel/thread.h>
+#include <kernel/time.h>
+
+#include "sched.h"
+
+#define SLICE_NS (10 * NS_PER_MS)
+
+struct cpu cpus[MAX_HARTS];
+unsigned cpu_count;
+uint64_t cpu_online_mask;
+
+static uint64_t idle_mask; /* [a] harts whose idle thread runs */
+
+static void enqueue(struct run_queue *rq, struct thread *t)
+{
+	t->queued = true;
+	t->next = NULL;
+	if (rq->tail)
+		rq->tail->next = t;
+	else
+		rq->head = t;
+	rq->tail = t;
+	rq->queued++;
+}
+
+/* The first queued thread that may run on the hart. */
+static struct thread *dequeue(struct run_queue *rq, unsigned hart)
+{
+	struct thread *prev = NULL, *t = rq->head;
+
+	while (t && !(t->affinity >> hart & 1)) {
+		prev = t;
+		t = t->next;
+	}
+	if (!t)
+		return NULL;
+	if (prev)
+		prev->next = t->next;
+	else
+		rq->head = t->next;
+	if (rq->tail == t)
+		rq->tail = prev;
+	t->queued = false;
+	rq->queued--;
+	return t;
+}
+
+/* A thread from the longest other queue. Own queue locked: others are only tried. */
+static struct thread *steal(struct cpu *self)
+{
+	unsigned me = self->arch.index;
+	struct thread *t = NULL;
+	struct cpu *victim = NULL;
+
+	for (unsigned i = 0; i < cpu_count; i++)
+		if (i != me && cpus[i].rq.queued &&
+			(!victim || cpus[i].rq.queued > victim->rq.queued))
+			victim = &cpus[i];
+	if (!victim || !spin_try(&victim->rq.lock))
+		return NULL;
+	t = dequeue(&victim->rq, me);
+	if (t) {
+		t->hart = me;
+		self->steals++;
+	}
+	spin_unlock(&victim->rq.lock);
+	return t;
+}
+
+/* After a switch, in the thread that was switched to: let go of the one before. */
+static void finish_switch(struct thread *prev)
+{
+	bool dead = prev->state == THREAD_DEAD;
+
+	spin_release(&cpu_this()->rq.lock);
+	preempt_enable_no_check();
+	if (dead)
+		thread_unref(prev);
+}
+
+static void set_idle(struct cpu *cpu, bool idle)
+{
+	uint64_t bit = 1UL << cpu->arch.index;
+
+	if (cpu->rq.is_idle == idle)
+		return;
+	cpu->rq.is_idle = idle;
+	if (idle)
+		__atomic_fetch_or(&idle_mask, bit, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_RELAXED);
+}
+
+static void account(struct thread *prev, struct thread *next)
+{
+	uint64_t now = time_now_ns();
+
+	prev->run_ns += now - prev->run_since_ns;
+	next->run_since_ns = now;
+	next->switches++;
+}
+
+/* Switch to another thread if there is one. Queue locked, interrupts off; releases the queue. */
+static void switch_away(struct cpu *cpu, bool requeue)
+{
+	struct run_queue *rq = &cpu->rq;
+	struct thread *prev = rq->current, *next;
+
+	cpu->arch.resched = 0;
+	if (requeue && prev != rq->idle)
+		enqueue(rq, prev);
+	next = dequeue(rq, cpu->arch.index);
+	if (!next)
+		next = steal(cpu);
+	if (!next)
+		next = rq->idle;
+	timer_set_slice(rq->queued ? time_now_ns() + SLICE_NS : UINT64_MAX);
+	if (next == prev) {
+		finish_switch(prev);
+		return;
+	}
+	rq->current = next;
+	set_idle(cpu, next == rq->idle);
+	cpu->switches++;
+	account(prev, next);
+	next->before = prev;
+	pmap_activate(next->pmap);
+	prev = (struct thread *)arch_switch(&prev->arch, &next->arch);
+	finish_switch(prev);
+}
+
+/* The running thread's queue, locked, interrupts off; *flags for irq_restore(). */
+static struct cpu *lock_self(uint64_t *flags)
+{
+	struct cpu *cpu;
+
+	*flags = irq_save();
+	cpu = cpu_this();
+	spin_lock(&cpu->rq.lock);
+	return cpu;
+}
+
+void sched_block(void)
+{
+	uint64_t flags;
+	struct cpu *cpu;
+
+	assert_may_sleep();
+	cpu = lock_self(&flags);
+	if (thread_current()->state == THREAD_SLEEPING)
+		switch_away(cpu, false);
+	else
+		finish_switch(thread_current()); /* woken meanwhile */
+	irq_restore(flags);
+}
+
+void thread_yield(void)
+{
+	uint64_t flags;
+	struct cpu *cpu = lock_self(&flags);
+
+	switch_away(cpu, true);
+	irq_restore(flags);
+}
+
+_Noreturn void sched_exit(void)
+{
+	uint64_t flags;
+	struct cpu *cpu = lock_self(&flags);
+
+	thread_current()->state = THREAD_DEAD;
+	switch_away(cpu, false);
+	panic("a dead thread runs");
+}
+
+/* Give way; interrupts off at entry and exit, preemption on. */
+static void preempt(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	spin_lock(&cpu->rq.lock);
+	switch_away(cpu, true);
+}
+
+void preempt_check(void)
+{
+	if (!irq_enabled() || arch_cpu()->preempt_off)
+		return;
+	irq_disable();
+	if (arch_cpu()->resched)
+		preempt();
+	irq_enable();
+}
+
+void trap_preempt(void)
+{
+	preempt();
+}
+
+/* Where every thread begins, switched to for the first time. */
+void sched_thread_begin(void *thread)
+{
+	struct thread *self = thread;
+
+	finish_switch(self->before);
+	irq_enable();
+	self->entry(self->arg);
+	thread_exit();
+}
+
+/* Something was queued on a hart: see that it looks. Its queue is locked. */
+static void kick(struct cpu *cpu)
+{
+	if (cpu == cpu_this()) {
+		if (cpu->rq.is_idle)
+			cpu->arch.resched = 1;
+		else
+			timer_set_slice_first(time_now_ns() + SLICE_NS);
+	} else if (cpu->rq.is_idle || cpu->rq.queued == 1) {
+		firmware_send_ipi(1UL << cpu->arch.index);
+	}
+}
+
+static void enqueue_on(struct cpu *cpu, struct thread *t)
+{
+	enqueue(&cpu->rq, t);
+	kick(cpu);
+}
+
+/* An idle hart that the thread may run on, or -1. */
+static int find_idle(const struct thread *t)
+{
+	uint64_t mask = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED) & t->affinity;
+
+	for (unsigned i = 0; mask; i++, mask >>= 1)
+		if (mask & 1)
+			return (int)i;
+	return -1;
+}
+
+/* Lock the queue of the hart that t belongs to. */
+static struct cpu *lock_thread(struct thread *t, uint64_t *flags)
+{
+	for (;;) {
+		struct cpu *cpu = &cpus[__atomic_load_n(&t->hart, __ATOMIC_RELAXED)];
+
+		*flags = spin_lock_irqsave(&cpu->rq.lock);
+		if (cpu->arch.index == t->hart)
+			return cpu;
+		spin_unlock_irqrestore(&cpu->rq.lock, *flags);
+	}
+}
+
+/* t is runnable and in no queue; cpu's queue is locked and t's. Queues t, unlocks. */
+static void place_woken(struct cpu *cpu, struct thread *t, uint64_t flags)
+{
+	int idle = cpu->rq.is_idle ? -1 : find_idle(t);
+
+	if (idle >= 0) {
+		t->hart = (uint32_t)idle;
+		spin_release(&cpu->rq.lock);
+		preempt_enable_no_check();
+		cpu = &cpus[idle];
+		spin_lock(&cpu->rq.lock);
+	}
+	enqueue_on(cpu, t);
+	spin_unlock_irqrestore(&cpu->rq.lock, flags);
+}
+
+void thread_wakeup(struct thread *t)
+{
+	uint64_t flags;
+	struct cpu *cpu;
+
+	fence_full();
+	if (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_SLEEPING)
+		return;
+	cpu = lock_thread(t, &flags);
+	if (t->state == THREAD_SLEEPING) {
+		t->state = THREAD_RUNNABLE;
+		if (!t->queued && cpu->rq.current != t) {
+			place_woken(cpu, t, flags);
+			return;
+		}
+	}
+	spin_unlock_irqrestore(&cpu->rq.lock, flags);
+}
+
+static bool ends_sleep(enum sleep_kind kind, uint32_t work)
+{
+	if (work & THREAD_WORK_KILL)
+		return kind != SLEEP_FOREVER;
+	return (work & THREAD_WORK_SIGNAL) && kind == SLEEP_INTERRUPTIBLE;
+}
+
+void thread_notify(struct thread *t, uint32_t work)
+{
+	uint64_t flags;
+	struct cpu *cpu;
+
+	__atomic_fetch_or(&t->arch.work, work, __ATOMIC_SEQ_CST);
+	cpu = lock_thread(t, &flags);
+	if (cpu->rq.current == t && cpu != cpu_this())
+		firmware_send_ipi(1UL << cpu->arch.index);
+	if (t->state == THREAD_SLEEPING && ends_sleep(t->sleep, work)) {
+		t->state = THREAD_RUNNABLE;
+		if (!t->queued && cpu->rq.current != t) {
+			place_woken(cpu, t, flags);
+			return;
+		}
+	}
+	spin_unlock_irqrestore(&cpu->rq.lock, flags);
+}
+
+bool thread_interrupted(enum sleep_kind kind)
+{
+	return ends_sleep(kind, __atomic_load_n(&thread_current()->arch.work, __ATOMIC_RELAXED));
+}
+
+static unsigned load_of(const struct cpu *cpu)
+{
+	return cpu->rq.queued + !cpu->rq.is_idle;
+}
+
+void thread_start(struct thread *t)
+{
+	unsigned best = MAX_HARTS;
+	uint64_t flags;
+
+	for (unsigned i = 0; i < cpu_count; i++)
+		if ((t->affinity & cpu_online_mask) >> i & 1)
+			if (best == MAX_HARTS || load_of(&cpus[i]) < load_of(&cpus[best]))
+				best = i;
+	ASSERT(best < MAX_HARTS);
+	thread_ref(t);
+	flags = spin_lock_irqsave(&cpus[best].rq.lock);
+	t->hart = best;
+	t->state = THREAD_RUNNABLE;
+	enqueue_on(&cpus[best], t);
+	spin_unlock_irqrestore(&cpus[best].rq.lock, flags);
+}
+
+void thread_set_pmap(struct pmap *pmap)
+{
+	uint64_t flags = irq_save();
+
+	thread_current()->pmap = pmap;
+	pmap_activate(pmap);
+	irq_restore(flags);
+}
+
+uint64_t thread_run_ns(struct thread *t)
+{
+	uint64_t flags, ns;
+	struct cpu *cpu = lock_thread(t, &flags);
+
+	ns = t->run_ns;
+	if (cpu->rq.current == t)
+		ns += time_now_ns() - t->run_since_ns;
+	spin_unlock_irqrestore(&cpu->rq.lock, flags);
+	return ns;
+}
+
+void sched_slice_end(void)
+{
+	uint64_t idle = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED);
+
+	arch_cpu()->resched = 1;
+	if (idle && cpu_this()->rq.queued)
+		firmware_send_ipi(idle & -idle);
+}
+
+void sched_ipi(void)
+{
+	struct run_queue *rq = &cpu_this()->rq;
+
+	if (!rq->is_idle && rq->queued)
+		timer_set_slice_first(time_now_ns() + SLICE_NS);
+}
+
+void sched_init_hart(struct thread *idle)
+{
+	struct cpu *cpu = cpu_this();
+
+	spin_init(&cpu->rq.lock, "run queue", RANK_RUN_QUEUE);
+	idle->state = THREAD_RUNNABLE;
+	idle->hart = cpu->arch.index;
+	idle->affinity = 1UL << cpu->arch.index;
+	cpu->rq.idle = cpu->rq.current = idle;
+	cpu->arch.thread = &idle->arch;
+	__atomic_fetch_or(&cpu_online_mask, idle->affinity, __ATOMIC_SEQ_CST);
+}
+
+_Noreturn void sched_idle(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	irq_disable();
+	spin_lock(&cpu->rq.lock);
+	set_idle(cpu, true);
+	for (;;) {
+		switch_away(cpu, false);
+		fence_full();
+		if (!cpu->rq.queued)
+			cpu_wait();
+		irq_enable();
+		irq_disable();
+		spin_lock(&cpu->rq.lock);
+	}
+}

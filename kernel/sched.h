@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Between sched.c, thread.c and main.c.
+ */
+#pragma once
+
+#include <kernel/thread.h>
+
+#define KSTACK_ORDER 2
+
+/* The top of a mapped kernel stack, or 0. */
+vaddr_t kstack_alloc(void);
+/* A zeroed thread without a stack, or NULL. */
+struct thread *thread_alloc(const char *name);
+void thread_init(void);
+
+/* Switch out until the state is RUNNABLE again; at once if it is. */
+void sched_block(void);
+/* Switch out for good. */
+_Noreturn void sched_exit(void);
+/* arch_thread_init()'s entry of every thread. */
+void sched_thread_begin(void *thread);
+
+/* The running code becomes the hart's idle thread; the hart takes threads from now on. */
+void sched_init_hart(struct thread *idle);
+/* The life of an idle thread. */
+_Noreturn void sched_idle(void);
+/* The timer says that the running thread's slice is over; an IPI says that something was queued. */
+void sched_slice_end(void);
+void sched_ipi(void);

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads: making them, ending them, blocking with a limit.
+ *
+ * A kernel stack is a slot of the stack region, mapped once and kept: a dead thread's stack goes to
+ * a list, from which the next thread takes it. So no thread's end unmaps anything, and the guard
+ * pages cost address space only.
+ */
+#include <arch/pmap.h>
+#include <kernel/cpu.h>
+#include <kernel/frames.h>
+#include <kernel/kmem.h>
+#include <kernel/panic.h>
+#include <kernel/thread.h>
+#include <kernel/time.h>
+#include <errno.h>
+#include <string.h>
+
+#include "sched.h"
+
+/* A stack that is free has the next one in its top word. */
+static struct spinlock stacks_lock = SPINLOCK_INIT("kernel stacks", RANK_KSTACK);
+static vaddr_t free_stacks;   /* [stacks_lock] stack tops */
+static unsigned stacks_begun; /* [stacks_lock] slots mapped so far */
+
+static vaddr_t *stack_link(vaddr_t top)
+{
+	return (vaddr_t *)top - 1;
+}
+
+/* Map the next slot. Stacks locked. */
+static vaddr_t stack_new(void)
+{
+	vaddr_t bottom = KSTACK_BASE + stacks_begun * KSTACK_SLOT + KSTACK_BYTES;
+	paddr_t pa;
+
+	if (stacks_begun == KSTACK_SLOTS)
+		return 0;
+	pa = frame_alloc(KSTACK_ORDER);
+	if (!pa)
+		return 0;
+	if (pmap_kernel_map(bottom, pa, KSTACK_BYTES)) {
+		frame_free(pa, KSTACK_ORDER);
+		return 0;
+	}
+	stacks_begun++;
+	return bottom + KSTACK_BYTES;
+}
+
+vaddr_t kstack_alloc(void)
+{
+	uint64_t flags = spin_lock_irqsave(&stacks_lock);
+	vaddr_t top = free_stacks;
+
+	if (top)
+		free_stacks = *stack_link(top);
+	else
+		top = stack_new();
+	spin_unlock_irqrestore(&stacks_lock, flags);
+	return top;
+}
+
+static void kstack_free(vaddr_t top)
+{
+	uint64_t flags = spin_lock_irqsave(&stacks_lock);
+
+	*stack_link(top) = free_stacks;
+	free_stacks = top;
+	spin_unlock_irqrestore(&stacks_lock, flags);
+}
+
+static struct kmem_cache thread_cache;
+
+void thread_init(void)
+{
+	kmem_cache_init(&thread_cache, "thread", sizeof(struct thread));
+}
+
+struct thread *thread_alloc(const char *name)
+{
+	struct thread *t = kmem_cache_zalloc(&thread_cache);
+
+	if (!t)
+		return NULL;
+	strncpy(t->name, name, sizeof(t->name) - 1);
+	t->refs = 1;
+	t->affinity = UINT64_MAX;
+	waitq_init(&t->exited);
+	return t;
+}
+
+int thread_create(const char *name, void (*entry)(void *), void *arg, struct thread **out)
+{
+	struct thread *t = thread_alloc(name);
+	vaddr_t top;
+
+	if (!t)
+		return -ENOMEM;
+	top = kstack_alloc();
+	if (!top) {
+		kmem_cache_free(&thread_cache, t);
+		return -ENOMEM;
+	}
+	t->entry = entry;
+	t->arg = arg;
+	arch_thread_init(&t->arch, top, sched_thread_begin, t);
+	*out = t;
+	return 0;
+}
+
+int thread_spawn(const char *name, void (*entry)(void *), void *arg)
+{
+	struct thread *t;
+	int err = thread_create(name, entry, arg, &t);
+
+	if (err)
+		return err;
+	thread_start(t);
+	thread_unref(t);
+	return 0;
+}
+
+void thread_ref(struct thread *t)
+{
+	__atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);
+}
+
+void thread_unref(struct thread *t)
+{
+	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	kstack_free(t->arch.stack_top);
+	kfree(t->arch.fpu);
+	kmem_cache_free(&thread_cache, t);
+}
+
+_Noreturn void thread_exit(void)
+{
+	struct thread *self = thread_current();
+
+	DEBUG_ASSERT(self->mutex_depth == 0);
+	__atomic_store_n(&self->exiting, true, __ATOMIC_RELEASE);
+	waitq_wake_all(&self->exited);
+	sched_exit();
+}
+
+void thread_join(struct thread *t)
+{
+	wait_event(&t->exited, __atomic_load_n(&t->exiting, __ATOMIC_ACQUIRE));
+}
+
+/* A deadline for thread_block(). */
+struct wakeup {
+	struct timer timer;
+	struct thread *thread;
+	bool fired;
+};
+
+static void wakeup_fire(struct timer *timer)
+{
+	struct wakeup *w = (struct wakeup *)timer;
+
+	__atomic_store_n(&w->fired, true, __ATOMIC_RELEASE);
+	thread_wakeup(w->thread);
+}
+
+static int block_until(uint64_t deadline_ns)
+{
+	struct wakeup w = {.timer.fn = wakeup_fire, .thread = thread_current()};
+
+	timer_set(&w.timer, deadline_ns);
+	sched_block();
+	timer_cancel_wait(&w.timer);
+	return w.fired ? -ETIMEDOUT : 0;
+}
+
+int thread_block(enum sleep_kind kind, uint64_t deadline_ns)
+{
+	struct thread *self = thread_current();
+	int err = 0;
+
+	self->sleep = kind;
+	fence_full();
+	if (thread_interrupted(kind)) {
+		self->state = THREAD_RUNNABLE;
+		return -EINTR;
+	}
+	if (deadline_ns == NO_DEADLINE)
+		sched_block();
+	else
+		err = block_until(deadline_ns);
+	return thread_interrupted(kind) ? -EINTR : err;
+}
+
+int thread_sleep_until(uint64_t deadline_ns, enum sleep_kind kind)
+{
+	struct waitq never = WAITQ_INIT;
+	int err;
+
+	do
+		err = wait_event_how(&never, false, kind, deadline_ns);
+	while (!err);
+	return err == -ETIMEDOUT ? 0 : err;
+}

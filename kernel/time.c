@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Clocks, and the timers of each hart in a pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986):
+ * inserting is a comparison, removing the first is logarithmic on average, and a timer in the
+ * middle comes out by its links.
+ *
+ * The hardware is programmed only for something earlier than what it is set to. A slice or a timer
+ * that is called off leaves it armed; the interrupt then finds nothing due and arms it anew. Two
+ * threads that hand each other the hart thousands of times a slice so pay for the timer once.
+ */
+#include <arch/firmware.h>
+#include <kernel/cpu.h>
+#include <kernel/panic.h>
+#include <kernel/time.h>
+
+#include "sched.h"
+
+static uint64_t clock_hz;
+static uint64_t realtime_offset_ns; /* [a] */
+uint64_t time_ns_per_tick;
+
+void time_init(uint64_t hz)
+{
+	clock_hz = hz;
+	time_ns_per_tick = NS_PER_SEC % hz ? 0 : NS_PER_SEC / hz;
+}
+
+uint64_t time_scale(uint64_t ticks)
+{
+	return ticks / clock_hz * NS_PER_SEC + ticks % clock_hz * NS_PER_SEC / clock_hz;
+}
+
+uint64_t time_to_ticks(uint64_t ns)
+{
+	if (ns == UINT64_MAX)
+		return ns;
+	if (time_ns_per_tick)
+		return ns / time_ns_per_tick + (ns % time_ns_per_tick != 0);
+	return ns / NS_PER_SEC * clock_hz + (ns % NS_PER_SEC * clock_hz) / NS_PER_SEC + 1;
+}
+
+uint64_t time_realtime_ns(void)
+{
+	return time_now_ns() + __atomic_load_n(&realtime_offset_ns, __ATOMIC_RELAXED);
+}
+
+void time_set_realtime_ns(uint64_t ns)
+{
+	__atomic_store_n(&realtime_offset_ns, ns - time_now_ns(), __ATOMIC_RELAXED);
+}
+
+/* Two heaps become one. */
+static struct timer *meld(struct timer *a, struct timer *b)
+{
+	struct timer *first, *other;
+
+	if (!a || !b)
+		return a ? a : b;
+	first = b->when_ns < a->when_ns ? b : a;
+	other = first == a ? b : a;
+	other->prev = first;
+	other->next = first->child;
+	if (other->next)
+		other->next->prev = other;
+	first->child = other;
+	first->next = first->prev = NULL;
+	return first;
+}
+
+/* The siblings from `list` on become one heap: in pairs from the left, then all from the right. */
+static struct timer *meld_list(struct timer *list)
+{
+	struct timer *pairs = NULL, *all = NULL;
+
+	while (list) {
+		struct timer *a = list, *b = list->next, *pair;
+
+		list = b ? b->next : NULL;
+		a->next = a->prev = NULL;
+		if (b)
+			b->next = b->prev = NULL;
+		pair = meld(a, b);
+		pair->next = pairs;
+		pairs = pair;
+	}
+	while (pairs) {
+		struct timer *next = pairs->next;
+
+		pairs->next = NULL;
+		all = meld(all, pairs);
+		pairs = next;
+	}
+	return all;
+}
+
+static void heap_remove(struct timer_queue *tq, struct timer *timer)
+{
+	struct timer *rest = meld_list(timer->child);
+
+	if (timer == tq->first) {
+		tq->first = rest;
+	} else {
+		if (timer->prev->child == timer)
+			timer->prev->child = timer->next;
+		else
+			timer->prev->next = timer->next;
+		if (timer->next)
+			timer->next->prev = timer->prev;
+		tq->first = meld(tq->first, rest);
+	}
+	timer->set = false;
+}
+
+static void arm(struct timer_queue *tq, uint64_t when_ns)
+{
+	if (when_ns >= tq->armed_ns)
+		return;
+	tq->armed_ns = when_ns;
+	firmware_timer_set(time_to_ticks(when_ns));
+}
+
+/* The queue that the timer is in, locked; NULL: it is in none. */
+static struct timer_queue *lock_queue(struct timer *timer, uint64_t *flags)
+{
+	struct timer_queue *tq;
+
+	if (!__atomic_load_n(&timer->set, __ATOMIC_ACQUIRE))
+		return NULL;
+	tq = &cpus[timer->hart].timers;
+	*flags = spin_lock_irqsave(&tq->lock);
+	if (timer->set)
+		return tq;
+	spin_unlock_irqrestore(&tq->lock, *flags);
+	return NULL;
+}
+
+bool timer_cancel(struct timer *timer)
+{
+	uint64_t flags;
+	struct timer_queue *tq = lock_queue(timer, &flags);
+
+	if (!tq)
+		return false;
+	heap_remove(tq, timer);
+	spin_unlock_irqrestore(&tq->lock, flags);
+	return true;
+}
+
+void timer_cancel_wait(struct timer *timer)
+{
+	if (timer_cancel(timer))
+		return;
+	for (unsigned i = 0; i < cpu_count; i++)
+		while (__atomic_load_n(&cpus[i].timers.running, __ATOMIC_ACQUIRE) == timer)
+			cpu_relax();
+}
+
+void timer_set(struct timer *timer, uint64_t when_ns)
+{
+	struct timer_queue *tq;
+	uint64_t flags;
+
+	timer_cancel(timer);
+	flags = irq_save();
+	tq = &cpu_this()->timers;
+	spin_lock(&tq->lock);
+	timer->when_ns = when_ns;
+	timer->hart = arch_cpu()->index;
+	timer->child = timer->next = timer->prev = NULL;
+	timer->set = true;
+	tq->first = meld(tq->first, timer);
+	arm(tq, when_ns);
+	spin_unlock_irqrestore(&tq->lock, flags);
+}
+
+/* Call what is due. Queue locked; dropped around each call. */
+static void run_due(struct timer_queue *tq, uint64_t now)
+{
+	while (tq->first && tq->first->when_ns <= now) {
+		struct timer *timer = tq->first;
+
+		heap_remove(tq, timer);
+		__atomic_store_n(&tq->running, timer, __ATOMIC_RELAXED);
+		spin_unlock(&tq->lock);
+		timer->fn(timer);
+		spin_lock(&tq->lock);
+		__atomic_store_n(&tq->running, NULL, __ATOMIC_RELEASE);
+	}
+}
+
+void timer_interrupt(void)
+{
+	struct timer_queue *tq = &cpu_this()->timers;
+	uint64_t now = time_now_ns();
+	bool slice_over;
+
+	spin_lock(&tq->lock);
+	run_due(tq, now);
+	slice_over = tq->slice_ns <= now;
+	if (slice_over)
+		tq->slice_ns = UINT64_MAX;
+	tq->armed_ns = UINT64_MAX;
+	if (tq->first)
+		arm(tq, tq->first->when_ns);
+	arm(tq, tq->slice_ns);
+	if (tq->armed_ns == UINT64_MAX)
+		firmware_timer_set(UINT64_MAX);
+	spin_unlock(&tq->lock);
+	if (slice_over)
+		sched_slice_end();
+}
+
+/* The slice belongs to this hart alone, like the hardware; interrupts are off. */
+void timer_set_slice(uint64_t when_ns)
+{
+	struct timer_queue *tq = &cpu_this()->timers;
+
+	tq->slice_ns = when_ns;
+	arm(tq, when_ns);
+}
+
+void timer_set_slice_first(uint64_t when_ns)
+{
+	if (cpu_this()->timers.slice_ns == UINT64_MAX)
+		timer_set_slice(when_ns);
+}
+
+void timer_init_hart(void)
+{
+	struct timer_queue *tq = &cpu_this()->timers;
+
+	*tq = (struct timer_queue){.armed_ns = UINT64_MAX, .slice_ns = UINT64_MAX};
+	spin_init(&tq->lock, "timers", RANK_TIMER);
+	firmware_timer_set(UINT64_MAX);
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Wait queues, and channels hashed onto a table of them.
+ *
+ * A wake-up takes the waiter out of the queue under the queue's lock, and makes its thread runnable
+ * before it drops that lock: the waiter lives on the thread's stack, and the thread takes the same
+ * lock in waitq_finish() before it goes on.
+ */
+#include <kernel/thread.h>
+#include <errno.h>
+#include <string.h>
+
+#define CHANNELS 64
+static struct waitq channels[CHANNELS] = {[0 ... CHANNELS - 1] = WAITQ_INIT};
+
+void waitq_init(struct waitq *wq)
+{
+	*wq = (struct waitq)WAITQ_INIT;
+}
+
+static void enqueue(struct waitq *wq, struct waiter *w)
+{
+	w->queue = wq;
+	w->next = NULL;
+	w->prev = wq->tail;
+	if (wq->tail)
+		wq->tail->next = w;
+	else
+		wq->head = w;
+	wq->tail = w;
+}
+
+static void dequeue(struct waitq *wq, struct waiter *w)
+{
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		wq->head = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	else
+		wq->tail = w->prev;
+	__atomic_store_n(&w->queue, NULL, __ATOMIC_RELEASE);
+}
+
+void waitq_prepare(struct waitq *wq, struct waiter *w)
+{
+	uint64_t flags = spin_lock_irqsave(&wq->lock);
+
+	w->thread = thread_current();
+	if (!w->queue)
+		enqueue(wq, w);
+	w->thread->state = THREAD_SLEEPING;
+	spin_unlock_irqrestore(&wq->lock, flags);
+	fence_full();
+}
+
+void waitq_finish(struct waitq *wq, struct waiter *w)
+{
+	uint64_t flags = spin_lock_irqsave(&wq->lock);
+
+	if (w->queue)
+		dequeue(wq, w);
+	thread_current()->state = THREAD_RUNNABLE;
+	spin_unlock_irqrestore(&wq->lock, flags);
+}
+
+static void wake(struct waitq *wq, struct waiter *w)
+{
+	struct thread *t = w->thread;
+
+	dequeue(wq, w);
+	thread_wakeup(t);
+}
+
+/* The fence pairs with that of waitq_prepare(): see the head of thread.h. */
+static bool is_empty(struct waitq *wq)
+{
+	fence_full();
+	return !__atomic_load_n(&wq->head, __ATOMIC_RELAXED);
+}
+
+void waitq_wake_all(struct waitq *wq)
+{
+	uint64_t flags;
+
+	if (is_empty(wq))
+		return;
+	flags = spin_lock_irqsave(&wq->lock);
+	while (wq->head)
+		wake(wq, wq->head);
+	spin_unlock_irqrestore(&wq->lock, flags);
+}
+
+void waitq_wake_one(struct waitq *wq)
+{
+	uint64_t flags;
+
+	if (is_empty(wq))
+		return;
+	flags = spin_lock_irqsave(&wq->lock);
+	if (wq->head)
+		wake(wq, wq->head);
+	spin_unlock_irqrestore(&wq->lock, flags);
+}
+
+static int sleep_once(struct waitq *wq, struct waiter *w, struct spinlock *lock,
+	enum sleep_kind kind, uint64_t deadline_ns)
+{
+	int err;
+
+	waitq_prepare(wq, w);
+	spin_unlock(lock);
+	err = thread_block(kind, deadline_ns);
+	waitq_finish(wq, w);
+	spin_lock(lock);
+	return err;
+}
+
+int waitq_sleep(struct waitq *wq, struct spinlock *lock, enum sleep_kind kind, uint64_t deadline_ns)
+{
+	struct waiter w = {0};
+
+	return sleep_once(wq, &w, lock, kind, deadline_ns);
+}
+
+/* Fibonacci hashing: the top bits of the product. */
+static struct waitq *channel(const void *chan)
+{
+	return &channels[(uint64_t)chan * 0x9e3779b97f4a7c15UL >> 58];
+}
+
+int thread_sleep_on(
+	const void *chan, struct spinlock *lock, enum sleep_kind kind, uint64_t deadline_ns)
+{
+	struct waiter w = {.chan = chan};
+
+	return sleep_once(channel(chan), &w, lock, kind, deadline_ns);
+}
+
+void thread_wake_on(const void *chan)
+{
+	struct waitq *wq = channel(chan);
+	struct waiter *next;
+	uint64_t flags;
+
+	if (is_empty(wq))
+		return;
+	flags = spin_lock_irqsave(&wq->lock);
+	for (struct waiter *w = wq->head; w; w = next) {
+		next = w->next;
+		if (w->chan == chan)
+			wake(wq, w);
+	}
+	spin_unlock_irqrestore(&wq->lock, flags);
+}
