@@ -3,9 +3,10 @@
  * Translation tables of user spaces. pmap.h has the contract, tlb.c the other half: what harts
  * remember.
  *
- * Tables below the root are made on demand. They go when a removal covers all that they could map,
- * or with the space: a table has no count of its entries, so that entering and removing a page
- * touch one word each. A space that maps and unmaps in one place so keeps its tables.
+ * Tables below the root are made on demand. A table has no count of its entries, so that entering
+ * and removing a page touch one word each; it is looked through, and goes when it is empty, when a
+ * removal reaches its end, and else stays until the space goes. A space that maps and unmaps small
+ * things in one place so keeps its tables.
  *
  * A table that goes is first cut out of its parent and freed by tlb_flush(), when no hart can walk
  * it any more. Until then it is in the batch's list, linked by its first word; that is a page
@@ -98,14 +99,10 @@ static pte_t rights_bits(unsigned rights)
 	return bits;
 }
 
-/*
- * This hart sees the entry from now on. An invalid entry may be remembered (Privileged
- * Architecture, section 4.2.1), in a space that this hart is in.
- */
-static void fence_entered(const struct pmap *pmap, vaddr_t va)
+static void fence_page(const struct pmap *pmap, vaddr_t va)
 {
 	if (arch_cpu()->pmap == pmap)
-		__asm__ volatile("sfence.vma %0, %1" ::"r"(va), "r"(pmap->id) : "memory");
+		__asm__ volatile("sfence.vma %0, %1" ::"r"(va), "r"((uint64_t)pmap->id) : "memory");
 }
 
 static bool table_is_empty(const pte_t *table)
@@ -134,13 +131,20 @@ static int give_up_table(struct pmap *pmap, vaddr_t va, pte_t *entry)
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 {
 	pte_t *entry = entry_make(pmap, va, order == PMAP_ORDER_LARGE ? 1 : 0);
+	pte_t old;
 
 	if (!entry)
 		return -ENOMEM;
 	if (pte_is_table(*entry) && give_up_table(pmap, va, entry))
-		return -ENOMEM;
+		return -EEXIST;
+	old = *entry;
+	if ((old & PTE_V) && pte_pa(old) != pa)
+		return -EEXIST;
 	pte_set(entry, pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A));
-	fence_entered(pmap, va);
+	if (old & PTE_V)
+		fence_page(pmap, va);
+	if (rights & PMAP_EXEC)
+		pmap_sync_code(pmap);
 	return 0;
 }
 
@@ -155,10 +159,8 @@ int pmap_enter_run(
 	for (unsigned i = 0; i < n; i++)
 		if (frames[i] && !(entry[i] & PTE_V))
 			pte_set(&entry[i], pte_make(frames[i], bits));
-	if (n > 1 && arch_cpu()->pmap == pmap)
-		__asm__ volatile("sfence.vma zero, %0" ::"r"(pmap->id) : "memory");
-	else
-		fence_entered(pmap, va);
+	if (rights & PMAP_EXEC)
+		pmap_sync_code(pmap);
 	return 0;
 }
 
@@ -181,104 +183,113 @@ static void batch_free_table(struct tlb_batch *batch, paddr_t table)
 	batch->free_tables = table;
 }
 
-static void remove_leaf(pte_t *entry, vaddr_t va, unsigned level, struct tlb_batch *batch)
+/* A walk that changes entries of [va, end), at most `left` of them. */
+struct sweep {
+	struct pmap *pmap;
+	struct tlb_batch *batch;
+	vaddr_t va, end;
+	unsigned left;
+	pte_t keep; /* protect: the rights that may stay */
+};
+
+/* Each returns whether it changed the entry. */
+typedef bool (*sweep_fn)(struct sweep *sweep, pte_t *entry, unsigned level);
+
+static bool remove_leaf(struct sweep *sweep, pte_t *entry, unsigned level)
 {
+	vaddr_t va = sweep->va & -LEVEL_BYTES(level);
+
+	if (!*entry)
+		return false;
 	pte_set(entry, 0);
-	batch_add(batch, va, va + LEVEL_BYTES(level));
+	batch_add(sweep->batch, va, va + LEVEL_BYTES(level));
+	return true;
 }
 
-static void remove_pages(pte_t *table, vaddr_t start, vaddr_t end, struct tlb_batch *batch)
+/* The hardware may set A or D meanwhile: D goes with W, and a lost A is a lost hint. */
+static bool reduce_leaf(struct sweep *sweep, pte_t *entry, unsigned level)
 {
-	for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
-		pte_t *entry = &table[SLOT(va, 0)];
+	vaddr_t va = sweep->va & -LEVEL_BYTES(level);
 
-		if (*entry)
-			remove_leaf(entry, va, 0, batch);
-	}
+	if (!(*entry & PTE_RIGHTS & ~sweep->keep))
+		return false;
+	__atomic_fetch_and(entry, sweep->keep | ~PTE_RIGHTS, __ATOMIC_RELAXED);
+	batch_add(sweep->batch, va, va + LEVEL_BYTES(level));
+	return true;
 }
 
-static vaddr_t range_end(vaddr_t va, vaddr_t end, unsigned level)
+static vaddr_t boundary(vaddr_t va, vaddr_t end, unsigned level)
 {
 	vaddr_t next = (va & -LEVEL_BYTES(level)) + LEVEL_BYTES(level);
 
 	return next < end ? next : end;
 }
 
-/* All of [start, end) that lies below one level-1 entry. */
-static void remove_large(
-	struct pmap *pmap, pte_t *entry, vaddr_t start, vaddr_t end, struct tlb_batch *batch)
+static void sweep_pages(struct sweep *sweep, pte_t *table, sweep_fn fn)
 {
-	pte_t pte = *entry;
+	vaddr_t stop = boundary(sweep->va, sweep->end, 1);
 
-	if (!pte_is_table(pte)) {
-		if (pte)
-			remove_leaf(entry, start & -LEVEL_BYTES(1), 1, batch);
-		return;
-	}
-	remove_pages(pte_table(pte), start, end, batch);
-	if (end - start == LEVEL_BYTES(1)) {
-		pte_set(entry, 0);
-		batch_add(batch, start, end);
-		batch_free_table(batch, pte_pa(pte));
-		pmap->tables--;
+	for (; sweep->va < stop; sweep->va += PAGE_SIZE) {
+		if (!sweep->left)
+			return;
+		if (fn(sweep, &table[SLOT(sweep->va, 0)], 0))
+			sweep->left--;
 	}
 }
 
-void pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, struct tlb_batch *batch)
+/* The sweep has come to the end of a table: if nothing is left in it, it goes. */
+static void drop_if_empty(struct sweep *sweep, pte_t *entry)
 {
-	vaddr_t next;
+	paddr_t table = pte_pa(*entry);
 
-	for (vaddr_t va = start; va < end; va = next) {
-		pte_t root = pmap->root[SLOT(va, 2)];
-
-		if (!pte_is_table(root)) {
-			next = range_end(va, end, 2);
-			continue;
-		}
-		next = range_end(va, end, 1);
-		remove_large(pmap, &pte_table(root)[SLOT(va, 1)], va, next, batch);
-	}
+	if (!table_is_empty(pte_table(*entry)))
+		return;
+	pte_set(entry, 0);
+	batch_add(sweep->batch, (sweep->va - 1) & -LEVEL_BYTES(1), sweep->va);
+	batch_free_table(sweep->batch, table);
+	sweep->pmap->tables--;
 }
 
-/* The hardware may set A or D meanwhile: D goes with W, and a lost A is a lost hint. */
-static void reduce(pte_t *entry, vaddr_t va, unsigned level, pte_t keep, struct tlb_batch *batch)
+static void sweep_large(struct sweep *sweep, pte_t *entry, sweep_fn fn)
 {
-	if (!(*entry & PTE_RIGHTS & ~keep))
-		return;
-	__atomic_fetch_and(entry, keep | ~PTE_RIGHTS, __ATOMIC_RELAXED);
-	batch_add(batch, va, va + LEVEL_BYTES(level));
-}
-
-static void protect_large(
-	pte_t *entry, vaddr_t start, vaddr_t end, pte_t keep, struct tlb_batch *batch)
-{
-	pte_t *table;
-
-	if (!*entry)
-		return;
 	if (!pte_is_table(*entry)) {
-		reduce(entry, start & -LEVEL_BYTES(1), 1, keep, batch);
+		if (fn(sweep, entry, 1))
+			sweep->left--;
+		sweep->va = boundary(sweep->va, sweep->end, 1);
 		return;
 	}
-	table = pte_table(*entry);
-	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
-		if (table[SLOT(va, 0)])
-			reduce(&table[SLOT(va, 0)], va, 0, keep, batch);
+	sweep_pages(sweep, pte_table(*entry), fn);
+	if (fn == remove_leaf && (sweep->va & (LEVEL_BYTES(1) - 1)) == 0)
+		drop_if_empty(sweep, entry);
 }
 
-void pmap_protect(
-	struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rights, struct tlb_batch *batch)
+static vaddr_t sweep_all(struct sweep *sweep, sweep_fn fn)
 {
-	pte_t keep = rights_bits(rights);
-	vaddr_t next;
+	while (sweep->va < sweep->end && sweep->left) {
+		pte_t root = sweep->pmap->root[SLOT(sweep->va, 2)];
 
-	for (vaddr_t va = start; va < end; va = next) {
-		pte_t root = pmap->root[SLOT(va, 2)];
-
-		next = range_end(va, end, pte_is_table(root) ? 1 : 2);
 		if (pte_is_table(root))
-			protect_large(&pte_table(root)[SLOT(va, 1)], va, next, keep, batch);
+			sweep_large(sweep, &pte_table(root)[SLOT(sweep->va, 1)], fn);
+		else
+			sweep->va = boundary(sweep->va, sweep->end, 2);
 	}
+	return sweep->va;
+}
+
+vaddr_t pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned max_entries,
+	struct tlb_batch *batch)
+{
+	struct sweep sweep = {pmap, batch, start, end, max_entries, 0};
+
+	return sweep_all(&sweep, remove_leaf);
+}
+
+vaddr_t pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rights,
+	unsigned max_entries, struct tlb_batch *batch)
+{
+	struct sweep sweep = {pmap, batch, start, end, max_entries, rights_bits(rights)};
+
+	return sweep_all(&sweep, reduce_leaf);
 }
 
 bool pmap_test_and_clear_used(struct pmap *pmap, vaddr_t va)

@@ -164,7 +164,7 @@ void pmap_sync_code(struct pmap *pmap)
 	uint64_t flags = irq_save();
 	uint64_t others = mark_stale(pmap, &pmap->stale_code);
 
-	__asm__ volatile("fence.i" ::: "memory");
+	arch_sync_icache();
 	irq_restore(flags);
 	if (others)
 		firmware_remote_fence_code(others);
@@ -188,7 +188,7 @@ static void enter_space(struct pmap *pmap, uint64_t self)
 	if (take_bit(&pmap->stale, self) || pmap->id == 0)
 		flush_id(pmap->id);
 	if (take_bit(&pmap->stale_code, self))
-		__asm__ volatile("fence.i" ::: "memory");
+		arch_sync_icache();
 }
 
 void pmap_activate(struct pmap *pmap)

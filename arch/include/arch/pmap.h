@@ -16,7 +16,11 @@
  *
  * An entry only gains rights in place, or loses them; to change its frame remove it, flush the
  * batch, and enter the new one. A gain needs no flush of others: their spurious fault finds the
- * entry good. Entering fences locally, as an invalid entry may be remembered too.
+ * entry good.
+ *
+ * A hart may also remember that an entry was invalid, and fault once more after it was entered.
+ * That is not prevented (a fence at every fault costs more than it saves) but cured: the fault
+ * enters what is there already, and pmap_enter() over a valid entry fences.
  *
  * Accessed and dirty bits: entries are made accessed, and dirty if writable, so that machines that
  * trap on clear bits work as those that set them. Whoever needs to know of first stores maps
@@ -62,9 +66,10 @@ int pmap_init(struct pmap *pmap) __attribute__((warn_unused_result));
 void pmap_fini(struct pmap *pmap);
 
 /*
- * Map 2^order frames from pa at va. The entry is invalid, or maps the same frame: then the rights
- * are replaced by these, which must include the old ones. 0, or -ENOMEM with nothing changed.
- * When a large leaf is asked for, an empty table in its place is given up.
+ * Map 2^order frames from pa at va. Over a valid entry for the same frame the rights become these,
+ * which must include the old ones; for another frame it is -EEXIST. -ENOMEM: no table. In both
+ * cases nothing changed. When a large leaf is asked for, an empty table in its place is given up.
+ * With PMAP_EXEC, what was written to the frame is code for every hart that runs in the space.
  */
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 	__attribute__((warn_unused_result));
@@ -77,12 +82,20 @@ int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsig
 int pmap_enter_run(struct pmap *pmap, vaddr_t va, const paddr_t *frames, unsigned n,
 	unsigned rights) __attribute__((warn_unused_result));
 
-/* Unmap [start, end). A large leaf is removed whole: the caller never cuts one. */
-void pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, struct tlb_batch *batch);
+/*
+ * Unmap what is mapped in [start, end), ascending, but at most max_entries entries. Returns where
+ * to go on, `end` when all is done. Empty tables cost one look. A large leaf counts as one, and is
+ * removed whole: the caller never cuts one.
+ */
+vaddr_t pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned max_entries,
+	struct tlb_batch *batch) __attribute__((warn_unused_result));
 
-/* Take away rights from what is mapped in [start, end): keep only those in rights (not 0). */
-void pmap_protect(
-	struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rights, struct tlb_batch *batch);
+/*
+ * Take away rights from what is mapped in [start, end): keep only those in rights (not 0). Entries
+ * with nothing to lose do not count; the rest as for pmap_remove().
+ */
+vaddr_t pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rights,
+	unsigned max_entries, struct tlb_batch *batch) __attribute__((warn_unused_result));
 
 /* Was the mapping used since the last call (or since it was entered)? Not flushed: a hint. */
 bool pmap_test_and_clear_used(struct pmap *pmap, vaddr_t va);
@@ -104,7 +117,7 @@ void pmap_activate(struct pmap *pmap);
 
 /*
  * After bytes became code behind a mapping of the space: all harts in it synchronize instruction
- * fetch now, others when they enter it. pmap_enter() with PMAP_EXEC does not do this by itself.
+ * fetch now, others when they enter it.
  */
 void pmap_sync_code(struct pmap *pmap);
 

@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include <format.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

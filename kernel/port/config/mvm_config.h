@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The kernel as mm's host: its types, and the hooks that are hot. kernel/port/mm_host.c has the
+ * others.
+ */
+#pragma once
+
+#include <arch/layout.h>
+#include <arch/pmap.h>
+#include <kernel/cpu.h>
+#include <kernel/frames.h>
+#include <kernel/lock.h>
+#include <kernel/time.h>
+
+#define MVMH_MAX_HARTS MAX_HARTS
+
+struct mvmh_pmap {
+	struct pmap pmap;
+};
+
+struct mvmh_tlb {
+	struct tlb_batch batch;
+};
+
+struct mvmh_lock {
+	struct spinlock spin;
+};
+
+#define mvmh_frame_alloc mvmh_frame_alloc
+static inline uint32_t mvmh_frame_alloc(unsigned order)
+{
+	paddr_t pa = frame_alloc(order);
+
+	return pa ? (uint32_t)(pa >> PAGE_SHIFT) : UINT32_MAX;
+}
+
+#define mvmh_frame_free mvmh_frame_free
+static inline void mvmh_frame_free(uint32_t frame, unsigned order)
+{
+	frame_free((paddr_t)frame << PAGE_SHIFT, order);
+}
+
+#define mvmh_window_map mvmh_window_map
+static inline void *mvmh_window_map(uint32_t frame)
+{
+	return phys_to_virt((paddr_t)frame << PAGE_SHIFT);
+}
+
+#define mvmh_window_unmap mvmh_window_unmap
+static inline void mvmh_window_unmap(void *window)
+{
+	(void)window;
+}
+
+#define mvmh_lock mvmh_lock
+static inline void mvmh_lock(struct mvmh_lock *lock)
+{
+	spin_lock(&lock->spin);
+}
+
+#define mvmh_unlock mvmh_unlock
+static inline void mvmh_unlock(struct mvmh_lock *lock)
+{
+	spin_unlock(&lock->spin);
+}
+
+#define mvmh_pmap_enter mvmh_pmap_enter
+static inline __attribute__((warn_unused_result)) int mvmh_pmap_enter(
+	struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights, unsigned order)
+{
+	return pmap_enter(&pmap->pmap, va, (paddr_t)frame << PAGE_SHIFT, rights, order);
+}
+
+#define mvmh_pmap_query mvmh_pmap_query
+static inline bool mvmh_pmap_query(
+	struct mvmh_pmap *pmap, uintptr_t va, uint32_t *frame, unsigned *rights)
+{
+	paddr_t pa;
+
+	if (!pmap_query(&pmap->pmap, va, &pa, rights))
+		return false;
+	*frame = (uint32_t)(pa >> PAGE_SHIFT);
+	return true;
+}
+
+#define mvmh_cpu mvmh_cpu
+static inline unsigned mvmh_cpu(void)
+{
+	return cpu_index();
+}
+
+#define mvmh_now mvmh_now
+static inline uint64_t mvmh_now(void)
+{
+	return time_now_ns();
+}
+
+/* mm_host.c: wake the write-back thread. */
+void writeback_wanted(void);
+#define mvmh_writeback_wanted writeback_wanted
