@@ -15,7 +15,7 @@
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/thread.h>
-#include <format.h>
+#include <kernel/format.h>
 #include <stdarg.h>
 
 #include "log.h"

@@ -6,7 +6,7 @@
  */
 #include <kernel/cpu.h>
 #include <kernel/printk.h>
-#include <format.h>
+#include <kernel/format.h>
 #include <kernel/time.h>
 #include <string.h>
 

@@ -8,6 +8,7 @@
 #include <kernel/printk.h>
 #include <kernel/random.h>
 #include <kernel/thread.h>
+#include <kernel/format.h>
 #include <stdarg.h>
 
 /* --- Sleeping locks -------------------------------------------------------------------------- */

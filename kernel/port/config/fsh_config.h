@@ -126,7 +126,7 @@ static inline void fsh_free(void *memory)
 }
 
 #define fsh_frame_data fsh_frame_data
-static inline void *fsh_frame_data(mvm_frame_t frame)
+static inline void *fsh_frame_data(uint32_t frame)
 {
 	return phys_to_virt((paddr_t)frame << PAGE_SHIFT);
 }

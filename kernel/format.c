@@ -2,7 +2,7 @@
 /*
  * The formatter behind printk() and ksnprintf(): the integer and string part of C11 7.21.6.1.
  */
-#include <format.h>
+#include <kernel/format.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
