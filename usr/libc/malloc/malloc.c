@@ -236,23 +236,23 @@ static void *pop_free(struct span *s)
 	if (b->mark != mark_of(b) || (next && (((uintptr_t)next ^ (uintptr_t)s) & -SPAN_BYTES)))
 		corrupt("a freed block was written to");
 	s->free = next;
-	b->mark = 0;
 	return b;
 }
 
 static void *small_alloc(size_t size)
 {
 	struct span *s = span_for(class_of(size));
-	void *block;
+	struct free_block *block;
 
 	if (!s)
 		return NULL;
 	if (s->free) {
 		block = pop_free(s);
 	} else {
-		block = s->fresh;
+		block = (struct free_block *)s->fresh;
 		s->fresh += s->block_bytes;
 	}
+	block->mark = 0; /* of this life, or left by another class that had the span before */
 	s->used++;
 	if (!s->free && s->fresh == s->end)
 		list_remove(&heap.partial[s->class], s);

@@ -209,15 +209,13 @@ static bool scan_bytes(struct source *s, const struct conversion *c, char *to)
 			*to++ = (char)byte;
 		take(s);
 	}
-	if (to && c->letter != 'c')
+	if (to && c->letter != 'c' && n > 0)
 		*to = 0;
 	return c->letter == 'c' ? n == width : n > 0;
 }
 
 static bool scan_one(struct source *s, const struct conversion *c, void *to)
 {
-	if (!strchr("c[", c->letter))
-		skip_space(s);
 	switch (c->letter) {
 	case 'd':
 	case 'u':
@@ -256,7 +254,7 @@ static int scan(struct source *s, const char *format, va_list args)
 {
 	struct conversion c;
 	int assigned = 0;
-	bool converted = false, stopped = false;
+	bool stopped = false, at_end = false;
 
 	while (*format && !stopped) {
 		void *to = NULL;
@@ -267,6 +265,7 @@ static int scan(struct source *s, const char *format, va_list args)
 				format++;
 			}
 			stopped = !match_literal(s, (unsigned char)*format++);
+			at_end = stopped && peek(s) == EOF;
 			continue;
 		}
 		format = parse(format + 1, &c);
@@ -278,13 +277,15 @@ static int scan(struct source *s, const char *format, va_list args)
 		}
 		if (c.letter == 'p')
 			c.length = 'l';
-		stopped = !scan_one(s, &c, to);
-		converted |= !stopped;
+		if (!strchr("c[", c.letter))
+			skip_space(s);
+		at_end = peek(s) == EOF;
+		stopped = at_end || !scan_one(s, &c, to);
 		assigned += c.assign && !stopped;
 	}
 	if (s->looked && s->stream && s->next != EOF)
 		ungetc(s->next, s->stream);
-	return stopped && !converted && s->looked && s->next == EOF ? EOF : assigned;
+	return at_end && assigned == 0 ? EOF : assigned;
 }
 
 int vfscanf(FILE *restrict stream, const char *restrict format, va_list args)
