@@ -105,6 +105,21 @@ def test_a_header_that_needs_another_does_not_build(copy):
     assert "planted.h" in done.stdout
 
 
+@pytest.mark.parametrize("text, said", [
+    ("int planted;\n", "planted does not begin with mvm_"),
+    ("int mvm_planted(__int128 a, __int128 b);\n"
+     "int mvm_planted(__int128 a, __int128 b)\n{\n\treturn a / b;\n}\n", "needs __divti3"),
+])
+def test_a_symbol_that_would_clash_is_refused(copy, text, said):
+    plant(copy, "mm/planted.c", text)
+    for path in (copy / "mm").glob("*.c"):
+        if path.name != "planted.c":
+            path.unlink()
+    done = build_in(copy, "check_symbols")
+    assert done.returncode != 0
+    assert said in done.stdout
+
+
 @pytest.mark.parametrize("path, header, target", [
     ("arch/riscv/planted.c", "mm/types.h", "mapache_arch"),
     ("kernel/lib/planted.c", "kernel/thread.h", "mapache_lib"),
