@@ -109,4 +109,4 @@ void trapframe_init_user(struct trapframe *tf, vaddr_t pc, vaddr_t sp);
 /* t1 carries the handler to syscall_full_frame() in trap.S. */
 #define ARCH_SYSCALL_FULL_FRAME(stub, name)                                        \
 	__asm__(".pushsection .text." #stub ", \"ax\"\n\t.globl " #stub "\n" #stub \
-		":\n\tla t1, " #name "\n\ttail syscall_full_frame, t0\n\t.popsection")
+		":\n\tla t1, " #name "\n\tjump syscall_full_frame, t0\n\t.popsection")
