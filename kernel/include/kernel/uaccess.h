@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/*
+ * User memory, as system calls see it.
+ *
+ * A pointer that user mode passed is a uaddr_t: a number in a struct of its own, so that nothing
+ * can dereference it, and the functions here are the only ones that look behind it.  They check
+ * the range, take faults as user mode would, and answer -EFAULT; below them is arch/user.h.
+ *
+ * Two ways to copy:
+ *  - copy_in() and copy_out() may sleep in a fault: no spin lock held, and no lock of a file
+ *    system (a fault may need it).
+ *  - struct user_buffer is the caller's side of a long read or write (mm/pagecache.h): its copy
+ *    runs with faults off, under whatever its caller holds, and may be short; its prefault then
+ *    brings the memory in with nothing held.
+ */
+#pragma once
+
+#include <arch/user.h>
+#include <mm/pagecache.h>
+
+typedef struct {
+	vaddr_t addr;
+} uaddr_t;
+
+static inline uaddr_t uaddr(vaddr_t addr)
+{
+	return (uaddr_t){addr};
+}
+
+static inline bool uaddr_is_null(uaddr_t u)
+{
+	return u.addr == 0;
+}
+
+static inline uaddr_t uaddr_add(uaddr_t u, size_t bytes)
+{
+	return (uaddr_t){u.addr + bytes};
+}
+
+/* 0 or -EFAULT, when some of the bytes may have been copied. */
+int copy_in(void *to, uaddr_t from, size_t bytes) __attribute__((warn_unused_result));
+int copy_out(uaddr_t to, const void *from, size_t bytes) __attribute__((warn_unused_result));
+int zero_out(uaddr_t to, size_t bytes) __attribute__((warn_unused_result));
+
+/* The length of the string copied to `to`, -EFAULT, or -ENAMETOOLONG. */
+long copy_in_string(char *to, uaddr_t from, size_t size) __attribute__((warn_unused_result));
+
+/* Whole objects, by their type. */
+#define get_user(object, from) copy_in((object), (from), sizeof *(object))
+#define put_user(to, object)   copy_out((to), (object), sizeof *(object))
+
+/*
+ * A path argument.  Short ones live in the caller's frame.  After success user_path_free() is
+ * owed.  -EFAULT, -ENAMETOOLONG, -ENOMEM.
+ */
+struct user_path {
+	char *text;
+	char *page; /* where text is when it is not short */
+	char small[104];
+};
+
+int user_path_get(struct user_path *path, uaddr_t from) __attribute__((warn_unused_result));
+void user_path_free(struct user_path *path);
+
+/*
+ * Memory that a read fills (MVM_WRITE: the kernel writes to it) or a write drains, in pieces.
+ * user_buffer_one() makes one of a single range; the pieces stay the caller's.  `access` is what is
+ * done to the user's memory.
+ */
+struct user_piece {
+	uaddr_t base;
+	size_t bytes;
+};
+
+struct user_buffer {
+	struct mvm_copy ops; /* first: what file systems see */
+	const struct user_piece *pieces;
+	unsigned n_pieces;
+	unsigned access;
+	unsigned at;     /* the piece that was used last, */
+	size_t at_start; /* and where it starts in the whole */
+	struct user_piece one;
+};
+
+void user_buffer_one(struct user_buffer *b, uaddr_t base, size_t bytes, unsigned access);
+void user_buffer_pieces(
+	struct user_buffer *b, const struct user_piece *pieces, unsigned n, unsigned access);
+
+/* The same interface over kernel memory. */
+struct kernel_buffer {
+	struct mvm_copy ops;
+	char *base;
+	bool to_kernel;
+};
+
+void kernel_buffer_init(struct kernel_buffer *b, void *base, bool to_kernel);
