@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The end of threads and processes.
+ *
+ * A thread ends itself, on its way to user mode, never from inside a system call that others rely
+ * on: who wants a process dead marks it as ending and notifies its threads.  The last thread
+ * takes the process down: memory first (dirty pages go to the cache), then files; then, in one
+ * step under tree_lock, the children get a new parent and the process becomes a zombie.
+ *
+ * pid 1 takes the machine down with it (shutdown.c).
+ */
+#include <abi/wait.h>
+#include <kernel/files.h>
+#include <kernel/panic.h>
+#include <kernel/process.h>
+#include <kernel/process_impl.h>
+#include <kernel/shutdown.h>
+#include <kernel/tty.h>
+#include <kernel/uaccess.h>
+#include <kernel/vmspace.h>
+
+/* --- The parts of a process ----------------------------------------------------------------- */
+
+static void add_faults(struct process *p)
+{
+	struct mvm_space_stats stats;
+
+	mvm_space_stats(p->vm->space, &stats);
+	p->dead_threads.minor_faults += stats.faults - stats.major_faults;
+	p->dead_threads.major_faults += stats.major_faults;
+}
+
+static void drop_memory(struct process *p)
+{
+	struct vmspace *vm;
+
+	add_faults(p);
+	spin_lock(&p->lock);
+	vm = p->vm;
+	p->vm = NULL;
+	spin_unlock(&p->lock);
+	thread_set_pmap(NULL);
+	vmspace_put(vm);
+}
+
+static void drop_rest(struct process *p)
+{
+	struct files *files;
+	struct fs_state *fs;
+	struct signal_actions *actions;
+
+	spin_lock(&p->lock);
+	files = p->files;
+	fs = p->fs;
+	actions = p->actions;
+	p->files = NULL;
+	p->fs = NULL;
+	p->actions = NULL;
+	signal_queue_flush(&p->signals, ~0UL);
+	spin_unlock(&p->lock);
+	files_put(files);
+	fs_state_put(fs);
+	signal_actions_put(actions);
+}
+
+/* --- The tree: tree_lock held ---------------------------------------------------------------- */
+
+/* Does the parent not want to wait for it? */
+static bool parent_ignores(struct process *p)
+{
+	struct process *parent = p->parent;
+	bool ignores = false;
+
+	spin_lock(&parent->lock);
+	if (p->exit_signal == SIGCHLD && parent->actions) {
+		const struct sigaction *a = &parent->actions->action[SIGCHLD];
+		ignores = a->sa_handler == SIG_IGN || (a->sa_flags & SA_NOCLDWAIT);
+	}
+	spin_unlock(&parent->lock);
+	return ignores;
+}
+
+static siginfo_t exit_info(struct process *p)
+{
+	int status = p->exit_status;
+	siginfo_t info = signal_info(p->exit_signal, WIFEXITED(status) ? CLD_EXITED : CLD_KILLED);
+
+	info.si_pid = p->pid->nr;
+	info.si_uid = p->cred.uid;
+	info.si_status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+	return info;
+}
+
+/* True: the zombie was reaped at once, and the caller drops the tree's reference. */
+static bool tell_parent(struct process *p)
+{
+	bool reap = parent_ignores(p);
+
+	if (p->exit_signal) {
+		siginfo_t info = exit_info(p);
+		(void)signal_send_process(p->parent, &info);
+	}
+	list_remove(&p->sibling);
+	list_push_front(&p->parent->children, &p->sibling);
+	waitq_wake_all(&p->parent->child_wait);
+	if (reap)
+		process_reap(p);
+	return reap;
+}
+
+/* pid 1 becomes the parent of all children; it never ignores its children's ends. */
+static void give_children_away(struct process *p)
+{
+	bool zombies = false;
+
+	list_for_each_safe (node, &p->children) {
+		struct process *child = list_entry(node, struct process, sibling);
+		list_remove(node);
+		child->parent = init_process;
+		child->parent_nr = init_process->pid->nr;
+		child->exit_signal = SIGCHLD;
+		if (child->state == PROCESS_ZOMBIE) {
+			list_push_front(&init_process->children, node);
+			zombies = true;
+		} else {
+			list_push_back(&init_process->children, node);
+		}
+	}
+	if (zombies) {
+		siginfo_t info = signal_info(SIGCHLD, CLD_EXITED);
+		(void)signal_send_process(init_process, &info);
+		waitq_wake_all(&init_process->child_wait);
+	}
+}
+
+static void become_zombie(struct process *p)
+{
+	bool reaped;
+
+	spin_lock(&tree_lock);
+	give_children_away(p);
+	group_left_by(p);
+	p->state = PROCESS_ZOMBIE;
+	p->exit_status = p->ending_status;
+	reaped = tell_parent(p);
+	spin_unlock(&tree_lock);
+	if (reaped)
+		process_unref(p);
+}
+
+static void process_end(struct process *p)
+{
+	alarm_stop(p);
+	drop_memory(p);
+	tty_session_leader_exits(p);
+	drop_rest(p);
+	if (p == init_process)
+		machine_shutdown(p->ending_status, false);
+	become_zombie(p);
+}
+
+/* --- Threads -------------------------------------------------------------------------------- */
+
+static void clear_tid(struct task *t)
+{
+	int zero = 0;
+
+	/* Nobody is left to look at it unless the memory is shared. */
+	if (t->clear_child_tid && __atomic_load_n(&t->process->vm->refs, __ATOMIC_RELAXED) > 1 &&
+		put_user(uaddr(t->clear_child_tid), &zero))
+		t->clear_child_tid = 0;
+}
+
+/* True: it was the last one. */
+static bool leave_process(struct task *t, int status)
+{
+	struct process *p = t->process;
+	bool last;
+
+	spin_lock(&p->lock);
+	list_remove(&t->link);
+	last = --p->n_threads == 0;
+	p->dead_threads.run_ns += thread_run_ns(t->thread);
+	p->dead_threads.switches += t->thread->switches;
+	if (last && !p->ending) {
+		p->ending = true;
+		p->ending_status = status;
+	}
+	spin_unlock(&p->lock);
+	return last;
+}
+
+void process_exit_thread(int status)
+{
+	struct task *t = task_current();
+	struct process *p = t->process;
+
+	clear_tid(t);
+	if (leave_process(t, status))
+		process_end(p);
+	else
+		thread_set_pmap(NULL);
+	vfork_done(t);
+	task_free(t);
+	process_unref(p);
+	thread_exit();
+}
+
+void process_exit_group(int status)
+{
+	process_kill(process_current(), status);
+	process_exit_thread(status);
+}

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Descriptor tables, and where a process stands in the tree of files.
+ *
+ * A table begins with FILES_FIRST slots inside its struct; when it grows, slots and close-on-exec
+ * bits move to one allocation of twice the size.  Files are referenced and released outside the
+ * lock, as the last reference may sleep.
+ */
+#include <abi/errno.h>
+#include <abi/fcntl.h>
+#include <kernel/files.h>
+#include <kernel/kmem.h>
+
+#define NO_FILES_LIMIT (1u << 20) /* no table is larger, whatever RLIMIT_NOFILE says */
+
+/* --- Tables --------------------------------------------------------------------------------- */
+
+static void files_init(struct files *f)
+{
+	f->refs = 1;
+	spin_init(&f->lock, "files", RANK_FILE_TABLE);
+	f->capacity = FILES_FIRST;
+	f->file = f->first;
+	f->close_on_exec = &f->first_bits;
+}
+
+/* Slots for at least n files and their bits, zeroed, in one block. */
+static struct file **slots_new(unsigned *n)
+{
+	unsigned capacity = FILES_FIRST;
+
+	while (capacity < *n)
+		capacity *= 2;
+	*n = capacity;
+	return kzalloc(capacity * sizeof(struct file *) + capacity / 8);
+}
+
+/* Lock held; `slots` was made for n.  Returns what is to be freed. */
+static struct file **slots_use(struct files *f, struct file **slots, unsigned n)
+{
+	struct file **old = f->file;
+	uint32_t *bits = (uint32_t *)(slots + n);
+
+	__builtin_memcpy(slots, f->file, f->capacity * sizeof *slots);
+	__builtin_memcpy(bits, f->close_on_exec, f->capacity / 8);
+	f->file = slots;
+	f->close_on_exec = bits;
+	f->capacity = n;
+	return old == f->first ? NULL : old;
+}
+
+/* Make room for descriptor fd.  Lock held, dropped meanwhile. */
+static int files_grow(struct files *f, unsigned fd)
+{
+	unsigned n = fd + 1;
+
+	spin_unlock(&f->lock);
+	struct file **slots = slots_new(&n), **old;
+	spin_lock(&f->lock);
+	if (!slots)
+		return -ENOMEM;
+	old = n > f->capacity ? slots_use(f, slots, n) : slots;
+	spin_unlock(&f->lock);
+	kfree(old);
+	spin_lock(&f->lock);
+	return 0;
+}
+
+static void copy_slots(struct files *to, struct files *from)
+{
+	for (unsigned fd = 0; fd < from->capacity; fd++)
+		if (from->file[fd])
+			to->file[fd] = file_ref(from->file[fd]);
+	__builtin_memcpy(to->close_on_exec, from->close_on_exec, from->capacity / 8);
+	to->lowest_free = from->lowest_free;
+}
+
+struct files *files_new(struct files *from)
+{
+	struct files *f = kzalloc(sizeof *f);
+	int err = 0;
+
+	if (!f)
+		return NULL;
+	files_init(f);
+	if (!from)
+		return f;
+	spin_lock(&from->lock);
+	while (!err && from->capacity > f->capacity) {
+		unsigned n = from->capacity;
+		spin_unlock(&from->lock);
+		spin_lock(&f->lock);
+		err = files_grow(f, n - 1);
+		spin_unlock(&f->lock);
+		spin_lock(&from->lock);
+	}
+	if (!err)
+		copy_slots(f, from);
+	spin_unlock(&from->lock);
+	if (err) {
+		files_put(f);
+		return NULL;
+	}
+	return f;
+}
+
+void files_put(struct files *f)
+{
+	if (!f || __atomic_fetch_sub(&f->refs, 1, __ATOMIC_ACQ_REL) != 1)
+		return;
+	for (unsigned fd = 0; fd < f->capacity; fd++)
+		if (f->file[fd])
+			file_unref(f->file[fd]);
+	if (f->file != f->first)
+		kfree(f->file);
+	kfree(f);
+}
+
+static void set_bit(struct files *f, unsigned fd, bool on)
+{
+	uint32_t bit = 1u << (fd % 32);
+
+	if (on)
+		f->close_on_exec[fd / 32] |= bit;
+	else
+		f->close_on_exec[fd / 32] &= ~bit;
+}
+
+/* Lock held.  The file that was there, or NULL. */
+static struct file *take_out(struct files *f, unsigned fd)
+{
+	struct file *file = fd < f->capacity ? f->file[fd] : NULL;
+
+	if (file) {
+		f->file[fd] = NULL;
+		set_bit(f, fd, false);
+		if (fd < f->lowest_free)
+			f->lowest_free = fd;
+	}
+	return file;
+}
+
+void files_close_on_exec(struct files *f)
+{
+	for (unsigned fd = 0; fd < f->capacity; fd++) {
+		if (!(f->close_on_exec[fd / 32] & (1u << (fd % 32))))
+			continue;
+		spin_lock(&f->lock);
+		struct file *file = take_out(f, fd);
+		spin_unlock(&f->lock);
+		if (file)
+			file_unref(file);
+	}
+}
+
+long files_next(struct files *f, unsigned fd, struct file **out)
+{
+	long found = -1;
+
+	spin_lock(&f->lock);
+	for (; fd < f->capacity && found < 0; fd++) {
+		if (f->file[fd]) {
+			*out = file_ref(f->file[fd]);
+			found = fd;
+		}
+	}
+	spin_unlock(&f->lock);
+	return found;
+}
+
+/* --- Descriptors of the running process ----------------------------------------------------- */
+
+static struct files *current_files(void)
+{
+	return process_current()->files;
+}
+
+struct file *fd_get(long fd_argument)
+{
+	struct files *f = current_files();
+	unsigned fd = (unsigned)fd_argument;
+	struct file *file = NULL;
+
+	spin_lock(&f->lock);
+	if (fd < f->capacity && f->file[fd])
+		file = file_ref(f->file[fd]);
+	spin_unlock(&f->lock);
+	return file;
+}
+
+static unsigned descriptor_limit(void)
+{
+	uint64_t limit = process_limit(process_current(), RLIMIT_NOFILE);
+
+	return limit < NO_FILES_LIMIT ? (unsigned)limit : NO_FILES_LIMIT;
+}
+
+/* Lock held, perhaps dropped meanwhile: a free descriptor with a slot. */
+static long find_free(struct files *f, unsigned from, unsigned limit)
+{
+	unsigned fd = from > f->lowest_free ? from : f->lowest_free;
+
+	for (;;) {
+		while (fd < f->capacity && f->file[fd])
+			fd++;
+		if (fd >= limit)
+			return -EMFILE;
+		if (fd < f->capacity)
+			break;
+		if (files_grow(f, fd))
+			return -ENOMEM;
+	}
+	if (from <= f->lowest_free)
+		f->lowest_free = fd;
+	return fd;
+}
+
+long fd_install(struct file *file, unsigned from, bool close_on_exec)
+{
+	struct files *f = current_files();
+	unsigned limit = descriptor_limit();
+
+	spin_lock(&f->lock);
+	long fd = find_free(f, from, limit);
+	if (fd >= 0) {
+		f->file[fd] = file;
+		set_bit(f, fd, close_on_exec);
+	}
+	spin_unlock(&f->lock);
+	return fd;
+}
+
+long fd_replace(struct file *file, long fd_argument, bool close_on_exec)
+{
+	struct files *f = current_files();
+	unsigned fd = (unsigned)fd_argument;
+	struct file *old = NULL;
+	int err = 0;
+
+	if (fd >= descriptor_limit())
+		return -EBADF;
+	spin_lock(&f->lock);
+	while (!err && fd >= f->capacity)
+		err = files_grow(f, fd);
+	if (!err) {
+		old = f->file[fd];
+		f->file[fd] = file;
+		set_bit(f, fd, close_on_exec);
+	}
+	spin_unlock(&f->lock);
+	if (old)
+		file_unref(old);
+	return err ? err : (long)fd;
+}
+
+int fd_close(long fd)
+{
+	struct files *f = current_files();
+
+	spin_lock(&f->lock);
+	struct file *file = take_out(f, (unsigned)fd);
+	spin_unlock(&f->lock);
+	if (!file)
+		return -EBADF;
+	file_unref(file);
+	return 0;
+}
+
+int fd_get_close_on_exec(long fd_argument)
+{
+	struct files *f = current_files();
+	unsigned fd = (unsigned)fd_argument;
+	int result = -EBADF;
+
+	spin_lock(&f->lock);
+	if (fd < f->capacity && f->file[fd])
+		result = (f->close_on_exec[fd / 32] >> (fd % 32)) & 1;
+	spin_unlock(&f->lock);
+	return result;
+}
+
+int fd_set_close_on_exec(long fd_argument, bool on)
+{
+	struct files *f = current_files();
+	unsigned fd = (unsigned)fd_argument;
+	bool open;
+
+	spin_lock(&f->lock);
+	open = fd < f->capacity && f->file[fd];
+	if (open)
+		set_bit(f, fd, on);
+	spin_unlock(&f->lock);
+	return open ? 0 : -EBADF;
+}
+
+/* --- Root, working directory, umask --------------------------------------------------------- */
+
+struct fs_state *fs_state_new(struct dentry *root, struct dentry *cwd, uint32_t umask)
+{
+	struct fs_state *fs = kzalloc(sizeof *fs);
+
+	if (fs) {
+		fs->refs = 1;
+		spin_init(&fs->lock, "fs state", RANK_FILE_TABLE);
+		fs->root = root;
+		fs->cwd = cwd;
+		fs->umask = umask;
+	}
+	return fs;
+}
+
+struct fs_state *fs_state_copy(struct fs_state *from)
+{
+	spin_lock(&from->lock);
+	struct dentry *root = dentry_ref(from->root), *cwd = dentry_ref(from->cwd);
+	uint32_t umask = from->umask;
+	spin_unlock(&from->lock);
+
+	struct fs_state *fs = fs_state_new(root, cwd, umask);
+	if (!fs) {
+		dentry_unref(root);
+		dentry_unref(cwd);
+	}
+	return fs;
+}
+
+void fs_state_put(struct fs_state *fs)
+{
+	if (!fs || __atomic_fetch_sub(&fs->refs, 1, __ATOMIC_ACQ_REL) != 1)
+		return;
+	dentry_unref(fs->root);
+	dentry_unref(fs->cwd);
+	kfree(fs);
+}
+
+void fs_state_chdir(struct fs_state *fs, struct dentry *cwd)
+{
+	struct dentry *old;
+
+	spin_lock(&fs->lock);
+	old = fs->cwd;
+	fs->cwd = cwd;
+	spin_unlock(&fs->lock);
+	dentry_unref(old);
+}
+
+struct dentry *process_root(struct process *p)
+{
+	return p->fs->root;
+}
+
+struct fs_cred process_fs_cred(struct process *p)
+{
+	return (struct fs_cred){.uid = p->cred.fsuid, .gid = p->cred.fsgid};
+}
+
+static int base_of(long dir, struct dentry **out)
+{
+	struct file *file = fd_get(dir);
+	int err = 0;
+
+	if (!file)
+		return -EBADF;
+	if (!file->dentry)
+		err = -ENOTDIR;
+	else
+		*out = dentry_ref(file->dentry);
+	file_unref(file);
+	return err;
+}
+
+int walk_begin(struct walk *w, long dir, const char *path)
+{
+	struct fs_state *fs = process_current()->fs;
+
+	w->base = NULL;
+	if (path[0] != '/' && (int)dir != AT_FDCWD) {
+		int err = base_of(dir, &w->base);
+		if (err)
+			return err;
+	}
+	w->cred = process_fs_cred(process_current());
+	spin_lock(&fs->lock);
+	w->ctx = (struct fs_context){
+		.root = dentry_ref(fs->root),
+		.cwd = dentry_ref(fs->cwd),
+		.cred = &w->cred,
+		.umask = fs->umask,
+	};
+	spin_unlock(&fs->lock);
+	return 0;
+}
+
+void walk_end(struct walk *w)
+{
+	dentry_unref(w->ctx.root);
+	dentry_unref(w->ctx.cwd);
+	dentry_unref(w->base);
+}

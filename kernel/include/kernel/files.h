@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Descriptors, and where a process stands in the tree of files.
+ *
+ * struct files is the table behind CLONE_FILES, struct fs_state (root, working directory, umask)
+ * what CLONE_FS shares.  Both are counted.  A descriptor is looked up under the table's lock and
+ * the file referenced, so that another thread may close it meanwhile.
+ */
+#pragma once
+
+#include <fs/vfs.h>
+#include <kernel/lock.h>
+#include <kernel/process.h>
+
+#define FILES_FIRST 32 /* descriptors that need no table of their own */
+
+struct files {
+	uint32_t refs;        /* [a] */
+	struct spinlock lock; /* RANK_FILE_TABLE, guards all below */
+	unsigned capacity;    /* a multiple of 32 */
+	unsigned lowest_free; /* no descriptor below it is free */
+	struct file **file;
+	uint32_t *close_on_exec; /* bits */
+	struct file *first[FILES_FIRST];
+	uint32_t first_bits;
+};
+
+/* Empty, or a copy (every file with one more reference).  NULL: no memory. */
+struct files *files_new(struct files *from);
+/* The last one closes all.  May sleep.  NULL is allowed. */
+void files_put(struct files *files);
+/* exec: close what is marked so.  The table is the caller's alone. */
+void files_close_on_exec(struct files *files);
+
+/* --- Of the running process ----------------------------------------------------------------- */
+
+/* The open file, referenced (file_unref() it); NULL: -EBADF. */
+struct file *fd_get(long fd);
+
+/*
+ * Give the file (whose reference passes to the table) the lowest free descriptor that is at
+ * least `from`.  The descriptor; -EMFILE, -ENOMEM: the reference stays the caller's.
+ */
+long fd_install(struct file *file, unsigned from, bool close_on_exec);
+/* Put it at fd, closing what is there.  fd; -EBADF (beyond the limit), -ENOMEM. */
+long fd_replace(struct file *file, long fd, bool close_on_exec);
+/* 0 or -EBADF. */
+int fd_close(long fd);
+int fd_get_close_on_exec(long fd);
+int fd_set_close_on_exec(long fd, bool on);
+
+/* For /proc/PID/fd: the first open descriptor that is at least fd; -1: none.  With a reference. */
+long files_next(struct files *files, unsigned fd, struct file **out);
+
+/* --- Root, working directory, umask --------------------------------------------------------- */
+
+struct fs_state {
+	uint32_t refs;             /* [a] */
+	struct spinlock lock;      /* RANK_FILE_TABLE, guards all below */
+	struct dentry *root, *cwd; /* counted */
+	uint32_t umask;
+};
+
+/* Takes over the references.  NULL: no memory (they stay the caller's). */
+struct fs_state *fs_state_new(struct dentry *root, struct dentry *cwd, uint32_t umask);
+struct fs_state *fs_state_copy(struct fs_state *from);
+void fs_state_put(struct fs_state *fs);
+/* Takes over the reference. */
+void fs_state_chdir(struct fs_state *fs, struct dentry *cwd);
+
+/* The root directory of a process, for printing paths; lives as long as the process's fs does. */
+struct dentry *process_root(struct process *p);
+
+/* What the calls of fs/vfs.h want to know of the running process; between begin and end. */
+struct walk {
+	struct fs_context ctx;
+	struct fs_cred cred;
+	struct dentry *base; /* of a relative path: a counted directory, or NULL: cwd */
+};
+/* dir as in openat; -EBADF, -ENOTDIR: end is not called then. */
+int walk_begin(struct walk *w, long dir, const char *path);
+void walk_end(struct walk *w);
+/* Of a process, for permission checks without a path. */
+struct fs_cred process_fs_cred(struct process *p);

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Processes and their threads.
+ *
+ *	struct thread ---- struct task ----- struct process
+ *	 (kernel/thread.h)  tid, mask, restart      pid, parent, children, threads
+ *	                                             |-- vmspace   memory      CLONE_VM
+ *	                                             |-- files     fd table    CLONE_FILES
+ *	                                             |-- fs_state  cwd, umask  CLONE_FS
+ *	                                             `-- signal_actions        CLONE_SIGHAND
+ *
+ * A process is what the ABI calls a thread group: one or more user threads with one pid.  What
+ * clone() may share hangs off it as counted objects of their own.
+ *
+ * Numbers.  A struct pid is a number in use: by a thread, a process, a process group, a session,
+ * or several of these.  It goes, and the number with it, when the last of them does.
+ *
+ * The life of a process:
+ *
+ *	process_new -> ALIVE --exit_group, last thread--> ZOMBIE --parent's wait--> freed
+ *
+ * The last thread to end gives back memory, files and the rest, hands the children to pid 1, and
+ * makes the process a zombie; struct process goes with its last reference.
+ *
+ * Locks.  tree_lock (one for all) guards numbers, parents, children, groups and sessions, and
+ * `state`.  A process's own lock guards its threads, pending signals, and whether it stops or
+ * ends.  Order: tree_lock -> process -> signal_actions.  A process found under tree_lock stays
+ * while the lock is held; process_ref() keeps the struct for longer.
+ */
+#pragma once
+
+#include <abi/resource.h>
+#include <kernel/list.h>
+#include <kernel/lock.h>
+#include <kernel/signal.h>
+#include <kernel/thread.h>
+#include <kernel/time.h>
+#include <kernel/work.h>
+
+struct files;
+struct fs_state;
+struct tty;
+struct vmspace;
+
+typedef int32_t pid_t;
+
+#define CLOCK_TICKS_PER_SEC 100 /* AT_CLKTCK: the unit of times() and /proc/PID/stat */
+
+#define PID_MAX 4194304 /* numbers are below it, as Linux has it on 64-bit machines */
+
+/* [t]: tree_lock */
+struct pid {
+	pid_t nr;                /* [I] */
+	uint32_t refs;           /* [t] uses as a thread, process, group, session */
+	struct pid *hash_next;   /* [t] */
+	struct task *thread;     /* [t] the thread with this tid, or NULL */
+	struct process *process; /* [t] the process with this pid, zombies included, or NULL */
+	struct list group;       /* [t] members, by process.group_link */
+	struct list session;     /* [t] members, by process.session_link */
+	struct tty *tty;         /* [t] of a session: its controlling terminal */
+};
+
+enum process_state { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
+
+/* User and group identity.  A copy in each process, changed by its own threads only. */
+struct credentials {
+	uint32_t uid, euid, suid, fsuid;
+	uint32_t gid, egid, sgid, fsgid;
+};
+
+struct cpu_times {
+	uint64_t run_ns; /* user and kernel time together: traps do not read the clock */
+	uint64_t minor_faults, major_faults;
+	uint64_t switches;
+};
+
+/* [t]: tree_lock; [p]: lock; [c]: its own (only) thread; [a]: atomic; [I]: immutable */
+struct process {
+	uint32_t refs; /* [a] the tree's until it is reaped, each thread's, process_ref()'s */
+	struct spinlock lock; /* RANK_PROCESS */
+	struct pid *pid;      /* [I] valid until reaped */
+
+	enum process_state state;             /* [t] */
+	int exit_status;                      /* [t] as wait4 reports it, once a zombie */
+	uint8_t exit_signal;                  /* [I] sent to the parent */
+	bool has_execed;                      /* [t] */
+	struct process *parent;               /* [t] NULL: pid 1 */
+	pid_t parent_nr;                      /* [t] its number, read without the lock by getppid */
+	struct list children;                 /* [t] by sibling; zombies first */
+	struct list sibling;                  /* [t] */
+	struct waitq child_wait;              /* children that changed state */
+	struct pid *group;                    /* [t] */
+	struct pid *session;                  /* [t] */
+	struct list group_link, session_link; /* [t] */
+
+	struct list threads;            /* [p] by task.link */
+	unsigned n_threads;             /* [p] */
+	bool ending;                    /* [p] all threads must exit, */
+	int ending_status;              /* [p] with this status */
+	bool stop_wanted;               /* [p] a thread took a stop signal; SIGCONT revokes it */
+	bool stopped;                   /* [p] threads wait in signal_deliver() */
+	uint8_t stop_signal;            /* [p] */
+	bool stop_unreported;           /* [p] for wait4 WUNTRACED */
+	bool continue_unreported;       /* [p] for wait4 WCONTINUED */
+	bool continue_to_tell;          /* [p] the first thread that goes on tells the parent */
+	struct waitq stop_wait;         /* until !stopped */
+	struct signal_queue signals;    /* [p] sent to the process */
+	struct signal_actions *actions; /* [c] changes at exec */
+
+	struct vmspace *vm;      /* [c] changes at exec; NULL from exit on; others: process_vm() */
+	struct files *files;     /* [c] NULL from exit on */
+	struct fs_state *fs;     /* [c] */
+	struct credentials cred; /* [c] */
+	struct rlimit limits[RLIM_NLIMITS]; /* [p] */
+	char name[16];                      /* [c] of the program; readers may see a mixture */
+
+	uint64_t start_ns;              /* [I] */
+	struct cpu_times dead_threads;  /* [p] */
+	struct cpu_times dead_children; /* [t] those waited for, and theirs */
+
+	struct timer alarm;         /* setitimer(ITIMER_REAL); [c] sets it */
+	struct work alarm_work;     /* sends SIGALRM */
+	uint64_t alarm_interval_ns; /* [p] 0: once */
+	uint64_t alarm_at_ns;       /* [p] 0: not set */
+};
+
+/* [c]: the thread itself; [p]: its process's lock; [I]: immutable */
+struct task {
+	struct thread *thread;   /* [I] holds a reference until the thread ends */
+	struct process *process; /* [I] holds a reference likewise */
+	struct pid *pid;         /* [I] tid */
+	struct list link;        /* [p] in process.threads */
+
+	uint64_t mask;               /* blocked signals: written by [c] under [p] */
+	uint64_t saved_mask;         /* [c] to be restored, if mask_is_temporary */
+	bool mask_is_temporary;      /* [c] */
+	struct signal_queue signals; /* [p] sent to this thread */
+	stack_t altstack;            /* [c] */
+
+	enum syscall_restart restart; /* [c] of the system call under way */
+	uint64_t restart_deadline_ns; /* [c] of a sleep to be resumed; 0: none */
+
+	vaddr_t set_child_tid;   /* [I] where the thread stores its tid when it begins; 0: none */
+	vaddr_t clear_child_tid; /* [c] and where a 0 when it ends */
+	vaddr_t robust_list;     /* [c] kept for get_robust_list */
+	struct vfork *vfork;     /* [c] the parent that waits for exec or exit, or NULL */
+};
+
+extern struct spinlock tree_lock;    /* RANK_PROCESS_TREE */
+extern struct process *init_process; /* pid 1 */
+
+static inline struct task *task_current(void)
+{
+	return thread_current()->task;
+}
+
+static inline struct process *process_current(void)
+{
+	return task_current()->process;
+}
+
+/* --- Numbers (pid.c) ----------------------------------------------------------------------- */
+
+/* A new number with one reference; NULL: no memory, or none is free. */
+struct pid *pid_alloc(void);
+/* All with tree_lock held. */
+struct pid *pid_find(pid_t nr);
+void pid_ref(struct pid *pid);
+void pid_unref(struct pid *pid);
+/* The process with the lowest pid that is at least nr, or NULL: for listings. */
+struct process *process_next(pid_t nr);
+
+/* --- Life (process.c, exit.c, wait.c) ------------------------------------------------------ */
+
+/* Once, in the main thread, after mm and fs: the process layer, its terminals and /proc. */
+void process_init(void);
+
+/* What clone() asks for; the flags are checked. */
+struct clone_request {
+	uint64_t flags; /* CLONE_ */
+	int exit_signal;
+	vaddr_t stack; /* 0: the parent's */
+	vaddr_t tls, parent_tid, child_tid;
+};
+/* A child of the running process.  Its pid, or -EAGAIN, -ENOMEM, -EFAULT, -EINVAL. */
+long process_clone(const struct clone_request *request);
+
+/* Make pid 1 and start it; argv and the rest come from the command line.  Panics on failure. */
+void process_start_init(void);
+
+/* The running thread, or the process it is of, lets its parent of clone(CLONE_VFORK) go on. */
+void vfork_done(struct task *t);
+
+/* End the whole process; status as in wait4. */
+_Noreturn void process_exit_group(int status);
+/* End the running thread; the last one ends the process with the status. */
+_Noreturn void process_exit_thread(int status);
+/* Mark it as ending (only the first status counts) and notify its threads. */
+void process_kill(struct process *p, int status);
+void process_kill_locked(struct process *p, int status);
+
+/* exec was successful: what a new program does not inherit goes. */
+void process_execed(struct process *p, struct vmspace *vm, const char *name);
+
+void process_ref(struct process *p);
+void process_unref(struct process *p);
+
+/*
+ * wait4: the pid of the child whose state is in *status and *usage, 0 with WNOHANG, -ECHILD,
+ * -EINTR.  `which` as in wait4.
+ */
+long process_wait(pid_t which, unsigned options, int *status, struct cpu_times *times);
+
+/* The process stopped or went on: tell the parent. */
+void process_report_stop(struct process *p);
+
+/* With p->lock held: its memory with a reference, or NULL.  For other processes' eyes. */
+struct vmspace *process_vm_get(struct process *p);
+
+/* --- Groups and sessions (group.c); tree_lock not held -------------------------------------- */
+
+int process_set_group(pid_t pid, pid_t group);
+long process_new_session(void);
+
+/* Nobody is left who could continue its stopped members. */
+bool group_is_orphaned(struct pid *group); /* tree_lock held */
+/* p becomes a zombie: its group may be orphaned by that.  tree_lock held. */
+void group_left_by(struct process *p);
+/* Send to all members.  tree_lock held.  Returns how many there were. */
+unsigned signal_send_group(struct pid *group, const siginfo_t *info);
+
+void process_times(struct process *p, struct cpu_times *times);
+uint64_t process_limit(struct process *p, unsigned which);

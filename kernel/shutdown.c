@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Going down in order: processes first, as they may hold files and dirty mappings; then the file
+ * systems, the last mounted first; then the machine, with pid 1's exit status.
+ *
+ * A process that does not die within the time limit (its I/O hangs) costs a message, not the
+ * shutdown: mount_shutdown() leaves even a file system in use clean.
+ */
+#include <abi/wait.h>
+#include <fs/mount.h>
+#include <kernel/console.h>
+#include <kernel/panic.h>
+#include <kernel/printk.h>
+#include <kernel/process.h>
+#include <kernel/shutdown.h>
+
+#define PATIENCE_NS (5 * NS_PER_SEC)
+
+/* pid 1 stays, to be the parent of the others.  False: there are none. */
+static bool kill_others(void)
+{
+	struct process *self = process_current(), *p;
+	bool any = false;
+	pid_t nr = 1;
+
+	spin_lock(&tree_lock);
+	while ((p = process_next(nr)) != NULL) {
+		nr = p->pid->nr + 1;
+		if (p == self || p == init_process || p->state != PROCESS_ALIVE)
+			continue;
+		process_kill(p, SIGKILL);
+		any = true;
+	}
+	spin_unlock(&tree_lock);
+	return any;
+}
+
+static void end_processes(void)
+{
+	uint64_t deadline = time_now_ns() + PATIENCE_NS;
+	uint64_t pause = NS_PER_MS;
+
+	while (kill_others()) {
+		if (time_now_ns() >= deadline) {
+			pr_warning("shutdown: some processes do not end");
+			break;
+		}
+		(void)thread_sleep_until(time_now_ns() + pause, SLEEP_FOREVER);
+	}
+}
+
+void machine_shutdown(int status, bool restart)
+{
+	static bool under_way;
+
+	while (__atomic_exchange_n(&under_way, true, __ATOMIC_ACQ_REL))
+		(void)thread_sleep_until(time_now_ns() + NS_PER_SEC, SLEEP_FOREVER);
+	end_processes();
+	if (mount_shutdown())
+		pr_error("shutdown: not everything could be written");
+	while (!console_idle())
+		(void)thread_sleep_until(time_now_ns() + NS_PER_MS, SLEEP_FOREVER);
+	if (restart)
+		machine_restart();
+	machine_power_off(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
