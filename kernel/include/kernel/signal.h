@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Signals.
+ *
+ * A signal is sent to a process or to one of its threads: an entry joins the pending set of that,
+ * and a thread that does not block it is notified (its interruptible sleep ends, or the hart it
+ * runs on is interrupted).  A thread takes its signals itself, on its way to user mode, in
+ * signal_deliver(): it calls the handler, ends the process, or stops it.
+ *
+ * What is ignored is dropped when it is sent, so that it disturbs no sleep.  SIGKILL, and what
+ * would end the process anyway, also ends killable sleeps.
+ *
+ * Interrupted system calls.  A handler of a system call that was interrupted returns one of
+ * syscall_restart()'s forms.  If a handler of the program runs, it decides with SA_RESTART; if
+ * none does (a stop and continue, or another thread took the signal), the call is made again.
+ */
+#pragma once
+
+#include <abi/signal.h>
+#include <kernel/list.h>
+#include <kernel/lock.h>
+
+struct process;
+struct trapframe;
+struct task;
+
+#define SIGNAL_BIT(sig) (1UL << ((sig)-1))
+
+/* SIGKILL and SIGSTOP: never blocked, caught or ignored. */
+#define SIGNALS_FORCED (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
+#define SIGNALS_STOP \
+	(SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
+
+/* Signals that were sent and not yet taken; guarded by the process's lock. */
+struct signal_queue {
+	uint64_t set;
+	struct list entries; /* struct signal_entry, oldest first */
+};
+
+/* What a process does about each signal.  Counted: CLONE_SIGHAND shares it. */
+struct signal_actions {
+	uint32_t refs;        /* [a] */
+	struct spinlock lock; /* RANK_SIGNAL */
+	struct sigaction action[NSIG];
+};
+
+void signal_queue_init(struct signal_queue *q);
+/* Drop all of `which`. */
+void signal_queue_flush(struct signal_queue *q, uint64_t which);
+
+/* With all defaults, or as a copy; NULL: no memory. */
+struct signal_actions *signal_actions_new(struct signal_actions *from);
+void signal_actions_put(struct signal_actions *actions);
+/* For exec: what has a handler gets the default action; ignored ones stay ignored. */
+void signal_actions_exec(struct signal_actions *actions);
+
+/* Does sending it to p do nothing?  p's lock held. */
+bool signal_is_ignored(struct process *p, int sig);
+
+/* A siginfo of the kernel, and that of a process's kill(). */
+siginfo_t signal_info(int sig, int code);
+
+/*
+ * Send.  They take the process's lock and so want it, and those above it in rank, not held by the
+ * caller; the caller keeps the process from going away.  Any thread context.  Signals of which one
+ * is pending are not queued twice unless they are real-time signals (-EAGAIN: no memory for those).
+ */
+int signal_send_process(struct process *p, const siginfo_t *info);
+int signal_send_thread(struct task *t, const siginfo_t *info);
+
+/*
+ * A fault of the running thread: cannot be ignored or blocked; where it is, or has the default
+ * action, the process ends, after a report to the log.
+ */
+void signal_fault(int sig, int code, vaddr_t addr, struct trapframe *tf);
+/* The running thread gets sig, with the same force and no address. */
+void signal_force(int sig, struct trapframe *tf);
+
+/* Is there a signal that the running thread would take? */
+bool signal_pending(void);
+
+/* Change the running thread's mask. */
+void signal_set_mask(uint64_t mask);
+/* Until the system call ends: signal_deliver() puts `old` back once a handler's frame has it. */
+void signal_set_mask_temporarily(uint64_t mask);
+/* Undo it, if it is still in force. */
+void signal_restore_mask(void);
+
+/* On the way to user mode: take what is pending.  May end the thread. */
+void signal_deliver(struct trapframe *tf);
+
+/* How a system call that was interrupted goes on if no handler of the program runs. */
+enum syscall_restart {
+	RESTART_NONE,
+	RESTART_SA,      /* again; with a handler: again if SA_RESTART, else -EINTR */
+	RESTART_ALWAYS,  /* again, with a handler too */
+	RESTART_SILENTLY /* again; with a handler: -EINTR */
+};
+/* Note it for the running thread; returns -EINTR, for the handler to return. */
+long syscall_restart(enum syscall_restart how);
+
+/* "SIGSEGV", or "SIG34"; lives for ever. */
+const char *signal_name(int sig);
