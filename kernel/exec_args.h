@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The strings of a new program, between the old space and the new one.
+ *
+ * They are collected in kernel pages one behind the other, each with its NUL: argv's, envp's, then
+ * the path of the program.  stack.c of exec then writes them out and knows from the counts which is
+ * which.
+ */
+#pragma once
+
+#include <kernel/exec.h>
+
+#define ARGS_MAX_BYTES (2u << 20) /* strings and their pointers; RLIMIT_STACK / 4 if less */
+#define ARG_MAX_STRING (128u << 10)
+#define ARGS_MAX_PAGES (ARGS_MAX_BYTES / 4096)
+
+struct exec_args {
+	char **pages; /* ARGS_MAX_PAGES slots in a page of their own */
+	size_t bytes; /* of strings so far */
+	size_t limit; /* of strings and pointers together */
+	unsigned argc, envc;
+};
+
+/* -ENOMEM.  exec_args_free() is owed in any case. */
+int exec_args_init(struct exec_args *args, size_t limit) __attribute__((warn_unused_result));
+void exec_args_free(struct exec_args *args);
+
+/* Append one string of the kernel.  -E2BIG, -ENOMEM. */
+int exec_args_add(struct exec_args *args, const char *text) __attribute__((warn_unused_result));
+/* Append a vector from its n-th string on; *count grows.  Also -EFAULT. */
+int exec_args_add_all(struct exec_args *args, const struct exec_strings *strings, unsigned from,
+	unsigned *count) __attribute__((warn_unused_result));
+
+/* The length with NUL of the string at `offset`. */
+size_t exec_args_string_bytes(const struct exec_args *args, size_t offset);

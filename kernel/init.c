@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The first process.
+ *
+ * Its thread begins in the kernel, where mounting may sleep: root, /dev, /proc, /tmp; then it opens
+ * the console, executes /bin/init, and is pid 1.
+ *
+ * The root is the disk vda, else the RAM disk, or what "root=" names.
+ */
+#include <abi/errno.h>
+#include <abi/fcntl.h>
+#include <arch/context.h>
+#include <arch/trap.h>
+#include <fs/blkdev.h>
+#include <fs/mount.h>
+#include <kernel/boot.h>
+#include <kernel/console.h>
+#include <kernel/exec.h>
+#include <kernel/files.h>
+#include <kernel/panic.h>
+#include <kernel/printk.h>
+#include <kernel/process.h>
+#include <kernel/process_impl.h>
+#include <kernel/procfs.h>
+#include <kernel/tty.h>
+#include <kernel/vmspace.h>
+
+#define DEFAULT_INIT  "/bin/init"
+#define MAX_ARGUMENTS 64
+#define STACK_LIMIT   (8UL << 20)
+#define FILES_LIMIT   1024
+#define FILES_MAXIMUM 4096
+
+/* --- The tree of files ------------------------------------------------------------------------ */
+
+static const char *root_device(void)
+{
+	const char *named = boot_value("root");
+
+	if (named)
+		return named;
+	return blkdev_find("vda") ? "vda" : "ram0";
+}
+
+static struct dentry *mount_first(void)
+{
+	const char *device = root_device();
+	struct dentry *root;
+	int err = mount_root("mapfs", device, 0, &root);
+
+	if (err)
+		panic("cannot mount %s as the root: error %d", device, -err);
+	return root;
+}
+
+/* A directory that is missing costs what would be there, not the boot. */
+static void mount_at(const struct fs_context *ctx, const char *path, const char *type)
+{
+	struct dentry *where;
+	int err = path_lookup(ctx, NULL, path, PATH_FOLLOW | PATH_DIRECTORY, &where);
+
+	if (!err) {
+		err = mount_on(where, type, "none", 0, NULL);
+		dentry_unref(where);
+	}
+	if (err)
+		pr_warning("cannot mount %s on %s: error %d", type, path, -err);
+}
+
+static void mount_all(struct fs_state *fs)
+{
+	struct fs_cred root = {0};
+	struct fs_context ctx = {.root = fs->root, .cwd = fs->cwd, .cred = &root};
+
+	mount_at(&ctx, "/dev", "devfs");
+	mount_at(&ctx, "/proc", "proc");
+	mount_at(&ctx, "/tmp", "tmpfs");
+}
+
+/* --- The process ------------------------------------------------------------------------------ */
+
+/* As descriptors 0, 1 and 2. */
+static void open_console(void)
+{
+	struct file *file;
+	struct walk w;
+	int err = walk_begin(&w, AT_FDCWD, "/dev/console");
+
+	if (!err) {
+		err = vfs_open(&w.ctx, NULL, "/dev/console", FS_O_RDWR, 0, &file);
+		walk_end(&w);
+	}
+	if (err) {
+		pr_warning("cannot open /dev/console: error %d", -err);
+		return;
+	}
+	for (int fd = 0; fd < 3; fd++)
+		if (fd_install(file_ref(file), 0, false) < 0)
+			panic("no descriptor for the console");
+	file_unref(file);
+}
+
+/* For tools that drop what firmware and kernel said on the same line before. */
+static void print_marker(void)
+{
+	static const char marker[] = "\x1e[mapache:init]\x1e\n";
+
+	if (boot_has("marker"))
+		console_write(marker, sizeof marker - 1);
+}
+
+static int exec_init(const char *path)
+{
+	static const char *const environment[] = {"HOME=/", "PATH=/bin", "TERM=linux", NULL};
+	const char *arguments[MAX_ARGUMENTS + 2] = {path};
+
+	for (unsigned i = 0; i < MAX_ARGUMENTS; i++) {
+		arguments[i + 1] = boot_init_arg(i);
+		if (!arguments[i + 1])
+			break;
+	}
+	struct exec_strings argv = {.from_kernel = true, .kernel = arguments};
+	struct exec_strings envp = {.from_kernel = true, .kernel = environment};
+	return process_exec(path, &argv, &envp);
+}
+
+static void init_begin(void *arg)
+{
+	const char *path = boot_value("init");
+	int err;
+
+	(void)arg;
+	mount_all(process_current()->fs);
+	open_console();
+	print_marker();
+	if (!path)
+		path = DEFAULT_INIT;
+	err = exec_init(path);
+	if (err)
+		panic("cannot execute %s: error %d", path, -err);
+	arch_enter_user();
+}
+
+static void set_limits(struct process *p)
+{
+	for (unsigned i = 0; i < RLIM_NLIMITS; i++)
+		p->limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+	p->limits[RLIMIT_STACK].rlim_cur = STACK_LIMIT;
+	p->limits[RLIMIT_NOFILE] = (struct rlimit){FILES_LIMIT, FILES_MAXIMUM};
+	p->limits[RLIMIT_CORE].rlim_cur = 0;
+}
+
+void process_start_init(void)
+{
+	struct process *p = process_alloc();
+	struct dentry *root = mount_first();
+	struct task *t;
+
+	if (!p)
+		goto out_memory;
+	p->exit_signal = 0;
+	__builtin_strcpy(p->name, "init");
+	set_limits(p);
+	p->actions = signal_actions_new(NULL);
+	p->files = files_new(NULL);
+	p->fs = fs_state_new(root, dentry_ref(root), 022);
+	if (!p->actions || !p->files || !p->fs || vmspace_new(NULL, &p->vm))
+		goto out_memory;
+	if (task_new(p, init_begin, &t))
+		goto out_memory;
+	process_ref(p); /* the thread's */
+	init_process = p;
+	spin_lock(&tree_lock);
+	process_enter_tree(p, NULL, t);
+	spin_unlock(&tree_lock);
+	t->thread->pmap = vmspace_pmap(p->vm);
+	thread_start(t->thread);
+	return;
+
+out_memory:
+	panic("no memory for the first process");
+}
