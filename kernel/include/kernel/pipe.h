@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pipes.
+ */
+#pragma once
+
+#include <fs/file.h>
+
+/* pair[0] reads what pair[1] writes.  flags: FS_O_NONBLOCK.  -ENOMEM. */
+int pipe_new(unsigned flags, struct file *pair[2]);
+
+/* What fstat says of one. */
+bool file_is_pipe(const struct file *file);
+void pipe_getattr(struct file *file, struct fs_attr *attr);

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pipes: a ring of pages between a reading and a writing end.
+ *
+ * Positions count bytes for ever; byte i lies in page (i / PAGE_SIZE) mod PIPE_PAGES.  Pages come
+ * when they are first written and go when the ring is empty, but for one; an empty ring starts
+ * again at its first byte, so that a pipe of small messages stays within that page.
+ *
+ * No byte is lost.  Bytes are copied under the pipe's lock with faults off, and counted only when
+ * they are copied: where the user's memory is not there, the copy is short, the lock is dropped,
+ * the memory brought in, and the rest tried again.
+ *
+ * Writes of up to PIPE_BUF bytes are atomic: they wait for room for all, and their bytes are
+ * published together; a short copy of such a write publishes nothing.
+ */
+#include <abi/errno.h>
+#include <abi/limits.h>
+#include <abi/stat.h>
+#include <abi/termios.h>
+#include <fs/poll.h>
+#include <kernel/frames.h>
+#include <kernel/kmem.h>
+#include <kernel/pipe.h>
+#include <kernel/thread.h>
+#include <kernel/time.h>
+#include <kernel/uaccess.h>
+
+#define PIPE_PAGES 16
+#define PIPE_BYTES (PIPE_PAGES * PAGE_SIZE)
+
+/* All under lock but `ino` and `made_ns`. */
+struct pipe {
+	struct spinlock lock; /* RANK_PIPE */
+	struct waitq readable, writable;
+	uint64_t head, tail;       /* bytes taken out and put in */
+	unsigned readers, writers; /* open ends: 0 or 1, as struct file counts descriptors */
+	unsigned n_pages;
+	char *page[PIPE_PAGES];
+	uint64_t ino;
+	int64_t made_ns;
+};
+
+static const struct file_ops pipe_ops;
+
+static struct pipe *pipe_of(const struct file *file)
+{
+	return file->private_data;
+}
+
+/* --- The ring: lock held ------------------------------------------------------------------------
+ */
+
+static size_t used(const struct pipe *p)
+{
+	return p->tail - p->head;
+}
+
+/* The byte at a position, and how many follow in its page; NULL: no memory for the page. */
+static char *byte_at(struct pipe *p, uint64_t position, size_t *n)
+{
+	char **page = &p->page[position / PAGE_SIZE % PIPE_PAGES];
+
+	if (!*page) {
+		paddr_t pa = frame_alloc(0);
+		if (!pa)
+			return NULL;
+		*page = phys_to_virt(pa);
+		p->n_pages++;
+	}
+	*n = PAGE_SIZE - position % PAGE_SIZE;
+	return *page + position % PAGE_SIZE;
+}
+
+static void free_pages(struct pipe *p, unsigned from)
+{
+	for (unsigned i = from; i < PIPE_PAGES; i++) {
+		if (p->page[i]) {
+			frame_free(virt_to_phys(p->page[i]), 0);
+			p->page[i] = NULL;
+			p->n_pages--;
+		}
+	}
+}
+
+static void rewind_if_empty(struct pipe *p)
+{
+	if (used(p))
+		return;
+	p->head = p->tail = 0;
+	if (p->n_pages > 1)
+		free_pages(p, 1);
+}
+
+/*
+ * Copy n bytes between the ring, from `position` on, and the caller's memory at `done`.  Returns
+ * how many; less than n: the caller's memory is missing, or (*err) there is no page.
+ */
+static size_t copy_ring(
+	struct pipe *p, uint64_t position, struct mvm_copy *c, size_t done, size_t n, int *err)
+{
+	size_t copied = 0, in_page, got;
+
+	while (copied < n) {
+		char *at = byte_at(p, position + copied, &in_page);
+		if (!at) {
+			*err = -ENOMEM;
+			break;
+		}
+		if (in_page > n - copied)
+			in_page = n - copied;
+		got = c->copy(c, at, done + copied, in_page);
+		copied += got;
+		if (got < in_page)
+			break;
+	}
+	return copied;
+}
+
+/* --- Reading ------------------------------------------------------------------------------------
+ */
+
+/* Wait for a byte.  1: there is one; 0: there will never be; or -errno. */
+static int wait_readable(struct pipe *p, bool nonblock)
+{
+	while (!used(p)) {
+		if (!p->writers)
+			return 0;
+		if (nonblock)
+			return -EAGAIN;
+		int err = waitq_sleep(&p->readable, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
+		if (err)
+			return err;
+	}
+	return 1;
+}
+
+static bool nonblocking(const struct file *file)
+{
+	return __atomic_load_n(&file->flags, __ATOMIC_RELAXED) & FS_O_NONBLOCK;
+}
+
+/* The caller's memory at `done` is missing: bring it in without the lock. */
+static int fault_in(struct pipe *p, struct mvm_copy *c, size_t done, size_t n)
+{
+	spin_unlock(&p->lock);
+	int err = c->prefault ? c->prefault(c, done, n) : -EFAULT;
+	spin_lock(&p->lock);
+	return err;
+}
+
+static int pipe_read(
+	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+{
+	struct pipe *p = pipe_of(file);
+	bool wake = false;
+	int err = 0;
+
+	(void)offset;
+	*done = 0;
+	if (!n)
+		return 0;
+	spin_lock(&p->lock);
+	while (!*done && (err = wait_readable(p, nonblocking(file))) > 0) {
+		size_t want = used(p) < n ? used(p) : n;
+		err = 0;
+		*done = copy_ring(p, p->head, c, 0, want, &err);
+		p->head += *done;
+		if (!*done)
+			err = fault_in(p, c, 0, want);
+		if (err)
+			break;
+	}
+	if (*done) {
+		rewind_if_empty(p);
+		wake = p->writable.head != NULL;
+	}
+	spin_unlock(&p->lock);
+	if (wake)
+		waitq_wake_all(&p->writable);
+	return err;
+}
+
+/* --- Writing ------------------------------------------------------------------------------------
+ */
+
+/* Wait for room for `need` bytes, at most PIPE_BUF. */
+static int wait_writable(struct pipe *p, size_t need, bool nonblock)
+{
+	while (p->readers && PIPE_BYTES - used(p) < need) {
+		if (nonblock)
+			return -EAGAIN;
+		int err = waitq_sleep(&p->writable, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
+		if (err)
+			return err;
+	}
+	return p->readers ? 0 : -EPIPE;
+}
+
+/* Put in what fits; all or nothing if atomic.  0, and more is to be tried unless *done == n. */
+static int put_in(struct pipe *p, struct mvm_copy *c, size_t n, size_t *done, bool atomic)
+{
+	size_t room = PIPE_BYTES - used(p), want = n - *done < room ? n - *done : room;
+	int err = 0;
+	size_t got = copy_ring(p, p->tail, c, *done, want, &err);
+
+	if (!atomic || got == want) {
+		p->tail += got;
+		*done += got;
+	}
+	if (got == want)
+		return 0;
+	return err ? err : fault_in(p, c, *done + (atomic ? got : 0), want - got);
+}
+
+static int pipe_write(
+	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+{
+	struct pipe *p = pipe_of(file);
+	bool atomic = n <= PIPE_BUF, wake;
+	int err = 0;
+
+	(void)offset;
+	*done = 0;
+	spin_lock(&p->lock);
+	while (!err && *done < n) {
+		err = wait_writable(p, atomic ? n : 1, nonblocking(file));
+		if (err)
+			break;
+		err = put_in(p, c, n, done, atomic);
+		wake = p->readable.head != NULL && used(p);
+		if (wake) {
+			spin_unlock(&p->lock);
+			waitq_wake_all(&p->readable);
+			spin_lock(&p->lock);
+		}
+	}
+	spin_unlock(&p->lock);
+	return err;
+}
+
+/* --- The rest -----------------------------------------------------------------------------------
+ */
+
+static unsigned pipe_poll(struct file *file, struct poll_table *table)
+{
+	struct pipe *p = pipe_of(file);
+	bool reads = file->state & FILE_READABLE;
+	unsigned events = 0;
+
+	poll_wait(table, reads ? &p->readable : &p->writable);
+	spin_lock(&p->lock);
+	if (reads) {
+		events |= used(p) ? FS_POLLIN : 0;
+		events |= p->writers ? 0 : FS_POLLHUP;
+	} else {
+		events |= PIPE_BYTES - used(p) >= PIPE_BUF ? FS_POLLOUT : 0;
+		events |= p->readers ? 0 : FS_POLLERR;
+	}
+	spin_unlock(&p->lock);
+	return events;
+}
+
+static int pipe_ioctl(struct file *file, unsigned command, uintptr_t arg)
+{
+	struct pipe *p = pipe_of(file);
+	int n;
+
+	if (command != FIONREAD)
+		return -ENOTTY;
+	spin_lock(&p->lock);
+	n = (int)used(p);
+	spin_unlock(&p->lock);
+	return put_user(uaddr(arg), &n);
+}
+
+static void pipe_release(struct file *file)
+{
+	struct pipe *p = pipe_of(file);
+	bool last;
+
+	spin_lock(&p->lock);
+	if (file->state & FILE_READABLE)
+		p->readers = 0;
+	else
+		p->writers = 0;
+	last = !p->readers && !p->writers;
+	/* The other end is awake and through before it can be the last. */
+	waitq_wake_all(&p->readable);
+	waitq_wake_all(&p->writable);
+	spin_unlock(&p->lock);
+	if (last) {
+		free_pages(p, 0);
+		kfree(p);
+	}
+}
+
+static const struct file_ops pipe_ops = {
+	.read = pipe_read,
+	.write = pipe_write,
+	.ioctl = pipe_ioctl,
+	.poll = pipe_poll,
+	.release = pipe_release,
+};
+
+bool file_is_pipe(const struct file *file)
+{
+	return file->ops == &pipe_ops;
+}
+
+void pipe_getattr(struct file *file, struct fs_attr *attr)
+{
+	struct pipe *p = pipe_of(file);
+
+	*attr = (struct fs_attr){
+		.ino = p->ino,
+		.mode = FS_IFIFO | 0600,
+		.nlink = 1,
+		.block_bytes = PAGE_SIZE,
+		.atime = p->made_ns,
+		.mtime = p->made_ns,
+		.ctime = p->made_ns,
+	};
+}
+
+static struct pipe *pipe_alloc(void)
+{
+	static uint64_t last_ino;
+	struct pipe *p = kzalloc(sizeof *p);
+
+	if (!p)
+		return NULL;
+	spin_init(&p->lock, "pipe", RANK_PIPE);
+	waitq_init(&p->readable);
+	waitq_init(&p->writable);
+	p->readers = p->writers = 1;
+	p->ino = __atomic_add_fetch(&last_ino, 1, __ATOMIC_RELAXED);
+	p->made_ns = (int64_t)time_realtime_ns();
+	return p;
+}
+
+int pipe_new(unsigned flags, struct file *pair[2])
+{
+	struct pipe *p = pipe_alloc();
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	err = file_new(&pipe_ops, p, FS_O_RDONLY | flags, FILE_STREAM, &pair[0]);
+	if (err)
+		goto out_pipe;
+	err = file_new(&pipe_ops, p, FS_O_WRONLY | flags, FILE_STREAM, &pair[1]);
+	if (!err)
+		return 0;
+	p->writers = 0;
+	file_unref(pair[0]); /* and with it the pipe */
+	return err;
+out_pipe:
+	kfree(p);
+	return err;
+}
