@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The system-call table: prototypes of all handlers, made from syscalls.def.
+ *
+ * A handler runs in the calling thread with interrupts on, holds nothing at entry and at return,
+ * and returns the result or a negative errno.  It looks behind user pointers through
+ * kernel/uaccess.h only.
+ */
+#pragma once
+
+#include <arch/layout.h>
+#include <arch/trap.h>
+#include <kernel/uaccess.h>
+
+#define SYSCALL_ARG_FD    long
+#define SYSCALL_ARG_PID   long
+#define SYSCALL_ARG_SIG   long
+#define SYSCALL_ARG_INT   long
+#define SYSCALL_ARG_UINT  unsigned long
+#define SYSCALL_ARG_FLAGS unsigned long
+#define SYSCALL_ARG_MODE  unsigned long
+#define SYSCALL_ARG_LONG  unsigned long
+#define SYSCALL_ARG_SIZE  size_t
+#define SYSCALL_ARG_OFF   int64_t
+#define SYSCALL_ARG_ADDR  vaddr_t
+#define SYSCALL_ARG_PATH  uaddr_t
+#define SYSCALL_ARG_STR   uaddr_t
+#define SYSCALL_ARG_IN    uaddr_t
+#define SYSCALL_ARG_OUT   uaddr_t
+#define SYSCALL_ARG_INOUT uaddr_t
+
+#define NO_ARGS               void
+#define ARG(kind, type, name) SYSCALL_ARG_##kind name
+#define SYSCALL(name, ...)    long sys_##name(__VA_ARGS__);
+#define SYSCALL_FRAME         SYSCALL
+#include "../../syscalls.def"
+#ifndef MAPACHE_CORE
+#include "../../linux/syscalls.def"
+#endif
+#undef SYSCALL_FRAME
+#undef SYSCALL
+#undef ARG
+#undef NO_ARGS
+
+/* Shared by handlers (sys_time.c): times as deadlines of the monotonic clock; NO_DEADLINE: none. */
+uint64_t deadline_after(uint64_t ns);
+/* Of a relative struct timespec, null for none.  -EFAULT, -EINVAL. */
+int deadline_of_user(uaddr_t timespec_from, uint64_t *deadline);

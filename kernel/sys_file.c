@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: MIT
+/*
+ * System calls on open files: descriptors, reading and writing, sizes and syncs.
+ *
+ * A read or write that moved something reports that, whatever ended it: the error comes back with
+ * the next call.
+ */
+#include <abi/dirent.h>
+#include <abi/errno.h>
+#include <abi/fcntl.h>
+#include <abi/uio.h>
+#include <kernel/files.h>
+#include <kernel/kmem.h>
+#include <kernel/pipe.h>
+#include <kernel/stat.h>
+#include <kernel/syscall.h>
+
+/* --- Descriptors ------------------------------------------------------------------------------ */
+
+/* Of open: those that are not the file's own. */
+#define OPEN_IGNORED (FS_O_LARGEFILE | FS_O_NOCTTY | FS_O_CLOEXEC)
+
+long sys_openat(long dir, uaddr_t path_argument, unsigned long flags_argument, unsigned long mode)
+{
+	unsigned flags = (unsigned)flags_argument;
+	struct user_path path;
+	struct file *file;
+	struct walk w;
+	long result = user_path_get(&path, path_argument);
+
+	if (result)
+		return result;
+	if ((flags & O_TMPFILE) == O_TMPFILE)
+		result = -EOPNOTSUPP;
+	if (!result)
+		result = walk_begin(&w, dir, path.text);
+	if (!result) {
+		result = vfs_open(&w.ctx, w.base, path.text, flags, (uint32_t)mode & 07777, &file);
+		walk_end(&w);
+	}
+	user_path_free(&path);
+	if (result)
+		return result;
+	result = fd_install(file, 0, flags & O_CLOEXEC);
+	if (result < 0)
+		file_unref(file);
+	return result;
+}
+
+long sys_close(long fd)
+{
+	return fd_close(fd);
+}
+
+static long duplicate(long fd, unsigned from, bool close_on_exec)
+{
+	struct file *file = fd_get(fd);
+	long result;
+
+	if (!file)
+		return -EBADF;
+	result = fd_install(file, from, close_on_exec);
+	if (result < 0)
+		file_unref(file);
+	return result;
+}
+
+long sys_dup(long fd)
+{
+	return duplicate(fd, 0, false);
+}
+
+long sys_dup3(long fd, long to, unsigned long flags)
+{
+	struct file *file;
+	long result;
+
+	if (((unsigned)flags & ~(unsigned)O_CLOEXEC) || (int)fd == (int)to)
+		return -EINVAL;
+	file = fd_get(fd);
+	if (!file)
+		return -EBADF;
+	result = fd_replace(file, to, (unsigned)flags & O_CLOEXEC);
+	if (result < 0)
+		file_unref(file);
+	return result;
+}
+
+static long install_pair(struct file *const pair[2], int fds[2], bool close_on_exec)
+{
+	long first = fd_install(pair[0], 0, close_on_exec), second;
+
+	if (first < 0) {
+		file_unref(pair[0]);
+		file_unref(pair[1]);
+		return first;
+	}
+	second = fd_install(pair[1], 0, close_on_exec);
+	if (second < 0) {
+		(void)fd_close(first);
+		file_unref(pair[1]);
+		return second;
+	}
+	fds[0] = (int)first;
+	fds[1] = (int)second;
+	return 0;
+}
+
+long sys_pipe2(uaddr_t to, unsigned long flags_argument)
+{
+	unsigned flags = (unsigned)flags_argument;
+	struct file *pair[2];
+	int fds[2];
+
+	/* O_DIRECT asks for packets. */
+	if (flags & ~(unsigned)(O_CLOEXEC | O_NONBLOCK))
+		return -EINVAL;
+	long err = pipe_new(flags & O_NONBLOCK, pair);
+	if (!err)
+		err = install_pair(pair, fds, flags & O_CLOEXEC);
+	if (!err && copy_out(to, fds, sizeof fds)) {
+		(void)fd_close(fds[0]);
+		(void)fd_close(fds[1]);
+		err = -EFAULT;
+	}
+	return err;
+}
+
+#define SETFL_CHANGES (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
+
+static long file_control(struct file *file, unsigned command, unsigned long argument)
+{
+	switch (command) {
+	case F_GETFL:
+		return __atomic_load_n(&file->flags, __ATOMIC_RELAXED) | O_LARGEFILE;
+	case F_SETFL:
+		file_set_flags(file, (unsigned)argument & SETFL_CHANGES);
+		return 0;
+	default:
+		return -EINVAL; /* locks, owners, leases: not yet */
+	}
+}
+
+long sys_fcntl(long fd, long command, unsigned long argument)
+{
+	struct file *file;
+	long result;
+
+	switch ((int)command) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		if (argument >= process_limit(process_current(), RLIMIT_NOFILE))
+			return -EINVAL;
+		return duplicate(fd, (unsigned)argument, (int)command == F_DUPFD_CLOEXEC);
+	case F_GETFD:
+		return fd_get_close_on_exec(fd);
+	case F_SETFD:
+		return fd_set_close_on_exec(fd, argument & FD_CLOEXEC);
+	}
+	file = fd_get(fd);
+	if (!file)
+		return -EBADF;
+	result = file_control(file, (unsigned)command, argument);
+	file_unref(file);
+	return result;
+}
+
+long sys_ioctl(long fd, unsigned long command, uaddr_t argument)
+{
+	struct file *file = fd_get(fd);
+
+	if (!file)
+		return -EBADF;
+	long result = file_ioctl(file, (unsigned)command, argument.addr);
+	file_unref(file);
+	return result;
+}
+
+/* --- Reading and writing -----------------------------------------------------------------------
+ */
+
+#define AT_POSITION (-1) /* the file's own */
+#define RW_MAX      (INT32_MAX & ~(int64_t)PAGE_MASK)
+
+/* access is what is done to the user's memory: MVM_WRITE reads the file. */
+static int transfer_file(
+	struct file *file, struct user_buffer *b, size_t n, int64_t offset, size_t *done)
+{
+	if (b->access == MVM_WRITE)
+		return offset == AT_POSITION ? file_read(file, &b->ops, n, done)
+					     : file_pread(file, &b->ops, n, (uint64_t)offset, done);
+	return offset == AT_POSITION ? file_write(file, &b->ops, n, done)
+				     : file_pwrite(file, &b->ops, n, (uint64_t)offset, done);
+}
+
+static long transfer(long fd, struct user_buffer *b, size_t n, int64_t offset)
+{
+	struct file *file = fd_get(fd);
+	size_t done = 0;
+	int err;
+
+	if (!file)
+		return -EBADF;
+	err = transfer_file(file, b, n < RW_MAX ? n : RW_MAX, offset, &done);
+	file_unref(file);
+	if (done || !err)
+		return (long)done;
+	if (err == -EPIPE) {
+		siginfo_t info = signal_info(SIGPIPE, SI_KERNEL);
+		(void)signal_send_thread(task_current(), &info);
+	}
+	return err == -EINTR ? syscall_restart(RESTART_SA) : err;
+}
+
+static long transfer_one(long fd, uaddr_t base, size_t n, int64_t offset, unsigned access)
+{
+	struct user_buffer b;
+
+	if (!user_range_ok(base.addr, n))
+		return -EFAULT;
+	user_buffer_one(&b, base, n, access);
+	return transfer(fd, &b, n, offset);
+}
+
+long sys_read(long fd, uaddr_t to, size_t n)
+{
+	return transfer_one(fd, to, n, AT_POSITION, MVM_WRITE);
+}
+
+long sys_write(long fd, uaddr_t from, size_t n)
+{
+	return transfer_one(fd, from, n, AT_POSITION, MVM_READ);
+}
+
+long sys_pread64(long fd, uaddr_t to, size_t n, int64_t offset)
+{
+	return offset < 0 ? -EINVAL : transfer_one(fd, to, n, offset, MVM_WRITE);
+}
+
+long sys_pwrite64(long fd, uaddr_t from, size_t n, int64_t offset)
+{
+	return offset < 0 ? -EINVAL : transfer_one(fd, from, n, offset, MVM_READ);
+}
+
+_Static_assert(sizeof(struct user_piece) == sizeof(struct iovec), "one layout");
+
+#define PIECES_IN_FRAME 8
+
+static long check_pieces(const struct user_piece *pieces, unsigned n, size_t *total)
+{
+	*total = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if ((int64_t)pieces[i].bytes < 0)
+			return -EINVAL;
+		if (!user_range_ok(pieces[i].base.addr, pieces[i].bytes))
+			return -EFAULT;
+		if (__builtin_add_overflow(*total, pieces[i].bytes, total) || (int64_t)*total < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static long transfer_pieces(long fd, uaddr_t from, long n_argument, unsigned access)
+{
+	struct user_piece few[PIECES_IN_FRAME], *pieces = few;
+	int n = (int)n_argument;
+	struct user_buffer b;
+	size_t total;
+	long result;
+
+	if (n < 0 || n > UIO_MAXIOV)
+		return -EINVAL;
+	if (n > PIECES_IN_FRAME)
+		pieces = kmalloc((size_t)n * sizeof *pieces);
+	if (!pieces)
+		return -ENOMEM;
+	result = copy_in(pieces, from, (size_t)n * sizeof *pieces);
+	if (!result)
+		result = check_pieces(pieces, (unsigned)n, &total);
+	if (!result) {
+		user_buffer_pieces(&b, pieces, (unsigned)n, access);
+		result = transfer(fd, &b, total, AT_POSITION);
+	}
+	if (pieces != few)
+		kfree(pieces);
+	return result;
+}
+
+long sys_readv(long fd, uaddr_t pieces, long n)
+{
+	return transfer_pieces(fd, pieces, n, MVM_WRITE);
+}
+
+long sys_writev(long fd, uaddr_t pieces, long n)
+{
+	return transfer_pieces(fd, pieces, n, MVM_READ);
+}
+
+long sys_lseek(long fd, int64_t offset, long whence)
+{
+	struct file *file = fd_get(fd);
+	uint64_t position = 0;
+
+	if (!file)
+		return -EBADF;
+	int err = file_seek(file, offset, (int)whence, &position);
+	file_unref(file);
+	return err ? err : (long)position;
+}
+
+/* --- Sizes, attributes, syncs ------------------------------------------------------------------
+ */
+
+long sys_ftruncate(long fd, int64_t size)
+{
+	struct file *file = fd_get(fd);
+
+	if (!file)
+		return -EBADF;
+	int err = size < 0 ? -EINVAL : file_truncate(file, (uint64_t)size);
+	file_unref(file);
+	return err;
+}
+
+static long sync_file(long fd, bool data_only)
+{
+	struct file *file = fd_get(fd);
+
+	if (!file)
+		return -EBADF;
+	int err = file_sync(file, data_only);
+	file_unref(file);
+	return err;
+}
+
+long sys_fsync(long fd)
+{
+	return sync_file(fd, false);
+}
+
+long sys_fdatasync(long fd)
+{
+	return sync_file(fd, true);
+}
+
+/* Errors are told to those who sync the files concerned. */
+long sys_sync(void)
+{
+	(void)mount_sync_all();
+	return 0;
+}
+
+long sys_syncfs(long fd)
+{
+	struct file *file = fd_get(fd);
+
+	if (!file)
+		return -EBADF;
+	int err = file->vnode ? mount_sync(file->vnode->mount) : 0;
+	file_unref(file);
+	return err;
+}
+
+static long set_attributes(long fd, const struct fs_attr *attr, unsigned mask)
+{
+	struct fs_cred cred = process_fs_cred(process_current());
+	struct file *file = fd_get(fd);
+
+	if (!file)
+		return -EBADF;
+	int err = file->vnode ? vfs_setattr_vnode(&cred, file->vnode, attr, mask) : -EINVAL;
+	file_unref(file);
+	return err;
+}
+
+long sys_fchmod(long fd, unsigned long mode)
+{
+	struct fs_attr attr = {.mode = (uint32_t)mode & FS_PERM};
+
+	return set_attributes(fd, &attr, FS_SET_MODE);
+}
+
+long sys_fchown(long fd, unsigned long uid, unsigned long gid)
+{
+	struct fs_attr attr;
+	unsigned mask = owner_attributes((uint32_t)uid, (uint32_t)gid, &attr);
+
+	return set_attributes(fd, &attr, mask);
+}
+
+long sys_fstat(long fd, uaddr_t to)
+{
+	struct file *file = fd_get(fd);
+
+	if (!file)
+		return -EBADF;
+	long err = stat_file(file, to);
+	file_unref(file);
+	return err;
+}
+
+long sys_fstatfs(long fd, uaddr_t to)
+{
+	struct file *file = fd_get(fd);
+	struct fs_stat stat = {0};
+
+	if (!file)
+		return -EBADF;
+	int err = file->vnode ? mount_statfs(file->vnode->mount, &stat) : -ENOSYS;
+	file_unref(file);
+	return err ? err : put_statfs(&stat, to);
+}
+
+/* --- Directories -------------------------------------------------------------------------------
+ */
+
+#define DIRENTS_BYTES 2048 /* collected in kernel memory at a time */
+
+struct dirents {
+	struct fs_readdir ops;
+	char *buffer;
+	size_t used, size;
+	bool full; /* an entry did not fit */
+};
+
+static size_t record_bytes(size_t name_bytes)
+{
+	return (offsetof(struct linux_dirent64, d_name) + name_bytes + 1 + 7) & ~(size_t)7;
+}
+
+static bool emit(struct fs_readdir *r, const struct fs_entry *entry)
+{
+	struct dirents *d = (struct dirents *)r;
+	size_t n = record_bytes(entry->name_bytes);
+	struct linux_dirent64 *out = (struct linux_dirent64 *)(d->buffer + d->used);
+
+	d->full = n > d->size - d->used;
+	if (d->full)
+		return false;
+	__builtin_memset(out, 0, n);
+	out->d_ino = entry->ino;
+	out->d_off = (int64_t)entry->next;
+	out->d_reclen = (uint16_t)n;
+	out->d_type = (uint8_t)FS_DTYPE(entry->mode);
+	__builtin_memcpy(out->d_name, entry->name, entry->name_bytes);
+	d->used += n;
+	return true;
+}
+
+static long read_entries(struct file *file, uaddr_t to, size_t bytes)
+{
+	size_t size = bytes < DIRENTS_BYTES ? bytes : DIRENTS_BYTES;
+	struct dirents d = {.ops.emit = emit, .buffer = kmalloc(DIRENTS_BYTES), .size = size};
+	long result;
+
+	if (!d.buffer)
+		return -ENOMEM;
+	result = file_readdir(file, &d.ops);
+	if (!result && !d.used && d.full)
+		result = -EINVAL; /* not even one fits */
+	else if (!result || d.used)
+		result = copy_out(to, d.buffer, d.used) ? -EFAULT : (long)d.used;
+	kfree(d.buffer);
+	return result;
+}
+
+long sys_getdents64(long fd, uaddr_t to, size_t bytes)
+{
+	struct file *file = fd_get(fd);
+
+	if (!file)
+		return -EBADF;
+	long result = read_entries(file, to, (unsigned)bytes);
+	file_unref(file);
+	return result;
+}
