@@ -14,6 +14,13 @@
 
 #define STATUS_FLAGS (FS_O_APPEND | FS_O_NONBLOCK | FS_O_DIRECT | FS_O_NOATIME)
 
+static size_t n_files; /* [a] */
+
+size_t file_count(void)
+{
+	return __atomic_load_n(&n_files, __ATOMIC_RELAXED);
+}
+
 /* --- Life ------------------------------------------------------------------------------------ */
 
 int file_new(const struct file_ops *ops, void *private_data, unsigned flags, unsigned state,
@@ -29,6 +36,7 @@ int file_new(const struct file_ops *ops, void *private_data, unsigned flags, uns
 	f->flags = flags;
 	f->private_data = private_data;
 	fsh_mutex_init(&f->offset_lock, "file position", FSH_RANK_OFFSET);
+	__atomic_fetch_add(&n_files, 1, __ATOMIC_RELAXED);
 	*out = f;
 	return 0;
 }
@@ -39,6 +47,7 @@ static void file_free(struct file *f)
 		mvm_object_unref(f->object);
 	dentry_unref(f->dentry);
 	fsh_mutex_destroy(&f->offset_lock);
+	__atomic_fetch_sub(&n_files, 1, __ATOMIC_RELAXED);
 	fsh_free(f);
 }
 

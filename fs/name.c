@@ -601,14 +601,14 @@ static size_t sweep(const struct mount *mount, size_t scan, size_t want)
 	return freed;
 }
 
-static size_t count(void)
+size_t dentry_count(void)
 {
 	return __atomic_load_n(&names.n, __ATOMIC_RELAXED);
 }
 
 void dentry_shrink(size_t keep)
 {
-	size_t n = count();
+	size_t n = dentry_count();
 
 	/* Twice round: the first pass takes the marks of use away. */
 	if (n > keep)
@@ -617,14 +617,51 @@ void dentry_shrink(size_t keep)
 
 void dentry_trim(void)
 {
-	if (count() > names.max)
+	if (dentry_count() > names.max)
 		dentry_shrink(names.max - names.max / 8);
 }
 
 bool dentry_mount_prune(struct mount *mount, uint32_t root_refs)
 {
 	/* Directories become unused as their entries go, one level a pass. */
-	while (sweep(mount, count(), SIZE_MAX))
+	while (sweep(mount, dentry_count(), SIZE_MAX))
 		continue;
 	return __atomic_load_n(&mount->root->refs, __ATOMIC_RELAXED) == (root_refs | UNHASHED);
+}
+
+/* --- Proving --------------------------------------------------------------------------------- */
+
+/* All-list and tree locks held. */
+static void check_entry(struct dentry *d)
+{
+	struct fs_name name = {d->name, d->name_bytes, d->hash};
+	uint32_t refs = __atomic_load_n(&d->refs, __ATOMIC_RELAXED), children = 0;
+	struct bucket *b = bucket_of(d->parent, d->hash);
+
+	for (struct dentry *other = names.first; other; other = other->all_next)
+		children += other->parent == d && other != d;
+	fsh_assert((refs & ~UNHASHED) >= children);
+	fsh_assert(d->hash == fs_name_hash(d->name, d->name_bytes));
+	fsh_assert(d->parent->mount == d->mount);
+	fsh_assert(*d->all_prev == d);
+	if (d->vnode)
+		fsh_assert(d->vnode->refs && d->vnode->mount == d->mount);
+	if (children)
+		fsh_assert(d->vnode && vnode_is(d->vnode, FS_IFDIR));
+	fsh_spin_lock_nested(&b->lock);
+	fsh_assert((refs & UNHASHED) || bucket_find(b, d->parent, &name) == d);
+	fsh_spin_unlock(&b->lock);
+}
+
+void dentry_cache_check(void)
+{
+	size_t n = 0;
+
+	fsh_spin_lock(&names.all_lock);
+	fsh_spin_lock_nested(&names.tree_lock);
+	for (struct dentry *d = names.first; d; d = d->all_next, n++)
+		check_entry(d);
+	fsh_assert(n == names.n);
+	fsh_spin_unlock(&names.tree_lock);
+	fsh_spin_unlock(&names.all_lock);
 }

@@ -21,6 +21,9 @@ bool vnode_mount_busy(struct mount *mount, struct vnode *root, uint32_t own_refs
 /* Evict all vnodes of a mount that is not busy; pins are dropped. */
 void vnode_mount_evict(struct mount *mount);
 
+size_t vnode_count(size_t *idle);
+void vnode_cache_check(void);
+
 /* mtime and ctime become now; locked. */
 void vnode_touch(struct vnode *v);
 
@@ -72,6 +75,9 @@ bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);
 /* Forget all unused names of a mount.  True: only the root is left, with that many references. */
 bool dentry_mount_prune(struct mount *mount, uint32_t root_refs);
 
+size_t dentry_count(void);
+void dentry_cache_check(void);
+
 /* Keep to the limit given to dentry_cache_init(); no inode lock held. */
 void dentry_trim(void);
 
@@ -100,6 +106,8 @@ void set_owner(struct vnode_new *what, const struct vnode *dir, const struct fs_
 bool cred_in_group(const struct fs_cred *cred, uint32_t gid);
 
 /* --- file.c ---------------------------------------------------------------------------------- */
+
+size_t file_count(void);
 
 /* Open what d stands for; takes its own reference.  Permissions are the caller's business. */
 int file_open(struct dentry *d, unsigned flags, struct file **out);

@@ -18,6 +18,19 @@ int vfs_init(size_t cached_names, size_t cached_vnodes)
 	return chrdev_init();
 }
 
+void vfs_counts(struct vfs_counts *out)
+{
+	out->names = dentry_count();
+	out->vnodes = vnode_count(&out->idle_vnodes);
+	out->files = file_count();
+}
+
+void vfs_check(void)
+{
+	dentry_cache_check();
+	vnode_cache_check();
+}
+
 /* --- Open ------------------------------------------------------------------------------------ */
 
 /* What an open with these flags wants to do with the file. */

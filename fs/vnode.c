@@ -38,6 +38,7 @@ static struct {
 	struct loading *loading;
 	struct vnode *idle_first, **idle_last;
 	size_t n_idle, max_idle;
+	size_t n; /* [a] all vnodes, those outside the table, too */
 } cache;
 
 void vnode_cache_init(size_t max_idle)
@@ -132,6 +133,7 @@ void vnode_init(struct vnode *v, struct mount *mount, const struct vnode_ops *op
 	v->refs = 1;
 	v->nlink = 1;
 	fsh_mutex_init(&v->lock, "inode", FSH_RANK_INODE);
+	__atomic_fetch_add(&cache.n, 1, __ATOMIC_RELAXED);
 }
 
 void vnode_fini(struct vnode *v)
@@ -144,6 +146,7 @@ void vnode_fini(struct vnode *v)
 		fsh_mutex_unlock(&cache.lock);
 	}
 	fsh_mutex_destroy(&v->lock);
+	__atomic_fetch_sub(&cache.n, 1, __ATOMIC_RELAXED);
 }
 
 void vnode_pin(struct vnode *v)
@@ -394,6 +397,41 @@ void vnode_mount_evict(struct mount *mount)
 			return;
 		evict(v);
 	}
+}
+
+/* --- Proving -------------------------------------------------------------------------------- */
+
+size_t vnode_count(size_t *idle)
+{
+	*idle = __atomic_load_n(&cache.n_idle, __ATOMIC_RELAXED);
+	return __atomic_load_n(&cache.n, __ATOMIC_RELAXED);
+}
+
+static void check_cached(const struct vnode *v)
+{
+	bool idle = v->state & VNODE_IDLE;
+
+	fsh_assert(v->state & VNODE_CACHED);
+	fsh_assert((v->refs == 0) == (idle || (v->state & VNODE_EVICTING)));
+	fsh_assert(!idle || v->nlink);
+	fsh_assert(!(v->state & VNODE_PINNED) || (v->refs && v->nlink));
+	fsh_assert(!v->alias || v->refs);
+	fsh_assert(hash_find(v->mount, v->ino) == v);
+	fsh_assert(*v->mount_prev == v && (!idle || *v->idle_prev == v));
+}
+
+void vnode_cache_check(void)
+{
+	size_t idle = 0;
+
+	fsh_mutex_lock(&cache.lock);
+	for (unsigned i = 0; i < N_HASH; i++)
+		for (struct vnode *v = cache.hash[i]; v; v = v->hash_next)
+			check_cached(v);
+	for (struct vnode *v = cache.idle_first; v; v = v->idle_next)
+		idle++;
+	fsh_assert(idle == cache.n_idle);
+	fsh_mutex_unlock(&cache.lock);
 }
 
 /* --- Attributes ----------------------------------------------------------------------------- */

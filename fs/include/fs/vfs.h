@@ -73,3 +73,15 @@ int vfs_chdir(
  * cached_vnodes bound what is kept beyond what is in use.  -ENOMEM.
  */
 int vfs_init(size_t cached_names, size_t cached_vnodes);
+
+/* What is in memory, a snapshot: for /proc and for tests that look for leaks. */
+struct vfs_counts {
+	size_t names, vnodes, idle_vnodes, files;
+};
+void vfs_counts(struct vfs_counts *out);
+
+/*
+ * Verify every invariant of the name and vnode caches; panics on a broken one.  Nobody may change
+ * names meanwhile.
+ */
+void vfs_check(void);
