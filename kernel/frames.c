@@ -350,6 +350,29 @@ void frames_init(void)
 	frames.free_frames = frames.total;
 }
 
+paddr_t frames_take_end(size_t bytes)
+{
+	uint64_t flags = spin_lock_irqsave(&frames.lock);
+	paddr_t pa = 0;
+
+	bytes = page_align_up(bytes);
+	for (unsigned i = 0; i < frames.n_ranges && !pa; i++) {
+		struct range *range = &frames.ranges[i];
+		paddr_t last;
+
+		if (range->end - range->frontier < bytes)
+			continue;
+		pa = range->end -= bytes;
+		last = (pa - 1) & -CHUNK_BYTES; /* becomes a chunk at a range's end */
+		if (last >= range->frontier)
+			memset(state_of(last), STATE_NONE, CHUNK_BYTES >> PAGE_SHIFT);
+		frames.free_frames -= bytes >> PAGE_SHIFT;
+		frames.total -= bytes >> PAGE_SHIFT;
+	}
+	spin_unlock_irqrestore(&frames.lock, flags);
+	return pa;
+}
+
 static size_t check_list(unsigned order)
 {
 	size_t n = 0;

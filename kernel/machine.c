@@ -204,14 +204,48 @@ void machine_init_basics(void)
 	time_set_realtime_ns(rtc_now_ns());
 }
 
+static void init_ramdisk(void)
+{
+	size_t bytes = page_align_up(boot_size("ramdisk", 0));
+	paddr_t pa;
+
+	if (initrd_end) {
+		ramdisk_register(phys_to_virt(initrd_start), initrd_end - initrd_start);
+		return;
+	}
+	if (!bytes)
+		return;
+	pa = frames_take_end(bytes);
+	if (pa)
+		ramdisk_register(memset(phys_to_virt(pa), 0, bytes), bytes);
+	else
+		pr_warning("ram0: no memory for %zu MiB", bytes >> 20);
+}
+
+static void log_ready(void *unused)
+{
+	(void)unused;
+	log_sink_ready();
+}
+
+/* The log leaves through the second line if there is one. */
+static void init_log(void)
+{
+	if (vconsole_present()) {
+		vconsole_set_callbacks(NULL, log_ready, NULL);
+		log_set_sink(vconsole_write);
+	} else {
+		uart_set_callbacks(NULL, log_ready, NULL);
+		log_set_sink(uart_write);
+	}
+}
+
 void machine_probe_devices(void)
 {
-	size_t bytes = boot_size("ramdisk", 0);
-	void *memory;
+	uint8_t seed[32];
 
 	virtio_probe_all(&tree);
-	if (initrd_end)
-		ramdisk_register(phys_to_virt(initrd_start), initrd_end - initrd_start);
-	else if (bytes && (memory = ramdisk_memory(bytes)) != NULL)
-		ramdisk_register(memory, bytes);
+	init_log();
+	init_ramdisk();
+	random_add(seed, entropy_read(seed, sizeof(seed)));
 }

@@ -82,7 +82,8 @@ static void boot_hart(void)
 {
 	init_hart(cpus[0].rq.idle);
 	machine_init_basics();
-	log_set_sink(uart_write);
+	if (boot_has("earlylog"))
+		log_set_sink(uart_write);
 	pr_info("Mapache on %u harts, %zu MiB", cpu_count, frames_total() >> (20 - PAGE_SHIFT));
 	start_other_harts();
 	if (thread_spawn("main", main_thread, NULL))

@@ -10,17 +10,20 @@
 #include <arch/trap.h>
 #include <drivers/devices.h>
 #include <drivers/uart.h>
+#include <kernel/boot.h>
 #include <kernel/console.h>
 #include <kernel/cpu.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/thread.h>
+#include <kernel/time.h>
 #include <kernel/format.h>
 #include <stdarg.h>
 
 #include "log.h"
 
 #define BACKTRACE_FRAMES 24
+#define MARKER           "\x1e[mapache:panic]\x1e\n" /* for tools/run: what follows is no output */
 #define NOBODY           UINT32_MAX
 
 void (*panic_describe)(vaddr_t addr);
@@ -140,6 +143,8 @@ static void begin(void)
 		machine_power_off(PANIC_STATUS);
 	}
 	firmware_send_ipi(cpu_online_mask & ~(1UL << self));
+	if (boot_has("marker"))
+		uart_write_now(MARKER, sizeof(MARKER) - 1);
 	log_flush_now(write_now);
 }
 
@@ -189,13 +194,20 @@ _Noreturn void trap_panic(struct trapframe *tf, const char *what, vaddr_t addr)
 	panic_trap(tf, "%s in the kernel, address %p", what, (void *)addr);
 }
 
-/* Let the console finish, unless nothing can be relied on. */
+#define DRAIN_NS NS_PER_SEC
+
+/* Let the consoles finish: by their interrupts if these still work, then by polling. */
 static void drain(void)
 {
-	if (panic_is_on())
-		return;
-	while (!console_idle() || (vconsole_present() && !vconsole_idle()))
-		cpu_relax();
+	uint64_t until = time_now_ns() + DRAIN_NS;
+
+	if (!panic_is_on() && !arch_cpu()->irq_depth) {
+		irq_enable();
+		while ((!uart_idle() || !vconsole_idle()) && time_now_ns() < until)
+			cpu_relax();
+	}
+	irq_disable();
+	write_now("", 0);
 }
 
 _Noreturn void machine_power_off(int status)

@@ -26,8 +26,6 @@ void vconsole_write_now(const char *text, size_t bytes);
 /* Up to `bytes` random bytes from the device; returns how many, 0 without one. Sleeps. */
 size_t entropy_read(void *to, size_t bytes);
 
-/* Memory for one: zeroed, page aligned, contiguous; NULL when there is not that much. */
-void *ramdisk_memory(size_t bytes);
 /* A block device "ram0" over memory [data, data + bytes), which stays its own for ever. */
 void ramdisk_register(void *data, size_t bytes);
 

@@ -22,6 +22,12 @@ void frames_add(paddr_t start, paddr_t end);
 void frames_reserve(paddr_t start, paddr_t end);
 void frames_init(void);
 
+/*
+ * Take memory of any size, page aligned, contents undefined, from what was never touched; for ever.
+ * 0: no range has that much. For start-up.
+ */
+paddr_t frames_take_end(size_t bytes);
+
 /* 2^order contiguous frames, aligned to their size, contents undefined. 0: there are none. */
 paddr_t frame_alloc(unsigned order);
 /* order as it was allocated; a wrong one, or a frame that is free, panics. */
