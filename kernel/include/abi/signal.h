@@ -228,7 +228,10 @@ union __riscv_fp_state {
 };
 
 typedef struct sigcontext {
-	struct user_regs_struct sc_regs;
+	union {
+		struct user_regs_struct sc_regs;
+		uint64_t __gregs[32]; /* pc in the place of x0 */
+	};
 	union __riscv_fp_state sc_fpregs;
 } mcontext_t;
 

@@ -75,7 +75,7 @@ EXTRA = {
     "signal": [
         "offsetof(ucontext_t, uc_link)", "offsetof(ucontext_t, uc_stack)",
         "offsetof(ucontext_t, uc_sigmask)", "offsetof(ucontext_t, uc_mcontext)",
-        "sizeof(ucontext_t)", "sizeof(mcontext_t)", "sizeof(siginfo_t)",
+        "offsetof(mcontext_t, __gregs)", "sizeof(ucontext_t)", "sizeof(mcontext_t)", "sizeof(siginfo_t)",
     ] + [f"offsetof(siginfo_t, {f})" for f in (
         "si_signo si_errno si_code si_pid si_uid si_value si_status si_utime si_stime si_overrun "
         "si_addr si_addr_lsb si_band si_fd si_call_addr si_syscall si_arch").split()],

@@ -3,7 +3,9 @@
  * The exec family: lists become arrays on the stack, names without a slash are looked for in PATH.
  */
 #include <alloca.h>
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -24,6 +26,20 @@ int execv(const char *path, char *const argv[])
 	return execve(path, argv, environ);
 }
 
+/* A program for another machine, or one that was cut off: not a script, whatever it is. */
+static int is_elf(const char *path)
+{
+	char magic[SELFMAG] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, magic, sizeof(magic)) < 0)
+		magic[0] = 0;
+	close(fd);
+	return memcmp(magic, ELFMAG, SELFMAG) == 0;
+}
+
 /* A file that is executable and yet no program is a shell script: sh path arg... */
 static void exec_or_script(const char *path, char *const argv[], char *const envp[])
 {
@@ -33,6 +49,10 @@ static void exec_or_script(const char *path, char *const argv[], char *const env
 	execve(path, argv, envp);
 	if (errno != ENOEXEC)
 		return;
+	if (is_elf(path)) {
+		errno = ENOEXEC;
+		return;
+	}
 	while (argv[n])
 		n++;
 	n = n ? n : 1; /* without even a name: as if there were one */
