@@ -71,3 +71,8 @@ const char *boot_init_arg(unsigned i)
 {
 	return n_kernel + 1 + i < n_words ? words[n_kernel + 1 + i] : NULL;
 }
+
+const char *boot_word(unsigned i)
+{
+	return i < n_words ? words[i] : NULL;
+}

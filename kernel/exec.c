@@ -28,6 +28,7 @@
 #include <kernel/kmem.h>
 #include <kernel/process.h>
 #include <kernel/random.h>
+#include <kernel/trace.h>
 
 #define SCRIPT_LINE_BYTES 256 /* of a "#!" line, as much as counts */
 #define SCRIPT_DEPTH      5
@@ -357,6 +358,8 @@ static int build_space(struct exec *x)
 {
 	int err = vmspace_new(x->file, &x->vm);
 
+	if (!err)
+		trace_space(process_current(), x->vm);
 	if (!err)
 		err = exec_elf_map(x->file, x->head, x->head_bytes, x->vm, &x->image);
 	if (!err)

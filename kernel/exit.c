@@ -85,7 +85,7 @@ static siginfo_t exit_info(struct process *p)
 	int status = p->exit_status;
 	siginfo_t info = signal_info(p->exit_signal, WIFEXITED(status) ? CLD_EXITED : CLD_KILLED);
 
-	info.si_pid = p->pid->nr;
+	info.si_pid = p->nr;
 	info.si_uid = p->cred.uid;
 	info.si_status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
 	return info;
@@ -117,7 +117,7 @@ static void give_children_away(struct process *p)
 		struct process *child = list_entry(node, struct process, sibling);
 		list_remove(node);
 		child->parent = init_process;
-		child->parent_nr = init_process->pid->nr;
+		child->parent_nr = init_process->nr;
 		child->exit_signal = SIGCHLD;
 		if (child->state == PROCESS_ZOMBIE) {
 			list_push_front(&init_process->children, node);

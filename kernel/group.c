@@ -136,7 +136,7 @@ long process_new_session(void)
 		list_push_back(&p->pid->session, &p->session_link);
 		p->session = p->pid;
 		pid_unref(old);
-		result = p->pid->nr;
+		result = p->nr;
 	}
 	spin_unlock(&tree_lock);
 	return result;

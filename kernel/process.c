@@ -21,6 +21,7 @@
 #include <kernel/process_impl.h>
 #include <kernel/procfs.h>
 #include <kernel/tty.h>
+#include <kernel/trace.h>
 #include <kernel/uaccess.h>
 #include <kernel/vmspace.h>
 
@@ -153,11 +154,12 @@ void process_enter_tree(struct process *p, struct process *parent, struct task *
 {
 	spin_assert_held(&tree_lock);
 	p->pid = first->pid;
+	p->nr = p->pid->nr;
 	pid_ref(p->pid);
 	p->pid->process = p;
 	p->pid->thread = first;
 	p->parent = parent;
-	p->parent_nr = parent ? parent->pid->nr : 0;
+	p->parent_nr = parent ? parent->nr : 0;
 	p->group = parent ? parent->group : p->pid;
 	p->session = parent ? parent->session : p->pid;
 	pid_ref(p->group);
@@ -179,6 +181,7 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 {
 	__builtin_memcpy(p->name, parent->name, sizeof p->name);
 	p->cred = parent->cred;
+	p->traced = parent->traced;
 	spin_lock(&parent->lock);
 	__builtin_memcpy(p->limits, parent->limits, sizeof p->limits);
 	spin_unlock(&parent->lock);
@@ -273,7 +276,7 @@ static int publish(struct process *p, struct task *t)
 	return again ? (int)syscall_restart(RESTART_ALWAYS) : 0;
 }
 
-static long start_child(struct process *p, struct task *t, const struct clone_request *req)
+static long start_child(struct task *t, const struct clone_request *req)
 {
 	pid_t pid = t->pid->nr;
 	struct vfork *v = t->vfork;
@@ -286,7 +289,6 @@ static long start_child(struct process *p, struct task *t, const struct clone_re
 		(void)wait_event_killable(&v->wait, __atomic_load_n(&v->done, __ATOMIC_ACQUIRE));
 		vfork_put(v);
 	}
-	(void)p;
 	return pid;
 }
 
@@ -311,8 +313,11 @@ long process_clone(const struct clone_request *req)
 	}
 	process_ref(p); /* the thread's; the first is the tree's */
 	err = publish(p, t);
-	if (!err)
-		return start_child(p, t, req);
+	if (!err) {
+		if (!(req->flags & CLONE_VM))
+			trace_space(p, p->vm);
+		return start_child(t, req);
+	}
 	process_unref(p);
 	kfree(t->vfork);
 out_thread:

@@ -25,7 +25,7 @@ static bool kill_others(void)
 
 	spin_lock(&tree_lock);
 	while ((p = process_next(nr)) != NULL) {
-		nr = p->pid->nr + 1;
+		nr = p->nr + 1;
 		if (p == self || p == init_process || p->state != PROCESS_ALIVE)
 			continue;
 		process_kill(p, SIGKILL);

@@ -132,7 +132,7 @@ long sys_set_robust_list(vaddr_t head, size_t size)
 
 long sys_getpid(void)
 {
-	return process_current()->pid->nr;
+	return process_current()->nr;
 }
 
 long sys_gettid(void)
@@ -334,7 +334,7 @@ long sys_sysinfo(uaddr_t to)
 	pid_t nr = 1;
 
 	spin_lock(&tree_lock);
-	for (struct process *p; (p = process_next(nr)) != NULL; nr = p->pid->nr + 1)
+	for (struct process *p; (p = process_next(nr)) != NULL; nr = p->nr + 1)
 		info.procs++;
 	spin_unlock(&tree_lock);
 	return put_user(to, &info);

@@ -13,7 +13,7 @@ static siginfo_t info_of_sender(int sig, int code)
 {
 	siginfo_t info = signal_info(sig, code);
 
-	info.si_pid = process_current()->pid->nr;
+	info.si_pid = process_current()->nr;
 	info.si_uid = process_current()->cred.uid;
 	return info;
 }
@@ -64,7 +64,7 @@ static long kill_all(const siginfo_t *info)
 	pid_t nr = 2;
 
 	while ((p = process_next(nr)) != NULL) {
-		nr = p->pid->nr + 1;
+		nr = p->nr + 1;
 		if (p != process_current())
 			note(&result, send_checked(p, info));
 	}
@@ -103,7 +103,7 @@ static long kill_thread(pid_t group, pid_t tid, int sig)
 	spin_lock(&tree_lock);
 	struct pid *pid = pid_find(tid);
 	struct task *t = pid ? pid->thread : NULL;
-	if (t && (!group || t->process->pid->nr == group)) {
+	if (t && (!group || t->process->nr == group)) {
 		result = send_checked(t->process, &(siginfo_t){0});
 		if (!result && sig)
 			result = signal_send_thread(t, &info);

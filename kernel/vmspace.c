@@ -147,7 +147,7 @@ static struct process *largest_process(void)
 		spin_lock(&tree_lock);
 		struct process *p = process_next(nr);
 		if (p) {
-			nr = p->pid->nr + 1;
+			nr = p->nr + 1;
 			process_ref(p);
 		}
 		spin_unlock(&tree_lock);
@@ -176,7 +176,7 @@ static void out_of_memory(void)
 	} else {
 		process_ref(p);
 	}
-	pr_error("out of memory: killing process %d (%s)", p->pid->nr, p->name);
+	pr_error("out of memory: killing process %d (%s)", p->nr, p->name);
 	process_kill(p, SIGKILL);
 	process_unref(p);
 }

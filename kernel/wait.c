@@ -58,7 +58,7 @@ static void times_add(struct cpu_times *to, const struct cpu_times *from)
 static bool matches(struct process *child, pid_t which, struct process *parent)
 {
 	if (which > 0)
-		return child->pid->nr == which;
+		return child->nr == which;
 	if (which == -1)
 		return true;
 	return child->group->nr == (which == 0 ? parent->group->nr : -which);
@@ -106,7 +106,7 @@ static long collect(struct process *parent, pid_t which, unsigned options, int *
 
 	list_for_each (node, &parent->children) {
 		struct process *child = list_entry(node, struct process, sibling);
-		pid_t pid = child->pid->nr;
+		pid_t pid = child->nr;
 		if (!matches(child, which, parent))
 			continue;
 		any = true;
@@ -148,7 +148,7 @@ static void report_stop_locked(struct process *p)
 	siginfo_t info = signal_info(SIGCHLD, p->stopped ? CLD_STOPPED : CLD_CONTINUED);
 	bool wanted = true;
 
-	info.si_pid = p->pid->nr;
+	info.si_pid = p->nr;
 	info.si_uid = p->cred.uid;
 	info.si_status = p->stopped ? p->stop_signal : SIGCONT;
 	spin_lock(&p->parent->lock);

@@ -18,3 +18,6 @@ const char *boot_value(const char *name);
 size_t boot_size(const char *name, size_t fallback);
 /* The i-th word after "--", or NULL: init's arguments. */
 const char *boot_init_arg(unsigned i);
+
+/* The i-th of all words, "--" included, or NULL. */
+const char *boot_word(unsigned i);

@@ -79,6 +79,7 @@ struct process {
 	uint32_t refs; /* [a] the tree's until it is reaped, each thread's, process_ref()'s */
 	struct spinlock lock; /* RANK_PROCESS */
 	struct pid *pid;      /* [I] valid until reaped */
+	pid_t nr;             /* [I] its number */
 
 	enum process_state state;             /* [t] */
 	int exit_status;                      /* [t] as wait4 reports it, once a zombie */
@@ -114,6 +115,7 @@ struct process {
 	struct rlimit limits[RLIM_NLIMITS]; /* [p] */
 	char name[16];                      /* [c] of the program; readers may see a mixture */
 
+	bool traced;                    /* [a] /proc/trace; inherited */
 	uint64_t start_ns;              /* [I] */
 	struct cpu_times dead_threads;  /* [p] */
 	struct cpu_times dead_children; /* [t] those waited for, and theirs */

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+/*
+ * /proc/PID: what processes say of themselves, in Linux's formats.
+ */
+#include "procfs.h"
+
+#include <abi/errno.h>
+#include <abi/limits.h>
+#include <abi/stat.h>
+#include <kernel/files.h>
+#include <kernel/format.h>
+#include <kernel/kmem.h>
+#include <kernel/tty.h>
+#include <kernel/vmspace.h>
+
+/* Its memory with a reference, or NULL (a zombie). */
+static struct vmspace *memory_of(struct process *p)
+{
+	spin_lock(&p->lock);
+	struct vmspace *vm = process_vm_get(p);
+	spin_unlock(&p->lock);
+	return vm;
+}
+
+/* --- maps ----------------------------------------------------------------------------------------
+ */
+
+/* The text at the line's end; in buffer, or a literal. */
+static const char *area_name(
+	struct vmspace *vm, const struct mvm_area_info *area, char *buffer, size_t bytes)
+{
+	struct vnode *v = area->object ? vnode_of_object(area->object) : NULL;
+	char *path;
+
+	if (v) {
+		int err = vnode_path(v, process_root(process_current()), buffer, bytes, &path);
+		return err ? "(deleted)" : path;
+	}
+	if (area->start == VMSPACE_SIGRETURN)
+		return "[sigreturn]";
+	if (area->start <= vm->stack_start && vm->stack_start < area->end)
+		return "[stack]";
+	if (area->start < vm->brk_end && area->end > vm->brk_start)
+		return "[heap]";
+	return "";
+}
+
+static void show_area(struct proc_text *t, struct vmspace *vm, const struct mvm_area_info *area,
+	char *buffer, size_t bytes)
+{
+	struct vnode *v = area->object ? vnode_of_object(area->object) : NULL;
+	uint64_t dev = v ? v->mount->dev : 0;
+	const char *name = area_name(vm, area, buffer, bytes);
+
+	proc_printf(t, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu", area->start, area->end,
+		area->rights & MVM_READ ? 'r' : '-', area->rights & MVM_WRITE ? 'w' : '-',
+		area->rights & MVM_EXEC ? 'x' : '-', area->flags & MVM_MAP_SHARED ? 's' : 'p',
+		area->object ? area->offset_pages * PAGE_SIZE : 0, ABI_MAJOR(dev), ABI_MINOR(dev),
+		v ? v->ino : 0UL);
+	if (*name)
+		proc_printf(t, " %s", name);
+	proc_printf(t, "\n");
+}
+
+static void show_maps(struct proc_text *t, struct process *p)
+{
+	struct vmspace *vm = memory_of(p);
+	char *buffer = kmalloc(PATH_MAX);
+	struct mvm_area_info area;
+	vaddr_t from = 0;
+
+	t->no_memory |= !buffer;
+	while (vm && buffer && mvm_area_next(vm->space, from, &area)) {
+		show_area(t, vm, &area, buffer, PATH_MAX);
+		from = area.end;
+		if (area.object)
+			mvm_object_unref(area.object);
+	}
+	kfree(buffer);
+	vmspace_put(vm);
+}
+
+/* --- stat, status
+ * ---------------------------------------------------------------------------------- */
+
+/* What both show, taken in one step. */
+struct snapshot {
+	pid_t pid, parent, group, session, foreground;
+	int exit_status;
+	unsigned threads;
+	char state;
+	struct cpu_times times, children;
+	struct mvm_space_stats memory;
+};
+
+static char state_of(struct process *p)
+{
+	if (p->state != PROCESS_ALIVE)
+		return 'Z';
+	if (p->stopped)
+		return 'T';
+	list_for_each (node, &p->threads)
+		if (list_entry(node, struct task, link)->thread->state == THREAD_RUNNABLE)
+			return 'R';
+	return 'S';
+}
+
+static void take_snapshot(struct process *p, struct snapshot *s)
+{
+	*s = (struct snapshot){.foreground = -1};
+	spin_lock(&tree_lock);
+	if (p->state != PROCESS_REAPED) {
+		s->pid = p->nr;
+		s->group = p->group->nr;
+		s->session = p->session->nr;
+	}
+	s->parent = p->parent_nr;
+	s->exit_status = p->exit_status;
+	s->children = p->dead_children;
+	spin_lock(&p->lock);
+	s->threads = p->n_threads;
+	s->state = state_of(p);
+	spin_unlock(&p->lock);
+	spin_unlock(&tree_lock);
+	process_times(p, &s->times);
+	struct vmspace *vm = memory_of(p);
+	if (vm)
+		mvm_space_stats(vm->space, &s->memory);
+	vmspace_put(vm);
+}
+
+static uint64_t ticks(uint64_t ns)
+{
+	return ns / (NS_PER_SEC / CLOCK_TICKS_PER_SEC);
+}
+
+/* Fields that nothing here knows are 0, as proc(5) has it. */
+static void show_stat(struct proc_text *t, struct process *p)
+{
+	struct snapshot s;
+
+	take_snapshot(p, &s);
+	proc_printf(t, "%d (%s) %c %d %d %d 0 %d 0 %lu 0 %lu 0 ", s.pid, p->name, s.state, s.parent,
+		s.group, s.session, s.foreground, s.times.minor_faults, s.times.major_faults);
+	proc_printf(t, "%lu 0 %lu 0 20 0 %u 0 %lu ", ticks(s.times.run_ns),
+		ticks(s.children.run_ns), s.threads, ticks(p->start_ns));
+	proc_printf(t, "%lu %lu %lu 0 0 0 0 0 0 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 %d\n",
+		s.memory.mapped_pages * PAGE_SIZE, s.memory.anon_pages,
+		process_limit(p, RLIMIT_RSS), p->exit_signal, s.exit_status);
+}
+
+static const char *state_name(char state)
+{
+	return state == 'R'   ? "running"
+	       : state == 'S' ? "sleeping"
+	       : state == 'T' ? "stopped"
+			      : "zombie";
+}
+
+static void show_status(struct proc_text *t, struct process *p)
+{
+	const struct credentials *c = &p->cred;
+	struct snapshot s;
+
+	take_snapshot(p, &s);
+	proc_printf(t, "Name:\t%s\nState:\t%c (%s)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n", p->name,
+		s.state, state_name(s.state), s.pid, s.pid, s.parent);
+	proc_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid,
+		c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+	proc_printf(t, "VmSize:\t%8lu kB\nRssAnon:\t%8lu kB\nThreads:\t%u\n",
+		s.memory.mapped_pages * (PAGE_SIZE / 1024),
+		s.memory.anon_pages * (PAGE_SIZE / 1024), s.threads);
+}
+
+/* --- The others ----------------------------------------------------------------------------------
+ */
+
+static void show_comm(struct proc_text *t, struct process *p)
+{
+	proc_printf(t, "%s\n", p->name);
+}
+
+#define CMDLINE_CHUNK 128
+
+/* The strings as the program has them now, their NULs included. */
+static void show_cmdline(struct proc_text *t, struct process *p)
+{
+	struct vmspace *vm = memory_of(p);
+	char chunk[CMDLINE_CHUNK];
+
+	for (vaddr_t at = vm ? vm->args_start : 0; vm && at < vm->args_end;) {
+		size_t n = vm->args_end - at < sizeof chunk ? vm->args_end - at : sizeof chunk;
+		if (mvm_space_read(vm->space, at, chunk, n))
+			break;
+		for (size_t i = 0; i < n; i++)
+			proc_printf(t, "%c", chunk[i]);
+		at += n;
+	}
+	vmspace_put(vm);
+}
+
+static int copy_path(struct dentry *d, char *to, size_t bytes)
+{
+	char *buffer = kmalloc(PATH_MAX), *path;
+	int n = buffer ? dentry_path(d, process_root(process_current()), buffer, PATH_MAX, &path)
+		       : -ENOMEM;
+
+	if (!n) {
+		size_t length = __builtin_strlen(path);
+		n = (int)(length < bytes ? length : bytes);
+		__builtin_memcpy(to, path, (size_t)n);
+	}
+	kfree(buffer);
+	return n;
+}
+
+static int link_exe(struct process *p, char *to, size_t bytes)
+{
+	struct vmspace *vm = memory_of(p);
+	int n = vm && vm->exe ? copy_path(vm->exe->dentry, to, bytes) : -ENOENT;
+
+	vmspace_put(vm);
+	return n;
+}
+
+static int link_cwd(struct process *p, char *to, size_t bytes)
+{
+	struct dentry *cwd = NULL;
+
+	spin_lock(&p->lock);
+	if (p->fs)
+		cwd = dentry_ref(p->fs->cwd);
+	spin_unlock(&p->lock);
+	int n = cwd ? copy_path(cwd, to, bytes) : -ENOENT;
+	dentry_unref(cwd);
+	return n;
+}
+
+const struct proc_entry proc_process_entries[] = {
+	{.name = "maps", .mode = FS_IFREG | 0444, .show = show_maps},
+	{.name = "stat", .mode = FS_IFREG | 0444, .show = show_stat},
+	{.name = "status", .mode = FS_IFREG | 0444, .show = show_status},
+	{.name = "comm", .mode = FS_IFREG | 0444, .show = show_comm},
+	{.name = "cmdline", .mode = FS_IFREG | 0444, .show = show_cmdline},
+	{.name = "exe", .mode = FS_IFLNK | 0777, .link = link_exe},
+	{.name = "cwd", .mode = FS_IFLNK | 0777, .link = link_cwd},
+	{0},
+};

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+/*
+ * /proc: what the whole system says.
+ */
+#include "procfs.h"
+
+#include <abi/limits.h>
+#include <fs/blkdev.h>
+#include <fs/mount.h>
+#include <kernel/boot.h>
+#include <kernel/cpu.h>
+#include <kernel/files.h>
+#include <kernel/format.h>
+#include <kernel/frames.h>
+#include <kernel/kmem.h>
+#include <mm/vm.h>
+
+static uint64_t kib(uint64_t pages)
+{
+	return pages * (PAGE_SIZE / 1024);
+}
+
+/* Available: what is free, and the cache that can be dropped as it is. */
+static void show_meminfo(struct proc_text *t, struct process *p)
+{
+	struct mvm_stats s;
+	uint64_t clean;
+
+	(void)p;
+	mvm_stats(&s);
+	clean = s.cached_pages - s.dirty_pages - s.writeback_pages;
+	if (clean > s.cached_pages)
+		clean = 0; /* the counters were not read in one step */
+	proc_printf(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\n", kib(s.total_frames),
+		kib(s.free_frames));
+	proc_printf(t, "MemAvailable:   %8lu kB\nBuffers:        %8lu kB\n",
+		kib(s.free_frames + clean), 0UL);
+	proc_printf(
+		t, "Cached:         %8lu kB\nSwapCached:     %8lu kB\n", kib(s.cached_pages), 0UL);
+	proc_printf(t, "SwapTotal:      %8lu kB\nSwapFree:       %8lu kB\n", 0UL, 0UL);
+	proc_printf(t, "Dirty:          %8lu kB\nWriteback:      %8lu kB\n", kib(s.dirty_pages),
+		kib(s.writeback_pages));
+	proc_printf(t, "AnonPages:      %8lu kB\nSlab:           %8lu kB\n", kib(s.anon_pages),
+		kib(s.meta_pages));
+}
+
+static void show_disks(struct proc_text *t)
+{
+	struct blk_counts sum = {0};
+
+	for (struct blkdev *dev = NULL; (dev = blkdev_next(dev)) != NULL;) {
+		sum.reads += dev->counts.reads;
+		sum.writes += dev->counts.writes;
+		sum.flushes += dev->counts.flushes;
+		sum.read_sectors += dev->counts.read_sectors;
+		sum.written_sectors += dev->counts.written_sectors;
+	}
+	proc_printf(t, "blk_read %lu\nblk_write %lu\nblk_flush %lu\n", sum.reads, sum.writes,
+		sum.flushes);
+	proc_printf(t, "blk_read_sectors %lu\nblk_written_sectors %lu\n", sum.read_sectors,
+		sum.written_sectors);
+}
+
+static void show_vmstat(struct proc_text *t, struct process *p)
+{
+	struct mvm_stats s;
+
+	(void)p;
+	mvm_stats(&s);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} lines[] = {
+		{"nr_free_pages", s.free_frames},
+		{"nr_anon_pages", s.anon_pages},
+		{"nr_file_pages", s.cached_pages},
+		{"nr_dirty", s.dirty_pages},
+		{"nr_writeback", s.writeback_pages},
+		{"nr_meta", s.meta_pages},
+		{"pgfault", s.faults},
+		{"pgmajfault", s.major_faults},
+		{"cow_copies", s.cow_copies},
+		{"cow_reuses", s.cow_reuses},
+		{"zero_fills", s.zero_fills},
+		{"fault_retries", s.fault_retries},
+		{"fills", s.fills},
+		{"filled_pages", s.filled_pages},
+		{"writes", s.writes},
+		{"written_pages", s.written_pages},
+		{"reclaim_scanned", s.reclaim_scanned},
+		{"reclaim_freed", s.reclaim_freed},
+		{"shootdowns", s.shootdowns},
+		{"spaces", s.spaces},
+		{"areas", s.areas},
+		{"objects", s.objects},
+	};
+
+	for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++)
+		proc_printf(t, "%s %lu\n", lines[i].name, lines[i].value);
+	show_disks(t);
+}
+
+static void show_uptime(struct proc_text *t, struct process *p)
+{
+	uint64_t now = time_now_ns(), idle = 0;
+
+	(void)p;
+	for (unsigned i = 0; i < cpu_count; i++)
+		idle += thread_run_ns(cpus[i].rq.idle);
+	proc_printf(t, "%lu.%02lu %lu.%02lu\n", now / NS_PER_SEC, now % NS_PER_SEC / 10000000,
+		idle / NS_PER_SEC, idle % NS_PER_SEC / 10000000);
+}
+
+static void show_cmdline(struct proc_text *t, struct process *p)
+{
+	const char *word;
+
+	(void)p;
+	for (unsigned i = 0; (word = boot_word(i)) != NULL; i++)
+		proc_printf(t, "%s%s", i ? " " : "", word);
+	proc_printf(t, "\n");
+}
+
+static void show_version(struct proc_text *t, struct process *p)
+{
+	(void)p;
+	proc_printf(t, "Linux version 6.1.0-mapache (Mapache)\n");
+}
+
+/* --- mounts
+ * --------------------------------------------------------------------------------------- */
+
+struct mount_list {
+	struct proc_text *text;
+	char *buffer;
+};
+
+static void show_mount(struct mount *mount, void *arg)
+{
+	struct mount_list *list = arg;
+	char *path = "/";
+
+	if (mount->covered && dentry_path(mount->covered, process_root(process_current()),
+				      list->buffer, PATH_MAX, &path))
+		path = "?";
+	proc_printf(list->text, "%s %s %s %s 0 0\n", mount->source, path, mount->type->name,
+		mount_readonly(mount) ? "ro" : "rw");
+}
+
+static void show_mounts(struct proc_text *t, struct process *p)
+{
+	struct mount_list list = {.text = t, .buffer = kmalloc(PATH_MAX)};
+
+	(void)p;
+	if (list.buffer)
+		mount_for_each(show_mount, &list);
+	else
+		t->no_memory = true;
+	kfree(list.buffer);
+}
+
+static int link_self(struct process *p, char *to, size_t bytes)
+{
+	char text[12];
+	int n = ksnprintf(text, sizeof text, "%d", process_current()->nr);
+
+	(void)p;
+	if ((size_t)n > bytes)
+		n = (int)bytes;
+	__builtin_memcpy(to, text, (size_t)n);
+	return n;
+}
+
+const struct proc_entry proc_system_entries[] = {
+	{.name = "cmdline", .mode = FS_IFREG | 0444, .show = show_cmdline},
+	{.name = "meminfo", .mode = FS_IFREG | 0444, .show = show_meminfo},
+	{.name = "mounts", .mode = FS_IFREG | 0444, .show = show_mounts},
+	{.name = "self", .mode = FS_IFLNK | 0777, .link = link_self},
+	{.name = "trace", .mode = FS_IFREG | 0600, .ops = &proc_trace_ops},
+	{.name = "uptime", .mode = FS_IFREG | 0444, .show = show_uptime},
+	{.name = "version", .mode = FS_IFREG | 0444, .show = show_version},
+	{.name = "vmstat", .mode = FS_IFREG | 0444, .show = show_vmstat},
+	{0},
+};

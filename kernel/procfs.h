@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Between the files of procfs: procfs.c (the file system), proc_process.c and proc_system.c (what
+ * its files say), proc_trace.c (the event ring).
+ */
+#pragma once
+
+#include <fs/vfs.h>
+#include <kernel/process.h>
+
+/* Text that grows: what a file says, made when it is opened. */
+struct proc_text {
+	char *data;
+	size_t bytes, capacity;
+	bool no_memory; /* the text is cut; opening fails */
+};
+
+void proc_printf(struct proc_text *text, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * A file of proc: a text, a symbolic link, or something with operations of its own.  p is NULL for
+ * files of the whole system, else it is referenced, and may be a zombie.
+ */
+struct proc_entry {
+	const char *name;
+	uint32_t mode; /* type and permissions */
+	void (*show)(struct proc_text *text, struct process *p);
+	int (*link)(struct process *p, char *to, size_t bytes);
+	const struct file_ops *ops;
+};
+
+extern const struct proc_entry proc_system_entries[], proc_process_entries[]; /* name NULL ends */
+extern const struct file_ops proc_trace_ops;
