@@ -18,7 +18,7 @@ static size_t n_files; /* [a] */
 
 size_t file_count(void)
 {
-	return __atomic_load_n(&n_files, __ATOMIC_RELAXED);
+	return fs_read(n_files);
 }
 
 /* --- Life ------------------------------------------------------------------------------------ */
@@ -88,11 +88,11 @@ static int open_device(struct file *f)
 }
 
 /* Give the file the operations of its type. */
-static int file_begin(struct file *f)
+static int set_operations(struct file *f)
 {
 	struct vnode *v = f->vnode;
 
-	if (f->flags & FS_O_PATH)
+	if (fs_read(f->flags) & FS_O_PATH)
 		return 0;
 	if (vnode_is(v, FS_IFREG)) {
 		f->ops = &file_regular_ops;
@@ -105,23 +105,23 @@ static int file_begin(struct file *f)
 	return f->ops == &path_ops ? open_device(f) : 0;
 }
 
-int file_open(struct dentry *d, unsigned flags, struct file **out)
+int file_prepare(unsigned flags, struct file **out)
 {
-	struct file *f;
-	int err = file_new(&path_ops, NULL, flags & ~(FS_O_CREAT | FS_O_EXCL | FS_O_TRUNC),
-		access_state(flags), &f);
+	return file_new(&path_ops, NULL, flags & ~(FS_O_CREAT | FS_O_EXCL | FS_O_TRUNC),
+		access_state(flags), out);
+}
 
-	if (err)
-		return err;
+int file_begin(struct file *f, struct dentry *d)
+{
 	f->dentry = dentry_ref(d);
 	f->vnode = d->vnode;
 	f->error_seen = __atomic_load_n(&f->vnode->error_count, __ATOMIC_ACQUIRE);
-	err = file_begin(f);
-	if (err)
-		file_free(f);
-	else
-		*out = f;
-	return err;
+	return set_operations(f);
+}
+
+void file_abandon(struct file *f)
+{
+	file_free(f);
 }
 
 /* --- Copying --------------------------------------------------------------------------------- */
@@ -184,21 +184,49 @@ static int clip_write(const struct vnode *v, uint64_t offset, size_t *n)
 	return 0;
 }
 
+static int set_size(struct vnode *v, uint64_t size_bytes)
+{
+	struct fs_attr attr = {.size_bytes = size_bytes};
+
+	return v->ops->setattr(v, &attr, FS_SET_SIZE);
+}
+
+/*
+ * A write behind the end makes the gap first, as a truncate would: so a file system has one place
+ * where old tails become zero before a larger size shows.
+ */
+static int write_behind(struct file *f, struct mvm_copy *c, size_t n, uint64_t offset, size_t *done)
+{
+	uint64_t old_size = mvm_object_size(f->object);
+	int err = set_size(f->vnode, offset);
+
+	if (err)
+		return err;
+	err = mvm_pc_write(f->object, offset, n, c, done);
+	/* Nothing was written: as if nobody had tried.  If this fails, the file ends in a hole. */
+	if (*done == 0)
+		(void)set_size(f->vnode, old_size);
+	return err;
+}
+
 /* Inode lock held. */
 static int write_locked(
 	struct file *f, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
 {
-	struct vnode *v = f->vnode;
+	uint64_t size = mvm_object_size(f->object);
 	int err;
 
-	if (f->flags & FS_O_APPEND)
-		*offset = mvm_object_size(f->object);
-	err = clip_write(v, *offset, &n);
-	if (err)
+	if (fs_read(f->flags) & FS_O_APPEND)
+		*offset = size;
+	err = clip_write(f->vnode, *offset, &n);
+	if (err || n == 0)
 		return err;
-	err = mvm_pc_write(f->object, *offset, n, c, done);
+	if (*offset > size && f->vnode->ops->setattr)
+		err = write_behind(f, c, n, *offset, done);
+	else
+		err = mvm_pc_write(f->object, *offset, n, c, done);
 	if (*done)
-		vnode_touch(v);
+		vnode_touch(f->vnode);
 	return err;
 }
 
@@ -210,7 +238,7 @@ static int write_through(struct file *f, uint64_t start, uint64_t end)
 		f->object, start >> MVM_PAGE_SHIFT, (end - 1) >> MVM_PAGE_SHIFT, MVM_PC_WAIT);
 
 	if (!err && v->ops->fsync)
-		err = v->ops->fsync(v, (f->flags & FS_O_SYNC) != FS_O_SYNC);
+		err = v->ops->fsync(v, (fs_read(f->flags) & FS_O_SYNC) != FS_O_SYNC);
 	return err;
 }
 
@@ -222,7 +250,7 @@ static int regular_write(
 	fsh_mutex_lock(&f->vnode->lock);
 	err = write_locked(f, c, n, offset, done);
 	fsh_mutex_unlock(&f->vnode->lock);
-	if (*done && (f->flags & FS_O_DSYNC))
+	if (*done && (fs_read(f->flags) & FS_O_DSYNC))
 		sync_err = write_through(f, *offset, *offset + *done);
 	*offset += *done;
 	if (!sync_err)
@@ -313,7 +341,7 @@ int file_readdir(struct file *f, struct fs_readdir *r)
 	int err;
 
 	if (f->ops != &file_directory_ops)
-		return f->flags & FS_O_PATH ? -EBADF : -ENOTDIR;
+		return fs_read(f->flags) & FS_O_PATH ? -EBADF : -ENOTDIR;
 	parent = dotdot(f->dentry);
 	fsh_mutex_lock(&f->offset_lock);
 	fsh_mutex_lock(&f->vnode->lock);
@@ -426,7 +454,7 @@ int file_seek(struct file *f, int64_t offset, int whence, uint64_t *out)
 	int64_t base, target;
 	int err;
 
-	if (f->flags & FS_O_PATH)
+	if (fs_read(f->flags) & FS_O_PATH)
 		return -EBADF;
 	if (f->state & FILE_STREAM)
 		return -ESPIPE;
@@ -444,21 +472,21 @@ int file_seek(struct file *f, int64_t offset, int whence, uint64_t *out)
 
 int file_ioctl(struct file *f, unsigned command, uintptr_t arg)
 {
-	if (f->flags & FS_O_PATH)
+	if (fs_read(f->flags) & FS_O_PATH)
 		return -EBADF;
 	return f->ops->ioctl ? f->ops->ioctl(f, command, arg) : -ENOTTY;
 }
 
 unsigned file_poll(struct file *f, struct poll_table *poll)
 {
-	if (f->flags & FS_O_PATH)
+	if (fs_read(f->flags) & FS_O_PATH)
 		return FS_POLLNVAL;
 	return f->ops->poll ? f->ops->poll(f, poll) : FS_POLLIN | FS_POLLOUT;
 }
 
 int file_map(struct file *f, bool shared, bool writable, struct mvm_object **out)
 {
-	if (f->flags & FS_O_PATH)
+	if (fs_read(f->flags) & FS_O_PATH)
 		return -EBADF;
 	if (!(f->state & FILE_READABLE))
 		return -EACCES;
@@ -474,14 +502,14 @@ static int latched_error(struct file *f)
 
 	if (__atomic_exchange_n(&f->error_seen, count, __ATOMIC_RELAXED) == count)
 		return 0;
-	return __atomic_load_n(&f->vnode->error, __ATOMIC_RELAXED);
+	return fs_read(f->vnode->error);
 }
 
 int file_sync(struct file *f, bool data_only)
 {
 	int err, latched;
 
-	if (f->flags & FS_O_PATH)
+	if (fs_read(f->flags) & FS_O_PATH)
 		return -EBADF;
 	if (!f->vnode || !(vnode_is(f->vnode, FS_IFREG) || vnode_is(f->vnode, FS_IFDIR)))
 		return -EINVAL;
@@ -494,7 +522,7 @@ int file_truncate(struct file *f, uint64_t size_bytes)
 {
 	struct fs_attr attr = {.size_bytes = size_bytes};
 
-	if (f->flags & FS_O_PATH)
+	if (fs_read(f->flags) & FS_O_PATH)
 		return -EBADF;
 	if (!(f->state & FILE_WRITABLE) || !f->object || size_bytes > INT64_MAX)
 		return -EINVAL;
@@ -503,7 +531,7 @@ int file_truncate(struct file *f, uint64_t size_bytes)
 
 void file_set_flags(struct file *f, unsigned flags)
 {
-	unsigned old = __atomic_load_n(&f->flags, __ATOMIC_RELAXED);
+	unsigned old = fs_read(f->flags);
 
 	__atomic_store_n(
 		&f->flags, (old & ~STATUS_FLAGS) | (flags & STATUS_FLAGS), __ATOMIC_RELAXED);

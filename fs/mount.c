@@ -42,7 +42,7 @@ struct fs_type *fs_find(const char *name)
 
 struct dentry *mount_cross_down(struct dentry *d)
 {
-	while (__atomic_load_n(&d->covered_by, __ATOMIC_RELAXED)) {
+	while (fs_read(d->covered_by)) {
 		struct dentry *covered = d;
 
 		fsh_spin_lock(&table.cross_lock);

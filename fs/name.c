@@ -208,8 +208,8 @@ static struct dentry *dentry_find(struct dentry *dir, const struct fs_name *name
 	d = bucket_find(b, dir, name);
 	if (d) {
 		dentry_ref(d);
-		if (!d->used)
-			d->used = true;
+		if (!fs_read(d->used))
+			fs_write(d->used, true);
 	}
 	fsh_spin_unlock(&b->lock);
 	return d;
@@ -267,7 +267,7 @@ int dentry_lookup_locked(struct dentry *dir, const struct fs_name *name, struct 
 
 	if (!(dir->mount->flags & MOUNT_VOLATILE) && (*out = dentry_find(dir, name)))
 		return 0;
-	if (dir->vnode->nlink == 0)
+	if (fs_read(dir->vnode->nlink) == 0)
 		return -ENOENT;
 	err = dir->vnode->ops->lookup(dir->vnode, name, &v);
 	if (err && err != -ENOENT)
@@ -301,19 +301,20 @@ int dentry_lookup(struct dentry *dir, const struct fs_name *name, struct dentry 
 
 /* --- Changing -------------------------------------------------------------------------------- */
 
-int dentry_created(struct dentry *d, struct vnode *v, struct dentry **out)
+int dentry_prepare(struct dentry *free_name, struct dentry **fresh)
 {
-	struct fs_name name = {d->name, d->name_bytes, d->hash};
+	struct fs_name name = {free_name->name, free_name->name_bytes, free_name->hash};
 
-	fsh_assert(d->vnode == NULL && fsh_mutex_held(&d->parent->vnode->lock));
-	dentry_unhash(d);
-	*out = dentry_alloc(d->mount, d->parent, &name, v);
-	if (!*out) {
-		vnode_unref(v);
-		return -ENOMEM;
-	}
-	dentry_insert(*out);
-	return 0;
+	*fresh = dentry_alloc(free_name->mount, free_name->parent, &name, NULL);
+	return *fresh ? 0 : -ENOMEM;
+}
+
+void dentry_created(struct dentry *free_name, struct dentry *fresh, struct vnode *v)
+{
+	fsh_assert(free_name->vnode == NULL && fsh_mutex_held(&free_name->parent->vnode->lock));
+	dentry_unhash(free_name);
+	fs_write(fresh->vnode, v); /* the sweep looks at all entries */
+	dentry_insert(fresh);
 }
 
 void dentry_removed(struct dentry *d)
@@ -478,8 +479,7 @@ static bool path_text(
 				return false;
 			continue;
 		}
-		if (__atomic_load_n(&d->refs, __ATOMIC_RELAXED) & UNHASHED &&
-			!(d->mount->flags & MOUNT_VOLATILE))
+		if (fs_read(d->refs) & UNHASHED && !(d->mount->flags & MOUNT_VOLATILE))
 			*err = -ENOENT;
 		if (!prepend(d, buffer, to)) {
 			*err = -ERANGE;
@@ -536,7 +536,7 @@ static bool is_idle(struct dentry *d)
 	struct bucket *b;
 	bool idle;
 
-	if (__atomic_load_n(&d->refs, __ATOMIC_RELAXED))
+	if (fs_read(d->refs))
 		return false;
 	b = bucket_of(d->parent, d->hash);
 	fsh_spin_lock_nested(&b->lock);
@@ -548,11 +548,17 @@ static bool is_idle(struct dentry *d)
 	return idle;
 }
 
+/* Somebody has the file but not this name: it is mapped, or dirty. */
+static bool used_elsewhere(const struct vnode *v)
+{
+	return fs_read(v->refs) > 1u + vnode_is_pinned(v);
+}
+
 static bool may_go(const struct dentry *d, const struct mount *mount)
 {
 	if (mount)
 		return d->mount == mount;
-	return !d->used && (!d->vnode || __atomic_load_n(&d->vnode->refs, __ATOMIC_RELAXED) == 1);
+	return !fs_read(d->refs) && !fs_read(d->used) && !(d->vnode && used_elsewhere(d->vnode));
 }
 
 /*
@@ -573,7 +579,7 @@ static unsigned take_batch(const struct mount *mount, size_t *scan, struct dentr
 			batch[n++] = d;
 			continue;
 		}
-		d->used = false;
+		fs_write(d->used, false);
 		all_append(d);
 	}
 	fsh_spin_unlock(&names.tree_lock);
@@ -603,7 +609,7 @@ static size_t sweep(const struct mount *mount, size_t scan, size_t want)
 
 size_t dentry_count(void)
 {
-	return __atomic_load_n(&names.n, __ATOMIC_RELAXED);
+	return fs_read(names.n);
 }
 
 void dentry_shrink(size_t keep)
@@ -626,7 +632,7 @@ bool dentry_mount_prune(struct mount *mount, uint32_t root_refs)
 	/* Directories become unused as their entries go, one level a pass. */
 	while (sweep(mount, dentry_count(), SIZE_MAX))
 		continue;
-	return __atomic_load_n(&mount->root->refs, __ATOMIC_RELAXED) == (root_refs | UNHASHED);
+	return fs_read(mount->root->refs) == (root_refs | UNHASHED);
 }
 
 /* --- Proving --------------------------------------------------------------------------------- */
@@ -635,7 +641,7 @@ bool dentry_mount_prune(struct mount *mount, uint32_t root_refs)
 static void check_entry(struct dentry *d)
 {
 	struct fs_name name = {d->name, d->name_bytes, d->hash};
-	uint32_t refs = __atomic_load_n(&d->refs, __ATOMIC_RELAXED), children = 0;
+	uint32_t refs = fs_read(d->refs), children = 0;
 	struct bucket *b = bucket_of(d->parent, d->hash);
 
 	for (struct dentry *other = names.first; other; other = other->all_next)

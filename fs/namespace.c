@@ -22,7 +22,7 @@
 
 /* --- Who may --------------------------------------------------------------------------------- */
 
-int may_create(const struct vnode *dir, const struct fs_cred *cred)
+static int may_create(const struct vnode *dir, const struct fs_cred *cred)
 {
 	if (dir->nlink == 0)
 		return -ENOENT;
@@ -31,7 +31,7 @@ int may_create(const struct vnode *dir, const struct fs_cred *cred)
 	return vnode_permission(dir, cred, FS_WRITE | FS_EXECUTE);
 }
 
-void set_owner(struct vnode_new *what, const struct vnode *dir, const struct fs_cred *cred)
+static void set_owner(struct vnode_new *what, const struct vnode *dir, const struct fs_cred *cred)
 {
 	what->uid = cred->uid;
 	what->gid = cred->gid;
@@ -62,36 +62,50 @@ static int may_remove(const struct vnode *dir, const struct dentry *d, const str
 
 /* --- Making ---------------------------------------------------------------------------------- */
 
-/* Directory locked, d is the free name. */
-static int make_locked(struct path_parent *parent, struct vnode_new *what, struct dentry *d)
+int make_file(struct path_parent *parent, struct dentry *free_name, struct vnode_new *what,
+	struct dentry **made)
 {
 	struct vnode *dir = parent->dir->vnode, *v;
-	const struct fs_cred *cred = parent->ctx->cred;
-	struct dentry *made;
-	int err;
+	int err = may_create(dir, parent->ctx->cred);
 
-	if (d->vnode)
-		return -EEXIST;
-	if (parent->slash && (what->mode & FS_IFMT) != FS_IFDIR)
-		return -ENOENT;
-	err = may_create(dir, cred);
 	if (err)
 		return err;
-	set_owner(what, dir, cred);
+	set_owner(what, dir, parent->ctx->cred);
+	err = dentry_prepare(free_name, made);
+	if (err)
+		return err;
 	err = dir->ops->create ? dir->ops->create(dir, &parent->last, what, &v) : -EPERM;
 	if (err)
+		dentry_unref(*made);
+	else
+		dentry_created(free_name, *made, v);
+	return err;
+}
+
+/* Directory locked. */
+static int make_locked(struct path_parent *parent, struct vnode_new *what)
+{
+	struct dentry *d, *made;
+	int err = dentry_lookup_locked(parent->dir, &parent->last, &d);
+
+	if (err)
 		return err;
-	/* If there is no memory to remember the name, the next walk asks the file system. */
-	if (dentry_created(d, v, &made) == 0)
+	if (d->vnode)
+		err = -EEXIST;
+	else if (parent->slash && (what->mode & FS_IFMT) != FS_IFDIR)
+		err = -ENOENT;
+	else
+		err = make_file(parent, d, what, &made);
+	if (!err)
 		dentry_unref(made);
-	return 0;
+	dentry_unref(d);
+	return err;
 }
 
 static int make(
 	const struct fs_context *ctx, struct dentry *base, const char *path, struct vnode_new *what)
 {
 	struct path_parent parent;
-	struct dentry *d = NULL;
 	int err = path_open_parent(ctx, base, path, &parent);
 
 	if (err)
@@ -101,11 +115,8 @@ static int make(
 		return -EEXIST;
 	}
 	fsh_mutex_lock(&parent.dir->vnode->lock);
-	err = dentry_lookup_locked(parent.dir, &parent.last, &d);
-	if (!err)
-		err = make_locked(&parent, what, d);
+	err = make_locked(&parent, what);
 	fsh_mutex_unlock(&parent.dir->vnode->lock);
-	dentry_unref(d);
 	path_close(&parent);
 	return err;
 }
@@ -161,29 +172,52 @@ static int may_link(const struct vnode *v)
 	return v->nlink >= FS_LINK_MAX ? -EMLINK : 0;
 }
 
-/* Directory locked, d is the name that should be free. */
-static int link_locked(struct path_parent *parent, struct dentry *d, struct vnode *v)
+static int link_prepared(struct path_parent *parent, struct vnode *v)
 {
 	struct vnode *dir = parent->dir->vnode;
-	struct dentry *made;
 	int err;
 
-	if (d->vnode)
-		return -EEXIST;
-	if (parent->slash)
-		return -ENOENT;
-	err = may_create(dir, parent->ctx->cred);
-	if (err)
-		return err;
-	if (dir->mount != v->mount)
-		return -EXDEV;
 	fsh_mutex_lock_nested(&v->lock);
 	err = may_link(v);
 	if (!err)
 		err = dir->ops->link ? dir->ops->link(dir, &parent->last, v) : -EPERM;
 	fsh_mutex_unlock(&v->lock);
-	if (!err && dentry_created(d, vnode_ref(v), &made) == 0)
-		dentry_unref(made);
+	return err;
+}
+
+/* Directory locked, free_name is in it. */
+static int link_free(struct path_parent *parent, struct dentry *free_name, struct vnode *v)
+{
+	struct vnode *dir = parent->dir->vnode;
+	struct dentry *made;
+	int err = may_create(dir, parent->ctx->cred);
+
+	if (!err && dir->mount != v->mount)
+		err = -EXDEV;
+	if (!err)
+		err = dentry_prepare(free_name, &made);
+	if (err)
+		return err;
+	err = link_prepared(parent, v);
+	if (!err)
+		dentry_created(free_name, made, vnode_ref(v));
+	dentry_unref(made);
+	return err;
+}
+
+/* Directory locked. */
+static int link_locked(struct path_parent *parent, struct vnode *v)
+{
+	struct dentry *d;
+	int err = dentry_lookup_locked(parent->dir, &parent->last, &d);
+
+	if (err)
+		return err;
+	if (d->vnode)
+		err = -EEXIST;
+	else
+		err = parent->slash ? -ENOENT : link_free(parent, d, v);
+	dentry_unref(d);
 	return err;
 }
 
@@ -191,7 +225,6 @@ static int link_at(
 	const struct fs_context *ctx, struct vnode *v, struct dentry *base, const char *path)
 {
 	struct path_parent parent;
-	struct dentry *d = NULL;
 	int err = path_open_parent(ctx, base, path, &parent);
 
 	if (err)
@@ -201,11 +234,8 @@ static int link_at(
 		return vnode_is(v, FS_IFDIR) ? -EPERM : -EEXIST;
 	}
 	fsh_mutex_lock(&parent.dir->vnode->lock);
-	err = dentry_lookup_locked(parent.dir, &parent.last, &d);
-	if (!err)
-		err = link_locked(&parent, d, v);
+	err = link_locked(&parent, v);
 	fsh_mutex_unlock(&parent.dir->vnode->lock);
-	dentry_unref(d);
 	path_close(&parent);
 	return err;
 }

@@ -88,7 +88,7 @@ static void walk_up(struct walk *w)
 			w->at = mount_cross_down(w->at);
 			return;
 		}
-		if (!w->at->mount->covered)
+		if (!fs_read(w->at->mount->covered))
 			return;
 		w->at = mount_cross_up(w->at);
 	}
@@ -141,7 +141,7 @@ static int walk_name(struct walk *w, const struct fs_name *name, bool follow_lin
 	} else if (follow_link && vnode_is(d->vnode, FS_IFLNK)) {
 		err = follow(w, d);
 	} else {
-		walk_to(w, d->covered_by ? mount_cross_down(d) : d);
+		walk_to(w, fs_read(d->covered_by) ? mount_cross_down(d) : d);
 		return 0;
 	}
 	dentry_unref(d);

@@ -21,6 +21,8 @@ bool vnode_mount_busy(struct mount *mount, struct vnode *root, uint32_t own_refs
 /* Evict all vnodes of a mount that is not busy; pins are dropped. */
 void vnode_mount_evict(struct mount *mount);
 
+bool vnode_is_pinned(const struct vnode *v);
+
 size_t vnode_count(size_t *idle);
 void vnode_cache_check(void);
 
@@ -45,10 +47,12 @@ int dentry_lookup_locked(struct dentry *dir, const struct fs_name *name, struct 
 /*
  * In the following the inode locks of the directories concerned are held.
  *
- * Replace the free name d by one that stands for v, whose reference is taken over: *out.
- * -ENOMEM: the name is just not cached; v's reference is dropped.
+ * A free name is about to be taken: *fresh, which nobody finds yet, will stand for it.  When the
+ * file system has made the file, dentry_created() gives the entry its vnode (whose reference is
+ * taken over) and its place; else dentry_unref() throws it away.  -ENOMEM.
  */
-int dentry_created(struct dentry *d, struct vnode *v, struct dentry **out);
+int dentry_prepare(struct dentry *free_name, struct dentry **fresh);
+void dentry_created(struct dentry *free_name, struct dentry *fresh, struct vnode *v);
 
 /* The name is gone: nobody finds d any more. */
 void dentry_removed(struct dentry *d);
@@ -97,11 +101,12 @@ int path_follow_last(struct path_parent *parent, struct dentry *link);
 
 /* --- namespace.c ----------------------------------------------------------------------------- */
 
-/* May names be made in this directory, which is locked? */
-int may_create(const struct vnode *dir, const struct fs_cred *cred);
-
-/* Who owns what is made there. */
-void set_owner(struct vnode_new *what, const struct vnode *dir, const struct fs_cred *cred);
+/*
+ * Make a file under a free name of parent->dir, which is locked, if the caller may: *made is its
+ * entry, referenced.
+ */
+int make_file(struct path_parent *parent, struct dentry *free_name, struct vnode_new *what,
+	struct dentry **made);
 
 bool cred_in_group(const struct fs_cred *cred, uint32_t gid);
 
@@ -109,8 +114,14 @@ bool cred_in_group(const struct fs_cred *cred, uint32_t gid);
 
 size_t file_count(void);
 
-/* Open what d stands for; takes its own reference.  Permissions are the caller's business. */
-int file_open(struct dentry *d, unsigned flags, struct file **out);
+/*
+ * Opening in two steps, so that a call that changes something has its memory first.  The second
+ * step makes *f the open file of d, with a reference of its own on it; the caller has checked the
+ * permissions.  file_abandon() undoes the first step, also after the second has failed.
+ */
+int file_prepare(unsigned flags, struct file **out);
+int file_begin(struct file *f, struct dentry *d);
+void file_abandon(struct file *f);
 
 /* --- tmpfs.c, devfs.c ------------------------------------------------------------------------ */
 

@@ -143,7 +143,10 @@ static void entry_free(struct entry *e)
 
 static void touch_dir(struct node *dir)
 {
-	dir->vnode.mtime = dir->vnode.ctime = fsh_realtime_ns();
+	fs_time_t now = fsh_realtime_ns();
+
+	fs_write(dir->vnode.mtime, now);
+	fs_write(dir->vnode.ctime, now);
 }
 
 /* --- Nodes ----------------------------------------------------------------------------------- */
@@ -244,7 +247,7 @@ static int tmpfs_create(struct vnode *dir, const struct fs_name *name, const str
 	}
 	entry_insert(node_of(dir), e, node);
 	if (vnode_is(&node->vnode, FS_IFDIR))
-		dir->nlink++;
+		fs_write(dir->nlink, dir->nlink + 1);
 	touch_dir(node_of(dir));
 	*out = &node->vnode;
 	return 0;
@@ -257,8 +260,8 @@ static int tmpfs_link(struct vnode *dir, const struct fs_name *name, struct vnod
 	if (!e)
 		return -ENOMEM;
 	entry_insert(node_of(dir), e, node_of(v));
-	v->nlink++;
-	v->ctime = fsh_realtime_ns();
+	fs_write(v->nlink, v->nlink + 1);
+	fs_write(v->ctime, fsh_realtime_ns());
 	touch_dir(node_of(dir));
 	return 0;
 }
@@ -266,9 +269,9 @@ static int tmpfs_link(struct vnode *dir, const struct fs_name *name, struct vnod
 /* v has lost a name in dir. */
 static void name_lost(struct vnode *dir, struct vnode *v)
 {
-	v->ctime = fsh_realtime_ns();
+	fs_write(v->ctime, fsh_realtime_ns());
 	if (vnode_is(v, FS_IFDIR)) {
-		dir->nlink--;
+		fs_write(dir->nlink, dir->nlink - 1);
 		vnode_set_nlink(v, 0);
 	} else {
 		vnode_set_nlink(v, v->nlink - 1);
@@ -294,8 +297,8 @@ static void count_parent(struct vnode *from_dir, struct vnode *to_dir, const str
 {
 	if (!vnode_is(moved, FS_IFDIR))
 		return;
-	from_dir->nlink--;
-	to_dir->nlink++;
+	fs_write(from_dir->nlink, from_dir->nlink - 1);
+	fs_write(to_dir->nlink, to_dir->nlink + 1);
 }
 
 static void exchange(const struct vnode_rename *r)
@@ -307,7 +310,7 @@ static void exchange(const struct vnode_rename *r)
 	to->node = node_of(r->from);
 	count_parent(r->from_dir, r->to_dir, r->from);
 	count_parent(r->to_dir, r->from_dir, r->to);
-	r->to->ctime = fsh_realtime_ns();
+	fs_write(r->to->ctime, fsh_realtime_ns());
 }
 
 static int move(const struct vnode_rename *r)
@@ -337,7 +340,7 @@ static int tmpfs_rename(const struct vnode_rename *r)
 		err = move(r);
 	if (err)
 		return err;
-	r->from->ctime = fsh_realtime_ns();
+	fs_write(r->from->ctime, fsh_realtime_ns());
 	touch_dir(node_of(r->from_dir));
 	touch_dir(node_of(r->to_dir));
 	return 0;
@@ -393,7 +396,7 @@ static int tmpfs_setattr(struct vnode *v, const struct fs_attr *attr, unsigned m
 
 		if (err)
 			return err;
-		v->mtime = fsh_realtime_ns();
+		fs_write(v->mtime, fsh_realtime_ns());
 	}
 	vnode_apply_attr(v, attr, mask);
 	return 0;
@@ -420,7 +423,7 @@ int tmpfs_statfs(struct mount *mount, struct fs_stat *out)
 	struct tmpfs *fs = mount->fs;
 
 	out->magic = TMPFS_MAGIC;
-	out->inodes = __atomic_load_n(&fs->n_nodes, __ATOMIC_RELAXED);
+	out->inodes = fs_read(fs->n_nodes);
 	return 0;
 }
 
@@ -428,7 +431,7 @@ void tmpfs_unmount(struct mount *mount)
 {
 	struct tmpfs *fs = mount->fs;
 
-	if (__atomic_load_n(&fs->n_nodes, __ATOMIC_RELAXED))
+	if (fs_read(fs->n_nodes))
 		return; /* the machine goes down and somebody is still here */
 	fsh_page_free(fs->hash);
 	fsh_free(fs);

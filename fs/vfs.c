@@ -71,23 +71,18 @@ static int may_open(const struct vnode *v, const struct fs_cred *cred, unsigned 
 }
 
 static int open_dentry(
-	const struct fs_context *ctx, struct dentry *d, unsigned flags, struct file **out)
+	const struct fs_context *ctx, struct dentry *d, unsigned flags, struct file *f)
 {
 	struct fs_attr empty = {.size_bytes = 0};
 	int err = flags & FS_O_PATH ? 0 : may_open(d->vnode, ctx->cred, flags);
 
-	if (err)
-		return err;
-	if ((flags & FS_O_TRUNC) && vnode_is(d->vnode, FS_IFREG)) {
+	if (!err && (flags & FS_O_TRUNC) && vnode_is(d->vnode, FS_IFREG))
 		err = vnode_setattr(d->vnode, &empty, FS_SET_SIZE);
-		if (err)
-			return err;
-	}
-	return file_open(d, flags, out);
+	return err ? err : file_begin(f, d);
 }
 
 static int open_existing(const struct fs_context *ctx, struct dentry *base, const char *path,
-	unsigned flags, struct file **out)
+	unsigned flags, struct file *f)
 {
 	unsigned walk = (flags & FS_O_NOFOLLOW ? 0 : PATH_FOLLOW) |
 			(flags & FS_O_DIRECTORY ? PATH_DIRECTORY : 0);
@@ -96,64 +91,57 @@ static int open_existing(const struct fs_context *ctx, struct dentry *base, cons
 
 	if (err)
 		return err;
-	err = open_dentry(ctx, d, flags, out);
+	err = open_dentry(ctx, d, flags, f);
 	dentry_unref(d);
 	return err;
 }
 
-/* The name is free: make a regular file.  Directory locked; the reference on *d moves to it. */
-static int create_locked(struct path_parent *parent, uint32_t mode, struct dentry **d)
+/* The name is free: make a regular file, *made.  Directory locked. */
+static int create_locked(
+	struct path_parent *parent, struct dentry *free_name, uint32_t mode, struct dentry **made)
 {
-	const struct fs_context *ctx = parent->ctx;
-	struct vnode *dir = parent->dir->vnode, *v;
-	struct vnode_new what = {.mode = FS_IFREG | (mode & FS_PERM & ~ctx->umask)};
-	struct dentry *free_name = *d;
-	int err = may_create(dir, ctx->cred);
+	struct vnode_new what = {.mode = FS_IFREG | (mode & FS_PERM & ~parent->ctx->umask)};
 
-	if (err)
-		return err;
-	set_owner(&what, dir, ctx->cred);
-	err = dir->ops->create ? dir->ops->create(dir, &parent->last, &what, &v) : -EPERM;
-	if (err)
-		return err;
-	err = dentry_created(free_name, v, d);
-	if (err) {
-		*d = free_name;
-		return err;
-	}
-	dentry_unref(free_name);
-	return 0;
+	return make_file(parent, free_name, &what, made);
 }
 
-/* Find the last component or create it: *d, referenced, has a vnode. */
+/* Look again under the directory's lock, and create what is still not there. */
+static int find_or_create_locked(
+	struct path_parent *parent, uint32_t mode, struct dentry **d, bool *created)
+{
+	struct dentry *found;
+	int err = dentry_lookup_locked(parent->dir, &parent->last, &found);
+
+	if (err)
+		return err;
+	*d = found;
+	if (found->vnode)
+		return 0;
+	err = create_locked(parent, found, mode, d);
+	*created = !err;
+	dentry_unref(found);
+	return err;
+}
+
+/* The last component: *d, referenced, has a vnode. */
 static int find_or_create(
 	struct path_parent *parent, uint32_t mode, struct dentry **d, bool *created)
 {
 	struct vnode *dir = parent->dir->vnode;
-	int err;
+	int err = dentry_lookup(parent->dir, &parent->last, d);
 
 	*created = false;
-	err = dentry_lookup(parent->dir, &parent->last, d);
 	if (err || (*d)->vnode)
 		return err;
 	dentry_unref(*d);
 	fsh_mutex_lock(&dir->lock);
-	err = dentry_lookup_locked(parent->dir, &parent->last, d);
-	if (!err && !(*d)->vnode) {
-		err = create_locked(parent, mode, d);
-		*created = !err;
-		if (err) {
-			fsh_mutex_unlock(&dir->lock);
-			dentry_unref(*d);
-			return err;
-		}
-	}
+	err = find_or_create_locked(parent, mode, d, created);
 	fsh_mutex_unlock(&dir->lock);
 	return err;
 }
 
-/* One round: 0 and *out; or 0 and *out NULL when a link was followed and there is more to walk. */
-static int open_last(struct path_parent *parent, unsigned flags, uint32_t mode, struct file **out)
+/* 0: open; 1: a symbolic link was followed, and there is more to walk. */
+static int open_last(struct path_parent *parent, unsigned flags, uint32_t mode, struct file *f)
 {
 	struct dentry *d;
 	bool created;
@@ -166,43 +154,58 @@ static int open_last(struct path_parent *parent, unsigned flags, uint32_t mode, 
 		return err;
 	if (created) {
 		/* The new file's mode does not bind who made it. */
-		err = file_open(d, flags, out);
+		err = file_begin(f, d);
 	} else if (flags & FS_O_EXCL) {
 		err = -EEXIST;
 	} else if (vnode_is(d->vnode, FS_IFLNK) && !(flags & FS_O_NOFOLLOW)) {
 		err = path_follow_last(parent, d);
+		err = err ? err : 1;
 	} else {
 		d = mount_cross_down(d);
 		err = vnode_is(d->vnode, FS_IFDIR) ? -EISDIR
-						   : open_dentry(parent->ctx, d, flags, out);
+						   : open_dentry(parent->ctx, d, flags, f);
 	}
 	dentry_unref(d);
 	return err;
 }
 
 static int open_create(const struct fs_context *ctx, struct dentry *base, const char *path,
-	unsigned flags, uint32_t mode, struct file **out)
+	unsigned flags, uint32_t mode, struct file *f)
 {
 	struct path_parent parent;
-	int err = path_open_parent(ctx, base, path, &parent);
+	int result = path_open_parent(ctx, base, path, &parent);
 
-	*out = NULL;
-	while (!err && !*out)
-		err = open_last(&parent, flags, mode, out);
+	if (result)
+		return result;
+	do {
+		result = open_last(&parent, flags, mode, f);
+	} while (result == 1);
 	path_close(&parent);
-	return err;
+	return result;
 }
 
 int vfs_open(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
 	uint32_t mode, struct file **out)
 {
+	struct file *f;
+	int err;
+
 	if (flags & FS_O_PATH)
 		flags &= FS_O_PATH | FS_O_DIRECTORY | FS_O_NOFOLLOW;
 	if ((flags & FS_O_CREAT) && (flags & FS_O_DIRECTORY))
 		return -EINVAL;
+	err = file_prepare(flags, &f);
+	if (err)
+		return err;
 	if (flags & FS_O_CREAT)
-		return open_create(ctx, base, path, flags, mode, out);
-	return open_existing(ctx, base, path, flags, out);
+		err = open_create(ctx, base, path, flags, mode, f);
+	else
+		err = open_existing(ctx, base, path, flags, f);
+	if (err)
+		file_abandon(f);
+	else
+		*out = f;
+	return err;
 }
 
 /* --- Asking ---------------------------------------------------------------------------------- */
@@ -279,7 +282,7 @@ int vfs_chdir(
 
 static bool owns(const struct vnode *v, const struct fs_cred *cred)
 {
-	return cred->uid == 0 || cred->uid == v->uid;
+	return cred->uid == 0 || cred->uid == fs_read(v->uid);
 }
 
 /* chown: the owner may give the file to a group of his; all else is for uid 0. */

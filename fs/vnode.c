@@ -18,8 +18,7 @@
 enum {
 	VNODE_CACHED = 1,   /* in the table and in its mount's list */
 	VNODE_EVICTING = 2, /* evict() runs */
-	VNODE_PINNED = 4,   /* one reference is the file system's, as long as there are names */
-	VNODE_IDLE = 8,     /* in the idle list: refs == 0 */
+	VNODE_IDLE = 4,     /* in the idle list: refs == 0 */
 };
 
 #define N_HASH 512
@@ -151,8 +150,13 @@ void vnode_fini(struct vnode *v)
 
 void vnode_pin(struct vnode *v)
 {
-	v->state |= VNODE_PINNED;
+	__atomic_store_n(&v->pinned, true, __ATOMIC_RELAXED);
 	vnode_ref(v);
+}
+
+bool vnode_is_pinned(const struct vnode *v)
+{
+	return fs_read(v->pinned);
 }
 
 int vnode_init_object(struct vnode *v, const struct mvm_pager_ops *ops, uint64_t size_bytes)
@@ -224,7 +228,7 @@ size_t vnode_shrink(size_t keep)
 /* Drop a reference unless it is the last. */
 static bool unref_fast(struct vnode *v)
 {
-	uint32_t refs = __atomic_load_n(&v->refs, __ATOMIC_RELAXED);
+	uint32_t refs = fs_read(v->refs);
 
 	while (refs > 1)
 		if (__atomic_compare_exchange_n(
@@ -241,7 +245,7 @@ void vnode_unref(struct vnode *v)
 		return;
 	fsh_mutex_lock(&cache.lock);
 	if (__atomic_sub_fetch(&v->refs, 1, __ATOMIC_ACQ_REL) == 0) {
-		end = !(v->state & VNODE_CACHED) || v->nlink == 0;
+		end = !(v->state & VNODE_CACHED) || fs_read(v->nlink) == 0;
 		if (end)
 			v->state |= VNODE_EVICTING;
 		else
@@ -250,7 +254,7 @@ void vnode_unref(struct vnode *v)
 	fsh_mutex_unlock(&cache.lock);
 	if (end)
 		evict(v);
-	else if (__atomic_load_n(&cache.n_idle, __ATOMIC_RELAXED) > cache.max_idle)
+	else if (fs_read(cache.n_idle) > cache.max_idle)
 		vnode_shrink(cache.max_idle);
 }
 
@@ -359,7 +363,7 @@ bool vnode_mount_busy(struct mount *mount, struct vnode *root, uint32_t own_refs
 
 	fsh_mutex_lock(&cache.lock);
 	for (struct vnode *v = mount->vnodes; v && !busy; v = v->mount_next) {
-		uint32_t idle_refs = (v->state & VNODE_PINNED) != 0;
+		uint32_t idle_refs = vnode_is_pinned(v);
 
 		if (v == root)
 			idle_refs += own_refs;
@@ -372,10 +376,8 @@ bool vnode_mount_busy(struct mount *mount, struct vnode *root, uint32_t own_refs
 static int drop_pin(struct vnode *v, void *arg)
 {
 	(void)arg;
-	if (v->state & VNODE_PINNED) {
-		v->state &= ~VNODE_PINNED;
+	if (__atomic_exchange_n(&v->pinned, false, __ATOMIC_RELAXED))
 		vnode_unref(v);
-	}
 	return 0;
 }
 
@@ -403,8 +405,8 @@ void vnode_mount_evict(struct mount *mount)
 
 size_t vnode_count(size_t *idle)
 {
-	*idle = __atomic_load_n(&cache.n_idle, __ATOMIC_RELAXED);
-	return __atomic_load_n(&cache.n, __ATOMIC_RELAXED);
+	*idle = fs_read(cache.n_idle);
+	return fs_read(cache.n);
 }
 
 static void check_cached(const struct vnode *v)
@@ -414,7 +416,7 @@ static void check_cached(const struct vnode *v)
 	fsh_assert(v->state & VNODE_CACHED);
 	fsh_assert((v->refs == 0) == (idle || (v->state & VNODE_EVICTING)));
 	fsh_assert(!idle || v->nlink);
-	fsh_assert(!(v->state & VNODE_PINNED) || (v->refs && v->nlink));
+	fsh_assert(!v->pinned || (v->refs && v->nlink));
 	fsh_assert(!v->alias || v->refs);
 	fsh_assert(hash_find(v->mount, v->ino) == v);
 	fsh_assert(*v->mount_prev == v && (!idle || *v->idle_prev == v));
@@ -439,7 +441,7 @@ void vnode_cache_check(void)
 void vnode_set_nlink(struct vnode *v, uint32_t nlink)
 {
 	fsh_assert(fsh_mutex_held(&v->lock));
-	v->nlink = nlink;
+	fs_write(v->nlink, nlink);
 	if (nlink)
 		return;
 	if (v->object)
@@ -456,28 +458,31 @@ void vnode_report_error(struct vnode *v, int error)
 
 void vnode_touch(struct vnode *v)
 {
-	v->mtime = v->ctime = fsh_realtime_ns();
+	fs_time_t now = fsh_realtime_ns();
+
+	fs_write(v->mtime, now);
+	fs_write(v->ctime, now);
 	__atomic_store_n(&v->times_dirty, true, __ATOMIC_RELEASE);
 }
 
 void vnode_apply_attr(struct vnode *v, const struct fs_attr *attr, unsigned mask)
 {
 	if (mask & FS_SET_MODE)
-		v->mode = (v->mode & FS_IFMT) | (attr->mode & FS_PERM);
+		fs_write(v->mode, (v->mode & FS_IFMT) | (attr->mode & FS_PERM));
 	if (mask & FS_SET_UID)
-		v->uid = attr->uid;
+		fs_write(v->uid, attr->uid);
 	if (mask & FS_SET_GID)
-		v->gid = attr->gid;
+		fs_write(v->gid, attr->gid);
 	if (mask & FS_SET_ATIME)
-		v->atime = attr->atime;
+		fs_write(v->atime, attr->atime);
 	if (mask & FS_SET_MTIME)
-		v->mtime = attr->mtime;
-	v->ctime = fsh_realtime_ns();
+		fs_write(v->mtime, attr->mtime);
+	fs_write(v->ctime, fsh_realtime_ns());
 }
 
 uint64_t vnode_size(struct vnode *v)
 {
-	return v->object ? mvm_object_size(v->object) : v->size_bytes;
+	return v->object ? mvm_object_size(v->object) : fs_read(v->size_bytes);
 }
 
 bool cred_in_group(const struct fs_cred *cred, uint32_t gid)
@@ -493,20 +498,20 @@ bool cred_in_group(const struct fs_cred *cred, uint32_t gid)
 /* uid 0 may do all, except run what nobody may run. */
 static int root_permission(const struct vnode *v, unsigned want)
 {
-	bool runs = vnode_is(v, FS_IFDIR) || (v->mode & 0111);
+	bool runs = vnode_is(v, FS_IFDIR) || (fs_read(v->mode) & 0111);
 
 	return (want & FS_EXECUTE) && !runs ? -EACCES : 0;
 }
 
 int vnode_permission(const struct vnode *v, const struct fs_cred *cred, unsigned want)
 {
-	unsigned granted = v->mode;
+	unsigned granted = fs_read(v->mode);
 
 	if (cred->uid == 0)
 		return root_permission(v, want);
-	if (cred->uid == v->uid)
+	if (cred->uid == fs_read(v->uid))
 		granted >>= 6;
-	else if (cred_in_group(cred, v->gid))
+	else if (cred_in_group(cred, fs_read(v->gid)))
 		granted >>= 3;
 	return want & ~granted & 7 ? -EACCES : 0;
 }
@@ -517,16 +522,16 @@ int vnode_getattr(struct vnode *v, struct fs_attr *attr)
 		.dev = v->mount->dev,
 		.ino = v->ino,
 		.rdev = v->rdev,
-		.mode = v->mode,
-		.nlink = v->nlink,
-		.uid = v->uid,
-		.gid = v->gid,
+		.mode = fs_read(v->mode),
+		.nlink = fs_read(v->nlink),
+		.uid = fs_read(v->uid),
+		.gid = fs_read(v->gid),
 		.size_bytes = vnode_size(v),
-		.blocks = __atomic_load_n(&v->blocks, __ATOMIC_RELAXED),
+		.blocks = fs_read(v->blocks),
 		.block_bytes = 4096,
-		.atime = v->atime,
-		.mtime = v->mtime,
-		.ctime = v->ctime,
+		.atime = fs_read(v->atime),
+		.mtime = fs_read(v->mtime),
+		.ctime = fs_read(v->ctime),
 	};
 	return v->ops->getattr ? v->ops->getattr(v, attr) : 0;
 }

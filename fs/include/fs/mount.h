@@ -111,5 +111,5 @@ void mount_for_each(void (*fn)(struct mount *mount, void *arg), void *arg);
 
 static inline bool mount_readonly(const struct mount *mount)
 {
-	return __atomic_load_n(&mount->flags, __ATOMIC_RELAXED) & MOUNT_RDONLY;
+	return fs_read(mount->flags) & MOUNT_RDONLY;
 }

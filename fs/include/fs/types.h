@@ -15,6 +15,13 @@
 #define FS_LINK_MAX     65000
 #define FS_SYMLINKS_MAX 40 /* symbolic links in one walk */
 
+/*
+ * Words that change under a lock and are looked at without it: a snapshot, which may be old at
+ * once, and a change that snapshots may be taken of.  On the machine they are a load and a store.
+ */
+#define fs_read(word)         __atomic_load_n(&(word), __ATOMIC_RELAXED)
+#define fs_write(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELAXED)
+
 /* Nanoseconds since 1970. */
 typedef int64_t fs_time_t;
 

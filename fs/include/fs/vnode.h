@@ -39,8 +39,8 @@ struct mount;
 struct vnode;
 struct vnode_ops;
 
-/* Legend: [I] immutable once visible, [a] atomic, [l] lock (reads elsewhere are snapshots),
- * [c] the vnode cache's lock. */
+/* Legend: [I] immutable once visible, [a] atomic, [l] lock (changed with fs_write(), and read
+ * elsewhere with fs_read()), [c] the vnode cache's lock. */
 struct vnode {
 	const struct vnode_ops *ops; /* [I] */
 	struct mount *mount;         /* [I] */
@@ -57,6 +57,7 @@ struct vnode {
 	uint64_t blocks;               /* [a] of 512 bytes */
 	fs_time_t atime, mtime, ctime; /* [l] */
 	bool times_dirty;              /* [a] times changed here and are not saved yet */
+	bool pinned;                   /* [a] one reference is the file system's own */
 
 	struct mvm_object *object; /* [I] of a regular file: vnode_init_object() */
 
@@ -270,7 +271,7 @@ void vnode_unref(struct vnode *v);
 
 static inline bool vnode_is(const struct vnode *v, uint32_t type)
 {
-	return (v->mode & FS_IFMT) == type;
+	return (fs_read(v->mode) & FS_IFMT) == type;
 }
 
 /* The object of a regular file, referenced (mvm_object_unref() it); NULL when it has none. */
