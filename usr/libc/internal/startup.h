@@ -6,13 +6,13 @@
 
 #include <stddef.h>
 
-extern const unsigned long *libc_auxv; /* (type, value) pairs, ended by AT_NULL */
+extern const unsigned long *__auxv; /* (type, value) pairs, ended by AT_NULL */
 
 /* The value of an entry, or 0; unlike getauxval it leaves errno alone. */
-unsigned long auxv_find(unsigned long type);
+unsigned long __auxv_find(unsigned long type);
 
 /* Points tp to the main thread's TLS block. Before it, nothing may touch errno. */
-void tls_init(void);
+void __tls_init(void);
 
 /* Flushes and closes stdio. Weak: programs without stdio do not pull it in. */
-void stdio_exit(void) __attribute__((weak));
+void __stdio_exit(void) __attribute__((weak));

@@ -4,7 +4,7 @@
  *
  *     sp: argc | argv[0] .. argv[argc-1] | NULL | envp .. | NULL | auxv pairs .. | AT_NULL 0
  *
- * and all other registers zero. start_c does the rest in C. ra = 0 and the frame pointer 0 end
+ * and all other registers zero. __start_c does the rest in C. ra = 0 and the frame pointer 0 end
  * backtraces here.
  */
 	.section .text.start, "ax", @progbits
@@ -21,7 +21,7 @@ _start:
 	andi	sp, sp, -16
 	li	fp, 0
 	li	ra, 0
-	tail	start_c
+	tail	__start_c
 	.cfi_endproc
 	.size	_start, . - _start
 

@@ -32,8 +32,8 @@ void exit(int status)
 		functions[--function_count]();
 	for (void (*const *f)(void) = __fini_array_end; f > __fini_array_start;)
 		(*--f)();
-	if (stdio_exit)
-		stdio_exit();
+	if (__stdio_exit)
+		__stdio_exit();
 	_exit(status);
 }
 

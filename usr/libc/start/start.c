@@ -19,11 +19,10 @@ extern void (*const __init_array_start[])(int, char **, char **) __attribute__((
 extern void (*const __init_array_end[])(int, char **, char **) __attribute__((weak));
 
 char **environ;
-const unsigned long *libc_auxv;
+const unsigned long *__auxv;
 const char *program_invocation_short_name = "";
-const char *program_invocation_name = "";
 
-_Noreturn void start_c(long *stack);
+_Noreturn void __start_c(long *stack);
 
 static const char *last_part(const char *path)
 {
@@ -32,7 +31,7 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-_Noreturn void start_c(long *stack)
+_Noreturn void __start_c(long *stack)
 {
 	int argc = (int)stack[0];
 	char **argv = (char **)(stack + 1);
@@ -41,12 +40,10 @@ _Noreturn void start_c(long *stack)
 	environ = end;
 	while (*end)
 		end++;
-	libc_auxv = (const unsigned long *)(end + 1);
-	tls_init();
-	if (argc > 0) {
-		program_invocation_name = argv[0];
+	__auxv = (const unsigned long *)(end + 1);
+	__tls_init();
+	if (argc > 0)
 		program_invocation_short_name = last_part(argv[0]);
-	}
 	for (void (*const *f)(void) = __preinit_array_start; f < __preinit_array_end; f++)
 		(*f)();
 	for (void (*const *f)(int, char **, char **) = __init_array_start; f < __init_array_end;
@@ -55,9 +52,9 @@ _Noreturn void start_c(long *stack)
 	exit(main(argc, argv, environ));
 }
 
-unsigned long auxv_find(unsigned long type)
+unsigned long __auxv_find(unsigned long type)
 {
-	const unsigned long *pair = libc_auxv;
+	const unsigned long *pair = __auxv;
 
 	while (pair[0] != AT_NULL && pair[0] != type)
 		pair += 2;
@@ -66,7 +63,7 @@ unsigned long auxv_find(unsigned long type)
 
 unsigned long getauxval(unsigned long type)
 {
-	unsigned long value = auxv_find(type);
+	unsigned long value = __auxv_find(type);
 
 	if (!value)
 		errno = ENOENT;

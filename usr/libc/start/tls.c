@@ -33,8 +33,8 @@ static _Alignas(64) char static_block[STATIC_TLS_BYTES];
 
 static const Elf64_Phdr *find_tls(void)
 {
-	const Elf64_Phdr *ph = (const Elf64_Phdr *)auxv_find(AT_PHDR);
-	unsigned long n = auxv_find(AT_PHNUM);
+	const Elf64_Phdr *ph = (const Elf64_Phdr *)__auxv_find(AT_PHDR);
+	unsigned long n = __auxv_find(AT_PHNUM);
 
 	for (unsigned long i = 0; ph && i < n; i++) {
 		if (ph[i].p_type == PT_TLS)
@@ -57,7 +57,7 @@ static char *block_alloc(size_t size)
 	return (char *)r;
 }
 
-void tls_init(void)
+void __tls_init(void)
 {
 	const Elf64_Phdr *tls = find_tls();
 	size_t align = tls && tls->p_align > 16 ? tls->p_align : 16;

@@ -62,7 +62,7 @@ static void big_digits(const struct big *b, struct decimal *d)
 	memcpy(d->digits, text + skip, (size_t)d->count);
 }
 
-void decimal_from_double(struct decimal *d, double x)
+void __decimal_from_double(struct decimal *d, double x)
 {
 	struct big b = {.count = 2};
 	uint64_t bits, m;
@@ -101,7 +101,7 @@ static int rounds_up(const struct decimal *d, int keep)
 	return keep > 0 && (d->digits[keep - 1] & 1);
 }
 
-void decimal_round(struct decimal *d, int keep)
+void __decimal_round(struct decimal *d, int keep)
 {
 	int up;
 

@@ -16,6 +16,6 @@ struct decimal {
 };
 
 /* The exact value of |x|, which is finite. */
-void decimal_from_double(struct decimal *d, double x);
+void __decimal_from_double(struct decimal *d, double x);
 /* Rounds to `keep` digits (also none, or fewer), halves to even. */
-void decimal_round(struct decimal *d, int keep);
+void __decimal_round(struct decimal *d, int keep);

@@ -66,7 +66,7 @@ static FILE *open_streams = &stdin_file;
 
 /* Opening and closing */
 
-int stream_parse_mode(const char *mode, unsigned *flags)
+int __stream_parse_mode(const char *mode, unsigned *flags)
 {
 	int plus = strchr(mode, '+') != NULL;
 	int open_flags = plus ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
@@ -90,7 +90,7 @@ int stream_parse_mode(const char *mode, unsigned *flags)
 	return open_flags;
 }
 
-FILE *stream_new(int fd, unsigned flags)
+FILE *__stream_new(int fd, unsigned flags)
 {
 	FILE *f = malloc(sizeof(*f) + UNGET_BYTES + BUFSIZ);
 
@@ -119,7 +119,7 @@ static void stream_unlink(FILE *f)
 FILE *fopen(const char *restrict path, const char *restrict mode)
 {
 	unsigned flags;
-	int open_flags = stream_parse_mode(mode, &flags), fd;
+	int open_flags = __stream_parse_mode(mode, &flags), fd;
 	FILE *f;
 
 	if (open_flags < 0)
@@ -127,7 +127,7 @@ FILE *fopen(const char *restrict path, const char *restrict mode)
 	fd = open(path, open_flags, 0666);
 	if (fd < 0)
 		return NULL;
-	f = stream_new(fd, flags);
+	f = __stream_new(fd, flags);
 	if (!f)
 		close(fd);
 	return f;
@@ -137,18 +137,18 @@ FILE *fdopen(int fd, const char *mode)
 {
 	unsigned flags;
 
-	if (stream_parse_mode(mode, &flags) < 0 || fcntl(fd, F_GETFD) < 0)
+	if (__stream_parse_mode(mode, &flags) < 0 || fcntl(fd, F_GETFD) < 0)
 		return NULL;
-	return stream_new(fd, flags);
+	return __stream_new(fd, flags);
 }
 
 /* The new file takes the old one's descriptor number, as programs that redirect stdout expect. */
 FILE *freopen(const char *restrict path, const char *restrict mode, FILE *restrict f)
 {
 	unsigned flags;
-	int open_flags = stream_parse_mode(mode, &flags), fd;
+	int open_flags = __stream_parse_mode(mode, &flags), fd;
 
-	stream_settle(f);
+	__stream_settle(f);
 	if (open_flags < 0)
 		return NULL;
 	fd = open(path, open_flags, 0666);
@@ -170,7 +170,7 @@ FILE *freopen(const char *restrict path, const char *restrict mode, FILE *restri
 
 int fclose(FILE *f)
 {
-	int failed = stream_settle(f);
+	int failed = __stream_settle(f);
 
 	stream_unlink(f);
 	if (close(f->fd) != 0)
@@ -240,7 +240,7 @@ static int write_out(FILE *f)
 	return 0;
 }
 
-int stream_settle(FILE *f)
+int __stream_settle(FILE *f)
 {
 	int failed = 0;
 
@@ -281,19 +281,19 @@ static int enter_state(FILE *f, enum stream_state state, unsigned needed)
 	}
 	if (f->flags & STREAM_ASK_TTY)
 		ask_tty(f);
-	if (stream_settle(f) != 0)
+	if (__stream_settle(f) != 0)
 		return -1;
 	f->pos = f->end = f->buffer;
 	f->state = state;
 	return 0;
 }
 
-int stream_to_reading(FILE *f)
+int __stream_to_reading(FILE *f)
 {
 	return enter_state(f, STREAM_READING, STREAM_READABLE);
 }
 
-int stream_to_writing(FILE *f)
+int __stream_to_writing(FILE *f)
 {
 	return enter_state(f, STREAM_WRITING, STREAM_WRITABLE);
 }
@@ -305,17 +305,17 @@ int fflush(FILE *f)
 	int failed = 0;
 
 	if (f)
-		return stream_settle(f) ? EOF : 0;
+		return __stream_settle(f) ? EOF : 0;
 	for (f = open_streams; f; f = f->next) {
-		if (f->state == STREAM_WRITING && stream_settle(f) != 0)
+		if (f->state == STREAM_WRITING && __stream_settle(f) != 0)
 			failed = EOF;
 	}
 	return failed;
 }
 
 /* At exit unread input is given back too: the next program of a script reads on from there. */
-void stdio_exit(void)
+void __stdio_exit(void)
 {
 	for (FILE *f = open_streams; f; f = f->next)
-		stream_settle(f);
+		__stream_settle(f);
 }

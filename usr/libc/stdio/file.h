@@ -38,14 +38,14 @@ struct file {
 };
 
 /* A new stream on fd, in the list of open ones; NULL and ENOMEM. */
-FILE *stream_new(int fd, unsigned flags);
+FILE *__stream_new(int fd, unsigned flags);
 /* open's flags and the stream's for a mode; -1 and EINVAL. */
-int stream_parse_mode(const char *mode, unsigned *flags);
+int __stream_parse_mode(const char *mode, unsigned *flags);
 
 /* Brings the stream to where it may be read or written; -1, errno, and its error flag. */
-int stream_to_reading(FILE *stream);
-int stream_to_writing(FILE *stream);
+int __stream_to_reading(FILE *stream);
+int __stream_to_writing(FILE *stream);
 /* Writes the buffer out, or gives unread bytes back; leaves the stream idle. -1 and errno. */
-int stream_settle(FILE *stream);
+int __stream_settle(FILE *stream);
 /* More bytes into the empty buffer: how many; 0 at the end or on error, with its flag set. */
-size_t stream_refill(FILE *stream);
+size_t __stream_refill(FILE *stream);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The printf engine: parses conversions, formats integers and strings. Floating point is in
- * format_float.c; the functions of <stdio.h> with their sinks are in printf.c.
+ * __format_float.c; the functions of <stdio.h> with their sinks are in printf.c.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "format.h"
 
-void sink_write(struct sink *sink, const char *from, size_t n)
+void __sink_write(struct sink *sink, const char *from, size_t n)
 {
 	if (n > 0)
 		sink->write(sink, from, n);
@@ -24,11 +24,11 @@ static void repeat(struct sink *sink, char c, size_t n)
 
 	memset(block, c, sizeof(block));
 	for (; n > sizeof(block); n -= sizeof(block))
-		sink_write(sink, block, sizeof(block));
-	sink_write(sink, block, n);
+		__sink_write(sink, block, sizeof(block));
+	__sink_write(sink, block, n);
 }
 
-void format_number(struct sink *sink, const struct spec *spec, const struct number *n)
+void __format_number(struct sink *sink, const struct spec *spec, const struct number *n)
 {
 	size_t length = n->prefix_len + n->lead_zeros + n->text_len + n->inner_zeros + n->tail_len;
 	size_t width = (size_t)spec->width;
@@ -36,13 +36,13 @@ void format_number(struct sink *sink, const struct spec *spec, const struct numb
 
 	if (!spec->left && !spec->zero)
 		repeat(sink, ' ', pad);
-	sink_write(sink, n->prefix, n->prefix_len);
+	__sink_write(sink, n->prefix, n->prefix_len);
 	if (!spec->left && spec->zero)
 		repeat(sink, '0', pad);
 	repeat(sink, '0', n->lead_zeros);
-	sink_write(sink, n->text, n->text_len);
+	__sink_write(sink, n->text, n->text_len);
 	repeat(sink, '0', n->inner_zeros);
-	sink_write(sink, n->tail, n->tail_len);
+	__sink_write(sink, n->tail, n->tail_len);
 	if (spec->left)
 		repeat(sink, ' ', pad);
 }
@@ -54,13 +54,13 @@ static void format_string(struct sink *sink, struct spec *spec, const char *s)
 	spec->zero = false;
 	n.text_len =
 		spec->precision < 0 ? strlen(n.text) : strnlen(n.text, (size_t)spec->precision);
-	format_number(sink, spec, &n);
+	__format_number(sink, spec, &n);
 }
 
 static void format_char(struct sink *sink, struct spec *spec, char c)
 {
 	spec->zero = false;
-	format_number(sink, spec, &(struct number){.text = &c, .text_len = 1});
+	__format_number(sink, spec, &(struct number){.text = &c, .text_len = 1});
 }
 
 /* Digits of value before `end`; returns where they start. */
@@ -90,7 +90,7 @@ static void format_integer(
 		n.lead_zeros = 1;
 	if (spec->precision >= 0)
 		spec->zero = false;
-	format_number(sink, spec, &n);
+	__format_number(sink, spec, &n);
 }
 
 static const char *sign_of(const struct spec *spec, bool negative)
@@ -283,7 +283,7 @@ static bool format_one(struct sink *sink, struct spec *spec, va_list *args)
 		format_string(sink, spec, strerror(errno));
 		return true;
 	case '%':
-		sink_write(sink, "%", 1);
+		__sink_write(sink, "%", 1);
 		return true;
 	case 'a':
 	case 'A':
@@ -293,7 +293,7 @@ static bool format_one(struct sink *sink, struct spec *spec, va_list *args)
 	case 'F':
 	case 'g':
 	case 'G':
-		format_float(sink, spec,
+		__format_float(sink, spec,
 			spec->length == 'L' ? (double)va_arg(*args, long double)
 					    : va_arg(*args, double));
 		return true;
@@ -302,7 +302,7 @@ static bool format_one(struct sink *sink, struct spec *spec, va_list *args)
 	}
 }
 
-bool format_run(struct sink *sink, const char *format, va_list args)
+bool __format_run(struct sink *sink, const char *format, va_list args)
 {
 	struct spec spec;
 	va_list copy;
@@ -312,7 +312,7 @@ bool format_run(struct sink *sink, const char *format, va_list args)
 	while (*format && valid) {
 		const char *percent = strchrnul(format, '%');
 
-		sink_write(sink, format, (size_t)(percent - format));
+		__sink_write(sink, format, (size_t)(percent - format));
 		format = percent;
 		if (*format) {
 			format = parse_spec(format + 1, &spec, &copy);

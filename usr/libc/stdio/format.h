@@ -36,10 +36,10 @@ struct number {
 };
 
 /* Runs the format; false when a conversion is invalid. */
-bool format_run(struct sink *sink, const char *format, va_list args);
+bool __format_run(struct sink *sink, const char *format, va_list args);
 
-void sink_write(struct sink *sink, const char *from, size_t n);
+void __sink_write(struct sink *sink, const char *from, size_t n);
 /* Writes the number's parts with the spec's padding around or inside them. */
-void format_number(struct sink *sink, const struct spec *spec, const struct number *number);
+void __format_number(struct sink *sink, const struct spec *spec, const struct number *number);
 /* a A e E f F g G */
-void format_float(struct sink *sink, const struct spec *spec, double value);
+void __format_float(struct sink *sink, const struct spec *spec, double value);

@@ -47,7 +47,7 @@ static void put_fraction(struct text *t, const struct decimal *d, int first, int
 
 static void put_fixed(struct text *t, struct decimal *d, int precision, bool alternate)
 {
-	decimal_round(d, d->point + precision);
+	__decimal_round(d, d->point + precision);
 	if (d->point <= 0)
 		put(t, '0');
 	for (int i = 0; i < d->point; i++)
@@ -72,7 +72,7 @@ static void put_exponent(struct text *t, char letter, int value, int least_digit
 static void put_scientific(
 	struct text *t, struct decimal *d, int precision, bool alternate, bool upper)
 {
-	decimal_round(d, precision + 1);
+	__decimal_round(d, precision + 1);
 	put(t, digit_at(d, 0));
 	put_fraction(t, d, 1, precision, alternate);
 	put_exponent(t, upper ? 'E' : 'e', d->count ? d->point - 1 : 0, 2);
@@ -85,7 +85,7 @@ static void put_general(
 {
 	int significant = precision ? precision : 1, x;
 
-	decimal_round(d, significant);
+	__decimal_round(d, significant);
 	x = d->count ? d->point - 1 : 0;
 	if (!alternate && d->count < significant)
 		significant = d->count ? d->count : 1;
@@ -136,7 +136,7 @@ static void format_special(
 	unpadded.zero = false;
 	n->text = nan ? (upper ? "NAN" : "nan") : (upper ? "INF" : "inf");
 	n->text_len = 3;
-	format_number(sink, &unpadded, n);
+	__format_number(sink, &unpadded, n);
 }
 
 static void put_value(struct text *t, const struct spec *spec, double value)
@@ -149,7 +149,7 @@ static void put_value(struct text *t, const struct spec *spec, double value)
 		put_hex(t, value, spec->precision, spec->alternate, upper);
 		return;
 	}
-	decimal_from_double(&d, value);
+	__decimal_from_double(&d, value);
 	switch (spec->conversion | 32) {
 	case 'e':
 		put_scientific(t, &d, precision, spec->alternate, upper);
@@ -162,7 +162,7 @@ static void put_value(struct text *t, const struct spec *spec, double value)
 	}
 }
 
-void format_float(struct sink *sink, const struct spec *spec, double value)
+void __format_float(struct sink *sink, const struct spec *spec, double value)
 {
 	bool upper = spec->conversion < 'a', hex = (spec->conversion | 32) == 'a';
 	bool negative = __builtin_signbit(value), finite = __builtin_isfinite(value);
@@ -187,5 +187,5 @@ void format_float(struct sink *sink, const struct spec *spec, double value)
 	n.inner_zeros = t.zeros;
 	n.tail = t.exponent;
 	n.tail_len = t.exponent_length;
-	format_number(sink, spec, &n);
+	__format_number(sink, spec, &n);
 }

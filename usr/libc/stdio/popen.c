@@ -17,7 +17,7 @@ FILE *popen(const char *command, const char *mode)
 
 	if (pipe2(fds, O_CLOEXEC) != 0)
 		return NULL;
-	f = stream_new(fds[!reading], reading ? STREAM_READABLE : STREAM_WRITABLE);
+	f = __stream_new(fds[!reading], reading ? STREAM_READABLE : STREAM_WRITABLE);
 	if (f)
 		f->child = fork();
 	if (!f || f->child < 0) {
@@ -55,7 +55,7 @@ FILE *tmpfile(void)
 	if (fd < 0)
 		return NULL;
 	unlink(name);
-	f = stream_new(fd, STREAM_READABLE | STREAM_WRITABLE);
+	f = __stream_new(fd, STREAM_READABLE | STREAM_WRITABLE);
 	if (!f)
 		close(fd);
 	return f;

@@ -49,9 +49,9 @@ int vfprintf(FILE *restrict f, const char *restrict format, va_list args)
 		f->size = sizeof(lent) - UNGET_BYTES;
 		f->how = _IOFBF;
 	}
-	ok = format_run(&s.sink, format, args);
+	ok = __format_run(&s.sink, format, args);
 	if (lend) {
-		stream_settle(f);
+		__stream_settle(f);
 		f->buffer = f->pos = f->end = own;
 		f->size = own_size;
 		f->how = _IONBF;
@@ -89,7 +89,7 @@ int vsnprintf(char *restrict to, size_t size, const char *restrict format, va_li
 {
 	char none;
 	struct string_sink s = {{string_write, 0}, size ? to : &none, size ? size - 1 : 0};
-	bool ok = format_run(&s.sink, format, args);
+	bool ok = __format_run(&s.sink, format, args);
 
 	*s.to = 0;
 	return result(&s.sink, ok);
@@ -126,7 +126,7 @@ int vdprintf(int fd, const char *restrict format, va_list args)
 	f.size = sizeof(buffer) - UNGET_BYTES;
 	f.pos = f.end = f.buffer;
 	n = vfprintf(&f, format, args);
-	return stream_settle(&f) == 0 ? n : -1;
+	return __stream_settle(&f) == 0 ? n : -1;
 }
 
 /* The forms with "..." */

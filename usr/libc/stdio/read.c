@@ -15,7 +15,7 @@ static size_t read_some(FILE *f, void *to, size_t n)
 	ssize_t got;
 
 	if (stdout->how == _IOLBF && stdout->state == STREAM_WRITING)
-		stream_settle(stdout);
+		__stream_settle(stdout);
 	do
 		got = read(f->fd, to, n);
 	while (got < 0 && errno == EINTR);
@@ -25,7 +25,7 @@ static size_t read_some(FILE *f, void *to, size_t n)
 	return 0;
 }
 
-size_t stream_refill(FILE *f)
+size_t __stream_refill(FILE *f)
 {
 	size_t n = read_some(f, f->buffer, f->how == _IONBF ? 1 : f->size);
 
@@ -39,7 +39,7 @@ size_t fread(void *restrict to, size_t size, size_t count, FILE *restrict f)
 	unsigned char *d = to;
 	size_t left = size * count, n;
 
-	if (left == 0 || stream_to_reading(f) != 0)
+	if (left == 0 || __stream_to_reading(f) != 0)
 		return 0;
 	while (left > 0) {
 		if (f->pos < f->end) {
@@ -51,7 +51,7 @@ size_t fread(void *restrict to, size_t size, size_t count, FILE *restrict f)
 			n = read_some(f, d, left);
 		} else {
 			n = 0;
-			if (stream_refill(f) > 0)
+			if (__stream_refill(f) > 0)
 				continue;
 		}
 		if (n == 0)
@@ -64,9 +64,9 @@ size_t fread(void *restrict to, size_t size, size_t count, FILE *restrict f)
 
 int fgetc(FILE *f)
 {
-	if (f->state != STREAM_READING && stream_to_reading(f) != 0)
+	if (f->state != STREAM_READING && __stream_to_reading(f) != 0)
 		return EOF;
-	if (f->pos == f->end && stream_refill(f) == 0)
+	if (f->pos == f->end && __stream_refill(f) == 0)
 		return EOF;
 	return *f->pos++;
 }
@@ -84,7 +84,7 @@ int getchar(void)
 /* In front of pos there are always UNGET_BYTES of room, or bytes that were already read. */
 int ungetc(int c, FILE *f)
 {
-	if (c == EOF || stream_to_reading(f) != 0 || f->pos == f->buffer - UNGET_BYTES)
+	if (c == EOF || __stream_to_reading(f) != 0 || f->pos == f->buffer - UNGET_BYTES)
 		return EOF;
 	*--f->pos = (unsigned char)c;
 	f->flags &= ~STREAM_EOF;
@@ -110,10 +110,10 @@ char *fgets(char *restrict to, int size, FILE *restrict f)
 {
 	char *p = to, *end = to + size - 1;
 
-	if (size <= 0 || stream_to_reading(f) != 0)
+	if (size <= 0 || __stream_to_reading(f) != 0)
 		return NULL;
 	while (p < end && (p == to || p[-1] != '\n')) {
-		if (f->pos == f->end && stream_refill(f) == 0)
+		if (f->pos == f->end && __stream_refill(f) == 0)
 			break;
 		p += take_line(f, p, (size_t)(end - p), '\n');
 	}
@@ -144,12 +144,12 @@ ssize_t getdelim(char **restrict line, size_t *restrict size, int delimiter, FIL
 
 	if (!*line)
 		*size = 0;
-	if (stream_to_reading(f) != 0)
+	if (__stream_to_reading(f) != 0)
 		return -1;
 	for (;;) {
 		size_t have = (size_t)(f->end - f->pos);
 
-		if (have == 0 && stream_refill(f) == 0)
+		if (have == 0 && __stream_refill(f) == 0)
 			break;
 		have = (size_t)(f->end - f->pos);
 		if (reserve(line, size, n + have + 1) != 0)

@@ -10,7 +10,7 @@ int fseeko(FILE *f, off_t offset, int whence)
 {
 	if (f->state == STREAM_READING && whence == SEEK_CUR)
 		offset -= f->end - f->pos;
-	else if (f->state == STREAM_WRITING && stream_settle(f) != 0)
+	else if (f->state == STREAM_WRITING && __stream_settle(f) != 0)
 		return -1;
 	if (lseek(f->fd, offset, whence) < 0)
 		return -1;
@@ -30,7 +30,7 @@ off_t ftello(FILE *f)
 {
 	off_t at;
 
-	if (f->state == STREAM_WRITING && (f->flags & STREAM_APPEND) && stream_settle(f) != 0)
+	if (f->state == STREAM_WRITING && (f->flags & STREAM_APPEND) && __stream_settle(f) != 0)
 		return -1;
 	at = lseek(f->fd, 0, SEEK_CUR);
 	if (at < 0)

@@ -16,7 +16,7 @@ static size_t room(const FILE *f)
 /* Everything buffered is written; the stream stays in its state. */
 static int drain(FILE *f)
 {
-	int failed = stream_settle(f);
+	int failed = __stream_settle(f);
 
 	f->state = STREAM_WRITING;
 	return failed;
@@ -43,7 +43,7 @@ static size_t write_through(FILE *f, const unsigned char *from, size_t n)
 
 static size_t write_bytes(FILE *f, const unsigned char *from, size_t n)
 {
-	if (stream_to_writing(f) != 0)
+	if (__stream_to_writing(f) != 0)
 		return 0;
 	if (n > room(f) && drain(f) != 0)
 		return 0;
