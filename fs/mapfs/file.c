@@ -14,9 +14,8 @@
  * drops the claims; the pages are dirty again and the promises still stand.
  *
  * Tails.  On the disk, the bytes behind the end of a file in its last block are zero, before a
- * larger size is published: the page with the end in it is written from a copy with a zeroed tail
- * (a mapping may have stored there); a file that shrinks writes that page before the smaller size;
- * one that grows writes it before the larger one.
+ * larger size is published: mm hands the page with the end in it over with a zeroed tail; a file
+ * that shrinks writes that page before the smaller size, one that grows before the larger one.
  *
  * Pages that are under write-back or being filled keep mvm_pc_truncate() waiting, so blocks are
  * never freed under I/O.
@@ -29,10 +28,8 @@
 struct page_run {
 	struct mapfs_inode *inode;
 	struct mvm_page *const *pages;
-	uint32_t first, n; /* block numbers inside the file */
-	uint64_t size;     /* of the file, when the run began */
-	void *tail;        /* stands for the last page, or NULL */
-	bool tail_is_bounce;
+	uint32_t first, n;        /* block numbers inside the file */
+	uint64_t size;            /* of the file, when the run began */
 	struct mapfs_run *claims; /* in order */
 	uint32_t n_new_pieces;    /* that the claims may add */
 	uint32_t at;              /* first page of the request being built */
@@ -46,11 +43,8 @@ static struct mapfs_inode *inode_of(struct mvm_object *obj)
 static void *page_data(void *arg, uint32_t i)
 {
 	const struct page_run *run = arg;
-	uint32_t page = run->at + i;
 
-	if (run->tail && page == run->n - 1)
-		return run->tail;
-	return fsh_frame_data(mvm_page_frame(run->pages[page]));
+	return fsh_frame_data(mvm_page_frame(run->pages[run->at + i]));
 }
 
 static uint32_t blocks_of(uint64_t bytes)
@@ -121,8 +115,10 @@ static int make_writable(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_p
 	if (p.start == 0)
 		err = mapfs_promise(fs, mapfs_ino(inode), (uint32_t)index);
 	fsh_mutex_unlock(&inode->extent_lock);
-	if (!err && !__atomic_exchange_n(&inode->vnode.times_dirty, true, __ATOMIC_RELAXED))
+	if (!err) {
 		inode->vnode.mtime = inode->vnode.ctime = fsh_realtime_ns();
+		__atomic_store_n(&inode->vnode.times_dirty, true, __ATOMIC_RELAXED);
+	}
 	return err;
 }
 
@@ -216,38 +212,6 @@ static int place(struct page_run *run)
 
 /* --- write: data ---------------------------------------------------------------------------------
  */
-
-/* The last page is the file's last and only partly inside it: write a copy with a zero tail. */
-static int tail_begin(struct page_run *run)
-{
-	struct mapfs *fs = mapfs_of(&run->inode->vnode);
-	uint64_t end = (uint64_t)(run->first + run->n) * MAPFS_BLOCK_BYTES;
-	size_t inside;
-
-	if (end <= run->size)
-		return 0;
-	inside = end - run->size >= MAPFS_BLOCK_BYTES ? 0 : MAPFS_BLOCK_BYTES - (end - run->size);
-	run->at = run->n - 1;
-	run->tail = fsh_page_alloc();
-	if (!run->tail) {
-		fsh_mutex_lock(&fs->bounce_lock);
-		run->tail_is_bounce = true;
-	}
-	memcpy(run->tail ? run->tail : fs->bounce,
-		fsh_frame_data(mvm_page_frame(run->pages[run->n - 1])), inside);
-	if (run->tail_is_bounce)
-		run->tail = fs->bounce;
-	memset((char *)run->tail + inside, 0, MAPFS_BLOCK_BYTES - inside);
-	return 0;
-}
-
-static void tail_end(struct page_run *run)
-{
-	if (run->tail_is_bounce)
-		fsh_mutex_unlock(&mapfs_of(&run->inode->vnode)->bounce_lock);
-	else if (run->tail)
-		fsh_page_free(run->tail);
-}
 
 /* Where page `at` and those behind it go: to a claim, or to a block of the file. */
 static void destination(struct page_run *run, uint32_t at, struct mapfs_piece *p)
@@ -354,10 +318,7 @@ static int write_pages(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_pag
 	(void)flags;
 	err = place(&run);
 	if (!err)
-		err = tail_begin(&run);
-	if (!err)
 		err = write_data(&run);
-	tail_end(&run);
 	if (!err)
 		err = publish(&run);
 	if (err) {

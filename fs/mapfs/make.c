@@ -63,6 +63,18 @@ static int write_bitmap(struct making *m, uint64_t block, enum mapfs_kind kind, 
 	return write_metadata(m, block, kind, group);
 }
 
+/* No inode of an earlier file system may seem to be one of this. */
+static int clear_inode_table(struct making *m, uint32_t group)
+{
+	uint64_t first = mapfs_inode_map_at(&m->sb, group) + 1;
+	int err = 0;
+
+	clear_block(m);
+	for (uint32_t i = 0; i < mapfs_inode_table_blocks(&m->sb) && !err; i++)
+		err = write_block(m, first + i);
+	return err;
+}
+
 static int write_group(struct making *m, uint32_t group)
 {
 	uint32_t overhead = mapfs_group_overhead(&m->sb),
@@ -74,6 +86,8 @@ static int write_group(struct making *m, uint32_t group)
 	m->free_inodes += m->sb.inodes_per_group - inodes_used;
 	err = write_bitmap(m, mapfs_block_map_at(&m->sb, group), MAPFS_KIND_BLOCK_MAP, group,
 		overhead, length);
+	if (!err && !m->how->device_is_zero)
+		err = clear_inode_table(m, group);
 	if (err)
 		return err;
 	return write_bitmap(m, mapfs_inode_map_at(&m->sb, group), MAPFS_KIND_INODE_MAP, group,

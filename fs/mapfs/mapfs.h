@@ -356,6 +356,7 @@ struct mapfs_promise {
 struct mapfs_promises {
 	struct fsh_spin lock;
 	struct mapfs_promise *bucket[MAPFS_PROMISE_BUCKETS];
+	struct mapfs_promise *spare;
 };
 
 /* One promise a page.  mapfs_promise(): 0 also when there was one; errors as mapfs_reserve(). */
@@ -367,6 +368,7 @@ bool mapfs_promised(struct mapfs *fs, uint32_t ino, uint32_t page);
  * there was no promise.  Does not sleep.
  */
 bool mapfs_promise_drop(struct mapfs *fs, uint32_t ino, uint32_t page, bool used);
+void mapfs_promises_trim(struct mapfs *fs); /* free the spare memory */
 void mapfs_promises_destroy(struct mapfs *fs);
 
 /* --- dir.c --------------------------------------------------------------------------------------
@@ -434,9 +436,6 @@ struct mapfs {
 	struct fsh_mutex store_lock; /* inodes in their blocks; the list of orphans */
 	struct mapfs_inode *orphans; /* [o] */
 	struct mapfs_buf *state_buf; /* [I] pinned; contents [o] */
-
-	struct fsh_mutex bounce_lock; /* for the page below, when there is no other memory */
-	void *bounce;
 };
 
 struct mapfs *mapfs_of(const struct vnode *v);

@@ -4,6 +4,9 @@
  * leaves the cache.  Exactly one, however often it is asked for; so they are a set: bits of 64
  * pages in nodes that are hashed by file and page number.
  *
+ * Promises end under locks that forbid freeing memory, so empty nodes go to a list of spares, from
+ * which new ones come.
+ *
  * The node is also the unit for what an extent tree will need: 64 neighbouring pages, however
  * scattered their blocks, split at most one leaf, so the worst case of metadata is a constant a
  * node and not a page.
@@ -60,6 +63,29 @@ static bool promise_add(struct mapfs *fs, uint32_t ino, uint32_t page, struct ma
 	return added;
 }
 
+/* A node for a chunk: a spare one or a new one. */
+static struct mapfs_promise *node_get(struct mapfs *fs, uint32_t ino, uint32_t chunk)
+{
+	struct mapfs_promise *node;
+
+	fsh_spin_lock(&fs->promises.lock);
+	node = fs->promises.spare;
+	if (node)
+		fs->promises.spare = node->next;
+	fsh_spin_unlock(&fs->promises.lock);
+	if (!node)
+		node = fsh_alloc(sizeof(*node));
+	if (node)
+		*node = (struct mapfs_promise){.ino = ino, .chunk = chunk};
+	return node;
+}
+
+static void node_put(struct mapfs *fs, struct mapfs_promise *node)
+{
+	node->next = fs->promises.spare;
+	fs->promises.spare = node;
+}
+
 int mapfs_promise(struct mapfs *fs, uint32_t ino, uint32_t page)
 {
 	struct mapfs_promise *fresh;
@@ -67,11 +93,9 @@ int mapfs_promise(struct mapfs *fs, uint32_t ino, uint32_t page)
 
 	if (mapfs_promised(fs, ino, page))
 		return 0;
-	fresh = fsh_alloc(sizeof(*fresh));
+	fresh = node_get(fs, ino, page / 64);
 	if (!fresh)
 		return -ENOMEM;
-	fresh->ino = ino;
-	fresh->chunk = page / 64;
 	err = mapfs_reserve(fs, 1);
 	if (!err && !promise_add(fs, ino, page, &fresh))
 		mapfs_unreserve(fs, 1);
@@ -81,7 +105,7 @@ int mapfs_promise(struct mapfs *fs, uint32_t ino, uint32_t page)
 
 bool mapfs_promise_drop(struct mapfs *fs, uint32_t ino, uint32_t page, bool used)
 {
-	struct mapfs_promise **link, *node, *empty = NULL;
+	struct mapfs_promise **link, *node;
 	bool promised;
 
 	fsh_spin_lock(&fs->promises.lock);
@@ -92,18 +116,32 @@ bool mapfs_promise_drop(struct mapfs *fs, uint32_t ino, uint32_t page, bool used
 		node->pages &= ~bit_of(page);
 		if (node->pages == 0) {
 			*link = node->next;
-			empty = node;
+			node_put(fs, node);
 		}
 	}
 	fsh_spin_unlock(&fs->promises.lock);
-	fsh_free(empty);
 	if (promised && !used)
 		mapfs_unreserve(fs, 1);
 	return promised;
 }
 
+void mapfs_promises_trim(struct mapfs *fs)
+{
+	struct mapfs_promise *spare, *next;
+
+	fsh_spin_lock(&fs->promises.lock);
+	spare = fs->promises.spare;
+	fs->promises.spare = NULL;
+	fsh_spin_unlock(&fs->promises.lock);
+	for (; spare; spare = next) {
+		next = spare->next;
+		fsh_free(spare);
+	}
+}
+
 void mapfs_promises_destroy(struct mapfs *fs)
 {
+	mapfs_promises_trim(fs);
 	for (unsigned i = 0; i < MAPFS_PROMISE_BUCKETS; i++)
 		fsh_assert(!fs->promises.bucket[i]);
 }

@@ -77,11 +77,10 @@ int mapfs_damaged(struct mapfs *fs, const char *what, uint64_t number, const cha
 
 static int read_super_at(struct mapfs *fs, uint64_t block, bool *read_only, const char **fault)
 {
-	int err = blk_read(fs->dev, block * MAPFS_BLOCK_SECTORS, fs->bounce, MAPFS_BLOCK_BYTES);
+	int err = blk_read(fs->dev, block * MAPFS_BLOCK_SECTORS, &fs->sb, sizeof(fs->sb));
 
 	if (err)
 		return err;
-	memcpy(&fs->sb, fs->bounce, sizeof(fs->sb));
 	*fault = mapfs_super_fault(&fs->sb, fs->dev->n_sectors / MAPFS_BLOCK_SECTORS, read_only);
 	return *fault ? -EINVAL : 0;
 }
@@ -133,16 +132,10 @@ static int fs_new(struct mount *mount, struct blkdev *dev, struct mapfs **out)
 
 	if (!fs)
 		return -ENOMEM;
-	fs->bounce = fsh_page_alloc();
-	if (!fs->bounce) {
-		fsh_free(fs);
-		return -ENOMEM;
-	}
 	fs->dev = dev;
 	fs->mount = mount;
 	fs->read_only = dev->read_only || mount_readonly(mount);
 	fsh_mutex_init(&fs->store_lock, "mapfs inode store", FSH_RANK_ALLOC);
-	fsh_mutex_init(&fs->bounce_lock, "mapfs bounce page", FSH_RANK_LEAF);
 	fsh_spin_init(&fs->promises.lock, "mapfs promises");
 	mapfs_cache_init(&fs->cache, CACHE_LIMIT);
 	mapfs_commit_init(fs);
@@ -159,8 +152,6 @@ static void fs_free(struct mapfs *fs)
 	mapfs_buf_put(fs, fs->state_buf);
 	mapfs_cache_destroy(&fs->cache);
 	fsh_mutex_destroy(&fs->store_lock);
-	fsh_mutex_destroy(&fs->bounce_lock);
-	fsh_page_free(fs->bounce);
 	fsh_free(fs);
 }
 
@@ -201,6 +192,7 @@ static int mount_op_sync(struct mount *mount)
 	struct mapfs *fs = mount->fs;
 	int err;
 
+	mapfs_promises_trim(fs);
 	if (fs->read_only)
 		return 0;
 	err = vnode_for_each(mount, sync_vnode, NULL);

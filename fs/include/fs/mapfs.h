@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct blkdev;
@@ -18,6 +19,7 @@ void mapfs_register(void);
  */
 struct mapfs_make {
 	uint64_t n_inodes;
+	bool device_is_zero; /* it reads as zeros: inode tables need not be cleared */
 	int64_t now_ns;
 	uint8_t uuid[16];
 	const char *label; /* at most 31 bytes, or NULL */
