@@ -89,9 +89,10 @@ struct mvm_pager_ops {
 	int (*settle)(struct mvm_object *obj);
 
 	/*
-	 * Write back a run of n pages from `index` on, all under WRITEBACK.  Bytes past the
-	 * object's size are not promised to the medium.  After success the bytes read back after a
-	 * crash once the pager's own commit (fsync) has followed.
+	 * Write back a run of n pages from `index` on, all under WRITEBACK: whole pages.  mm has
+	 * zeroed what lies past the object's size in the last one, and counts on it that the medium
+	 * then holds zeros there, should the object grow.  After success the bytes read back after
+	 * a crash once the pager's own commit (fsync) has followed.
 	 * 0; MVM_PENDING; -MVM_EIO, -MVM_ENOSPC, ...: all n are DIRTY again.
 	 * NULL for memory that has no other place (a tmpfs): then dirty pages stay until truncate or
 	 * destroy, and do not keep the object alive.

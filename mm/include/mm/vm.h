@@ -118,7 +118,7 @@ int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm
 
 /* --- Faults -------------------------------------------------------------------------------- */
 
-/* How a fault ends.  Everything but OK and RETRY is a signal for the thread. */
+/* How a fault ends.  Everything but OK is a signal for the thread. */
 enum mvm_fault_result {
 	MVM_FAULT_OK,
 	MVM_FAULT_MAPERR, /* SIGSEGV: no area there, or the space is dying */
@@ -152,7 +152,8 @@ int mvm_space_write(struct mvm_space *space, mvm_vaddr_t va, const void *from, s
  * pages at once.  mvm_release() undoes one hold.
  */
 struct mvm_hold {
-	struct mvm_page *page;
+	struct mvm_space *space;
+	struct mvm_page *page; /* NULL: of a device */
 	mvm_frame_t frame;
 };
 int mvm_hold(struct mvm_space *space, mvm_vaddr_t va, unsigned access,

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The anon layer: one copy-on-write radix tree a space.
+ *
+ *	 parent's root       child's root              before the first store after a fork:
+ *	        \             /                        one tree, two references to its root
+ *	         [ node: 2 refs ]
+ *	          /           \
+ *	   [ leaf: 1 ]     [ leaf: 1 ]
+ *	    A(1)  B(1)        C(1)
+ *
+ *	 parent's root       child's root              the child stores to B's page:
+ *	        |             |                        it copies the path to B (a node and a leaf,
+ *	   [ node: 1 ]   [ node: 1 ]                   not the tree), which raises what the copied
+ *	      |      \    /      |                     nodes point to, and puts its own B' there
+ *	   [leaf:1]  [leaf:2]  [leaf:1]
+ *	    A(2) B(1)  C(1)     A(2) B'(1)
+ *
+ * The tree knows nothing of areas and areas nothing of it: unmapping half an area, splitting,
+ * merging or moving need no arithmetic on maps of pages.  A fork is one increment.
+ *
+ * Exclusive.  A page may be written in place if every node on the path to it, and its anon, have
+ * one reference.  Counts are read from the root down with acquire loads.  That order is safe
+ * without the other trees' locks: while this space's lock is held nobody can add a reference to
+ * its root, so if the root has one, only this tree reaches the next node, and so on down.  Other
+ * trees only ever drop references; to see a drop late means one copy too many, never one too few.
+ * For the same reason a path copy raises the children before it drops the node it copied.
+ *
+ * Whoever copies a page from an anon without the lock holds a reference to the *anon*, not just to
+ * its page: that makes the anon not exclusive, so that nobody writes to the page meanwhile.
+ *
+ * Removal detaches shared subtrees that lie wholly inside the range without looking into them.
+ * Only the two boundary paths may have to be copied, and these are copied before anything is
+ * marked (anon_reserve_edges), so that removal itself cannot fail.
+ *
+ * Nothing is freed here under the lock: pages may still be mapped.  They go into a grave.
+ */
+#include "anon.h"
+
+#include "meta.h"
+#include "stats.h"
+
+/* 54 bits of page number: more than any machine has. */
+#define LEVELS_MAX 9
+
+struct node *node_new(unsigned level)
+{
+	struct node *n = slab_alloc(SLAB_NODE);
+
+	if (n) {
+		__builtin_memset(n, 0, sizeof(*n));
+		n->refs = 1;
+		n->level = (uint16_t)level;
+	}
+	return n;
+}
+
+void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high)
+{
+	uint64_t last = (high - 1) >> MVM_PAGE_SHIFT;
+
+	tree->root = NULL;
+	for (tree->levels = 1; last >> (tree->levels * NODE_BITS); tree->levels++)
+		;
+}
+
+struct anon *anon_new(struct mvm_page *page)
+{
+	struct anon *anon = slab_alloc(SLAB_ANON);
+
+	if (anon)
+		*anon = (struct anon){.refs = 1, .page = page};
+	return anon;
+}
+
+void anon_put(struct anon *anon, struct grave *grave)
+{
+	if (!ref_put(&anon->refs))
+		return;
+	page_list_add(&grave->pages, anon->page);
+	slab_free(SLAB_ANON, anon);
+}
+
+/* Drop a reference to a node; the last one leaves its subtree to the burial. */
+static void node_put(struct node *n, struct grave *grave)
+{
+	if (!ref_put(&n->refs))
+		return;
+	n->next_dead = grave->nodes;
+	grave->nodes = n;
+}
+
+static void child_put(struct node *n, unsigned slot, struct grave *grave)
+{
+	if (n->level)
+		node_put(n->slot[slot], grave);
+	else
+		anon_put(n->slot[slot], grave);
+}
+
+void anon_bury(struct grave *grave)
+{
+	struct mvm_page *page;
+	struct node *n;
+
+	while ((n = grave->nodes) != NULL) {
+		grave->nodes = n->next_dead;
+		for (unsigned i = 0; i < NODE_SLOTS && n->count; i++) {
+			if (n->slot[i]) {
+				child_put(n, i, grave);
+				n->count--;
+			}
+		}
+		slab_free(SLAB_NODE, n);
+	}
+	while ((page = page_list_take(&grave->pages)) != NULL) {
+		COUNT(anon_pages, -1);
+		page_put(page);
+	}
+}
+
+static bool node_shared(const struct node *n)
+{
+	return ref_count(&n->refs) != 1;
+}
+
+/*
+ * Make the node at *link this tree's own.  Every node above is already.  The children are raised
+ * first: at no moment may one that two nodes point to look as if it had one reference.
+ */
+static int node_own(struct node **link, struct grave *grave)
+{
+	struct node *old = *link, *copy;
+
+	if (likely(!node_shared(old)))
+		return 0;
+	copy = node_new(old->level);
+	if (!copy)
+		return -MVM_ENOMEM;
+	copy->count = old->count;
+	copy->anons = old->anons;
+	for (unsigned i = 0; i < NODE_SLOTS; i++) {
+		void *child = old->slot[i];
+
+		if (!child)
+			continue;
+		copy->slot[i] = child;
+		ref_get(old->level ? &((struct node *)child)->refs : &((struct anon *)child)->refs);
+	}
+	*link = copy;
+	node_put(old, grave);
+	return 0;
+}
+
+struct anon *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
+{
+	struct node *n = tree->root;
+	struct anon *anon = NULL;
+	bool own = true;
+
+	for (unsigned level = tree->levels; n && level-- > 0;) {
+		own = own && !node_shared(n);
+		anon = n->slot[node_slot(vpn, level)];
+		n = (struct node *)anon;
+	}
+	if (!n)
+		return NULL;
+	*exclusive = own && ref_count(&anon->refs) == 1;
+	return anon;
+}
+
+/*
+ * The deepest node on the way to vpn in *n.  False if vpn has an anon; else *next is the first page
+ * number that the missing slot does not cover.
+ */
+static bool hole_at(struct anon_tree *tree, uint64_t vpn, uint64_t *next)
+{
+	struct node *n = tree->root;
+	unsigned level = tree->levels;
+
+	while (n && level-- > 0)
+		n = n->slot[node_slot(vpn, level)];
+	if (n)
+		return false;
+	*next = (vpn | (node_span(level) - 1)) + 1;
+	return true;
+}
+
+uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last)
+{
+	uint64_t next;
+
+	while (vpn <= last && hole_at(tree, vpn, &next))
+		vpn = next;
+	return min_u64(vpn, last + 1);
+}
+
+/* One anon more below each node of the path. */
+static void count_new(struct anon_tree *tree, uint64_t vpn)
+{
+	struct node *n = tree->root;
+
+	for (unsigned level = tree->levels; level-- > 0;) {
+		n->anons++;
+		n = n->slot[node_slot(vpn, level)];
+	}
+}
+
+int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon, struct grave *grave)
+{
+	struct node **link = &tree->root, *parent = NULL;
+	unsigned slot;
+
+	for (unsigned level = tree->levels; level-- > 0;) {
+		if (!*link) {
+			*link = node_new(level);
+			if (!*link)
+				return -MVM_ENOMEM;
+			if (parent)
+				parent->count++;
+		} else if (node_own(link, grave) != 0) {
+			return -MVM_ENOMEM;
+		}
+		parent = *link;
+		slot = node_slot(vpn, level);
+		link = (struct node **)&parent->slot[slot];
+	}
+	if (*link) {
+		anon_put((struct anon *)*link, grave);
+	} else {
+		parent->count++;
+		count_new(tree, vpn);
+	}
+	*link = (struct node *)anon;
+	return 0;
+}
+
+/* Does [first, last] cover all that a node of this level on vpn's path covers? */
+static bool covers(uint64_t first, uint64_t last, uint64_t vpn, unsigned level)
+{
+	uint64_t mask = node_span(level + 1) - 1;
+
+	return first <= (vpn & ~mask) && (vpn | mask) <= last;
+}
+
+static int reserve_edge(
+	struct anon_tree *tree, uint64_t vpn, uint64_t first, uint64_t last, struct grave *grave)
+{
+	struct node **link = &tree->root;
+
+	for (unsigned level = tree->levels; level-- > 0 && *link;) {
+		if (covers(first, last, vpn, level))
+			break;
+		if (node_own(link, grave) != 0)
+			return -MVM_ENOMEM;
+		link = (struct node **)&(*link)->slot[node_slot(vpn, level)];
+	}
+	return 0;
+}
+
+int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last)
+{
+	struct grave grave = {0};
+	int err = reserve_edge(tree, first, first, last, &grave);
+
+	if (!err)
+		err = reserve_edge(tree, last, first, last, &grave);
+	anon_bury(&grave); /* at most nodes whose children the copies hold: no page goes */
+	return err;
+}
+
+/*
+ * The slot for vpn in the node of `level` (the root itself, above the top level) has lost `lost`
+ * anons, and all it had if `empty`: correct the path above, freeing nodes that became empty.
+ */
+static void lose(struct anon_tree *tree, struct node **path, unsigned level, uint64_t vpn,
+	uint64_t lost, bool empty)
+{
+	for (; level < tree->levels; level++) {
+		struct node *n = path[level];
+
+		n->anons -= lost;
+		if (empty) {
+			n->slot[node_slot(vpn, level)] = NULL;
+			n->count--;
+		}
+		empty = n->count == 0;
+		if (empty)
+			slab_free(SLAB_NODE, n);
+	}
+	if (empty)
+		tree->root = NULL;
+}
+
+/* Empty a leaf of ours from vpn to last; returns how many anons went. */
+static unsigned leaf_remove(struct node *leaf, uint64_t vpn, uint64_t last, struct grave *grave)
+{
+	unsigned lost = 0;
+
+	for (unsigned i = node_slot(vpn, 0); i < NODE_SLOTS && vpn <= last; i++, vpn++) {
+		if (!leaf->slot[i])
+			continue;
+		anon_put(leaf->slot[i], grave);
+		leaf->slot[i] = NULL;
+		lost++;
+	}
+	leaf->count = (uint16_t)(leaf->count - lost);
+	return lost;
+}
+
+uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave)
+{
+	struct node *path[LEVELS_MAX], *n = tree->root;
+	unsigned level = tree->levels; /* n stands in a slot that covers node_span(level) */
+	uint64_t lost;
+	bool empty;
+
+	while (n && level > 0 && !node_shared(n)) {
+		path[--level] = n;
+		n = n->slot[node_slot(first, level)];
+	}
+	if (level == 0) {
+		struct node *leaf = path[level++];
+
+		lost = leaf_remove(leaf, first, last, grave);
+		leaf->anons -= lost;
+		empty = leaf->count == 0;
+		if (empty)
+			slab_free(SLAB_NODE, leaf);
+		lose(tree, path, level, first, lost, empty);
+	} else if (n) { /* shared: wholly inside, for the edges are ours (and below `first` is
+			   nothing) */
+		MUST((first | (node_span(level) - 1)) <= last);
+		lost = n->anons;
+		node_put(n, grave);
+		lose(tree, path, level, first, lost, true);
+	}
+	return min_u64((first | (node_span(level) - 1)) + 1, last + 1);
+}
+
+void anon_share(struct anon_tree *child, struct anon_tree *parent)
+{
+	child->root = parent->root;
+	if (child->root)
+		ref_get(&child->root->refs);
+}
+
+/* A node's counts are right, and what it points to has references. */
+static void node_check(const struct node *n, unsigned level)
+{
+	uint64_t anons = 0;
+	unsigned count = 0;
+
+	MUST(n->level == level && ref_count(&n->refs) >= 1);
+	for (unsigned i = 0; i < NODE_SLOTS; i++) {
+		if (!n->slot[i])
+			continue;
+		count++;
+		anons += level ? ((struct node *)n->slot[i])->anons : 1;
+	}
+	MUST(n->count == count && n->anons == anons);
+}
+
+static void anon_check(const struct anon *anon)
+{
+	MUST(ref_count(&anon->refs) >= 1);
+	MUST(ref_count(&anon->page->refs) >= 1);
+	MUST(anon->page->object == NULL && anon->page->state == 0);
+}
+
+void anon_tree_check(struct anon_tree *tree)
+{
+	uint64_t last = node_span(tree->levels) - 1, next;
+
+	for (uint64_t vpn = 0; vpn <= last; vpn = next) {
+		struct node *n = tree->root;
+		unsigned level = tree->levels;
+
+		while (n && level-- > 0) {
+			if ((vpn & (node_span(level + 1) - 1)) == 0)
+				node_check(n, level);
+			n = n->slot[node_slot(vpn, level)];
+		}
+		if (n)
+			anon_check((struct anon *)n);
+		next = (vpn | (node_span(n ? 0 : level) - 1)) + 1;
+	}
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Private pages: anons, and the copy-on-write tree of a space that finds them by virtual page
+ * number.  Theory at the head of anon.c.
+ */
+#pragma once
+
+#include "node.h"
+#include "page.h"
+
+/* One private page's contents, shared by the trees that fork made. */
+struct anon {
+	uint32_t refs;         /* [a] slots of tree nodes, and threads that copy from it */
+	uint32_t unused;       /* room for a swap slot's flags */
+	struct mvm_page *page; /* [I] holds one reference */
+};
+
+_Static_assert(sizeof(struct anon) <= 16, "an anon is at most 16 bytes");
+
+/* [s] the space's lock */
+struct anon_tree {
+	struct node *root; /* [s] */
+	unsigned levels;   /* [I] height of the tree: every virtual page number fits */
+};
+
+/* What left a tree and may still be mapped; buried (anon_bury) after the batch is finished. */
+struct grave {
+	struct page_list pages; /* whose anon is gone */
+	struct node *nodes;     /* that nobody refers to */
+};
+
+void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high);
+
+/* How many private pages the tree reaches. */
+static inline uint64_t anon_count(const struct anon_tree *tree)
+{
+	return tree->root ? tree->root->anons : 0;
+}
+
+/* A new anon with one reference that takes over the caller's reference to the page; or NULL. */
+struct anon *anon_new(struct mvm_page *page);
+
+/* Drop a reference. */
+void anon_put(struct anon *anon, struct grave *grave);
+
+/* --- Under the space's lock ------------------------------------------------------------------- */
+
+/*
+ * The anon at the virtual page, or NULL; *exclusive says whether this tree alone reaches it (and
+ * the page may be written in place).
+ */
+struct anon *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive);
+
+/* The first virtual page at or above vpn, up to last, that has an anon; last + 1 if none has. */
+uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last);
+
+/*
+ * Put an anon in; the tree takes over the caller's reference.  What stood there is dropped into
+ * the grave.  0 or -MVM_ENOMEM, with no change that a lookup could see.
+ */
+int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon,
+	struct grave *grave) MVM_MUST_CHECK;
+
+/*
+ * Make it certain that anon_remove() of [first, last] cannot fail: copy the parts of the two
+ * boundary paths that are shared and only partly inside.  0 or -MVM_ENOMEM; no visible change.
+ */
+int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last) MVM_MUST_CHECK;
+
+/*
+ * Take anons out of [first, last], ascending, at most a leaf's worth; returns the page number to go
+ * on from, last + 1 when done.  The edges were reserved and no fork came since.
+ */
+uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave);
+
+/* Make the empty tree `child` share everything of `parent`. */
+void anon_share(struct anon_tree *child, struct anon_tree *parent);
+
+/* --- No lock ---------------------------------------------------------------------------------- */
+
+/* Free what the grave holds; no translation reaches it any more. */
+void anon_bury(struct grave *grave);
+
+/* Panics unless the tree's own invariants hold; the space's lock is held. */
+void anon_tree_check(struct anon_tree *tree);

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Areas: what a space's addresses mean; and the index that finds them.
+ *
+ * An area is a range with one meaning: rights, kind, and for all but anonymous memory an object
+ * and the page of it that stands at `start`.  Areas of a space do not overlap.  They say nothing
+ * of pages: private pages are in the anon tree, the object's in its index.
+ *
+ * The index is chosen when mm is configured: area_tree.c (a balanced tree that also finds gaps)
+ * or area_list.c (a sorted list, to teach and to test against).  Both keep their links inside the
+ * area and allocate nothing.
+ */
+#pragma once
+
+#include "base.h"
+
+#include <mm/vm.h>
+
+enum {
+	AREA_SHARED = MVM_MAP_SHARED,
+	AREA_GROWSDOWN = MVM_MAP_GROWSDOWN,
+	AREA_NORESERVE = MVM_MAP_NORESERVE,
+	AREA_FLAGS = AREA_SHARED | AREA_GROWSDOWN | AREA_NORESERVE,
+};
+
+/* An area's place in its object's reverse map; a walker's marker there has no area. */
+struct rmap_link {
+	struct list list;
+	struct area *area;
+};
+
+/*
+ * [I] immutable  [s] the space's lock  [so] written under the space's and the object's lock, read
+ * under either  [o] the object's lock
+ */
+struct area {
+	mvm_vaddr_t start, end;  /* [so] */
+	uint8_t rights;          /* [s] */
+	uint8_t max_rights;      /* [I] */
+	uint16_t flags;          /* [I] AREA_... */
+	uint16_t height;         /* [s] the index's */
+	struct mvm_space *space; /* [I] */
+
+	struct mvm_object *object; /* [I] referenced; NULL: anonymous */
+	mvm_pgoff_t offset;        /* [so] the object's page at `start` */
+	struct rmap_link rmap;     /* [o] */
+	size_t limit;              /* [I] GROWSDOWN: end - start never exceeds this */
+
+	/* The index's own [s]: */
+	struct area *parent, *child[2];
+	mvm_vaddr_t low, high; /* the addresses from the first to the last area below */
+	size_t gap;            /* the largest hole between areas below */
+};
+
+/* The index of a space; zeroed is empty. */
+struct area_index {
+	struct area *root;
+	struct area *hint; /* found last */
+};
+
+struct gap {
+	mvm_vaddr_t start, end;
+};
+
+static inline bool area_private(const struct area *a)
+{
+	return !(a->flags & AREA_SHARED);
+}
+
+/* What an entry of the area may grant: no machine has memory that can be written but not read. */
+static inline unsigned area_rights(const struct area *a)
+{
+	return a->rights & MVM_WRITE ? a->rights | MVM_READ : a->rights;
+}
+
+static inline mvm_pgoff_t area_page(const struct area *a, mvm_vaddr_t va)
+{
+	return a->offset + ((va - a->start) >> MVM_PAGE_SHIFT);
+}
+
+/* --- The index: the space's lock is held in all of these -------------------------------------- */
+
+/* The first area that ends above va, or NULL: the area of va, if va has one. */
+struct area *area_find(struct area_index *index, mvm_vaddr_t va);
+
+struct area *area_first(struct area_index *index);
+struct area *area_next(struct area *a);
+struct area *area_prev(struct area *a);
+
+/* The area's range is free in the index. */
+void area_insert(struct area_index *index, struct area *a);
+void area_remove(struct area_index *index, struct area *a);
+
+/* start or end of an area in the index have changed; its order among the others has not. */
+void area_resized(struct area_index *index, struct area *a);
+
+/*
+ * The highest hole of at least `bytes` that lies, cut off at `below`, between `floor` (below all
+ * areas) and `below`.  False: there is none.
+ */
+bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t below, size_t bytes,
+	struct gap *gap);
+
+/* Panics unless the index's own invariants hold. */
+void area_index_check(struct area_index *index);

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What every file of mm starts from: the host's hooks, small helpers, intrusive lists.
+ *
+ * Internal functions have short names here and long ones in the library: names.h renames them, so
+ * that only mvm_* leaves mm as a symbol.
+ */
+#pragma once
+
+#include "names.h"
+
+#include <mm/error.h>
+#include <mm/host.h>
+#include <mm/types.h>
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+/* An invariant that holds whatever users do; the message is the condition. */
+#define MUST(condition)                                \
+	do {                                           \
+		if (__builtin_expect(!(condition), 0)) \
+			mvmh_panic("mm: " #condition); \
+	} while (0)
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* --- Small numbers ---------------------------------------------------------------------------- */
+
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static inline mvm_vaddr_t page_floor(mvm_vaddr_t va)
+{
+	return va & ~(mvm_vaddr_t)MVM_PAGE_MASK;
+}
+
+static inline uint64_t pages_of(uint64_t bytes)
+{
+	return (bytes >> MVM_PAGE_SHIFT) + ((bytes & MVM_PAGE_MASK) != 0);
+}
+
+/* The number of the lowest set bit; x is not 0.  (No __builtin_ctz: it may need libgcc.) */
+static inline unsigned lowest_bit(uint64_t x)
+{
+	unsigned n = 0;
+
+	for (unsigned width = 32; width; width >>= 1) {
+		if ((x & (((uint64_t)1 << width) - 1)) == 0) {
+			x >>= width;
+			n += width;
+		}
+	}
+	return n;
+}
+
+/* --- Reference counts ------------------------------------------------------------------------- */
+
+static inline void ref_get(uint32_t *refs)
+{
+	__atomic_fetch_add(refs, 1, __ATOMIC_RELAXED);
+}
+
+/* True when that was the last one; what others did before their last use is then visible. */
+static inline bool ref_put(uint32_t *refs)
+{
+	return __atomic_fetch_sub(refs, 1, __ATOMIC_ACQ_REL) == 1;
+}
+
+static inline uint32_t ref_count(const uint32_t *refs)
+{
+	return __atomic_load_n(refs, __ATOMIC_ACQUIRE);
+}
+
+/* --- Lists: circular, with a head ------------------------------------------------------------- */
+
+struct list {
+	struct list *next, *prev;
+};
+
+static inline void list_init(struct list *l)
+{
+	l->next = l->prev = l;
+}
+
+static inline bool list_empty(const struct list *l)
+{
+	return l->next == l;
+}
+
+static inline void list_insert(struct list *l, struct list *prev, struct list *next)
+{
+	l->prev = prev;
+	l->next = next;
+	prev->next = l;
+	next->prev = l;
+}
+
+static inline void list_append(struct list *head, struct list *l)
+{
+	list_insert(l, head->prev, head);
+}
+
+static inline void list_remove(struct list *l)
+{
+	l->prev->next = l->next;
+	l->next->prev = l->prev;
+	list_init(l);
+}

@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The page cache: getting pages of an object, and read(2) and write(2) through them.
+ *
+ * A page enters the index BUSY, before it is filled: whoever else wants it waits for it, so that
+ * each page is read once.  Several absent pages in a row are filled by one call of the pager; how
+ * many is guessed from the misses: one that continues where the last fill ended doubles the run,
+ * from 16 to 128 KiB; any other reads only the page that is wanted.
+ *
+ * A write holds its page BUSY from before make_writable() until the bytes are in place and the size
+ * says so.  So neither write-back nor a reader sees half a page's change, and a page that is
+ * overwritten whole need not be read first: nobody can see it before it is complete.  The copy
+ * itself runs with faults off (mm/pagecache.h): while a page is BUSY its owner waits for nothing.
+ */
+#include "object.h"
+
+#include "meta.h"
+#include "reclaim.h"
+#include "stats.h"
+#include "trace.h"
+
+#define AHEAD_MIN 4 /* pages: 16 KiB */
+
+/* Insert a new page, BUSY of the caller; its reference becomes the index's.  Object locked. */
+static int insert_busy(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
+{
+	int err = index_insert(obj, index, page);
+
+	if (err)
+		return err;
+	page->object = obj;
+	page->state = PAGE_BUSY;
+	page_set_index(page, index);
+	queue_add(page);
+	obj->cached++;
+	COUNT(cached_pages, 1);
+	return 0;
+}
+
+/* May a page be filled at the index now?  Object locked. */
+static bool absent(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	return index < object_pages(obj) && !in_hole(obj, index) && !index_get(obj, index);
+}
+
+/* How many pages from an absent one on to read at once.  Object locked. */
+static unsigned ahead(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	unsigned n = 1, want = 1;
+
+	if (index == obj->ahead_next) {
+		want = (unsigned)max_u64(AHEAD_MIN, min_u64(2 * obj->ahead, RUN_PAGES));
+		obj->ahead = want;
+	} else {
+		obj->ahead = 0;
+	}
+	while (n < want && absent(obj, index + n))
+		n++;
+	obj->ahead_next = index + n;
+	return n;
+}
+
+void mvm_fill_done(struct mvm_object *obj, struct mvm_page *const *pages, unsigned n, int err)
+{
+	uint32_t waited = 0;
+
+	object_lock(obj);
+	for (unsigned i = 0; i < n; i++) {
+		struct mvm_page *page = pages[i];
+
+		if (page->state & PAGE_WAITED)
+			waited |= (uint32_t)1 << i;
+		if (err) {
+			page_detach(obj, page);
+			page->state |= PAGE_FAILED;
+		}
+		page->state &= (uint16_t) ~(PAGE_BUSY | PAGE_WAITED);
+	}
+	object_unlock(obj);
+	for (unsigned i = 0; i < n; i++) {
+		if (waited & (uint32_t)1 << i)
+			mvmh_wake(pages[i]);
+		if (err)
+			page_put(pages[i]);
+	}
+}
+
+/*
+ * Fill up to n <= RUN_PAGES absent pages from the index on; with `wait`, return when the first one
+ * is there or has failed.  Nothing is done when the first one is not absent any more.
+ */
+static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool wait)
+{
+	struct mvm_page *pages[RUN_PAGES], *page = wait ? page_alloc_wait() : page_alloc();
+	unsigned count = 0;
+	int err = page ? 0 : -MVM_ENOMEM;
+
+	object_lock(obj);
+	while (page && count < n && absent(obj, index + count)) {
+		err = insert_busy(obj, index + count, page);
+		if (err)
+			break;
+		pages[count++] = page;
+		page = count < n ? page_alloc() : NULL;
+	}
+	if (count > 0)
+		page_get(pages[0]);
+	mvmh_unlock(&obj->lock);
+	if (page)
+		page_put(page);
+	if (count == 0)
+		return err;
+	COUNT(fills, 1);
+	COUNT(filled_pages, count);
+	trace_global(MVM_TRACE_FILL, index, count);
+	page = pages[0];
+	err = obj->ops->fill(obj, index, pages, count);
+	if (err != MVM_PENDING) {
+		mvm_fill_done(obj, pages, count, err);
+	} else if (wait) {
+		object_lock(obj);
+		err = page_wait(obj, page, PAGE_BUSY, true);
+		if (!err && page->state & PAGE_FAILED)
+			err = -MVM_EIO;
+		mvmh_unlock(&obj->lock);
+	} else {
+		err = 0;
+	}
+	page_put(page);
+	return err;
+}
+
+/* The page is BUSY: wait, with a reference, until it is not.  Unlocks the object. */
+static int wait_unlock(struct mvm_object *obj, struct mvm_page *page)
+{
+	int err;
+
+	page_get(page);
+	err = page_wait(obj, page, PAGE_BUSY, true);
+	mvmh_unlock(&obj->lock);
+	page_put(page);
+	return err;
+}
+
+/* The index lies in a hole that is being punched: wait until that is over.  Unlocks the object. */
+static int wait_hole_unlock(struct mvm_object *obj)
+{
+	int err = mvmh_wait(&obj->hole_end, &obj->lock, true);
+
+	mvmh_unlock(&obj->lock);
+	return err;
+}
+
+/* Fill a run around an absent page; one page alone when the run fails.  Unlocks the object. */
+static int fill_unlock(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	unsigned n = ahead(obj, index), attempts = 0;
+	int err;
+
+	mvmh_unlock(&obj->lock);
+	err = fill(obj, index, n, true);
+	if (err && err != -MVM_EINTR && n > 1)
+		err = fill(obj, index, 1, true);
+	while (err == -MVM_ENOMEM && memory_wait(&attempts))
+		err = fill(obj, index, 1, true);
+	return err;
+}
+
+int cache_get(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page **out)
+{
+	int err = 0;
+
+	while (!err) {
+		struct mvm_page *page;
+
+		object_lock(obj);
+		page = index_get(obj, index);
+		if (index >= object_pages(obj)) {
+			mvmh_unlock(&obj->lock);
+			return -MVM_EFAULT;
+		}
+		if (page && !(page->state & PAGE_BUSY) && !in_hole(obj, index)) {
+			page_get(page);
+			page->state |= PAGE_USED;
+			mvmh_unlock(&obj->lock);
+			*out = page;
+			return 0;
+		}
+		if (in_hole(obj, index))
+			err = wait_hole_unlock(obj);
+		else if (page)
+			err = wait_unlock(obj, page);
+		else
+			err = fill_unlock(obj, index);
+	}
+	return err;
+}
+
+/* Ask the pager; the page is BUSY of the caller. */
+static int ask_writable(struct mvm_object *obj, struct mvm_page *page)
+{
+	int err = 0;
+
+	if (obj->ops->make_writable)
+		err = obj->ops->make_writable(obj, page_index(page), page);
+	trace_global(MVM_TRACE_WRITABLE, page_index(page), (uint64_t)err);
+	return err;
+}
+
+/* After -MVM_EAGAIN, with nothing held: -MVM_EAGAIN again when a new attempt makes sense. */
+static int settle(struct mvm_object *obj)
+{
+	int err = obj->ops->settle ? obj->ops->settle(obj) : -MVM_EIO;
+
+	return err ? err : -MVM_EAGAIN;
+}
+
+int cache_make_writable(struct mvm_object *obj, struct mvm_page *page)
+{
+	int err;
+
+	do {
+		object_lock(obj);
+		err = page_wait(obj, page, PAGE_BUSY, true);
+		if (err || page->object != obj || page->state & PAGE_DIRTY) {
+			mvmh_unlock(&obj->lock);
+			return err;
+		}
+		page->state |= PAGE_BUSY;
+		mvmh_unlock(&obj->lock);
+		err = ask_writable(obj, page);
+		object_lock(obj);
+		if (!err)
+			page_set_dirty(obj, page);
+		page_unbusy_unlock(obj, page);
+		if (err == -MVM_EAGAIN)
+			err = settle(obj);
+	} while (err == -MVM_EAGAIN);
+	return err;
+}
+
+/* --- read(2) ---------------------------------------------------------------------------------- */
+
+/* Bytes of [offset, offset + n) that lie in offset's page. */
+static size_t in_page(uint64_t offset, size_t n)
+{
+	return (size_t)min_u64(n, MVM_PAGE_BYTES - (offset & MVM_PAGE_MASK));
+}
+
+/* The caller's memory is not there: have it made present, with nothing held. */
+static int copy_was_short(struct mvm_copy *c, size_t done, size_t n)
+{
+	return c->prefault ? c->prefault(c, done, n) : -MVM_EFAULT;
+}
+
+int mvm_pc_read(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_copy *c, size_t *done)
+{
+	int err = 0;
+
+	*done = 0;
+	while (!err && *done < n) {
+		uint64_t at = offset + *done, size = mvm_object_size(obj);
+		struct mvm_page *page;
+		size_t want, moved;
+		char *window;
+
+		if (at >= size)
+			break;
+		want = in_page(at, (size_t)min_u64(n - *done, size - at));
+		err = cache_get(obj, at >> MVM_PAGE_SHIFT, &page);
+		if (err == -MVM_EFAULT) /* truncated just now */
+			return 0;
+		if (err)
+			break;
+		window = mvmh_window_map(page->frame);
+		moved = c->copy(c, window + (at & MVM_PAGE_MASK), *done, want);
+		mvmh_window_unmap(window);
+		page_put(page);
+		*done += moved;
+		if (moved < want)
+			err = copy_was_short(c, *done, n - *done);
+	}
+	return err;
+}
+
+/* --- write(2) --------------------------------------------------------------------------------- */
+
+/*
+ * Get the page at the index BUSY of the caller, with a reference, for a write of some of its bytes
+ * or (`whole`) of all.  *fresh: it was absent and was not read: its contents are undefined if
+ * `whole`, else zeros, for then it lies past the size.
+ */
+static int get_busy(
+	struct mvm_object *obj, mvm_pgoff_t index, bool whole, struct mvm_page **out, bool *fresh)
+{
+	struct mvm_page *page, *spare = NULL;
+	unsigned attempts = 0;
+	int err;
+
+	for (;;) {
+		object_lock(obj);
+		page = index_get(obj, index);
+		*fresh = !page;
+		if (page && page->state & PAGE_BUSY) {
+			err = wait_unlock(obj, page);
+		} else if (!page && !whole && index < object_pages(obj)) {
+			err = fill_unlock(obj, index);
+		} else if (!page && !spare) {
+			mvmh_unlock(&obj->lock);
+			spare = page_alloc_wait();
+			err = spare ? 0 : -MVM_ENOMEM;
+			if (spare && !whole)
+				page_zero(spare, 0, MVM_PAGE_BYTES);
+		} else if (!page && insert_busy(obj, index, spare) != 0) {
+			mvmh_unlock(&obj->lock);
+			err = memory_wait(&attempts) ? 0 : -MVM_ENOMEM;
+		} else {
+			break;
+		}
+		if (err)
+			goto out;
+	}
+	if (!page) {
+		page = spare;
+		spare = NULL;
+	}
+	page_get(page);
+	page->state |= PAGE_BUSY | PAGE_USED;
+	mvmh_unlock(&obj->lock);
+	*out = page;
+	err = 0;
+out:
+	if (spare)
+		page_put(spare);
+	return err;
+}
+
+/* Give a page of get_busy() back; with `drop`, out of the cache. */
+static void put_busy(struct mvm_object *obj, struct mvm_page *page, bool drop)
+{
+	object_lock(obj);
+	if (drop)
+		page_detach(obj, page);
+	page_unbusy_unlock(obj, page);
+	if (drop)
+		page_put(page);
+	page_put(page);
+}
+
+/*
+ * Zero what a mapping may have stored behind the end of the last page, before the size grows over
+ * it.  The medium has zeros there (write-back sees to it).
+ */
+static int zero_tail(struct mvm_object *obj)
+{
+	struct mvm_page *page;
+	int err = 0;
+
+	object_lock(obj);
+	page = index_get(obj, obj->bytes >> MVM_PAGE_SHIFT);
+	while (page && page->state & PAGE_BUSY && !err) {
+		err = wait_unlock(obj, page);
+		object_lock(obj);
+		page = index_get(obj, obj->bytes >> MVM_PAGE_SHIFT);
+	}
+	if (page && !err)
+		page_zero(page, obj->bytes & MVM_PAGE_MASK, MVM_PAGE_BYTES);
+	mvmh_unlock(&obj->lock);
+	return err;
+}
+
+int object_grow(struct mvm_object *obj, uint64_t bytes)
+{
+	int err = bytes > mvm_object_size(obj) ? zero_tail(obj) : 0;
+
+	if (err)
+		return err;
+	object_lock(obj);
+	if (bytes > obj->bytes)
+		object_set_size(obj, bytes);
+	object_unlock(obj);
+	return 0;
+}
+
+/* Copy into a BUSY page that may be written; the size grows with it.  Returns what was moved. */
+static size_t copy_in(struct mvm_object *obj, struct mvm_page *page, uint64_t at, size_t want,
+	struct mvm_copy *c, size_t done)
+{
+	char *window = mvmh_window_map(page->frame);
+	size_t moved = c->copy(c, window + (at & MVM_PAGE_MASK), done, want);
+
+	mvmh_window_unmap(window);
+	object_lock(obj);
+	page_set_dirty(obj, page);
+	if (moved > 0 && at + moved > obj->bytes)
+		object_set_size(obj, at + moved);
+	mvmh_unlock(&obj->lock);
+	return moved;
+}
+
+/*
+ * Write up to the end of one page.  -MVM_EFAULT: the copy was short; -MVM_EAGAIN: call again.
+ * Either way nothing is held.  `whole` says that the copy is trusted to be complete, so that a page
+ * that is overwritten from end to end need not be read first; if it is not, the page goes.
+ */
+static int write_page(struct mvm_object *obj, uint64_t at, size_t want, struct mvm_copy *c,
+	size_t *done, bool whole)
+{
+	struct mvm_page *page;
+	size_t moved;
+	bool fresh, drop;
+	int err = get_busy(obj, at >> MVM_PAGE_SHIFT, whole, &page, &fresh);
+
+	if (err)
+		return err;
+	err = ask_writable(obj, page);
+	if (err) {
+		put_busy(obj, page, fresh);
+		return err == -MVM_EAGAIN ? settle(obj) : err;
+	}
+	moved = copy_in(obj, page, at, want, c, *done);
+	drop = fresh && moved < (whole ? want : 1);
+	put_busy(obj, page, drop);
+	if (!drop)
+		*done += moved;
+	return moved < want ? -MVM_EFAULT : 0;
+}
+
+int mvm_pc_write(
+	struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_copy *c, size_t *done)
+{
+	bool whole = true;
+	int err = 0;
+
+	*done = 0;
+	if (n == 0)
+		return 0;
+	if (pages_of(offset + n) > PAGE_INDEX_MAX || offset + n < offset)
+		return -MVM_EFBIG;
+	if (offset > mvm_object_size(obj)) /* else the bytes behind the end are overwritten */
+		err = zero_tail(obj);
+	while (!err && *done < n) {
+		uint64_t at = offset + *done;
+
+		size_t want = in_page(at, n - *done);
+
+		err = write_page(obj, at, want, c, done, whole && want == MVM_PAGE_BYTES);
+		whole = true;
+		if (err == -MVM_EFAULT) {
+			err = copy_was_short(c, *done, n - *done);
+			whole = false; /* it may be short for ever: have the page's bytes */
+		} else if (err == -MVM_EAGAIN) {
+			err = 0;
+		}
+	}
+	return err;
+}
+
+/* --- The rest --------------------------------------------------------------------------------- */
+
+void mvm_pc_readahead(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
+{
+	mvm_pgoff_t end = first + n;
+
+	while (first < end) {
+		unsigned run = (unsigned)min_u64(end - first, RUN_PAGES);
+		bool wanted;
+
+		object_lock(obj);
+		wanted = absent(obj, first);
+		mvmh_unlock(&obj->lock);
+		if (wanted && fill(obj, first, run, false) != 0)
+			return;
+		first += wanted ? run : 1;
+	}
+}
+
+/* One byte, as a load or store would.  -MVM_EAGAIN: the page has left or become clean again. */
+static int touch_once(struct mvm_object *obj, uint64_t offset, bool write, uint8_t *byte)
+{
+	struct mvm_page *page;
+	uint8_t *window;
+	int err = cache_get(obj, offset >> MVM_PAGE_SHIFT, &page);
+
+	if (err)
+		return err;
+	if (write)
+		err = cache_make_writable(obj, page);
+	object_lock(obj);
+	window = mvmh_window_map(page->frame);
+	if (!err && (page->object != obj || (write && !(page->state & PAGE_DIRTY))))
+		err = -MVM_EAGAIN;
+	else if (!err && write)
+		window[offset & MVM_PAGE_MASK] = *byte;
+	else if (!err)
+		*byte = window[offset & MVM_PAGE_MASK];
+	mvmh_window_unmap(window);
+	mvmh_unlock(&obj->lock);
+	page_put(page);
+	return err;
+}
+
+static int touch(struct mvm_object *obj, uint64_t offset, bool write, uint8_t *byte)
+{
+	int err;
+
+	do {
+		err = touch_once(obj, offset, write, byte);
+	} while (err == -MVM_EAGAIN);
+	return err;
+}
+
+int mvm_pc_touch_read(struct mvm_object *obj, uint64_t offset, uint8_t *byte)
+{
+	return touch(obj, offset, false, byte);
+}
+
+int mvm_pc_touch_write(struct mvm_object *obj, uint64_t offset, uint8_t byte)
+{
+	return touch(obj, offset, true, &byte);
+}

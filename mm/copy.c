@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory of a space for the kernel's own use: present (prefault), held for I/O, read and written,
+ * and named (futex keys).
+ */
+#include "fault.h"
+#include "object.h"
+
+int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned access)
+{
+	mvm_vaddr_t last = va + bytes - 1;
+	int err = bytes > 0 && last < va ? -MVM_EFAULT : 0;
+
+	for (va = page_floor(va); !err && bytes > 0 && va <= last; va += MVM_PAGE_BYTES)
+		err = fault_error(mvm_fault(space, va, access));
+	return err;
+}
+
+/*
+ * The page that an access at va would use, if it could go on without a fault's help; referenced.
+ * Both locks as in a fault.  *device: the frame, of no page.
+ */
+static struct mvm_page *object_page_now(
+	struct area *a, mvm_vaddr_t va, bool write, bool *again, mvm_frame_t *frame)
+{
+	struct mvm_object *obj = a->object;
+	mvm_pgoff_t index = area_page(a, va);
+	struct mvm_page *page = NULL;
+
+	if (obj->kind == OBJECT_DEVICE) {
+		*frame = obj->device_first + (mvm_frame_t)index;
+		*again = index >= object_pages(obj) || (write && area_private(a));
+		return NULL;
+	}
+	object_lock(obj);
+	page = object_usable(obj, index);
+	*again = !page || (write && (area_private(a) || !(page->state & PAGE_DIRTY)));
+	if (!*again)
+		page_get(page);
+	object_unlock(obj);
+	return *again ? NULL : page;
+}
+
+/* The hold without a fault; false: fault (again) first.  The space's lock is held. */
+static bool hold_now(
+	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force, struct mvm_hold *hold)
+{
+	struct area *a = space_area(space, va);
+	bool exclusive = false, write = access == MVM_WRITE, again = false;
+	struct anon *anon;
+
+	if (!a || !fault_allowed(a, access, force) || claim_find(space, va, va + MVM_PAGE_BYTES))
+		return false;
+	anon = area_private(a) ? anon_find(&space->anons, va >> MVM_PAGE_SHIFT, &exclusive) : NULL;
+	hold->page = NULL;
+	if (anon && (exclusive || !write)) {
+		hold->page = anon->page;
+		page_get(hold->page);
+	} else if (anon || !a->object) {
+		return false;
+	} else {
+		hold->page = object_page_now(a, va, write, &again, &hold->frame);
+	}
+	if (hold->page)
+		hold->frame = hold->page->frame;
+	return !again;
+}
+
+static int hold(
+	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force, struct mvm_hold *hold)
+{
+	bool held;
+	int err;
+
+	va = page_floor(va);
+	do {
+		err = fault_error(fault_in(space, va, access, force));
+		if (err)
+			return err;
+		space_lock(space);
+		held = hold_now(space, va, access, force, hold);
+		if (held) {
+			hold->space = space;
+			ref_get(&space->holds);
+			space_pin(space);
+		}
+		space_unlock(space);
+	} while (!held);
+	return 0;
+}
+
+int mvm_hold(struct mvm_space *space, mvm_vaddr_t va, unsigned access, struct mvm_hold *h)
+{
+	return hold(space, va, access, false, h);
+}
+
+void mvm_release(struct mvm_hold *h)
+{
+	(void)ref_put(&h->space->holds);
+	space_unpin(h->space);
+	if (h->page)
+		page_put(h->page);
+}
+
+/* Copy between the kernel and one page of a space. */
+static int copy_page_part(
+	struct mvm_space *space, mvm_vaddr_t va, void *kernel, size_t n, bool write, bool force)
+{
+	struct mvm_hold h;
+	char *window;
+	int err = hold(space, va, write ? MVM_WRITE : MVM_READ, force, &h);
+
+	if (err)
+		return err;
+	window = mvmh_window_map(h.frame);
+	if (write)
+		__builtin_memcpy(window + (va & MVM_PAGE_MASK), kernel, n);
+	else
+		__builtin_memcpy(kernel, window + (va & MVM_PAGE_MASK), n);
+	mvmh_window_unmap(window);
+	mvm_release(&h);
+	return 0;
+}
+
+static int copy_range(
+	struct mvm_space *space, mvm_vaddr_t va, char *kernel, size_t bytes, bool write, bool force)
+{
+	int err = 0;
+
+	while (!err && bytes > 0) {
+		size_t n = (size_t)min_u64(bytes, MVM_PAGE_BYTES - (va & MVM_PAGE_MASK));
+
+		err = copy_page_part(space, va, kernel, n, write, force);
+		va += n;
+		kernel += n;
+		bytes -= n;
+	}
+	return err;
+}
+
+int mvm_space_read(struct mvm_space *space, mvm_vaddr_t va, void *to, size_t bytes)
+{
+	return copy_range(space, va, to, bytes, false, false);
+}
+
+int mvm_space_write(
+	struct mvm_space *space, mvm_vaddr_t va, const void *from, size_t bytes, bool force)
+{
+	return copy_range(space, va, (char *)from, bytes, true, force);
+}
+
+int mvm_futex_key(struct mvm_space *space, mvm_vaddr_t va, struct mvm_key *key)
+{
+	struct area *a;
+
+	space_lock(space);
+	a = space_area(space, va);
+	if (a && a->object && !area_private(a)) {
+		key->what = a->object;
+		key->where = (area_page(a, va) << MVM_PAGE_SHIFT) | (va & MVM_PAGE_MASK);
+	} else {
+		key->what = space;
+		key->where = va;
+	}
+	space_unlock(space);
+	return a ? 0 : -MVM_EFAULT;
+}

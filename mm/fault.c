@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The fault: from an address to an entry in the translation tables.
+ *
+ * Two layers answer for a page: the anon layer (private pages, anon.c) and below it the area's
+ * object (a file, a device, shared memory; cache.c), never a chain of more.
+ *
+ *	                         load, or fetch                 store
+ *	 --------------------------------------------------------------------------------------
+ *	 anon, exclusive         1A  map it as the area says    1A  the same ("reuse")
+ *	 anon, shared by fork    1A' map it without WRITE       1B  copy it, put the copy into our
+ *	                                                            tree, map that
+ *	 no anon:
+ *	  object, shared area    2A  map its page, with WRITE   2A' make it writable (the pager
+ *	                             only if DIRTY                  reserves), DIRTY, map it
+ *	  object, private area   2A  map its page without WRITE 2B  copy it to a new anon, map that
+ *	  no object              3   zeros in a new anon, map that (both)
+ *
+ * A pass and its needs.  Everything is decided and done in look(), under the space's lock.  What
+ * it lacks (a page of zeros, a copy, the object's page, the pager's consent, memory) it names; the
+ * lock is dropped, supply() gets that one thing, however long it takes, and look() runs again from
+ * the start with it in hand:
+ *
+ *	lock -> look -> [ install, done ]
+ *	         |
+ *	         +-> need X -> unlock -> get X -> lock -> look again
+ *
+ * So there is no code that "revalidates": the second look is the first one.  If meanwhile the area
+ * was unmapped, the file cut short, the page copied by another thread, the look finds that out
+ * as a first fault would.  What is in hand stays in hand (pages are referenced, so reclaim cannot
+ * take them back), hence retries make progress; what turned out not to be needed is given back at
+ * the end.
+ *
+ * Marks.  Whoever takes something away marks it first, under a lock that look() holds when it
+ * checks the mark, and sweeps translations afterwards, under the space's lock:
+ *
+ *	unmap, FIXED, fork    a claim on the range                    space lock
+ *	mprotect              the area's rights                       space lock
+ *	truncate              the object's size                       object lock
+ *	reclaim, punch        BUSY, then gone from the index          object lock
+ *	write-back            not DIRTY any more                      object lock
+ *
+ * Either the install comes first, and the sweep, which needs the space's lock, removes it; or the
+ * mark comes first, and the look sees it.  The object's lock need not be held over the install: the
+ * sweep cannot overtake the space's lock.
+ *
+ * An entry never changes its frame in place.  1B and 2B remove what is mapped at once, and the
+ * batch is finished while the copy is made; if another thread has mapped the old page again in
+ * between, enter says so and one more pass follows.
+ *
+ * Locks: space, then object.  None is held in supply(), nor while we sleep; claims and BUSY pages
+ * are waited for killably.
+ */
+#include "fault.h"
+
+#include "meta.h"
+#include "trace.h"
+#include "object.h"
+#include "stats.h"
+
+/* Resident neighbours of an object's page are mapped with it: this many, aligned. */
+#define AROUND_PAGES 16
+
+enum need {
+	NEED_NOTHING,   /* done: f->result */
+	NEED_LOOK,      /* the batch finished, or a claim gone: only look again */
+	NEED_ZEROS,     /* fresh: zeros */
+	NEED_ANON_COPY, /* fresh: a copy of f->source */
+	NEED_PAGE,      /* the object's page, filled and not BUSY */
+	NEED_PAGE_COPY, /* fresh: a copy of f->page */
+	NEED_WRITABLE,  /* f->page DIRTY */
+	NEED_OTHER,     /* another object than before: let go of that first */
+	NEED_MEMORY,    /* for a table or a node */
+};
+
+/* What a fresh page contains, if not a copy of something. */
+static const char zeros[1];
+
+struct fault {
+	struct mvm_space *space;
+	mvm_vaddr_t va; /* of the page */
+	unsigned access;
+	bool force;
+	bool swept; /* something is in the batch or the grave */
+	enum mvm_fault_result result;
+	unsigned passes, attempts;
+
+	/* In hand, from pass to pass: */
+	struct anon *fresh;        /* of our own, in no tree */
+	const void *fresh_of;      /* what it contains: zeros, an anon, a page; NULL: nothing yet */
+	struct anon *source;       /* referenced */
+	struct mvm_object *object; /* referenced, with */
+	mvm_pgoff_t index;
+	struct mvm_page *page; /* referenced */
+	struct sweep sweep;
+};
+
+static enum need done(struct fault *f, enum mvm_fault_result result)
+{
+	f->result = result;
+	return NEED_NOTHING;
+}
+
+int fault_error(enum mvm_fault_result result)
+{
+	switch (result) {
+	case MVM_FAULT_OK:
+		return 0;
+	case MVM_FAULT_NOMEM:
+		return -MVM_ENOMEM;
+	case MVM_FAULT_KILLED:
+		return -MVM_EINTR;
+	default:
+		return -MVM_EFAULT;
+	}
+}
+
+/* How a failed pager operation ends the fault. */
+static enum mvm_fault_result result_of(int err)
+{
+	if (err == -MVM_EINTR)
+		return MVM_FAULT_KILLED;
+	return err == -MVM_ENOMEM ? MVM_FAULT_NOMEM : MVM_FAULT_BUS;
+}
+
+/* --- Install: the space's lock is held -------------------------------------------------------- */
+
+/* Remove what is mapped at the page, to be finished after this pass. */
+static void remove_entry(struct fault *f)
+{
+	mvm_vaddr_t end = f->va + MVM_PAGE_BYTES;
+
+	f->swept = true;
+	if (mvmh_pmap_remove(&f->space->pmap, f->va, end, &f->sweep.batch) != end)
+		mvmh_panic("mm: the host removes one entry at a time");
+}
+
+static enum need map_frame(struct fault *f, mvm_frame_t frame, unsigned rights)
+{
+	struct mvm_space *space = f->space;
+	int err = rights ? mvmh_pmap_enter(&space->pmap, f->va, frame, rights, 0) : 0;
+
+	trace(space, MVM_TRACE_PTE, f->va, frame, rights);
+	if (likely(!err))
+		return done(f, MVM_FAULT_OK);
+	if (err == -MVM_ENOMEM)
+		return NEED_MEMORY;
+	remove_entry(f); /* another frame is mapped here */
+	return NEED_LOOK;
+}
+
+/* Make the fresh page the space's own, and map it. */
+static enum need install_fresh(struct fault *f, struct area *a)
+{
+	struct mvm_page *page = f->fresh->page;
+
+	f->swept = true;
+	if (anon_set(&f->space->anons, f->va >> MVM_PAGE_SHIFT, f->fresh, &f->sweep.grave) != 0)
+		return NEED_MEMORY;
+	f->fresh = NULL;
+	return map_frame(f, page->frame, area_rights(a));
+}
+
+/* --- Look: the space's lock is held ----------------------------------------------------------- */
+
+/* Cases 1A and 1B. */
+static enum need look_anon(struct fault *f, struct area *a, struct anon *anon, bool exclusive)
+{
+	trace(f->space, MVM_TRACE_ANON, f->va, anon->page->frame, 0);
+	if (exclusive) {
+		if (f->access == MVM_WRITE)
+			COUNT(cow_reuses, 1);
+		return map_frame(f, anon->page->frame, area_rights(a));
+	}
+	if (f->access != MVM_WRITE)
+		return map_frame(f, anon->page->frame, area_rights(a) & ~(unsigned)MVM_WRITE);
+	if (f->fresh && f->fresh_of == anon)
+		return install_fresh(f, a);
+	ref_get(&anon->refs);
+	if (f->source)
+		anon_put(f->source, &f->sweep.grave);
+	f->source = anon;
+	remove_entry(f);
+	return NEED_ANON_COPY;
+}
+
+static unsigned page_rights(const struct area *a, const struct mvm_page *page)
+{
+	bool writable = !area_private(a) && page->state & PAGE_DIRTY;
+
+	return area_rights(a) & (writable ? MVM_RWX : MVM_READ | MVM_EXEC);
+}
+
+/* Map resident pages around the one that was just mapped; the object's lock is held too. */
+static void map_around(struct fault *f, struct area *a)
+{
+	mvm_vaddr_t window = AROUND_PAGES * MVM_PAGE_BYTES;
+	mvm_vaddr_t va = max_u64(a->start, f->va & ~(window - 1));
+	mvm_vaddr_t end = min_u64(a->end, (f->va | (window - 1)) + 1);
+	uint64_t last = (end >> MVM_PAGE_SHIFT) - 1, taken = last + 1;
+
+	if (area_private(a))
+		taken = anon_next(&f->space->anons, va >> MVM_PAGE_SHIFT, last);
+	for (; va < end; va += MVM_PAGE_BYTES) {
+		struct mvm_page *page;
+		unsigned rights;
+
+		if (va >> MVM_PAGE_SHIFT == taken) {
+			taken = anon_next(&f->space->anons, taken + 1, last);
+			continue;
+		}
+		page = va == f->va ? NULL : object_usable(a->object, area_page(a, va));
+		rights = page ? page_rights(a, page) : 0;
+		if (rights && mvmh_pmap_enter(&f->space->pmap, va, page->frame, rights, 0) != 0)
+			return; /* a help, not a duty */
+	}
+}
+
+/* Case 2A; the object's lock is held. */
+static enum need map_page(struct fault *f, struct area *a, struct mvm_page *page)
+{
+	enum need need = map_frame(f, page->frame, page_rights(a, page));
+
+	page->state |= PAGE_USED;
+	if (need == NEED_NOTHING)
+		map_around(f, a);
+	return need;
+}
+
+static enum need look_device(struct fault *f, struct area *a)
+{
+	if (f->index >= object_pages(a->object))
+		return done(f, MVM_FAULT_BUS);
+	if (area_private(a) && f->access == MVM_WRITE)
+		return done(f, MVM_FAULT_ACCERR); /* nothing to copy: registers */
+	return map_frame(f, a->object->device_first + (mvm_frame_t)f->index,
+		area_rights(a) & (area_private(a) ? MVM_READ | MVM_EXEC : MVM_RWX));
+}
+
+static void take_page(struct fault *f, struct mvm_page *page)
+{
+	page_get(page);
+	if (f->page)
+		page_put(f->page);
+	f->page = page;
+}
+
+/* Cases 2A and 2B; the object's lock is held. */
+static enum need look_page(struct fault *f, struct area *a)
+{
+	struct mvm_object *obj = a->object;
+	struct mvm_page *page = object_usable(obj, f->index);
+
+	trace(f->space, MVM_TRACE_OBJECT, f->va, f->index, page ? page->frame : MVM_NO_FRAME);
+	if (f->index >= object_pages(obj))
+		return done(f, MVM_FAULT_BUS);
+	if (!page)
+		return NEED_PAGE;
+	if (f->access != MVM_WRITE || (!area_private(a) && page->state & PAGE_DIRTY))
+		return map_page(f, a, page);
+	take_page(f, page);
+	if (!area_private(a))
+		return NEED_WRITABLE;
+	if (f->fresh && f->fresh_of == page)
+		return install_fresh(f, a);
+	remove_entry(f);
+	return NEED_PAGE_COPY;
+}
+
+static enum need look_object(struct fault *f, struct area *a)
+{
+	struct mvm_object *obj = a->object;
+	enum need need;
+
+	f->index = area_page(a, f->va);
+	if (obj->kind == OBJECT_DEVICE)
+		return look_device(f, a);
+	if (unlikely(f->object && f->object != obj))
+		return NEED_OTHER;
+	object_lock(obj);
+	need = look_page(f, a);
+	mvmh_unlock(&obj->lock);
+	if (need != NEED_NOTHING && !f->object) {
+		mvm_object_ref(obj);
+		f->object = obj;
+	}
+	return need;
+}
+
+/* Case 3. */
+static enum need look_zero(struct fault *f, struct area *a)
+{
+	if (f->fresh && f->fresh_of == zeros)
+		return install_fresh(f, a);
+	return NEED_ZEROS;
+}
+
+/* The claim is in our way. */
+static enum need wait_claim(struct fault *f, struct claim *c)
+{
+	if (c->kind == CLAIM_UNMAP)
+		return done(f, MVM_FAULT_MAPERR);
+	c->waited = true;
+	if (mvmh_wait(&f->space->claims, &f->space->lock, true) != 0)
+		return done(f, MVM_FAULT_KILLED);
+	return NEED_LOOK;
+}
+
+/*
+ * May the stack `a` grow down to the page?  Not past its limit, and not so far that less than the
+ * guard gap stays free below.
+ */
+static bool may_grow(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
+{
+	struct area *below = area_prev(a);
+	mvm_vaddr_t floor = below ? below->end : space->low;
+
+	if (!(a->flags & AREA_GROWSDOWN) || a->end - va > a->limit)
+		return false;
+	return !below || (va > floor && va - floor >= GUARD_BYTES);
+}
+
+bool fault_allowed(const struct area *a, unsigned access, bool force)
+{
+	if (force)
+		return access != MVM_WRITE || area_private(a) || a->rights & MVM_WRITE;
+	return area_rights(a) & access;
+}
+
+/* One pass. */
+static enum need look(struct fault *f)
+{
+	struct mvm_space *space = f->space;
+	struct claim *c = claim_find(space, f->va, f->va + MVM_PAGE_BYTES);
+	struct area *a = area_find(&space->areas, f->va);
+	struct anon *anon;
+	bool exclusive, fork = c && c->kind == CLAIM_FORK;
+
+	if (unlikely(c && !fork))
+		return wait_claim(f, c);
+	if (!a || space->dead)
+		return done(f, MVM_FAULT_MAPERR);
+	if (a->start > f->va) {
+		if (!may_grow(space, a, f->va))
+			return done(f, MVM_FAULT_MAPERR);
+		c = claim_find(space, f->va, a->end);
+		if (c)
+			return wait_claim(f, c);
+		space_resize(space, a, f->va, a->end);
+	}
+	trace(space, MVM_TRACE_AREA, f->va, a->start, a->end);
+	if (!fault_allowed(a, f->access, f->force))
+		return done(f, MVM_FAULT_ACCERR);
+	if (!area_private(a))
+		return look_object(f, a);
+	if (unlikely(fork && f->access == MVM_WRITE))
+		return wait_claim(f, c);
+	anon = anon_find(&space->anons, f->va >> MVM_PAGE_SHIFT, &exclusive);
+	if (anon)
+		return look_anon(f, a, anon, exclusive);
+	return a->object ? look_object(f, a) : look_zero(f, a);
+}
+
+/* --- Supply: no lock is held ------------------------------------------------------------------ */
+
+/* A page of our own to fill, if there is none yet. */
+static bool have_fresh(struct fault *f)
+{
+	struct mvm_page *page;
+
+	if (f->fresh)
+		return true;
+	page = page_alloc_wait();
+	f->fresh = page ? anon_new(page) : NULL;
+	if (f->fresh)
+		COUNT(anon_pages, 1);
+	else if (page)
+		page_put(page);
+	return f->fresh;
+}
+
+static enum mvm_fault_result supply_fresh(struct fault *f, enum need need)
+{
+	struct mvm_page *from = need == NEED_ANON_COPY ? f->source->page : f->page;
+
+	f->fresh_of = NULL;
+	if (!have_fresh(f))
+		return memory_wait(&f->attempts) ? MVM_FAULT_OK : MVM_FAULT_NOMEM;
+	if (need == NEED_ZEROS) {
+		page_zero(f->fresh->page, 0, MVM_PAGE_BYTES);
+		f->fresh_of = zeros;
+		COUNT(zero_fills, 1);
+		trace(f->space, MVM_TRACE_ZERO, f->va, f->fresh->page->frame, 0);
+		return MVM_FAULT_OK;
+	}
+	page_copy(f->fresh->page, from);
+	f->fresh_of = need == NEED_ANON_COPY ? (void *)f->source : (void *)f->page;
+	COUNT(cow_copies, 1);
+	trace(f->space, MVM_TRACE_COPY, f->va, from->frame, f->fresh->page->frame);
+	return MVM_FAULT_OK;
+}
+
+static enum mvm_fault_result supply_page(struct fault *f)
+{
+	struct mvm_page *page;
+	int err;
+
+	COUNT(major_faults, 1);
+	__atomic_fetch_add(&f->space->major_faults, 1, __ATOMIC_RELAXED);
+	err = cache_get(f->object, f->index, &page);
+	if (err == -MVM_EFAULT) /* truncated: the next look says what that means */
+		return MVM_FAULT_OK;
+	if (err)
+		return result_of(err);
+	if (f->page)
+		page_put(f->page);
+	f->page = page;
+	return MVM_FAULT_OK;
+}
+
+static enum mvm_fault_result supply_writable(struct fault *f)
+{
+	int err = cache_make_writable(f->object, f->page);
+
+	return err ? result_of(err) : MVM_FAULT_OK;
+}
+
+static void let_go(struct fault *f)
+{
+	if (f->page)
+		page_put(f->page);
+	if (f->object)
+		mvm_object_unref(f->object);
+	f->page = NULL;
+	f->object = NULL;
+}
+
+/* Get what the pass needed.  Anything but MVM_FAULT_OK ends the fault. */
+static enum mvm_fault_result supply(struct fault *f, enum need need)
+{
+	switch (need) {
+	case NEED_ZEROS:
+	case NEED_ANON_COPY:
+	case NEED_PAGE_COPY:
+		return supply_fresh(f, need);
+	case NEED_PAGE:
+		return supply_page(f);
+	case NEED_WRITABLE:
+		return supply_writable(f);
+	case NEED_MEMORY:
+		return memory_wait(&f->attempts) ? MVM_FAULT_OK : MVM_FAULT_NOMEM;
+	case NEED_OTHER:
+		let_go(f);
+		return MVM_FAULT_OK;
+	default:
+		return MVM_FAULT_OK;
+	}
+}
+
+static void finish_sweep(struct fault *f)
+{
+	if (!f->swept)
+		return;
+	sweep_finish(f->space, &f->sweep);
+	f->swept = false;
+}
+
+/* Give back what is still in hand. */
+static void finish(struct fault *f)
+{
+	if (f->fresh)
+		anon_put(f->fresh, &f->sweep.grave);
+	if (f->source)
+		anon_put(f->source, &f->sweep.grave);
+	if (f->fresh || f->source)
+		anon_bury(&f->sweep.grave);
+	let_go(f);
+}
+
+static void run(struct fault *f)
+{
+	enum need need;
+
+	for (;;) {
+		space_lock(f->space);
+		need = look(f);
+		space_unlock(f->space);
+		finish_sweep(f);
+		if (need == NEED_NOTHING)
+			return;
+		if (f->passes++ > 0) {
+			COUNT(fault_retries, 1);
+			trace(f->space, MVM_TRACE_RETRY, f->va, need, 0);
+		}
+		f->result = supply(f, need);
+		if (f->result != MVM_FAULT_OK)
+			return;
+	}
+}
+
+enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)
+{
+	uint64_t began = space->traced ? mvmh_now() : 0;
+	struct fault f = {
+		.space = space,
+		.va = page_floor(va),
+		.access = access,
+		.force = force,
+	};
+
+	COUNT(faults, 1);
+	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
+	trace(space, MVM_TRACE_FAULT, va, access, 0);
+	run(&f);
+	finish(&f);
+	trace(space, MVM_TRACE_FAULT_END, va, f.result, began ? mvmh_now() - began : 0);
+	return f.result;
+}
+
+enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
+{
+	return fault_in(space, va, access, false);
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+/* Faults: the public side is in mm/vm.h, the theory at the head of fault.c. */
+#pragma once
+
+#include "space.h"
+
+/*
+ * As mvm_fault(); with `force`, areas that forbid the access allow it, if they are private or the
+ * access is a read.
+ */
+enum mvm_fault_result fault_in(
+	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force);
+
+/* 0, -MVM_EFAULT, -MVM_ENOMEM or -MVM_EINTR for a result. */
+int fault_error(enum mvm_fault_result result);
+
+/* Does the area allow it? */
+bool fault_allowed(const struct area *a, unsigned access, bool force);

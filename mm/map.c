@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Mapping: mmap and brk.
+ *
+ * Nothing is read and no frame taken: a map is an area, or a neighbour made larger.  Anonymous maps
+ * look first whether the area before or after them is of their kind; then it grows in place, and
+ * the call allocates nothing.  FIXED over something is an unmapping with the new area put in
+ * before the claim is dropped, so that no fault ever sees the hole.
+ */
+#include "meta.h"
+#include "trace.h"
+#include "object.h"
+#include "space.h"
+#include "unmap.h"
+
+static int check_args(const struct mvm_space *space, const struct mvm_map *m, size_t bytes)
+{
+	mvm_pgoff_t n = bytes >> MVM_PAGE_SHIFT;
+
+	if (m->bytes == 0)
+		return -MVM_EINVAL;
+	if (bytes == 0 || bytes > space->high - space->low)
+		return -MVM_ENOMEM;
+	if (m->rights & ~m->max_rights)
+		return -MVM_EACCES;
+	if (m->object && (m->offset_pages > PAGE_INDEX_MAX || PAGE_INDEX_MAX - m->offset_pages < n))
+		return -MVM_EFBIG;
+	if (!(m->flags & (MVM_MAP_FIXED | MVM_MAP_FIXED_NOREPLACE)))
+		return 0;
+	if (m->addr & MVM_PAGE_MASK)
+		return -MVM_EINVAL;
+	if (m->addr < space->low || m->addr > space->high - bytes)
+		return -MVM_ENOMEM;
+	return 0;
+}
+
+/* Is anything, or somebody at work, in the range?  The space's lock is held. */
+static bool occupied(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	struct area *a = area_find(&space->areas, start);
+
+	return (a && a->start < end) || claim_find(space, start, end);
+}
+
+/* Would an area like this one continue `a`? */
+static bool continues(const struct area *a, const struct mvm_map *m, unsigned flags)
+{
+	return !a->object && !(flags & AREA_GROWSDOWN) && a->flags == flags &&
+	       a->rights == m->rights && a->max_rights == m->max_rights;
+}
+
+/* Make a neighbour cover [start, end) too.  The space's lock is held. */
+static bool grow_neighbour(
+	struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	unsigned flags = m->flags & AREA_FLAGS;
+	struct area *next = area_find(&space->areas, start), *prev;
+
+	if (m->object || claim_find(space, start - 1, end + 1))
+		return false;
+	if (next && next->start == end && continues(next, m, flags)) {
+		space_resize(space, next, start, next->end);
+		next = space_merge_at(space, start);
+		if (next)
+			slab_free(SLAB_AREA, next); /* anonymous: no object to let go */
+		return true;
+	}
+	prev = start > space->low ? space_area(space, start - 1) : NULL;
+	if (!prev || !continues(prev, m, flags))
+		return false;
+	space_resize(space, prev, prev->start, end);
+	return true;
+}
+
+static void fill_in(struct area *a, const struct mvm_map *m, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	*a = (struct area){
+		.start = start,
+		.end = end,
+		.rights = (uint8_t)m->rights,
+		.max_rights = (uint8_t)m->max_rights,
+		.flags = (uint16_t)(m->flags & AREA_FLAGS),
+		.object = m->object,
+		.offset = m->object ? m->offset_pages : 0,
+		.limit = m->limit,
+	};
+	if (a->object)
+		mvm_object_ref(a->object);
+}
+
+/* A place for the map, by hint, or as FIXED says.  The space's lock is held. */
+static int find_place(
+	struct mvm_space *space, const struct mvm_map *m, size_t bytes, mvm_vaddr_t *start)
+{
+	if (!(m->flags & (MVM_MAP_FIXED | MVM_MAP_FIXED_NOREPLACE)))
+		return place(space, m->addr, bytes, start);
+	*start = m->addr;
+	claim_wait(space, m->addr, m->addr + bytes);
+	if (m->flags & MVM_MAP_FIXED_NOREPLACE && occupied(space, m->addr, m->addr + bytes))
+		return -MVM_EEXIST;
+	return 0;
+}
+
+static bool over_limit(const struct mvm_space *space, const struct mvm_map *m, size_t bytes)
+{
+	uint64_t pages = space->mapped + (bytes >> MVM_PAGE_SHIFT);
+
+	return m->total_limit_pages && pages > m->total_limit_pages;
+}
+
+/*
+ * Put the map into the free range.  The space's lock is held.  False: an area is needed and
+ * *spare is not there.
+ */
+static bool enter(struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t start, size_t bytes,
+	struct area **spare)
+{
+	if (grow_neighbour(space, m, start, start + bytes))
+		return true;
+	if (!*spare)
+		*spare = slab_alloc(SLAB_AREA);
+	if (!*spare)
+		return false;
+	fill_in(*spare, m, start, start + bytes);
+	space_insert(space, *spare);
+	*spare = NULL;
+	return true;
+}
+
+/* FIXED over something.  *spare is there.  No lock held. */
+static int map_over(struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
+{
+	struct unmap u;
+	int err = unmap_begin(&u, space, m->addr, m->addr + bytes, CLAIM_REPLACE);
+
+	if (err)
+		return err;
+	unmap_areas_lock(&u, space);
+	fill_in(*spare, m, m->addr, m->addr + bytes);
+	space_insert(space, *spare);
+	*spare = NULL;
+	unmap_end_unlock(&u, space);
+	return 0;
+}
+
+/* One attempt.  -MVM_EAGAIN: *spare must be allocated first. */
+static int try_map(struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
+{
+	mvm_vaddr_t start;
+	bool over = false;
+	int err;
+
+	space_lock(space);
+	claim_wait_fork(space);
+	err = space->dead ? -MVM_ENOMEM : find_place(space, m, bytes, &start);
+	if (!err && over_limit(space, m, bytes))
+		err = -MVM_ENOMEM;
+	if (!err)
+		over = occupied(space, start, start + bytes);
+	if (!err && !over && !enter(space, m, start, bytes, spare))
+		err = -MVM_EAGAIN;
+	if (!err) {
+		trace(space, MVM_TRACE_MAP, start, start + bytes,
+			(uint64_t)m->flags << 8 | m->rights);
+		m->addr = start;
+	}
+	space_unlock(space);
+	if (err || !over)
+		return err;
+	return *spare ? map_over(space, m, bytes, spare) : -MVM_EAGAIN;
+}
+
+/* Prefault as far as it goes.  Pages of objects are only read: neither copied nor made dirty. */
+static void populate(struct mvm_space *space, const struct mvm_map *m, size_t bytes)
+{
+	unsigned access = MVM_READ;
+
+	if (!m->object && m->rights & MVM_WRITE)
+		access = MVM_WRITE;
+	else if (!(m->rights & MVM_READ))
+		access = m->rights & MVM_EXEC;
+	if (access)
+		(void)!mvm_prefault(space, m->addr, bytes, access);
+}
+
+int mvm_map(struct mvm_space *space, struct mvm_map *m)
+{
+	size_t bytes = (size_t)(pages_of(m->bytes) << MVM_PAGE_SHIFT);
+	int err = check_args(space, m, bytes);
+	struct area *spare = NULL;
+	unsigned attempts = 0;
+
+	if (err)
+		return err;
+	while ((err = try_map(space, m, bytes, &spare)) == -MVM_EAGAIN) {
+		spare = slab_alloc(SLAB_AREA);
+		if (!spare && !memory_wait(&attempts))
+			return -MVM_ENOMEM;
+	}
+	if (spare)
+		slab_free(SLAB_AREA, spare);
+	if (!err && m->flags & MVM_MAP_POPULATE)
+		populate(space, m, bytes);
+	return err;
+}
+
+int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm_vaddr_t new_end,
+	size_t total_limit_pages)
+{
+	struct mvm_map m = {
+		.addr = old_end,
+		.bytes = new_end - old_end,
+		.rights = MVM_READ | MVM_WRITE,
+		.max_rights = MVM_RWX,
+		.flags = MVM_MAP_FIXED_NOREPLACE,
+		.total_limit_pages = total_limit_pages,
+	};
+	int err;
+
+	if (new_end < start || (new_end | old_end) & MVM_PAGE_MASK)
+		return -MVM_EINVAL;
+	if (new_end == old_end)
+		return 0;
+	if (new_end < old_end)
+		return mvm_unmap(space, new_end, old_end - new_end);
+	err = mvm_map(space, &m);
+	return err == -MVM_EEXIST ? -MVM_ENOMEM : err;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+/* Small structures without a heap: fixed sizes, carved from the host's metadata pages. */
+#pragma once
+
+#include "base.h"
+
+enum slab_kind { SLAB_ANON, SLAB_NODE, SLAB_AREA, SLAB_OBJECT, SLAB_SPACE, SLAB_N };
+
+void slab_init(void);
+
+/*
+ * A piece for one structure of the kind, its contents undefined; NULL when the host has no page.
+ * Neither sleeps nor reclaims: called under any lock of mm, or none.
+ */
+void *slab_alloc(enum slab_kind kind);
+void slab_free(enum slab_kind kind, void *piece);
+
+/* Pieces handed out. */
+uint64_t slab_live(enum slab_kind kind);
+
+/* One whole metadata page, counted; zeroed. */
+void *meta_page_alloc(void);
+void meta_page_free(void *page);
+
+/* Metadata pages held from the host. */
+uint32_t meta_pages(void);
+
+void slab_check(void);

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mm: the virtual memory of a kernel, in portable C.
+ *
+ *	     space                                        mvm_space: one a process
+ *	    /     \            .
+ *	 areas     anon tree           private pages       what is true
+ *	    \          \
+ *	  objects      anons
+ *	       \       /
+ *	        pages (frames)
+ *	          |
+ *	        pmap, TLBs                                 a cache of it
+ *
+ * Areas, objects and anons are the truth.  Translation tables are a cache of it: they may forget
+ * any entry at any time, and the next fault brings it back.
+ *
+ * Read, in this order:
+ *	area.h, area_tree.c   what addresses mean, and how to find it        (area_list.c first)
+ *	anon.c                private pages: a copy-on-write tree
+ *	object.h, index.c, object.c, cache.c   pages of files
+ *	fault.c               the heart: how an access becomes an entry
+ *	unmap.c, map.c, protect.c, fork.c      how spaces change
+ *	rmap.c, writeback.c, truncate.c, reclaim.c   how pages change under those who map them
+ *	page.c, meta.c        where frames' descriptors and all structures live
+ *	check.c               every invariant
+ *
+ * Locks, in the order in which they are taken:
+ *	space.lock            areas, anon tree, tables, claims of one space
+ *	object.lock           page index, page states, size, list of areas of one object
+ *	rank PAGE             leaves, one at a time: slabs, frame descriptors, the replacement
+ *	                      queue, the registry, the list of unclean objects, the trace's readers
+ * None is held over anything that sleeps, nor over more than MVM_HOLD_PAGES pages' work.  What is
+ * to stay while no lock is held is referenced (objects, anons, pages), pinned (the structures of
+ * spaces and objects), BUSY (a page's identity and contents) or claimed (a range of addresses).
+ *
+ * Everything that takes something away marks, then sweeps; everything that installs checks the
+ * marks under the lock under which it installs.  fault.c lists the marks.
+ */
+#include "meta.h"
+#include "page.h"
+#include "reclaim.h"
+#include "registry.h"
+#include "trace.h"
+#include "writeback.h"
+
+#include <mm/vm.h>
+
+int mvm_init(void)
+{
+	slab_init();
+	page_init();
+	registry_init();
+	reclaim_init();
+	writeback_init();
+	mvm_trace_init();
+	return 0;
+}

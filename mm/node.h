@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A node of a 64-way radix tree.  Two trees are built of them: a space's anons (anon.c: nodes are
+ * shared and copied on write) and an object's pages (index.c: nodes belong to
+ * one object).
+ */
+#pragma once
+
+#include "base.h"
+
+#define NODE_BITS  6
+#define NODE_SLOTS (1u << NODE_BITS)
+
+struct node {
+	uint32_t refs;  /* [a] anon trees only: parents and roots that point here */
+	uint16_t count; /* slots in use */
+	uint16_t level; /* 0: slots are anons or pages; else nodes of the level below */
+	union {
+		uint64_t tags;          /* an object's: slots with unclean pages below */
+		uint64_t anons;         /* anon trees: how many are below */
+		struct node *next_dead; /* anon trees: no reference left, waiting for burial */
+	};
+	void *slot[NODE_SLOTS];
+};
+
+/* Which slot of a node of this level the key goes through. */
+static inline unsigned node_slot(uint64_t key, unsigned level)
+{
+	return (unsigned)(key >> (level * NODE_BITS)) & (NODE_SLOTS - 1);
+}
+
+/* How many keys one slot of a node of this level covers. */
+static inline uint64_t node_span(unsigned level)
+{
+	return (uint64_t)1 << (level * NODE_BITS);
+}
+
+/* An empty node, or NULL. */
+struct node *node_new(unsigned level);

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Objects: things that have pages.  The public side is mm/pager.h and mm/pagecache.h.
+ *
+ *	object.c     life, references, state changes of pages
+ *	index.c      which page stands at an index; which are unclean
+ *	cache.c      getting a page, filling it; read and write through the cache
+ *	truncate.c   changes of size, punched holes
+ *	writeback.c  from DIRTY to clean
+ *	reclaim.c    from clean to gone
+ *	rmap.c       from an object's pages to the spaces that map them
+ */
+#pragma once
+
+#include "base.h"
+#include "node.h"
+#include "page.h"
+
+#include <mm/pagecache.h>
+#include <mm/pager.h>
+
+/* The most pages of one fill or write. */
+#define RUN_PAGES 32
+
+enum object_kind { OBJECT_PAGED, OBJECT_DEVICE };
+
+/* [I] immutable  [a] atomic  [o] the object's lock  [d] the list of unclean objects' lock */
+struct mvm_object {
+	struct mvmh_lock lock;
+	const struct mvm_pager_ops *ops; /* [I] */
+	void *owner;                     /* [I] */
+	enum object_kind kind;           /* [I] */
+	mvm_frame_t device_first;        /* [I] of a device: the frame of page 0 */
+	uint32_t refs;                   /* [a] */
+	uint32_t pins;  /* [a] keep the structure, not the object: of reclaim and reverse walks */
+	uint64_t bytes; /* [o] the size; only object_set_size() writes it */
+
+	struct node *root;   /* [o] the page index */
+	unsigned levels;     /* [o] its height; 0: empty */
+	uint64_t cached;     /* [o] pages in the index */
+	uint64_t dirty;      /* [o] pages that are DIRTY */
+	uint64_t writeback;  /* [o] pages under WRITEBACK */
+	bool doomed;         /* [o] dirty pages hold no reference: they will never be written */
+	bool dirty_ref;      /* [o] dirty pages hold a reference now */
+	uint32_t errors;     /* [o] failed writes, ever; */
+	int last_error;      /* [o] the last one's code */
+	uint64_t hole_first; /* [o] pages that a punch keeps out of the cache: */
+	uint64_t hole_end;   /* [o] [hole_first, hole_end) */
+	uint64_t ahead_next; /* [o] readahead: the index whose miss continues the sequence, */
+	unsigned ahead;      /* [o] and how many pages were read last */
+
+	struct list areas; /* [o] struct rmap_link of the areas that map it, and walkers' markers */
+	unsigned walkers;  /* [o] reverse walks under way: no area merges meanwhile */
+	uint64_t mapped;   /* [o] areas in the list */
+
+	struct list unclean;    /* [d] */
+	uint64_t unclean_since; /* [d] ns; 0: urgent */
+	struct list all;        /* the registry's */
+};
+
+static inline uint64_t object_pages(const struct mvm_object *obj)
+{
+	return pages_of(obj->bytes);
+}
+
+/* Is the page being punched out? */
+static inline bool in_hole(const struct mvm_object *obj, mvm_pgoff_t index)
+{
+	return obj->hole_first <= index && index < obj->hole_end;
+}
+
+/* --- object.c: the object's lock is held unless said otherwise -------------------------------- */
+
+void objects_init(void);
+
+static inline void object_lock(struct mvm_object *obj)
+{
+	mvmh_lock(&obj->lock);
+}
+
+/*
+ * Unlock, and bring in order what follows from changes of dirty and doomed: the reference that
+ * dirty pages hold, and the place on the list of unclean objects.  May so drop the object's last
+ * reference: only where release() may be called, unless no page became clean under this hold.
+ */
+void object_unlock(struct mvm_object *obj);
+
+void object_set_size(struct mvm_object *obj, uint64_t bytes);
+
+/* The page at the index that may be used now: in the object, not BUSY, neither past the size nor in
+ * a hole under way. */
+struct mvm_page *object_usable(struct mvm_object *obj, mvm_pgoff_t index);
+
+/* Changes of state; the page is in the object. */
+void page_set_dirty(struct mvm_object *obj, struct mvm_page *page);
+void page_begin_writeback(struct mvm_object *obj, struct mvm_page *page);
+void page_end_writeback(struct mvm_object *obj, struct mvm_page *page);
+
+/* Take the page, BUSY of the caller and not under WRITEBACK, out of the object, with whatever
+ * dirt it has.  The index's reference passes to the caller; BUSY stays. */
+void page_detach(struct mvm_object *obj, struct mvm_page *page);
+
+/*
+ * Wait until none of the state bits `what` is set on the page, whose reference the caller holds.
+ * The lock is released meanwhile: look everything up again.  0 or -MVM_EINTR.
+ */
+int page_wait(
+	struct mvm_object *obj, struct mvm_page *page, unsigned what, bool killable) MVM_MUST_CHECK;
+
+/* End BUSY, unlock the object (object_unlock), wake those who wait. */
+void page_unbusy_unlock(struct mvm_object *obj, struct mvm_page *page);
+
+/* Keep the structure beyond the object's life (reclaim, walks).  Any lock or none held. */
+static inline void object_pin(struct mvm_object *obj)
+{
+	ref_get(&obj->pins);
+}
+void object_unpin(struct mvm_object *obj);
+
+/* --- cache.c: no lock held -------------------------------------------------------------------- */
+
+/*
+ * The page at the index, filled if need be, with a reference for the caller; it was not BUSY.
+ * 0; -MVM_EFAULT past the size; -MVM_EIO and other errors of fill; -MVM_ENOMEM; -MVM_EINTR.
+ */
+int cache_get(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page **out) MVM_MUST_CHECK;
+
+/*
+ * Make a page that the caller has a reference to DIRTY, with the pager's consent.
+ * 0, also when the page has left the object meanwhile (look again); -MVM_ENOSPC, -MVM_EIO;
+ * -MVM_EINTR.
+ */
+int cache_make_writable(struct mvm_object *obj, struct mvm_page *page) MVM_MUST_CHECK;
+
+/*
+ * Raise the size to `bytes` if it is smaller; what lies between reads as zeros.  The inode lock of
+ * the file system is held.  0 or -MVM_EINTR.
+ */
+int object_grow(struct mvm_object *obj, uint64_t bytes) MVM_MUST_CHECK;
+
+/* --- index.c: under the object's lock --------------------------------------------------------- */
+
+struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index);
+
+/* The slot is empty.  The index takes over a reference.  0 or -MVM_ENOMEM. */
+int index_insert(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page) MVM_MUST_CHECK;
+void index_remove(struct mvm_object *obj, mvm_pgoff_t index);
+
+/* Mark the page at the index as unclean (DIRTY or WRITEBACK), or take the mark away. */
+void index_tag(struct mvm_object *obj, mvm_pgoff_t index, bool unclean);
+
+/* The first page (unclean page) in [first, last], or NULL. */
+struct mvm_page *index_next(
+	struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, bool unclean);
+
+void index_check(struct mvm_object *obj);

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pages: the descriptors of frames.
+ *
+ * A descriptor exists once mm has used the frame; 32 bytes on 64-bit hosts.  References: one of
+ * whoever owns the page (the object whose index has it, or the anon), one of each thread that
+ * works on it without a lock, one of each mvm_hold().  The frame goes back to the host with the
+ * last reference; no translation may be left then, so owners let go of a page that may have been
+ * mapped only after the batch (struct sweep).
+ */
+#pragma once
+
+#include "base.h"
+
+#include <mm/pager.h>
+
+/* Bits of page.state. */
+enum {
+	PAGE_BUSY = 1 << 0,      /* contents or identity are changing: everybody waits */
+	PAGE_DIRTY = 1 << 1,     /* newer than the pager's copy */
+	PAGE_WRITEBACK = 1 << 2, /* being written; blocks nobody */
+	PAGE_WAITED = 1 << 3,    /* somebody waits for BUSY or WRITEBACK to go */
+	PAGE_FAILED = 1 << 4,    /* the fill failed; the page has left the object */
+	PAGE_USED = 1 << 5,      /* since reclaim last looked */
+};
+
+/*
+ * [I] immutable  [a] atomic  [o] the owner's lock: the object's, or for an anon's page nobody's
+ * (it never changes)  [q] the replacement queue's lock
+ */
+struct mvm_page {
+	mvm_frame_t frame;         /* [I] */
+	uint32_t refs;             /* [a] */
+	mvm_frame_t next, prev;    /* [q] on the queue; else its sole owner's (struct page_list) */
+	struct mvm_object *object; /* [o] whose index has the page; NULL: an anon's, or gone */
+	uint32_t index_low;        /* [o] page number in the object, or virtual page number */
+	uint8_t index_high;        /* [o] */
+	uint8_t queued;            /* [q] on the replacement queue */
+	uint16_t state;            /* [o] */
+};
+
+/* An index has 40 bits: objects hold at most this many pages (4 PiB). */
+#define PAGE_INDEX_MAX (((mvm_pgoff_t)1 << 40) - 1)
+
+static inline mvm_pgoff_t page_index(const struct mvm_page *page)
+{
+	return (mvm_pgoff_t)page->index_high << 32 | page->index_low;
+}
+
+static inline void page_set_index(struct mvm_page *page, mvm_pgoff_t index)
+{
+	page->index_low = (uint32_t)index;
+	page->index_high = (uint8_t)(index >> 32);
+}
+
+void page_init(void);
+
+/* The descriptor of a frame that has one. */
+struct mvm_page *page_of(mvm_frame_t frame);
+
+/*
+ * A new page with one reference, contents undefined; NULL when frames or descriptors are short.
+ * Neither sleeps nor reclaims.
+ */
+struct mvm_page *page_alloc(void);
+
+/* The same, but reclaims and tries again before it gives up.  No lock held. */
+struct mvm_page *page_alloc_wait(void);
+
+static inline void page_get(struct mvm_page *page)
+{
+	ref_get(&page->refs);
+}
+
+/* The last one frees the frame. */
+void page_put(struct mvm_page *page);
+
+void page_zero(struct mvm_page *page, size_t from, size_t to);
+void page_copy(struct mvm_page *to, struct mvm_page *from);
+
+/* Pages, each with one reference that belongs to the list; linked through `next`. */
+struct page_list {
+	struct mvm_page *first;
+};
+
+void page_list_add(struct page_list *list, struct mvm_page *page);
+struct mvm_page *page_list_take(struct page_list *list);
+
+/* After reclaim could not help this often, memory is short. */
+#define MEMORY_ATTEMPTS 16
+
+/*
+ * Something under a lock could not have memory; the lock is dropped now.  Reclaim, and say whether
+ * another attempt makes sense; *attempts starts at 0.
+ */
+bool memory_wait(unsigned *attempts);

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Rights: mprotect.
+ *
+ * Area by area: the rights change first (the mark), then, if some are lost, the translations are
+ * reduced, at most 64 a hold, and the batch is finished once at the end.  Rights that are gained
+ * cost nothing here: the next fault finds them.  There is no claim: a fault during the sweep
+ * installs what the new rights allow, and that a sweep reduces an entry too much harms nobody.
+ */
+#include "meta.h"
+#include "object.h"
+#include "space.h"
+#include "trace.h"
+
+/* The state of one call. */
+struct protect {
+	struct mvm_space *space;
+	mvm_vaddr_t at, end;   /* rights are set up to `at` */
+	mvm_vaddr_t sweep_end; /* translations of [swept, sweep_end) are still to be reduced */
+	mvm_vaddr_t swept;
+	unsigned rights;
+	struct area *spare, *gone;
+	struct mvmh_tlb batch;
+};
+
+/* Cut `a` at va if that lies inside; *a becomes the part from va on.  False: no memory. */
+static bool cut(struct protect *p, struct area **a, mvm_vaddr_t va, bool upper)
+{
+	struct area *part;
+
+	if (va <= (*a)->start || va >= (*a)->end)
+		return true;
+	part = p->spare ? p->spare : slab_alloc(SLAB_AREA);
+	p->spare = NULL;
+	if (!part)
+		return false;
+	space_split(p->space, *a, va, part);
+	if (upper)
+		*a = part;
+	return true;
+}
+
+static void merge_at(struct protect *p, mvm_vaddr_t va)
+{
+	struct area *gone = space_merge_at(p->space, va);
+
+	if (gone) {
+		gone->parent = p->gone;
+		p->gone = gone;
+	}
+}
+
+/* Set the rights of the next area.  The space's lock is held.  -MVM_EAGAIN: memory is needed. */
+static int protect_area(struct protect *p)
+{
+	struct area *a = space_area(p->space, p->at);
+	bool loses;
+
+	if (!a)
+		return -MVM_ENOMEM;
+	if (p->rights & ~(unsigned)a->max_rights)
+		return -MVM_EACCES;
+	if (a->rights != p->rights && (!cut(p, &a, p->at, true) || !cut(p, &a, p->end, false)))
+		return -MVM_EAGAIN;
+	loses = a->rights & ~p->rights;
+	a->rights = (uint8_t)p->rights;
+	p->swept = p->at;
+	p->at = min_u64(a->end, p->end);
+	p->sweep_end = loses ? p->at : p->swept;
+	merge_at(p, max_u64(a->start, p->swept));
+	return 0;
+}
+
+/* Reduce some translations.  The space's lock is held. */
+static void sweep_some(struct protect *p)
+{
+	struct mvmh_pmap *pmap = &p->space->pmap;
+
+	if (p->rights)
+		p->swept = mvmh_pmap_protect(pmap, p->swept, p->sweep_end, p->rights, &p->batch);
+	else
+		p->swept = mvmh_pmap_remove(pmap, p->swept, p->sweep_end, &p->batch);
+}
+
+/* One hold of the lock: an area's rights, and some of its translations. */
+static int step(struct protect *p)
+{
+	int err = 0;
+
+	space_lock(p->space);
+	if (p->swept == p->sweep_end) {
+		claim_wait(p->space, p->at, p->end);
+		err = protect_area(p);
+	}
+	if (!err && p->swept != p->sweep_end)
+		sweep_some(p);
+	if (!err && p->at == p->end)
+		merge_at(p, p->end);
+	space_unlock(p->space);
+	while (p->gone) {
+		struct area *a = p->gone;
+
+		p->gone = a->parent;
+		area_free(a);
+	}
+	return err;
+}
+
+int mvm_protect(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned rights)
+{
+	struct protect p = {
+		.space = space,
+		.at = addr,
+		.end = addr + pages_of(bytes) * MVM_PAGE_BYTES,
+		.rights = rights,
+	};
+	unsigned attempts = 0;
+	int err = 0;
+
+	if (addr & MVM_PAGE_MASK || p.end < addr)
+		return -MVM_EINVAL;
+	trace(space, MVM_TRACE_PROTECT, addr, p.end, rights);
+	while (!err && (p.at < p.end || p.swept != p.sweep_end)) {
+		err = step(&p);
+		if (err == -MVM_EAGAIN)
+			err = memory_wait(&attempts) ? 0 : -MVM_ENOMEM;
+	}
+	mvmh_tlb_sync(&space->pmap, &p.batch);
+	return err;
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A conformance run for a new host: does what the host gives to mm behave as mm/host.h says?
+ *
+ * Each check uses mm through its public headers only, with a pager of a few pages, and says in one
+ * line what held or what did not.  The order is that in which a port grows: frames, windows and
+ * metadata; a space and its translations; copy-on-write; a file; write-back; reclaim.  Memory is
+ * looked at with mvm_space_read() and mvm_space_write(), so the host need not switch to a space.
+ */
+#include "base.h"
+
+#include <mm/pagecache.h>
+#include <mm/vm.h>
+
+#define FILE_PAGES 8
+
+static struct selftest {
+	unsigned checks, failed;
+	uint64_t filled, written, reserved;
+	bool released;
+	unsigned char stamp[FILE_PAGES]; /* what write() saw first in each page */
+} test;
+
+static void check(bool good, const char *what_failed)
+{
+	test.checks++;
+	if (!good) {
+		test.failed++;
+		mvmh_log(what_failed);
+	}
+}
+
+/* --- A pager of a few pages --------------------------------------------------------------------
+ */
+
+static int selftest_fill(
+	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages, unsigned n)
+{
+	(void)obj;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned char *to = mvmh_window_map(mvm_page_frame(pages[i]));
+
+		__builtin_memset(to, (int)(index + i) + 1, MVM_PAGE_BYTES);
+		mvmh_window_unmap(to);
+		test.filled++;
+	}
+	return 0;
+}
+
+static int selftest_make_writable(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
+{
+	(void)obj, (void)index, (void)page;
+	test.reserved++;
+	return 0;
+}
+
+static int selftest_write(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
+	unsigned n, unsigned flags)
+{
+	(void)obj, (void)flags;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned char *from = mvmh_window_map(mvm_page_frame(pages[i]));
+
+		test.stamp[(index + i) % FILE_PAGES] = from[0];
+		mvmh_window_unmap(from);
+		test.written++;
+	}
+	return 0;
+}
+
+static void selftest_release(struct mvm_object *obj)
+{
+	(void)obj;
+	test.released = true;
+}
+
+static const struct mvm_pager_ops selftest_pager = {
+	.fill = selftest_fill,
+	.make_writable = selftest_make_writable,
+	.write = selftest_write,
+	.release = selftest_release,
+};
+
+/* --- Helpers ------------------------------------------------------------------------------------
+ */
+
+#define BASE ((mvm_vaddr_t)0x100000)
+
+static bool map_at(
+	struct mvm_space *space, unsigned page, unsigned n, unsigned flags, struct mvm_object *obj)
+{
+	struct mvm_map map = {
+		.addr = BASE + page * MVM_PAGE_BYTES,
+		.bytes = n * MVM_PAGE_BYTES,
+		.rights = MVM_READ | MVM_WRITE,
+		.max_rights = MVM_RWX,
+		.flags = flags | MVM_MAP_FIXED,
+		.object = obj,
+	};
+
+	return mvm_map(space, &map) == 0;
+}
+
+static int byte_at(struct mvm_space *space, unsigned page)
+{
+	unsigned char c;
+	int err = mvm_space_read(space, BASE + page * MVM_PAGE_BYTES, &c, 1);
+
+	return err ? err : c;
+}
+
+static bool set_byte(struct mvm_space *space, unsigned page, unsigned char c)
+{
+	return mvm_space_write(space, BASE + page * MVM_PAGE_BYTES, &c, 1, false) == 0;
+}
+
+/* --- The checks ---------------------------------------------------------------------------------
+ */
+
+static void check_frames(void)
+{
+	mvm_frame_t one = mvmh_frame_alloc(0), two = mvmh_frame_alloc(0);
+	unsigned char *a, *b;
+
+	check(one != MVM_NO_FRAME && two != MVM_NO_FRAME, "frame_alloc: no memory at boot");
+	check(one != two, "frame_alloc: the same frame twice");
+	if (one == MVM_NO_FRAME || two == MVM_NO_FRAME)
+		return;
+	a = mvmh_window_map(one);
+	b = mvmh_window_map(two);
+	check(a != b, "window_map: two frames at one address");
+	__builtin_memset(a, 0x55, MVM_PAGE_BYTES);
+	__builtin_memset(b, 0xaa, MVM_PAGE_BYTES);
+	check(a[0] == 0x55 && a[MVM_PAGE_BYTES - 1] == 0x55,
+		"window_map: a store into one frame changed another");
+	mvmh_window_unmap(b);
+	mvmh_window_unmap(a);
+	a = mvmh_window_map(two);
+	check(a[17] == 0xaa, "window_map: a frame lost its bytes between two windows");
+	mvmh_window_unmap(a);
+	mvmh_frame_free(one, 0);
+	mvmh_frame_free(two, 0);
+}
+
+static void check_metadata(void)
+{
+	unsigned char *page = mvmh_meta_alloc();
+	unsigned sum = 0;
+
+	check(page != NULL, "meta_alloc: no memory at boot");
+	if (!page)
+		return;
+	check(((uintptr_t)page & MVM_PAGE_MASK) == 0, "meta_alloc: not aligned to a page");
+	for (size_t i = 0; i < MVM_PAGE_BYTES; i++)
+		sum |= page[i];
+	check(sum == 0, "meta_alloc: the page is not zeroed");
+	mvmh_meta_free(page);
+}
+
+static void check_locks(void)
+{
+	struct mvmh_lock space, object;
+	uint64_t before = mvmh_now();
+
+	mvmh_lock_init(&space, MVMH_RANK_SPACE);
+	mvmh_lock_init(&object, MVMH_RANK_OBJECT);
+	mvmh_lock(&space);
+	mvmh_lock(&object);
+	mvmh_unlock(&space); /* not the last one taken: allowed */
+	mvmh_unlock(&object);
+	mvmh_wake(&space); /* nobody waits: nothing happens */
+	check(mvmh_now() >= before, "now: time runs backwards");
+	check(mvmh_cpu() < MVMH_MAX_HARTS, "cpu: not below MVMH_MAX_HARTS");
+}
+
+static void check_anonymous(struct mvm_space *space)
+{
+	check(map_at(space, 0, 4, 0, NULL), "map: anonymous memory");
+	check(byte_at(space, 0) == 0, "anonymous memory does not begin as zeros");
+	check(set_byte(space, 0, 7) && byte_at(space, 0) == 7, "a store is not read back");
+	check(set_byte(space, 3, 9) && byte_at(space, 3) == 9, "a store to the last page");
+	check(byte_at(space, 4) < 0, "memory past the mapping can be read");
+	check(mvm_protect(space, BASE, MVM_PAGE_BYTES, MVM_READ) == 0, "protect");
+	check(!set_byte(space, 0, 8) && byte_at(space, 0) == 7, "a read-only page was written");
+	check(mvm_unmap(space, BASE + MVM_PAGE_BYTES, MVM_PAGE_BYTES) == 0, "unmap of a page");
+	check(byte_at(space, 1) < 0, "a page that was unmapped can be read");
+	check(byte_at(space, 3) == 9, "unmap took a neighbour with it");
+	mvm_check();
+}
+
+static void check_tables(struct mvm_space *space)
+{
+	struct mvmh_pmap *pmap = mvm_space_pmap(space);
+	struct mvmh_tlb batch;
+	mvm_vaddr_t page3 = BASE + 3 * MVM_PAGE_BYTES;
+	enum mvm_fault_result result;
+
+	/* Entries may go at any time; faults bring them back. */
+	__builtin_memset(&batch, 0, sizeof batch);
+	check(mvmh_pmap_remove(pmap, page3, page3 + MVM_PAGE_BYTES, &batch) ==
+			page3 + MVM_PAGE_BYTES,
+		"pmap_remove: did not reach the end");
+	mvmh_tlb_sync(pmap, &batch);
+	result = mvm_fault(space, page3, MVM_WRITE);
+	check(result == MVM_FAULT_OK, "a fault after pmap_remove");
+	check(byte_at(space, 3) == 9, "the page is another one after pmap_remove");
+	check(mvm_fault(space, BASE + 100 * MVM_PAGE_BYTES, MVM_READ) == MVM_FAULT_MAPERR,
+		"a fault where nothing is mapped");
+	check(mvm_fault(space, BASE, MVM_WRITE) == MVM_FAULT_ACCERR,
+		"a store fault on a read-only area");
+}
+
+static void check_fork(struct mvm_space *space)
+{
+	struct mvm_space *child = NULL;
+
+	check(mvm_space_fork(space, &child) == 0, "fork");
+	if (!child)
+		return;
+	check(byte_at(child, 3) == 9, "the child does not see the parent's page");
+	check(set_byte(child, 3, 11) && byte_at(space, 3) == 9,
+		"the child's store reached the parent");
+	check(set_byte(space, 3, 12) && byte_at(child, 3) == 11,
+		"the parent's store reached the child");
+	mvm_check();
+	mvm_space_unref(child);
+	check(byte_at(space, 3) == 12, "the child's end changed the parent");
+}
+
+static void check_file(struct mvm_space *space, struct mvm_object *obj)
+{
+	uint64_t filled = test.filled;
+
+	check(map_at(space, 8, FILE_PAGES, MVM_MAP_SHARED, obj), "map: a shared file");
+	check(map_at(space, 32, FILE_PAGES, 0, obj), "map: a private file");
+	check(test.filled == filled, "a map call read the file");
+	check(byte_at(space, 8 + 2) == 3 && byte_at(space, 32 + 5) == 6, "the file's bytes");
+	check(set_byte(space, 32 + 5, 99) && byte_at(space, 8 + 5) == 6,
+		"a private store reached the file");
+	check(set_byte(space, 8 + 2, 77) && byte_at(space, 32 + 2) == 77,
+		"a shared store is not seen by another mapping");
+	check(test.reserved > 0, "a store did not ask make_writable");
+	mvm_check();
+}
+
+static void check_writeback(struct mvm_space *space)
+{
+	uint64_t written;
+
+	check(mvm_sync(space, BASE + 8 * MVM_PAGE_BYTES, FILE_PAGES * MVM_PAGE_BYTES, MVM_SYNC_WAIT,
+		      NULL) == 0,
+		"sync");
+	check(test.written == 1 && test.stamp[2] == 77, "sync wrote what was not dirty, or less");
+	written = test.written;
+	check(set_byte(space, 8 + 2, 78), "a store after write-back");
+	check(mvm_sync(space, BASE + 8 * MVM_PAGE_BYTES, FILE_PAGES * MVM_PAGE_BYTES, MVM_SYNC_WAIT,
+		      NULL) == 0 &&
+			test.written == written + 1 && test.stamp[2] == 78,
+		"a store after write-back was not noticed: tables or TLBs kept the right to write");
+}
+
+static void check_truncate(struct mvm_space *space, struct mvm_object *obj)
+{
+	check(mvm_pc_truncate(obj, 3 * MVM_PAGE_BYTES + 10) == 0, "truncate");
+	check(byte_at(space, 8 + 3) == 4, "truncate took the last page's first bytes");
+	check(byte_at(space, 8 + 4) < 0 && byte_at(space, 32 + 5) < 0,
+		"pages past the size can still be read");
+	mvm_check();
+}
+
+static void check_reclaim(struct mvm_space *space)
+{
+	for (unsigned i = 0; i < 4; i++)
+		(void)mvm_reclaim(64);
+	check(byte_at(space, 8) == 1 && byte_at(space, 3) == 12, "memory changed under reclaim");
+	mvm_check();
+}
+
+unsigned mvm_host_selftest(void)
+{
+	struct mvm_space *space = NULL;
+	struct mvm_object *obj = NULL;
+
+	__builtin_memset(&test, 0, sizeof test);
+	check_frames();
+	check_metadata();
+	check_locks();
+	check(mvm_space_new(MVM_PAGE_BYTES, (mvm_vaddr_t)1 << 30, &space) == 0, "space_new");
+	check(mvm_object_new(&selftest_pager, NULL, FILE_PAGES * MVM_PAGE_BYTES, &obj) == 0,
+		"object_new");
+	if (space && obj) {
+		check_anonymous(space);
+		check_tables(space);
+		check_fork(space);
+		check_file(space, obj);
+		check_writeback(space);
+		check_truncate(space, obj);
+		check_reclaim(space);
+	}
+	if (space)
+		mvm_space_unref(space);
+	if (obj) {
+		check(mvm_pc_flush(obj, 0, FILE_PAGES, MVM_PC_WAIT) == 0, "the last flush");
+		mvm_object_unref(obj);
+		check(test.released, "the object was not released: a reference leaked");
+		if (test.released)
+			mvm_object_destroy(obj);
+	}
+	mvmh_log(test.failed ? "mvm_host_selftest: failed" : "mvm_host_selftest: passed");
+	return test.failed;
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Spaces: life, claims, and the few ways in which areas change.
+ *
+ * An area's range and offset are written with both its space's and its object's lock held, so
+ * that either lock suffices to read them: the map calls have the first, reverse walks the second.
+ */
+#include "space.h"
+
+#include "meta.h"
+#include "object.h"
+#include "registry.h"
+#include "stats.h"
+#include "unmap.h"
+
+int mvm_space_new(mvm_vaddr_t low, mvm_vaddr_t high, struct mvm_space **out)
+{
+	struct mvm_space *space = slab_alloc(SLAB_SPACE);
+	int err;
+
+	for (unsigned attempts = 0; !space; space = slab_alloc(SLAB_SPACE)) {
+		if (!memory_wait(&attempts))
+			return -MVM_ENOMEM;
+	}
+	__builtin_memset(space, 0, sizeof(*space));
+	err = mvmh_pmap_create(&space->pmap);
+	if (err) {
+		slab_free(SLAB_SPACE, space);
+		return err;
+	}
+	mvmh_lock_init(&space->lock, MVMH_RANK_SPACE);
+	anon_tree_init(&space->anons, high);
+	space->low = low;
+	space->high = high;
+	space->top = high - page_floor((mvm_vaddr_t)mvmh_entropy() & ((high - low) >> 6));
+	space->refs = 1;
+	registry_add(&all_spaces, &space->all);
+	*out = space;
+	return 0;
+}
+
+void mvm_space_ref(struct mvm_space *space)
+{
+	ref_get(&space->refs);
+}
+
+void mvm_space_unref(struct mvm_space *space)
+{
+	if (!ref_put(&space->refs))
+		return;
+	mvm_space_kill(space);
+	mvm_trace_enable(space, false);
+	space_lock(space);
+	while (ref_count(&space->pins) > 0)
+		(void)!mvmh_wait(&space->pins, &space->lock, false);
+	space_unlock(space);
+	registry_remove(&all_spaces, &space->all);
+	mvmh_pmap_destroy(&space->pmap);
+	slab_free(SLAB_SPACE, space);
+}
+
+void mvm_space_kill(struct mvm_space *space)
+{
+	space_lock(space);
+	space->dead = true;
+	space_unlock(space);
+	unmap_all(space);
+}
+
+struct mvmh_pmap *mvm_space_pmap(struct mvm_space *space)
+{
+	return &space->pmap;
+}
+
+void space_pin(struct mvm_space *space)
+{
+	ref_get(&space->pins);
+}
+
+void space_unpin(struct mvm_space *space)
+{
+	bool last;
+
+	space_lock(space);
+	last = ref_put(&space->pins);
+	space_unlock(space);
+	if (last)
+		mvmh_wake(&space->pins);
+}
+
+void sweep_finish(struct mvm_space *space, struct sweep *sweep)
+{
+	mvmh_tlb_sync(&space->pmap, &sweep->batch);
+	anon_bury(&sweep->grave);
+}
+
+/* --- Claims ----------------------------------------------------------------------------------- */
+
+void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	struct claim *c;
+
+	while (unlikely((c = claim_find(space, start, end)) != NULL)) {
+		c->waited = true;
+		(void)!mvmh_wait(&space->claims, &space->lock, false);
+	}
+}
+
+void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end,
+	enum claim_kind kind)
+{
+	claim_wait(space, start, end);
+	*claim = (struct claim){.start = start, .end = end, .kind = kind, .next = space->claims};
+	space->claims = claim;
+}
+
+void claim_leave_unlock(struct mvm_space *space, struct claim *claim)
+{
+	struct claim **link = &space->claims;
+
+	while (*link != claim)
+		link = &(*link)->next;
+	*link = claim->next;
+	space_unlock(space);
+	if (claim->waited)
+		mvmh_wake(&space->claims);
+}
+
+/* --- Areas ------------------------------------------------------------------------------------ */
+
+static uint64_t area_pages(const struct area *a)
+{
+	return (a->end - a->start) >> MVM_PAGE_SHIFT;
+}
+
+/* The lock of the area's object, if it has one, for as long as its range or list changes. */
+static void object_of_lock(struct area *a)
+{
+	if (a->object)
+		object_lock(a->object);
+}
+
+static void object_of_unlock(struct area *a)
+{
+	if (a->object)
+		mvmh_unlock(&a->object->lock);
+}
+
+static void attach(struct mvm_space *space, struct area *a)
+{
+	a->space = space;
+	space->n_areas++;
+	space->mapped += area_pages(a);
+	area_insert(&space->areas, a);
+	if (a->object) {
+		a->rmap.area = a;
+		list_append(&a->object->areas, &a->rmap.list);
+		a->object->mapped++;
+	}
+}
+
+static void detach(struct mvm_space *space, struct area *a)
+{
+	space->n_areas--;
+	space->mapped -= area_pages(a);
+	area_remove(&space->areas, a);
+	if (a->object) {
+		list_remove(&a->rmap.list);
+		a->object->mapped--;
+	}
+}
+
+static void resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	space->mapped -= area_pages(a);
+	if (a->object)
+		a->offset += (mvm_pgoff_t)(start >> MVM_PAGE_SHIFT) - (a->start >> MVM_PAGE_SHIFT);
+	a->start = start;
+	a->end = end;
+	space->mapped += area_pages(a);
+	area_resized(&space->areas, a);
+}
+
+void space_insert(struct mvm_space *space, struct area *a)
+{
+	object_of_lock(a);
+	attach(space, a);
+	object_of_unlock(a);
+}
+
+void space_remove(struct mvm_space *space, struct area *a)
+{
+	object_of_lock(a);
+	detach(space, a);
+	object_of_unlock(a);
+}
+
+void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	object_of_lock(a);
+	resize(space, a, start, end);
+	object_of_unlock(a);
+}
+
+void space_split(struct mvm_space *space, struct area *a, mvm_vaddr_t va, struct area *upper)
+{
+	*upper = *a;
+	upper->start = va;
+	object_of_lock(a);
+	if (a->object) {
+		upper->offset = area_page(a, va);
+		mvm_object_ref(a->object);
+	}
+	resize(space, a, a->start, va);
+	attach(space, upper);
+	object_of_unlock(a);
+}
+
+/* Do the areas mean the same to both sides of the seam? */
+static bool alike(const struct area *l, const struct area *r)
+{
+	return l->end == r->start && l->rights == r->rights && l->max_rights == r->max_rights &&
+	       l->flags == r->flags && !(l->flags & AREA_GROWSDOWN) && l->object == r->object &&
+	       (!l->object || area_page(l, l->end) == r->offset);
+}
+
+struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va)
+{
+	struct area *r = space_area(space, va);
+	struct area *l = r && r->start == va ? area_prev(r) : NULL;
+	bool merge;
+
+	if (!l || !alike(l, r))
+		return NULL;
+	if (claim_find(space, va - 1, va + 1))
+		return NULL; /* whoever claims counts on this border (unmap.c) */
+	object_of_lock(l);
+	/* A reverse walk that has passed the left area would miss what the right one mapped. */
+	merge = !l->object || l->object->walkers == 0;
+	if (merge) {
+		mvm_vaddr_t end = r->end;
+
+		detach(space, r);
+		resize(space, l, l->start, end);
+	}
+	object_of_unlock(l);
+	return merge ? r : NULL;
+}
+
+void area_free(struct area *a)
+{
+	if (a->object)
+		mvm_object_unref(a->object);
+	slab_free(SLAB_AREA, a);
+}

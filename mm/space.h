@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Address spaces, and the claims by which the map calls keep out of each other's way.
+ */
+#pragma once
+
+#include "anon.h"
+#include "area.h"
+#include "base.h"
+
+/*
+ * A claim: one call is changing a range and drops the space's lock on its way.  The claim is the
+ * mark of "mark, then sweep": it stands on the caller's stack, in the space's list.
+ *
+ *	                   other map calls   placement   faults in the range
+ *	CLAIM_UNMAP        wait              avoids it   MAPERR
+ *	CLAIM_REPLACE      wait              avoids it   wait (FIXED over what is there, a move)
+ *	CLAIM_FORK         wait              waits       wait, if they would write private memory
+ *
+ * A fork claims the whole space, hence is alone in the list.  The areas stay in the index and in
+ *their objects' reverse maps until the sweep is over, so that truncate and reclaim still find what
+ *is mapped there.
+ */
+enum claim_kind { CLAIM_UNMAP, CLAIM_REPLACE, CLAIM_FORK };
+
+struct claim {
+	mvm_vaddr_t start, end;
+	enum claim_kind kind;
+	bool waited; /* somebody waits for it to go */
+	struct claim *next;
+};
+
+/* [I] immutable  [a] atomic  [s] the space's lock */
+struct mvm_space {
+	struct mvmh_lock lock;
+	struct area_index areas; /* [s] */
+	struct anon_tree anons;  /* [s] private pages */
+	struct mvmh_pmap pmap;   /* [s] */
+	struct claim *claims;    /* [s] */
+	mvm_vaddr_t low, high;   /* [I] */
+	mvm_vaddr_t top;         /* [I] placement looks below this first (randomized) */
+	uint32_t refs;           /* [a] users */
+	uint32_t pins;           /* [a] keep the structure: reverse walks */
+	bool dead;               /* [s] no maps and no faults any more */
+	bool traced;             /* [s] */
+	uint32_t tag;            /* [s] */
+	uint32_t holds;          /* [a] pages held (mvm_hold): fork copies these at once */
+	uint64_t n_areas;        /* [s] */
+	uint64_t mapped;         /* [s] pages of all areas */
+	unsigned long faults, major_faults; /* [a] */
+	struct list all;                    /* the registry's */
+};
+
+/* What one call removes: one batch, one burial, after the space's lock is dropped. */
+struct sweep {
+	struct mvmh_tlb batch;
+	struct grave grave;
+};
+
+static inline void space_lock(struct mvm_space *space)
+{
+	mvmh_lock(&space->lock);
+}
+
+static inline void space_unlock(struct mvm_space *space)
+{
+	mvmh_unlock(&space->lock);
+}
+
+void space_pin(struct mvm_space *space);
+void space_unpin(struct mvm_space *space);
+
+/* Finish the batch, then free what was reachable through it.  No lock held. */
+void sweep_finish(struct mvm_space *space, struct sweep *sweep);
+
+/* --- Claims: the space's lock is held --------------------------------------------------------- */
+
+/* The claim that touches [start, end), or NULL. */
+static inline struct claim *claim_find(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	struct claim *c = space->claims;
+
+	while (c && (c->end <= start || end <= c->start))
+		c = c->next;
+	return c;
+}
+
+/* Wait until nobody claims any of [start, end).  Drops the lock: look everything up again. */
+void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end);
+
+/* Wait until no fork of the space is under way; as claim_wait(). */
+static inline void claim_wait_fork(struct mvm_space *space)
+{
+	while (unlikely(space->claims && space->claims->kind == CLAIM_FORK))
+		claim_wait(space, space->low, space->high);
+}
+
+/* Wait, then claim. */
+void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end,
+	enum claim_kind kind);
+
+/* Unclaim, unlock the space and wake those who wait. */
+void claim_leave_unlock(struct mvm_space *space, struct claim *claim);
+
+/* --- Areas of a space: the space's lock is held ----------------------------------------------- */
+
+/* The area that covers va, or NULL. */
+static inline struct area *space_area(struct mvm_space *space, mvm_vaddr_t va)
+{
+	struct area *a = area_find(&space->areas, va);
+
+	return a && a->start <= va ? a : NULL;
+}
+
+/* Put a filled-in area into the index and its object's reverse map; it references the object. */
+void space_insert(struct mvm_space *space, struct area *a);
+
+/* Take it out of both; the object reference goes to the caller, who frees the area. */
+void space_remove(struct mvm_space *space, struct area *a);
+
+/* Change an area's range to [start, end), which it overlaps; offset follows. */
+void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end);
+
+/* Cut an area at va inside it; `upper` is an uninitialized area that becomes [va, end). */
+void space_split(struct mvm_space *space, struct area *a, mvm_vaddr_t va, struct area *upper);
+
+/*
+ * If the area that ends at va and the one that starts there mean the same, make them one.  The
+ * freed area is returned for the caller to dispose of (area_free), else NULL.
+ */
+struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va);
+
+/* Free an area that is out of the index, with its object reference: may sleep, no lock held. */
+void area_free(struct area *a);
+
+/* --- place.c and place_*.c -------------------------------------------------------------------- */
+
+/*
+ * Find room for `bytes`, at `hint` if that is free.  The space's lock is held.  0 or -MVM_ENOMEM.
+ */
+int place(struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out) MVM_MUST_CHECK;
+
+/* The policy, chosen when mm is configured: the start of a hole's part of `bytes` below `top`. */
+bool place_choose(struct mvm_space *space, mvm_vaddr_t top, size_t bytes, mvm_vaddr_t *out);
+
+/*
+ * The next hole below *top of at least `bytes`, and *top for the search after it.  *usable is what
+ * of the hole may be used, perhaps too little: not where a stack wants to grow, nor where a claim
+ * is.  False: no hole is left.
+ */
+bool place_next(struct mvm_space *space, mvm_vaddr_t *top, size_t bytes, struct gap *usable);
+
+/* The gap that is kept free below a stack. */
+#define GUARD_BYTES ((size_t)256 << MVM_PAGE_SHIFT)

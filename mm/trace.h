@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Events, for whoever wants to watch mm work.  A space that is not traced pays for one test of a
+ * flag.
+ */
+#pragma once
+
+#include "space.h"
+
+#include <mm/vm.h>
+
+/* From mvm_init(). */
+void mvm_trace_init(void);
+
+/* Put a record into the ring.  Any locks of mm may be held.  Neither sleeps nor fails. */
+void mvm_trace_emit(
+	uint32_t tag, enum mvm_trace_event event, mvm_vaddr_t va, uint64_t a, uint64_t b);
+
+/* How many spaces are traced. */
+extern uint32_t mvm_traced;
+
+static inline void trace(const struct mvm_space *space, enum mvm_trace_event event, mvm_vaddr_t va,
+	uint64_t a, uint64_t b)
+{
+	if (unlikely(space->traced))
+		mvm_trace_emit(space->tag, event, va, a, b);
+}
+
+/* What belongs to no space is recorded, with tag 0, while some space is traced. */
+static inline void trace_global(enum mvm_trace_event event, uint64_t a, uint64_t b)
+{
+	if (unlikely(ref_count(&mvm_traced) > 0))
+		mvm_trace_emit(0, event, 0, a, b);
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Write-back: from DIRTY to clean.
+ *
+ * Shared file pages are mapped read-only until the first store, so mm knows what is dirty without
+ * looking at tables.  To write a run of dirty pages:
+ *
+ *	1. DIRTY -> WRITEBACK, under the object's lock: the mark.  From now on no fault maps
+ *	   these pages writable
+ *	2. write-protect all their translations, and finish the batches
+ *	3. zero what lies past the size in the last page
+ *	4. the pager's write()
+ *	5. success clears WRITEBACK; failure makes the page DIRTY again
+ *
+ * A store between 1 and 2 goes into this write.  A store after 2 faults, asks the pager again and
+ * makes the page DIRTY beside WRITEBACK; so 5 clears only WRITEBACK, and the page is written once
+ * more.  WRITEBACK blocks neither loads nor stores.
+ *
+ * Unclean objects are on one list, the longest unclean first.  The list references them.
+ */
+#include "writeback.h"
+
+#include "registry.h"
+#include "rmap.h"
+#include "stats.h"
+#include "trace.h"
+
+static struct registry unclean;
+
+void writeback_init(void)
+{
+	mvmh_lock_init(&unclean.lock, MVMH_RANK_PAGE);
+	list_init(&unclean.all);
+}
+
+void unclean_list_move(struct mvm_object *obj, bool on)
+{
+	if (on) {
+		obj->unclean_since = mvmh_now();
+		registry_add(&unclean, &obj->unclean);
+	} else {
+		registry_remove(&unclean, &obj->unclean);
+	}
+}
+
+void writeback_urgent(struct mvm_object *obj)
+{
+	bool wanted;
+
+	object_lock(obj);
+	wanted = obj->dirty_ref && obj->dirty > 0;
+	if (wanted)
+		__atomic_store_n(&obj->unclean_since, 0, __ATOMIC_RELAXED);
+	mvmh_unlock(&obj->lock);
+	if (wanted)
+		mvmh_writeback_wanted();
+}
+
+/*
+ * Collect a run of up to RUN_PAGES neighbours that are DIRTY and nothing else, from *at on, and
+ * mark them.  With `wait`, waits for BUSY pages and earlier writes on the way, else passes them by.
+ * *at moves behind what was looked at.  Returns the length of the run.  Object locked.
+ */
+static unsigned take_run(struct mvm_object *obj, mvm_pgoff_t *at, mvm_pgoff_t last, bool wait,
+	struct mvm_page **pages)
+{
+	struct mvm_page *page;
+	unsigned n = 0;
+
+	while (n < RUN_PAGES && (page = index_next(obj, *at, last, true)) != NULL) {
+		if (n > 0 && page_index(page) != *at)
+			break;
+		*at = page_index(page);
+		if (page->state & (PAGE_BUSY | PAGE_WRITEBACK)) {
+			if (n > 0)
+				break;
+			if (!wait) {
+				++*at;
+				continue;
+			}
+			page_get(page);
+			(void)!page_wait(obj, page, PAGE_BUSY | PAGE_WRITEBACK, false);
+			page_put(page); /* not the last: or it has left the object, unmapped */
+			continue;
+		}
+		page_begin_writeback(obj, page);
+		pages[n++] = page;
+		++*at;
+	}
+	return n;
+}
+
+/* Zero what lies past the size in the page, if that is the last one. */
+static void zero_past_size(struct mvm_object *obj, struct mvm_page *page)
+{
+	uint64_t start = page_index(page) << MVM_PAGE_SHIFT;
+
+	object_lock(obj);
+	/* A write() that holds the page may have put bytes past the size that it will publish. */
+	(void)!page_wait(obj, page, PAGE_BUSY, false);
+	if (obj->bytes > start && obj->bytes - start < MVM_PAGE_BYTES)
+		page_zero(page, (size_t)(obj->bytes - start), MVM_PAGE_BYTES);
+	mvmh_unlock(&obj->lock);
+}
+
+void mvm_write_done(struct mvm_object *obj, struct mvm_page *const *pages, unsigned n, int err)
+{
+	uint32_t waited = 0;
+
+	object_lock(obj);
+	for (unsigned i = 0; i < n; i++) {
+		struct mvm_page *page = pages[i];
+
+		if (page->state & PAGE_WAITED)
+			waited |= (uint32_t)1 << i;
+		page->state &= (uint16_t)~PAGE_WAITED;
+		if (err)
+			page_set_dirty(obj, page);
+		page_end_writeback(obj, page);
+	}
+	if (err) {
+		obj->errors++;
+		obj->last_error = err;
+	}
+	object_unlock(obj);
+	for (unsigned i = 0; i < n; i++) {
+		if (waited & (uint32_t)1 << i)
+			mvmh_wake(pages[i]);
+	}
+}
+
+/* Steps 2 to 5 for a run that is marked.  No lock held. */
+static int write_run(
+	struct mvm_object *obj, struct mvm_page *const *pages, unsigned n, unsigned flags)
+{
+	mvm_pgoff_t first = page_index(pages[0]);
+	unsigned how = (flags & MVM_PC_WAIT ? MVM_WRITE_SYNC : 0) |
+		       (flags & MVM_PC_RECLAIM ? MVM_WRITE_RECLAIM : 0);
+	int err;
+
+	rmap_write_protect(obj, first, first + n - 1);
+	zero_past_size(obj, pages[n - 1]);
+	COUNT(writes, 1);
+	COUNT(written_pages, n);
+	trace_global(MVM_TRACE_WRITEBACK, first, n);
+	err = obj->ops->write(obj, first, pages, n, how);
+	if (err == MVM_PENDING)
+		return 0;
+	mvm_write_done(obj, pages, n, err);
+	return err;
+}
+
+/* Wait until no page of the range is under WRITEBACK. */
+static void wait_written(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+{
+	struct mvm_page *page;
+
+	object_lock(obj);
+	for (; (page = index_next(obj, first, last, true)) != NULL; first++) {
+		first = page_index(page);
+		page_get(page);
+		(void)!page_wait(obj, page, PAGE_WRITEBACK, false);
+		page_put(page);
+	}
+	mvmh_unlock(&obj->lock);
+}
+
+int mvm_pc_flush(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, unsigned flags)
+{
+	struct mvm_page *pages[RUN_PAGES];
+	mvm_pgoff_t at = first;
+	uint32_t errors;
+	unsigned n;
+	int err = 0, failed;
+
+	if (!obj->ops->write)
+		return 0;
+	object_lock(obj);
+	errors = obj->errors;
+	while ((n = take_run(obj, &at, last, flags & MVM_PC_WAIT, pages)) > 0) {
+		object_unlock(obj);
+		failed = write_run(obj, pages, n, flags);
+		if (!err)
+			err = failed;
+		object_lock(obj);
+	}
+	object_unlock(obj);
+	if (!(flags & MVM_PC_WAIT))
+		return err;
+	wait_written(obj, first, last);
+	object_lock(obj);
+	if (!err && obj->errors != errors)
+		err = obj->last_error;
+	mvmh_unlock(&obj->lock);
+	return err;
+}
+
+/* The object that is unclean longest, referenced, if that is long enough; moved to the end. */
+static struct mvm_object *next_unclean(uint64_t age_ns)
+{
+	uint64_t now = mvmh_now(), since;
+	struct mvm_object *obj = NULL;
+
+	mvmh_lock(&unclean.lock);
+	if (!list_empty(&unclean.all)) {
+		obj = container_of(unclean.all.next, struct mvm_object, unclean);
+		since = __atomic_load_n(&obj->unclean_since, __ATOMIC_RELAXED);
+		list_remove(&obj->unclean);
+		list_append(&unclean.all, &obj->unclean);
+		if (now - since < age_ns)
+			obj = NULL;
+		else
+			mvm_object_ref(obj); /* on the list: not the first */
+	}
+	mvmh_unlock(&unclean.lock);
+	return obj;
+}
+
+int mvm_writeback(uint64_t age_ns, bool wait)
+{
+	uint64_t n = registry_count(&unclean);
+	int err = 0, failed;
+
+	while (n-- > 0) {
+		struct mvm_object *obj = next_unclean(age_ns);
+
+		if (!obj)
+			continue;
+		failed = mvm_pc_flush(obj, 0, PAGE_INDEX_MAX, wait ? MVM_PC_WAIT : 0);
+		if (!err)
+			err = failed;
+		mvm_object_unref(obj);
+	}
+	return err;
+}
