@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+#include "testfile.h"
+
+#include "posix.h"
+
+#include <mm/host.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct test_file *file_of(struct mvm_object *obj)
+{
+	return mvm_object_owner(obj);
+}
+
+static bool due(struct test_file *file, uint64_t *countdown)
+{
+	bool fail = *countdown == 1;
+
+	if (*countdown > 1 || (fail && !file->for_good))
+		--*countdown;
+	return fail;
+}
+
+static int error_of(const struct test_file *file)
+{
+	return file->fail_with ? file->fail_with : -MVM_EIO;
+}
+
+/* How many bytes of page `index` lie below the size. */
+static size_t bytes_inside(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	uint64_t size = mvm_object_size(obj), start = index << MVM_PAGE_SHIFT;
+
+	if (start >= size)
+		return 0;
+	return size - start < MVM_PAGE_BYTES ? (size_t)(size - start) : MVM_PAGE_BYTES;
+}
+
+static int fill(
+	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages, unsigned n)
+{
+	struct test_file *file = file_of(obj);
+	bool fail;
+
+	pthread_mutex_lock(&file->mutex);
+	file->fills++;
+	file->filled_pages += n;
+	fail = due(file, &file->fail_fill);
+	pthread_mutex_unlock(&file->mutex);
+	if (fail)
+		return error_of(file);
+	for (unsigned i = 0; i < n; i++) {
+		char *to = posix_frame_data(mvm_page_frame(pages[i]));
+		size_t inside = bytes_inside(obj, index + i);
+
+		if (mvm_page_index(pages[i]) != index + i)
+			mvmh_panic("fill: a page of another index");
+		memset(to, 0, MVM_PAGE_BYTES);
+		if (index + i < file->n_pages)
+			memcpy(to, file->disk + ((index + i) << MVM_PAGE_SHIFT), inside);
+	}
+	return 0;
+}
+
+static int make_writable(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
+{
+	struct test_file *file = file_of(obj);
+	int err = 0;
+
+	(void)page;
+	pthread_mutex_lock(&file->mutex);
+	if (due(file, &file->fail_reserve)) {
+		err = error_of(file);
+	} else if (index >= file->n_pages) {
+		err = -MVM_ENOSPC;
+	} else if (!file->reserved[index]) {
+		file->reserved[index] = true;
+		file->reserves++;
+	}
+	pthread_mutex_unlock(&file->mutex);
+	return err;
+}
+
+static void unreserve(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	struct test_file *file = file_of(obj);
+
+	pthread_mutex_lock(&file->mutex);
+	if (index < file->n_pages && file->reserved[index]) {
+		file->reserved[index] = false;
+		file->unreserves++;
+	}
+	pthread_mutex_unlock(&file->mutex);
+}
+
+static int settle(struct mvm_object *obj)
+{
+	struct test_file *file = file_of(obj);
+
+	pthread_mutex_lock(&file->mutex);
+	file->settles++;
+	pthread_mutex_unlock(&file->mutex);
+	return 0;
+}
+
+static int write_run(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
+	unsigned n, unsigned flags)
+{
+	struct test_file *file = file_of(obj);
+	bool fail;
+
+	(void)flags;
+	pthread_mutex_lock(&file->mutex);
+	file->writes++;
+	file->written_pages += n;
+	fail = due(file, &file->fail_write);
+	for (unsigned i = 0; i < n && !fail; i++) {
+		if (index + i >= file->n_pages)
+			mvmh_panic("write: past the reserved");
+		file->reserved[index + i] = false;
+		memcpy(file->disk + ((index + i) << MVM_PAGE_SHIFT),
+			posix_frame_data(mvm_page_frame(pages[i])), MVM_PAGE_BYTES);
+	}
+	pthread_mutex_unlock(&file->mutex);
+	return fail ? error_of(file) : 0;
+}
+
+static void release(struct mvm_object *obj)
+{
+	file_of(obj)->released++;
+}
+
+static const struct mvm_pager_ops test_pager = {
+	.fill = fill,
+	.make_writable = make_writable,
+	.unreserve = unreserve,
+	.settle = settle,
+	.write = write_run,
+	.release = release,
+};
+
+struct test_file *test_file_new(size_t n_pages, uint64_t size_bytes)
+{
+	struct test_file *file = calloc(1, sizeof *file);
+
+	if (!file)
+		abort();
+	file->n_pages = n_pages;
+	file->disk = calloc(n_pages, MVM_PAGE_BYTES);
+	file->reserved = calloc(n_pages, sizeof *file->reserved);
+	pthread_mutex_init(&file->mutex, NULL);
+	if (!file->disk || !file->reserved ||
+		mvm_object_new(&test_pager, file, size_bytes, &file->object) != 0)
+		abort();
+	return file;
+}
+
+size_t test_file_reserved(struct test_file *file)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&file->mutex);
+	for (size_t i = 0; i < file->n_pages; i++)
+		n += file->reserved[i];
+	pthread_mutex_unlock(&file->mutex);
+	return n;
+}
+
+void test_file_free(struct test_file *file)
+{
+	/* Dirty pages hold the object: write them, so that ours is the last reference. */
+	file->fail_write = 0;
+	if (mvm_pc_flush(file->object, 0, ~(mvm_pgoff_t)0, MVM_PC_WAIT) != 0)
+		mvmh_panic("test_file_free: the flush failed");
+	mvm_object_unref(file->object);
+	if (file->released != 1)
+		mvmh_panic("test_file_free: somebody still holds the object");
+	mvm_object_destroy(file->object);
+	if (test_file_reserved(file) != 0)
+		mvmh_panic("test_file_free: a reservation was not returned");
+	free(file->disk);
+	free(file->reserved);
+	free(file);
+}
+
+/* --- Copies ----------------------------------------------------------------------------------- */
+
+struct plain_copy {
+	struct mvm_copy copy;
+	char *bytes;
+};
+
+static size_t copy_out(struct mvm_copy *c, void *kernel, size_t done, size_t n)
+{
+	memcpy(((struct plain_copy *)c)->bytes + done, kernel, n);
+	return n;
+}
+
+static size_t copy_in(struct mvm_copy *c, void *kernel, size_t done, size_t n)
+{
+	memcpy(kernel, ((struct plain_copy *)c)->bytes + done, n);
+	return n;
+}
+
+int test_file_read(struct test_file *file, uint64_t offset, void *to, size_t n, size_t *done)
+{
+	struct plain_copy c = {.copy = {.copy = copy_out}, .bytes = to};
+
+	return mvm_pc_read(file->object, offset, n, &c.copy, done);
+}
+
+int test_file_write(
+	struct test_file *file, uint64_t offset, const void *from, size_t n, size_t *done)
+{
+	struct plain_copy c = {.copy = {.copy = copy_in}, .bytes = (char *)(uintptr_t)from};
+
+	return mvm_pc_write(file->object, offset, n, &c.copy, done);
+}
