@@ -8,10 +8,10 @@
  *     64 KiB boundary
  *     | struct span | block | block | block | ...            | rest |
  *
- * The header of any block is found by masking its address: blocks have no header of their own, and
- * two free bytes next to each other are never joined: a span whose blocks are all free becomes free
- * as a whole, and then serves any class. Fragmentation is bounded by the classes: 16-byte steps up
- * to 128, then four classes per doubling, so at most a fifth of a block is lost.
+ * The header of any block is found by masking its address, so blocks have no headers of their own.
+ * Free neighbours are never joined: a span whose blocks are all free becomes free as a whole, and
+ * then serves any class. What a block wastes is bounded by the classes: 16-byte steps up to 128,
+ * then four classes per doubling, which loses a fifth of a block at most.
  *
  * Large blocks are mappings of their own with the same header at a 64 KiB boundary, and the block
  * right behind the header (or further, for alignment): one rule finds the header for both kinds. An

@@ -2,23 +2,21 @@
 /*
  * Reading: bytes, blocks, lines.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "file.h"
 
-/* read(2) into `to`, with its outcome in the stream's flags. */
+/* read(2) into `to`, with its outcome in the stream's flags. A signal ends it as an error (EINTR),
+ * unless its handler was set with SA_RESTART. */
 static size_t read_some(FILE *f, void *to, size_t n)
 {
 	ssize_t got;
 
 	if (stdout->how == _IOLBF && stdout->state == STREAM_WRITING)
 		__stream_settle(stdout);
-	do
-		got = read(f->fd, to, n);
-	while (got < 0 && errno == EINTR);
+	got = read(f->fd, to, n);
 	if (got > 0)
 		return (size_t)got;
 	f->flags |= got == 0 ? STREAM_EOF : STREAM_ERROR;

@@ -343,6 +343,28 @@ static bool paths(void)
 	       errno == ENOENT;
 }
 
+/* Links: relative, absolute, of a folder in the middle, to itself, to nowhere. */
+static bool links(void)
+{
+	char dir[] = "/tmp/libc_linksXXXXXX", real[PATH_MAX], name[PATH_MAX], wanted[PATH_MAX];
+	bool good;
+
+	if (!mkdtemp(dir) || chdir(dir) != 0 || mkdir("d", 0700) != 0 || mkdir("d/e", 0700) != 0 ||
+		symlink("d/e", "relative") != 0 || symlink("self", "self") != 0 ||
+		symlink("nowhere", "lost") != 0)
+		return false;
+	snprintf(name, sizeof(name), "%s/d", dir);
+	snprintf(wanted, sizeof(wanted), "%s/d/e", dir);
+	good = symlink(name, "d/e/absolute") == 0 && realpath("relative", real) &&
+	       strcmp(real, wanted) == 0 && realpath("relative/absolute/../d//e/.", real) &&
+	       strcmp(real, wanted) == 0 && !realpath("self", real) && errno == ELOOP &&
+	       !realpath("lost", real) && errno == ENOENT &&
+	       readlink("relative", real, sizeof(real)) == 3;
+	return unlink("d/e/absolute") == 0 && rmdir("d/e") == 0 && rmdir("d") == 0 &&
+	       unlink("relative") == 0 && unlink("self") == 0 && unlink("lost") == 0 &&
+	       chdir("/") == 0 && rmdir(dir) == 0 && good;
+}
+
 static bool options(void)
 {
 	char *argv[] = {"prog", "-ab", "value", "-cattached", "--long=7", "--fl", "--", "-x", NULL};
@@ -417,7 +439,7 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "--child") == 0)
 		return as_child(argc, argv);
-	self = argv[0];
+	self = realpath(argv[0], NULL);
 	random_seed(argc, argv);
 	ok(startup(argc, argv), "arguments, auxiliary vector, constructors, TLS");
 	ok(errno_kept(), "errno");
@@ -432,6 +454,7 @@ int main(int argc, char **argv)
 	ok(no_children(), "wait without children");
 	ok(folders(), "folders");
 	ok(paths(), "basename, dirname, realpath");
+	ok(links(), "symbolic links, realpath");
 	ok(options(), "getopt and getopt_long");
 	ok(sorting(), "qsort and bsearch");
 	ok(system_facts(), "uname, sysconf, getcwd");

@@ -47,14 +47,16 @@ char *dirname(char *path)
 	return *path ? path : "/";
 }
 
-/* Replaces the link at the end of done[0, n) by its target, in front of what is left. */
-static int follow(char *done, size_t n, char *rest)
+/* The way of realpath: `done` is the part that is settled, "" for the root or "/a/b"; `rest` is
+ * what is still to be walked. */
+
+/* If done names a link, its target goes in front of rest. Whether it was one, or -1. */
+static int follow(const char *done, char *rest)
 {
 	char target[PATH_MAX];
 	ssize_t length = readlink(done, target, sizeof(target) - 1);
 	size_t left = strlen(rest);
 
-	(void)n;
 	if (length < 0)
 		return errno == EINVAL ? 0 : -1;
 	if ((size_t)length + left + 2 > PATH_MAX) {
@@ -67,43 +69,40 @@ static int follow(char *done, size_t n, char *rest)
 	return 1;
 }
 
-/* Removes the last part of an absolute path; "/" stays. */
-static void go_up(char *path)
+/* Moves one name to the end of done. */
+static int append(char *done, const char *name, size_t n)
 {
-	*strrchr(path, '/') = 0;
-	if (!*path)
-		return;
-}
+	size_t length = strlen(done);
 
-/* done is "" (the root) or "/a/b"; one part of rest moves to it. Returns the links followed, or
- * -1. */
-static int advance(char *done, char *rest)
-{
-	size_t at = strspn(rest, "/"), n = strcspn(rest + at, "/"), length = strlen(done);
-	char *part = rest + at;
-	int linked;
-
-	if (n == 0 || (n == 1 && part[0] == '.')) {
-		memmove(rest, part + n, strlen(part + n) + 1);
-		return 0;
-	}
-	if (n == 2 && part[0] == '.' && part[1] == '.') {
-		if (length)
-			go_up(done);
-		memmove(rest, part + n, strlen(part + n) + 1);
-		return 0;
-	}
 	if (length + n + 2 > PATH_MAX) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
 	done[length] = '/';
-	memcpy(done + length + 1, part, n);
+	memcpy(done + length + 1, name, n);
 	done[length + 1 + n] = 0;
-	memmove(rest, part + n, strlen(part + n) + 1);
-	linked = follow(done, n, rest);
-	if (linked > 0)
-		done[*rest == '/' ? 0 : length] = 0;
+	return 0;
+}
+
+/* Walks one name of rest. How many links that followed (0 or 1), or -1. */
+static int advance(char *done, char *rest)
+{
+	char *name = rest + strspn(rest, "/"), *parent = done + strlen(done);
+	size_t n = strcspn(name, "/");
+	int up = n == 2 && name[0] == '.' && name[1] == '.',
+	    stay = n == 0 || (n == 1 && *name == '.');
+	int linked;
+
+	if (up && *done)
+		*strrchr(done, '/') = 0;
+	if (!up && !stay && append(done, name, n) != 0)
+		return -1;
+	memmove(rest, name + n, strlen(name + n) + 1);
+	if (up || stay)
+		return 0;
+	linked = follow(done, rest);
+	if (linked > 0) /* from the root, or from where the link lies */
+		*(*rest == '/' ? done : parent) = 0;
 	return linked;
 }
 
