@@ -23,7 +23,7 @@ Sets up what is missing, builds every preset, and runs the suites, all of them w
   host      mm, fs and lib on this machine under ASan and UBSan, through CTest
   user      the C library under QEMU's user mode, through CTest
   NAME      tools/tests/test_NAME.py: the tools, the terminal, the SDK, the checks themselves
-  GROUP     the guest's test programs /test/GROUP_*, each at --smp 1 and --smp 4,
+  GROUP     the guest's test programs /test/t_GROUP and /test/GROUP_*, each at --smp 1 and --smp 4,
             each on its own copy of the image, which must be clean afterwards
   core      the guest's test programs once more on the kernel without optional modules
 
@@ -137,6 +137,11 @@ def guest_programs(preset):
     return sorted(path.removeprefix("/test/") for path in paths if path.startswith("/test/"))
 
 
+def group_of(program):
+    """t_fork is a group by itself, the group of libc_stdio is libc."""
+    return program.removeprefix("t_").split("_")[0]
+
+
 def all_suites(programs):
     """Name -> function of the options, in the order in which they run."""
     suites = {"build": suite_build, "host": suite_ctest("host"),
@@ -144,8 +149,8 @@ def all_suites(programs):
     for path in sorted(glob.glob(os.path.join(build.TREE, "tools/tests/test_*.py"))):
         name = os.path.basename(path)[len("test_"):-len(".py")]
         suites[name] = suite_pytest(name)
-    for group in sorted({name.split("_")[0] for name in programs}):
-        suites[group] = suite_guest([n for n in programs if n.split("_")[0] == group])
+    for group in sorted({group_of(name) for name in programs}):
+        suites[group] = suite_guest([name for name in programs if group_of(name) == group])
     suites["core"] = suite_guest(programs, preset="core", harts=(1,))
     return suites
 
