@@ -278,6 +278,21 @@ size_t frames_free_count(void)
 	return n;
 }
 
+#define RESERVE_SHIFT 6 /* of all frames, in between: */
+#define RESERVE_MIN   128
+#define RESERVE_MAX   4096
+
+bool frames_low(void)
+{
+	size_t reserve = frames.total >> RESERVE_SHIFT;
+
+	if (reserve < RESERVE_MIN)
+		reserve = RESERVE_MIN;
+	if (reserve > RESERVE_MAX)
+		reserve = RESERVE_MAX;
+	return frames.free_frames < reserve;
+}
+
 void frames_add(paddr_t start, paddr_t end)
 {
 	if (frames.n_ranges < MAX_RANGES)

@@ -18,6 +18,8 @@
 #include <drivers/devices.h>
 #include <drivers/irqchip.h>
 #include <drivers/uart.h>
+#include <fs/mapfs.h>
+#include <fs/vfs.h>
 #include <kernel/boot.h>
 #include <kernel/console.h>
 #include <kernel/cpu.h>
@@ -25,12 +27,14 @@
 #include <kernel/kmem.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
+#include <kernel/process.h>
 #include <kernel/random.h>
 #include <kernel/time.h>
 
 #include "cpu_calls.h"
 #include "log.h"
 #include "machine.h"
+#include "port/mm_host.h"
 #include "sched.h"
 #include "selftest.h"
 
@@ -46,6 +50,16 @@ static struct thread *new_idle(vaddr_t stack_top)
 	return idle;
 }
 
+#define CACHED_NAMES  16384 /* beyond those in use */
+#define CACHED_VNODES 4096
+
+static void start_file_systems(void)
+{
+	if (vfs_init(CACHED_NAMES, CACHED_VNODES))
+		panic("no memory for the file systems");
+	mapfs_register();
+}
+
 static void main_thread(void *unused)
 {
 	(void)unused;
@@ -55,6 +69,10 @@ static void main_thread(void *unused)
 	if (boot_has("selftest"))
 		machine_power_off(selftest_run());
 #endif
+	mm_host_init();
+	start_file_systems();
+	process_init();
+	process_start_init();
 }
 
 static void start_other_harts(void)

@@ -345,10 +345,10 @@ int pipe_new(unsigned flags, struct file *pair[2])
 
 	if (!p)
 		return -ENOMEM;
-	err = file_new(&pipe_ops, p, FS_O_RDONLY | flags, FILE_STREAM, &pair[0]);
+	err = file_new(&pipe_ops, p, FS_O_RDONLY | flags, FILE_STREAM | FILE_READABLE, &pair[0]);
 	if (err)
 		goto out_pipe;
-	err = file_new(&pipe_ops, p, FS_O_WRONLY | flags, FILE_STREAM, &pair[1]);
+	err = file_new(&pipe_ops, p, FS_O_WRONLY | flags, FILE_STREAM | FILE_WRITABLE, &pair[1]);
 	if (!err)
 		return 0;
 	p->writers = 0;

@@ -51,9 +51,9 @@ static void end_processes(void)
 
 void machine_shutdown(int status, bool restart)
 {
-	static bool under_way;
+	static uint32_t under_way;
 
-	while (__atomic_exchange_n(&under_way, true, __ATOMIC_ACQ_REL))
+	while (__atomic_exchange_n(&under_way, 1, __ATOMIC_ACQ_REL))
 		(void)thread_sleep_until(time_now_ns() + NS_PER_SEC, SLEEP_FOREVER);
 	end_processes();
 	if (mount_shutdown())

@@ -42,5 +42,11 @@ void *frame_alloc_zeroed(void);
 size_t frames_total(void);
 size_t frames_free_count(void);
 
+/*
+ * Are so few free that the rest should be kept for the kernel's own structures?  Whoever can
+ * reclaim instead of taking more does so then.  A hint, without a lock.
+ */
+bool frames_low(void);
+
 /* Verify every invariant; panics on a broken one. Slow. */
 void frames_check(void);

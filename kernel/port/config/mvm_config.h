@@ -10,6 +10,7 @@
 #include <kernel/cpu.h>
 #include <kernel/frames.h>
 #include <kernel/lock.h>
+#include <kernel/pageout.h>
 #include <kernel/time.h>
 
 #define MVMH_MAX_HARTS MAX_HARTS
@@ -29,8 +30,11 @@ struct mvmh_lock {
 #define mvmh_frame_alloc mvmh_frame_alloc
 static inline uint32_t mvmh_frame_alloc(unsigned order)
 {
+	if (frames_low()) { /* kept for what cannot reclaim: page tables, kmalloc() */
+		reclaim_wanted();
+		return UINT32_MAX;
+	}
 	paddr_t pa = frame_alloc(order);
-
 	return pa ? (uint32_t)(pa >> PAGE_SHIFT) : UINT32_MAX;
 }
 
@@ -95,6 +99,4 @@ static inline uint64_t mvmh_now(void)
 	return time_now_ns();
 }
 
-/* mm_host.c: wake the write-back thread. */
-void writeback_wanted(void);
 #define mvmh_writeback_wanted writeback_wanted

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The dispatch table.
+ *
+ * The trap entry of arch calls through it with the user's six argument registers as they are.
+ * Handlers have typed parameters, each one register wide (kernel/syscall.h), so that no wrapper
+ * stands in between: that is what the casts here rely on, and the checks below assert.
+ */
+#include <abi/errno.h>
+#include <abi/syscall.h>
+#include <kernel/syscall.h>
+
+_Static_assert(sizeof(uaddr_t) == sizeof(long), "a user pointer travels in one register");
+_Static_assert(sizeof(vaddr_t) == sizeof(long) && sizeof(size_t) == sizeof(long) &&
+		       sizeof(int64_t) == sizeof(long),
+	"every parameter of a handler is one register");
+
+#define SYSCALL(name, ...)
+#define SYSCALL_FRAME(name, ...) SYSCALL_FULL_FRAME(sys_##name);
+#include "syscalls.def"
+#undef SYSCALL_FRAME
+#undef SYSCALL
+
+const syscall_fn syscall_table[SYSCALL_SLOTS] = {
+#define SYSCALL_FRAME(name, ...) [SYS_##name] = SYSCALL_FULL(sys_##name),
+#define SYSCALL(name, ...)       [SYS_##name] = (syscall_fn)(void (*)(void))sys_##name,
+#include "syscalls.def"
+#ifndef MAPACHE_CORE
+#include "linux/syscalls.def"
+#endif
+#undef SYSCALL_FRAME
+#undef SYSCALL
+};
+
+long syscall_unknown(long a0, long a1, long a2, long a3, long a4, long a5)
+{
+	(void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
+	return -ENOSYS;
+}
+
+/* Nothing traces yet: strace and ptrace will look at the frame around this call. */
+long syscall_traced(struct trapframe *tf)
+{
+	unsigned long nr = (unsigned long)trapframe_syscall(tf);
+	syscall_fn fn = nr < SYSCALL_SLOTS ? syscall_table[nr] : NULL;
+
+	if (!fn)
+		fn = syscall_unknown;
+	return fn(trapframe_arg(tf, 0), trapframe_arg(tf, 1), trapframe_arg(tf, 2),
+		trapframe_arg(tf, 3), trapframe_arg(tf, 4), trapframe_arg(tf, 5));
+}
