@@ -150,7 +150,7 @@ void vnode_fini(struct vnode *v)
 
 void vnode_pin(struct vnode *v)
 {
-	__atomic_store_n(&v->pinned, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->pinned, 1, __ATOMIC_RELAXED);
 	vnode_ref(v);
 }
 
@@ -376,7 +376,7 @@ bool vnode_mount_busy(struct mount *mount, struct vnode *root, uint32_t own_refs
 static int drop_pin(struct vnode *v, void *arg)
 {
 	(void)arg;
-	if (__atomic_exchange_n(&v->pinned, false, __ATOMIC_RELAXED))
+	if (__atomic_exchange_n(&v->pinned, 0, __ATOMIC_RELAXED))
 		vnode_unref(v);
 	return 0;
 }

@@ -57,7 +57,7 @@ struct vnode {
 	uint64_t blocks;               /* [a] of 512 bytes */
 	fs_time_t atime, mtime, ctime; /* [l] */
 	bool times_dirty;              /* [a] times changed here and are not saved yet */
-	bool pinned;                   /* [a] one reference is the file system's own */
+	uint32_t pinned;               /* [a] 0 or 1: one reference is the file system's own */
 
 	struct mvm_object *object; /* [I] of a regular file: vnode_init_object() */
 
