@@ -4,7 +4,7 @@
 # build/PRESET/sdk; `cmake --install build/PRESET --component sdk --prefix DIR` anywhere else.
 # It finds its parts from where it lies, so it may be moved.
 #
-#   bin/mapache-cc mapache-run   include/   lib/{crt1.o,libc.a,mapache.specs}   share/mapache/
+#   bin/mapache-cc mapache-run   include/   lib/{crt1.o,libc.a,libm.a,mapache.specs}   share/mapache/
 
 function(mapache_sdk)
   if(NOT EXISTS ${PROJECT_SOURCE_DIR}/tools/image/mkfs.c)
@@ -19,6 +19,8 @@ function(mapache_sdk)
     PATTERN kernel EXCLUDE)
   install(FILES $<TARGET_FILE:mapache_libc> DESTINATION lib COMPONENT sdk RENAME libc.a)
   install(FILES $<TARGET_OBJECTS:mapache_crt> DESTINATION lib COMPONENT sdk RENAME crt1.o)
+  file(WRITE ${CMAKE_BINARY_DIR}/libm.a "!<arch>\n") # for -lm: the functions are in libc.a
+  install(FILES ${CMAKE_BINARY_DIR}/libm.a DESTINATION lib COMPONENT sdk)
   install(FILES ${source}/sdk/mapache.specs DESTINATION lib COMPONENT sdk)
   install(FILES ${CMAKE_BINARY_DIR}/mapache.elf ${CMAKE_BINARY_DIR}/disk.img
     ${source}/lib/build.py ${source}/lib/guest.py ${source}/lib/run.py ${source}/lib/sdk.py
