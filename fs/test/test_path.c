@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+/* The walk: components, links, dots, mounts, rights, and the way back to a path. */
+#include "harness.h"
+
+static void symlink_to(const char *target, const char *path)
+{
+	assert_int_equal(vfs_symlink(&ctx, target, NULL, path), 0);
+}
+
+static void make_tree(void)
+{
+	must_mkdir("/a");
+	must_mkdir("/a/b");
+	must_mkdir("/a/b/c");
+	must_mkdir("/m");
+	must_write("/file", "x");
+	must_write("/a/b/c/deep", "x");
+	symlink_to("a/b", "/to_b");
+	symlink_to("/a/b/", "/to_b_abs");
+	symlink_to("../..", "/a/b/up2");
+	symlink_to("nowhere", "/dangling");
+	symlink_to("loop2", "/loop1");
+	symlink_to("loop1", "/loop2");
+	symlink_to("file", "/to_file");
+	symlink_to("to_b/c", "/chain");
+	symlink_to(".", "/here");
+	assert_int_equal(mount_on(ctx.root, "tmpfs", "none", 0, ""), -EBUSY);
+}
+
+struct walk_row {
+	const char *path;
+	unsigned flags;
+	const char *result;
+};
+
+static void check_rows(const struct walk_row *rows, size_t n)
+{
+	/* Twice: from the file system, and from the name cache. */
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < n; i++) {
+			const char *got = walked(rows[i].path, rows[i].flags);
+
+			if (strcmp(got, rows[i].result))
+				fail_msg("round %d: \"%s\" (%u) is %s, not %s", round, rows[i].path,
+					rows[i].flags, got, rows[i].result);
+		}
+		dentry_shrink(0);
+	}
+}
+
+static void walks(void **state)
+{
+	static const struct walk_row rows[] = {
+		{"/", 0, "/"},
+		{"///", 0, "/"},
+		{"", 0, "ENOENT"},
+		{"", PATH_EMPTY, "/"},
+		{".", 0, "/"},
+		{"..", 0, "/"},
+		{"/../..//a/./b/../b", 0, "/a/b"},
+		{"a", 0, "/a"},
+		{"a/", 0, "/a"},
+		{"file/", 0, "ENOTDIR"},
+		{"file", PATH_DIRECTORY, "ENOTDIR"},
+		{"file/x", 0, "ENOTDIR"},
+		{"file/.", 0, "ENOTDIR"},
+		{"file/..", 0, "ENOTDIR"},
+		{"none", 0, "ENOENT"},
+		{"none/x", 0, "ENOENT"},
+		{"a/none/../b", 0, "ENOENT"},
+		{"to_b", 0, "/to_b"},
+		{"to_b", PATH_FOLLOW, "/a/b"},
+		{"to_b/", 0, "/a/b"},
+		{"to_b/.", 0, "/a/b"},
+		{"to_b", PATH_DIRECTORY, "ENOTDIR"},
+		{"to_b_abs/c/deep", 0, "/a/b/c/deep"},
+		{"/a/b/up2/file", 0, "/file"},
+		{"/a/b/up2", PATH_FOLLOW, "/"},
+		{"chain/deep", 0, "/a/b/c/deep"},
+		{"here/here/here/a", 0, "/a"},
+		{"dangling", 0, "/dangling"},
+		{"dangling", PATH_FOLLOW, "ENOENT"},
+		{"loop1", 0, "/loop1"},
+		{"loop1", PATH_FOLLOW, "ELOOP"},
+		{"loop1/x", 0, "ELOOP"},
+		{"to_file", PATH_FOLLOW, "/file"},
+		{"to_file/", 0, "ENOTDIR"},
+	};
+
+	(void)state;
+	make_tree();
+	check_rows(rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void forty_links_and_no_more(void **state)
+{
+	char name[16], target[16];
+
+	(void)state;
+	must_write("/l0", "end");
+	for (int i = 1; i <= FS_SYMLINKS_MAX + 1; i++) {
+		snprintf(name, sizeof(name), "/l%d", i);
+		snprintf(target, sizeof(target), "l%d", i - 1);
+		symlink_to(target, name);
+	}
+	snprintf(name, sizeof(name), "/l%d", FS_SYMLINKS_MAX);
+	assert_string_equal(walked(name, PATH_FOLLOW), "/l0");
+	snprintf(name, sizeof(name), "/l%d", FS_SYMLINKS_MAX + 1);
+	assert_string_equal(walked(name, PATH_FOLLOW), "ELOOP");
+}
+
+static void long_names(void **state)
+{
+	char path[FS_PATH_MAX + 300] = "/", target[FS_PATH_MAX];
+
+	(void)state;
+	memset(path + 1, 'n', FS_NAME_MAX);
+	must_mkdir(path);
+	assert_string_equal(walked(path, 0), path);
+	path[FS_NAME_MAX + 1] = 'n';
+	assert_string_equal(walked(path, 0), "ENAMETOOLONG");
+	assert_int_equal(vfs_mkdir(&ctx, NULL, path, 0777), -ENAMETOOLONG);
+
+	/* The target and the rest do not fit into one path. */
+	memset(target, '/', sizeof(target));
+	strcpy(target + sizeof(target) - 8, "here");
+	symlink_to(target, "/long");
+	assert_string_equal(walked("/long/a/b/c/d", 0), "ENAMETOOLONG");
+	assert_string_equal(walked("/long", PATH_FOLLOW), "ENOENT");
+}
+
+static void bases_and_roots(void **state)
+{
+	struct dentry *base, *old_root = ctx.root;
+
+	(void)state;
+	make_tree();
+	assert_int_equal(path_lookup(&ctx, NULL, "/a/b", 0, &base), 0);
+	ctx.cwd = base;
+	assert_string_equal(walked("c", 0), "/a/b/c");
+	assert_string_equal(walked("..", 0), "/a");
+	assert_string_equal(walked("/a", 0), "/a");
+
+	/* In a smaller world ".." and absolute links end at its root. */
+	ctx.root = base;
+	assert_string_equal(walked("../../..", 0), "/");
+	assert_string_equal(walked("/c/deep", 0), "/c/deep");
+	assert_string_equal(walked("up2", PATH_FOLLOW), "/");
+	assert_string_equal(walked("/file", 0), "ENOENT");
+	ctx.root = ctx.cwd = old_root;
+	dentry_unref(base);
+}
+
+static void mounts(void **state)
+{
+	struct dentry *m;
+
+	(void)state;
+	make_tree();
+	must_write("/m/below", "hidden");
+	assert_int_equal(path_lookup(&ctx, NULL, "/m", 0, &m), 0);
+	assert_int_equal(mount_on(m, "tmpfs", "none", 0, ""), 0);
+	assert_int_equal(mount_on(m, "tmpfs", "none", 0, ""), -EBUSY);
+	assert_int_equal(mount_on(m, "nosuchfs", "none", 0, ""), -EBUSY);
+	dentry_unref(m);
+	assert_string_equal(walked("/m/below", 0), "ENOENT");
+	must_write("/m/inside", "x");
+	must_mkdir("/m/d");
+	assert_string_equal(walked("/m/d/../inside", 0), "/m/inside");
+	assert_string_equal(walked("/m/d/../../file", 0), "/file");
+	assert_string_equal(names_in("/m"), "inside d");
+	assert_int_equal(vfs_rmdir(&ctx, NULL, "/m"), -EBUSY);
+	assert_int_equal(vfs_rename(&ctx, NULL, "/m", NULL, "/n", 0), -EBUSY);
+	assert_int_equal(vfs_rename(&ctx, NULL, "/m/inside", NULL, "/inside", 0), -EXDEV);
+	assert_int_equal(vfs_link(&ctx, NULL, "/m/inside", 0, NULL, "/inside"), -EXDEV);
+
+	/* In use, by name and by a file without a name: it stays. */
+	assert_int_equal(path_lookup(&ctx, NULL, "/m/d", 0, &ctx.cwd), 0);
+	assert_int_equal(path_lookup(&ctx, NULL, "/m", 0, &m), 0);
+	assert_int_equal(mount_take(m), -EBUSY);
+	dentry_unref(ctx.cwd);
+	ctx.cwd = ctx.root;
+	struct file *f = must_open("/m/inside", FS_O_RDONLY);
+
+	assert_int_equal(vfs_unlink(&ctx, NULL, "/m/inside"), 0);
+	assert_int_equal(mount_take(m), -EBUSY);
+	file_unref(f);
+	assert_int_equal(mount_take(m), 0);
+	assert_string_equal(names_in("/m"), "below");
+	assert_int_equal(mount_take(dentry_ref(ctx.root)), -EBUSY);
+	dentry_unref(ctx.root);
+}
+
+/* Going up out of a mount may lead to a directory that was covered meanwhile. */
+static void covered_on_the_way_up(void **state)
+{
+	struct dentry *outer, *inner;
+
+	(void)state;
+	must_mkdir("/x");
+	must_mkdir("/x/y");
+	assert_int_equal(path_lookup(&ctx, NULL, "/x/y", 0, &inner), 0);
+	assert_int_equal(mount_on(inner, "tmpfs", "none", 0, ""), 0);
+	dentry_unref(inner);
+	assert_int_equal(vfs_chdir(&ctx, NULL, "/x/y", &ctx.cwd), 0);
+	assert_int_equal(path_lookup(&ctx, NULL, "/x", 0, &outer), 0);
+	assert_int_equal(mount_on(outer, "tmpfs", "none", 0, ""), 0);
+	dentry_unref(outer);
+	must_write("/x/on_top", "x");
+	assert_string_equal(walked("../on_top", 0), "/x/on_top");
+	assert_string_equal(walked("../y", 0), "ENOENT");
+	assert_string_equal(walked("../..", 0), "/");
+	dentry_unref(ctx.cwd);
+	ctx.cwd = ctx.root;
+}
+
+static void rights(void **state)
+{
+	struct fs_attr attr = {.mode = 0711};
+
+	(void)state;
+	make_tree();
+	assert_int_equal(vfs_setattr(&ctx, NULL, "/a", 0, &attr, FS_SET_MODE), 0);
+	attr.mode = 0700;
+	assert_int_equal(vfs_setattr(&ctx, NULL, "/a/b/c", 0, &attr, FS_SET_MODE), 0);
+	become(5, 5);
+	assert_string_equal(walked("/a/b", 0), "/a/b");
+	assert_string_equal(walked("/a/b/c", 0), "/a/b/c");
+	assert_string_equal(walked("/a/b/c/deep", 0), "EACCES");
+	assert_string_equal(walked("/a/b/c/none", 0), "EACCES");
+	assert_string_equal(walked("/a/b/c/..", 0), "EACCES");
+	assert_int_equal(vfs_access(&ctx, NULL, "/a", 0, FS_EXECUTE), 0);
+	assert_int_equal(vfs_access(&ctx, NULL, "/a", 0, FS_READ), -EACCES);
+	assert_int_equal(vfs_mkdir(&ctx, NULL, "/a/new", 0777), -EACCES);
+	become(0, 0);
+	assert_string_equal(walked("/a/b/c/deep", 0), "/a/b/c/deep");
+	assert_int_equal(vfs_access(&ctx, NULL, "/file", 0, FS_READ | FS_WRITE), 0);
+	assert_int_equal(vfs_access(&ctx, NULL, "/file", 0, FS_EXECUTE), -EACCES);
+}
+
+static void paths_follow_renames(void **state)
+{
+	struct file *f;
+	char buffer[64], small[8], *text;
+
+	(void)state;
+	make_tree();
+	f = must_open("/a/b/c/deep", FS_O_RDONLY);
+	assert_int_equal(vfs_rename(&ctx, NULL, "/a/b", NULL, "/a/renamed", 0), 0);
+	assert_int_equal(dentry_path(f->dentry, ctx.root, buffer, sizeof(buffer), &text), 0);
+	assert_string_equal(text, "/a/renamed/c/deep");
+	assert_int_equal(vnode_path(f->vnode, ctx.root, buffer, sizeof(buffer), &text), 0);
+	assert_string_equal(text, "/a/renamed/c/deep");
+	assert_int_equal(dentry_path(f->dentry, ctx.root, small, sizeof(small), &text), -ERANGE);
+	assert_int_equal(vfs_rename(&ctx, NULL, "/a/renamed", NULL, "/m/b", 0), 0);
+	assert_int_equal(dentry_path(f->dentry, ctx.root, buffer, sizeof(buffer), &text), 0);
+	assert_string_equal(text, "/m/b/c/deep");
+	assert_string_equal(walked("/m/b/c/../../..", 0), "/");
+	assert_int_equal(vfs_unlink(&ctx, NULL, "/m/b/c/deep"), 0);
+	assert_int_equal(dentry_path(f->dentry, ctx.root, buffer, sizeof(buffer), &text), -ENOENT);
+	assert_string_equal(text, "/m/b/c/deep");
+	file_unref(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(walks, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(forty_links_and_no_more, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(long_names, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(bases_and_roots, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(mounts, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(covered_on_the_way_up, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(rights, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(paths_follow_renames, test_setup, test_teardown),
+	};
+
+	return cmocka_run_group_tests_name("fs_path", tests, group_setup, NULL);
+}
