@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the parts of fsck share: the image, what was learnt of it, and how to change it.
+ *
+ *	fsck.c		super blocks, state, the passes in order, bitmaps and counts
+ *	fsck_inode.c	pass 1: every inode, and one owner a block
+ *	fsck_tree.c	pass 2: directories; pass 3: what nobody refers to; link counts
+ *
+ * fsck reads the disk by itself, through format.h and layout.h only: a checker that used the code
+ * that made the mistake would make it again.  It believes inodes before bitmaps, and directories
+ * before link counts; bitmaps, counts and the list of orphans are made anew from the rest.
+ */
+#pragma once
+
+#include "image.h"
+
+#include <mapfs/format.h>
+#include <mapfs/layout.h>
+
+struct fsck_inode {
+	struct mapfs_inode_disk d;
+	bool in_use;    /* d holds an inode that may stay */
+	bool changed;   /* d differs from the disk */
+	bool reached;   /* some directory has it */
+	uint32_t links; /* found */
+	uint32_t parent;
+};
+
+struct fsck {
+	struct blkdev *dev;
+	bool fix;
+	void (*say)(const char *line);
+	uint64_t found, left; /* problems; those not repaired */
+	struct mapfs_super sb;
+	uint32_t seed;
+	uint32_t n_inodes;         /* numbers are 1 .. n_inodes */
+	struct fsck_inode *inodes; /* by number */
+	uint32_t *owner;           /* by block: inode, or 0 */
+	bool was_clean;
+};
+
+/* Report; true when it is to be repaired (then the caller does it). */
+bool fsck_problem(struct fsck *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A problem that stays. */
+void fsck_stuck(struct fsck *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* -EIO is reported.  Blocks of 4096 bytes. */
+int fsck_read(struct fsck *f, uint64_t block, void *data);
+int fsck_write(struct fsck *f, uint64_t block, void *data);
+
+/* Complete the header and write. */
+int fsck_write_metadata(
+	struct fsck *f, uint64_t block, enum mapfs_kind kind, uint32_t owner, void *data);
+
+/* A block that nobody owns, now owned by ino; 0: there is none. */
+uint64_t fsck_take_block(struct fsck *f, uint32_t ino);
+
+/* An inode number that is not in use, or 0. */
+uint32_t fsck_take_inode(struct fsck *f);
+
+void fsck_scan_inodes(struct fsck *f);
+void fsck_drop_inode(struct fsck *f, uint32_t ino); /* and its blocks */
+int fsck_store_inodes(struct fsck *f);              /* those that changed */
+
+/* Where the i-th block of a file is, or 0. */
+uint64_t fsck_block_of(const struct mapfs_inode_disk *d, uint32_t i);
+
+void fsck_walk_tree(struct fsck *f);
+void fsck_reconnect(struct fsck *f);
+void fsck_link_counts(struct fsck *f);

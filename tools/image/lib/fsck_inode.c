@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pass 1: every inode of every table, whatever the bitmaps say.
+ *
+ * An inode whose checksum is wrong is lost: nothing in it can be believed.  One whose extents are
+ * impossible, or whose blocks another inode has already, is cut short at the first of these; the
+ * lower inode number keeps the block.
+ */
+#include "fsck.h"
+
+#include <fs/types.h>
+
+#include <string.h>
+
+static bool type_known(uint32_t mode)
+{
+	switch (mode & FS_IFMT) {
+	case FS_IFREG:
+	case FS_IFDIR:
+	case FS_IFLNK:
+	case FS_IFCHR:
+	case FS_IFBLK:
+	case FS_IFIFO:
+	case FS_IFSOCK:
+		return true;
+	default:
+		return false;
+	}
+}
+
+uint64_t fsck_block_of(const struct mapfs_inode_disk *d, uint32_t i)
+{
+	struct mapfs_piece p;
+
+	for (unsigned e = 0; e < d->n_extents; e++) {
+		mapfs_piece_decode(&d->extents[e], &p);
+		if (i >= p.logical && i - p.logical < p.count)
+			return p.start + (i - p.logical);
+	}
+	return 0;
+}
+
+static bool has_extents(const struct mapfs_inode_disk *d)
+{
+	return !(d->flags & MAPFS_INODE_INLINE_DATA);
+}
+
+void fsck_drop_inode(struct fsck *f, uint32_t ino)
+{
+	struct fsck_inode *inode = &f->inodes[ino];
+	struct mapfs_piece p;
+
+	for (unsigned e = 0; has_extents(&inode->d) && e < inode->d.n_extents; e++) {
+		mapfs_piece_decode(&inode->d.extents[e], &p);
+		for (uint32_t i = 0; i < p.count; i++)
+			f->owner[p.start + i] = 0;
+	}
+	inode->in_use = false;
+	inode->changed = true;
+	memset(&inode->d, 0, sizeof(inode->d));
+}
+
+static const char *piece_fault(
+	struct fsck *f, uint32_t ino, const struct mapfs_piece *p, uint64_t end)
+{
+	if (p->count == 0 || p->logical < end)
+		return "has extents out of order";
+	if (!mapfs_data_run_valid(&f->sb, p->start, p->count))
+		return "has an extent outside the data area";
+	for (uint32_t i = 0; i < p->count; i++)
+		if (f->owner[p->start + i] && f->owner[p->start + i] != ino)
+			return "has a block that another inode has";
+	return NULL;
+}
+
+static uint64_t blocks_wanted(const struct mapfs_inode_disk *d)
+{
+	/* A directory may own blocks behind its end. */
+	if ((d->mode & FS_IFMT) == FS_IFDIR)
+		return UINT64_MAX;
+	return (d->size + MAPFS_BLOCK_BYTES - 1) / MAPFS_BLOCK_BYTES;
+}
+
+/* Take the blocks of the inode; returns how many, and how many extents are good. */
+static uint64_t take_extents(struct fsck *f, uint32_t ino, const char **fault, unsigned *good)
+{
+	const struct mapfs_inode_disk *d = &f->inodes[ino].d;
+	uint64_t end = 0, n = 0, wanted = blocks_wanted(d);
+	struct mapfs_piece p;
+
+	*fault = NULL;
+	for (*good = 0; *good < d->n_extents; ++*good) {
+		mapfs_piece_decode(&d->extents[*good], &p);
+		*fault = piece_fault(f, ino, &p, end);
+		end = (uint64_t)p.logical + p.count;
+		if (!*fault && end > wanted)
+			*fault = "has blocks behind its end";
+		if (*fault)
+			break;
+		for (uint32_t i = 0; i < p.count; i++)
+			f->owner[p.start + i] = ino;
+		n += p.count;
+	}
+	return n;
+}
+
+static void check_extents(struct fsck *f, uint32_t ino)
+{
+	struct fsck_inode *inode = &f->inodes[ino];
+	struct mapfs_inode_disk *d = &inode->d;
+	const char *fault;
+	unsigned good;
+	uint64_t n = take_extents(f, ino, &fault, &good);
+
+	if (fault && fsck_problem(f, "inode %u %s", ino, fault))
+		inode->changed = true;
+	if (fault)
+		d->n_extents = (uint16_t)good;
+	if (d->n_blocks == n)
+		return;
+	if (!fault && fsck_problem(f, "inode %u counts %llu blocks but has %llu", ino,
+			      (unsigned long long)d->n_blocks, (unsigned long long)n))
+		inode->changed = true;
+	d->n_blocks = n;
+}
+
+static const char *inode_fault(struct fsck *f, uint32_t ino, const struct mapfs_inode_disk *d)
+{
+	uint32_t type = d->mode & FS_IFMT;
+
+	if (d->crc != mapfs_inode_crc(f->seed, ino, d))
+		return "has a wrong checksum";
+	if (!type_known(d->mode))
+		return "is of no known type";
+	if (d->size > MAPFS_MAX_FILE || d->n_extents > MAPFS_INLINE_EXTENTS)
+		return "has impossible sizes";
+	if (type == FS_IFDIR && d->size % MAPFS_BLOCK_BYTES)
+		return "is a directory of broken length";
+	if (!has_extents(d) && (type != FS_IFLNK || d->size > MAPFS_INLINE_BYTES || d->n_extents))
+		return "has data where its extents should be";
+	return NULL;
+}
+
+static void check_symlink(struct fsck *f, uint32_t ino)
+{
+	const struct mapfs_inode_disk *d = &f->inodes[ino].d;
+	uint8_t data[MAPFS_BLOCK_BYTES];
+	uint64_t block = fsck_block_of(d, 0);
+	const char *fault = NULL;
+
+	if (!has_extents(d))
+		return;
+	if (block == 0 || d->size > MAPFS_SYMLINK_MAX)
+		fault = "has no target";
+	else if (fsck_read(f, block, data) == 0)
+		fault = mapfs_block_fault(f->seed, data, block, MAPFS_KIND_SYMLINK, ino);
+	if (fault && fsck_problem(f, "symbolic link %u %s", ino, fault))
+		fsck_drop_inode(f, ino);
+	else if (fault)
+		f->inodes[ino].in_use = false;
+}
+
+static void check_inode(struct fsck *f, uint32_t ino, const struct mapfs_inode_disk *d, bool marked)
+{
+	struct fsck_inode *inode = &f->inodes[ino];
+	const char *fault;
+
+	if (d->mode == 0 && !marked)
+		return;
+	if (d->mode == 0)
+		fault = "is marked as in use but is empty";
+	else
+		fault = inode_fault(f, ino, d);
+	/* What is left of an inode that the bitmap says is free matters to nobody. */
+	if (fault && !marked)
+		return;
+	if (fault) {
+		if (d->mode && fsck_problem(f, "inode %u %s", ino, fault))
+			inode->changed = true;
+		return;
+	}
+	inode->d = *d;
+	inode->in_use = true;
+	if (has_extents(d))
+		check_extents(f, ino);
+	if ((d->mode & FS_IFMT) == FS_IFLNK)
+		check_symlink(f, ino);
+}
+
+static void scan_group(struct fsck *f, uint32_t group)
+{
+	uint64_t at = mapfs_inode_map_at(&f->sb, group);
+	struct mapfs_inode_disk table[MAPFS_INODES_PER_BLOCK];
+	struct mapfs_bitmap map;
+	bool map_good;
+
+	if (fsck_read(f, at, &map))
+		memset(&map, 0, sizeof(map));
+	map_good = !mapfs_block_fault(f->seed, &map, at, MAPFS_KIND_INODE_MAP, group);
+	for (uint32_t i = 0; i < f->sb.inodes_per_group; i++) {
+		unsigned slot = i % MAPFS_INODES_PER_BLOCK;
+		if (slot == 0 && fsck_read(f, at + 1 + i / MAPFS_INODES_PER_BLOCK, table))
+			memset(table, 0, sizeof(table));
+		check_inode(f, group * f->sb.inodes_per_group + i + 1, &table[slot],
+			map_good && map.bits[i / 8] >> i % 8 & 1);
+	}
+}
+
+void fsck_scan_inodes(struct fsck *f)
+{
+	for (uint32_t g = 0; g < f->sb.n_groups; g++)
+		scan_group(f, g);
+}
+
+static int store_inode(struct fsck *f, uint32_t ino)
+{
+	struct mapfs_inode_disk table[MAPFS_INODES_PER_BLOCK];
+	struct mapfs_inode_disk *d = &f->inodes[ino].d;
+	unsigned offset;
+	uint64_t block = mapfs_inode_at(&f->sb, ino, &offset);
+	int err = fsck_read(f, block, table);
+
+	if (err)
+		return err;
+	if (f->inodes[ino].in_use)
+		d->crc = mapfs_inode_crc(f->seed, ino, d);
+	memcpy((uint8_t *)table + offset, d, sizeof(*d));
+	return fsck_write(f, block, table);
+}
+
+int fsck_store_inodes(struct fsck *f)
+{
+	int err = 0;
+
+	for (uint32_t ino = 1; ino <= f->n_inodes && !err; ino++)
+		if (f->inodes[ino].changed)
+			err = store_inode(f, ino);
+	return err;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the image tools share: an image file as a block device, and a session in which the file
+ * system's own code (vfs, mapfs, page cache) runs on it.
+ */
+#pragma once
+
+#include <fs/blkdev.h>
+#include <fs/file.h>
+#include <fs/path.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Set by each main: what messages begin with. */
+extern const char *image_tool;
+
+/* Print "tool: ..." to stderr and exit with `status`. */
+void image_die(int status, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
+
+/* The same for a failed operation: "tool: what: message of errno -err". */
+void image_die_errno(int status, const char *what, int err) __attribute__((noreturn));
+
+/* "64M", "1G", "8192": bytes, or dies. */
+uint64_t image_parse_size(const char *text);
+
+/* The registered device of an image file; dies when it cannot be opened. */
+struct blkdev *image_open(const char *path, bool writable);
+
+/* Create or empty the file, sparse, `bytes` long. */
+struct blkdev *image_create(const char *path, uint64_t bytes);
+
+/* Push what was written to the medium under the file; dies on failure. */
+void image_close(struct blkdev *dev);
+
+/* Set mm, vfs and mapfs up; once, before mounting.  Fixes the clock when now_ns is not 0. */
+void image_start(int64_t now_ns);
+
+/* Mount; *ctx works as root at the top.  Dies with the reason. */
+void image_mount(struct blkdev *dev, bool writable, struct fs_context *ctx);
+
+/* Sync, leave the image clean; dies when that fails. */
+void image_unmount(struct fs_context *ctx);
+
+/* Copy all of an open host file into a guest file, zero blocks as holes; -errno. */
+int image_copy_in(int fd, struct file *file);
+
+/* Copy a guest file to a host descriptor, holes sparse when it is seekable; -errno. */
+int image_copy_out(struct file *file, int fd);
+
+/* --- fsck.c ---------------------------------------------------------------------------------- */
+
+enum image_fsck_result { IMAGE_CLEAN = 0, IMAGE_FIXED = 1, IMAGE_ERRORS = 4 };
+
+/*
+ * Check the whole file system; with `fix` repair what can be.  Each finding goes to say().
+ * Exit status as fsck(8).
+ */
+enum image_fsck_result image_fsck(struct blkdev *dev, bool fix, void (*say)(const char *line));
+
+/* 0: clean; 1: was not cleanly unmounted; 8: cannot tell.  Reads two blocks. */
+int image_is_clean(struct blkdev *dev);

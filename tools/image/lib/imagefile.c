@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/* An image file as a block device: each request is one preadv or pwritev. */
+#include "image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define MAX_SEGMENTS 256
+
+const char *image_tool = "image";
+
+void image_die(int status, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "%s: ", image_tool);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(status);
+}
+
+void image_die_errno(int status, const char *what, int err)
+{
+	image_die(status, "%s: %s", what, strerror(-err));
+}
+
+uint64_t image_parse_size(const char *text)
+{
+	static const char suffixes[] = "KMGT";
+	char *end;
+	uint64_t n = strtoull(text, &end, 10);
+	const char *suffix = *end ? strchr(suffixes, *end) : NULL;
+
+	if (suffix) {
+		n <<= 10 * (suffix - suffixes + 1);
+		end++;
+	}
+	if (end == text || *end || n == 0)
+		image_die(2, "'%s' is not a size (like 64M or 1G)", text);
+	return n;
+}
+
+static int fd_of(struct blkdev *dev)
+{
+	return (int)(intptr_t)dev->driver;
+}
+
+static int move(struct blkdev *dev, struct blk_request *req)
+{
+	struct iovec vec[MAX_SEGMENTS];
+	off_t offset = (off_t)(req->first_sector * BLK_SECTOR_BYTES);
+	size_t bytes = 0;
+	ssize_t n;
+
+	for (unsigned i = 0; i < req->n_segments; i++) {
+		vec[i] = (struct iovec){req->segments[i].data, req->segments[i].bytes};
+		bytes += req->segments[i].bytes;
+	}
+	if (req->op == BLK_READ)
+		n = preadv(fd_of(dev), vec, (int)req->n_segments, offset);
+	else
+		n = pwritev(fd_of(dev), vec, (int)req->n_segments, offset);
+	return n == (ssize_t)bytes ? 0 : -EIO;
+}
+
+/*
+ * A flush is left to image_close(): the tools hold the image alone, and a tool that is killed
+ * leaves it marked as not clean.
+ */
+static void submit(struct blkdev *dev, struct blk_request *req)
+{
+	req->done(req, req->op == BLK_FLUSH ? 0 : move(dev, req));
+}
+
+static const struct blkdev_ops image_ops = {.submit = submit};
+
+static struct blkdev *make_device(const char *path, int fd, uint64_t bytes, bool writable)
+{
+	struct blkdev *dev = calloc(1, sizeof(*dev));
+
+	if (!dev)
+		image_die(8, "out of memory");
+	dev->name = path;
+	dev->ops = &image_ops;
+	dev->n_sectors = bytes / BLK_SECTOR_BYTES;
+	dev->max_segments = MAX_SEGMENTS;
+	dev->read_only = !writable;
+	dev->driver = (void *)(intptr_t)fd;
+	blkdev_register(dev);
+	return dev;
+}
+
+struct blkdev *image_open(const char *path, bool writable)
+{
+	int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	off_t bytes;
+
+	if (fd < 0)
+		image_die_errno(8, path, -errno);
+	bytes = lseek(fd, 0, SEEK_END);
+	if (bytes < 0)
+		image_die_errno(8, path, -errno);
+	return make_device(path, fd, (uint64_t)bytes, writable);
+}
+
+struct blkdev *image_create(const char *path, uint64_t bytes)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0)
+		image_die_errno(8, path, -errno);
+	return make_device(path, fd, bytes, true);
+}
+
+void image_close(struct blkdev *dev)
+{
+	if (!dev->read_only && fsync(fd_of(dev)) < 0 && errno != EINVAL)
+		image_die_errno(8, dev->name, -errno);
+	close(fd_of(dev));
+}

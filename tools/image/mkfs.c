@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mkfs IMAGE [SIZE] [DIR]: a new file system, with the contents of a host directory.
+ *
+ * The same directory gives the same image, byte for byte: entries go in by name, times are those
+ * of the files, and everything that mkfs itself would have to make up (UUID, times of creation)
+ * is fixed.  SOURCE_DATE_EPOCH sets the latter.
+ */
+#include "lib/image.h"
+
+#include <fs/file.h>
+#include <fs/mapfs.h>
+#include <fs/vfs.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEFAULT_TIME_S 1767225600 /* 2026-01-01 00:00 UTC */
+#define NS             1000000000ll
+#define MIB            ((uint64_t)1 << 20)
+
+static const char usage[] =
+	"usage: mkfs [--inodes N] [--label TEXT] IMAGE [SIZE] [DIR]\n"
+	"SIZE like 64M or 1G; without it as large as DIR needs and half of that again.\n";
+
+/* Host files with several links that are in the image already. */
+struct known_link {
+	struct known_link *next;
+	dev_t dev;
+	ino_t ino;
+	char *guest_path;
+};
+
+static struct fs_context ctx;
+static struct known_link *links;
+
+static int64_t to_ns(const struct timespec *t)
+{
+	return t->tv_sec * NS + t->tv_nsec;
+}
+
+static char *join(const char *a, const char *b)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", a, b) < 0)
+		image_die(8, "out of memory");
+	return path;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int not_dots(const struct dirent *e)
+{
+	return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+}
+
+/* --- How much room does a tree need? ------------------------------------------------------------
+ */
+
+static void measure(const char *host, uint64_t *blocks, uint64_t *inodes)
+{
+	struct dirent **entries;
+	struct stat st;
+	char *path;
+	int n;
+
+	if (lstat(host, &st) < 0)
+		image_die_errno(8, host, -errno);
+	++*inodes;
+	*blocks += ((uint64_t)st.st_size + 4095) / 4096;
+	if (!S_ISDIR(st.st_mode))
+		return;
+	n = scandir(host, &entries, not_dots, by_name);
+	*blocks += 2 + (uint64_t)(n > 0 ? n : 0) / 16;
+	for (int i = 0; i < n; i++) {
+		path = join(host, entries[i]->d_name);
+		measure(path, blocks, inodes);
+		free(path);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+}
+
+static uint64_t estimate(const char *host, uint64_t *n_inodes)
+{
+	uint64_t blocks = 0, inodes = 0, bytes;
+
+	measure(host, &blocks, &inodes);
+	if (*n_inodes == 0 && inodes > blocks / 4)
+		*n_inodes = inodes * 3 / 2;
+	bytes = (blocks * 3 / 2 + inodes / 8) * 4096 + 8 * MIB;
+	return (bytes + MIB - 1) / MIB * MIB;
+}
+
+/* --- Copying a tree ------------------------------------------------------------------------------
+ */
+
+static void check(const char *guest, int err)
+{
+	if (err)
+		image_die_errno(8, guest, err);
+}
+
+static void set_attributes(const char *guest, const struct stat *st)
+{
+	struct fs_attr attr = {.mode = st->st_mode & FS_PERM,
+		.atime = to_ns(&st->st_mtim),
+		.mtime = to_ns(&st->st_mtim)};
+	unsigned mask = FS_SET_ATIME | FS_SET_MTIME;
+
+	if (!S_ISLNK(st->st_mode))
+		mask |= FS_SET_MODE;
+	check(guest, vfs_setattr(&ctx, NULL, guest, 0, &attr, mask));
+}
+
+/* Link to a file that went in under another name; true when there was one. */
+static bool copied_before(const char *guest, const struct stat *st)
+{
+	struct known_link *l = links;
+
+	if (st->st_nlink < 2 || S_ISDIR(st->st_mode))
+		return false;
+	while (l && (l->dev != st->st_dev || l->ino != st->st_ino))
+		l = l->next;
+	if (l) {
+		check(guest, vfs_link(&ctx, NULL, l->guest_path, 0, NULL, guest));
+		return true;
+	}
+	l = malloc(sizeof(*l));
+	if (!l)
+		image_die(8, "out of memory");
+	*l = (struct known_link){links, st->st_dev, st->st_ino, strdup(guest)};
+	links = l;
+	return false;
+}
+
+static void copy_file(const char *host, const char *guest)
+{
+	int fd = open(host, O_RDONLY | O_CLOEXEC);
+	struct file *file;
+
+	if (fd < 0)
+		image_die_errno(8, host, -errno);
+	check(guest, vfs_open(&ctx, NULL, guest, FS_O_CREAT | FS_O_EXCL | FS_O_RDWR, 0600, &file));
+	check(guest, image_copy_in(fd, file));
+	file_unref(file);
+	close(fd);
+}
+
+static void copy_symlink(const char *host, const char *guest)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlink(host, target, sizeof(target) - 1);
+
+	if (n < 0)
+		image_die_errno(8, host, -errno);
+	target[n] = 0;
+	check(guest, vfs_symlink(&ctx, target, NULL, guest));
+}
+
+static void copy_entry(const char *host, const char *guest);
+
+static void copy_contents(const char *host, const char *guest)
+{
+	struct dirent **entries;
+	int n = scandir(host, &entries, not_dots, by_name);
+
+	if (n < 0)
+		image_die_errno(8, host, -errno);
+	for (int i = 0; i < n; i++) {
+		char *from = join(host, entries[i]->d_name), *to = join(guest, entries[i]->d_name);
+		copy_entry(from, to);
+		free(from);
+		free(to);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+static void copy_entry(const char *host, const char *guest)
+{
+	struct stat st;
+
+	if (lstat(host, &st) < 0)
+		image_die_errno(8, host, -errno);
+	if (copied_before(guest, &st))
+		return;
+	if (S_ISREG(st.st_mode)) {
+		copy_file(host, guest);
+	} else if (S_ISLNK(st.st_mode)) {
+		copy_symlink(host, guest);
+	} else if (S_ISDIR(st.st_mode)) {
+		check(guest, vfs_mkdir(&ctx, NULL, guest, 0700));
+		copy_contents(host, guest);
+	} else {
+		fprintf(stderr, "mkfs: %s: is neither file, directory nor link: left out\n", host);
+		return;
+	}
+	set_attributes(guest, &st);
+}
+
+static void copy_tree(const char *host)
+{
+	struct stat st;
+
+	if (stat(host, &st) < 0)
+		image_die_errno(8, host, -errno);
+	copy_contents(host, "");
+	set_attributes("/", &st);
+}
+
+/* --- Arguments -----------------------------------------------------------------------------------
+ */
+
+static int64_t fixed_time_ns(void)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+
+	return (epoch ? strtoll(epoch, NULL, 10) : DEFAULT_TIME_S) * NS;
+}
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Not random, yet different for different sizes and labels. */
+static void make_uuid(uint8_t uuid[16], uint64_t bytes, const char *label)
+{
+	uint64_t a = bytes * 0x9e3779b97f4a7c15u, b = a ^ 0x6d61706173686531u;
+
+	for (; label && *label; label++)
+		b = (b ^ (uint8_t)*label) * 0x100000001b3u;
+	memcpy(uuid, &a, 8);
+	memcpy(uuid + 8, &b, 8);
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x80); /* version 8: made up by rules of our own */
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+}
+
+static void make_image(const char *path, uint64_t bytes, const char *dir, struct mapfs_make *how)
+{
+	struct blkdev *dev = image_create(path, bytes);
+	int err;
+
+	make_uuid(how->uuid, bytes, how->label);
+	err = mapfs_make(dev, how);
+	if (err)
+		image_die(8, "%s: %s", path,
+			err == -ENOSPC ? "too small (1M is the least)" : strerror(-err));
+	if (dir) {
+		image_mount(dev, true, &ctx);
+		copy_tree(dir);
+		image_unmount(&ctx);
+	}
+	image_close(dev);
+}
+
+int main(int argc, char **argv)
+{
+	struct mapfs_make how = {.now_ns = fixed_time_ns(), .device_is_zero = true};
+	const char *path, *dir = NULL;
+	uint64_t bytes = 0;
+	int i;
+
+	image_tool = "mkfs";
+	for (i = 1; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
+		if (strcmp(argv[i], "--inodes") == 0)
+			how.n_inodes = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--label") == 0)
+			how.label = argv[i + 1];
+		else
+			break;
+	}
+	if (i >= argc || argv[i][0] == '-' || argc - i > 3) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	path = argv[i++];
+	if (i < argc && !(i + 1 == argc && is_directory(argv[i])))
+		bytes = image_parse_size(argv[i++]);
+	if (i < argc)
+		dir = argv[i];
+	if (dir && !is_directory(dir))
+		image_die(2, "%s: is not a directory", dir);
+	if (!bytes && !dir)
+		image_die(2, "give a size, a directory, or both");
+	if (!bytes)
+		bytes = estimate(dir, &how.n_inodes);
+	image_start(how.now_ns);
+	make_image(path, bytes, dir, &how);
+	return 0;
+}
