@@ -87,11 +87,10 @@ static int check_count(int argc, char **argv)
 
 static void too_many_arguments(void)
 {
-	size_t bytes = 256ul << 20;
-	char *big = map_anon(bytes);
+	char *big = map_anon(140004);
 	char *argv[] = {"t_boot", big, NULL};
 
-	memset(big, 'x', 140000); // one string may have 128 KiB
+	memset(big, 'x', 140000); // a string may have 128 KiB
 	CHECK_ERR(execve(self, argv, environ), E2BIG);
 }
 
