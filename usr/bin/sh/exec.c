@@ -443,24 +443,14 @@ static void trace_words(char **argv)
 	fputc('\n', stderr);
 }
 
-// Does not return. A file that is executable but no program is taken for a script.
+// execvp takes a file that is executable but no program for a script.
 static _Noreturn void exec_program(char **argv)
 {
-	char **script;
-	size_t n = 0;
 	int error;
 
 	environ = vars_environment(&shell.scratch);
 	execvp(argv[0], argv);
 	error = errno;
-	if (error == ENOEXEC) {
-		while (argv[n])
-			n++;
-		script = arena_get(&shell.scratch, (n + 2) * sizeof *script);
-		script[0] = "sh";
-		memcpy(script + 1, argv, (n + 1) * sizeof *argv);
-		execv("/bin/sh", script);
-	}
 	if (error == ENOENT && !strchr(argv[0], '/'))
 		complain_plain("%s: not found", argv[0]);
 	else

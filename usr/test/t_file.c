@@ -1,0 +1,709 @@
+// SPDX-License-Identifier: MIT
+// The calls on files and folders, with good arguments and with bad ones.
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "lib/tap.h"
+
+static off_t size_of(const char *name)
+{
+	struct stat st;
+
+	CHECK_OK(stat(name, &st));
+	return st.st_size;
+}
+
+static ino_t inode_of(const char *name)
+{
+	struct stat st;
+
+	CHECK_OK(lstat(name, &st));
+	return st.st_ino;
+}
+
+static unsigned long links_of(const char *name)
+{
+	struct stat st;
+
+	CHECK_OK(lstat(name, &st));
+	return (unsigned long)st.st_nlink;
+}
+
+static void put(const char *name, const char *text)
+{
+	int fd = (int)CHECK_OK(open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644));
+
+	CHECK_EQ(write(fd, text, strlen(text)), strlen(text));
+	CHECK_OK(close(fd));
+}
+
+static void check_text(const char *name, const char *text)
+{
+	char back[64];
+
+	CHECK(strlen(text) <= sizeof back);
+	read_file(name, back, strlen(text));
+	if (memcmp(back, text, strlen(text)))
+		FAIL("%s does not hold \"%s\"", name, text);
+}
+
+static void open_modes(void)
+{
+	int fd;
+	char c = 'x';
+
+	CHECK_ERR(open("f", O_RDONLY), ENOENT);
+	fd = (int)CHECK_OK(open("f", O_WRONLY | O_CREAT | O_EXCL, 0600));
+	CHECK_ERR(read(fd, &c, 1), EBADF);
+	CHECK_EQ(write(fd, "abc", 3), 3);
+	CHECK_OK(close(fd));
+	CHECK_ERR(open("f", O_WRONLY | O_CREAT | O_EXCL, 0600), EEXIST);
+	fd = (int)CHECK_OK(open("f", O_RDONLY));
+	CHECK_ERR(write(fd, &c, 1), EBADF);
+	CHECK_OK(close(fd));
+	CHECK_ERR(close(fd), EBADF);
+	fd = (int)CHECK_OK(open("f", O_RDWR | O_TRUNC));
+	CHECK_EQ(size_of("f"), 0);
+	CHECK_EQ(write(fd, &c, 1), 1);
+	CHECK_OK(close(fd));
+}
+
+static void open_bad_paths(void)
+{
+	char longest[NAME_MAX + 3];
+
+	put("f", "x");
+	memset(longest, 'n', sizeof longest);
+	longest[sizeof longest - 1] = '\0';
+	CHECK_ERR(open("", O_RDONLY), ENOENT);
+	CHECK_ERR(open("f/", O_RDONLY), ENOTDIR);
+	CHECK_ERR(open("f/x", O_RDONLY), ENOTDIR);
+	CHECK_ERR(open("none/x", O_WRONLY | O_CREAT, 0644), ENOENT);
+	CHECK_ERR(open(longest, O_WRONLY | O_CREAT, 0644), ENAMETOOLONG);
+	CHECK_ERR(open(".", O_WRONLY), EISDIR);
+	CHECK_ERR(open("f", O_RDONLY | O_DIRECTORY), ENOTDIR);
+	longest[NAME_MAX] = '\0';
+	CHECK_OK(close((int)CHECK_OK(open(longest, O_WRONLY | O_CREAT, 0644))));
+	CHECK_OK(unlink(longest));
+}
+
+static void append_goes_to_the_end(void)
+{
+	int a, b;
+
+	put("f", "start");
+	a = (int)CHECK_OK(open("f", O_WRONLY | O_APPEND));
+	b = (int)CHECK_OK(open("f", O_WRONLY));
+	CHECK_EQ(lseek(b, 0, SEEK_END), 5);
+	CHECK_EQ(write(b, "-b", 2), 2);
+	CHECK_EQ(write(a, "-a", 2), 2);
+	check_text("f", "start-b-a");
+}
+
+static void positions(void)
+{
+	int fd = make_file("f", 1000);
+	char c;
+
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 1000);
+	CHECK_EQ(lseek(fd, 10, SEEK_SET), 10);
+	CHECK_EQ(read(fd, &c, 1), 1);
+	CHECK_EQ(c, pattern(10));
+	CHECK_EQ(lseek(fd, -1, SEEK_CUR), 10);
+	CHECK_EQ(lseek(fd, -5, SEEK_END), 995);
+	CHECK_EQ(lseek(fd, 5000, SEEK_SET), 5000);
+	CHECK_EQ(read(fd, &c, 1), 0);
+	CHECK_ERR(lseek(fd, -1, SEEK_SET), EINVAL);
+	CHECK_ERR(lseek(fd, 0, 99), EINVAL);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 5000);
+	CHECK_ERR(lseek(999, 0, SEEK_SET), EBADF);
+}
+
+static void positioned_io(void)
+{
+	int fd = make_file("f", 100);
+	char c;
+
+	CHECK_EQ(lseek(fd, 50, SEEK_SET), 50);
+	CHECK_EQ(pread(fd, &c, 1, 20), 1);
+	CHECK_EQ(c, pattern(20));
+	CHECK_EQ(pwrite(fd, "P", 1, 30), 1);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 50);
+	CHECK_EQ(pread(fd, &c, 1, 30), 1);
+	CHECK_EQ(c, 'P');
+	CHECK_EQ(pread(fd, &c, 1, 100), 0);
+	CHECK_ERR(pread(fd, &c, 1, -1), EINVAL);
+	CHECK_ERR(pwrite(fd, &c, 1, -1), EINVAL);
+}
+
+static void vectors(void)
+{
+	int fd = make_file("f", 0);
+	char a[5] = "hell", b[4] = "o wo", c[4];
+	struct iovec out[3] = {{a, 4}, {NULL, 0}, {b, 4}}, in[2] = {{c, 3}, {a, 5}};
+
+	CHECK_EQ(writev(fd, out, 3), 8);
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	CHECK_EQ(readv(fd, in, 2), 8);
+	CHECK(!memcmp(c, "hel", 3) && !memcmp(a, "lo wo", 5));
+	CHECK_EQ(readv(fd, in, 2), 0);
+	CHECK_EQ(writev(fd, out, 0), 0);
+	CHECK_ERR(writev(fd, out, -1), EINVAL);
+	CHECK_ERR(writev(fd, out, 5000), EINVAL);
+	out[0].iov_len = SIZE_MAX / 2 + 2;
+	CHECK_ERR(writev(fd, out, 1), EINVAL);
+}
+
+// Sizes that do not fit the blocks, at offsets that do not either.
+static void odd_sizes(void)
+{
+	int fd = make_file("f", 0);
+	static char block[3 * PAGE + 5], back[3 * PAGE + 5];
+	off_t at = 0;
+
+	for (size_t n = 1; n < sizeof block; n = n * 3 + 1, at += (off_t)n / 2) {
+		for (size_t i = 0; i < n; i++)
+			block[i] = (char)(n + i);
+		CHECK_EQ(pwrite(fd, block, n, at), n);
+		CHECK_EQ(pread(fd, back, n, at), n);
+		CHECK(!memcmp(block, back, n));
+	}
+}
+
+static void sparse_files(void)
+{
+	int fd = make_file("f", 0);
+	struct stat st;
+	char c = 'x', back[100];
+
+	CHECK_EQ(pwrite(fd, &c, 1, 1000 * PAGE), 1);
+	CHECK_OK(fsync(fd));
+	CHECK_OK(fstat(fd, &st));
+	CHECK_EQ(st.st_size, 1000 * PAGE + 1);
+	CHECK(st.st_blocks < 500 * 8); // 512-byte units: most of it is not there
+	CHECK_EQ(pread(fd, back, 100, 500 * PAGE - 50), 100);
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(back[i], 0);
+}
+
+static void past_4_gib(void)
+{
+	static const off_t places[] = {(1ll << 32) - 1, 1ll << 32, 5ll << 30, 100ll << 30};
+	int fd = make_file("f", 3);
+
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+		char c = (char)('a' + i), back = 0;
+
+		CHECK_EQ(pwrite(fd, &c, 1, places[i]), 1);
+		CHECK_EQ(size_of("f"), places[i] + 1);
+		CHECK_EQ(pread(fd, &back, 1, places[i]), 1);
+		CHECK_EQ(back, c);
+		CHECK_EQ(lseek(fd, 0, SEEK_END), places[i] + 1);
+	}
+	char c;
+	CHECK_EQ(pread(fd, &c, 1, 0), 1); // nothing wrapped round
+	CHECK_EQ(c, pattern(0));
+	CHECK_OK(ftruncate(fd, 3));
+	CHECK_EQ(size_of("f"), 3);
+}
+
+static void truncate_both_ways(void)
+{
+	int fd = make_file("f", 3 * PAGE);
+	char back[2 * PAGE];
+
+	CHECK_OK(ftruncate(fd, PAGE + 7));
+	CHECK_EQ(size_of("f"), PAGE + 7);
+	CHECK_OK(ftruncate(fd, 2 * PAGE));
+	read_file("f", back, sizeof back);
+	for (size_t i = 0; i < sizeof back; i++)
+		CHECK_EQ(back[i], i < PAGE + 7 ? pattern(i) : 0);
+	CHECK_ERR(ftruncate(fd, -1), EINVAL);
+	CHECK_ERR(ftruncate((int)CHECK_OK(open("f", O_RDONLY)), 0), EINVAL);
+	CHECK_ERR(ftruncate(999, 0), EBADF);
+}
+
+static void truncate_returns_blocks(void)
+{
+	long long before;
+	int fd;
+
+	vmstat("nr_free_pages"); // on other disks others write too
+	fd = make_file("f", 0);
+	before = free_blocks();
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 100; i++)
+			CHECK_EQ(pwrite(fd, "block", 5, i * (off_t)PAGE), 5);
+		CHECK(before - free_blocks() >= 100);
+		CHECK_OK(ftruncate(fd, 0));
+		CHECK_EQ(free_blocks(), before);
+	}
+}
+
+static void hard_links(void)
+{
+	put("a", "text");
+	CHECK_OK(link("a", "b"));
+	CHECK_EQ(links_of("a"), 2);
+	CHECK_EQ(inode_of("a"), inode_of("b"));
+	CHECK_ERR(link("a", "b"), EEXIST);
+	CHECK_ERR(link("none", "c"), ENOENT);
+	CHECK_OK(mkdir("d", 0755));
+	CHECK_ERR(link("d", "e"), EPERM);
+	CHECK_OK(unlink("a"));
+	check_text("b", "text");
+	CHECK_EQ(links_of("b"), 1);
+}
+
+static void unlink_while_open(void)
+{
+	int fd = make_file("f", 5 * PAGE);
+	char c;
+
+	CHECK_OK(unlink("f"));
+	CHECK_ERR(unlink("f"), ENOENT);
+	CHECK_EQ(pread(fd, &c, 1, 4 * PAGE), 1);
+	CHECK_EQ(c, pattern(4 * PAGE));
+	CHECK_EQ(pwrite(fd, "more", 4, 10 * PAGE), 4);
+	struct stat st;
+	CHECK_OK(fstat(fd, &st));
+	CHECK_EQ(st.st_nlink, 0);
+	put("f", "another");
+	check_text("f", "another");
+	CHECK_EQ(pread(fd, &c, 1, 0), 1);
+	CHECK_EQ(c, pattern(0));
+}
+
+static void rename_files(void)
+{
+	put("a", "A");
+	put("b", "B");
+	ino_t a = inode_of("a");
+	CHECK_OK(rename("a", "b")); // replaces
+	CHECK_ERR(open("a", O_RDONLY), ENOENT);
+	check_text("b", "A");
+	CHECK_EQ(inode_of("b"), a);
+	CHECK_OK(rename("b", "b"));
+	CHECK_ERR(rename("none", "x"), ENOENT);
+	CHECK_OK(mkdir("d", 0755));
+	CHECK_ERR(rename("b", "d"), EISDIR);
+	CHECK_ERR(rename("d", "b"), ENOTDIR);
+	CHECK_OK(rename("b", "d/b"));
+	check_text("d/b", "A");
+	CHECK_OK(link("d/b", "c"));
+	CHECK_OK(rename("c", "d/b")); // two names of one file: nothing happens
+	check_text("c", "A");
+}
+
+static void rename_folders(void)
+{
+	CHECK_OK(mkdir("a", 0755));
+	CHECK_OK(mkdir("a/sub", 0755));
+	put("a/sub/f", "deep");
+	CHECK_ERR(rename("a", "a/sub/x"), EINVAL);
+	CHECK_OK(mkdir("b", 0755));
+	CHECK_OK(rename("a", "b")); // over an empty one
+	check_text("b/sub/f", "deep");
+	CHECK_OK(mkdir("c", 0755));
+	CHECK_ERR(rename("c", "b"), ENOTEMPTY);
+	CHECK_OK(rename("b/sub", "c/moved"));
+	check_text("c/moved/f", "deep");
+	CHECK_EQ(links_of("c"), 3);
+	CHECK_EQ(links_of("b"), 2);
+	CHECK_OK(chdir("c/moved"));
+	CHECK_EQ(inode_of(".."), inode_of("../../c"));
+	CHECK_OK(chdir("../.."));
+}
+
+static void rename_while_open(void)
+{
+	int fd;
+	char c;
+
+	put("old", "o");
+	fd = (int)CHECK_OK(open("old", O_RDONLY));
+	put("new", "n");
+	CHECK_OK(rename("new", "old"));
+	CHECK_EQ(read(fd, &c, 1), 1);
+	CHECK_EQ(c, 'o');
+	check_text("old", "n");
+}
+
+static void folders(void)
+{
+	CHECK_OK(mkdir("d", 0755));
+	CHECK_ERR(mkdir("d", 0755), EEXIST);
+	CHECK_ERR(mkdir("none/d", 0755), ENOENT);
+	CHECK_EQ(links_of("d"), 2);
+	CHECK_OK(mkdir("d/e", 0755));
+	CHECK_EQ(links_of("d"), 3);
+	CHECK_ERR(rmdir("d"), ENOTEMPTY);
+	CHECK_ERR(unlink("d/e"), EISDIR);
+	CHECK_OK(rmdir("d/e"));
+	CHECK_EQ(links_of("d"), 2);
+	put("f", "x");
+	CHECK_ERR(rmdir("f"), ENOTDIR);
+	CHECK_ERR(rmdir("none"), ENOENT);
+	CHECK_ERR(rmdir("d/."), EINVAL);
+	CHECK_OK(rmdir("d/"));
+	CHECK_ERR(chdir("d"), ENOENT);
+	CHECK_ERR(chdir("f"), ENOTDIR);
+}
+
+static void working_folder(void)
+{
+	char before[PATH_MAX], now[PATH_MAX];
+
+	CHECK(getcwd(before, sizeof before));
+	CHECK_OK(mkdir("sub", 0755));
+	CHECK_OK(chdir("sub"));
+	CHECK(getcwd(now, sizeof now));
+	CHECK(!strncmp(now, before, strlen(before)) && !strcmp(now + strlen(before), "/sub"));
+	CHECK(!getcwd(now, 3) && errno == ERANGE);
+	put("f", "x");
+	CHECK_OK(chdir(".."));
+	check_text("sub/../sub/./f", "x");
+	CHECK_OK(chdir("/"));
+	CHECK(getcwd(now, sizeof now) && !strcmp(now, "/"));
+	CHECK_OK(chdir("/.."));
+	CHECK(getcwd(now, sizeof now) && !strcmp(now, "/"));
+	CHECK_OK(chdir(before));
+}
+
+static void calls_relative_to_a_folder(void)
+{
+	int dir, fd;
+
+	CHECK_OK(mkdir("d", 0755));
+	dir = (int)CHECK_OK(open("d", O_RDONLY | O_DIRECTORY));
+	fd = (int)CHECK_OK(openat(dir, "f", O_WRONLY | O_CREAT, 0644));
+	CHECK_EQ(write(fd, "at", 2), 2);
+	check_text("d/f", "at");
+	CHECK_OK(mkdirat(dir, "e", 0755));
+	CHECK_OK(renameat(dir, "f", dir, "g"));
+	CHECK_OK(linkat(dir, "g", AT_FDCWD, "h", 0));
+	check_text("h", "at");
+	CHECK_OK(unlinkat(dir, "g", 0));
+	CHECK_ERR(unlinkat(dir, "e", 0), EISDIR);
+	CHECK_OK(unlinkat(dir, "e", AT_REMOVEDIR));
+	CHECK_ERR(openat(fd, "x", O_RDONLY), ENOTDIR);
+	CHECK_ERR(openat(999, "x", O_RDONLY), EBADF);
+}
+
+enum { MANY = 300 };
+
+// Each name once, and nothing else, through a buffer that holds only a few.
+static void reading_a_folder(void)
+{
+	bool seen[MANY] = {false};
+	char name[16];
+	struct dirent *entry;
+	int others = 0;
+	DIR *dir;
+
+	CHECK_OK(mkdir("d", 0755));
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof name, "d/f%d", i);
+		put(name, "");
+	}
+	dir = opendir("d");
+	CHECK(dir);
+	while ((entry = readdir(dir))) {
+		int i = entry->d_name[0] == 'f' ? atoi(entry->d_name + 1) : -1;
+
+		if (i < 0) {
+			others++;
+			CHECK(entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN);
+			continue;
+		}
+		CHECK(i < MANY && !seen[i]);
+		seen[i] = true;
+		snprintf(name, sizeof name, "d/f%d", i);
+		CHECK_EQ(entry->d_ino, inode_of(name));
+	}
+	closedir(dir);
+	CHECK_EQ(others, 2); // . and ..
+	for (int i = 0; i < MANY; i++)
+		CHECK(seen[i]);
+}
+
+// Removing what has been read, while reading: each name still comes once.
+static void emptying_while_reading(void)
+{
+	char name[300];
+	struct dirent *entry;
+	int removed = 0;
+	DIR *dir;
+
+	CHECK_OK(mkdir("d", 0755));
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof name, "d/f%d", i);
+		put(name, "");
+	}
+	dir = opendir("d");
+	CHECK(dir);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof name, "d/%s", entry->d_name);
+		CHECK_OK(unlink(name));
+		removed++;
+	}
+	closedir(dir);
+	CHECK_EQ(removed, MANY);
+	CHECK_OK(rmdir("d"));
+}
+
+static void folder_without_its_name(void)
+{
+	DIR *dir;
+
+	CHECK_OK(mkdir("d", 0755));
+	dir = opendir("d");
+	CHECK(dir);
+	CHECK_OK(rmdir("d"));
+	CHECK(!readdir(dir));
+	CHECK_ERR(openat(dirfd(dir), "x", O_WRONLY | O_CREAT, 0644), ENOENT);
+	closedir(dir);
+}
+
+static void reading_a_folder_as_a_file(void)
+{
+	int fd = (int)CHECK_OK(open(".", O_RDONLY));
+	char c;
+
+	CHECK_ERR(read(fd, &c, 1), EISDIR);
+	CHECK_ERR(write(fd, &c, 1), EBADF);
+}
+
+static void descriptors(void)
+{
+	int fd = make_file("f", 10), copy, high;
+
+	copy = (int)CHECK_OK(dup(fd));
+	CHECK_EQ(lseek(copy, 5, SEEK_SET), 5);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 5); // one position
+	high = (int)CHECK_OK(fcntl(fd, F_DUPFD, 100));
+	CHECK(high >= 100);
+	CHECK_EQ(dup2(fd, 77), 77);
+	CHECK_EQ(dup2(fd, fd), fd);
+	CHECK_ERR(dup3(fd, fd, 0), EINVAL);
+	CHECK_ERR(dup3(fd, 78, 1), EINVAL);
+	CHECK_EQ(dup3(fd, 78, O_CLOEXEC), 78);
+	CHECK_EQ(fcntl(78, F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(fcntl(77, F_GETFD), 0);
+	CHECK_OK(fcntl(77, F_SETFD, FD_CLOEXEC));
+	CHECK_EQ(fcntl(77, F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
+	CHECK_ERR(dup(999), EBADF);
+	CHECK_ERR(dup2(999, 5), EBADF);
+	CHECK_ERR(dup2(fd, -1), EBADF);
+	CHECK_ERR(fcntl(fd, 9999), EINVAL);
+	CHECK_ERR(fcntl(fd, F_DUPFD, -1), EINVAL);
+}
+
+static void descriptors_run_out(void)
+{
+	int fd, n = 0, first = make_file("f", 1);
+
+	while ((fd = dup(first)) >= 0 && n < 2000000)
+		n++;
+	CHECK_EQ(errno, EMFILE);
+	CHECK(n >= 200);
+	CHECK_ERR(open("f", O_RDONLY), EMFILE);
+	CHECK_OK(close(first));
+	CHECK_EQ(open("f", O_RDONLY), first); // the lowest one free
+}
+
+static void status_of_files(void)
+{
+	struct stat st;
+	int fd = make_file("f", PAGE + 1);
+
+	CHECK_OK(fstat(fd, &st));
+	CHECK(S_ISREG(st.st_mode));
+	CHECK_EQ(st.st_mode & 0777, 0644);
+	CHECK_EQ(st.st_nlink, 1);
+	CHECK_EQ(st.st_size, PAGE + 1);
+	CHECK_EQ(st.st_uid, getuid());
+	CHECK(st.st_blksize >= 512);
+	CHECK_OK(stat(".", &st));
+	CHECK(S_ISDIR(st.st_mode));
+	CHECK_OK(stat("/dev/null", &st));
+	CHECK(S_ISCHR(st.st_mode));
+	CHECK_ERR(stat("none", &st), ENOENT);
+	CHECK_ERR(fstat(999, &st), EBADF);
+}
+
+static void creation_mask(void)
+{
+	struct stat st;
+
+	umask(027);
+	CHECK_OK(close((int)CHECK_OK(open("f", O_WRONLY | O_CREAT, 0666))));
+	CHECK_OK(stat("f", &st));
+	CHECK_EQ(st.st_mode & 0777, 0640);
+	CHECK_EQ(umask(0), 027);
+	CHECK_OK(mkdir("d", 0777));
+	CHECK_OK(stat("d", &st));
+	CHECK_EQ(st.st_mode & 0777, 0777);
+}
+
+static void special_files(void)
+{
+	int null = (int)CHECK_OK(open("/dev/null", O_RDWR));
+	int zero = (int)CHECK_OK(open("/dev/zero", O_RDWR));
+	char bytes[PAGE];
+
+	CHECK_EQ(write(null, bytes, PAGE), PAGE);
+	CHECK_EQ(read(null, bytes, PAGE), 0);
+	memset(bytes, 1, PAGE);
+	CHECK_EQ(read(zero, bytes, PAGE), PAGE);
+	for (size_t i = 0; i < PAGE; i++)
+		CHECK_EQ(bytes[i], 0);
+	CHECK_EQ(write(zero, bytes, 10), 10);
+}
+
+static void syncing(void)
+{
+	int fd = make_file("f", 10 * PAGE), ends[2];
+
+	CHECK_OK(fsync(fd));
+	CHECK_OK(fdatasync(fd));
+	sync();
+	CHECK_ERR(fsync(999), EBADF);
+	CHECK_OK(pipe(ends));
+	CHECK_ERR(fsync(ends[0]), EINVAL);
+}
+
+static void dirty_pages_reach_the_disk(void)
+{
+	int fd = make_file("f", 0);
+	long long before, flushes;
+	char block[PAGE] = {1};
+
+	sync();
+	before = vmstat("blk_write");
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(pwrite(fd, block, PAGE, i * (off_t)PAGE), PAGE);
+	flushes = vmstat("blk_flush");
+	CHECK_OK(fsync(fd));
+	CHECK(vmstat("blk_write") - before >= 20);
+	CHECK(vmstat("blk_flush") > flushes);
+}
+
+static void file_system_numbers(void)
+{
+	struct statfs st;
+
+	CHECK_OK(statfs(".", &st));
+	CHECK(st.f_blocks > 0 && st.f_bfree <= st.f_blocks && st.f_bsize >= 512);
+	CHECK_ERR(statfs("none", &st), ENOENT);
+}
+
+static void large_counts(void)
+{
+	int fd = make_file("f", 10);
+	char *p = map_anon(PAGE);
+
+	CHECK_EQ(pread(fd, p, PAGE, 0), 10);
+	CHECK_EQ(read(fd, p, 0), 0);
+	CHECK_EQ(write(fd, p, 0), 0);
+	CHECK_EQ(size_of("f"), 10);
+}
+
+// Writes, reads, truncates and maps one file at random, against an array.
+static void random_against_a_model(void)
+{
+	enum { SIZE = 200000, ROUNDS = 1500 };
+	static char model[SIZE], block[SIZE], back[SIZE];
+	int fd = make_file("f", 0);
+	size_t size = 0;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		size_t at = random_below(SIZE), n = random_below(20000);
+
+		if (at + n > SIZE)
+			n = SIZE - at;
+		switch (random_below(4)) {
+		case 0:
+			CHECK_OK(ftruncate(fd, (off_t)at));
+			if (at < size)
+				memset(model + at, 0, size - at);
+			size = at;
+			break;
+		case 1:
+			for (size_t i = 0; i < n; i++)
+				block[i] = (char)random_u64();
+			CHECK_EQ(pwrite(fd, block, n, (off_t)at), n);
+			memcpy(model + at, block, n);
+			if (n && at + n > size)
+				size = at + n;
+			break;
+		case 2:
+			if (size > 0) {
+				char *p = map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+				at %= size;
+				p[at] = model[at] = (char)round;
+				CHECK_OK(munmap(p, size));
+			}
+			break;
+		default:
+			n = at >= size ? 0 : at + n > size ? size - at : n;
+			CHECK_EQ(pread(fd, back, n, (off_t)at), n);
+			CHECK(!memcmp(back, model + at, n));
+		}
+	}
+	CHECK_EQ(size_of("f"), size);
+	read_file("f", back, size);
+	CHECK(!memcmp(back, model, size));
+}
+
+static const struct test tests[] = {
+	{"open_modes", open_modes},
+	{"open_bad_paths", open_bad_paths},
+	{"append_goes_to_the_end", append_goes_to_the_end},
+	{"positions", positions},
+	{"positioned_io", positioned_io},
+	{"vectors", vectors},
+	{"odd_sizes", odd_sizes},
+	{"sparse_files", sparse_files},
+	{"past_4_gib", past_4_gib},
+	{"truncate_both_ways", truncate_both_ways},
+	{"truncate_returns_blocks", truncate_returns_blocks},
+	{"hard_links", hard_links},
+	{"unlink_while_open", unlink_while_open},
+	{"rename_files", rename_files},
+	{"rename_folders", rename_folders},
+	{"rename_while_open", rename_while_open},
+	{"folders", folders},
+	{"working_folder", working_folder},
+	{"calls_relative_to_a_folder", calls_relative_to_a_folder},
+	{"reading_a_folder", reading_a_folder},
+	{"emptying_while_reading", emptying_while_reading},
+	{"folder_without_its_name", folder_without_its_name},
+	{"reading_a_folder_as_a_file", reading_a_folder_as_a_file},
+	{"descriptors", descriptors},
+	{"descriptors_run_out", descriptors_run_out},
+	{"status_of_files", status_of_files},
+	{"creation_mask", creation_mask},
+	{"special_files", special_files},
+	{"syncing", syncing},
+	{"dirty_pages_reach_the_disk", dirty_pages_reach_the_disk},
+	{"file_system_numbers", file_system_numbers},
+	{"large_counts", large_counts},
+	{"random_against_a_model", random_against_a_model},
+};
+
+TEST_MAIN(tests)
