@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -390,7 +391,7 @@ static void calls_relative_to_a_folder(void)
 	CHECK_EQ(write(fd, "at", 2), 2);
 	check_text("d/f", "at");
 	CHECK_OK(mkdirat(dir, "e", 0755));
-	CHECK_OK(renameat(dir, "f", dir, "g"));
+	CHECK_OK(syscall(SYS_renameat2, dir, "f", dir, "g", 0));
 	CHECK_OK(linkat(dir, "g", AT_FDCWD, "h", 0));
 	check_text("h", "at");
 	CHECK_OK(unlinkat(dir, "g", 0));
