@@ -40,10 +40,10 @@ enum lock_rank {
 	RANK_FILE_TABLE,
 	RANK_PIPE,
 	RANK_TTY,
-	RANK_FS_SPIN,
 	RANK_MM_SPACE,
 	RANK_MM_OBJECT,
 	RANK_MM_PAGE,
+	RANK_FS_SPIN, /* also a pager's, which mm calls to give reservations back */
 	RANK_CPU_CALL,
 	RANK_DRIVER,
 	RANK_WAIT,
