@@ -18,8 +18,8 @@
  *	CLAIM_FORK         wait              waits       wait, if they would write private memory
  *
  * A fork claims the whole space, hence is alone in the list.  The areas stay in the index and in
- *their objects' reverse maps until the sweep is over, so that truncate and reclaim still find what
- *is mapped there.
+ * their objects' reverse maps until the sweep is over, so that truncate and reclaim still find what
+ * is mapped there.
  */
 enum claim_kind { CLAIM_UNMAP, CLAIM_REPLACE, CLAIM_FORK };
 

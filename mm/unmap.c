@@ -7,7 +7,7 @@
  *	2. mark     the claim: from now on no fault installs anything in the range, no map call
  *	            changes it, no placement enters it
  *	3. sweep    translations, then private pages, at most 64 a hold; they collect in one batch
- *and one grave
+ * and one grave
  *	4. finish   the batch (no lock), then free the pages
  *	5. forget   take the range out of the areas, at most 64 areas a hold: whole ones go, others
  *	            shrink in place; the last hold drops the claim

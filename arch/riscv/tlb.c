@@ -16,8 +16,8 @@
  *	flush if it was set		read active; remote fence to these
  *
  * If the flusher reads `active` before the enterer's bit is there, then the stale bit was set
- *before the enterer looks. If the enterer's first steps come after `held` was read, it is a first
- *entry, or its bit in held was already set: bits in held are never cleared.
+ * before the enterer looks. If the enterer's first steps come after `held` was read, it is a first
+ * entry, or its bit in held was already set: bits in held are never cleared.
  */
 #include <arch/cpu.h>
 #include <arch/firmware.h>

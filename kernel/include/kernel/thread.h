@@ -9,7 +9,7 @@
  *
  * Waiting without loss. A waiter enqueues itself and becomes THREAD_SLEEPING before it looks at its
  * condition for the last time; a waker makes the condition true before it looks at the queue.
- *Either the waiter sees the condition, or the waker sees the waiter:
+ * Either the waiter sees the condition, or the waker sees the waiter:
  *
  *	struct waiter w;
  *	waitq_prepare(&q, &w);              enqueued, "sleeping", still running
