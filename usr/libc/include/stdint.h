@@ -5,4 +5,8 @@
  */
 #pragma once
 
+#if __has_include(<stdint-gcc.h>)
 #include <stdint-gcc.h>
+#else
+#include_next <stdint.h>
+#endif
