@@ -2,6 +2,7 @@
 /*
  * Time as text, in the C locale.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -65,8 +66,6 @@ static int iso_week(const struct tm *t, long *year)
 	return week;
 }
 
-static void add_format(struct output *o, const char *format, const struct tm *t);
-
 /* Conversions that stand for others; NULL when c is none. */
 static const char *composite(char c)
 {
@@ -90,66 +89,91 @@ static const char *composite(char c)
 	}
 }
 
-static void add_week(struct output *o, char c, const struct tm *t)
-{
-	long year;
-	int week = iso_week(t, &year);
+/* Conversions that print a field of struct tm, plus a constant. */
+static const struct field {
+	char conversion;
+	unsigned char offset;
+	short plus;
+	const char *format;
+} fields[] = {
+	{'d', offsetof(struct tm, tm_mday), 0, "%02ld"},
+	{'e', offsetof(struct tm, tm_mday), 0, "%2ld"},
+	{'H', offsetof(struct tm, tm_hour), 0, "%02ld"},
+	{'j', offsetof(struct tm, tm_yday), 1, "%03ld"},
+	{'m', offsetof(struct tm, tm_mon), 1, "%02ld"},
+	{'M', offsetof(struct tm, tm_min), 0, "%02ld"},
+	{'S', offsetof(struct tm, tm_sec), 0, "%02ld"},
+	{'w', offsetof(struct tm, tm_wday), 0, "%ld"},
+	{'Y', offsetof(struct tm, tm_year), 1900, "%ld"},
+};
 
-	if (c == 'V')
-		add_number(o, "%02ld", week);
-	else if (c == 'G')
-		add_number(o, "%ld", year);
-	else
-		add_number(o, "%02ld", year % 100);
+static int add_field(struct output *o, char c, const struct tm *t)
+{
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const struct field *f = &fields[i];
+
+		if (f->conversion != c)
+			continue;
+		add_number(o, f->format, *(const int *)((const char *)t + f->offset) + f->plus);
+		return 1;
+	}
+	return 0;
 }
 
-static void add_conversion(struct output *o, char c, const struct tm *t)
+/* Numbers that are computed. */
+static int add_computed(struct output *o, char c, const struct tm *t)
 {
-	int hour12 = t->tm_hour % 12 ? t->tm_hour % 12 : 12;
+	int monday_based = (t->tm_wday + 6) % 7;
 	struct tm copy = *t;
+	long year, week = iso_week(t, &year);
 
 	switch (c) {
+	case 'C':
+		add_number(o, "%02ld", (t->tm_year + 1900L) / 100);
+		return 1;
+	case 'g':
+		add_number(o, "%02ld", year % 100);
+		return 1;
+	case 'G':
+		add_number(o, "%ld", year);
+		return 1;
+	case 'I':
+		add_number(o, "%02ld", t->tm_hour % 12 ? t->tm_hour % 12 : 12);
+		return 1;
+	case 's':
+		add_number(o, "%ld", timegm(&copy));
+		return 1;
+	case 'u':
+		add_number(o, "%ld", monday_based + 1);
+		return 1;
+	case 'U':
+		add_number(o, "%02ld", (t->tm_yday + 7 - t->tm_wday) / 7);
+		return 1;
+	case 'V':
+		add_number(o, "%02ld", week);
+		return 1;
+	case 'W':
+		add_number(o, "%02ld", (t->tm_yday + 7 - monday_based) / 7);
+		return 1;
+	case 'y':
+		add_number(o, "%02ld", (t->tm_year % 100 + 100) % 100);
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static void add_text(struct output *o, char c, const struct tm *t)
+{
+	switch (c) {
 	case 'a':
-		add_name(o, day_names, 7, t->tm_wday, 3);
-		break;
 	case 'A':
-		add_name(o, day_names, 7, t->tm_wday, 16);
+		add_name(o, day_names, 7, t->tm_wday, c == 'a' ? 3 : 16);
 		break;
 	case 'b':
 	case 'h':
-		add_name(o, month_names, 12, t->tm_mon, 3);
-		break;
 	case 'B':
-		add_name(o, month_names, 12, t->tm_mon, 16);
-		break;
-	case 'C':
-		add_number(o, "%02ld", (t->tm_year + 1900L) / 100);
-		break;
-	case 'd':
-		add_number(o, "%02ld", t->tm_mday);
-		break;
-	case 'e':
-		add_number(o, "%2ld", t->tm_mday);
-		break;
-	case 'G':
-	case 'g':
-	case 'V':
-		add_week(o, c, t);
-		break;
-	case 'H':
-		add_number(o, "%02ld", t->tm_hour);
-		break;
-	case 'I':
-		add_number(o, "%02ld", hour12);
-		break;
-	case 'j':
-		add_number(o, "%03ld", t->tm_yday + 1);
-		break;
-	case 'm':
-		add_number(o, "%02ld", t->tm_mon + 1);
-		break;
-	case 'M':
-		add_number(o, "%02ld", t->tm_min);
+		add_name(o, month_names, 12, t->tm_mon, c == 'B' ? 16 : 3);
 		break;
 	case 'n':
 		add(o, "\n", 1);
@@ -157,32 +181,8 @@ static void add_conversion(struct output *o, char c, const struct tm *t)
 	case 'p':
 		add(o, t->tm_hour < 12 ? "AM" : "PM", 2);
 		break;
-	case 's':
-		add_number(o, "%ld", timegm(&copy));
-		break;
-	case 'S':
-		add_number(o, "%02ld", t->tm_sec);
-		break;
 	case 't':
 		add(o, "\t", 1);
-		break;
-	case 'u':
-		add_number(o, "%ld", t->tm_wday ? t->tm_wday : 7);
-		break;
-	case 'U':
-		add_number(o, "%02ld", (t->tm_yday + 7 - t->tm_wday) / 7);
-		break;
-	case 'w':
-		add_number(o, "%ld", t->tm_wday);
-		break;
-	case 'W':
-		add_number(o, "%02ld", (t->tm_yday + 7 - (t->tm_wday + 6) % 7) / 7);
-		break;
-	case 'y':
-		add_number(o, "%02ld", (t->tm_year % 100 + 100) % 100);
-		break;
-	case 'Y':
-		add_number(o, "%ld", t->tm_year + 1900L);
 		break;
 	case 'z':
 		add(o, "+0000", 5);
@@ -190,7 +190,7 @@ static void add_conversion(struct output *o, char c, const struct tm *t)
 	case 'Z':
 		add(o, "UTC", 3);
 		break;
-	default:
+	default: /* '%', and what is no conversion */
 		add(o, &c, 1);
 	}
 }
@@ -211,8 +211,8 @@ static void add_format(struct output *o, const char *format, const struct tm *t)
 		inner = composite(*format);
 		if (inner)
 			add_format(o, inner, t);
-		else
-			add_conversion(o, *format, t);
+		else if (!add_field(o, *format, t) && !add_computed(o, *format, t))
+			add_text(o, *format, t);
 		format++;
 	}
 }
