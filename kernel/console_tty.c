@@ -112,7 +112,7 @@ static struct chrdev controlling_device = {
 
 void tty_init(void)
 {
-	spin_init(&received.lock, "console received", RANK_UNORDERED);
+	spin_init(&received.lock, "console received", RANK_WAIT);
 	received.work.fn = deliver;
 	tty_setup(&console_tty, console_input, send);
 	if (chrdev_register(&console_device) || chrdev_register(&controlling_device))

@@ -12,7 +12,7 @@ static struct {
 	uint64_t queued, done; /* counts, for work_drain() */
 	struct waitq more, drained;
 } works = {
-	.lock = SPINLOCK_INIT("work", RANK_UNORDERED),
+	.lock = SPINLOCK_INIT("work", RANK_WAIT),
 	.tail = &works.head,
 	.more = WAITQ_INIT,
 	.drained = WAITQ_INIT,
