@@ -594,12 +594,12 @@ static void dirty_pages_reach_the_disk(void)
 	char block[PAGE] = {1};
 
 	sync();
-	before = vmstat("blk_write");
+	before = blocks_written();
 	for (int i = 0; i < 20; i++)
 		CHECK_EQ(pwrite(fd, block, PAGE, i * (off_t)PAGE), PAGE);
 	flushes = vmstat("blk_flush");
 	CHECK_OK(fsync(fd));
-	CHECK(vmstat("blk_write") - before >= 20);
+	CHECK(blocks_written() - before >= 20);
 	CHECK(vmstat("blk_flush") > flushes);
 }
 

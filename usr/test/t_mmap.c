@@ -56,10 +56,10 @@ static void file_is_lazy(void)
 	close(fd);
 	sync();
 	fd = (int)CHECK_OK(open("f", O_RDONLY));
-	reads = vmstat("blk_read");
+	reads = blocks_read();
 	frames = vmstat("nr_free_pages");
 	p = map(64 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
-	CHECK_EQ(vmstat("blk_read"), reads);
+	CHECK_EQ(blocks_read(), reads);
 	CHECK(frames - vmstat("nr_free_pages") < 8);
 	check_pattern(p, 0, 64 * PAGE);
 }
@@ -276,16 +276,16 @@ static void only_dirty_pages_are_written(void)
 		sum ^= load(p + i * PAGE);
 	store(p + 5 * PAGE, sum);
 	store(p + 40 * PAGE, sum);
-	before = vmstat("blk_write");
+	before = blocks_written();
 	CHECK_OK(msync(p, 64 * PAGE, MS_SYNC));
-	written = vmstat("blk_write") - before;
+	written = blocks_written() - before;
 	CHECK(written >= 2);
 	CHECK(written <= 2 + 8); // and what metadata goes with it
 	sync();
-	before = vmstat("blk_write");
+	before = blocks_written();
 	CHECK_OK(msync(p, 64 * PAGE, MS_SYNC)); // all is clean
 	CHECK_OK(munmap(p, 64 * PAGE));
-	CHECK(vmstat("blk_write") - before <= 4);
+	CHECK(blocks_written() - before <= 4);
 }
 
 static void clean_pages_are_not_written_at_unmap(void)
@@ -297,10 +297,10 @@ static void clean_pages_are_not_written_at_unmap(void)
 	sync();
 	p = map(64 * PAGE, RW, MAP_SHARED, fd, 0);
 	check_pattern(p, 0, 64 * PAGE);
-	before = vmstat("blk_write");
+	before = blocks_written();
 	CHECK_OK(munmap(p, 64 * PAGE));
 	sync();
-	CHECK(vmstat("blk_write") - before <= 4);
+	CHECK(blocks_written() - before <= 4);
 }
 
 static void msync_cleans(void)
@@ -315,7 +315,7 @@ static void msync_cleans(void)
 		store(p + i * PAGE, 1);
 	CHECK_EQ(vmstat("nr_dirty"), dirty + 16);
 	CHECK_OK(msync(p + 4 * PAGE, 4 * PAGE, MS_SYNC));
-	CHECK_EQ(vmstat("nr_dirty"), dirty + 12);
+	CHECK(vmstat("nr_dirty") <= dirty + 12); // others may have been written too
 	CHECK_OK(fsync(fd));
 	CHECK_EQ(vmstat("nr_dirty"), dirty);
 	store(p, 2); // dirty once more

@@ -282,6 +282,16 @@ long long vmstat(const char *name)
 	return value;
 }
 
+long long blocks_read(void)
+{
+	return vmstat("blk_read_sectors") / 8;
+}
+
+long long blocks_written(void)
+{
+	return vmstat("blk_written_sectors") / 8;
+}
+
 long long free_blocks(void)
 {
 	struct statfs st;

@@ -121,6 +121,8 @@ void read_file(const char *name, void *to, size_t bytes); // exactly so many
 bool on_mapache(void);
 // A counter of /proc/vmstat. Skips the test where it is not Mapache's.
 long long vmstat(const char *name);
+long long blocks_read(void); // of 4 KiB, from and to all disks since the start
+long long blocks_written(void);
 long long free_blocks(void); // of the folder's file system
 
 uint64_t random_u64(void);
