@@ -323,25 +323,27 @@ static bool force(const siginfo_t *info)
 	return handled;
 }
 
+static _Noreturn void end_by_fault(int sig, int code, vaddr_t addr, struct trapframe *tf)
+{
+	user_fault_report(sig, code, addr, tf);
+	process_exit_group(sig);
+}
+
 void signal_fault(int sig, int code, vaddr_t addr, struct trapframe *tf)
 {
 	siginfo_t info = signal_info(sig, code);
 
 	info.si_addr = (void *)addr;
-	if (force(&info))
-		return;
-	user_fault_report(sig, code, addr, tf);
-	process_exit_group(sig);
+	if (!force(&info))
+		end_by_fault(sig, code, addr, tf);
 }
 
 void signal_force(int sig, struct trapframe *tf)
 {
 	siginfo_t info = signal_info(sig, SI_KERNEL);
 
-	if (force(&info))
-		return;
-	user_fault_report(sig, SI_KERNEL, 0, tf);
-	process_exit_group(sig);
+	if (!force(&info))
+		end_by_fault(sig, SI_KERNEL, 0, tf);
 }
 
 /* --- Masks ---------------------------------------------------------------------------------- */
@@ -479,6 +481,9 @@ static void call_handler(
 	restart_for_handler(t, action, tf);
 	t->mask_is_temporary = false;
 	if (sigframe_push(tf, info, action, old_mask)) {
+		/* No room for the frame of SIGSEGV's own handler: it cannot help any more. */
+		if (info->si_signo == SIGSEGV)
+			end_by_fault(SIGSEGV, info->si_code, (vaddr_t)info->si_addr, tf);
 		signal_force(SIGSEGV, tf);
 		return;
 	}

@@ -260,7 +260,7 @@ static long check_pieces(const struct user_piece *pieces, unsigned n, size_t *to
 	return 0;
 }
 
-static long transfer_pieces(long fd, uaddr_t from, long n_argument, unsigned access)
+static long transfer_pieces(long fd, uaddr_t from, long n_argument, int64_t offset, unsigned access)
 {
 	struct user_piece few[PIECES_IN_FRAME], *pieces = few;
 	int n = (int)n_argument;
@@ -279,7 +279,7 @@ static long transfer_pieces(long fd, uaddr_t from, long n_argument, unsigned acc
 		result = check_pieces(pieces, (unsigned)n, &total);
 	if (!result) {
 		user_buffer_pieces(&b, pieces, (unsigned)n, access);
-		result = transfer(fd, &b, total, AT_POSITION);
+		result = transfer(fd, &b, total, offset);
 	}
 	if (pieces != few)
 		kfree(pieces);
@@ -288,12 +288,25 @@ static long transfer_pieces(long fd, uaddr_t from, long n_argument, unsigned acc
 
 long sys_readv(long fd, uaddr_t pieces, long n)
 {
-	return transfer_pieces(fd, pieces, n, MVM_WRITE);
+	return transfer_pieces(fd, pieces, n, AT_POSITION, MVM_WRITE);
 }
 
 long sys_writev(long fd, uaddr_t pieces, long n)
 {
-	return transfer_pieces(fd, pieces, n, MVM_READ);
+	return transfer_pieces(fd, pieces, n, AT_POSITION, MVM_READ);
+}
+
+/* The high half of the offset is for 32-bit machines. */
+long sys_preadv(long fd, uaddr_t pieces, long n, int64_t offset, unsigned long unused)
+{
+	(void)unused;
+	return offset < 0 ? -EINVAL : transfer_pieces(fd, pieces, n, offset, MVM_WRITE);
+}
+
+long sys_pwritev(long fd, uaddr_t pieces, long n, int64_t offset, unsigned long unused)
+{
+	(void)unused;
+	return offset < 0 ? -EINVAL : transfer_pieces(fd, pieces, n, offset, MVM_READ);
 }
 
 long sys_lseek(long fd, int64_t offset, long whence)

@@ -193,12 +193,12 @@ long sys_mprotect(vaddr_t addr, size_t bytes, unsigned long rights_argument)
 	return bytes ? mvm_protect(current_vm()->space, addr, bytes, rights) : 0;
 }
 
-/* The file system's part of msync(MS_SYNC), for one object. */
+/* The file system's part of msync(MS_SYNC), for one object; its pages of the range are written. */
 static int commit(struct mvm_object *object)
 {
 	struct vnode *v = vnode_of_object(object);
 
-	return v ? vnode_sync(v, true) : 0;
+	return v && v->ops->fsync ? v->ops->fsync(v, true) : 0;
 }
 
 long sys_msync(vaddr_t addr, size_t bytes, unsigned long flags_argument)
