@@ -31,11 +31,11 @@
 #include <kernel/random.h>
 #include <kernel/time.h>
 
-#include "cpu_calls.h"
+#include "thread/cpu_calls.h"
 #include "log.h"
 #include "machine.h"
 #include "port/mm_host.h"
-#include "sched.h"
+#include "thread/sched.h"
 #include "selftest.h"
 
 extern const char __image_start[], __image_end[];

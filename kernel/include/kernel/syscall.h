@@ -33,7 +33,7 @@
 #define ARG(kind, type, name) SYSCALL_ARG_##kind name
 #define SYSCALL(name, ...)    long sys_##name(__VA_ARGS__);
 #define SYSCALL_FRAME         SYSCALL
-#include "../../syscalls.def"
+#include "../../syscall/syscalls.def"
 #ifndef MAPACHE_CORE
 #include "../../linux/syscalls.def"
 #endif
