@@ -21,7 +21,9 @@
  * change only by rename, under the tree lock and the bucket locks of both places: a walk compares
  * names under the bucket lock, and path texts are made under the tree lock.
  *
- * Spin locks, outermost first: all (the list for the sweep), tree, bucket.
+ * A removed directory takes the free names in it along: they hold it, and with it the inode.
+ *
+ * Spin locks, outermost first: tree, bucket.
  */
 #include "private.h"
 #include <errno.h>
@@ -39,9 +41,8 @@ struct bucket {
 static struct {
 	struct bucket buckets[N_BUCKETS];
 	struct fsh_spin tree_lock;
-	struct fsh_spin all_lock;
-	struct dentry *first, **last; /* [all_lock] oldest first */
-	size_t n;                     /* [a] */
+	struct dentry *first, **last; /* [tree_lock] oldest first */
+	size_t n;                     /* [tree_lock] */
 	size_t max;
 } names;
 
@@ -50,7 +51,6 @@ void dentry_cache_init(size_t max_entries)
 	for (unsigned i = 0; i < N_BUCKETS; i++)
 		fsh_spin_init(&names.buckets[i].lock, "name bucket");
 	fsh_spin_init(&names.tree_lock, "name tree");
-	fsh_spin_init(&names.all_lock, "all names");
 	names.last = &names.first;
 	names.max = max_entries;
 }
@@ -97,6 +97,43 @@ static void all_remove(struct dentry *d)
 		names.last = d->all_prev;
 }
 
+static void sibling_insert(struct dentry *d)
+{
+	struct dentry **head = &d->parent->children;
+
+	d->sibling_next = *head;
+	d->sibling_prev = head;
+	if (*head)
+		(*head)->sibling_prev = &d->sibling_next;
+	*head = d;
+}
+
+static void sibling_remove(struct dentry *d)
+{
+	*d->sibling_prev = d->sibling_next;
+	if (d->sibling_next)
+		d->sibling_next->sibling_prev = d->sibling_prev;
+}
+
+/* In the lists or out of them; tree lock held.  A root is nobody's child. */
+static void tree_enter(struct dentry *d)
+{
+	all_append(d);
+	if (d->parent != d)
+		sibling_insert(d);
+	fs_write(names.n, names.n + 1);
+}
+
+static void tree_leave(struct dentry *d)
+{
+	all_remove(d);
+	if (d->parent != d)
+		sibling_remove(d);
+	if (d->vnode && d->vnode->alias == d)
+		d->vnode->alias = NULL;
+	fs_write(names.n, names.n - 1);
+}
+
 /* Where the text of a name goes: inside the entry, or allocated; NULL: no memory. */
 static char *name_text(struct dentry *d, const struct fs_name *name)
 {
@@ -136,26 +173,17 @@ static struct dentry *dentry_alloc(
 	d->vnode = v;
 	d->mount = mount;
 	d->parent = parent ? dentry_ref(parent) : d;
-	fsh_spin_lock(&names.all_lock);
-	all_append(d);
-	fsh_spin_unlock(&names.all_lock);
-	__atomic_fetch_add(&names.n, 1, __ATOMIC_RELAXED);
+	fsh_spin_lock(&names.tree_lock);
+	tree_enter(d);
+	fsh_spin_unlock(&names.tree_lock);
 	return d;
 }
 
-/* No reference is left and nobody finds it; it is out of the list.  The parent is the caller's. */
+/* No reference is left, nobody finds it, it is out of the tree.  Its parent is the caller's. */
 static void dentry_free(struct dentry *d)
 {
-	struct vnode *v = d->vnode;
-
-	__atomic_fetch_sub(&names.n, 1, __ATOMIC_RELAXED);
-	if (v) {
-		fsh_spin_lock(&names.tree_lock);
-		if (v->alias == d)
-			v->alias = NULL;
-		fsh_spin_unlock(&names.tree_lock);
-		vnode_unref(v);
-	}
+	if (d->vnode)
+		vnode_unref(d->vnode);
 	name_free(d, d->name);
 	fsh_free(d);
 }
@@ -165,9 +193,9 @@ void dentry_unref(struct dentry *d)
 	while (d && __atomic_fetch_sub(&d->refs, 1, __ATOMIC_ACQ_REL) == (1 | UNHASHED)) {
 		struct dentry *parent = d->parent == d ? NULL : d->parent;
 
-		fsh_spin_lock(&names.all_lock);
-		all_remove(d);
-		fsh_spin_unlock(&names.all_lock);
+		fsh_spin_lock(&names.tree_lock);
+		tree_leave(d);
+		fsh_spin_unlock(&names.tree_lock);
 		dentry_free(d);
 		d = parent;
 	}
@@ -317,10 +345,51 @@ void dentry_created(struct dentry *free_name, struct dentry *fresh, struct vnode
 	dentry_insert(fresh);
 }
 
+/* Tree lock held.  Returns the count that it had, UNHASHED included. */
+static uint32_t unhash_in_tree(struct dentry *d)
+{
+	struct bucket *b = bucket_of(d->parent, d->hash);
+	uint32_t refs;
+
+	fsh_spin_lock_nested(&b->lock);
+	refs = __atomic_fetch_or(&d->refs, UNHASHED, __ATOMIC_ACQ_REL);
+	if (!(refs & UNHASHED))
+		bucket_remove(b, d);
+	fsh_spin_unlock(&b->lock);
+	return refs;
+}
+
+/*
+ * The directory is gone: the free names that are remembered in it go, too; those that a walk has
+ * in its hands when it lets go of them.
+ */
+static void drop_free_names(struct dentry *directory)
+{
+	struct dentry *d, *next, *gone = NULL;
+
+	fsh_spin_lock(&names.tree_lock);
+	for (d = directory->children; d; d = next) {
+		next = d->sibling_next;
+		if (unhash_in_tree(d) == 0) {
+			tree_leave(d);
+			d->hash_next = gone;
+			gone = d;
+		}
+	}
+	fsh_spin_unlock(&names.tree_lock);
+	for (d = gone; d; d = next) {
+		next = d->hash_next;
+		dentry_free(d);
+		dentry_unref(directory);
+	}
+}
+
 void dentry_removed(struct dentry *d)
 {
 	fsh_assert(fsh_mutex_held(&d->parent->vnode->lock));
 	dentry_unhash(d);
+	if (vnode_is(d->vnode, FS_IFDIR))
+		drop_free_names(d);
 }
 
 /* Room for a name that does not fit inside an entry; with none needed, *text stays NULL. */
@@ -375,21 +444,9 @@ static void dentry_place(struct dentry *d, const struct place *place, char **roo
 	d->name = text;
 	d->name_bytes = place->bytes;
 	d->hash = place->hash;
+	sibling_remove(d);
 	d->parent = place->parent;
-}
-
-/* Tree lock held. */
-static bool unhash_in_tree(struct dentry *d)
-{
-	struct bucket *b = bucket_of(d->parent, d->hash);
-	bool was_hashed;
-
-	fsh_spin_lock_nested(&b->lock);
-	was_hashed = !(__atomic_fetch_or(&d->refs, UNHASHED, __ATOMIC_ACQ_REL) & UNHASHED);
-	if (was_hashed)
-		bucket_remove(b, d);
-	fsh_spin_unlock(&b->lock);
-	return was_hashed;
+	sibling_insert(d);
 }
 
 static void hash_in_tree(struct dentry *d)
@@ -426,8 +483,11 @@ void dentry_renamed(
 	}
 	hash_in_tree(from);
 	fsh_spin_unlock(&names.tree_lock);
-	if (!exchange)
-		dentry_unref(old_parent);
+	if (exchange)
+		return;
+	dentry_unref(old_parent);
+	if (to->vnode && vnode_is(to->vnode, FS_IFDIR))
+		drop_free_names(to);
 }
 
 /* --- The tree -------------------------------------------------------------------------------- */
@@ -529,8 +589,8 @@ int vnode_path(struct vnode *v, struct dentry *root, char *buffer, size_t bytes,
 
 /* --- The sweep ------------------------------------------------------------------------------- */
 
-/* Is nobody interested?  A file that is mapped or being written keeps its name a little longer. */
-static bool is_idle(struct dentry *d)
+/* From unused to unhashed, in one step; false: somebody has it. */
+static bool take_idle(struct dentry *d)
 {
 	uint32_t refs = 0;
 	struct bucket *b;
@@ -548,7 +608,7 @@ static bool is_idle(struct dentry *d)
 	return idle;
 }
 
-/* Somebody has the file but not this name: it is mapped, or dirty. */
+/* Somebody has the file but not this name: it is mapped, or dirty, and keeps its name longer. */
 static bool used_elsewhere(const struct vnode *v)
 {
 	return fs_read(v->refs) > 1u + vnode_is_pinned(v);
@@ -569,21 +629,20 @@ static unsigned take_batch(const struct mount *mount, size_t *scan, struct dentr
 {
 	unsigned n = 0;
 
-	fsh_spin_lock(&names.all_lock);
-	fsh_spin_lock_nested(&names.tree_lock);
+	fsh_spin_lock(&names.tree_lock);
 	for (unsigned i = 0; i < BATCH && *scan && names.first; i++, (*scan)--) {
 		struct dentry *d = names.first;
 
-		all_remove(d);
-		if (may_go(d, mount) && is_idle(d)) {
+		if (may_go(d, mount) && take_idle(d)) {
+			tree_leave(d);
 			batch[n++] = d;
 			continue;
 		}
 		fs_write(d->used, false);
+		all_remove(d);
 		all_append(d);
 	}
 	fsh_spin_unlock(&names.tree_lock);
-	fsh_spin_unlock(&names.all_lock);
 	return n;
 }
 
@@ -637,15 +696,15 @@ bool dentry_mount_prune(struct mount *mount, uint32_t root_refs)
 
 /* --- Proving --------------------------------------------------------------------------------- */
 
-/* All-list and tree locks held. */
+/* Tree lock held. */
 static void check_entry(struct dentry *d)
 {
 	struct fs_name name = {d->name, d->name_bytes, d->hash};
 	uint32_t refs = fs_read(d->refs), children = 0;
 	struct bucket *b = bucket_of(d->parent, d->hash);
 
-	for (struct dentry *other = names.first; other; other = other->all_next)
-		children += other->parent == d && other != d;
+	for (struct dentry *child = d->children; child; child = child->sibling_next, children++)
+		fsh_assert(child->parent == d && *child->sibling_prev == child);
 	fsh_assert((refs & ~UNHASHED) >= children);
 	fsh_assert(d->hash == fs_name_hash(d->name, d->name_bytes));
 	fsh_assert(d->parent->mount == d->mount);
@@ -663,11 +722,9 @@ void dentry_cache_check(void)
 {
 	size_t n = 0;
 
-	fsh_spin_lock(&names.all_lock);
-	fsh_spin_lock_nested(&names.tree_lock);
+	fsh_spin_lock(&names.tree_lock);
 	for (struct dentry *d = names.first; d; d = d->all_next, n++)
 		check_entry(d);
 	fsh_assert(n == names.n);
 	fsh_spin_unlock(&names.tree_lock);
-	fsh_spin_unlock(&names.all_lock);
 }

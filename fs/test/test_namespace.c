@@ -241,6 +241,25 @@ static void removed_directories_are_dead(void **state)
 	ctx.cwd = ctx.root;
 }
 
+/* Free names that are remembered in a directory do not keep it when it goes. */
+static void removed_directories_go(void **state)
+{
+	struct vfs_counts before, after;
+
+	(void)state;
+	must_mkdir("/other");
+	vfs_counts(&before);
+	must_mkdir("/d");
+	assert_string_equal(walked("/d/none", 0), "ENOENT");
+	assert_int_equal(vfs_rmdir(&ctx, NULL, "/d"), 0);
+	must_mkdir("/d");
+	assert_string_equal(walked("/d/none", 0), "ENOENT");
+	assert_int_equal(vfs_rename(&ctx, NULL, "/other", NULL, "/d", 0), 0);
+	vfs_counts(&after);
+	assert_int_equal(after.vnodes, before.vnodes);
+	assert_int_equal(after.names, before.names);
+}
+
 /* --- Rights ---------------------------------------------------------------------------------- */
 
 static void chmod_to(const char *path, uint32_t mode)
@@ -360,6 +379,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(removing, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(
 			removed_directories_are_dead, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(removed_directories_go, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(sticky_directories, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(ownership, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(read_only_mounts, test_setup, test_teardown),

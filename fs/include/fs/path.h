@@ -18,7 +18,8 @@
 
 #define DENTRY_INLINE_NAME 32
 
-/* Legend: [I] immutable, [a] atomic, [b] lock of its hash bucket and, to change, the tree lock. */
+/* Legend: [I] immutable, [a] atomic, [t] tree lock, [b] lock of its hash bucket and, to change, the
+ * tree lock. */
 struct dentry {
 	uint32_t refs;                       /* [a] and DENTRY_UNHASHED */
 	uint32_t hash;                       /* [b] */
@@ -30,7 +31,9 @@ struct dentry {
 	const char *name;                    /* [b] name_bytes long, terminated */
 	uint32_t name_bytes;                 /* [b] */
 	bool used;                           /* [a] walked over since the cache was last swept */
-	struct dentry *all_next, **all_prev; /* [list lock] */
+	struct dentry *all_next, **all_prev; /* [t] */
+	struct dentry *children;             /* [t] those that have it as their parent */
+	struct dentry *sibling_next, **sibling_prev; /* [t] */
 	char inline_name[DENTRY_INLINE_NAME];
 };
 
