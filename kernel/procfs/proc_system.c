@@ -176,6 +176,7 @@ const struct proc_entry proc_system_entries[] = {
 	{.name = "meminfo", .mode = FS_IFREG | 0444, .show = show_meminfo},
 	{.name = "mounts", .mode = FS_IFREG | 0444, .show = show_mounts},
 	{.name = "self", .mode = FS_IFLNK | 0777, .link = link_self},
+	{.name = "sys", .mode = FS_IFDIR | 0555, .entries = proc_sys_entries},
 	{.name = "trace", .mode = FS_IFREG | 0600, .ops = &proc_trace_ops},
 	{.name = "uptime", .mode = FS_IFREG | 0444, .show = show_uptime},
 	{.name = "version", .mode = FS_IFREG | 0444, .show = show_version},

@@ -241,24 +241,12 @@ static int trace_write(
 	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
 {
 	char line[COMMAND_BYTES];
-	int err = 0;
+	int err = proc_command(c, n, line, sizeof line);
 
 	(void)file, (void)offset;
-	*done = 0;
-	if (!n || n >= sizeof line)
-		return -EINVAL;
-	while (!err && *done < n) {
-		*done += c->copy(c, line + *done, *done, n - *done);
-		if (*done < n)
-			err = c->prefault ? c->prefault(c, *done, n - *done) : -EFAULT;
-	}
-	line[*done] = 0;
-	if (*done && line[*done - 1] == '\n')
-		line[*done - 1] = 0;
 	if (!err)
 		err = command(line);
-	if (err)
-		*done = 0;
+	*done = err ? 0 : n;
 	return err;
 }
 

@@ -7,7 +7,7 @@
  * (MOUNT_VOLATILE): each step of a walk asks lookup(), which makes a vnode of its own.  A vnode
  * knows a process by its number; when that is gone, so is the file.
  *
- * Inode numbers: the place in the table, with the process's number in the high half.
+ * Inode numbers: the entry's address, with the process's number in the high half.
  */
 #include "procfs.h"
 
@@ -27,8 +27,13 @@ struct proc_vnode {
 	const struct proc_entry *entry; /* NULL: a directory */
 };
 
-#define ROOT_INO    1
-#define INO(pid, i) ((uint64_t)(uint32_t)(pid) << 32 | (uint64_t)(i))
+#define ROOT_INO 1
+
+/* entry NULL: of a process's directory. */
+static uint64_t ino_of(pid_t pid, const struct proc_entry *entry)
+{
+	return (uint64_t)(uint32_t)pid << 32 | (entry ? (uint32_t)(uintptr_t)entry : 2);
+}
 
 static const struct vnode_ops proc_directory_ops, proc_entry_ops;
 
@@ -86,6 +91,8 @@ static pid_t number_of(const struct fs_name *name)
 
 static const struct proc_entry *table_of(const struct proc_vnode *dir)
 {
+	if (dir->entry)
+		return dir->entry->entries;
 	return dir->pid ? proc_process_entries : proc_system_entries;
 }
 
@@ -102,8 +109,9 @@ static int lookup_entry(struct proc_vnode *dir, const struct fs_name *name, stru
 	for (unsigned i = 0; table[i].name; i++) {
 		if (!is_named(&table[i], name))
 			continue;
-		int err = vnode_new(dir->vnode.mount, &proc_entry_ops, INO(dir->pid, i + 2),
-			table[i].mode, out);
+		int err = vnode_new(dir->vnode.mount,
+			table[i].entries ? &proc_directory_ops : &proc_entry_ops,
+			ino_of(dir->pid, &table[i]), table[i].mode, out);
 		if (!err) {
 			(*out)->pid = dir->pid;
 			(*out)->entry = &table[i];
@@ -120,7 +128,8 @@ static int lookup_process(struct proc_vnode *dir, pid_t nr, struct proc_vnode **
 
 	if (!p)
 		return -ENOENT;
-	err = vnode_new(dir->vnode.mount, &proc_directory_ops, INO(nr, 1), FS_IFDIR | 0555, out);
+	err = vnode_new(
+		dir->vnode.mount, &proc_directory_ops, ino_of(nr, NULL), FS_IFDIR | 0555, out);
 	if (!err) {
 		(*out)->pid = nr;
 		(*out)->vnode.nlink = 2;
@@ -134,7 +143,7 @@ static int lookup_process(struct proc_vnode *dir, pid_t nr, struct proc_vnode **
 static int proc_lookup(struct vnode *v, const struct fs_name *name, struct vnode **out)
 {
 	struct proc_vnode *dir = proc_of(v), *found = NULL;
-	pid_t nr = dir->pid ? 0 : number_of(name);
+	pid_t nr = dir->pid || dir->entry ? 0 : number_of(name);
 	int err = nr ? lookup_process(dir, nr, &found) : lookup_entry(dir, name, &found);
 
 	*out = err ? NULL : &found->vnode;
@@ -153,7 +162,7 @@ static bool emit_table(const struct proc_vnode *dir, uint64_t *cookie, struct fs
 			.name = table[i].name,
 			.name_bytes = (uint32_t)__builtin_strlen(table[i].name),
 			.mode = table[i].mode,
-			.ino = INO(dir->pid, i + 2),
+			.ino = ino_of(dir->pid, &table[i]),
 			.next = i + 3,
 		};
 		if (*cookie > i + 2)
@@ -185,7 +194,7 @@ static void emit_processes(uint64_t *cookie, struct fs_readdir *r)
 			.name = name,
 			.name_bytes = (uint32_t)ksnprintf(name, sizeof name, "%d", nr),
 			.mode = FS_IFDIR,
-			.ino = INO(nr, 1),
+			.ino = ino_of(nr, NULL),
 			.next = PROCESS_COOKIES + (uint64_t)nr + 1,
 		};
 		if (!r->emit(r, &entry))
@@ -199,7 +208,7 @@ static int proc_readdir(struct vnode *v, uint64_t *cookie, struct fs_readdir *r)
 {
 	struct proc_vnode *dir = proc_of(v);
 
-	if (emit_table(dir, cookie, r) && !dir->pid)
+	if (emit_table(dir, cookie, r) && !dir->pid && !dir->entry)
 		emit_processes(cookie, r);
 	return 0;
 }
@@ -257,6 +266,24 @@ static int copy_text(struct mvm_copy *c, const char *from, size_t n, size_t *don
 		if (*done < n)
 			err = c->prefault ? c->prefault(c, *done, n - *done) : -EFAULT;
 	}
+	return err;
+}
+
+int proc_command(struct mvm_copy *c, size_t n, char *line, size_t bytes)
+{
+	size_t done = 0;
+	int err = 0;
+
+	if (!n || n >= bytes)
+		return -EINVAL;
+	while (!err && done < n) {
+		done += c->copy(c, line + done, done, n - done);
+		if (done < n)
+			err = c->prefault ? c->prefault(c, done, n - done) : -EFAULT;
+	}
+	line[done] = 0;
+	if (done && line[done - 1] == '\n')
+		line[done - 1] = 0;
 	return err;
 }
 
@@ -333,6 +360,13 @@ static int proc_readlink(struct vnode *v, char *to, size_t bytes)
 	return n;
 }
 
+/* Writing begins with a truncation for many programs: there is nothing to cut. */
+static int proc_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask)
+{
+	(void)v, (void)attr;
+	return mask & ~(unsigned)FS_SET_SIZE ? -EPERM : 0;
+}
+
 static void proc_evict(struct vnode *v)
 {
 	kfree(proc_of(v));
@@ -347,6 +381,7 @@ static const struct vnode_ops proc_directory_ops = {
 static const struct vnode_ops proc_entry_ops = {
 	.open = proc_open,
 	.readlink = proc_readlink,
+	.setattr = proc_setattr,
 	.evict = proc_evict,
 };
 

@@ -19,8 +19,8 @@ void proc_printf(struct proc_text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * A file of proc: a text, a symbolic link, or something with operations of its own.  p is NULL for
- * files of the whole system, else it is referenced, and may be a zombie.
+ * A name in proc: a text, a symbolic link, a directory, or something with operations of its own.
+ * p is NULL for files of the whole system, else it is referenced, and may be a zombie.
  */
 struct proc_entry {
 	const char *name;
@@ -28,7 +28,15 @@ struct proc_entry {
 	void (*show)(struct proc_text *text, struct process *p);
 	int (*link)(struct process *p, char *to, size_t bytes);
 	const struct file_ops *ops;
+	const struct proc_entry *entries; /* of a directory; a nameless one ends */
 };
 
-extern const struct proc_entry proc_system_entries[], proc_process_entries[]; /* name NULL ends */
+extern const struct proc_entry proc_system_entries[], proc_process_entries[];
+extern const struct proc_entry proc_sys_entries[];
 extern const struct file_ops proc_trace_ops;
+
+/*
+ * For operations that take a command: the whole write as a string, without a newline at its end.
+ * -EINVAL: empty, or no room; -EFAULT.
+ */
+int proc_command(struct mvm_copy *c, size_t n, char *line, size_t bytes);
