@@ -35,8 +35,8 @@
 #include "log.h"
 #include "machine.h"
 #include "port/mm_host.h"
+#include "test/selftest.h"
 #include "thread/sched.h"
-#include "selftest.h"
 
 extern const char __image_start[], __image_end[];
 
@@ -67,7 +67,9 @@ static void main_thread(void *unused)
 	pr_info("%zu of %zu frames free, %u harts", frames_free_count(), frames_total(), cpu_count);
 #ifdef MAPACHE_DEBUG
 	if (boot_has("selftest"))
-		machine_power_off(selftest_run());
+		machine_power_off(selftest_run() ? 1 : 0);
+	if (boot_value("plant"))
+		selftest_plant(boot_value("plant"));
 #endif
 	mm_host_init();
 	start_file_systems();

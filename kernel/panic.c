@@ -84,14 +84,16 @@ static void say(const char *format, ...)
 
 struct trace {
 	unsigned depth;
-	bool log; /* else at once */
+	bool log;   /* else at once */
+	bool exact; /* the first is where it happened, not where a call returns to */
 };
 
 static void print_frame(void *ctx, vaddr_t pc)
 {
 	struct trace *trace = ctx;
 	size_t offset = 0;
-	const char *name = symbol_find(pc, &offset);
+	/* a call that never returns may be its function's last instruction */
+	const char *name = symbol_find(trace->exact && !trace->depth ? pc : pc - 1, &offset);
 	char line[128];
 
 	ksnprintf(line, sizeof(line), "  #%-2u %p %s+%#zx", trace->depth++, (void *)pc,
@@ -106,13 +108,13 @@ void backtrace_print(void)
 {
 	struct trace trace = {.log = true};
 
-	arch_backtrace((vaddr_t)backtrace_print, 0, arch_frame_pointer(), BACKTRACE_FRAMES,
-		print_frame, &trace);
+	arch_backtrace(arch_frame_return(arch_frame_pointer()), 0,
+		arch_frame_caller(arch_frame_pointer()), BACKTRACE_FRAMES, print_frame, &trace);
 }
 
 void backtrace_print_frame(const struct trapframe *tf)
 {
-	struct trace trace = {.log = true};
+	struct trace trace = {.log = true, .exact = true};
 
 	arch_backtrace(trapframe_pc(tf), trapframe_ra(tf), trapframe_fp(tf), BACKTRACE_FRAMES,
 		print_frame, &trace);
@@ -167,14 +169,14 @@ _Noreturn void panic(const char *format, ...)
 	va_start(args, format);
 	announce(format, args);
 	va_end(args);
-	arch_backtrace((vaddr_t)__builtin_return_address(0), 0,
-		*(vaddr_t *)(arch_frame_pointer() - 16), BACKTRACE_FRAMES, print_frame, &trace);
+	arch_backtrace(arch_frame_return(arch_frame_pointer()), 0,
+		arch_frame_caller(arch_frame_pointer()), BACKTRACE_FRAMES, print_frame, &trace);
 	machine_power_off(PANIC_STATUS);
 }
 
 _Noreturn void panic_trap(const struct trapframe *tf, const char *format, ...)
 {
-	struct trace trace = {0};
+	struct trace trace = {.exact = true};
 	va_list args;
 
 	begin();

@@ -12,9 +12,14 @@
 
 extern const char __text_start[], __text_end[];
 
-vaddr_t arch_frame_pointer(void)
+vaddr_t arch_frame_return(vaddr_t fp)
 {
-	return (vaddr_t)__builtin_frame_address(0);
+	return ((uint64_t *)fp)[-1];
+}
+
+vaddr_t arch_frame_caller(vaddr_t fp)
+{
+	return ((uint64_t *)fp)[-2];
 }
 
 /* Read the pair below fp: *fp and *pc of the caller. */

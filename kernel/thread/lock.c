@@ -27,15 +27,20 @@ void spin_wait(struct spinlock *lock)
 
 enum { USED_IN_IRQ = 1, USED_WITH_IRQ_ON = 2 };
 
+/* May a lock be taken while one of rank `held` is? An unordered one is always the last. */
+static bool may_follow(unsigned held, unsigned rank, bool nested)
+{
+	if (held == RANK_UNORDERED)
+		return false;
+	return rank == RANK_UNORDERED || held < rank || (held == rank && nested);
+}
+
 /* The held lock that `rank` must not follow, or NULL. */
 static const struct spinlock *spin_conflict(const struct cpu *cpu, unsigned rank, bool nested)
 {
-	for (uint32_t i = 0; i < cpu->spin_depth; i++) {
-		unsigned held = cpu->spins[i]->rank;
-
-		if (held > rank || (held == rank && !nested))
+	for (uint32_t i = 0; i < cpu->spin_depth; i++)
+		if (!may_follow(cpu->spins[i]->rank, rank, nested))
 			return cpu->spins[i];
-	}
 	return NULL;
 }
 
@@ -113,7 +118,7 @@ static void mutex_debug_before(const struct mutex *m, bool nested)
 
 		if (held == m)
 			panic("mutex %s: taken again by its owner", m->name);
-		if (held->rank > m->rank || (held->rank == m->rank && m->rank && !nested))
+		if (!may_follow(held->rank, m->rank, nested))
 			panic("lock order: mutex %s (rank %u) taken while holding %s (rank %u)",
 				m->name, m->rank, held->name, held->rank);
 	}

@@ -26,6 +26,7 @@
 #include <kernel/panic.h>
 #include <kernel/thread.h>
 #include <kernel/time.h>
+#include <errno.h>
 
 #include "sched.h"
 
@@ -49,17 +50,14 @@ static void enqueue(struct run_queue *rq, struct thread *t)
 	rq->queued++;
 }
 
-/* The first queued thread that may run on the hart. */
-static struct thread *dequeue(struct run_queue *rq, unsigned hart)
+static bool may_run(const struct thread *t, unsigned hart)
 {
-	struct thread *prev = NULL, *t = rq->head;
+	return __atomic_load_n(&t->affinity, __ATOMIC_RELAXED) >> hart & 1;
+}
 
-	while (t && !(t->affinity >> hart & 1)) {
-		prev = t;
-		t = t->next;
-	}
-	if (!t)
-		return NULL;
+/* Take t, whose predecessor is prev (NULL: it is the first), out of the queue. */
+static struct thread *unlink(struct run_queue *rq, struct thread *prev, struct thread *t)
+{
 	if (prev)
 		prev->next = t->next;
 	else
@@ -69,6 +67,17 @@ static struct thread *dequeue(struct run_queue *rq, unsigned hart)
 	t->queued = false;
 	rq->queued--;
 	return t;
+}
+
+/* The first queued thread that may run on the hart. */
+static struct thread *dequeue(struct run_queue *rq, unsigned hart)
+{
+	struct thread *prev = NULL;
+
+	for (struct thread *t = rq->head; t; prev = t, t = t->next)
+		if (may_run(t, hart))
+			return unlink(rq, prev, t);
+	return NULL;
 }
 
 /* A thread from the longest other queue. Own queue locked: others are only tried. */
@@ -93,12 +102,82 @@ static struct thread *steal(struct cpu *self)
 	return t;
 }
 
-/* After a switch, in the thread that was switched to: let go of the one before. */
+/* Something was queued on a hart: see that it looks. Its queue is locked. */
+static void kick(struct cpu *cpu)
+{
+	if (cpu == cpu_this()) {
+		if (cpu->rq.is_idle)
+			cpu->arch.resched = 1;
+		else
+			timer_set_slice_first(time_now_ns() + SLICE_NS);
+	} else if (cpu->rq.is_idle || cpu->rq.queued == 1) {
+		firmware_send_ipi(1UL << cpu->arch.index);
+	}
+}
+
+/* An idle hart that the thread may run on, or -1. */
+static int find_idle(const struct thread *t)
+{
+	uint64_t mask = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED) & t->affinity;
+
+	for (unsigned i = 0; mask; i++, mask >>= 1)
+		if (mask & 1)
+			return (int)i;
+	return -1;
+}
+
+/* Where a runnable thread that is queued nowhere belongs. */
+static struct cpu *choose(const struct thread *t)
+{
+	unsigned best = MAX_HARTS;
+	int idle;
+
+	if (may_run(t, t->hart) && cpus[t->hart].rq.is_idle)
+		return &cpus[t->hart];
+	idle = find_idle(t);
+	if (idle >= 0)
+		return &cpus[idle];
+	if (may_run(t, t->hart))
+		return &cpus[t->hart];
+	for (unsigned i = 0; i < cpu_count; i++)
+		if (may_run(t, i) && (cpu_online_mask >> i & 1))
+			if (best == MAX_HARTS || cpus[i].rq.queued < cpus[best].rq.queued)
+				best = i;
+	return &cpus[best < MAX_HARTS ? best : t->hart];
+}
+
+/*
+ * Queue t, which is runnable and in no queue, where it belongs. The queue of its hart is locked and
+ * is released. Nobody else moves a runnable thread that is in no queue.
+ */
+static void place(struct cpu *cpu, struct thread *t)
+{
+	struct cpu *to = choose(t);
+
+	if (to != cpu) {
+		t->hart = to->arch.index;
+		spin_release(&cpu->rq.lock);
+		spin_acquire(&to->rq.lock, false);
+	}
+	enqueue(&to->rq, t);
+	kick(to);
+	spin_release(&to->rq.lock);
+}
+
+/*
+ * After a switch, in the thread that was switched to: let go of the one before. A thread that is
+ * runnable and was not queued may not run here: it moves.
+ */
 static void finish_switch(struct thread *prev)
 {
+	struct cpu *cpu = cpu_this();
 	bool dead = prev->state == THREAD_DEAD;
 
-	spin_release(&cpu_this()->rq.lock);
+	if (prev != cpu->rq.current && prev != cpu->rq.idle && !dead && !prev->queued &&
+		prev->state == THREAD_RUNNABLE)
+		place(cpu, prev);
+	else
+		spin_release(&cpu->rq.lock);
 	preempt_enable_no_check();
 	if (dead)
 		thread_unref(prev);
@@ -133,8 +212,12 @@ static void switch_away(struct cpu *cpu, bool requeue)
 	struct thread *prev = rq->current, *next;
 
 	cpu->arch.resched = 0;
-	if (requeue && prev != rq->idle)
-		enqueue(rq, prev);
+	if (requeue && may_run(prev, cpu->arch.index)) {
+		if (prev != rq->idle)
+			enqueue(rq, prev);
+	} else if (requeue) {
+		prev->state = THREAD_RUNNABLE; /* if it was about to sleep: a spurious wake-up */
+	}
 	next = dequeue(rq, cpu->arch.index);
 	if (!next)
 		next = steal(cpu);
@@ -234,36 +317,6 @@ void sched_thread_begin(void *thread)
 	thread_exit();
 }
 
-/* Something was queued on a hart: see that it looks. Its queue is locked. */
-static void kick(struct cpu *cpu)
-{
-	if (cpu == cpu_this()) {
-		if (cpu->rq.is_idle)
-			cpu->arch.resched = 1;
-		else
-			timer_set_slice_first(time_now_ns() + SLICE_NS);
-	} else if (cpu->rq.is_idle || cpu->rq.queued == 1) {
-		firmware_send_ipi(1UL << cpu->arch.index);
-	}
-}
-
-static void enqueue_on(struct cpu *cpu, struct thread *t)
-{
-	enqueue(&cpu->rq, t);
-	kick(cpu);
-}
-
-/* An idle hart that the thread may run on, or -1. */
-static int find_idle(const struct thread *t)
-{
-	uint64_t mask = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED) & t->affinity;
-
-	for (unsigned i = 0; mask; i++, mask >>= 1)
-		if (mask & 1)
-			return (int)i;
-	return -1;
-}
-
 /* Lock the queue of the hart that t belongs to. */
 static struct cpu *lock_thread(struct thread *t, uint64_t *flags)
 {
@@ -277,20 +330,19 @@ static struct cpu *lock_thread(struct thread *t, uint64_t *flags)
 	}
 }
 
-/* t is runnable and in no queue; cpu's queue is locked and t's. Queues t, unlocks. */
-static void place_woken(struct cpu *cpu, struct thread *t, uint64_t flags)
+/* If t sleeps, it is runnable now. Its hart's queue is locked by lock_thread(), and is released. */
+static void wake_locked(struct cpu *cpu, struct thread *t, uint64_t flags)
 {
-	int idle = cpu->rq.is_idle ? -1 : find_idle(t);
+	bool asleep = t->state == THREAD_SLEEPING;
 
-	if (idle >= 0) {
-		t->hart = (uint32_t)idle;
+	if (asleep)
+		t->state = THREAD_RUNNABLE;
+	if (asleep && !t->queued && cpu->rq.current != t)
+		place(cpu, t);
+	else
 		spin_release(&cpu->rq.lock);
-		preempt_enable_no_check();
-		cpu = &cpus[idle];
-		spin_lock(&cpu->rq.lock);
-	}
-	enqueue_on(cpu, t);
-	spin_unlock_irqrestore(&cpu->rq.lock, flags);
+	irq_restore(flags);
+	preempt_enable();
 }
 
 void thread_wakeup(struct thread *t)
@@ -302,14 +354,7 @@ void thread_wakeup(struct thread *t)
 	if (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_SLEEPING)
 		return;
 	cpu = lock_thread(t, &flags);
-	if (t->state == THREAD_SLEEPING) {
-		t->state = THREAD_RUNNABLE;
-		if (!t->queued && cpu->rq.current != t) {
-			place_woken(cpu, t, flags);
-			return;
-		}
-	}
-	spin_unlock_irqrestore(&cpu->rq.lock, flags);
+	wake_locked(cpu, t, flags);
 }
 
 static bool ends_sleep(enum sleep_kind kind, uint32_t work)
@@ -328,14 +373,10 @@ void thread_notify(struct thread *t, uint32_t work)
 	cpu = lock_thread(t, &flags);
 	if (cpu->rq.current == t && cpu != cpu_this())
 		firmware_send_ipi(1UL << cpu->arch.index);
-	if (t->state == THREAD_SLEEPING && ends_sleep(t->sleep, work)) {
-		t->state = THREAD_RUNNABLE;
-		if (!t->queued && cpu->rq.current != t) {
-			place_woken(cpu, t, flags);
-			return;
-		}
-	}
-	spin_unlock_irqrestore(&cpu->rq.lock, flags);
+	if (ends_sleep(t->sleep, work))
+		wake_locked(cpu, t, flags);
+	else
+		spin_unlock_irqrestore(&cpu->rq.lock, flags);
 }
 
 bool thread_interrupted(enum sleep_kind kind)
@@ -354,7 +395,7 @@ void thread_start(struct thread *t)
 	uint64_t flags;
 
 	for (unsigned i = 0; i < cpu_count; i++)
-		if ((t->affinity & cpu_online_mask) >> i & 1)
+		if (may_run(t, i) && (cpu_online_mask >> i & 1))
 			if (best == MAX_HARTS || load_of(&cpus[i]) < load_of(&cpus[best]))
 				best = i;
 	ASSERT(best < MAX_HARTS);
@@ -362,8 +403,40 @@ void thread_start(struct thread *t)
 	flags = spin_lock_irqsave(&cpus[best].rq.lock);
 	t->hart = best;
 	t->state = THREAD_RUNNABLE;
-	enqueue_on(&cpus[best], t);
+	enqueue(&cpus[best].rq, t);
+	kick(&cpus[best]);
 	spin_unlock_irqrestore(&cpus[best].rq.lock, flags);
+}
+
+static void take_out(struct run_queue *rq, struct thread *t)
+{
+	struct thread *prev = NULL;
+
+	for (struct thread *at = rq->head; at != t; at = at->next)
+		prev = at;
+	unlink(rq, prev, t);
+}
+
+int thread_set_affinity(struct thread *t, uint64_t harts)
+{
+	uint64_t flags;
+	struct cpu *cpu;
+
+	if (!(harts & cpu_online_mask))
+		return -EINVAL;
+	cpu = lock_thread(t, &flags);
+	__atomic_store_n(&t->affinity, harts, __ATOMIC_RELAXED);
+	if (t->queued && !may_run(t, t->hart)) {
+		take_out(&cpu->rq, t);
+		place(cpu, t);
+	} else {
+		spin_release(&cpu->rq.lock);
+	}
+	irq_restore(flags);
+	preempt_enable();
+	if (t == thread_current())
+		thread_yield();
+	return 0;
 }
 
 void thread_set_pmap(struct pmap *pmap)

@@ -120,5 +120,11 @@ void trapframe_print(
  */
 void arch_backtrace(vaddr_t pc, vaddr_t ra, vaddr_t fp, unsigned max,
 	void (*fn)(void *ctx, vaddr_t pc), void *ctx);
-/* The caller's own (pc, fp). */
-vaddr_t arch_frame_pointer(void);
+/* The caller's own fp. */
+static inline __attribute__((always_inline)) vaddr_t arch_frame_pointer(void)
+{
+	return (vaddr_t)__builtin_frame_address(0);
+}
+/* Of the function whose fp this is: where it returns to, and its caller's fp. */
+vaddr_t arch_frame_return(vaddr_t fp);
+vaddr_t arch_frame_caller(vaddr_t fp);

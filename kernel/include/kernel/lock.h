@@ -16,7 +16,7 @@
 
 /* The global order. A module that needs a place adds its own line here and in docs/locking.md. */
 enum lock_rank {
-	RANK_UNORDERED, /* taken and released with nothing taken in between */
+	RANK_UNORDERED, /* taken with anything held; nothing is taken while it is held */
 
 	/* Mutexes. */
 	RANK_PROCESS_EXEC,

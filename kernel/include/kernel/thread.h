@@ -203,5 +203,11 @@ static inline void thread_faults_on(void)
 /* Run in another user space (NULL: none) from now on. */
 void thread_set_pmap(struct pmap *pmap);
 
+/*
+ * Let t run on these harts only. The running thread has moved when it returns; another moves when it
+ * next gives way. 0, or -EINVAL when no online hart is among them. May sleep when t is the caller.
+ */
+int thread_set_affinity(struct thread *t, uint64_t harts);
+
 /* CPU time of t so far, the present run included. */
 uint64_t thread_run_ns(struct thread *t);

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Running the tests and reporting.
+ */
+#include <kernel/boot.h>
+#include <kernel/console.h>
+#include <kernel/format.h>
+#include <kernel/frames.h>
+#include <kernel/kmem.h>
+#include <kernel/lock.h>
+#include <kernel/panic.h>
+#include <kernel/thread.h>
+#include <kernel/time.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "selftest.h"
+
+uint64_t selftest_seed = 1;
+
+static unsigned failures; /* [a] of the running test */
+static const char *skipped;
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...)
+{
+	char line[160];
+	va_list args;
+	size_t n, sent = 0;
+
+	va_start(args, format);
+	n = (size_t)kvsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	n = n < sizeof(line) ? n : sizeof(line) - 1;
+	while (sent < n)
+		sent += console_write(line + sent, n - sent);
+}
+
+void selftest_fail(const char *file, int line, const char *what)
+{
+	__atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);
+	say("# %s:%d: %s\n", file, line, what);
+}
+
+void selftest_skip(const char *why)
+{
+	skipped = why;
+}
+
+/* Numerical Recipes' 64-bit linear congruence; the high half is good enough. */
+uint32_t selftest_random(uint64_t *state)
+{
+	*state = *state * 6364136223846793005UL + 1442695040888963407UL;
+	return (uint32_t)(*state >> 32);
+}
+
+static void read_seed(void)
+{
+	const char *text = boot_value("seed");
+
+	for (selftest_seed = text ? 0 : selftest_seed; text && *text >= '0' && *text <= '9'; text++)
+		selftest_seed = selftest_seed * 10 + (uint64_t)(*text - '0');
+}
+
+/* True if it failed. */
+static bool run_one(unsigned number, const struct selftest *test)
+{
+	failures = 0;
+	skipped = NULL;
+	test->run();
+	frames_check();
+	if (skipped)
+		say("ok %u - %s # SKIP %s\n", number, test->name, skipped);
+	else
+		say("%sok %u - %s\n", failures ? "not " : "", number, test->name);
+	return failures;
+}
+
+unsigned selftest_run(void)
+{
+	static const struct selftest *const suites[] = {
+		frames_tests, thread_tests, wait_tests, time_tests, pmap_tests, blk_tests};
+	const char *only = boot_value("selftest");
+	unsigned number = 0, failed = 0;
+
+	read_seed();
+	say("TAP version 13\n# seed=%lu\n", selftest_seed);
+	for (unsigned i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
+		for (const struct selftest *test = suites[i]; test->name; test++)
+			if (!only || strcmp(only, test->name) == 0)
+				failed += run_one(++number, test);
+	say("1..%u\n", number);
+	return failed;
+}
+
+struct member {
+	void (*fn)(void *arg, unsigned i);
+	void *arg;
+	unsigned i;
+};
+
+static void member_run(void *arg)
+{
+	struct member *member = arg;
+
+	member->fn(member->arg, member->i);
+}
+
+void selftest_crowd(unsigned n, void (*fn)(void *arg, unsigned i), void *arg)
+{
+	struct thread *threads[32];
+	struct member members[32];
+
+	ASSERT(n <= 32);
+	for (unsigned i = 0; i < n; i++) {
+		members[i] = (struct member){fn, arg, i};
+		if (thread_create("crowd", member_run, &members[i], &threads[i]))
+			panic("no memory for the test's threads");
+	}
+	for (unsigned i = 0; i < n; i++)
+		thread_start(threads[i]);
+	for (unsigned i = 0; i < n; i++) {
+		thread_join(threads[i]);
+		thread_unref(threads[i]);
+	}
+}
+
+/* --- Planted bugs ----------------------------------------------------------------------------- */
+
+static struct spinlock low = SPINLOCK_INIT("low", RANK_DRIVER);
+static struct spinlock high = SPINLOCK_INIT("high", RANK_WAIT);
+static struct mutex plain = MUTEX_INIT("plain", RANK_FS_LEAF);
+
+static void plant_lock_order(void)
+{
+	spin_lock(&high);
+	spin_lock(&low);
+}
+
+static void plant_recursion(void)
+{
+	spin_lock(&low);
+	spin_lock(&low);
+}
+
+static void plant_mutex_recursion(void)
+{
+	mutex_lock(&plain);
+	mutex_lock(&plain);
+}
+
+static void plant_sleep(void)
+{
+	spin_lock(&low);
+	thread_sleep_until(0, SLEEP_FOREVER);
+}
+
+static void plant_unlock(void)
+{
+	spin_unlock(&low);
+}
+
+static void plant_double_free(void)
+{
+	paddr_t pa = frame_alloc(0);
+
+	frame_free(pa, 0);
+	frame_free(pa, 0);
+}
+
+static void plant_null(void)
+{
+	volatile uintptr_t nowhere = 8;
+
+	*(volatile int *)nowhere = 1;
+}
+
+static void plant_text(void)
+{
+	*(volatile uint32_t *)(uintptr_t)plant_null = 0;
+}
+
+/* Not a tail call: each level has a frame of its own. */
+static int overflow(volatile int *depth)
+{
+	volatile int here[64] = {*depth + 1};
+
+	return here[0] ? overflow(here) + here[0] : 0;
+}
+
+static void plant_overflow(void)
+{
+	int depth = 0;
+
+	overflow(&depth);
+}
+
+void selftest_plant(const char *name)
+{
+	static const struct selftest plants[] = {
+		{"lock-order", plant_lock_order},
+		{"recursion", plant_recursion},
+		{"mutex-recursion", plant_mutex_recursion},
+		{"sleep", plant_sleep},
+		{"unlock", plant_unlock},
+		{"double-free", plant_double_free},
+		{"null", plant_null},
+		{"text", plant_text},
+		{"overflow", plant_overflow},
+	};
+
+	for (unsigned i = 0; i < sizeof(plants) / sizeof(plants[0]); i++)
+		if (strcmp(plants[i].name, name) == 0)
+			plants[i].run();
+}

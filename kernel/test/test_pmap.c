@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Translation: what is entered is seen, what is removed is gone on every hart, tables come back.
+ */
+#include <arch/pmap.h>
+#include <arch/user.h>
+#include <errno.h>
+#include <kernel/cpu.h>
+#include <kernel/frames.h>
+#include <kernel/thread.h>
+
+#include "selftest.h"
+
+#define BASE 0x10000000UL
+
+static void test_entries(void)
+{
+	size_t before = frames_free_count();
+	paddr_t frame = frame_alloc(0), other = frame_alloc(0), pa;
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+	unsigned rights;
+
+	CHECK(pmap_init(&pmap) == 0);
+	CHECK(!pmap_query(&pmap, BASE, &pa, &rights));
+	CHECK(pmap_enter(&pmap, BASE, frame, PMAP_READ, 0) == 0);
+	CHECK(pmap_query(&pmap, BASE, &pa, &rights) && pa == frame && rights == PMAP_READ);
+	CHECK(pmap_enter(&pmap, BASE, other, PMAP_READ, 0) == -EEXIST);
+	CHECK(pmap_enter(&pmap, BASE, frame, PMAP_READ | PMAP_WRITE, 0) == 0);
+	CHECK(pmap_query(&pmap, BASE, &pa, &rights) && rights == (PMAP_READ | PMAP_WRITE));
+	CHECK(pmap_protect(&pmap, BASE, BASE + PAGE_SIZE, PMAP_READ, 64, &batch) ==
+		BASE + PAGE_SIZE);
+	CHECK(pmap_query(&pmap, BASE, &pa, &rights) && rights == PMAP_READ);
+	CHECK(pmap_test_and_clear_used(&pmap, BASE) && !pmap_test_and_clear_used(&pmap, BASE));
+	CHECK(pmap_remove(&pmap, 0, USER_END, 64, &batch) == USER_END);
+	CHECK(!pmap_query(&pmap, BASE, &pa, &rights));
+	tlb_flush(&pmap, &batch);
+	pmap_fini(&pmap);
+	frame_free(frame, 0);
+	frame_free(other, 0);
+	CHECK(frames_free_count() == before);
+}
+
+/* Bounded steps go on where they stopped; a table that was emptied is given back. */
+static void test_steps(void)
+{
+	paddr_t frame = frame_alloc(0);
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+	vaddr_t at = BASE, end = BASE + 512 * PAGE_SIZE;
+	unsigned steps = 0;
+
+	CHECK(pmap_init(&pmap) == 0);
+	for (vaddr_t va = BASE; va < end; va += PAGE_SIZE)
+		CHECK(pmap_enter(&pmap, va, frame, PMAP_READ, 0) == 0);
+	CHECK(pmap.tables == 2);
+	for (; at < end; steps++) {
+		at = pmap_remove(&pmap, at, end, 64, &batch);
+		CHECK(batch.start == BASE && batch.end == at);
+	}
+	CHECK(steps == 8 && pmap.tables == 1);
+	tlb_flush(&pmap, &batch);
+	CHECK(batch.start == batch.end && !batch.free_tables);
+	pmap_fini(&pmap);
+	frame_free(frame, 0);
+}
+
+struct shared {
+	struct pmap pmap;
+	uint32_t ready, stop;
+	uint64_t stale; /* [a] reads that saw a frame after it was taken away */
+	uint64_t epoch; /* [a] value in the frame that is mapped, or may be */
+};
+
+/* Keep reading the page. A value older than the epoch read before it is a stale translation. */
+static void reader(void *arg, unsigned i)
+{
+	struct shared *s = arg;
+
+	(void)i;
+	thread_set_pmap(&s->pmap);
+	__atomic_fetch_add(&s->ready, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE)) {
+		uint64_t epoch = __atomic_load_n(&s->epoch, __ATOMIC_ACQUIRE), seen;
+
+		if (user_load64((void *)BASE, &seen) == 0 && seen < epoch)
+			__atomic_fetch_add(&s->stale, 1, __ATOMIC_RELAXED);
+	}
+	thread_set_pmap(NULL);
+}
+
+static void replace(struct shared *s, paddr_t frames[2], uint64_t value)
+{
+	struct tlb_batch batch = {0};
+
+	*(uint64_t *)phys_to_virt(frames[value % 2]) = value;
+	CHECK(pmap_remove(&s->pmap, BASE, BASE + PAGE_SIZE, 64, &batch) == BASE + PAGE_SIZE);
+	tlb_flush(&s->pmap, &batch);
+	__atomic_store_n(&s->epoch, value, __ATOMIC_RELEASE);
+	CHECK(pmap_enter(&s->pmap, BASE, frames[value % 2], PMAP_READ, 0) == 0);
+	if (value % 16 == 0)
+		thread_yield();
+}
+
+static void shoot(void *arg, unsigned i)
+{
+	struct shared *s = arg;
+	paddr_t frames[2] = {frame_alloc(0), frame_alloc(0)};
+
+	if (i != 0) {
+		reader(arg, i);
+		return;
+	}
+	while (__atomic_load_n(&s->ready, __ATOMIC_ACQUIRE) < 3)
+		thread_yield();
+	CHECK(pmap_enter(&s->pmap, BASE, frames[1], PMAP_READ, 0) == 0);
+	for (uint64_t value = 2; value < 600; value++)
+		replace(s, frames, value);
+	__atomic_store_n(&s->stop, 1, __ATOMIC_RELEASE);
+	frame_free(frames[0], 0);
+	frame_free(frames[1], 0);
+}
+
+static void test_shootdown(void)
+{
+	struct shared s = {0};
+
+	CHECK(pmap_init(&s.pmap) == 0);
+	selftest_crowd(4, shoot, &s);
+	CHECK(s.stale == 0);
+	pmap_fini(&s.pmap);
+}
+
+/* Copies over nothing end short, with nothing done beyond. */
+static void test_copies(void)
+{
+	paddr_t frame = frame_alloc(0);
+	uint8_t *bytes = phys_to_virt(frame), buffer[300];
+	struct pmap pmap;
+
+	CHECK(pmap_init(&pmap) == 0);
+	CHECK(pmap_enter(&pmap, BASE, frame, PMAP_READ | PMAP_WRITE, 0) == 0);
+	for (unsigned i = 0; i < PAGE_SIZE; i++)
+		bytes[i] = (uint8_t)(i * 7);
+	thread_set_pmap(&pmap);
+	thread_faults_off();
+	for (unsigned n = 1; n < 200; n += 7) {
+		vaddr_t at = BASE + PAGE_SIZE - n;
+
+		CHECK(copy_from_user(buffer, (void *)at, n) == 0);
+		CHECK(buffer[n - 1] == bytes[PAGE_SIZE - 1]);
+		CHECK(copy_from_user(buffer, (void *)at, n + 100) == 100);
+		CHECK(copy_to_user((void *)at, buffer, n + 100) == 100);
+		CHECK(clear_user((void *)at, n + 9) == 9);
+		for (unsigned i = 0; i < n; i++)
+			bytes[PAGE_SIZE - n + i] = (uint8_t)((PAGE_SIZE - n + i) * 7);
+	}
+	CHECK(copy_from_user(buffer, (void *)DIRECT_BASE, 8) == 8);
+	CHECK(copy_from_user(buffer, (void *)(USER_END - 4), 8) == 8);
+	CHECK(copy_from_user(buffer, (void *)-8L, 16) == 16);
+	bytes[PAGE_SIZE - 4] = 'a';
+	bytes[PAGE_SIZE - 3] = 0;
+	CHECK(copy_string_from_user((char *)buffer, (char *)BASE + PAGE_SIZE - 4, 9) == 1);
+	bytes[PAGE_SIZE - 3] = bytes[PAGE_SIZE - 2] = bytes[PAGE_SIZE - 1] = 'b';
+	CHECK(copy_string_from_user((char *)buffer, (char *)BASE + PAGE_SIZE - 4, 9) == -EFAULT);
+	CHECK(copy_string_from_user((char *)buffer, (char *)BASE + PAGE_SIZE - 4, 3) ==
+		-ENAMETOOLONG);
+	thread_faults_on();
+	thread_set_pmap(NULL);
+	pmap_fini(&pmap);
+	frame_free(frame, 0);
+}
+
+const struct selftest pmap_tests[] = {
+	{"pmap-entries", test_entries},
+	{"pmap-steps", test_steps},
+	{"pmap-shootdown", test_shootdown},
+	{"user-copies", test_copies},
+	{0},
+};

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads, locks, preemption.
+ */
+#include <errno.h>
+#include <kernel/cpu.h>
+#include <kernel/thread.h>
+#include <kernel/time.h>
+
+#include "selftest.h"
+
+#define THREADS 12
+#define ROUNDS  20000
+
+static struct spinlock spin = SPINLOCK_INIT("test spin", RANK_DRIVER);
+static struct mutex mutex = MUTEX_INIT("test mutex", RANK_FS_LEAF);
+static uint64_t counter; /* [spin or mutex] not atomic on purpose */
+
+static void add_with_spin(void *arg, unsigned i)
+{
+	(void)arg, (void)i;
+	for (unsigned n = 0; n < ROUNDS; n++) {
+		spin_lock(&spin);
+		counter++;
+		spin_unlock(&spin);
+	}
+}
+
+static void test_spin(void)
+{
+	counter = 0;
+	selftest_crowd(THREADS, add_with_spin, NULL);
+	CHECK(counter == (uint64_t)THREADS * ROUNDS);
+}
+
+/* The owner gives way in the middle, so that others must sleep. */
+static void add_with_mutex(void *arg, unsigned i)
+{
+	(void)arg;
+	for (unsigned n = 0; n < ROUNDS / 40; n++) {
+		uint64_t old;
+
+		mutex_lock(&mutex);
+		old = counter;
+		if ((n + i) % 4 == 0)
+			thread_yield();
+		counter = old + 1;
+		mutex_unlock(&mutex);
+	}
+}
+
+static void test_mutex(void)
+{
+	counter = 0;
+	selftest_crowd(THREADS, add_with_mutex, NULL);
+	CHECK(counter == (uint64_t)THREADS * (ROUNDS / 40));
+	CHECK(!mutex_held(&mutex) && mutex_try(&mutex));
+	mutex_unlock(&mutex);
+}
+
+/* More spinning threads than harts: each waits for all to have started, never giving way. */
+static void spin_until_all(void *arg, unsigned i)
+{
+	uint32_t *started = arg;
+
+	(void)i;
+	__atomic_fetch_add(started, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(started, __ATOMIC_RELAXED) < THREADS)
+		cpu_relax();
+}
+
+static void test_preemption(void)
+{
+	uint32_t started = 0;
+
+	selftest_crowd(THREADS, spin_until_all, &started);
+	CHECK(started == THREADS);
+}
+
+/* Locals survive switches, on whatever hart the thread goes on. */
+static void keep_registers(void *arg, unsigned i)
+{
+	uint64_t a = i * 3 + 1, b = i * 5 + 2, c = i * 7 + 3;
+
+	(void)arg;
+	for (unsigned n = 0; n < 2000; n++) {
+		uint64_t sum = a + b + c;
+
+		thread_yield();
+		CHECK(sum == a + b + c);
+		a = a * 5 + 1;
+		b ^= a >> 7;
+		c += b;
+	}
+}
+
+static void test_switch(void)
+{
+	selftest_crowd(THREADS, keep_registers, NULL);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* Ended threads leave neither stacks nor structs behind. */
+static void test_create(void)
+{
+	for (unsigned i = 0; i < 500; i++) {
+		struct thread *t;
+
+		CHECK(thread_create("brief", nothing, NULL, &t) == 0);
+		thread_start(t);
+		thread_join(t);
+		thread_unref(t);
+	}
+}
+
+static uint64_t called;
+
+static void note_call(void *arg)
+{
+	(void)arg;
+	__atomic_fetch_or(&called, 1UL << arch_cpu()->index, __ATOMIC_RELAXED);
+}
+
+static void test_call(void)
+{
+	for (unsigned i = 0; i < 50; i++) {
+		uint64_t self;
+
+		called = 0;
+		preempt_disable();
+		self = 1UL << arch_cpu()->index;
+		cpu_call_others(note_call, NULL);
+		CHECK(called == (cpu_online_mask & ~self));
+		preempt_enable();
+	}
+}
+
+static void run_on(void *arg, unsigned i)
+{
+	(void)arg;
+	i %= cpu_count;
+	CHECK(thread_set_affinity(thread_current(), 1UL << i) == 0);
+	for (unsigned n = 0; n < 200; n++) {
+		CHECK(cpu_index() == i);
+		thread_yield();
+	}
+	CHECK(thread_set_affinity(thread_current(), 0) == -EINVAL);
+}
+
+static void test_affinity(void)
+{
+	selftest_crowd(THREADS, run_on, NULL);
+}
+
+const struct selftest thread_tests[] = {
+	{"spin", test_spin},
+	{"mutex", test_mutex},
+	{"preemption", test_preemption},
+	{"switch", test_switch},
+	{"create", test_create},
+	{"call", test_call},
+	{"affinity", test_affinity},
+	{0},
+};
