@@ -66,7 +66,7 @@ static void main_thread(void *unused)
 	machine_probe_devices();
 	pr_info("%zu of %zu frames free, %u harts", frames_free_count(), frames_total(), cpu_count);
 #ifdef MAPACHE_DEBUG
-	if (boot_has("selftest"))
+	if (boot_has("selftest") || boot_value("selftest"))
 		machine_power_off(selftest_run() ? 1 : 0);
 	if (boot_value("plant"))
 		selftest_plant(boot_value("plant"));
