@@ -166,8 +166,9 @@ def explain(outcome):
     """Say on standard error why there is no exit status of the command's own."""
     if outcome.status not in (guest.STATUS_FAILED, guest.STATUS_TIMEOUT):
         return
-    for part in (outcome.firmware, outcome.log, outcome.panic):
-        sys.stderr.buffer.write(part)
+    logged = b"panic" in outcome.log
+    for part in (outcome.firmware, outcome.log, b"" if logged else outcome.panic):
+        sys.stderr.buffer.write(part.replace(b"\r\n", b"\n"))
     sys.stderr.flush()
     if outcome.status == guest.STATUS_TIMEOUT:
         say("time limit reached")
