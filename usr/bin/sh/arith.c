@@ -140,10 +140,26 @@ static void assign(struct arith *a, const char *name, long long value)
 	var_set(name, text);
 }
 
-// A variable, perhaps with an assignment: = += -= *= /= %=
+// The operator of += -= *= /= %= &= |= ^= <<= >>= when the text is at one.
+static const struct binary *compound_at(struct arith *a)
+{
+	for (size_t i = 0; i < sizeof binaries / sizeof binaries[0]; i++) {
+		const struct binary *b = &binaries[i];
+		size_t n = strlen(b->text);
+		bool logic = b->level == 1 || b->level == 2,
+		     compares = b->level == 6 || b->level == 7;
+
+		if (!logic && !compares && !strncmp(a->p, b->text, n) && a->p[n] == '=')
+			return b;
+	}
+	return NULL;
+}
+
+// A variable, perhaps with an assignment.
 static long long variable(struct arith *a)
 {
-	char name[64], op[2] = "";
+	char name[64];
+	const struct binary *op;
 	size_t n = name_length(a->p);
 	long long value;
 
@@ -153,14 +169,13 @@ static long long variable(struct arith *a)
 	name[n] = '\0';
 	a->p += n;
 	skip_blanks(a);
-	if (*a->p && strchr("+-*/%", *a->p) && a->p[1] == '=')
-		op[0] = *a->p++;
-	if (a->p[0] != '=' || (!op[0] && a->p[1] == '='))
+	op = compound_at(a);
+	if (!op && (a->p[0] != '=' || a->p[1] == '='))
 		return value_of(a, name);
-	a->p++;
+	a->p += op ? strlen(op->text) + 1 : 1;
 	value = ternary(a);
-	if (op[0])
-		value = apply(a, op, value_of(a, name), value);
+	if (op)
+		value = apply(a, op->text, value_of(a, name), value);
 	assign(a, name, value);
 	return value;
 }

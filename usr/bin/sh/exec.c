@@ -393,7 +393,8 @@ struct assignment {
 	bool was_exported;
 };
 
-static bool expand_assignments(const struct word *words, struct assignment **list)
+// Without a command the assignments are for good and done one by one: a=1 b=$a.
+static bool expand_assignments(const struct word *words, bool for_good, struct assignment **list)
 {
 	struct assignment **end = list;
 
@@ -405,6 +406,10 @@ static bool expand_assignments(const struct word *words, struct assignment **lis
 		a->value = expand_string(words->text + n + 1);
 		if (!a->value)
 			return false;
+		if (for_good) {
+			var_set(a->name, a->value);
+			continue;
+		}
 		*end = a;
 		end = &a->next;
 	}
@@ -558,7 +563,7 @@ static int exec_simple(const struct node *node)
 
 	substituted = false;
 	if (!expand_words(node->words, &words) ||
-		!expand_assignments(node->assignments, &assignments)) {
+		!expand_assignments(node->assignments, words.n == 0, &assignments)) {
 		status = expansion_failed();
 	} else {
 		strings_end(&words);
@@ -950,8 +955,10 @@ int exec_source(struct source *source)
 			shell.status = 2;
 			if (source->interactive)
 				recover(source);
+			else if (shell.interactive)
+				result = PARSE_END; // of a file or a string: the prompt goes on
 			else
-				result = PARSE_END;
+				shell_exit(2);
 		} else if (node) {
 			shell.keep_tree = false;
 			exec_node(node);
