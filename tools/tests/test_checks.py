@@ -86,6 +86,13 @@ def test_budget_counts_code_only(copy):
     assert check(copy, "budget").returncode == 0
 
 
+def test_the_tour_names_what_is_there(copy):
+    tour = copy / "docs/tour.md"
+    tour.write_text(tour.read_text() + "\n`mm/gone.c`\n")
+    done = check(copy, "budget")
+    assert done.returncode != 0 and "mm/gone.c" in done.stderr
+
+
 def test_budget_table(copy):
     done = subprocess.run([copy / "tools/check/budget", "--table", copy], capture_output=True,
                           text=True)
