@@ -44,7 +44,7 @@ struct area {
 	struct mvm_object *object; /* [I] referenced; NULL: anonymous */
 	mvm_pgoff_t offset;        /* [so] the object's page at `start` */
 	struct rmap_link rmap;     /* [o] */
-	size_t limit;              /* [I] GROWSDOWN: end - start never exceeds this */
+	size_t limit;              /* [s] GROWSDOWN: end - start grows up to this */
 
 	/* The index's own [s]: */
 	struct area *parent, *child[2];
@@ -76,6 +76,22 @@ static inline unsigned area_rights(const struct area *a)
 static inline mvm_pgoff_t area_page(const struct area *a, mvm_vaddr_t va)
 {
 	return a->offset + ((va - a->start) >> MVM_PAGE_SHIFT);
+}
+
+/* A new area that means the same, in no index and no list; the object is not referenced again. */
+static inline void area_init_like(struct area *copy, const struct area *a)
+{
+	*copy = (struct area){
+		.start = a->start,
+		.end = a->end,
+		.rights = a->rights,
+		.max_rights = a->max_rights,
+		.flags = a->flags,
+		.space = a->space,
+		.object = a->object,
+		.offset = a->offset,
+		.limit = a->limit,
+	};
 }
 
 /* --- The index: the space's lock is held in all of these -------------------------------------- */

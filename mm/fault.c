@@ -131,6 +131,7 @@ static void remove_entry(struct fault *f)
 	mvm_vaddr_t end = f->va + MVM_PAGE_BYTES;
 
 	f->swept = true;
+	sweep_open(f->space, &f->sweep);
 	if (mvmh_pmap_remove(&f->space->pmap, f->va, end, &f->sweep.batch) != end)
 		mvmh_panic("mm: the host removes one entry at a time");
 }

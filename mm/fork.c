@@ -36,7 +36,7 @@ static struct area *area_copy(const struct area *a)
 	struct area *copy = slab_alloc(SLAB_AREA);
 
 	if (copy) {
-		*copy = *a;
+		area_init_like(copy, a);
 		if (a->object)
 			mvm_object_ref(a->object);
 	}
@@ -140,19 +140,20 @@ static struct area *next_to_protect(struct mvm_space *space, mvm_vaddr_t va)
 /* Step 4. */
 static void write_protect(struct mvm_space *space)
 {
-	struct mvmh_tlb batch = {0};
+	struct sweep sweep = {0};
 	mvm_vaddr_t va = space->low;
 	struct area *a;
 
 	do {
 		space_lock(space);
+		sweep_open(space, &sweep);
 		a = next_to_protect(space, va);
 		if (a)
 			va = mvmh_pmap_protect(&space->pmap, max_u64(va, a->start), a->end,
-				area_rights(a) & (MVM_READ | MVM_EXEC), &batch);
+				area_rights(a) & (MVM_READ | MVM_EXEC), &sweep.batch);
 		space_unlock(space);
 	} while (a);
-	mvmh_tlb_sync(&space->pmap, &batch);
+	sweep_finish(space, &sweep);
 }
 
 /* Give the child a copy of its own of the page at vpn. */

@@ -97,6 +97,7 @@
 #define space_split          mvm_i_space_split
 #define space_unpin          mvm_i_space_unpin
 #define sweep_finish         mvm_i_sweep_finish
+#define sweep_open           mvm_i_sweep_open
 #define unclean_list_move    mvm_i_unclean_list_move
 #define unmap_all            mvm_i_unmap_all
 #define unmap_areas_lock     mvm_i_unmap_areas_lock

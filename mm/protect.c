@@ -20,7 +20,7 @@ struct protect {
 	mvm_vaddr_t swept;
 	unsigned rights;
 	struct area *spare, *gone;
-	struct mvmh_tlb batch;
+	struct sweep sweep;
 };
 
 /* Cut `a` at va if that lies inside; *a becomes the part from va on.  False: no memory. */
@@ -75,11 +75,13 @@ static int protect_area(struct protect *p)
 static void sweep_some(struct protect *p)
 {
 	struct mvmh_pmap *pmap = &p->space->pmap;
+	struct mvmh_tlb *batch = &p->sweep.batch;
 
+	sweep_open(p->space, &p->sweep);
 	if (p->rights)
-		p->swept = mvmh_pmap_protect(pmap, p->swept, p->sweep_end, p->rights, &p->batch);
+		p->swept = mvmh_pmap_protect(pmap, p->swept, p->sweep_end, p->rights, batch);
 	else
-		p->swept = mvmh_pmap_remove(pmap, p->swept, p->sweep_end, &p->batch);
+		p->swept = mvmh_pmap_remove(pmap, p->swept, p->sweep_end, batch);
 }
 
 /* One hold of the lock: an area's rights, and some of its translations. */
@@ -125,6 +127,6 @@ int mvm_protect(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigne
 		if (err == -MVM_EAGAIN)
 			err = memory_wait(&attempts) ? 0 : -MVM_ENOMEM;
 	}
-	mvmh_tlb_sync(&space->pmap, &p.batch);
+	sweep_finish(space, &p.sweep);
 	return err;
 }

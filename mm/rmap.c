@@ -74,6 +74,7 @@ static int visit_target(struct mvm_object *obj, const struct target *t, mvm_pgof
 
 	while (va < t->end) {
 		space_lock(t->space);
+		sweep_open(t->space, &sweep);
 		a = area_find(&t->space->areas, va);
 		reached = t->end;
 		if (a && a->start < t->end) {

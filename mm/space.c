@@ -88,9 +88,22 @@ void space_unpin(struct mvm_space *space)
 		mvmh_wake(&space->pins);
 }
 
+void sweep_open(struct mvm_space *space, struct sweep *sweep)
+{
+	if (ref_count(&space->open_sweeps) > sweep->open)
+		sweep->batch.whole = true;
+	if (!sweep->open)
+		ref_get(&space->open_sweeps);
+	sweep->open = true;
+}
+
 void sweep_finish(struct mvm_space *space, struct sweep *sweep)
 {
-	mvmh_tlb_sync(&space->pmap, &sweep->batch);
+	if (sweep->open) {
+		mvmh_tlb_sync(&space->pmap, &sweep->batch);
+		(void)ref_put(&space->open_sweeps);
+		sweep->open = false;
+	}
 	anon_bury(&sweep->grave);
 }
 
@@ -204,7 +217,7 @@ void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mv
 
 void space_split(struct mvm_space *space, struct area *a, mvm_vaddr_t va, struct area *upper)
 {
-	*upper = *a;
+	area_init_like(upper, a);
 	upper->start = va;
 	object_of_lock(a);
 	if (a->object) {

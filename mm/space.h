@@ -44,6 +44,7 @@ struct mvm_space {
 	bool dead;               /* [s] no maps and no faults any more */
 	bool traced;             /* [s] */
 	uint32_t tag;            /* [s] */
+	uint32_t open_sweeps;    /* [a] raised with [s]: translations removed, batch not finished */
 	uint32_t holds;          /* [a] pages held (mvm_hold): fork copies these at once */
 	uint64_t n_areas;        /* [s] */
 	uint64_t mapped;         /* [s] pages of all areas */
@@ -51,10 +52,17 @@ struct mvm_space {
 	struct list all;                    /* the registry's */
 };
 
-/* What one call removes: one batch, one burial, after the space's lock is dropped. */
+/*
+ * What one call removes: one batch, one burial, after the space's lock is dropped.
+ *
+ * A call that finds nothing to remove must not conclude that no hart can reach the page: another
+ * call may have removed the entry a moment ago and not yet finished its batch.  So sweeps that are
+ * open are counted, and who sweeps while another is open has its own batch forget everything.
+ */
 struct sweep {
 	struct mvmh_tlb batch;
 	struct grave grave;
+	bool open;
 };
 
 static inline void space_lock(struct mvm_space *space)
@@ -69,6 +77,9 @@ static inline void space_unlock(struct mvm_space *space)
 
 void space_pin(struct mvm_space *space);
 void space_unpin(struct mvm_space *space);
+
+/* To be called in each hold of the space's lock in which translations are removed or reduced. */
+void sweep_open(struct mvm_space *space, struct sweep *sweep);
 
 /* Finish the batch, then free what was reachable through it.  No lock held. */
 void sweep_finish(struct mvm_space *space, struct sweep *sweep);

@@ -70,6 +70,7 @@ static void sweep_unlock(struct mvm_space *space, struct claim *c, struct sweep 
 	mvm_vaddr_t va = c->start;
 
 	for (;;) {
+		sweep_open(space, sweep);
 		if (va < c->end)
 			va = mvmh_pmap_remove(&space->pmap, va, c->end, &sweep->batch);
 		if (va == c->end) {

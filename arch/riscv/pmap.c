@@ -131,7 +131,7 @@ static int give_up_table(struct pmap *pmap, vaddr_t va, pte_t *entry)
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 {
 	pte_t *entry = entry_make(pmap, va, order == PMAP_ORDER_LARGE ? 1 : 0);
-	pte_t old;
+	pte_t old, kept;
 
 	if (!entry)
 		return -ENOMEM;
@@ -140,7 +140,9 @@ int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsig
 	old = *entry;
 	if ((old & PTE_V) && pte_pa(old) != pa)
 		return -EEXIST;
-	pte_set(entry, pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A));
+	/* Rights are only added: who takes them away notes that in a batch. */
+	kept = old & PTE_V ? old & PTE_RIGHTS : 0;
+	pte_set(entry, pte_make(pa, rights_bits(rights) | kept | PTE_V | PTE_U | PTE_A));
 	if (old & PTE_V)
 		fence_page(pmap, va);
 	if (rights & PMAP_EXEC)

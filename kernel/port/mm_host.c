@@ -61,6 +61,11 @@ bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 
 void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 {
+	if (batch->whole) {
+		batch->batch.start = 0;
+		batch->batch.end = USER_END;
+		batch->whole = false;
+	}
 	tlb_flush(&pmap->pmap, &batch->batch);
 }
 

@@ -66,9 +66,9 @@ int pmap_init(struct pmap *pmap) __attribute__((warn_unused_result));
 void pmap_fini(struct pmap *pmap);
 
 /*
- * Map 2^order frames from pa at va. Over a valid entry for the same frame the rights become these,
- * which must include the old ones; for another frame it is -EEXIST. -ENOMEM: no table. In both
- * cases nothing changed. When a large leaf is asked for, an empty table in its place is given up.
+ * Map 2^order frames from pa at va. Over a valid entry for the same frame the rights are added to
+ * those it has; for another frame it is -EEXIST. -ENOMEM: no table. In both cases nothing changed.
+ * When a large leaf is asked for, an empty table in its place is given up.
  * With PMAP_EXEC, what was written to the frame is code for every hart that runs in the space.
  */
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)

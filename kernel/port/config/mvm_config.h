@@ -21,6 +21,7 @@ struct mvmh_pmap {
 
 struct mvmh_tlb {
 	struct tlb_batch batch;
+	bool whole;
 };
 
 struct mvmh_lock {

@@ -5,12 +5,13 @@
  * A host writes mm/port/NAME/mvm_config.h (found as <mvm_config.h>) with three structures,
  *
  *	struct mvmh_pmap	an address space's translation tables
- *	struct mvmh_tlb		a batch of translations that were removed or reduced
+ *	struct mvmh_tlb		a batch of translations that were removed or reduced; with a
+ *				member `bool whole`, which mm sets, for mvmh_tlb_sync()
  *	struct mvmh_lock	a lock with bounded holds
  *
  * a constant, MVMH_MAX_HARTS, and the 24 functions below.  A hook that is hot may be a `static
- * inline` in mvm_config.h, which then also says `#define mvmh_NAME mvmh_NAME`.  Optional hooks stand
- * at the end; mm has a default for each.
+ * inline` in mvm_config.h, which then also says `#define mvmh_NAME mvmh_NAME`.  Optional hooks
+ *stand at the end; mm has a default for each.
  *
  * Rules that hold for every hook:
  *  - "Under a lock" means: mm may hold up to three mvmh_locks.  Such a hook neither sleeps nor
@@ -102,13 +103,13 @@ void mvmh_pmap_destroy(struct mvmh_pmap *pmap);
 
 /*
  * Map 2^order frames at va with these rights (MVM_READ is implied by MVM_WRITE where the machine
- * wants that).  Where va maps the same frame already, its rights become these, which are never
- * fewer.  An entry never changes its frame in place: where va maps another frame, nothing changes
- * and the answer is -MVM_EEXIST (mm removes it, finishes the batch, enters again).
- * 0; -MVM_EEXIST; -MVM_ENOMEM when a table cannot be had: nothing changed, and mm drops its lock,
- * reclaims and tries again.  Makes the translation visible to the calling hart (and the frame's
- * bytes to its instruction fetch, with MVM_EXEC); other harts may take a spurious fault.  Under the
- * space's lock.
+ * wants that).  Where va maps the same frame already, these rights are added to those it has: only
+ * mvmh_pmap_protect(), with its batch, takes rights away.  An entry never changes its frame in
+ * place: where va maps another frame, nothing changes and the answer is -MVM_EEXIST (mm removes it,
+ * finishes the batch, enters again). 0; -MVM_EEXIST; -MVM_ENOMEM when a table cannot be had:
+ * nothing changed, and mm drops its lock, reclaims and tries again.  Makes the translation visible
+ * to the calling hart (and the frame's bytes to its instruction fetch, with MVM_EXEC); other harts
+ * may take a spurious fault.  Under the space's lock.
  */
 #ifndef mvmh_pmap_enter
 int mvmh_pmap_enter(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights,
@@ -145,7 +146,8 @@ bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va);
 #endif
 
 /*
- * Make every hart forget what the batch holds, and empty it.  A batch starts zeroed, belongs to
+ * Make every hart forget what the batch holds (with batch->whole: all of the pmap, whatever was
+ * noted), and empty it.  A batch starts zeroed, belongs to
  * one pmap and is filled under that space's lock; this call comes after the lock was released,
  * and may wait: a host without inter-processor interrupts waits until each other hart has passed
  * its flush on the way to user mode.

@@ -18,6 +18,7 @@ struct mvmh_pmap {
 
 struct mvmh_tlb {
 	uintptr_t start, end; /* hull of what was removed or reduced; start == end: empty */
+	bool whole;           /* forget all of the pmap */
 };
 
 struct mvmh_lock {

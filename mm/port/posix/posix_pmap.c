@@ -108,9 +108,11 @@ void posix_tlb_check_gone(mvm_frame_t frame)
 void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 {
 	posix_check_unlocked("mvmh_tlb_sync: a lock of mm is held");
-	if (batch->start != batch->end)
+	if (batch->whole)
+		tlb_forget(pmap, 0, UINTPTR_MAX);
+	else if (batch->start != batch->end)
 		tlb_forget(pmap, batch->start, batch->end);
-	batch->start = batch->end = 0;
+	*batch = (struct mvmh_tlb){0};
 }
 
 static void batch_note(struct mvmh_tlb *batch, mvm_vaddr_t page)
@@ -221,8 +223,8 @@ int mvmh_pmap_enter(
 	old = __atomic_load_n(entry, __ATOMIC_RELAXED);
 	if (old && entry_frame(old) != frame)
 		return -MVM_EEXIST;
-	if (old && (entry_rights(old) & ~rights))
-		mvmh_panic("mvmh_pmap_enter: rights are taken away");
+	if (old)
+		rights |= entry_rights(old);
 	__atomic_store_n(entry, entry_make(frame, rights) | ENTRY_USED, __ATOMIC_RELEASE);
 	return 0;
 }
