@@ -7,8 +7,9 @@
  * cached pages themselves, each after its BUSY or WRITEBACK is over.  Only when all that is done
  * may the file system free blocks.
  *
- * The rest of the page that the new end cuts is zeroed before the size changes, which is also the
- * only step that can fail.  It becomes dirty only if there was something to zero.
+ * The rest of the page that the new end cuts is zeroed as the size changes; getting that page, and
+ * writable, is the only step that can fail, so it comes first.  It becomes dirty only if there is
+ * something to zero.
  *
  * A punch has no size to mark with: its mark is the object's hole, which fills wait for.  Pages of
  * the hole leave the cache as they do in a truncate; private copies stay.
@@ -35,40 +36,48 @@ static bool page_is_zero(struct mvm_page *page, size_t from, size_t to)
 	return zero;
 }
 
-/* One attempt to zero [from, to) of a page in hand; -MVM_EAGAIN: it left, or became clean. */
-static int zero_part_once(struct mvm_object *obj, struct mvm_page *page, size_t from, size_t to)
+/*
+ * Zero [from, to) of a page that is in the object, so that the medium will hold zeros there too:
+ * the page is DIRTY, or clean and zero already.  False: make it writable first, or look again.  The
+ * object's lock is held.
+ */
+static bool zero_now(struct mvm_object *obj, struct mvm_page *page, size_t from, size_t to)
 {
-	int err = 0;
-
-	if (page_is_zero(page, from, to))
-		return 0;
-	err = cache_make_writable(obj, page);
-	if (err)
-		return err;
-	object_lock(obj);
-	if (page->object == obj && page->state & PAGE_DIRTY)
+	if (page->object != obj)
+		return false;
+	if (page->state & PAGE_DIRTY) {
 		page_zero(page, from, to);
-	else
-		err = -MVM_EAGAIN;
-	mvmh_unlock(&obj->lock);
-	return err;
+		return true;
+	}
+	return !(page->state & PAGE_WRITEBACK) && page_is_zero(page, from, to);
 }
 
-/* Zero bytes [start, end), which lie in one page; reads it if need be.  Past the size: nothing. */
-static int zero_part(struct mvm_object *obj, uint64_t start, uint64_t end)
+/*
+ * Zero bytes [start, end), which lie in one page, reading it if need be; with `cut`, make `start`
+ * the size under the same lock.  Else a store in between, valid when it is made, could reach the
+ * medium before the size falls and stand there when it rises again.
+ */
+static int zero_part(struct mvm_object *obj, uint64_t start, uint64_t end, bool cut)
 {
 	size_t from = start & MVM_PAGE_MASK, to = from + (size_t)(end - start);
-	int err;
+	bool done = false;
+	int err = 0;
 
-	do {
+	while (!err && !done) {
 		struct mvm_page *page;
 
 		err = cache_get(obj, start >> MVM_PAGE_SHIFT, &page);
 		if (err)
-			return err == -MVM_EFAULT ? 0 : err;
-		err = zero_part_once(obj, page, from, to);
+			break;
+		object_lock(obj);
+		done = zero_now(obj, page, from, to);
+		if (done && cut)
+			object_set_size(obj, start);
+		mvmh_unlock(&obj->lock);
+		if (!done)
+			err = cache_make_writable(obj, page);
 		page_put(page);
-	} while (err == -MVM_EAGAIN);
+	}
 	return err;
 }
 
@@ -103,12 +112,12 @@ int mvm_pc_truncate(struct mvm_object *obj, uint64_t bytes)
 	if (bytes >= old)
 		return object_grow(obj, bytes);
 	if (cut)
-		err = zero_part(obj, bytes, min_u64(bytes - cut + MVM_PAGE_BYTES, old));
+		err = zero_part(obj, bytes, bytes - cut + MVM_PAGE_BYTES, true);
 	if (err)
 		return err;
 	object_lock(obj);
 	object_set_size(obj, bytes);
-	object_unlock(obj);
+	mvmh_unlock(&obj->lock);
 	rmap_truncate(obj, pages_of(bytes), PAGE_INDEX_MAX);
 	drop_range(obj, pages_of(bytes), PAGE_INDEX_MAX);
 	return 0;
@@ -134,9 +143,9 @@ int mvm_pc_punch(struct mvm_object *obj, uint64_t start, uint64_t end,
 	if (start >= end)
 		return 0;
 	if (start & MVM_PAGE_MASK)
-		err = zero_part(obj, start, min_u64(end, first << MVM_PAGE_SHIFT));
+		err = zero_part(obj, start, min_u64(end, first << MVM_PAGE_SHIFT), false);
 	if (!err && end & MVM_PAGE_MASK && past >= first)
-		err = zero_part(obj, max_u64(start, past << MVM_PAGE_SHIFT), end);
+		err = zero_part(obj, max_u64(start, past << MVM_PAGE_SHIFT), end, false);
 	if (err || first >= past)
 		return err;
 	set_hole(obj, first, past);
