@@ -226,3 +226,18 @@ int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm
 	err = mvm_map(space, &m);
 	return err == -MVM_EEXIST ? -MVM_ENOMEM : err;
 }
+
+int mvm_set_growth_limit(struct mvm_space *space, mvm_vaddr_t va, size_t limit)
+{
+	struct area *a;
+	int err = -MVM_EINVAL;
+
+	space_lock(space);
+	a = space_area(space, va);
+	if (a && a->flags & AREA_GROWSDOWN) {
+		a->limit = limit;
+		err = 0;
+	}
+	space_unlock(space);
+	return err;
+}

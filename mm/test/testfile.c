@@ -156,6 +156,15 @@ struct test_file *test_file_new(size_t n_pages, uint64_t size_bytes)
 	return file;
 }
 
+void test_file_free_blocks(struct test_file *file, uint64_t size_bytes)
+{
+	size_t first = (size_t)((size_bytes + MVM_PAGE_MASK) >> MVM_PAGE_SHIFT);
+
+	if (first < file->n_pages)
+		memset(file->disk + (first << MVM_PAGE_SHIFT), 0,
+			(file->n_pages - first) << MVM_PAGE_SHIFT);
+}
+
 size_t test_file_reserved(struct test_file *file)
 {
 	size_t n = 0;

@@ -32,6 +32,9 @@ struct test_file *test_file_new(size_t n_pages, uint64_t size_bytes);
 /* Drop the caller's reference to the object; it must have been the last one.  Frees all. */
 void test_file_free(struct test_file *file);
 
+/* What a file system does after mvm_pc_truncate(): the pages past the size read as zeros. */
+void test_file_free_blocks(struct test_file *file, uint64_t size_bytes);
+
 /* The file's reservations that are out. */
 size_t test_file_reserved(struct test_file *file);
 

@@ -116,6 +116,12 @@ int mvm_sync(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned f
 int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm_vaddr_t new_end,
 	size_t total_limit_pages) MVM_MUST_CHECK;
 
+/*
+ * The GROWSDOWN area that holds va may span at most `limit` bytes from now on; what it spans
+ * already stays.  -MVM_EINVAL: there is none.
+ */
+int mvm_set_growth_limit(struct mvm_space *space, mvm_vaddr_t va, size_t limit) MVM_MUST_CHECK;
+
 /* --- Faults -------------------------------------------------------------------------------- */
 
 /* How a fault ends.  Everything but OK is a signal for the thread. */
@@ -272,7 +278,8 @@ size_t mvm_trace_read(struct mvm_trace_record *to, size_t n, uint64_t *lost);
 
 /* --- Proving ------------------------------------------------------------------------------- */
 
-/* Check every invariant of a space, and of all mm; panics through the host on a broken one. */
+/* Check every invariant of a space, and of all mm, while nobody else is at work in it; panics
+ * through the host on a broken one. */
 void mvm_check_space(struct mvm_space *space);
 void mvm_check(void);
 

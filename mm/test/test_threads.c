@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads on one space at once: map calls, faults, forks, truncate, write-back and reclaim.
+ *
+ * Each thread has a slice of the space's addresses that only it maps and stores to, and knows what
+ * must be there; besides, all share a mapping of one file, in every page of which each thread has a
+ * word of its own.  One thread cuts the file short and grows it again, so a word is its owner's
+ * last value or zero.  A child must show its parent's slice as it was at the fork.
+ *
+ * Built twice: with the other tests, and with everything in it under the thread sanitizer.
+ * Options: --ops N (a thread), --seed S.  Threads make the order of things new each time, so a seed
+ * only repeats what each thread tries.
+ */
+#include "posix.h"
+#include "testfile.h"
+
+#include <mm/vm.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define THREADS     4
+#define SLICE_PAGES 24
+#define FILE_PAGES  16
+#define FRAMES      600
+#define BASE        ((mvm_vaddr_t)0x10000000)
+#define FILE_AT     ((mvm_vaddr_t)0x20000000)
+
+#define MUST_BE(condition)                                                                \
+	do {                                                                              \
+		if (!(condition)) {                                                       \
+			printf("not ok 1 - %s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			fflush(stdout);                                                   \
+			_exit(1);                                                         \
+		}                                                                         \
+	} while (0)
+
+static struct mvm_space *space;
+static struct test_file *file;
+static uint64_t ops = 3000, seed;
+
+struct thread {
+	unsigned number;
+	uint64_t random;
+	bool mapped[SLICE_PAGES], writable[SLICE_PAGES];
+	uint64_t slice[SLICE_PAGES]; /* the first word of each page */
+	uint64_t word[FILE_PAGES];   /* ours in each page of the file */
+	uint64_t tried[16];
+};
+
+static unsigned draw(struct thread *t, unsigned below)
+{
+	t->random ^= t->random << 13;
+	t->random ^= t->random >> 7;
+	t->random ^= t->random << 17;
+	return (unsigned)(t->random >> 20) % below;
+}
+
+static mvm_vaddr_t slice_at(struct thread *t, unsigned page)
+{
+	return BASE + (t->number * SLICE_PAGES + page) * MVM_PAGE_BYTES;
+}
+
+static void some_range(struct thread *t, unsigned *first, unsigned *n)
+{
+	*first = draw(t, SLICE_PAGES);
+	*n = 1 + draw(t, SLICE_PAGES - *first);
+}
+
+static void op_map(struct thread *t)
+{
+	unsigned first, n;
+
+	some_range(t, &first, &n);
+	struct mvm_map m = {
+		.addr = slice_at(t, first),
+		.bytes = n * MVM_PAGE_BYTES,
+		.rights = MVM_READ | MVM_WRITE,
+		.max_rights = MVM_RWX,
+		.flags = MVM_MAP_FIXED,
+	};
+	MUST_BE(mvm_map(space, &m) == 0);
+	for (unsigned i = first; i < first + n; i++) {
+		t->mapped[i] = t->writable[i] = true;
+		t->slice[i] = 0;
+	}
+}
+
+static void op_unmap(struct thread *t)
+{
+	unsigned first, n;
+
+	some_range(t, &first, &n);
+	MUST_BE(mvm_unmap(space, slice_at(t, first), n * MVM_PAGE_BYTES) == 0);
+	for (unsigned i = first; i < first + n; i++)
+		t->mapped[i] = t->writable[i] = false;
+}
+
+static void op_protect(struct thread *t)
+{
+	unsigned first, n, end;
+	bool writable = draw(t, 2);
+
+	some_range(t, &first, &n);
+	for (end = first; end < first + n && t->mapped[end]; end++)
+		t->writable[end] = writable;
+	MUST_BE(mvm_protect(space, slice_at(t, first), n * MVM_PAGE_BYTES,
+			writable ? MVM_READ | MVM_WRITE : MVM_READ) ==
+		(end == first + n ? 0 : -MVM_ENOMEM));
+}
+
+static void op_load(struct thread *t)
+{
+	unsigned i = draw(t, SLICE_PAGES);
+	uint64_t word = 0;
+
+	if (t->mapped[i]) {
+		MUST_BE(posix_load(space, slice_at(t, i), &word, 8) == MVM_FAULT_OK);
+		MUST_BE(word == t->slice[i]);
+	} else {
+		MUST_BE(posix_load(space, slice_at(t, i), &word, 8) == MVM_FAULT_MAPERR);
+	}
+}
+
+static void op_store(struct thread *t)
+{
+	unsigned i = draw(t, SLICE_PAGES);
+	uint64_t word = t->random;
+	enum mvm_fault_result want = MVM_FAULT_OK;
+
+	if (!t->mapped[i])
+		want = MVM_FAULT_MAPERR;
+	else if (!t->writable[i])
+		want = MVM_FAULT_ACCERR;
+	MUST_BE(posix_store(space, slice_at(t, i), &word, 8) == want);
+	if (!want)
+		t->slice[i] = word;
+}
+
+static void op_space_write(struct thread *t)
+{
+	unsigned i = draw(t, SLICE_PAGES);
+	uint64_t word = t->random;
+
+	if (!t->writable[i])
+		return;
+	MUST_BE(mvm_space_write(space, slice_at(t, i), &word, 8, false) == 0);
+	t->slice[i] = word;
+}
+
+static void op_fork(struct thread *t)
+{
+	struct mvm_space *child;
+	uint64_t word;
+	unsigned first = draw(t, SLICE_PAGES);
+
+	MUST_BE(mvm_space_fork(space, &child) == 0);
+	for (unsigned i = 0; i < SLICE_PAGES; i++) {
+		if (t->mapped[i]) {
+			MUST_BE(posix_load(child, slice_at(t, i), &word, 8) == MVM_FAULT_OK);
+			MUST_BE(word == t->slice[i]);
+		}
+	}
+	for (unsigned i = first; i < SLICE_PAGES; i++) {
+		word = ~t->slice[i];
+		if (t->writable[i])
+			MUST_BE(posix_store(child, slice_at(t, i), &word, 8) == MVM_FAULT_OK);
+	}
+	op_store(t);
+	mvm_space_unref(child);
+	op_load(t);
+}
+
+/* --- The file --------------------------------------------------------------------------------- */
+
+static mvm_vaddr_t word_offset(struct thread *t, unsigned page)
+{
+	return page * MVM_PAGE_BYTES + 64 * t->number;
+}
+
+static void op_file_store(struct thread *t)
+{
+	unsigned i = draw(t, FILE_PAGES);
+	uint64_t word = t->random;
+	enum mvm_fault_result result = posix_store(space, FILE_AT + word_offset(t, i), &word, 8);
+
+	MUST_BE(result == MVM_FAULT_OK || result == MVM_FAULT_BUS);
+	if (result == MVM_FAULT_OK)
+		t->word[i] = word;
+}
+
+static void op_file_load(struct thread *t)
+{
+	unsigned i = draw(t, FILE_PAGES);
+	uint64_t word = 0;
+	enum mvm_fault_result result = posix_load(space, FILE_AT + word_offset(t, i), &word, 8);
+
+	MUST_BE(result == MVM_FAULT_OK || result == MVM_FAULT_BUS);
+	if (word == 0)
+		t->word[i] = 0;
+	MUST_BE(word == t->word[i]);
+}
+
+static void op_file_read(struct thread *t)
+{
+	unsigned i = draw(t, FILE_PAGES);
+	uint64_t word = 0;
+	size_t done;
+
+	MUST_BE(test_file_read(file, word_offset(t, i), &word, 8, &done) == 0);
+	if (word == 0)
+		t->word[i] = 0;
+	MUST_BE(word == t->word[i]);
+}
+
+/* Only thread 0 changes the size: it is the one with the inode lock. */
+static void op_resize(struct thread *t)
+{
+	uint64_t size = 8 * draw(t, FILE_PAGES * MVM_PAGE_BYTES / 8); /* never half a word */
+
+	MUST_BE(mvm_pc_truncate(file->object, size) == 0);
+	test_file_free_blocks(file, size);
+	MUST_BE(mvm_pc_truncate(file->object, FILE_PAGES * MVM_PAGE_BYTES) == 0);
+}
+
+static void op_flush(struct thread *t)
+{
+	MUST_BE(mvm_pc_flush(file->object, 0, draw(t, FILE_PAGES), draw(t, 2) ? MVM_PC_WAIT : 0) ==
+		0);
+}
+
+static void op_reclaim(struct thread *t)
+{
+	(void)mvm_reclaim(draw(t, 20));
+}
+
+/* Operations hold it for reading; the check, which wants mm at rest, for writing. */
+static pthread_rwlock_t at_rest = PTHREAD_RWLOCK_INITIALIZER;
+
+static void op_check(struct thread *t)
+{
+	if (draw(t, 16) != 0)
+		return;
+	pthread_rwlock_unlock(&at_rest);
+	pthread_rwlock_wrlock(&at_rest);
+	mvm_check();
+}
+
+static void (*const all_ops[])(struct thread *) = {
+	op_map,
+	op_unmap,
+	op_protect,
+	op_load,
+	op_store,
+	op_store,
+	op_space_write,
+	op_fork,
+	op_file_store,
+	op_file_load,
+	op_file_read,
+	op_flush,
+	op_reclaim,
+	op_check,
+	op_resize,
+};
+
+#define OPS (sizeof all_ops / sizeof *all_ops)
+
+static void *run(void *argument)
+{
+	struct thread *t = argument;
+
+	for (uint64_t n = 0; n < ops; n++) {
+		unsigned op = draw(t, t->number == 0 ? OPS : OPS - 1);
+
+		t->tried[op]++;
+		pthread_rwlock_rdlock(&at_rest);
+		all_ops[op](t);
+		pthread_rwlock_unlock(&at_rest);
+	}
+	return NULL;
+}
+
+static void map_file(void)
+{
+	struct mvm_map m = {
+		.addr = FILE_AT,
+		.bytes = FILE_PAGES * MVM_PAGE_BYTES,
+		.rights = MVM_READ | MVM_WRITE,
+		.max_rights = MVM_RWX,
+		.flags = MVM_MAP_FIXED | MVM_MAP_SHARED,
+	};
+
+	file = test_file_new(FILE_PAGES, FILE_PAGES * MVM_PAGE_BYTES);
+	m.object = file->object;
+	MUST_BE(mvm_map(space, &m) == 0);
+}
+
+int main(int argc, char **argv)
+{
+	struct thread threads[THREADS];
+	pthread_t ids[THREADS];
+
+	seed = (uint64_t)getpid();
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (!strcmp(argv[i], "--ops"))
+			ops = strtoull(argv[i + 1], NULL, 0);
+		else if (!strcmp(argv[i], "--seed"))
+			seed = strtoull(argv[i + 1], NULL, 0);
+	}
+	printf("TAP version 13\n1..1\n# seed %lu\n", (long)seed);
+	posix_start(FRAMES);
+	MUST_BE(mvm_init() == 0);
+	size_t frames = posix_frames_used();
+	MUST_BE(mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space) == 0);
+	map_file();
+	for (unsigned i = 0; i < THREADS; i++) {
+		threads[i] = (struct thread){.number = i, .random = (seed + 1) * 2654435761u + i};
+		MUST_BE(pthread_create(&ids[i], NULL, run, &threads[i]) == 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(ids[i], NULL);
+	mvm_check();
+	mvm_space_unref(space);
+	test_file_free(file);
+	mvm_check();
+	MUST_BE(posix_frames_used() == frames);
+	printf("ok 1 - %d threads on one space\n", THREADS);
+	return 0;
+}
