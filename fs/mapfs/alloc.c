@@ -155,7 +155,7 @@ int mapfs_reserve_wait(struct mapfs *fs, uint64_t n)
 	return err;
 }
 
-/* --- Searching ------------------------------------------------------------------------------- */
+/* --- Searching --------------------------------------------------------------------------- */
 
 struct search {
 	const uint64_t *map, *held;

@@ -133,6 +133,15 @@ static void put_locked(struct mapfs_cache *cache, struct mapfs_buf *buf)
 		idle_add(cache, buf);
 }
 
+static const char *node_fault(struct mapfs *fs, const struct mapfs_extent_node *node)
+{
+	uint64_t at = 0;
+
+	if (node->n == 0 || node->n > MAPFS_NODE_EXTENTS || node->depth >= MAPFS_MAX_DEPTH)
+		return "has an impossible count of extents";
+	return mapfs_extents_fault(&fs->sb, node->entry, node->n, node->depth, &at);
+}
+
 /* The buffer is busy: read and verify it, without the lock. */
 static int buf_read(struct mapfs *fs, struct mapfs_buf *buf, enum mapfs_kind kind, uint32_t owner)
 {
@@ -145,6 +154,8 @@ static int buf_read(struct mapfs *fs, struct mapfs_buf *buf, enum mapfs_kind kin
 	fault = mapfs_block_fault(fs->seed, buf->data, buf->block, kind, owner);
 	if (!fault && kind == MAPFS_KIND_DIR)
 		fault = mapfs_dir_block_fault(&fs->sb, buf->data);
+	if (!fault && kind == MAPFS_KIND_EXTENTS)
+		fault = node_fault(fs, buf->data);
 	return fault ? mapfs_damaged(fs, "block", buf->block, fault) : 0;
 }
 

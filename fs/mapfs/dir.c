@@ -17,18 +17,31 @@
 
 #define FIRST_OFFSET    ((unsigned)sizeof(struct mapfs_header))
 #define GROW_MAX_BLOCKS 64u
+#define GROW_NODES      (MAPFS_MAX_DEPTH + 1)
 
 static uint32_t dir_blocks(const struct mapfs_inode *dir)
 {
 	return (uint32_t)(dir->vnode.size_bytes / MAPFS_BLOCK_BYTES);
 }
 
+static int dir_map(struct mapfs_inode *dir, uint32_t block, struct mapfs_piece *p)
+{
+	int err;
+
+	fsh_mutex_lock(&dir->extent_lock);
+	err = mapfs_extent_find(dir, block, 1, p);
+	fsh_mutex_unlock(&dir->extent_lock);
+	return err;
+}
+
 static int dir_block(struct mapfs_inode *dir, uint32_t block, struct mapfs_buf **out)
 {
 	struct mapfs *fs = mapfs_of(&dir->vnode);
 	struct mapfs_piece p;
+	int err = dir_map(dir, block, &p);
 
-	mapfs_extent_find(dir, block, 1, &p);
+	if (err)
+		return err;
 	if (p.start == 0)
 		return mapfs_damaged(fs, "inode", mapfs_ino(dir), "is a directory with a hole");
 	return mapfs_buf_get(fs, p.start, MAPFS_KIND_DIR, mapfs_ino(dir), out);
@@ -97,8 +110,7 @@ int mapfs_dir_empty(struct mapfs_inode *dir)
 	return empty ? 0 : -ENOTEMPTY;
 }
 
-/* --- Adding --------------------------------------------------------------------------------------
- */
+/* --- Adding ------------------------------------------------------------------------------ */
 
 static unsigned used_bytes(const struct mapfs_dirent *e)
 {
@@ -118,53 +130,57 @@ static unsigned room_in_block(const void *data, unsigned need)
 	return 0;
 }
 
-/* Claim blocks to go on with behind the directory's end. */
-static int claim_growth(struct mapfs *fs, struct mapfs_inode *dir, struct mapfs_run **out)
+/*
+ * Claim blocks to go on with behind the directory's end, and prepare to add them to its map.  What
+ * is reserved for that and not needed goes back with the room.
+ */
+static int claim_growth(struct mapfs_txn *txn, struct mapfs_inode *dir, struct mapfs_slot *slot)
 {
-	uint32_t at = dir_blocks(dir);
-	uint32_t want = at < 1 ? 1 : at < GROW_MAX_BLOCKS ? at : GROW_MAX_BLOCKS;
-	uint64_t goal = mapfs_extent_goal(dir, at);
+	uint32_t at = dir_blocks(dir), want = at < 1 ? 1 : at;
 	struct mapfs_piece p = {.logical = at};
+	uint64_t goal;
 	int err;
 
-	while ((err = mapfs_reserve_wait(fs, want)) == -ENOSPC && want > 1)
+	want = want < GROW_MAX_BLOCKS ? want : GROW_MAX_BLOCKS;
+	fsh_mutex_lock(&dir->extent_lock);
+	err = mapfs_extent_goal(dir, at, &goal);
+	fsh_mutex_unlock(&dir->extent_lock);
+	if (err)
+		return err;
+	while ((err = mapfs_reserve_wait(txn->fs, want + GROW_NODES)) == -ENOSPC && want > 1)
 		want = 1;
 	if (err)
 		return err;
-	err = mapfs_claim(fs, MAPFS_BLOCKS, goal ? goal : mapfs_inode_goal(dir), want, out);
-	mapfs_unreserve(fs, want - (err ? 0 : (*out)->count));
+	slot->reserved = want + GROW_NODES;
+	err = mapfs_claim(txn->fs, MAPFS_BLOCKS, goal, want, &slot->run);
 	if (err)
 		return err;
-	p.start = (*out)->start;
-	p.count = (*out)->count;
-	(*out)->logical = at;
-	if (mapfs_extent_count_with(dir, &p) <= MAPFS_INLINE_EXTENTS)
-		return 0;
-	mapfs_unclaim(fs, *out);
-	mapfs_unreserve(fs, p.count);
-	*out = NULL;
-	return -EFBIG;
+	slot->reserved -= slot->run->count;
+	mapfs_txn_pin_map(txn, slot->run);
+	p.start = slot->run->start;
+	p.count = slot->run->count;
+	err = mapfs_extent_prepare(txn, dir, &p, &slot->plan);
+	slot->reserved -= err ? 0 : slot->plan.n_nodes;
+	return err;
 }
 
 /* A new block behind the end: one that is the directory's already, or a claimed one. */
 static int room_behind(struct mapfs_txn *txn, struct mapfs_inode *dir, struct mapfs_slot *slot)
 {
-	struct mapfs *fs = txn->fs;
 	struct mapfs_piece p;
 	int err;
 
 	slot->fresh = true;
 	slot->block = dir_blocks(dir);
 	slot->offset = FIRST_OFFSET;
-	mapfs_extent_find(dir, slot->block, 1, &p);
-	if (p.start == 0) {
-		err = claim_growth(fs, dir, &slot->run);
-		if (err)
-			return err;
-		mapfs_txn_pin_map(txn, slot->run);
-		p.start = slot->run->start;
+	err = dir_map(dir, slot->block, &p);
+	if (!err && p.start == 0) {
+		err = claim_growth(txn, dir, slot);
+		p.start = err ? 0 : slot->run->start;
 	}
-	return mapfs_buf_new(fs, p.start, MAPFS_KIND_DIR, mapfs_ino(dir), &slot->buf);
+	if (err)
+		return err;
+	return mapfs_buf_new(txn->fs, p.start, MAPFS_KIND_DIR, mapfs_ino(dir), &slot->buf);
 }
 
 int mapfs_dir_room(struct mapfs_txn *txn, struct mapfs_inode *dir, const struct fs_name *name,
@@ -196,14 +212,15 @@ int mapfs_dir_room(struct mapfs_txn *txn, struct mapfs_inode *dir, const struct 
 
 void mapfs_dir_room_cancel(struct mapfs *fs, struct mapfs_slot *slot)
 {
-	uint32_t n;
-
-	if (!slot->run)
-		return;
-	n = slot->run->count;
-	mapfs_unclaim(fs, slot->run);
-	mapfs_unreserve(fs, n);
+	slot->reserved += slot->plan.n_nodes;
+	mapfs_extent_cancel(fs, &slot->plan);
+	if (slot->run) {
+		slot->reserved += slot->run->count;
+		mapfs_unclaim(fs, slot->run);
+	}
+	mapfs_unreserve(fs, slot->reserved);
 	slot->run = NULL;
+	slot->reserved = 0;
 }
 
 /* The fresh block becomes a part of the directory: one free entry. */
@@ -216,9 +233,13 @@ static void adopt_block(struct mapfs_txn *txn, struct mapfs_inode *dir, struct m
 	if (!slot->run)
 		return;
 	p = (struct mapfs_piece){slot->block, slot->run->count, slot->run->start, false};
-	mapfs_extent_insert(dir, &p);
+	fsh_mutex_lock(&dir->extent_lock);
+	mapfs_extent_insert(txn, dir, &p, &slot->plan);
+	fsh_mutex_unlock(&dir->extent_lock);
 	mapfs_publish(txn, slot->run);
+	mapfs_unreserve(txn->fs, slot->reserved);
 	slot->run = NULL;
+	slot->reserved = 0;
 }
 
 void mapfs_dir_add(struct mapfs_txn *txn, struct mapfs_inode *dir, struct mapfs_slot *slot,
@@ -268,8 +289,7 @@ void mapfs_dir_set(struct mapfs_txn *txn, struct mapfs_slot *slot, uint32_t ino,
 	mapfs_txn_dirty(txn, slot->buf);
 }
 
-/* --- Reading -------------------------------------------------------------------------------------
- */
+/* --- Reading ----------------------------------------------------------------------------- */
 
 /* The entries of one block from byte `from` of it on; false when the reader has had enough. */
 static bool emit_block(

@@ -31,7 +31,6 @@ struct page_run {
 	uint32_t first, n;        /* block numbers inside the file */
 	uint64_t size;            /* of the file, when the run began */
 	struct mapfs_run *claims; /* in order */
-	uint32_t n_new_pieces;    /* that the claims may add */
 	uint32_t at;              /* first page of the request being built */
 };
 
@@ -52,8 +51,7 @@ static uint32_t blocks_of(uint64_t bytes)
 	return (uint32_t)((bytes + MAPFS_BLOCK_BYTES - 1) / MAPFS_BLOCK_BYTES);
 }
 
-/* --- fill ----------------------------------------------------------------------------------------
- */
+/* --- fill -------------------------------------------------------------------------------- */
 
 /* Zero what lies behind the size in the pages just read. */
 static void zero_behind(struct page_run *run)
@@ -67,6 +65,27 @@ static void zero_behind(struct page_run *run)
 	}
 }
 
+/* Start reading what has blocks, zero the holes. */
+static int read_pieces(struct page_run *run, struct mapfs_io *io)
+{
+	struct mapfs_piece p;
+	int err = 0;
+
+	fsh_mutex_lock(&run->inode->extent_lock);
+	for (; run->at < run->n && !err; run->at += p.count) {
+		err = mapfs_extent_find(run->inode, run->first + run->at, run->n - run->at, &p);
+		if (err)
+			break;
+		if (p.start && !p.unwritten)
+			mapfs_io_add(io, BLK_READ, p.start, p.count, page_data, run);
+		else
+			for (uint32_t i = 0; i < p.count; i++)
+				memset(page_data(run, i), 0, MAPFS_BLOCK_BYTES);
+	}
+	fsh_mutex_unlock(&run->inode->extent_lock);
+	return err;
+}
+
 static int fill(
 	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages, unsigned n)
 {
@@ -75,46 +94,45 @@ static int fill(
 		.first = (uint32_t)index,
 		.n = n,
 		.size = mvm_object_size(obj)};
-	struct mapfs *fs = mapfs_of(&run.inode->vnode);
-	struct mapfs_piece p;
 	struct mapfs_io io;
-	int err;
+	int err, io_err;
 
-	mapfs_io_begin(&io, fs->dev);
-	fsh_mutex_lock(&run.inode->extent_lock);
-	for (; run.at < n; run.at += p.count) {
-		mapfs_extent_find(run.inode, run.first + run.at, n - run.at, &p);
-		if (p.start && !p.unwritten)
-			mapfs_io_add(&io, BLK_READ, p.start, p.count, page_data, &run);
-		else
-			for (uint32_t i = 0; i < p.count; i++)
-				memset(page_data(&run, i), 0, MAPFS_BLOCK_BYTES);
-	}
-	fsh_mutex_unlock(&run.inode->extent_lock);
-	err = mapfs_io_wait(&io);
+	mapfs_io_begin(&io, mapfs_of(&run.inode->vnode)->dev);
+	err = read_pieces(&run, &io);
+	io_err = mapfs_io_wait(&io);
+	if (!err)
+		err = io_err;
 	if (!err)
 		zero_behind(&run);
 	return err;
 }
 
-/* --- Promises ------------------------------------------------------------------------------------
- */
+/* --- Promises ---------------------------------------------------------------------------- */
+
+static int promise_block(struct mapfs_inode *inode, uint32_t page)
+{
+	struct mapfs_piece p;
+	int err;
+
+	fsh_mutex_lock(&inode->extent_lock);
+	err = mapfs_extent_find(inode, page, 1, &p);
+	if (!err && p.start == 0)
+		err = mapfs_promise(inode, page);
+	fsh_mutex_unlock(&inode->extent_lock);
+	return err;
+}
 
 static int make_writable(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
 {
 	struct mapfs_inode *inode = inode_of(obj);
-	struct mapfs *fs = mapfs_of(&inode->vnode);
-	struct mapfs_piece p;
-	int err = 0;
+	int err;
 
 	(void)page;
-	if (fs->read_only || index >= MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES)
+	if (mapfs_of(&inode->vnode)->read_only)
 		return -EIO;
-	fsh_mutex_lock(&inode->extent_lock);
-	mapfs_extent_find(inode, (uint32_t)index, 1, &p);
-	if (p.start == 0)
-		err = mapfs_promise(fs, mapfs_ino(inode), (uint32_t)index);
-	fsh_mutex_unlock(&inode->extent_lock);
+	if (index >= MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES)
+		return -EFBIG;
+	err = promise_block(inode, (uint32_t)index);
 	if (!err) {
 		inode->vnode.mtime = inode->vnode.ctime = fsh_realtime_ns();
 		__atomic_store_n(&inode->vnode.times_dirty, true, __ATOMIC_RELAXED);
@@ -126,7 +144,7 @@ static void unreserve(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	struct mapfs_inode *inode = inode_of(obj);
 
-	mapfs_promise_drop(mapfs_of(&inode->vnode), mapfs_ino(inode), (uint32_t)index, false);
+	mapfs_promise_drop(inode, (uint32_t)index, false);
 }
 
 /* There is space, but in quarantine. */
@@ -135,63 +153,37 @@ static int settle(struct mvm_object *obj)
 	return mapfs_commit(mapfs_of(&inode_of(obj)->vnode));
 }
 
-/* --- write: place --------------------------------------------------------------------------------
- */
+/* --- write: place ------------------------------------------------------------------------ */
 
 static void drop_claims(struct page_run *run)
 {
-	struct mapfs *fs = mapfs_of(&run->inode->vnode);
-	struct mapfs_run *next;
+	struct mapfs_run *c;
 
-	for (struct mapfs_run *c = run->claims; c; c = next) {
-		next = c->next;
-		mapfs_unclaim(fs, c);
+	while ((c = run->claims)) {
+		run->claims = c->next;
+		mapfs_unclaim(mapfs_of(&run->inode->vnode), c);
 	}
-	run->claims = NULL;
-	fsh_mutex_lock(&run->inode->extent_lock);
-	run->inode->n_pending -= run->n_new_pieces;
-	fsh_mutex_unlock(&run->inode->extent_lock);
-	run->n_new_pieces = 0;
-}
-
-/* Will the file have room for this piece, besides those that others are about to add? */
-static bool room_for_piece(struct page_run *run, const struct mapfs_run *c)
-{
-	struct mapfs_piece p = {c->logical, c->count, c->start, false};
-	uint32_t with = mapfs_extent_count_with(run->inode, &p);
-
-	if (with > run->inode->n_extents) {
-		if (with + run->inode->n_pending > MAPFS_INLINE_EXTENTS)
-			return false;
-		run->inode->n_pending++;
-		run->n_new_pieces++;
-	}
-	return true;
 }
 
 /* Claim blocks for the hole of `count` pages at page `at`, in as few pieces as there are. */
 static int claim_hole(struct page_run *run, uint32_t at, uint32_t count, struct mapfs_run ***last)
 {
-	struct mapfs *fs = mapfs_of(&run->inode->vnode);
-	uint64_t goal = mapfs_extent_goal(run->inode, run->first + at);
 	struct mapfs_run *c;
-	int err;
+	uint64_t goal;
+	int err = mapfs_extent_goal(run->inode, run->first + at, &goal);
 
-	while (count) {
-		err = mapfs_claim(
-			fs, MAPFS_BLOCKS, goal ? goal : mapfs_inode_goal(run->inode), count, &c);
+	while (!err && count) {
+		err = mapfs_claim(mapfs_of(&run->inode->vnode), MAPFS_BLOCKS, goal, count, &c);
 		if (err)
-			return err;
+			break;
 		c->logical = run->first + at;
 		**last = c;
 		*last = &c->next;
-		if (!room_for_piece(run, c))
-			return -EFBIG;
 		at += c->count;
 		count -= c->count;
 		goal = c->start + c->count;
 	}
-	return 0;
+	return err;
 }
 
 static int place(struct page_run *run)
@@ -202,94 +194,123 @@ static int place(struct page_run *run)
 
 	fsh_mutex_lock(&run->inode->extent_lock);
 	for (uint32_t at = 0; at < run->n && !err; at += p.count) {
-		mapfs_extent_find(run->inode, run->first + at, run->n - at, &p);
-		if (p.start == 0)
+		err = mapfs_extent_find(run->inode, run->first + at, run->n - at, &p);
+		if (!err && p.start == 0)
 			err = claim_hole(run, at, p.count, &last);
 	}
 	fsh_mutex_unlock(&run->inode->extent_lock);
 	return err;
 }
 
-/* --- write: data ---------------------------------------------------------------------------------
- */
+/* --- write: data ------------------------------------------------------------------------- */
 
 /* Where page `at` and those behind it go: to a claim, or to a block of the file. */
-static void destination(struct page_run *run, uint32_t at, struct mapfs_piece *p)
+static int destination(struct page_run *run, uint32_t at, struct mapfs_piece *p)
 {
 	uint32_t logical = run->first + at;
 
 	for (struct mapfs_run *c = run->claims; c; c = c->next) {
 		if (c->logical == logical) {
 			*p = (struct mapfs_piece){logical, c->count, c->start, false};
-			return;
+			return 0;
 		}
 	}
-	mapfs_extent_find(run->inode, logical, run->n - at, p);
-	fsh_assert(p->start != 0);
+	return mapfs_extent_find(run->inode, logical, run->n - at, p);
 }
 
 static int write_data(struct page_run *run)
 {
 	struct mapfs_piece p;
 	struct mapfs_io io;
+	int err = 0, io_err;
 
 	mapfs_io_begin(&io, mapfs_of(&run->inode->vnode)->dev);
 	fsh_mutex_lock(&run->inode->extent_lock);
 	for (run->at = 0; run->at < run->n; run->at += p.count) {
-		destination(run, run->at, &p);
+		err = destination(run, run->at, &p);
+		if (err)
+			break;
 		mapfs_io_add(&io, BLK_WRITE, p.start, p.count, page_data, run);
 	}
 	fsh_mutex_unlock(&run->inode->extent_lock);
-	return mapfs_io_wait(&io);
+	io_err = mapfs_io_wait(&io);
+	return err ? err : io_err;
 }
 
-/* --- write: publish ------------------------------------------------------------------------------
- */
+/* --- write: publish ---------------------------------------------------------------------- */
 
-/* How large the file is on the disk once this run is. */
-static uint64_t size_with(const struct page_run *run)
+/* How large the file is on the disk when the run is there up to file block `end`. */
+static uint64_t size_with(const struct page_run *run, uint32_t end)
 {
-	uint64_t end = (uint64_t)(run->first + run->n) * MAPFS_BLOCK_BYTES;
+	uint64_t bytes = (uint64_t)end * MAPFS_BLOCK_BYTES;
 
-	end = end < run->size ? end : run->size;
-	return end > run->inode->disk_size ? end : run->inode->disk_size;
+	bytes = bytes < run->size ? bytes : run->size;
+	return bytes > run->inode->disk_size ? bytes : run->inode->disk_size;
 }
 
-/* In the transaction, under the extent lock. */
-static void publish_claims(struct mapfs_txn *txn, struct page_run *run)
+/* The claim, as a piece, becomes a part of the file; and the size covers it. */
+static void publish_claim(struct mapfs_txn *txn, struct page_run *run, struct mapfs_run *c,
+	struct mapfs_map_plan *plan)
+{
+	struct mapfs_piece p = {c->logical, c->count, c->start, false};
+	struct mapfs_inode *inode = run->inode;
+
+	fsh_mutex_lock(&inode->extent_lock);
+	mapfs_extent_insert(txn, inode, &p, plan);
+	mapfs_promise_nodes_used(inode, plan->n_nodes);
+	inode->disk_size = size_with(run, p.logical + p.count);
+	mapfs_publish(txn, c);
+	for (uint32_t i = 0; i < p.count; i++)
+		mapfs_promise_drop(inode, p.logical + i, true);
+	fsh_mutex_unlock(&inode->extent_lock);
+	mapfs_inode_store(txn, inode, true);
+}
+
+/* The first claim, in a transaction of its own.  The map is locked. */
+static int publish_first(struct page_run *run)
 {
 	struct mapfs_inode *inode = run->inode;
-	struct mapfs_run *next;
+	struct mapfs_run *c = run->claims;
+	struct mapfs_piece p = {c->logical, c->count, c->start, false};
+	struct mapfs_map_plan plan;
+	struct mapfs_txn txn;
+	int err;
 
-	for (struct mapfs_run *c = run->claims; c; c = next) {
-		struct mapfs_piece p = {c->logical, c->count, c->start, false};
-		next = c->next;
-		mapfs_extent_insert(inode, &p);
-		mapfs_publish(txn, c);
-		for (uint32_t i = 0; i < p.count; i++)
-			mapfs_promise_drop(txn->fs, mapfs_ino(inode), p.logical + i, true);
+	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
+	mapfs_txn_pin_map(&txn, c);
+	err = mapfs_extent_prepare(&txn, inode, &p, &plan);
+	if (err) {
+		mapfs_txn_drop(&txn);
+		return err;
 	}
-	run->claims = NULL;
-	inode->n_pending -= run->n_new_pieces;
-	run->n_new_pieces = 0;
-	inode->disk_size = size_with(run);
+	err = mapfs_inode_pin(&txn, inode);
+	if (!err)
+		err = mapfs_txn_begin(&txn);
+	if (err) {
+		mapfs_extent_cancel(txn.fs, &plan);
+		mapfs_txn_drop(&txn);
+		return err;
+	}
+	run->claims = c->next;
+	publish_claim(&txn, run, c, &plan);
+	mapfs_txn_end(&txn);
+	return 0;
 }
 
-static int publish(struct page_run *run)
+/* All pages had blocks, but the size must grow. */
+static int publish_growth(struct page_run *run)
 {
 	struct mapfs_inode *inode = run->inode;
 	struct mapfs_txn txn;
-	bool needed;
+	uint64_t size;
 	int err;
 
 	fsh_mutex_lock(&inode->extent_lock);
-	needed = run->claims || size_with(run) > inode->disk_size;
+	size = size_with(run, run->first + run->n);
 	fsh_mutex_unlock(&inode->extent_lock);
-	if (!needed)
+	if (size == inode->disk_size)
 		return 0;
 	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
-	for (struct mapfs_run *c = run->claims; c; c = c->next)
-		mapfs_txn_pin_map(&txn, c);
 	err = mapfs_inode_pin(&txn, inode);
 	if (!err)
 		err = mapfs_txn_begin(&txn);
@@ -298,11 +319,24 @@ static int publish(struct page_run *run)
 		return err;
 	}
 	fsh_mutex_lock(&inode->extent_lock);
-	publish_claims(&txn, run);
+	inode->disk_size = size;
 	fsh_mutex_unlock(&inode->extent_lock);
 	mapfs_inode_store(&txn, inode, true);
 	mapfs_txn_end(&txn);
 	return 0;
+}
+
+static int publish(struct page_run *run)
+{
+	int err = 0;
+
+	fsh_mutex_lock(&run->inode->map_lock);
+	while (!err && run->claims)
+		err = publish_first(run);
+	if (!err)
+		err = publish_growth(run);
+	fsh_mutex_unlock(&run->inode->map_lock);
+	return err;
 }
 
 static int write_pages(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
@@ -337,8 +371,7 @@ const struct mvm_pager_ops mapfs_pager_ops = {
 	.release = vnode_object_release,
 };
 
-/* --- Size ----------------------------------------------------------------------------------------
- */
+/* --- Size -------------------------------------------------------------------------------- */
 
 static int write_page_of(struct mapfs_inode *inode, uint64_t offset)
 {
@@ -348,41 +381,41 @@ static int write_page_of(struct mapfs_inode *inode, uint64_t offset)
 }
 
 /* Is there anything in the page that `offset` is in, in memory or on the disk? */
-static bool page_has_block(struct mapfs_inode *inode, uint64_t offset)
+static int page_has_block(struct mapfs_inode *inode, uint64_t offset, bool *has)
 {
 	uint32_t block = (uint32_t)(offset / MAPFS_BLOCK_BYTES);
 	struct mapfs_piece p;
-	bool has;
+	int err;
 
 	fsh_mutex_lock(&inode->extent_lock);
-	mapfs_extent_find(inode, block, 1, &p);
-	has = p.start || mapfs_promised(mapfs_of(&inode->vnode), mapfs_ino(inode), block);
+	err = mapfs_extent_find(inode, block, 1, &p);
+	if (!err)
+		*has = p.start || mapfs_promised(inode, block);
 	fsh_mutex_unlock(&inode->extent_lock);
-	return has;
+	return err;
 }
 
-/* The cache has the new size: now the disk, and whole blocks behind it go. */
-static int publish_size(struct mapfs_inode *inode, uint64_t size)
+/* One transaction: the size, and a part of the blocks behind it. */
+static int publish_part(struct mapfs_inode *inode, uint64_t size, bool *more)
 {
-	struct mapfs_run *runs;
+	struct mapfs_cut cut;
 	struct mapfs_txn txn;
 	int err;
 
 	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
-	fsh_mutex_lock(&inode->extent_lock);
-	err = mapfs_extent_cut_prepare(&txn, inode, blocks_of(size), &runs);
-	fsh_mutex_unlock(&inode->extent_lock);
+	err = mapfs_extent_cut_prepare(&txn, inode, blocks_of(size), &cut);
 	if (!err)
 		err = mapfs_inode_pin(&txn, inode);
 	if (!err)
 		err = mapfs_txn_begin(&txn);
 	if (err) {
-		mapfs_extent_cut_cancel(txn.fs, runs);
+		mapfs_extent_cut_cancel(txn.fs, &cut);
 		mapfs_txn_drop(&txn);
 		return err;
 	}
+	*more = cut.more;
 	fsh_mutex_lock(&inode->extent_lock);
-	mapfs_extent_cut(&txn, inode, blocks_of(size), runs);
+	mapfs_extent_cut(&txn, inode, &cut);
 	inode->disk_size = size;
 	fsh_mutex_unlock(&inode->extent_lock);
 	mapfs_inode_store(&txn, inode, true);
@@ -390,22 +423,50 @@ static int publish_size(struct mapfs_inode *inode, uint64_t size)
 	return 0;
 }
 
+/* The cache has the new size: now the disk, and whole blocks behind it go. */
+static int publish_size(struct mapfs_inode *inode, uint64_t size)
+{
+	bool more = true;
+	int err = 0;
+
+	fsh_mutex_lock(&inode->map_lock);
+	while (!err && more)
+		err = publish_part(inode, size, &more);
+	fsh_mutex_unlock(&inode->map_lock);
+	return err;
+}
+
+/*
+ * The page with the edge between what stays and what is cut (or new): into the cache while the old
+ * size still says what is zero, and dirty, so that it is written with its new tail.
+ */
+static int touch_edge(struct mapfs_inode *inode, uint64_t edge, bool *touched)
+{
+	uint8_t byte;
+	int err;
+
+	*touched = false;
+	if (edge % MAPFS_BLOCK_BYTES == 0)
+		return 0;
+	err = page_has_block(inode, edge, touched);
+	if (err || !*touched)
+		return err;
+	err = mvm_pc_touch_read(inode->vnode.object, edge - 1, &byte);
+	return err ? err : mvm_pc_touch_write(inode->vnode.object, edge - 1, byte);
+}
+
 int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size)
 {
 	struct mvm_object *obj = vnode_object(&inode->vnode);
 	uint64_t old = mvm_object_size(obj), edge = size < old ? size : old;
-	bool tail = edge % MAPFS_BLOCK_BYTES && size != old && page_has_block(inode, edge);
-	uint8_t byte;
+	bool touched = false;
 	int err = 0;
 
-	/* Into the cache while the old size still says what is zero, and dirty. */
-	if (tail)
-		err = mvm_pc_touch_read(obj, edge - 1, &byte);
-	if (!err && tail)
-		err = mvm_pc_touch_write(obj, edge - 1, byte);
+	if (size != old)
+		err = touch_edge(inode, edge, &touched);
 	if (!err)
 		err = mvm_pc_truncate(obj, size);
-	if (!err && tail)
+	if (!err && touched)
 		err = write_page_of(inode, edge);
 	if (!err)
 		err = publish_size(inode, size);

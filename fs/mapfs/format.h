@@ -57,6 +57,7 @@ enum mapfs_kind {
 	MAPFS_KIND_BLOCK_MAP = MAPFS_FOURCC('m', 'B', 'M', 'P'),
 	MAPFS_KIND_INODE_MAP = MAPFS_FOURCC('m', 'I', 'M', 'P'),
 	MAPFS_KIND_DIR = MAPFS_FOURCC('m', 'D', 'I', 'R'),     /* linear directory */
+	MAPFS_KIND_EXTENTS = MAPFS_FOURCC('m', 'E', 'X', 'T'), /* node of a tree of extents */
 	MAPFS_KIND_SYMLINK = MAPFS_FOURCC('m', 'L', 'N', 'K'), /* target of a long symlink */
 	MAPFS_KIND_INODES = 0, /* block of an inode table: no header, a checksum an inode */
 };
@@ -101,13 +102,11 @@ struct mapfs_super {
 #define MAPFS_MAGIC "mapfs\r\n\x1a"
 
 /*
- * Feature bits.  Version 0 needs both: later ones clear MAPFS_INCOMPAT_LINEAR_DIR (a B+-tree
- * takes its place) and MAPFS_INCOMPAT_INLINE_EXTENTS (files in more pieces than the inode holds).
+ * Feature bits.  Version 0 has linear directories; hashed ones will take their place.
  */
-#define MAPFS_INCOMPAT_LINEAR_DIR     ((uint64_t)1 << 0)
-#define MAPFS_INCOMPAT_INLINE_EXTENTS ((uint64_t)1 << 1)
-#define MAPFS_INCOMPAT_KNOWN          (MAPFS_INCOMPAT_LINEAR_DIR | MAPFS_INCOMPAT_INLINE_EXTENTS)
-#define MAPFS_RO_COMPAT_KNOWN         ((uint64_t)0)
+#define MAPFS_INCOMPAT_LINEAR_DIR ((uint64_t)1 << 0)
+#define MAPFS_INCOMPAT_KNOWN      MAPFS_INCOMPAT_LINEAR_DIR
+#define MAPFS_RO_COMPAT_KNOWN     ((uint64_t)0)
 
 /*
  * Block 1.  A file system is clean when everything in memory reached the disk before it was let
@@ -153,15 +152,33 @@ struct mapfs_extent {
 #define MAPFS_EXTENT_UNWRITTEN 0x8000u
 #define MAPFS_EXTENT_MAX       0x7fffu /* blocks */
 
+/*
+ * The extents of a file are the leaves of a B+-tree whose root is in the inode.  In an index (a
+ * node, or the root, of depth above 0) an entry has count 0, leads to the node `start`, and says
+ * that nothing below it begins before `logical`.  A node has depth one less than what leads to
+ * it, and at least one entry.
+ */
+#define MAPFS_NODE_EXTENTS 338u
+#define MAPFS_MAX_DEPTH    3u
+
+struct mapfs_extent_node {
+	struct mapfs_header header; /* owner: the inode */
+	uint16_t n;                 /* entries in use */
+	uint16_t depth;             /* 0: extents */
+	uint8_t reserved[4];
+	struct mapfs_extent entry[MAPFS_NODE_EXTENTS];
+};
+
 #define MAPFS_INODE_BYTES      256u
 #define MAPFS_INODES_PER_BLOCK (MAPFS_BLOCK_BYTES / MAPFS_INODE_BYTES)
 #define MAPFS_INLINE_BYTES     168u
-#define MAPFS_INLINE_EXTENTS   14u
+#define MAPFS_ROOT_EXTENTS     14u
 
 struct mapfs_inode_disk {
-	uint32_t crc;  /* of the 256 bytes with this field zero, seeded with the number too */
-	uint16_t mode; /* S_IF* and permissions, as stat(2) has them; 0: never used */
-	uint16_t n_extents;
+	uint32_t crc;   /* of the 256 bytes with this field zero, seeded with the number too */
+	uint16_t mode;  /* S_IF* and permissions, as stat(2) has them; 0: never used */
+	uint8_t n_root; /* entries in the root of its tree of extents */
+	uint8_t depth;  /* of the root; 0: the entries are extents */
 	uint32_t uid, gid;
 	uint32_t nlink;
 	uint32_t flags; /* MAPFS_INODE_* */
@@ -173,7 +190,7 @@ struct mapfs_inode_disk {
 	uint32_t parent; /* a directory's "..", else 0 */
 	uint32_t orphan_next;
 	union {
-		struct mapfs_extent extents[MAPFS_INLINE_EXTENTS];
+		struct mapfs_extent root[MAPFS_ROOT_EXTENTS];
 		char target[MAPFS_INLINE_BYTES]; /* MAPFS_INODE_INLINE_DATA: a short symlink */
 	};
 };
@@ -205,4 +222,5 @@ _Static_assert(sizeof(struct mapfs_super) == 512, "super block");
 _Static_assert(sizeof(struct mapfs_state) == MAPFS_BLOCK_BYTES, "state block");
 _Static_assert(sizeof(struct mapfs_bitmap) == MAPFS_BLOCK_BYTES, "bitmap block");
 _Static_assert(sizeof(struct mapfs_extent) == 12, "extent");
+_Static_assert(sizeof(struct mapfs_extent_node) == MAPFS_BLOCK_BYTES, "extent node");
 _Static_assert(sizeof(struct mapfs_inode_disk) == MAPFS_INODE_BYTES, "inode");

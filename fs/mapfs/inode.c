@@ -36,6 +36,7 @@ int mapfs_inode_alloc(struct mapfs *fs, uint32_t ino, uint32_t mode, struct mapf
 	if (!inode)
 		return -ENOMEM;
 	vnode_init(&inode->vnode, fs->mount, ops_for(mode), ino, mode);
+	fsh_mutex_init(&inode->map_lock, "mapfs map", FSH_RANK_TRUNCATE);
 	fsh_mutex_init(&inode->extent_lock, "mapfs extents", FSH_RANK_EXTENT);
 	*out = inode;
 	return 0;
@@ -45,41 +46,27 @@ void mapfs_inode_free(struct mapfs_inode *inode)
 {
 	inode->vnode.refs = 0;
 	vnode_fini(&inode->vnode);
+	fsh_mutex_destroy(&inode->map_lock);
 	fsh_mutex_destroy(&inode->extent_lock);
 	fsh_free(inode->target);
 	fsh_free(inode);
 }
 
-/* --- Reading -----------------------------------------------------------------------------------
- */
-
-static const char *extents_fault(const struct mapfs *fs, const struct mapfs_inode_disk *d)
-{
-	struct mapfs_piece p;
-	uint64_t end = 0;
-
-	for (unsigned i = 0; i < d->n_extents; i++) {
-		mapfs_piece_decode(&d->extents[i], &p);
-		if (p.count == 0 || p.logical < end)
-			return "has extents out of order";
-		if (!mapfs_data_run_valid(&fs->sb, p.start, p.count))
-			return "has an extent outside the data area";
-		end = (uint64_t)p.logical + p.count;
-	}
-	return NULL;
-}
+/* --- Reading ----------------------------------------------------------------------------- */
 
 static const char *inode_fault(
 	const struct mapfs *fs, uint32_t ino, const struct mapfs_inode_disk *d)
 {
 	uint32_t type = d->mode & FS_IFMT;
 	bool inline_data = d->flags & MAPFS_INODE_INLINE_DATA;
+	uint64_t at = 0;
 
 	if (d->mode == 0)
 		return "is not in use but has a name";
 	if (d->crc != mapfs_inode_crc(fs->seed, ino, d))
 		return "has a wrong checksum";
-	if (d->size > MAPFS_MAX_FILE || d->n_extents > (inline_data ? 0 : MAPFS_INLINE_EXTENTS))
+	if (d->size > MAPFS_MAX_FILE || d->n_root > (inline_data ? 0 : MAPFS_ROOT_EXTENTS) ||
+		d->depth > MAPFS_MAX_DEPTH || (d->depth && !d->n_root))
 		return "has impossible sizes";
 	if (type == FS_IFDIR && d->size % MAPFS_BLOCK_BYTES)
 		return "is a directory of broken length";
@@ -87,7 +74,7 @@ static const char *inode_fault(
 		return "is a symbolic link with an impossible target";
 	if (type != FS_IFLNK && inline_data)
 		return "has data where its extents should be";
-	return inline_data ? NULL : extents_fault(fs, d);
+	return inline_data ? NULL : mapfs_extents_fault(&fs->sb, d->root, d->n_root, d->depth, &at);
 }
 
 static int decode(struct mapfs_inode *inode, const struct mapfs_inode_disk *d)
@@ -109,9 +96,9 @@ static int decode(struct mapfs_inode *inode, const struct mapfs_inode_disk *d)
 	inode->n_blocks = d->n_blocks;
 	inode->orphan_next_ino = d->orphan_next;
 	if (!(d->flags & MAPFS_INODE_INLINE_DATA)) {
-		inode->n_extents = d->n_extents;
-		for (unsigned i = 0; i < d->n_extents; i++)
-			mapfs_piece_decode(&d->extents[i], &inode->extents[i]);
+		inode->n_root = d->n_root;
+		inode->depth = d->depth;
+		memcpy(inode->root, d->root, sizeof(inode->root));
 		return 0;
 	}
 	inode->target = fsh_alloc(d->size + 1);
@@ -193,8 +180,7 @@ uint64_t mapfs_inode_goal(const struct mapfs_inode *inode)
 	return mapfs_group_first(sb, group) + mapfs_group_overhead(sb);
 }
 
-/* --- Writing -----------------------------------------------------------------------------------
- */
+/* --- Writing ----------------------------------------------------------------------------- */
 
 int mapfs_inode_pin(struct mapfs_txn *txn, const struct mapfs_inode *inode)
 {
@@ -233,9 +219,9 @@ static void encode_contents(struct mapfs_inode_disk *d, const struct mapfs_inode
 		memcpy(d->target, inode->target, inode->vnode.size_bytes);
 		return;
 	}
-	d->n_extents = (uint16_t)inode->n_extents;
-	for (uint32_t i = 0; i < inode->n_extents; i++)
-		mapfs_piece_encode(&inode->extents[i], &d->extents[i]);
+	d->n_root = inode->n_root;
+	d->depth = inode->depth;
+	memcpy(d->root, inode->root, inode->n_root * sizeof(d->root[0]));
 }
 
 static void encode(struct mapfs_inode_disk *d, const struct mapfs_inode *inode)
@@ -314,8 +300,7 @@ int mapfs_inode_flush(struct mapfs_inode *inode)
 	return 0;
 }
 
-/* --- Orphans -------------------------------------------------------------------------------------
- */
+/* --- Orphans ----------------------------------------------------------------------------- */
 
 /* One credit: the block that points to an orphan is the state block or that of the one before. */
 void mapfs_orphan_pin(struct mapfs_txn *txn)
@@ -422,16 +407,28 @@ int mapfs_orphans_reap(struct mapfs *fs)
 	return 0;
 }
 
-/* --- The end -------------------------------------------------------------------------------------
- */
+/* --- The end ----------------------------------------------------------------------------- */
 
-/* Nobody uses the inode, and it has no name: blocks, number and all go back, in one step. */
-static int delete_inode(struct mapfs_inode *inode)
+/* The inode's slot is free; its generation stays for the next one. */
+static void clear_inode(struct mapfs_txn *txn, struct mapfs_inode *inode)
+{
+	struct mapfs_buf *buf;
+	struct mapfs_inode_disk *d = slot_of(txn, inode, &buf);
+
+	mapfs_orphan_remove(txn, inode);
+	fsh_mutex_lock(&txn->fs->store_lock);
+	memset(d, 0, sizeof(*d));
+	d->generation = inode->generation;
+	mapfs_txn_dirty(txn, buf);
+	fsh_mutex_unlock(&txn->fs->store_lock);
+}
+
+/* Nobody uses the inode, and it has no name.  One part of its blocks; with the last, all of it. */
+static int delete_part(struct mapfs_inode *inode, bool *more)
 {
 	struct mapfs *fs = mapfs_of(&inode->vnode);
-	struct mapfs_run *blocks = NULL, *number = NULL;
-	struct mapfs_inode_disk *d;
-	struct mapfs_buf *buf;
+	struct mapfs_run *number = NULL;
+	struct mapfs_cut cut = {0};
 	struct mapfs_txn txn;
 	int err;
 
@@ -439,7 +436,7 @@ static int delete_inode(struct mapfs_inode *inode)
 	mapfs_orphan_pin(&txn);
 	err = mapfs_inode_pin(&txn, inode);
 	if (!err)
-		err = mapfs_extent_cut_prepare(&txn, inode, 0, &blocks);
+		err = mapfs_extent_cut_prepare(&txn, inode, 0, &cut);
 	if (!err)
 		err = mapfs_free_prepare(fs, MAPFS_INODES, mapfs_ino(inode), 1, &number);
 	if (!err) {
@@ -447,22 +444,35 @@ static int delete_inode(struct mapfs_inode *inode)
 		err = mapfs_txn_begin(&txn);
 	}
 	if (err) {
-		mapfs_extent_cut_cancel(fs, blocks);
-		mapfs_extent_cut_cancel(fs, number);
+		mapfs_extent_cut_cancel(fs, &cut);
+		if (number)
+			mapfs_free_cancel(fs, number);
 		mapfs_txn_drop(&txn);
 		return err;
 	}
-	mapfs_extent_cut(&txn, inode, 0, blocks);
-	mapfs_orphan_remove(&txn, inode);
-	d = slot_of(&txn, inode, &buf);
-	fsh_mutex_lock(&fs->store_lock);
-	memset(d, 0, sizeof(*d));
-	d->generation = inode->generation;
-	mapfs_txn_dirty(&txn, buf);
-	fsh_mutex_unlock(&fs->store_lock);
-	mapfs_free(&txn, number);
+	*more = cut.more;
+	fsh_mutex_lock(&inode->extent_lock);
+	mapfs_extent_cut(&txn, inode, &cut);
+	fsh_mutex_unlock(&inode->extent_lock);
+	if (*more) {
+		mapfs_inode_store(&txn, inode, true);
+		mapfs_free_cancel(fs, number);
+	} else {
+		clear_inode(&txn, inode);
+		mapfs_free(&txn, number);
+	}
 	mapfs_txn_end(&txn);
 	return 0;
+}
+
+static int delete_inode(struct mapfs_inode *inode)
+{
+	bool more = true;
+	int err = 0;
+
+	while (!err && more)
+		err = delete_part(inode, &more);
+	return err;
 }
 
 /* After an error the inode leaves memory, and stays an orphan on the disk for the next mount. */

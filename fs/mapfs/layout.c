@@ -227,6 +227,22 @@ void mapfs_piece_encode(const struct mapfs_piece *p, struct mapfs_extent *e)
 	e->start_low = (uint32_t)p->start;
 }
 
+const char *mapfs_extents_fault(const struct mapfs_super *sb, const struct mapfs_extent *entry,
+	unsigned n, unsigned depth, uint64_t *at)
+{
+	struct mapfs_piece p;
+
+	for (unsigned i = 0; i < n; i++) {
+		mapfs_piece_decode(&entry[i], &p);
+		if (p.logical < *at || (p.count == 0) != (depth > 0))
+			return "has extents out of order";
+		if (!mapfs_data_run_valid(sb, p.start, depth ? 1 : p.count))
+			return "has an extent outside the data area";
+		*at = (uint64_t)p.logical + (depth ? 1 : p.count);
+	}
+	return NULL;
+}
+
 const char *mapfs_dir_block_fault(const struct mapfs_super *sb, const void *block)
 {
 	unsigned offset = sizeof(struct mapfs_header);

@@ -69,6 +69,13 @@ void mapfs_piece_decode(const struct mapfs_extent *e, struct mapfs_piece *p);
 void mapfs_piece_encode(const struct mapfs_piece *p, struct mapfs_extent *e);
 
 /*
+ * Why these are not `n` entries of a node of this depth, all at or behind *at; NULL when they are,
+ * and then *at is the first file block behind them (at depth 0).
+ */
+const char *mapfs_extents_fault(const struct mapfs_super *sb, const struct mapfs_extent *entry,
+	unsigned n, unsigned depth, uint64_t *at);
+
+/*
  * Why these are not the entries of a directory block; NULL when they are.  After this check
  * mapfs_dirent_next() may be trusted.
  */

@@ -21,7 +21,7 @@ struct mapfs_txn;
 
 #define MAPFS_MUST_CHECK __attribute__((warn_unused_result))
 
-/* --- io.c: many requests in flight, waited for together ------------------------------------- */
+/* --- io.c: many requests in flight, waited for together ---------------------------------- */
 
 /*
  * A batch of requests.  Begin, add any number, wait once: 0 or the first error.  Adding does not
@@ -43,7 +43,7 @@ void mapfs_io_add(struct mapfs_io *io, enum blk_op op, uint64_t block, uint32_t 
 void mapfs_io_add_block(struct mapfs_io *io, enum blk_op op, uint64_t block, void *data);
 int mapfs_io_wait(struct mapfs_io *io) MAPFS_MUST_CHECK;
 
-/* --- cache.c: metadata blocks ----------------------------------------------------------------- */
+/* --- cache.c: metadata blocks ------------------------------------------------------------ */
 
 /*
  * A metadata block in memory.  Its contents are guarded by whatever guards the structure that it
@@ -94,8 +94,7 @@ void mapfs_buf_put(struct mapfs *fs, struct mapfs_buf *buf); /* NULL is allowed 
 /* Let go of unused buffers until at most `keep` are left; returns how many went. */
 size_t mapfs_cache_shrink(struct mapfs *fs, size_t keep);
 
-/* --- txn.c: transactions ------------------------------------------------------------------------
- */
+/* --- txn.c: transactions ----------------------------------------------------------------- */
 
 /*
  * One atomic change.  An operation first gathers: it reads and pins every block that it will
@@ -162,8 +161,7 @@ int mapfs_commit_through(struct mapfs *fs, uint64_t sequence) MAPFS_MUST_CHECK;
 /* Write the state block, for itself: with clean as given. */
 int mapfs_write_state(struct mapfs *fs, bool clean) MAPFS_MUST_CHECK;
 
-/* --- alloc.c: blocks and inode numbers ----------------------------------------------------------
- */
+/* --- alloc.c: blocks and inode numbers --------------------------------------------------- */
 
 enum mapfs_space_kind { MAPFS_BLOCKS, MAPFS_INODES, MAPFS_SPACE_KINDS };
 
@@ -236,23 +234,25 @@ void mapfs_release_quarantine(struct mapfs *fs, struct mapfs_run *freed);
 /* Pin the run's bitmap in the transaction too. */
 void mapfs_txn_pin_map(struct mapfs_txn *txn, struct mapfs_run *run);
 
-/* --- inode.c ------------------------------------------------------------------------------------
- */
+/* --- inode.c ----------------------------------------------------------------------------- */
 
-/* Legend: [x] extent lock, [o] the inode store's lock, [I] immutable; vnode's own: fs/vnode.h. */
+/* Legend: [x] extent lock, [o] the inode store's lock, [p] the promises' lock, [I] immutable;
+ * the vnode's own: fs/vnode.h. */
 struct mapfs_inode {
 	struct vnode vnode;
 	uint32_t generation; /* [I] */
 	uint32_t parent;     /* vnode lock: of a directory */
 	int64_t btime;       /* [I] */
 
+	struct fsh_mutex map_lock; /* whoever changes the block map, over the whole change */
 	struct fsh_mutex extent_lock;
-	uint32_t n_extents;                               /* [x] */
-	struct mapfs_piece extents[MAPFS_INLINE_EXTENTS]; /* [x] or a symlink's target */
-	uint32_t n_pending; /* [x] pieces that write-backs under way may add */
-	uint64_t n_blocks;  /* [x] */
-	uint64_t disk_size; /* [x] the published size */
-	char *target;       /* [I] of a short symlink */
+	uint8_t n_root, depth;                        /* [x] as in the inode on the disk */
+	struct mapfs_extent root[MAPFS_ROOT_EXTENTS]; /* [x] */
+	uint64_t n_blocks;                            /* [x] */
+	uint32_t promised_chunks;                     /* [p] */
+	uint32_t promised_nodes;                      /* [p] reserved for the tree */
+	uint64_t disk_size;                           /* [x] the published size */
+	char *target;                                 /* [I] of a short symlink */
 
 	uint64_t data_sequence; /* [a] the group that last changed what reading data needs */
 	uint64_t sequence;      /* [a] the group that last changed anything */
@@ -311,37 +311,53 @@ void mapfs_orphan_remove(struct mapfs_txn *txn, struct mapfs_inode *inode);
 /* Free what an earlier mount left on the list. */
 int mapfs_orphans_reap(struct mapfs *fs) MAPFS_MUST_CHECK;
 
-/* --- extent.c: which blocks a file has ----------------------------------------------------------
- */
+/* --- extent.c: which blocks a file has --------------------------------------------------- */
 
 /*
- * All under the inode's extent lock.  mapfs_extent_find(): the piece that begins at `logical`, up
- * to `max` blocks long; a hole has start 0.
+ * Under the extent lock.  mapfs_extent_find(): the piece that begins at `logical`, up to `max`
+ * blocks long; a hole has start 0, and may be longer than is said.  May read; -EIO, -ENOMEM.
  */
-void mapfs_extent_find(
-	const struct mapfs_inode *inode, uint32_t logical, uint32_t max, struct mapfs_piece *out);
+int mapfs_extent_find(struct mapfs_inode *inode, uint32_t logical, uint32_t max,
+	struct mapfs_piece *out) MAPFS_MUST_CHECK;
 
-/* How many pieces would there be with this one more? */
-uint32_t mapfs_extent_count_with(const struct mapfs_inode *inode, const struct mapfs_piece *p);
+/* Where the block for `logical` should be: behind the piece before it. */
+int mapfs_extent_goal(struct mapfs_inode *inode, uint32_t logical, uint64_t *goal) MAPFS_MUST_CHECK;
 
-/* Add a piece where there is a hole (room was checked with mapfs_extent_count_with()). */
-void mapfs_extent_insert(struct mapfs_inode *inode, const struct mapfs_piece *p);
-
-/* The last block before `logical`, plus one: where to go on allocating; 0: none. */
-uint64_t mapfs_extent_goal(const struct mapfs_inode *inode, uint32_t logical);
+/* What adding one piece needs: nodes for splits. */
+struct mapfs_map_plan {
+	unsigned n_nodes, n_used;
+	struct mapfs_run *node_run[MAPFS_MAX_DEPTH + 1];
+	struct mapfs_buf *node[MAPFS_MAX_DEPTH + 1];
+};
 
 /*
- * Prepare to free all blocks from `first` on: a list of runs, with their bitmaps pinned in txn;
- * then, inside it, cut them off.
+ * Adding a piece where there is a hole.  Prepare: the map is the caller's (map_lock, or nobody
+ * else knows the inode, or a directory's vnode lock), and nodes come out of the caller's
+ * reservation, at most MAPFS_MAX_DEPTH + 1 of them.  Insert: inside the transaction, under the
+ * extent lock.
  */
+int mapfs_extent_prepare(struct mapfs_txn *txn, struct mapfs_inode *inode,
+	const struct mapfs_piece *p, struct mapfs_map_plan *plan) MAPFS_MUST_CHECK;
+void mapfs_extent_cancel(struct mapfs *fs, struct mapfs_map_plan *plan);
+void mapfs_extent_insert(struct mapfs_txn *txn, struct mapfs_inode *inode,
+	const struct mapfs_piece *p, struct mapfs_map_plan *plan);
+
+/* A part of the end of a file that goes in one transaction. */
+struct mapfs_cut {
+	struct mapfs_run *runs; /* to free */
+	uint32_t n_entries;     /* of the last leaf that go wholly */
+	uint32_t keep;          /* blocks of the entry before them, 0: it is not concerned */
+	uint32_t n_nodes;       /* that become empty */
+	bool more;              /* the file may have more to cut */
+};
+
+/* Cutting off blocks from `first` on; as adding. */
 int mapfs_extent_cut_prepare(struct mapfs_txn *txn, struct mapfs_inode *inode, uint32_t first,
-	struct mapfs_run **runs) MAPFS_MUST_CHECK;
-void mapfs_extent_cut(
-	struct mapfs_txn *txn, struct mapfs_inode *inode, uint32_t first, struct mapfs_run *runs);
-void mapfs_extent_cut_cancel(struct mapfs *fs, struct mapfs_run *runs);
+	struct mapfs_cut *cut) MAPFS_MUST_CHECK;
+void mapfs_extent_cut_cancel(struct mapfs *fs, struct mapfs_cut *cut);
+void mapfs_extent_cut(struct mapfs_txn *txn, struct mapfs_inode *inode, struct mapfs_cut *cut);
 
-/* --- reserve.c: pages that may be stored to, before they have a block --------------------------
- */
+/* --- reserve.c: pages that may be stored to, before they have a block -------------------- */
 
 /* 64 pages of a file; a bit says: one block is reserved for it. */
 struct mapfs_promise {
@@ -359,20 +375,28 @@ struct mapfs_promises {
 	struct mapfs_promise *spare;
 };
 
+/*
+ * What the tree may need for 64 pages more: their range lies in at most two nodes of each depth,
+ * each of which splits at most once (half a node has room for 64), and the root may move down.
+ */
+#define MAPFS_PROMISE_NODES (2 * MAPFS_MAX_DEPTH + 1)
+
 /* One promise a page.  mapfs_promise(): 0 also when there was one; errors as mapfs_reserve(). */
-int mapfs_promise(struct mapfs *fs, uint32_t ino, uint32_t page) MAPFS_MUST_CHECK;
-bool mapfs_promised(struct mapfs *fs, uint32_t ino, uint32_t page);
+int mapfs_promise(struct mapfs_inode *inode, uint32_t page) MAPFS_MUST_CHECK;
+bool mapfs_promised(struct mapfs_inode *inode, uint32_t page);
 
 /*
- * The page has its block (keep: the claim used the reservation up), or has gone.  False when
+ * The page has its block (used: the claim consumed the reservation), or has gone.  False when
  * there was no promise.  Does not sleep.
  */
-bool mapfs_promise_drop(struct mapfs *fs, uint32_t ino, uint32_t page, bool used);
+bool mapfs_promise_drop(struct mapfs_inode *inode, uint32_t page, bool used);
+
+/* The tree has consumed n blocks of what was reserved for it. */
+void mapfs_promise_nodes_used(struct mapfs_inode *inode, uint32_t n);
 void mapfs_promises_trim(struct mapfs *fs); /* free the spare memory */
 void mapfs_promises_destroy(struct mapfs *fs);
 
-/* --- dir.c --------------------------------------------------------------------------------------
- */
+/* --- dir.c ------------------------------------------------------------------------------- */
 
 /* Where an entry is, or may go. */
 struct mapfs_slot {
@@ -381,6 +405,8 @@ struct mapfs_slot {
 	uint32_t block;        /* of the directory */
 	bool fresh;            /* a block behind the directory's end; add makes it a part */
 	struct mapfs_run *run; /* which had to be claimed for that */
+	uint64_t reserved;     /* left of what was reserved for it */
+	struct mapfs_map_plan plan;
 };
 
 /* The directory is locked.  -ENOENT; else a slot and the inode number. */
@@ -401,8 +427,7 @@ void mapfs_dir_set(struct mapfs_txn *txn, struct mapfs_slot *slot, uint32_t ino,
 
 int mapfs_readdir(struct vnode *dir, uint64_t *cookie, struct fs_readdir *r);
 
-/* --- namespace.c, file.c ------------------------------------------------------------------------
- */
+/* --- namespace.c, file.c ----------------------------------------------------------------- */
 
 extern const struct vnode_ops mapfs_dir_ops, mapfs_file_ops, mapfs_symlink_ops, mapfs_node_ops;
 extern const struct mvm_pager_ops mapfs_pager_ops;
@@ -414,8 +439,7 @@ void mapfs_evict(struct vnode *v);
 /* The size of a regular file changes; its vnode is locked.  File data only: not times. */
 int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size) MAPFS_MUST_CHECK;
 
-/* --- super.c ------------------------------------------------------------------------------------
- */
+/* --- super.c ----------------------------------------------------------------------------- */
 
 struct mapfs {
 	struct blkdev *dev;

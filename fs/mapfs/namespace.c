@@ -43,8 +43,7 @@ static int dir_lookup(struct vnode *v, const struct fs_name *name, struct vnode 
 	return err;
 }
 
-/* --- Create ------------------------------------------------------------------------------------
- */
+/* --- Create ------------------------------------------------------------------------------ */
 
 /* What creating gathers besides the room for the name. */
 struct creation {
@@ -146,11 +145,12 @@ static int creation_failed(struct creation *c, int err)
 static void store_target(struct creation *c, const char *target)
 {
 	struct mapfs_piece p = {0, 1, c->target->start, false};
+	struct mapfs_map_plan no_nodes = {0}; /* the first extent is in the inode */
 
 	memcpy((char *)c->target_buf->data + sizeof(struct mapfs_header), target,
 		c->inode->vnode.size_bytes);
 	mapfs_txn_dirty(&c->txn, c->target_buf);
-	mapfs_extent_insert(c->inode, &p);
+	mapfs_extent_insert(&c->txn, c->inode, &p, &no_nodes);
 	mapfs_publish(&c->txn, c->target);
 }
 
@@ -232,8 +232,7 @@ static int dir_link(struct vnode *dir_vnode, const struct fs_name *name, struct 
 	return 0;
 }
 
-/* --- Unlink --------------------------------------------------------------------------------------
- */
+/* --- Unlink ------------------------------------------------------------------------------ */
 
 /*
  * In a transaction that has pinned it: v loses a name, its last one when it is a directory.
@@ -289,8 +288,7 @@ static int dir_rmdir(struct vnode *dir, const struct fs_name *name, struct vnode
 	return err ? err : dir_unlink(dir, name, v);
 }
 
-/* --- Rename --------------------------------------------------------------------------------------
- */
+/* --- Rename ------------------------------------------------------------------------------ */
 
 struct renaming {
 	const struct vnode_rename *r;
@@ -416,25 +414,29 @@ static int dir_rename(const struct vnode_rename *r)
 	return 0;
 }
 
-/* --- Attributes ----------------------------------------------------------------------------------
- */
+/* --- Attributes -------------------------------------------------------------------------- */
 
 static int symlink_read(struct vnode *v, char *to, size_t bytes)
 {
 	struct mapfs_inode *inode = mapfs_inode_of(v);
 	struct mapfs_buf *buf;
 	size_t n = v->size_bytes < bytes ? v->size_bytes : bytes;
+	struct mapfs_piece p;
 	int err;
 
 	if (inode->target) {
 		memcpy(to, inode->target, n);
 		return (int)n;
 	}
-	if (inode->n_extents != 1)
-		return mapfs_damaged(
+	fsh_mutex_lock(&inode->extent_lock);
+	err = mapfs_extent_find(inode, 0, 1, &p);
+	fsh_mutex_unlock(&inode->extent_lock);
+	if (!err && p.start == 0)
+		err = mapfs_damaged(
 			mapfs_of(v), "inode", v->ino, "is a symbolic link without a target");
-	err = mapfs_buf_get(
-		mapfs_of(v), inode->extents[0].start, MAPFS_KIND_SYMLINK, mapfs_ino(inode), &buf);
+	if (err)
+		return err;
+	err = mapfs_buf_get(mapfs_of(v), p.start, MAPFS_KIND_SYMLINK, mapfs_ino(inode), &buf);
 	if (err)
 		return err;
 	memcpy(to, (char *)buf->data + sizeof(struct mapfs_header), n);

@@ -7,9 +7,9 @@
  * Promises end under locks that forbid freeing memory, so empty nodes go to a list of spares, from
  * which new ones come.
  *
- * The node is also the unit for what an extent tree will need: 64 neighbouring pages, however
- * scattered their blocks, split at most one leaf, so the worst case of metadata is a constant a
- * node and not a page.
+ * A node also stands for what the tree of extents may need to hold these 64 pages, wherever their
+ * blocks are: a constant a node (MAPFS_PROMISE_NODES), reserved with its first page, kept in a pool
+ * of the inode, and given back when the chunk's last page is written or gone.
  */
 #include "mapfs.h"
 
@@ -33,34 +33,60 @@ static uint64_t bit_of(uint32_t page)
 	return (uint64_t)1 << page % 64;
 }
 
-bool mapfs_promised(struct mapfs *fs, uint32_t ino, uint32_t page)
+/* Spin lock held. */
+static bool promised(struct mapfs *fs, uint32_t ino, uint32_t page)
 {
-	struct mapfs_promise *node;
-	bool promised;
+	struct mapfs_promise *node = *find_link(fs, ino, page / 64);
 
-	fsh_spin_lock(&fs->promises.lock);
-	node = *find_link(fs, ino, page / 64);
-	promised = node && node->pages & bit_of(page);
-	fsh_spin_unlock(&fs->promises.lock);
-	return promised;
+	return node && node->pages & bit_of(page);
 }
 
-/* Add the page to the set, with `fresh` when there is no node; false when it was there. */
-static bool promise_add(struct mapfs *fs, uint32_t ino, uint32_t page, struct mapfs_promise **fresh)
+bool mapfs_promised(struct mapfs_inode *inode, uint32_t page)
 {
+	struct mapfs *fs = mapfs_of(&inode->vnode);
+	bool is;
+
+	fsh_spin_lock(&fs->promises.lock);
+	is = promised(fs, mapfs_ino(inode), page);
+	fsh_spin_unlock(&fs->promises.lock);
+	return is;
+}
+
+/*
+ * Add the page to the set, with `fresh` when there is no node for it; `reserved` blocks were
+ * reserved, which is 1, and with a fresh node those for the tree.  False: that is not so, because
+ * the page is promised, or because the node went or came meanwhile.
+ */
+static bool promise_add(
+	struct mapfs_inode *inode, uint32_t page, struct mapfs_promise *fresh, uint64_t reserved)
+{
+	struct mapfs *fs = mapfs_of(&inode->vnode);
 	struct mapfs_promise **link;
 	bool added;
 
 	fsh_spin_lock(&fs->promises.lock);
-	link = find_link(fs, ino, page / 64);
-	if (!*link) {
-		*link = *fresh;
-		*fresh = NULL;
+	link = find_link(fs, mapfs_ino(inode), page / 64);
+	added = (*link != NULL) == (fresh == NULL) && !promised(fs, mapfs_ino(inode), page);
+	if (added && fresh) {
+		*link = fresh;
+		inode->promised_chunks++;
+		inode->promised_nodes += (uint32_t)reserved - 1;
 	}
-	added = !((*link)->pages & bit_of(page));
-	(*link)->pages |= bit_of(page);
+	if (added)
+		(*link)->pages |= bit_of(page);
 	fsh_spin_unlock(&fs->promises.lock);
 	return added;
+}
+
+static bool chunk_promised(struct mapfs_inode *inode, uint32_t page)
+{
+	struct mapfs *fs = mapfs_of(&inode->vnode);
+	bool is;
+
+	fsh_spin_lock(&fs->promises.lock);
+	is = *find_link(fs, mapfs_ino(inode), page / 64);
+	fsh_spin_unlock(&fs->promises.lock);
+	return is;
 }
 
 /* A node for a chunk: a spare one or a new one. */
@@ -86,43 +112,87 @@ static void node_put(struct mapfs *fs, struct mapfs_promise *node)
 	fs->promises.spare = node;
 }
 
-int mapfs_promise(struct mapfs *fs, uint32_t ino, uint32_t page)
+/* One attempt; *added is false when another thread came in between. */
+static int try_promise(struct mapfs_inode *inode, uint32_t page, bool *added)
 {
-	struct mapfs_promise *fresh;
+	struct mapfs *fs = mapfs_of(&inode->vnode);
+	struct mapfs_promise *fresh = NULL;
+	uint64_t need = 1;
 	int err;
 
-	if (mapfs_promised(fs, ino, page))
-		return 0;
-	fresh = node_get(fs, ino, page / 64);
-	if (!fresh)
-		return -ENOMEM;
-	err = mapfs_reserve(fs, 1);
-	if (!err && !promise_add(fs, ino, page, &fresh))
-		mapfs_unreserve(fs, 1);
-	fsh_free(fresh);
+	if (!chunk_promised(inode, page)) {
+		need += MAPFS_PROMISE_NODES;
+		fresh = node_get(fs, mapfs_ino(inode), page / 64);
+		if (!fresh)
+			return -ENOMEM;
+	}
+	err = mapfs_reserve(fs, need);
+	if (!err) {
+		*added = promise_add(inode, page, fresh, need);
+		if (!*added)
+			mapfs_unreserve(fs, need);
+	}
+	if (err || !*added)
+		fsh_free(fresh);
 	return err;
 }
 
-bool mapfs_promise_drop(struct mapfs *fs, uint32_t ino, uint32_t page, bool used)
+int mapfs_promise(struct mapfs_inode *inode, uint32_t page)
 {
+	bool added = false;
+	int err = 0;
+
+	while (!err && !added && !mapfs_promised(inode, page))
+		err = try_promise(inode, page, &added);
+	return err;
+}
+
+/* What the pool has above what the chunks that are left may need.  Spin lock held. */
+static uint32_t take_surplus(struct mapfs_inode *inode)
+{
+	uint32_t wanted = inode->promised_chunks * MAPFS_PROMISE_NODES, surplus = 0;
+
+	if (inode->promised_nodes > wanted) {
+		surplus = inode->promised_nodes - wanted;
+		inode->promised_nodes = wanted;
+	}
+	return surplus;
+}
+
+bool mapfs_promise_drop(struct mapfs_inode *inode, uint32_t page, bool used)
+{
+	struct mapfs *fs = mapfs_of(&inode->vnode);
 	struct mapfs_promise **link, *node;
-	bool promised;
+	uint64_t back = 0;
+	bool was;
 
 	fsh_spin_lock(&fs->promises.lock);
-	link = find_link(fs, ino, page / 64);
-	node = *link;
-	promised = node && node->pages & bit_of(page);
-	if (promised) {
+	was = promised(fs, mapfs_ino(inode), page);
+	if (was) {
+		link = find_link(fs, mapfs_ino(inode), page / 64);
+		node = *link;
 		node->pages &= ~bit_of(page);
 		if (node->pages == 0) {
 			*link = node->next;
 			node_put(fs, node);
+			inode->promised_chunks--;
 		}
+		back = take_surplus(inode) + !used;
 	}
 	fsh_spin_unlock(&fs->promises.lock);
-	if (promised && !used)
-		mapfs_unreserve(fs, 1);
-	return promised;
+	if (back)
+		mapfs_unreserve(fs, back);
+	return was;
+}
+
+void mapfs_promise_nodes_used(struct mapfs_inode *inode, uint32_t n)
+{
+	struct mapfs *fs = mapfs_of(&inode->vnode);
+
+	fsh_spin_lock(&fs->promises.lock);
+	fsh_assert(inode->promised_nodes >= n);
+	inode->promised_nodes -= n;
+	fsh_spin_unlock(&fs->promises.lock);
 }
 
 void mapfs_promises_trim(struct mapfs *fs)

@@ -65,8 +65,7 @@ static int not_dots(const struct dirent *e)
 	return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
 }
 
-/* --- How much room does a tree need? ------------------------------------------------------------
- */
+/* --- How much room does a tree need? ----------------------------------------------------- */
 
 static void measure(const char *host, uint64_t *blocks, uint64_t *inodes)
 {
@@ -104,8 +103,7 @@ static uint64_t estimate(const char *host, uint64_t *n_inodes)
 	return (bytes + MIB - 1) / MIB * MIB;
 }
 
-/* --- Copying a tree ------------------------------------------------------------------------------
- */
+/* --- Copying a tree ---------------------------------------------------------------------- */
 
 static void check(const char *guest, int err)
 {
@@ -221,8 +219,7 @@ static void copy_tree(const char *host)
 	set_attributes("/", &st);
 }
 
-/* --- Arguments -----------------------------------------------------------------------------------
- */
+/* --- Arguments --------------------------------------------------------------------------- */
 
 static int64_t fixed_time_ns(void)
 {

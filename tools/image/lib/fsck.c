@@ -88,7 +88,7 @@ uint32_t fsck_take_inode(struct fsck *f)
 	return 0;
 }
 
-/* --- Super blocks ---------------------------------------------------------------------------- */
+/* --- Super blocks ------------------------------------------------------------------------ */
 
 static const char *super_fault(struct fsck *f, uint64_t block, struct mapfs_super *sb)
 {
@@ -138,7 +138,7 @@ static int check_supers(struct fsck *f)
 	return 0;
 }
 
-/* --- State ----------------------------------------------------------------------------------- */
+/* --- State ------------------------------------------------------------------------------- */
 
 static const char *read_state(struct fsck *f, struct mapfs_state *state)
 {
@@ -188,7 +188,7 @@ int image_is_clean(struct blkdev *dev)
 	return state.clean && state.orphan_head == 0 ? 0 : 1;
 }
 
-/* --- Bitmaps --------------------------------------------------------------------------------- */
+/* --- Bitmaps ----------------------------------------------------------------------------- */
 
 static void set_bit(struct mapfs_bitmap *map, uint32_t i)
 {
@@ -260,7 +260,7 @@ static void check_maps(struct fsck *f, uint64_t *free_blocks, uint64_t *free_ino
 	}
 }
 
-/* --- All ------------------------------------------------------------------------------------- */
+/* --- All --------------------------------------------------------------------------------- */
 
 static void check_all(struct fsck *f)
 {
@@ -282,6 +282,10 @@ static void check_all(struct fsck *f)
 		fsck_store_inodes(f);
 	check_maps(f, &free_blocks, &free_inodes);
 	check_state(f, free_blocks, free_inodes);
+	for (uint32_t ino = 1; ino <= f->n_inodes; ino++) {
+		free(f->inodes[ino].piece);
+		free(f->inodes[ino].node);
+	}
 	free(f->inodes);
 	free(f->owner);
 }

@@ -3,7 +3,8 @@
  * What the parts of fsck share: the image, what was learnt of it, and how to change it.
  *
  *	fsck.c		super blocks, state, the passes in order, bitmaps and counts
- *	fsck_inode.c	pass 1: every inode, and one owner a block
+ *	fsck_inode.c	pass 1: every inode
+ *	fsck_map.c	the blocks of an inode, and one owner a block
  *	fsck_tree.c	pass 2: directories; pass 3: what nobody refers to; link counts
  *
  * fsck reads the disk by itself, through format.h and layout.h only: a checker that used the code
@@ -24,6 +25,9 @@ struct fsck_inode {
 	bool reached;   /* some directory has it */
 	uint32_t links; /* found */
 	uint32_t parent;
+	struct mapfs_piece *piece; /* its blocks, in order */
+	uint64_t *node;            /* blocks of the tree that says so */
+	unsigned n_pieces, n_nodes;
 };
 
 struct fsck {
@@ -63,8 +67,17 @@ void fsck_scan_inodes(struct fsck *f);
 void fsck_drop_inode(struct fsck *f, uint32_t ino); /* and its blocks */
 int fsck_store_inodes(struct fsck *f);              /* those that changed */
 
-/* Where the i-th block of a file is, or 0. */
-uint64_t fsck_block_of(const struct mapfs_inode_disk *d, uint32_t i);
+/* Fill in pieces and nodes of an inode and own them; NULL, or what is wrong behind them. */
+const char *fsck_map_read(struct fsck *f, uint32_t ino);
+void fsck_map_release(struct fsck *f, uint32_t ino); /* its blocks are nobody's */
+uint64_t fsck_map_blocks(const struct fsck_inode *inode);
+
+/* Make a new tree of the pieces; false: there is no room for all. */
+bool fsck_map_rebuild(struct fsck *f, uint32_t ino);
+bool fsck_map_append(struct fsck *f, uint32_t ino, const struct mapfs_piece *p);
+
+/* Where a block of the file is, or 0. */
+uint64_t fsck_block_of(const struct fsck_inode *inode, uint32_t logical);
 
 void fsck_walk_tree(struct fsck *f);
 void fsck_reconnect(struct fsck *f);

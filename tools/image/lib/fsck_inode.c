@@ -2,8 +2,8 @@
 /*
  * Pass 1: every inode of every table, whatever the bitmaps say.
  *
- * An inode whose checksum is wrong is lost: nothing in it can be believed.  One whose extents are
- * impossible, or whose blocks another inode has already, is cut short at the first of these; the
+ * An inode whose checksum is wrong is lost: nothing in it can be believed.  One whose map is
+ * damaged, or has blocks that another inode has already, is cut short there (fsck_map.c); the
  * lower inode number keeps the block.
  */
 #include "fsck.h"
@@ -28,18 +28,6 @@ static bool type_known(uint32_t mode)
 	}
 }
 
-uint64_t fsck_block_of(const struct mapfs_inode_disk *d, uint32_t i)
-{
-	struct mapfs_piece p;
-
-	for (unsigned e = 0; e < d->n_extents; e++) {
-		mapfs_piece_decode(&d->extents[e], &p);
-		if (i >= p.logical && i - p.logical < p.count)
-			return p.start + (i - p.logical);
-	}
-	return 0;
-}
-
 static bool has_extents(const struct mapfs_inode_disk *d)
 {
 	return !(d->flags & MAPFS_INODE_INLINE_DATA);
@@ -48,80 +36,28 @@ static bool has_extents(const struct mapfs_inode_disk *d)
 void fsck_drop_inode(struct fsck *f, uint32_t ino)
 {
 	struct fsck_inode *inode = &f->inodes[ino];
-	struct mapfs_piece p;
 
-	for (unsigned e = 0; has_extents(&inode->d) && e < inode->d.n_extents; e++) {
-		mapfs_piece_decode(&inode->d.extents[e], &p);
-		for (uint32_t i = 0; i < p.count; i++)
-			f->owner[p.start + i] = 0;
-	}
+	fsck_map_release(f, ino);
 	inode->in_use = false;
 	inode->changed = true;
 	memset(&inode->d, 0, sizeof(inode->d));
 }
 
-static const char *piece_fault(
-	struct fsck *f, uint32_t ino, const struct mapfs_piece *p, uint64_t end)
-{
-	if (p->count == 0 || p->logical < end)
-		return "has extents out of order";
-	if (!mapfs_data_run_valid(&f->sb, p->start, p->count))
-		return "has an extent outside the data area";
-	for (uint32_t i = 0; i < p->count; i++)
-		if (f->owner[p->start + i] && f->owner[p->start + i] != ino)
-			return "has a block that another inode has";
-	return NULL;
-}
-
-static uint64_t blocks_wanted(const struct mapfs_inode_disk *d)
-{
-	/* A directory may own blocks behind its end. */
-	if ((d->mode & FS_IFMT) == FS_IFDIR)
-		return UINT64_MAX;
-	return (d->size + MAPFS_BLOCK_BYTES - 1) / MAPFS_BLOCK_BYTES;
-}
-
-/* Take the blocks of the inode; returns how many, and how many extents are good. */
-static uint64_t take_extents(struct fsck *f, uint32_t ino, const char **fault, unsigned *good)
-{
-	const struct mapfs_inode_disk *d = &f->inodes[ino].d;
-	uint64_t end = 0, n = 0, wanted = blocks_wanted(d);
-	struct mapfs_piece p;
-
-	*fault = NULL;
-	for (*good = 0; *good < d->n_extents; ++*good) {
-		mapfs_piece_decode(&d->extents[*good], &p);
-		*fault = piece_fault(f, ino, &p, end);
-		end = (uint64_t)p.logical + p.count;
-		if (!*fault && end > wanted)
-			*fault = "has blocks behind its end";
-		if (*fault)
-			break;
-		for (uint32_t i = 0; i < p.count; i++)
-			f->owner[p.start + i] = ino;
-		n += p.count;
-	}
-	return n;
-}
-
-static void check_extents(struct fsck *f, uint32_t ino)
+static void check_map(struct fsck *f, uint32_t ino)
 {
 	struct fsck_inode *inode = &f->inodes[ino];
-	struct mapfs_inode_disk *d = &inode->d;
-	const char *fault;
-	unsigned good;
-	uint64_t n = take_extents(f, ino, &fault, &good);
+	const char *fault = fsck_map_read(f, ino);
+	uint64_t n = fsck_map_blocks(inode);
 
-	if (fault && fsck_problem(f, "inode %u %s", ino, fault))
+	if (fault) {
+		if (fsck_problem(f, "inode %u %s", ino, fault) && !fsck_map_rebuild(f, ino))
+			fsck_stuck(f, "inode %u is in too many pieces", ino);
+	} else if (inode->d.n_blocks != n &&
+		   fsck_problem(f, "inode %u counts %llu blocks but has %llu", ino,
+			   (unsigned long long)inode->d.n_blocks, (unsigned long long)n)) {
+		inode->d.n_blocks = n;
 		inode->changed = true;
-	if (fault)
-		d->n_extents = (uint16_t)good;
-	if (d->n_blocks == n)
-		return;
-	if (!fault && fsck_problem(f, "inode %u counts %llu blocks but has %llu", ino,
-			      (unsigned long long)d->n_blocks, (unsigned long long)n))
-		inode->changed = true;
-	d->n_blocks = n;
+	}
 }
 
 static const char *inode_fault(struct fsck *f, uint32_t ino, const struct mapfs_inode_disk *d)
@@ -132,11 +68,12 @@ static const char *inode_fault(struct fsck *f, uint32_t ino, const struct mapfs_
 		return "has a wrong checksum";
 	if (!type_known(d->mode))
 		return "is of no known type";
-	if (d->size > MAPFS_MAX_FILE || d->n_extents > MAPFS_INLINE_EXTENTS)
+	if (d->size > MAPFS_MAX_FILE || d->n_root > MAPFS_ROOT_EXTENTS ||
+		d->depth > MAPFS_MAX_DEPTH || (d->depth && !d->n_root))
 		return "has impossible sizes";
 	if (type == FS_IFDIR && d->size % MAPFS_BLOCK_BYTES)
 		return "is a directory of broken length";
-	if (!has_extents(d) && (type != FS_IFLNK || d->size > MAPFS_INLINE_BYTES || d->n_extents))
+	if (!has_extents(d) && (type != FS_IFLNK || d->size > MAPFS_INLINE_BYTES || d->n_root))
 		return "has data where its extents should be";
 	return NULL;
 }
@@ -144,8 +81,8 @@ static const char *inode_fault(struct fsck *f, uint32_t ino, const struct mapfs_
 static void check_symlink(struct fsck *f, uint32_t ino)
 {
 	const struct mapfs_inode_disk *d = &f->inodes[ino].d;
-	uint8_t data[MAPFS_BLOCK_BYTES];
-	uint64_t block = fsck_block_of(d, 0);
+	uint8_t data[MAPFS_BLOCK_BYTES] __attribute__((aligned(8)));
+	uint64_t block = fsck_block_of(&f->inodes[ino], 0);
 	const char *fault = NULL;
 
 	if (!has_extents(d))
@@ -182,7 +119,7 @@ static void check_inode(struct fsck *f, uint32_t ino, const struct mapfs_inode_d
 	inode->d = *d;
 	inode->in_use = true;
 	if (has_extents(d))
-		check_extents(f, ino);
+		check_map(f, ino);
 	if ((d->mode & FS_IFMT) == FS_IFLNK)
 		check_symlink(f, ino);
 }

@@ -19,7 +19,7 @@ static bool is_dir(const struct fsck_inode *inode)
 	return (inode->d.mode & FS_IFMT) == FS_IFDIR;
 }
 
-/* --- Names seen in one directory: a hash set -------------------------------------------------- */
+/* --- Names seen in one directory: a hash set --------------------------------------------- */
 
 struct names {
 	char **slot;
@@ -74,8 +74,7 @@ static void names_free(struct names *s)
 	free(s->slot);
 }
 
-/* --- Walking -----------------------------------------------------------------------------------
- */
+/* --- Walking ----------------------------------------------------------------------------- */
 
 struct walk {
 	struct fsck *f;
@@ -171,7 +170,7 @@ static void walk_dir(struct walk *w, uint32_t dir)
 	struct names names = {0};
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint64_t block = fsck_block_of(&inode->d, i);
+		uint64_t block = fsck_block_of(inode, i);
 		if (block) {
 			walk_block(w, dir, block, &names);
 			continue;
@@ -223,23 +222,20 @@ void fsck_walk_tree(struct fsck *f)
 	walk_from(f, f->sb.root_ino);
 }
 
-/* --- lost+found ----------------------------------------------------------------------------------
- */
+/* --- lost+found -------------------------------------------------------------------------- */
 
 /* A fresh block at the end of a directory; its data is returned.  0: no room. */
 static uint64_t grow_dir(struct fsck *f, uint32_t dir, uint8_t *data)
 {
 	struct mapfs_inode_disk *d = &f->inodes[dir].d;
 	uint32_t end = (uint32_t)(d->size / MAPFS_BLOCK_BYTES);
-	uint64_t block = fsck_block_of(d, end);
+	struct mapfs_piece p = {end, 1, fsck_block_of(&f->inodes[dir], end), false};
+	uint64_t block = p.start;
 
-	if (!block && d->n_extents < MAPFS_INLINE_EXTENTS) {
-		block = fsck_take_block(f, dir);
-		if (block) {
-			struct mapfs_piece p = {end, 1, block, false};
-			mapfs_piece_encode(&p, &d->extents[d->n_extents++]);
-			d->n_blocks++;
-		}
+	if (!block) {
+		p.start = fsck_take_block(f, dir);
+		if (p.start && fsck_map_append(f, dir, &p))
+			block = p.start;
 	}
 	if (block) {
 		d->size += MAPFS_BLOCK_BYTES;
@@ -282,7 +278,7 @@ static bool add_entry(struct fsck *f, uint32_t dir, const char *name, uint32_t i
 	uint64_t block;
 
 	for (uint32_t i = 0; i < n; i++) {
-		block = fsck_block_of(d, i);
+		block = fsck_block_of(&f->inodes[dir], i);
 		if (fsck_read(f, block, data) == 0 && put_entry(data, name, ino, mode))
 			return fsck_write_metadata(f, block, MAPFS_KIND_DIR, dir, data) == 0;
 	}
@@ -301,7 +297,7 @@ static uint32_t find_lost_found(struct fsck *f)
 	const struct mapfs_dirent *e;
 
 	for (uint32_t i = 0; i < d->size / MAPFS_BLOCK_BYTES; i++) {
-		if (fsck_read(f, fsck_block_of(d, i), data))
+		if (fsck_read(f, fsck_block_of(&f->inodes[f->sb.root_ino], i), data))
 			continue;
 		for (unsigned at = FIRST_OFFSET; at < MAPFS_BLOCK_BYTES; at += e->bytes) {
 			e = mapfs_dirent_at(data, at);

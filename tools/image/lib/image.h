@@ -48,7 +48,7 @@ int image_copy_in(int fd, struct file *file);
 /* Copy a guest file to a host descriptor, holes sparse when it is seekable; -errno. */
 int image_copy_out(struct file *file, int fd);
 
-/* --- fsck.c ---------------------------------------------------------------------------------- */
+/* --- fsck.c ------------------------------------------------------------------------------ */
 
 enum image_fsck_result { IMAGE_CLEAN = 0, IMAGE_FIXED = 1, IMAGE_ERRORS = 4 };
 

@@ -59,7 +59,7 @@ void image_unmount(struct fs_context *ctx)
 		image_die_errno(4, "writing back", err);
 }
 
-/* --- Copies ---------------------------------------------------------------------------------- */
+/* --- Copies ------------------------------------------------------------------------------ */
 
 /* The tools' side of a copy: plain memory, which is always there. */
 struct memory_copy {
