@@ -259,6 +259,11 @@ uint8_t *testdisk_save(struct testdisk *disk)
 	return copy;
 }
 
+void testdisk_forget(struct testdisk *disk, uint8_t *saved)
+{
+	munmap(saved, disk_bytes(disk));
+}
+
 void testdisk_load(struct testdisk *disk, const uint8_t *saved)
 {
 	memcpy(disk->view, saved, disk_bytes(disk));

@@ -80,8 +80,9 @@ void testdisk_restore(struct testdisk *disk);
 /* Power goes away now, with a random subset by *seed; what is left is durable. */
 void testdisk_power_cut(struct testdisk *disk, uint64_t *seed);
 
-/* Copies of the contents, of n_sectors sectors. */
+/* Copies of the contents, of n_sectors sectors; forget frees one. */
 uint8_t *testdisk_save(struct testdisk *disk);
+void testdisk_forget(struct testdisk *disk, uint8_t *saved);
 void testdisk_load(struct testdisk *disk, const uint8_t *saved);
 
 /* Direct access for those who damage images: block `block` of 4 KiB in the view. */
