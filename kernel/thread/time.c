@@ -108,7 +108,7 @@ static void heap_remove(struct timer_queue *tq, struct timer *timer)
 			timer->next->prev = timer->prev;
 		tq->first = meld(tq->first, rest);
 	}
-	timer->set = false;
+	__atomic_store_n(&timer->set, false, __ATOMIC_RELEASE);
 }
 
 static void arm(struct timer_queue *tq, uint64_t when_ns)
@@ -179,8 +179,9 @@ static void run_due(struct timer_queue *tq, uint64_t now)
 	while (tq->first && tq->first->when_ns <= now) {
 		struct timer *timer = tq->first;
 
-		heap_remove(tq, timer);
+		/* before it is unset: timer_cancel_wait() looks in the other order */
 		__atomic_store_n(&tq->running, timer, __ATOMIC_RELAXED);
+		heap_remove(tq, timer);
 		spin_unlock(&tq->lock);
 		timer->fn(timer);
 		spin_lock(&tq->lock);
