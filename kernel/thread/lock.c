@@ -68,18 +68,22 @@ void spin_debug_before(struct spinlock *lock, bool nested)
 			lock->rank, held->name, held->rank);
 }
 
+/* The list of held locks is the hart's, and its interrupt handlers take locks too. */
 void spin_debug_after(struct spinlock *lock)
 {
+	uint64_t flags = irq_save();
 	struct cpu *cpu = cpu_this();
 
 	__atomic_store_n(&lock->owner, cpu, __ATOMIC_RELAXED);
 	if (cpu->spin_depth == LOCK_DEPTH)
 		panic("spin lock %s: too many spin locks held", lock->name);
 	cpu->spins[cpu->spin_depth++] = lock;
+	irq_restore(flags);
 }
 
 void spin_debug_unlock(struct spinlock *lock)
 {
+	uint64_t flags = irq_save();
 	struct cpu *cpu = cpu_this();
 	uint32_t i = cpu->spin_depth;
 
@@ -87,9 +91,11 @@ void spin_debug_unlock(struct spinlock *lock)
 		panic("spin lock %s: released by a hart that does not hold it", lock->name);
 	while (i > 0 && cpu->spins[i - 1] != lock)
 		i--;
+	DEBUG_ASSERT(i > 0);
 	for (cpu->spin_depth--; i < cpu->spin_depth + 1; i++)
 		cpu->spins[i - 1] = cpu->spins[i];
 	__atomic_store_n(&lock->owner, NULL, __ATOMIC_RELAXED);
+	irq_restore(flags);
 }
 
 void spin_assert_held(const struct spinlock *lock)
