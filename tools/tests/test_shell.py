@@ -149,7 +149,7 @@ def test_ctrl_c_ends_a_whole_pipeline(shell):
     start(shell, "cat | cat | cat")
     shell.send(control("C"))
     shell.expect(PROMPT)
-    assert result(shell, "p $(ps | grep -c cat)") == "1"  # that is grep
+    assert result(shell, "ps >/tmp/ps; p $(grep -c cat /tmp/ps)") == "0"
 
 
 def test_ctrl_c_ends_a_loop_around_a_command(shell):
@@ -201,7 +201,7 @@ def test_typing_ahead(shell):
 def test_background_jobs_survive_ctrl_c(shell):
     enter(shell, "sleep 1000 &" + ENTER)
     enter(shell, "rubbish" + control("C"))
-    assert result(shell, "p $(ps | grep -c 'sleep 1000')") == "2"  # and grep
+    assert result(shell, "kill -0 $!; p $?") == "0"
     assert result(shell, "kill $!; wait $!; p $?") == "143"
 
 
