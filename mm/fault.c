@@ -155,6 +155,9 @@ static enum need install_fresh(struct fault *f, struct area *a)
 {
 	struct mvm_page *page = f->fresh->page;
 
+	/* What the copy replaces may still be reached by a hart: see unmap.c and struct sweep. */
+	if (unlikely(ref_count(&f->space->open_sweeps) > 0))
+		remove_entry(f);
 	f->swept = true;
 	if (anon_set(&f->space->anons, f->va >> MVM_PAGE_SHIFT, f->fresh, &f->sweep.grave) != 0)
 		return NEED_MEMORY;

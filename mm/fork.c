@@ -23,7 +23,6 @@
  */
 #include "meta.h"
 #include "object.h"
-#include "rmap.h"
 #include "space.h"
 #include "stats.h"
 #include "trace.h"
@@ -68,31 +67,31 @@ static int copy_some(struct mvm_space *parent, mvm_vaddr_t *va, struct area **co
 
 /*
  * Drop copies of pages past the object's size: the file was cut while we copied.  The area is the
- * child's, in the list of its object, and no map call knows the child.
+ * child's, in the list of its object; no map call or fault knows the child, so nothing is mapped.
  */
 static void drop_past_size(struct area *a)
 {
 	uint64_t size = a->object ? pages_of(mvm_object_size(a->object)) : 0;
-	mvm_vaddr_t va = a->start;
-	struct sweep sweep = {0};
+	uint64_t vpn = a->start >> MVM_PAGE_SHIFT, last = (a->end - 1) >> MVM_PAGE_SHIFT;
+	struct anon_tree *tree = &a->space->anons;
+	struct grave grave = {0};
 	unsigned attempts = 0;
+	bool reserved;
 
 	if (!a->object || area_page(a, a->end) <= size || a->object->kind == OBJECT_DEVICE)
 		return;
-	if (size > a->offset)
-		va += (mvm_vaddr_t)((size - a->offset) << MVM_PAGE_SHIFT);
-	while (va < a->end) {
-		mvm_vaddr_t reached;
-
+	vpn += size > a->offset ? size - a->offset : 0;
+	while (vpn <= last) {
 		space_lock(a->space);
-		reached = rmap_drop_private(a, va, a->end, &sweep);
+		vpn = anon_next(tree, vpn, last);
+		reserved = vpn > last || anon_reserve_edges(tree, vpn, last) == 0;
+		if (vpn <= last && reserved)
+			vpn = anon_remove(tree, vpn, last, &grave);
 		space_unlock(a->space);
-		if (reached == RMAP_MEMORY)
+		if (!reserved)
 			(void)memory_wait(&attempts);
-		else
-			va = reached;
 	}
-	sweep_finish(a->space, &sweep);
+	anon_bury(&grave);
 }
 
 /* Put copied areas into the child. */

@@ -131,11 +131,10 @@ static bool enter(struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t 
 static int map_over(struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
 {
 	struct unmap u;
-	int err = unmap_begin(&u, space, m->addr, m->addr + bytes, CLAIM_REPLACE);
+	int err = unmap_lock(&u, space, m->addr, m->addr + bytes, CLAIM_REPLACE);
 
 	if (err)
 		return err;
-	unmap_areas_lock(&u, space);
 	fill_in(*spare, m, m->addr, m->addr + bytes);
 	space_insert(space, *spare);
 	*spare = NULL;

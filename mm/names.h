@@ -78,8 +78,6 @@
 #define registry_count       mvm_i_registry_count
 #define registry_init        mvm_i_registry_init
 #define registry_remove      mvm_i_registry_remove
-#define rmap_drop_private    mvm_i_rmap_drop_private
-#define rmap_for_each        mvm_i_rmap_for_each
 #define rmap_test_and_clear  mvm_i_rmap_test_and_clear
 #define rmap_truncate        mvm_i_rmap_truncate
 #define rmap_unmap           mvm_i_rmap_unmap
@@ -100,8 +98,8 @@
 #define sweep_open           mvm_i_sweep_open
 #define unclean_list_move    mvm_i_unclean_list_move
 #define unmap_all            mvm_i_unmap_all
-#define unmap_areas_lock     mvm_i_unmap_areas_lock
-#define unmap_begin          mvm_i_unmap_begin
+#define unmap_sweep          mvm_i_unmap_sweep
+#define unmap_lock           mvm_i_unmap_lock
 #define unmap_end_unlock     mvm_i_unmap_end_unlock
 #define writeback_init       mvm_i_writeback_init
 #define writeback_urgent     mvm_i_writeback_urgent

@@ -19,7 +19,9 @@
  */
 #include "rmap.h"
 
-#include "stats.h"
+#include "unmap.h"
+
+enum which { ALL_AREAS, SHARED_AREAS, PRIVATE_AREAS };
 
 /* Where an area, or a part of it, maps the pages. */
 struct target {
@@ -27,14 +29,40 @@ struct target {
 	mvm_vaddr_t start, end;
 };
 
-/* The part of `a` that maps pages [first, last]; false if none. */
-static bool part_of(const struct area *a, mvm_pgoff_t first, mvm_pgoff_t last, mvm_vaddr_t *start,
-	mvm_vaddr_t *end)
+/* One walk. */
+struct walk {
+	struct mvm_object *obj;
+	mvm_pgoff_t first, last;
+	enum which which;
+
+	/* Visit a target, of which `visit` may want only parts; no lock held.  0 ends well. */
+	int (*target)(struct walk *walk, const struct target *t);
+
+	/*
+	 * For visit_parts(): what to do with [start, end) of an area, which is all to be visited.
+	 * The space's lock is held.  Returns the address to go on from, `end` when done.
+	 */
+	mvm_vaddr_t (*part)(struct walk *walk, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end,
+		struct sweep *sweep);
+	bool used; /* for part_used() */
+};
+
+static bool wanted(const struct walk *walk, const struct area *a)
+{
+	if (walk->which == ALL_AREAS)
+		return true;
+	return area_private(a) == (walk->which == PRIVATE_AREAS);
+}
+
+/* The part of `a` that maps the pages; false if none. */
+static bool part_of(
+	const struct walk *walk, const struct area *a, mvm_vaddr_t *start, mvm_vaddr_t *end)
 {
 	mvm_pgoff_t n = (a->end - a->start) >> MVM_PAGE_SHIFT;
-	mvm_pgoff_t from = max_u64(first, a->offset), to = min_u64(last, a->offset + n - 1);
+	mvm_pgoff_t from = max_u64(walk->first, a->offset);
+	mvm_pgoff_t to = min_u64(walk->last, a->offset + n - 1);
 
-	if (from > to)
+	if (a->object != walk->obj || !wanted(walk, a) || from > to)
 		return false;
 	*start = a->start + (mvm_vaddr_t)((from - a->offset) << MVM_PAGE_SHIFT);
 	*end = a->start + (mvm_vaddr_t)((to - a->offset + 1) << MVM_PAGE_SHIFT);
@@ -42,18 +70,15 @@ static bool part_of(const struct area *a, mvm_pgoff_t first, mvm_pgoff_t last, m
 }
 
 /* Move the marker behind the next area that maps the pages; false at the end of the list. */
-static bool next_target(struct mvm_object *obj, struct rmap_link *marker, mvm_pgoff_t first,
-	mvm_pgoff_t last, bool shared_only, struct target *t)
+static bool next_target(struct walk *walk, struct rmap_link *marker, struct target *t)
 {
 	struct list *l = marker->list.next;
 	bool found = false;
 
-	for (; l != &obj->areas && !found; l = l->next) {
+	for (; l != &walk->obj->areas && !found; l = l->next) {
 		struct area *a = container_of(l, struct rmap_link, list)->area;
 
-		if (!a || (shared_only && area_private(a)))
-			continue;
-		found = part_of(a, first, last, &t->start, &t->end);
+		found = a && part_of(walk, a, &t->start, &t->end);
 		if (found) {
 			t->space = a->space;
 			space_pin(t->space);
@@ -64,34 +89,9 @@ static bool next_target(struct mvm_object *obj, struct rmap_link *marker, mvm_pg
 	return found;
 }
 
-/* Visit what still maps the pages at the noted place: some pages a hold. */
-static int visit_target(struct mvm_object *obj, const struct target *t, mvm_pgoff_t first,
-	mvm_pgoff_t last, struct rmap_walk *walk)
+static int for_each_target(struct walk *walk)
 {
-	struct sweep sweep = {0};
-	mvm_vaddr_t va = t->start, reached, start, end;
-	struct area *a;
-
-	while (va < t->end) {
-		space_lock(t->space);
-		sweep_open(t->space, &sweep);
-		a = area_find(&t->space->areas, va);
-		reached = t->end;
-		if (a && a->start < t->end) {
-			reached = max_u64(va, a->end);
-			if (a->object == obj && part_of(a, first, last, &start, &end) && end > va)
-				reached = walk->visit(walk, a, max_u64(start, va), end, &sweep);
-		}
-		space_unlock(t->space);
-		va = reached;
-	}
-	sweep_finish(t->space, &sweep);
-	return va == RMAP_MEMORY ? -MVM_ENOMEM : 0;
-}
-
-int rmap_for_each(
-	struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, struct rmap_walk *walk)
-{
+	struct mvm_object *obj = walk->obj;
 	struct rmap_link marker = {.area = NULL};
 	struct target t;
 	int err = 0;
@@ -103,9 +103,9 @@ int rmap_for_each(
 	}
 	obj->walkers++;
 	list_insert(&marker.list, &obj->areas, obj->areas.next);
-	while (!err && next_target(obj, &marker, first, last, walk->shared_only, &t)) {
+	while (!err && next_target(walk, &marker, &t)) {
 		mvmh_unlock(&obj->lock);
-		err = visit_target(obj, &t, first, last, walk);
+		err = walk->target(walk, &t);
 		space_unpin(t.space);
 		object_lock(obj);
 	}
@@ -115,82 +115,135 @@ int rmap_for_each(
 	return err;
 }
 
-static mvm_vaddr_t visit_unmap(struct rmap_walk *walk, struct area *a, mvm_vaddr_t start,
-	mvm_vaddr_t end, struct sweep *sweep)
+/*
+ * The first part at or above va, in the target, of an area that maps the pages; false if none.  The
+ * space's lock is held.
+ */
+static struct area *find_part(struct walk *walk, const struct target *t, mvm_vaddr_t va,
+	mvm_vaddr_t *start, mvm_vaddr_t *end)
+{
+	struct area *a = area_find(&t->space->areas, va);
+
+	while (a && a->start < t->end && !(part_of(walk, a, start, end) && *end > va))
+		a = area_next(a);
+	if (!a || a->start >= t->end)
+		return NULL;
+	*start = max_u64(*start, va);
+	return a;
+}
+
+/* Visit what still maps the pages at the noted place, with one batch: some pages a hold. */
+static int visit_parts(struct walk *walk, const struct target *t)
+{
+	struct sweep sweep = {0};
+	mvm_vaddr_t va = t->start, start, end;
+	struct area *a;
+
+	do {
+		space_lock(t->space);
+		sweep_open(t->space, &sweep);
+		a = find_part(walk, t, va, &start, &end);
+		if (a)
+			va = walk->part(walk, a, start, end, &sweep);
+		space_unlock(t->space);
+	} while (a);
+	sweep_finish(t->space, &sweep);
+	return 0;
+}
+
+static mvm_vaddr_t part_unmap(
+	struct walk *walk, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end, struct sweep *sweep)
 {
 	(void)walk;
 	return mvmh_pmap_remove(&a->space->pmap, start, end, &sweep->batch);
 }
 
-void rmap_unmap(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
-{
-	struct rmap_walk walk = {.visit = visit_unmap};
-
-	(void)rmap_for_each(obj, first, last, &walk);
-}
-
-mvm_vaddr_t rmap_drop_private(
-	struct area *a, mvm_vaddr_t start, mvm_vaddr_t end, struct sweep *sweep)
-{
-	struct anon_tree *tree = &a->space->anons;
-	uint64_t first = start >> MVM_PAGE_SHIFT, last = (end >> MVM_PAGE_SHIFT) - 1;
-
-	if (!area_private(a))
-		return end;
-	first = anon_next(tree, first, last);
-	if (first > last)
-		return end;
-	if (anon_reserve_edges(tree, first, last) != 0)
-		return RMAP_MEMORY;
-	return (mvm_vaddr_t)anon_remove(tree, first, last, &sweep->grave) << MVM_PAGE_SHIFT;
-}
-
-static mvm_vaddr_t visit_truncate(struct rmap_walk *walk, struct area *a, mvm_vaddr_t start,
-	mvm_vaddr_t end, struct sweep *sweep)
-{
-	mvm_vaddr_t reached = visit_unmap(walk, a, start, end, sweep);
-
-	return rmap_drop_private(a, start, reached, sweep);
-}
-
-void rmap_truncate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
-{
-	struct rmap_walk walk = {.visit = visit_truncate};
-	unsigned attempts = 0;
-
-	while (rmap_for_each(obj, first, last, &walk) != 0)
-		(void)memory_wait(&attempts);
-}
-
-static mvm_vaddr_t visit_protect(struct rmap_walk *walk, struct area *a, mvm_vaddr_t start,
-	mvm_vaddr_t end, struct sweep *sweep)
+static mvm_vaddr_t part_protect(
+	struct walk *walk, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end, struct sweep *sweep)
 {
 	unsigned rights = area_rights(a) & (MVM_READ | MVM_EXEC);
 
 	if (!rights)
-		return visit_unmap(walk, a, start, end, sweep);
+		return part_unmap(walk, a, start, end, sweep);
 	return mvmh_pmap_protect(&a->space->pmap, start, end, rights, &sweep->batch);
 }
 
-void rmap_write_protect(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
-{
-	struct rmap_walk walk = {.visit = visit_protect, .shared_only = true};
-
-	(void)rmap_for_each(obj, first, last, &walk);
-}
-
-static mvm_vaddr_t visit_used(struct rmap_walk *walk, struct area *a, mvm_vaddr_t start,
-	mvm_vaddr_t end, struct sweep *sweep)
+static mvm_vaddr_t part_used(
+	struct walk *walk, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end, struct sweep *sweep)
 {
 	(void)sweep;
 	walk->used |= mvmh_pmap_test_and_clear(&a->space->pmap, start);
 	return end;
 }
 
+static struct walk walk_of(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+{
+	return (struct walk){.obj = obj, .first = first, .last = last, .target = visit_parts};
+}
+
+void rmap_unmap(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+{
+	struct walk walk = walk_of(obj, first, last);
+
+	walk.part = part_unmap;
+	(void)for_each_target(&walk);
+}
+
+void rmap_write_protect(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+{
+	struct walk walk = walk_of(obj, first, last);
+
+	walk.which = SHARED_AREAS; /* others never map the pages with WRITE */
+	walk.part = part_protect;
+	(void)for_each_target(&walk);
+}
+
 bool rmap_test_and_clear(struct mvm_object *obj, mvm_pgoff_t index)
 {
-	struct rmap_walk walk = {.visit = visit_used};
+	struct walk walk = walk_of(obj, index, index);
 
-	(void)rmap_for_each(obj, index, index, &walk);
+	walk.part = part_used;
+	(void)for_each_target(&walk);
 	return walk.used;
+}
+
+/*
+ * Drop the private copies of the pages at the noted place, and what is mapped there.  Unlike an
+ * object's pages, the copies bear no mark that a fault would see, so the range is claimed.
+ */
+static int drop_private(struct walk *walk, const struct target *t)
+{
+	struct grave grave = {0};
+	struct claim claim;
+	struct area *a;
+	int err = 0;
+
+	claim.end = t->start;
+	do {
+		space_lock(t->space);
+		claim_enter(t->space, &claim, claim.end, t->end, CLAIM_REPLACE);
+		a = find_part(walk, t, claim.start, &claim.start, &claim.end);
+		if (a)
+			err = anon_reserve_edges(&t->space->anons, claim.start >> MVM_PAGE_SHIFT,
+				(claim.end - 1) >> MVM_PAGE_SHIFT);
+		if (a && !err)
+			unmap_sweep(t->space, &claim, &grave);
+		claim_leave_unlock(t->space, &claim);
+		anon_bury(&grave);
+	} while (a && !err && claim.end < t->end);
+	return err;
+}
+
+void rmap_truncate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+{
+	struct walk copies = walk_of(obj, first, last), shared = copies;
+	unsigned attempts = 0;
+
+	copies.which = PRIVATE_AREAS;
+	copies.target = drop_private;
+	while (for_each_target(&copies) != 0)
+		(void)memory_wait(&attempts);
+	shared.which = SHARED_AREAS;
+	shared.part = part_unmap;
+	(void)for_each_target(&shared);
 }

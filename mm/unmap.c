@@ -6,11 +6,14 @@
  *	            shared boundary paths of the anon tree
  *	2. mark     the claim: from now on no fault installs anything in the range, no map call
  *	            changes it, no placement enters it
- *	3. sweep    translations, then private pages, at most 64 a hold; they collect in one batch
- * and one grave
- *	4. finish   the batch (no lock), then free the pages
- *	5. forget   take the range out of the areas, at most 64 areas a hold: whole ones go, others
- *	            shrink in place; the last hold drops the claim
+ *	3. sweep    the translations, at most 64 a hold, into one batch; then finish the batch
+ *	4. drop     private pages, at most a leaf a hold: nothing reaches them through this space now
+ *	5. forget   take the range out of the areas: whole ones go, others shrink in place; the last
+ *	            hold drops the claim
+ *
+ * Why 3 is finished before 4 begins: a private page may be shared with a fork.  Once our reference
+ * is dropped, that other space may drop the last one and free the frame, while a hart of ours could
+ * still reach it through a translation whose batch we have not finished.
  *
  * The areas outlive the sweep because truncate and reclaim find translations through them: an area
  * that left its object's reverse map while something of it was still mapped would let a freed
@@ -63,53 +66,42 @@ static int reserve(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, 
 	return anon_reserve_edges(&space->anons, first_vpn(space, start), last_vpn(space, end));
 }
 
-/* Sweep the claimed range.  Locked at the start, unlocked at the end. */
-static void sweep_unlock(struct mvm_space *space, struct claim *c, struct sweep *sweep)
+/* Step 3.  Locked at the start, unlocked at the end. */
+static void remove_translations_unlock(struct mvm_space *space, const struct claim *c)
 {
-	uint64_t vpn = first_vpn(space, c->start), last = last_vpn(space, c->end);
+	struct sweep sweep = {0};
 	mvm_vaddr_t va = c->start;
 
 	for (;;) {
-		sweep_open(space, sweep);
-		if (va < c->end)
-			va = mvmh_pmap_remove(&space->pmap, va, c->end, &sweep->batch);
-		if (va == c->end) {
-			vpn = anon_next(&space->anons, vpn, last);
-			if (vpn > last)
-				break;
-			vpn = anon_remove(&space->anons, vpn, last, &sweep->grave);
-		}
+		sweep_open(space, &sweep);
+		va = mvmh_pmap_remove(&space->pmap, va, c->end, &sweep.batch);
 		space_unlock(space);
+		if (va == c->end)
+			break;
 		space_lock(space);
 	}
-	space_unlock(space);
+	sweep_finish(space, &sweep);
 }
 
-int unmap_begin(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
-	enum claim_kind kind)
+/* Step 4.  Locked at the start and at the end. */
+static void remove_anons(struct mvm_space *space, const struct claim *c, struct grave *grave)
 {
-	struct sweep sweep = {0};
-	unsigned attempts = 0;
+	uint64_t vpn = first_vpn(space, c->start), last = last_vpn(space, c->end);
 
-	u->spare = u->gone = NULL;
-	space_lock(space);
-	for (;;) {
-		claim_wait(space, start, end);
-		if (reserve(u, space, start, end) == 0)
-			break;
-		space_unlock(space);
-		if (!memory_wait(&attempts)) {
-			if (u->spare)
-				slab_free(SLAB_AREA, u->spare);
-			return -MVM_ENOMEM;
+	while ((vpn = anon_next(&space->anons, vpn, last)) <= last) {
+		vpn = anon_remove(&space->anons, vpn, last, grave);
+		if (vpn <= last) {
+			space_unlock(space);
+			space_lock(space);
 		}
-		space_lock(space);
 	}
-	claim_enter(space, &u->claim, start, end, kind);
-	trace(space, MVM_TRACE_UNMAP, start, end, 0);
-	sweep_unlock(space, &u->claim, &sweep);
-	sweep_finish(space, &sweep);
-	return 0;
+}
+
+void unmap_sweep(struct mvm_space *space, const struct claim *c, struct grave *grave)
+{
+	remove_translations_unlock(space, c);
+	space_lock(space);
+	remove_anons(space, c, grave);
 }
 
 /* Take the claimed range out of one area. */
@@ -133,43 +125,67 @@ static void cut(struct unmap *u, struct mvm_space *space, struct area *a)
 		space_resize(space, a, end, a->end);
 }
 
-/* Free what is left over.  Objects may be released here: no lock is held. */
-static void free_leftovers(struct unmap *u)
+/* Step 5.  Locked at the start and at the end. */
+static void remove_areas(struct unmap *u, struct mvm_space *space)
 {
-	struct area *a;
-
-	while ((a = u->gone) != NULL) {
-		u->gone = a->parent;
-		if (a->object && !area_private(a))
-			writeback_urgent(a->object);
-		area_free(a);
-	}
-	if (u->spare)
-		slab_free(SLAB_AREA, u->spare);
-	u->spare = NULL;
-}
-
-void unmap_areas_lock(struct unmap *u, struct mvm_space *space)
-{
-	struct claim *c = &u->claim;
 	struct area *a;
 	unsigned n = 0;
 
-	space_lock(space);
-	while ((a = area_find(&space->areas, c->start)) != NULL && a->start < c->end) {
+	while ((a = area_find(&space->areas, u->claim.start)) != NULL && a->start < u->claim.end) {
 		cut(u, space, a);
 		if (++n % MVM_HOLD_PAGES == 0) {
 			space_unlock(space);
-			free_leftovers(u);
 			space_lock(space);
 		}
+	}
+}
+
+int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
+	enum claim_kind kind)
+{
+	unsigned attempts = 0;
+
+	*u = (struct unmap){.spare = NULL};
+	space_lock(space);
+	for (;;) {
+		claim_wait(space, start, end);
+		if (reserve(u, space, start, end) == 0)
+			break;
+		space_unlock(space);
+		if (!memory_wait(&attempts)) {
+			if (u->spare)
+				slab_free(SLAB_AREA, u->spare);
+			return -MVM_ENOMEM;
+		}
+		space_lock(space);
+	}
+	claim_enter(space, &u->claim, start, end, kind);
+	trace(space, MVM_TRACE_UNMAP, start, end, 0);
+	unmap_sweep(space, &u->claim, &u->grave);
+	remove_areas(u, space);
+	return 0;
+}
+
+/* Objects may be released here, so no lock is held, and no claim. */
+static void free_areas(struct area *a)
+{
+	struct area *next;
+
+	for (; a; a = next) {
+		next = a->parent;
+		if (a->object && !area_private(a))
+			writeback_urgent(a->object);
+		area_free(a);
 	}
 }
 
 void unmap_end_unlock(struct unmap *u, struct mvm_space *space)
 {
 	claim_leave_unlock(space, &u->claim);
-	free_leftovers(u);
+	anon_bury(&u->grave);
+	free_areas(u->gone);
+	if (u->spare)
+		slab_free(SLAB_AREA, u->spare);
 }
 
 void unmap_all(struct mvm_space *space)
@@ -177,9 +193,8 @@ void unmap_all(struct mvm_space *space)
 	struct unmap u;
 
 	/* Nothing has to be reserved: no area is cut, no path of the tree is at an edge. */
-	if (unmap_begin(&u, space, space->low, space->high, CLAIM_UNMAP) != 0)
+	if (unmap_lock(&u, space, space->low, space->high, CLAIM_UNMAP) != 0)
 		mvmh_panic("mm: unmapping a whole space needs no memory");
-	unmap_areas_lock(&u, space);
 	unmap_end_unlock(&u, space);
 }
 
@@ -192,10 +207,8 @@ int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes)
 	if (bytes == 0 || addr & MVM_PAGE_MASK || addr < space->low || end <= addr ||
 		end > space->high)
 		return -MVM_EINVAL;
-	err = unmap_begin(&u, space, addr, end, CLAIM_UNMAP);
-	if (err)
-		return err;
-	unmap_areas_lock(&u, space);
-	unmap_end_unlock(&u, space);
-	return 0;
+	err = unmap_lock(&u, space, addr, end, CLAIM_UNMAP);
+	if (!err)
+		unmap_end_unlock(&u, space);
+	return err;
 }

@@ -9,24 +9,27 @@
  */
 void unmap_all(struct mvm_space *space);
 
-/*
- * The first half: reserve what the second half needs, claim [start, end) and sweep it.  On return
- * nothing is mapped there, the batch is finished, private pages are freed; the areas are still in
- * the index.  No lock held before and after.  0, or -MVM_ENOMEM with nothing changed.
- */
+/* One unmapping under way, on the stack of its caller. */
 struct unmap {
 	struct claim claim;
+	struct grave grave;
 	struct area *spare; /* for the upper part of an area cut in the middle */
 	struct area *gone;  /* areas that left the index, linked by `parent` */
 };
-int unmap_begin(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
-	enum claim_kind kind) MVM_MUST_CHECK;
 
 /*
- * The second half: take the claimed range out of the areas.  Locks the space, and leaves it locked
- * with the range empty and still claimed.
+ * Claim [start, end), sweep it and take it out of the areas.  On return the space is locked and the
+ * range empty, but still claimed: something may be put there.  -MVM_ENOMEM: not locked, nothing
+ * changed.
  */
-void unmap_areas_lock(struct unmap *u, struct mvm_space *space);
+int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
+	enum claim_kind kind) MVM_MUST_CHECK;
 
-/* The end: give the claim up, unlock, let go of what the areas referred to. */
+/* Give the claim up, unlock, let go of what the range referred to. */
 void unmap_end_unlock(struct unmap *u, struct mvm_space *space);
+
+/*
+ * Take translations and private pages out of a claimed range whose edges are reserved; the pages go
+ * into the grave.  The space is locked at the start and at the end, not all the time between.
+ */
+void unmap_sweep(struct mvm_space *space, const struct claim *c, struct grave *grave);
