@@ -463,10 +463,14 @@ static bool is_selected(const struct test *test, char **names)
 	return false;
 }
 
+// The folder of the files. It may be there: a run that was killed left it behind.
 static int make_folder(const char *parent)
 {
 	snprintf(tap.folder, sizeof tap.folder, "%s/tap.%d", parent, getpid());
-	return mkdir(tap.folder, 0755) != 0 || chdir(tap.folder) != 0 ? -1 : 0;
+	if ((mkdir(tap.folder, 0755) != 0 && errno != EEXIST) || chdir(tap.folder) != 0)
+		return -1;
+	empty_folder();
+	return 0;
 }
 
 static void usage(const char *name)
