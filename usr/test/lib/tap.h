@@ -9,8 +9,9 @@
 // The tests know only the ABI, so they also run on Linux, which is the oracle for what they demand;
 // what only Mapache has (its counters) is skipped there.
 //
-// On Mapache a test that passed is also run again, several rounds: a round that loses a frame or a
-// disk block may be a cache that grows, one after another is a leak.
+// On Mapache a test that passed is run again, several rounds. A frame or a disk block that is gone
+// afterwards may be in some cache; one for each round, and again for each of twice as many, is a
+// leak.
 //
 //     PROGRAM [-d DIR] [-s SEED] [-n] [-l] [NAME]...
 //
