@@ -333,6 +333,15 @@ int mount_sync_all(void)
 	return first_err;
 }
 
+void mount_shrink_all(size_t keep)
+{
+	fsh_mutex_lock(&table.lock);
+	for (struct mount *m = table.first; m; m = m->next)
+		if (m->ops->shrink)
+			m->ops->shrink(m, keep);
+	fsh_mutex_unlock(&table.lock);
+}
+
 int mount_statfs(struct mount *m, struct fs_stat *out)
 {
 	*out = (struct fs_stat){.block_bytes = 4096};

@@ -233,8 +233,14 @@ static void mount_op_unmount(struct mount *mount)
 		fs_free(fs);
 }
 
+static void mount_op_shrink(struct mount *mount, size_t keep)
+{
+	mapfs_cache_shrink(mount->fs, keep);
+}
+
 static const struct mount_ops mapfs_mount_ops = {
 	.sync = mount_op_sync,
+	.shrink = mount_op_shrink,
 	.statfs = mount_op_statfs,
 	.unmount = mount_op_unmount,
 };

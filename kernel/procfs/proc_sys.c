@@ -17,11 +17,12 @@ static void drop_pages(void)
 		;
 }
 
-/* Names and inodes that nobody uses, and the memory that held them. */
+/* Names, inodes and metadata that nobody uses, and the memory that held them. */
 static void drop_objects(void)
 {
 	dentry_shrink(0);
 	vnode_shrink(0);
+	mount_shrink_all(0);
 	kmem_trim();
 }
 

@@ -40,8 +40,8 @@ struct fsh_thread;
  * before the locks of mm.
  */
 enum fsh_rank {
-	FSH_RANK_MOUNT,    /* the mount table */
 	FSH_RANK_OFFSET,   /* a file's position */
+	FSH_RANK_MOUNT,    /* the mount table */
 	FSH_RANK_RENAME,   /* directories that move, one lock a mount */
 	FSH_RANK_INODE,    /* directories before what is in them, else by address */
 	FSH_RANK_TRUNCATE, /* an inode's blocks against faults and write-back */

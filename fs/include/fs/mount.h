@@ -35,6 +35,9 @@ struct mount_ops {
 	 */
 	int (*sync)(struct mount *mount);
 
+	/* Free what is kept in memory only to be fast, all but `keep` pages.  NULL: nothing is. */
+	void (*shrink)(struct mount *mount, size_t keep);
+
 	/* Fill in *out, which is zeroed.  Required. */
 	int (*statfs)(struct mount *mount, struct fs_stat *out);
 
@@ -97,6 +100,9 @@ int mount_take(struct dentry *root);
 /* Write back everything of one mount or of all, and wait; the first error. */
 int mount_sync(struct mount *mount);
 int mount_sync_all(void);
+
+/* ops->shrink of every mount.  Sleeps. */
+void mount_shrink_all(size_t keep);
 
 /*
  * The machine goes down: sync and unmount all, the last mounted first.  One that is still in use is

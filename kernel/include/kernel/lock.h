@@ -21,8 +21,8 @@ enum lock_rank {
 	/* Mutexes. */
 	RANK_PROCESS_EXEC,
 	RANK_TTY_OPS,
+	RANK_FILE_OFFSET, /* around a write, which in /proc may be a command to all mounts */
 	RANK_FS_MOUNT,
-	RANK_FILE_OFFSET,
 	RANK_FS_RENAME,
 	RANK_FS_INODE,
 	RANK_FS_TRUNCATE,
