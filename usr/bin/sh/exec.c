@@ -169,6 +169,8 @@ static int wait_job(pid_t group, const pid_t *pids, size_t n)
 
 	if (shell.job_groups)
 		tcsetpgrp(terminal, group);
+	if (shell.interrupted) // between two commands it reached the shell alone
+		kill(-group, SIGINT);
 	for (size_t i = 0; i < n; i++)
 		status = wait_pid(pids[i]);
 	if (shell.job_groups)
