@@ -18,7 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LEAK_ROUNDS 3 // are run and, when each has lost something on average, twice as many more
+// Rounds that are looked at for leaks: when each has lost something on average, twice as many, until
+// it is no coincidence.
+#define LEAK_ROUNDS     3
+#define LEAK_ROUNDS_MAX 12
 
 static struct {
 	uint64_t seed, state;
@@ -422,20 +425,17 @@ static struct stock lost_in(const struct test *test, int n)
 static void look_for_leaks(const struct test *test, struct verdict *verdict)
 {
 	struct stock lost;
-	int n = LEAK_ROUNDS;
+	int n;
 
 	lost_in(test, 1); // now the kernel has what it keeps for good
-	lost = lost_in(test, n);
-	if (lost.frames >= n || lost.blocks >= n) {
-		n *= 2;
+	for (n = LEAK_ROUNDS; n <= LEAK_ROUNDS_MAX; n *= 2) {
 		lost = lost_in(test, n);
+		if (lost.frames < n && lost.blocks < n)
+			return;
 	}
-	if (lost.frames >= n)
-		snprintf(verdict->text, sizeof verdict->text, "F%d rounds lost %lld frames", n,
-			lost.frames);
-	else if (lost.blocks >= n)
-		snprintf(verdict->text, sizeof verdict->text, "F%d rounds lost %lld blocks", n,
-			lost.blocks);
+	n /= 2;
+	snprintf(verdict->text, sizeof verdict->text, "F%d rounds lost %lld frames, %lld blocks", n,
+		lost.frames, lost.blocks);
 }
 
 // Prints the line of TAP; returns whether the test counts as passed.

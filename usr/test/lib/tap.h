@@ -10,8 +10,8 @@
 // what only Mapache has (its counters) is skipped there.
 //
 // On Mapache a test that passed is run again, several rounds. A frame or a disk block that is gone
-// afterwards may be in some cache; one for each round, and again for each of twice as many, is a
-// leak.
+// afterwards may be in some cache; one for each round, and again for each of twice as many, and of
+// four times as many, is a leak.
 //
 //     PROGRAM [-d DIR] [-s SEED] [-n] [-l] [NAME]...
 //
