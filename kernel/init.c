@@ -10,6 +10,7 @@
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <arch/context.h>
+#include <arch/cpu.h>
 #include <arch/trap.h>
 #include <fs/blkdev.h>
 #include <fs/mount.h>
@@ -138,6 +139,7 @@ static void init_begin(void *arg)
 	err = exec_init(path);
 	if (err)
 		panic("cannot execute %s: error %d", path, -err);
+	pr_info("first user instruction: %lu", cpu_instret());
 	arch_enter_user();
 }
 

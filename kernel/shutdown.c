@@ -16,21 +16,22 @@
 
 #define PATIENCE_NS (5 * NS_PER_SEC)
 
-/* pid 1 stays, to be the parent of the others.  False: there are none. */
+/* tree_lock held.  pid 1 stays, to be the parent of the others. */
+static void kill_other(struct process *p, void *any)
+{
+	if (p == process_current() || p == init_process || p->state != PROCESS_ALIVE)
+		return;
+	process_kill(p, SIGKILL);
+	*(bool *)any = true;
+}
+
+/* False: there are no others any more. */
 static bool kill_others(void)
 {
-	struct process *self = process_current(), *p;
 	bool any = false;
-	pid_t nr = 1;
 
 	spin_lock(&tree_lock);
-	while ((p = process_next(nr)) != NULL) {
-		nr = p->nr + 1;
-		if (p == self || p == init_process || p->state != PROCESS_ALIVE)
-			continue;
-		process_kill(p, SIGKILL);
-		any = true;
-	}
+	process_for_each(kill_other, &any);
 	spin_unlock(&tree_lock);
 	return any;
 }

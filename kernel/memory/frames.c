@@ -282,7 +282,7 @@ size_t frames_free_count(void)
 #define RESERVE_MIN   128
 #define RESERVE_MAX   4096
 
-bool frames_low(void)
+bool frames_below(unsigned reserves)
 {
 	size_t reserve = frames.total >> RESERVE_SHIFT;
 
@@ -290,7 +290,7 @@ bool frames_low(void)
 		reserve = RESERVE_MIN;
 	if (reserve > RESERVE_MAX)
 		reserve = RESERVE_MAX;
-	return frames.free_frames < reserve;
+	return frames.free_frames < reserves * reserve;
 }
 
 void frames_add(paddr_t start, paddr_t end)

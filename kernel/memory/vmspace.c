@@ -2,9 +2,10 @@
 /*
  * The memory of a process; the sigreturn trampoline; what happens when memory runs out.
  *
- * Out of memory.  mm has reclaimed what it could before it says so.  The process whose fault could
- * not be served is ended with SIGKILL, unless it is pid 1, when the largest process goes instead:
- * simple, and the culprit is rarely somebody else on a machine of this size.
+ * Out of memory.  mm has reclaimed what it could before it says so.  Then the process with the most
+ * private memory is ended with SIGKILL, pid 1 excepted, and the faults that found no memory are
+ * tried again; while a process is on its way out, no other is chosen.  A fork is refused earlier,
+ * when frames are low, so that a storm of small processes does not end in killing.
  */
 #include <abi/errno.h>
 #include <arch/context.h>
@@ -16,6 +17,9 @@
 #include <kernel/process.h>
 #include <kernel/vmspace.h>
 #include <mm/host.h>
+
+#define FORK_RESERVES 2  /* must be free, so that the child can also copy pages */
+#define FORK_FRAMES   64 /* that a fork reclaims if they are not */
 
 static struct mvm_object *trampoline;
 
@@ -123,62 +127,60 @@ int vmspace_prefault(struct vmspace *vm, vaddr_t va, size_t bytes, unsigned acce
 
 /* --- Out of memory -------------------------------------------------------------------------- */
 
-static uint64_t resident_pages(struct process *p)
+struct oom_search {
+	struct process *largest;
+	uint64_t pages; /* its private resident pages: what would come back */
+	bool dying;     /* somebody is about to give memory back anyway */
+};
+
+/* tree_lock held, so that a process and its memory stay. */
+static void look_at(struct process *p, void *arg)
 {
+	struct oom_search *search = arg;
 	struct mvm_space_stats stats = {0};
 
 	spin_lock(&p->lock);
-	struct vmspace *vm = process_vm_get(p);
+	if (p->vm && p->ending)
+		search->dying = true;
+	else if (p->vm && p != init_process)
+		mvm_space_stats(p->vm->space, &stats);
 	spin_unlock(&p->lock);
-	if (vm)
-		mvm_space_stats(vm->space, &stats);
-	vmspace_put(vm);
-	return stats.anon_pages;
-}
-
-/* Referenced, or NULL. */
-static struct process *largest_process(void)
-{
-	struct process *largest = NULL;
-	uint64_t most = 0;
-	pid_t nr = 2;
-
-	for (;;) {
-		spin_lock(&tree_lock);
-		struct process *p = process_next(nr);
-		if (p) {
-			nr = p->nr + 1;
-			process_ref(p);
-		}
-		spin_unlock(&tree_lock);
-		if (!p)
-			return largest;
-		uint64_t pages = resident_pages(p);
-		if (pages > most) {
-			if (largest)
-				process_unref(largest);
-			largest = p;
-			most = pages;
-		} else {
-			process_unref(p);
-		}
+	if (stats.anon_pages > search->pages) {
+		search->pages = stats.anon_pages;
+		search->largest = p;
 	}
 }
+
+/* End one process, unless one is ending. */
+static void kill_largest(void)
+{
+	struct oom_search search = {0};
+
+	spin_lock(&tree_lock);
+	process_for_each(look_at, &search);
+	if (!search.dying && search.largest) {
+		pr_error("out of memory: killing process %d (%s)", search.largest->nr,
+			search.largest->name);
+		process_kill(search.largest, SIGKILL);
+	}
+	spin_unlock(&tree_lock);
+	if (!search.dying && !search.largest && process_current() == init_process)
+		panic("out of memory, and only pid 1 is left");
+}
+
+#define OOM_PAUSE_NS NS_PER_MS
 
 static void out_of_memory(void)
 {
-	struct process *p = process_current();
+	kill_largest();
+	(void)thread_sleep_until(time_now_ns() + OOM_PAUSE_NS, SLEEP_KILLABLE);
+}
 
-	if (p == init_process) {
-		p = largest_process();
-		if (!p)
-			panic("out of memory, and only pid 1 is left");
-	} else {
-		process_ref(p);
-	}
-	pr_error("out of memory: killing process %d (%s)", p->nr, p->name);
-	process_kill(p, SIGKILL);
-	process_unref(p);
+bool vmspace_may_fork(void)
+{
+	if (frames_below(FORK_RESERVES))
+		(void)mvm_reclaim(FORK_FRAMES);
+	return !frames_below(FORK_RESERVES);
 }
 
 enum mvm_fault_result vmspace_fault(struct vmspace *vm, vaddr_t va, unsigned access)
@@ -187,7 +189,6 @@ enum mvm_fault_result vmspace_fault(struct vmspace *vm, vaddr_t va, unsigned acc
 
 	if (result == MVM_FAULT_NOMEM) {
 		out_of_memory();
-		thread_yield();
 		return thread_interrupted(SLEEP_KILLABLE) ? MVM_FAULT_KILLED : MVM_FAULT_OK;
 	}
 	return result;

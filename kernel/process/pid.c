@@ -129,3 +129,12 @@ struct process *process_next(pid_t nr)
 				best = pid->process;
 	return best;
 }
+
+void process_for_each(void (*fn)(struct process *p, void *arg), void *arg)
+{
+	spin_assert_held(&tree_lock);
+	for (unsigned i = 0; i < n_buckets; i++)
+		for (struct pid *pid = buckets[i]; pid; pid = pid->hash_next)
+			if (pid->process)
+				fn(pid->process, arg);
+}

@@ -294,7 +294,7 @@ static long start_child(struct task *t, const struct clone_request *req)
 
 long process_clone(const struct clone_request *req)
 {
-	struct process *p = process_alloc();
+	struct process *p = vmspace_may_fork() ? process_alloc() : NULL;
 	struct task *t = NULL;
 	int err;
 

@@ -323,6 +323,12 @@ long sys_uname(uaddr_t to)
 	return put_user(to, &name);
 }
 
+static void count(struct process *p, void *n)
+{
+	(void)p;
+	++*(uint16_t *)n;
+}
+
 long sys_sysinfo(uaddr_t to)
 {
 	struct sysinfo info = {
@@ -331,11 +337,9 @@ long sys_sysinfo(uaddr_t to)
 		.freeram = frames_free_count() * PAGE_SIZE,
 		.mem_unit = 1,
 	};
-	pid_t nr = 1;
 
 	spin_lock(&tree_lock);
-	for (struct process *p; (p = process_next(nr)) != NULL; nr = p->nr + 1)
-		info.procs++;
+	process_for_each(count, &info.procs);
 	spin_unlock(&tree_lock);
 	return put_user(to, &info);
 }

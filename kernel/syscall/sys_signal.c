@@ -57,18 +57,25 @@ static long kill_group(pid_t nr, const siginfo_t *info)
 	return result;
 }
 
+struct kill_all {
+	const siginfo_t *info;
+	long result;
+};
+
+static void kill_each(struct process *p, void *arg)
+{
+	struct kill_all *all = arg;
+
+	if (p != process_current() && p != init_process)
+		note(&all->result, send_checked(p, all->info));
+}
+
 static long kill_all(const siginfo_t *info)
 {
-	struct process *p;
-	long result = -ESRCH;
-	pid_t nr = 2;
+	struct kill_all all = {.info = info, .result = -ESRCH};
 
-	while ((p = process_next(nr)) != NULL) {
-		nr = p->nr + 1;
-		if (p != process_current())
-			note(&result, send_checked(p, info));
-	}
-	return result;
+	process_for_each(kill_each, &all);
+	return all.result;
 }
 
 long sys_kill(long pid_argument, long sig)

@@ -43,10 +43,14 @@ size_t frames_total(void);
 size_t frames_free_count(void);
 
 /*
- * Are so few free that the rest should be kept for the kernel's own structures?  Whoever can
- * reclaim instead of taking more does so then.  A hint, without a lock.
+ * Are fewer free than this many reserves?  Below one, the rest is kept for the kernel's own
+ * structures: whoever can reclaim instead of taking more does so.  A hint, without a lock.
  */
-bool frames_low(void);
+bool frames_below(unsigned reserves);
+static inline bool frames_low(void)
+{
+	return frames_below(1);
+}
 
 /* Verify every invariant; panics on a broken one. Slow. */
 void frames_check(void);

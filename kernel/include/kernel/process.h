@@ -169,6 +169,8 @@ struct pid *pid_alloc(void);
 struct pid *pid_find(pid_t nr);
 void pid_ref(struct pid *pid);
 void pid_unref(struct pid *pid);
+/* Call fn for every process, zombies included, in no order; it may not change the tree. */
+void process_for_each(void (*fn)(struct process *p, void *arg), void *arg);
 /* The process with the lowest pid that is at least nr, or NULL: for listings. */
 struct process *process_next(pid_t nr);
 

@@ -55,6 +55,9 @@ static inline struct vmspace *vmspace_get(struct vmspace *vm)
 /* NULL is allowed.  No hart of the caller runs in it any more if it may be the last. */
 void vmspace_put(struct vmspace *vm);
 
+/* Is there memory for one more process? */
+bool vmspace_may_fork(void);
+
 /* Its translation tables, for thread_set_pmap(). */
 struct pmap *vmspace_pmap(struct vmspace *vm);
 
