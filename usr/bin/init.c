@@ -34,12 +34,12 @@ static int hex_digit(char c)
 	return -1;
 }
 
-// %20 becomes a space, in place; a percent sign that starts no byte stays.
-static void percent_decode(char *word)
+// A new string in which %20 is a space; a percent sign that starts no byte stays.
+static char *percent_decode(const char *word)
 {
-	char *to = word;
+	char *decoded = need_string(word), *to = decoded;
 
-	for (char *from = word; *from; from++) {
+	for (const char *from = word; *from; from++) {
 		int high = *from == '%' ? hex_digit(from[1]) : -1;
 		int low = high >= 0 ? hex_digit(from[2]) : -1;
 
@@ -51,6 +51,7 @@ static void percent_decode(char *word)
 		}
 	}
 	*to = '\0';
+	return decoded;
 }
 
 static void open_console(void)
@@ -114,7 +115,7 @@ int main(int argc, char **argv)
 		setenv("PATH", "/bin", 1);
 	setenv("HOME", "/", 0);
 	for (int i = 1; i < argc; i++)
-		percent_decode(argv[i]);
+		argv[i] = percent_decode(argv[i]);
 	if (argc > 1)
 		pass_bytes_unchanged();
 	child = fork();

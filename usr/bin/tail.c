@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // tail: print the last lines (-n, 10 unless told) or bytes (-c) of files; +N counts from the start.
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include "lib/util.h"
 
 const char prog[] = "tail";
-const char usage_args[] = "[-n [+]LINES | -c [+]BYTES] [FILE]...";
+const char usage_args[] = "[-n [+]LINES | -c [+]BYTES | -LINES] [FILE]...";
 
 static struct {
 	long long limit;
@@ -109,6 +110,11 @@ int main(int argc, char **argv)
 {
 	int option, files, status = 0;
 
+	if (argc > 1 && argv[1][0] == '-' && isdigit((unsigned char)argv[1][1])) {
+		if (!parse_size(argv[1] + 1, &opt.limit))
+			usage();
+		optind = 2;
+	}
 	while ((option = getopt(argc, argv, "n:c:")) != -1) {
 		if (option == '?' || !parse_size(optarg, &opt.limit))
 			usage();

@@ -10,10 +10,11 @@
 //
 // Writing "pid N" there switches them on for a process and the children it will have, "0" switches
 // them off; reading takes what has gathered. The events are kept here until the command has ended,
-// so that the story does not fall into the command's own output.
+// so that the story does not fall into the command's own output. This program traces itself too,
+// its child inherits that, and its own events are left out of the story: write-back belongs to no
+// process and is told of as long as somebody is traced.
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,43 +70,24 @@ static int control(int fd, const char *format, int number)
 	return write_all(fd, text, (size_t)n);
 }
 
-// The child waits until it is traced: reads a byte that comes when tracing is on.
-static void child(char **argv, int go)
-{
-	char byte;
-
-	if (read(go, &byte, 1) != 1)
-		_exit(1);
-	close(go);
-	execvp(argv[0], argv);
-	complain("%s", argv[0]);
-	_exit(errno == ENOENT ? 127 : 126);
-}
-
 // Runs the command to its end and returns its wait status.
 static int run(char **argv, int fd, struct events *events)
 {
 	const struct timespec pause = {.tv_nsec = DRAIN_NS};
-	int go[2], status = 0;
+	int status = 0;
 	pid_t pid;
 
-	if (pipe2(go, O_CLOEXEC) != 0)
-		die("pipe");
+	if (control(fd, "pid %d\n", getpid()) != 0)
+		die("/proc/trace");
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0)
 		die("fork");
 	if (pid == 0) {
-		close(go[1]);
-		child(argv, go[0]);
+		execvp(argv[0], argv);
+		complain("%s", argv[0]);
+		_exit(errno == ENOENT ? 127 : 126);
 	}
-	close(go[0]);
-	if (control(fd, "pid %d\n", pid) != 0) {
-		complain("/proc/trace");
-		kill(pid, SIGKILL);
-	}
-	write_all(go[1], "", 1);
-	close(go[1]);
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		drain(fd, events);
 		nanosleep(&pause, NULL);
@@ -132,6 +114,31 @@ static char *field(const struct event *e, const char *key, char *value, size_t r
 	return value;
 }
 
+// Values that read better as words.
+static const struct {
+	const char *key, *value, *word;
+} words[] = {
+	{"access", "r--", "load from"},
+	{"access", "-w-", "store to"},
+	{"access", "--x", "fetch from"},
+	{"frame", "none", "not in memory"},
+	{"result", "0", "ready"},
+	{"result", "1", "SIGSEGV: nothing is mapped there"},
+	{"result", "2", "SIGSEGV: not allowed"},
+	{"result", "3", "SIGBUS"},
+	{"result", "4", "no memory"},
+	{"result", "5", "killed"},
+	{"error", "0", "granted"},
+};
+
+static const char *in_words(const char *key, const char *value)
+{
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (!strcmp(words[i].key, key) && !strcmp(words[i].value, value))
+			return words[i].word;
+	return value;
+}
+
 // "%{key}" in a template stands for the field's value.
 static void print_template(const struct event *e, const char *template)
 {
@@ -146,7 +153,7 @@ static void print_template(const struct event *e, const char *template)
 			continue;
 		}
 		snprintf(key, sizeof key, "%.*s", (int)(end - template - 2), template + 2);
-		fputs(field(e, key, value, sizeof value), stdout);
+		fputs(in_words(key, field(e, key, value, sizeof value)), stdout);
 		template = end + 1;
 	}
 }
@@ -160,17 +167,17 @@ static const struct telling {
 	{"map", false, "map", "%{va}..%{end} %{rights}"},
 	{"unmap", false, "unmap", "%{va}..%{end}"},
 	{"protect", false, "protect", "%{va}..%{end} becomes %{rights}"},
-	{"trap", false, "fault", "trap: access %{access} to %{va}"},
+	{"trap", false, "fault", "trap: %{access} %{va}"},
 	{"area", true, "area", "%{start}..%{end}"},
-	{"anon", true, "anon", "private page is there: frame %{frame}"},
-	{"object", true, "object", "page %{index} of the object: frame %{frame}"},
+	{"anon", true, "anon", "the private page is there: frame %{frame}"},
+	{"object", true, "object", "page %{index} of it: %{frame}"},
 	{"fill", true, "fill", "the pager reads from page %{index}, %{pages} pages"},
 	{"zero", true, "zero", "a fresh page of zeros: frame %{frame}"},
 	{"copy", true, "copy", "frame %{from} to frame %{to}"},
-	{"writable", true, "dirty", "page %{index} may become dirty (%{error})"},
+	{"writable", true, "dirty", "page %{index} wants to become dirty: %{error}"},
 	{"pte", true, "PTE", "%{va} is frame %{frame}, %{rights}"},
 	{"retry", true, "retry", "the world has changed (%{reason}): once more"},
-	{"end", true, "done", "result %{result} after %{ns} ns"},
+	{"end", true, "done", "%{result}, after %{ns} ns"},
 	{"evict", false, "evict", "page %{index}, frame %{frame}"},
 	{"writeback", false, "write-back", "from page %{index}, %{pages} pages"},
 	{"shootdown", false, "shootdown", "%{va}..%{end}"},
@@ -182,7 +189,8 @@ static void tell(const struct event *e, unsigned long long start_ns)
 {
 	unsigned long long us = (e->time_ns - start_ns) / 1000;
 
-	printf("%6llu.%06llu  hart %u  pid %-4u ", us / 1000000, us % 1000000, e->hart, e->pid);
+	printf("%6llu.%06llu  hart %u  ", us / 1000000, us % 1000000, e->hart);
+	printf(e->pid ? "pid %-4u " : "kernel   ", e->pid);
 	for (size_t i = 0; i < sizeof tellings / sizeof tellings[0]; i++) {
 		const struct telling *t = &tellings[i];
 
@@ -237,6 +245,11 @@ static void tell_all(char *text, bool raw)
 
 		if (!parse(line, &e))
 			continue;
+		if (e.pid == (unsigned)getpid())
+			continue;
+		// Until the command's own space takes shape, it is the child of this program.
+		if (!start_ns && strcmp(e.name, "map"))
+			continue;
 		if (!start_ns)
 			start_ns = e.time_ns;
 		tell(&e, start_ns);
@@ -248,7 +261,8 @@ static void tell_all(char *text, bool raw)
 		printf("%s %lu %s", gap, counts[i], tellings[i].title);
 		gap = ",";
 	}
-	putchar('\n');
+	if (start_ns)
+		putchar('\n');
 }
 
 int main(int argc, char **argv)
