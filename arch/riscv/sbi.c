@@ -7,13 +7,24 @@
  */
 #include <arch/cpu.h>
 #include <arch/firmware.h>
+#include <arch_impl/csr.h>
 
 #include "cpu_ids.h"
 #include "sbi.h"
 
+/*
+ * "Never" masks the interrupt and leaves the comparator alone: a deadline at the end of time would
+ * be one to which a machine on an instruction clock jumps as soon as it idles, and nothing comes
+ * after it.
+ */
 void firmware_timer_set(uint64_t when)
 {
+	if (when == UINT64_MAX) {
+		csr_clear(sie, SIE_TIMER);
+		return;
+	}
 	sbi_call(SBI_TIME, 0, when, 0, 0, 0, 0);
+	csr_set(sie, SIE_TIMER);
 }
 
 /* Call function of an extension that begins with (mask, base), for all harts of the mask. */

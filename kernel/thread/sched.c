@@ -500,8 +500,10 @@ _Noreturn void sched_idle(void)
 	for (;;) {
 		switch_away(cpu, false);
 		fence_full();
-		if (!cpu->rq.queued)
+		if (!cpu->rq.queued) {
+			timer_before_idle();
 			cpu_wait();
+		}
 		irq_enable();
 		irq_disable();
 		spin_lock(&cpu->rq.lock);

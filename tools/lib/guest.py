@@ -56,6 +56,8 @@ def encode_word(word):
 
 def command_line(machine, command, marker):
     words = ["marker"] if marker else []
+    if machine.icount:
+        words.append("idle=10")  # else the clock jumps to its end while the disk works
     words += machine.append.split()
     if command:
         words += ["--"] + [encode_word(word) for word in command]

@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
  * The kernel command line and the order of start-up (kernel/main.c).
+ *
+ *	init=PATH	the first program; /bin/init
+ *	root=NAME	the block device of the root; vda, else ram0
+ *	norandmaps	no address-space randomization
+ *	marker		say on the console where init's output begins (tools/run)
+ *	earlylog	log to the console from the first line on
+ *	ramdisk=SIZE	a RAM disk ram0 of zeros; without it, the initrd if there is one
+ *	idle=MS		a hart idles at most so long at a time (QEMU's instruction clock needs it)
+ *	selftest[=NAME]	run the kernel's own tests instead of init (kernel/test); seed=N, scratch=DEVICE
+ *	plant=BUG	commit a bug that a debug build must catch (kernel/test)
+ *	-- WORD...	arguments of init
  */
 #pragma once
 

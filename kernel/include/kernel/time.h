@@ -68,3 +68,5 @@ void timer_init_hart(void);
 /* End of the running thread's time slice, UINT64_MAX: none; and the same unless one is set. */
 void timer_set_slice(uint64_t when_ns);
 void timer_set_slice_first(uint64_t when_ns);
+/* This hart is about to wait for an interrupt; interrupts are off. */
+void timer_before_idle(void);
