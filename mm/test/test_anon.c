@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The anon tree against arrays: a family of trees that fork made, random stores and removals.
+ *
+ * The oracle of exclusiveness is a count of the arrays that hold an anon.  The tree may say "not
+ * exclusive" of an anon that only one holds (a node above is still shared), never the opposite;
+ * when a tree is alone, it must say so for all that it holds.
+ */
+#include "anon.h"
+#include "meta.h"
+#include "posix.h"
+
+#include <mm/vm.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#define TREES 3
+#define KEYS  300
+
+/* Keys spread over leaves and levels. */
+static uint64_t key(unsigned i)
+{
+	return i < 150 ? i : i < 250 ? 5000 + 7 * (uint64_t)i : 200000 + 64 * (uint64_t)i;
+}
+
+static struct anon_tree tree[TREES];
+static struct anon *held[TREES][KEYS]; /* the oracle */
+static uint64_t seed = 1;
+
+static unsigned draw(unsigned below)
+{
+	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (unsigned)(seed >> 33) % below;
+}
+
+static unsigned holders(const struct anon *anon)
+{
+	unsigned n = 0;
+
+	for (unsigned t = 0; t < TREES; t++) {
+		for (unsigned i = 0; i < KEYS; i++)
+			n += held[t][i] == anon;
+	}
+	return n;
+}
+
+static void check_tree(unsigned t, bool alone)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < KEYS; i++) {
+		bool exclusive;
+		struct anon *found = anon_find(&tree[t], key(i), &exclusive);
+
+		assert_ptr_equal(found, held[t][i]);
+		if (found && exclusive)
+			assert_int_equal(holders(found), 1);
+		if (found && alone)
+			assert_true(exclusive);
+		count += found != NULL;
+	}
+	assert_int_equal(anon_count(&tree[t]), count);
+	anon_tree_check(&tree[t]);
+}
+
+static void store(unsigned t)
+{
+	struct grave grave = {0};
+	unsigned i = draw(KEYS);
+	struct anon *anon = anon_new(page_alloc());
+
+	assert_int_equal(anon_set(&tree[t], key(i), anon, &grave), 0);
+	held[t][i] = anon;
+	anon_bury(&grave);
+}
+
+static void remove_range(unsigned t, unsigned first, unsigned last)
+{
+	struct grave grave = {0};
+	uint64_t from = key(first), to = key(last);
+
+	assert_int_equal(anon_reserve_edges(&tree[t], from, to), 0);
+	while (from <= to) {
+		from = anon_next(&tree[t], from, to);
+		if (from <= to)
+			from = anon_remove(&tree[t], from, to, &grave);
+	}
+	anon_bury(&grave);
+	for (unsigned i = first; i <= last; i++)
+		held[t][i] = NULL;
+}
+
+static void fork_into(unsigned t)
+{
+	unsigned parent = (t + 1 + draw(TREES - 1)) % TREES;
+
+	remove_range(t, 0, KEYS - 1);
+	assert_null(tree[t].root);
+	anon_share(&tree[t], &tree[parent]);
+	memcpy(held[t], held[parent], sizeof held[t]);
+}
+
+static void a_family_against_arrays(void **state)
+{
+	size_t frames = posix_frames_used();
+
+	(void)state;
+	for (unsigned t = 0; t < TREES; t++)
+		anon_tree_init(&tree[t], (mvm_vaddr_t)1 << 38);
+	for (unsigned n = 0; n < 3000; n++) {
+		unsigned t = draw(TREES), op = draw(100), first = draw(KEYS);
+
+		if (op < 75)
+			store(t);
+		else if (op < 95)
+			remove_range(t, first, first + draw(KEYS - first));
+		else
+			fork_into(t);
+		if (n % 10 == 0) {
+			for (t = 0; t < TREES; t++)
+				check_tree(t, false);
+		}
+	}
+	for (unsigned t = 0; t < TREES; t++) {
+		remove_range(t, 0, KEYS - 1);
+		if (t == TREES - 2)
+			check_tree(TREES - 1, true);
+	}
+	assert_int_equal(posix_frames_used(), frames);
+	assert_int_equal(slab_live(SLAB_ANON), 0);
+	assert_int_equal(slab_live(SLAB_NODE), 0);
+}
+
+/* After a fork, a removal costs its edges: what lies wholly inside is not copied. */
+static void removal_shares_what_it_can(void **state)
+{
+	struct grave grave = {0};
+	uint64_t nodes;
+
+	(void)state;
+	memset(held, 0, sizeof held);
+	anon_tree_init(&tree[0], (mvm_vaddr_t)1 << 38);
+	anon_tree_init(&tree[1], (mvm_vaddr_t)1 << 38);
+	for (uint64_t vpn = 0; vpn < 64 * 64; vpn += 8)
+		assert_int_equal(anon_set(&tree[0], vpn, anon_new(page_alloc()), &grave), 0);
+	anon_share(&tree[1], &tree[0]);
+	nodes = slab_live(SLAB_NODE);
+	assert_int_equal(anon_reserve_edges(&tree[1], 0, 64 * 64 - 1), 0);
+	assert_in_range(slab_live(SLAB_NODE), nodes, nodes + tree[1].levels);
+	for (uint64_t vpn = 0; vpn < 64 * 64;)
+		vpn = anon_remove(&tree[1], vpn, 64 * 64 - 1, &grave);
+	anon_bury(&grave);
+	assert_int_equal(anon_count(&tree[1]), 0);
+	assert_int_equal(anon_count(&tree[0]), 64 * 8);
+	assert_int_equal(anon_reserve_edges(&tree[0], 0, node_span(tree[0].levels) - 1), 0);
+	for (uint64_t vpn = 0; vpn < 64 * 64;)
+		vpn = anon_remove(&tree[0], vpn, node_span(tree[0].levels) - 1, &grave);
+	anon_bury(&grave);
+	assert_int_equal(slab_live(SLAB_NODE), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_family_against_arrays),
+		cmocka_unit_test(removal_shares_what_it_can),
+	};
+
+	posix_start(4000);
+	if (mvm_init() != 0)
+		return 2;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Placement.  Built for each policy (mm/test/CMakeLists.txt), which it is told by PLACE_..., for
+ * what they have in common and for where they differ.
+ */
+#include "posix.h"
+
+#include <mm/vm.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#if !defined(PLACE_BESTFIT) && !defined(PLACE_BOTTOMUP)
+#define PLACE_TOPDOWN
+#endif
+
+#define PAGE  MVM_PAGE_BYTES
+#define LOW   ((mvm_vaddr_t)0x100 << MVM_PAGE_SHIFT)
+#define PAGES 64
+#define HIGH  (LOW + PAGES * PAGE)
+
+static struct mvm_space *space;
+
+static int set_up(void **state)
+{
+	(void)state;
+	return mvm_space_new(LOW, HIGH, &space);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	mvm_check();
+	mvm_space_unref(space);
+	return 0;
+}
+
+/* Map n pages, by hint or FIXED; returns the first page's number in the space, or the error. */
+static int map(int at, unsigned n, unsigned flags)
+{
+	struct mvm_map m = {
+		.addr = at < 0 ? 0 : LOW + (mvm_vaddr_t)at * PAGE,
+		.bytes = n * PAGE,
+		.rights = MVM_READ,
+		.max_rights = MVM_RWX,
+		.flags = flags,
+		.limit = 4 * PAGE,
+	};
+	int err = mvm_map(space, &m);
+
+	return err ? err : (int)((m.addr - LOW) / PAGE);
+}
+
+static void fixed(int at, unsigned n)
+{
+	assert_int_equal(map(at, n, MVM_MAP_FIXED), at);
+}
+
+/* Holes of 5, 3 and 4 pages, from low to high, and nothing else. */
+static void three_holes(void)
+{
+	fixed(0, PAGES);
+	assert_int_equal(mvm_unmap(space, LOW + 10 * PAGE, 5 * PAGE), 0);
+	assert_int_equal(mvm_unmap(space, LOW + 20 * PAGE, 3 * PAGE), 0);
+	assert_int_equal(mvm_unmap(space, LOW + 30 * PAGE, 4 * PAGE), 0);
+}
+
+static void three_pages_in_holes_of_5_3_4(void **state)
+{
+	(void)state;
+	three_holes();
+#if defined(PLACE_BESTFIT)
+	assert_int_equal(map(-1, 3, 0), 20);
+	assert_int_equal(map(-1, 3, 0), 30);
+	assert_int_equal(map(-1, 3, 0), 10);
+#elif defined(PLACE_TOPDOWN)
+	assert_int_equal(map(-1, 3, 0), 31);
+	assert_int_equal(map(-1, 3, 0), 20);
+	assert_int_equal(map(-1, 3, 0), 12);
+#else
+	assert_int_equal(map(-1, 3, 0), 10);
+	assert_int_equal(map(-1, 3, 0), 20);
+	assert_int_equal(map(-1, 3, 0), 30);
+#endif
+	assert_int_equal(map(-1, 3, 0), -MVM_ENOMEM);
+	assert_true(map(-1, 1, 0) >= 0);
+}
+
+/* Until nothing is left, then not one page more; whatever the order. */
+static void every_page_can_be_had(void **state)
+{
+	(void)state;
+	for (unsigned left = PAGES, n = 1; left > 0; left -= n, n = 1 + n % 5) {
+		n = n > left ? left : n;
+		assert_true(map(-1, n, 0) >= 0);
+	}
+	assert_int_equal(map(-1, 1, 0), -MVM_ENOMEM);
+}
+
+static void a_free_hint_is_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(map(17, 3, 0), 17);
+	assert_int_not_equal(map(18, 3, 0), 18);
+	assert_int_equal(map(PAGES - 1, 1, 0), PAGES - 1);
+	assert_true(map(PAGES - 1, 2, 0) >= 0);
+}
+
+static void fixed_noreplace_refuses(void **state)
+{
+	(void)state;
+	fixed(20, 5);
+	assert_int_equal(map(18, 3, MVM_MAP_FIXED_NOREPLACE), -MVM_EEXIST);
+	assert_int_equal(map(24, 1, MVM_MAP_FIXED_NOREPLACE), -MVM_EEXIST);
+	assert_int_equal(map(25, 1, MVM_MAP_FIXED_NOREPLACE), 25);
+	assert_int_equal(map(18, 2, MVM_MAP_FIXED_NOREPLACE), 18);
+}
+
+/* A stack of one page that may grow to four keeps these, and the guard below, free: here all. */
+static void a_stack_keeps_its_room(void **state)
+{
+	(void)state;
+	assert_int_equal(map(PAGES - 1, 1, MVM_MAP_FIXED | MVM_MAP_GROWSDOWN), PAGES - 1);
+	assert_int_equal(map(-1, 1, 0), -MVM_ENOMEM);
+	fixed(10, 1); /* the stack's guard is above */
+	assert_true(map(-1, 1, 0) < 10);
+}
+
+static void bad_arguments(void **state)
+{
+	struct mvm_map m = {.rights = MVM_READ, .max_rights = MVM_READ, .flags = MVM_MAP_FIXED};
+
+	(void)state;
+	m.addr = LOW;
+	assert_int_equal(mvm_map(space, &m), -MVM_EINVAL); /* no bytes */
+	m.bytes = SIZE_MAX;
+	assert_int_equal(mvm_map(space, &m), -MVM_ENOMEM);
+	m.bytes = PAGE;
+	m.addr = LOW + 1;
+	assert_int_equal(mvm_map(space, &m), -MVM_EINVAL);
+	m.addr = HIGH;
+	assert_int_equal(mvm_map(space, &m), -MVM_ENOMEM);
+	m.addr = LOW;
+	m.rights = MVM_WRITE;
+	assert_int_equal(mvm_map(space, &m), -MVM_EACCES);
+	assert_int_equal(mvm_unmap(space, LOW, 0), -MVM_EINVAL);
+	assert_int_equal(mvm_unmap(space, LOW + 1, PAGE), -MVM_EINVAL);
+	assert_int_equal(mvm_unmap(space, LOW, SIZE_MAX), -MVM_EINVAL);
+	assert_int_equal(mvm_unmap(space, LOW, PAGE), 0); /* a hole */
+	assert_int_equal(mvm_protect(space, LOW, PAGE, MVM_READ), -MVM_ENOMEM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(three_pages_in_holes_of_5_3_4, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(every_page_can_be_had, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_free_hint_is_taken, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(fixed_noreplace_refuses, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_stack_keeps_its_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bad_arguments, set_up, tear_down),
+	};
+
+	posix_start(256);
+	if (mvm_init() != 0)
+		return 2;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
