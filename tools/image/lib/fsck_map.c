@@ -95,12 +95,14 @@ static void read_entries(
 
 	for (unsigned i = 0; i < n && !r->fault; i++) {
 		mapfs_piece_decode(&entry[i], &p);
-		if (depth == 0)
+		if (depth == 0) {
 			read_piece(r, &p);
-		else if (p.logical < r->end)
+		} else if (p.logical < r->end) {
 			r->fault = "has a map out of order";
-		else
+		} else {
+			r->end = p.logical;
 			read_node(r, p.start, depth - 1);
+		}
 	}
 }
 
