@@ -297,11 +297,12 @@ static void orphans_are_freed_by_mount(void **state)
 		assert_int_equal(mvm_pc_flush(file[i]->object, 0, 10, MVM_PC_WAIT), 0);
 		assert_int_equal(vfs_unlink(&w->ctx, NULL, name), 0);
 	}
+	file_unref(file[1]); /* out of the middle of the list */
 	assert_int_equal(mount_sync_all(), 0);
 	assert_int_equal(mapfs_write_state(w->ctx.root->mount->fs, true), 0);
 	saved = testdisk_save(w->disk);
-	for (int i = 0; i < 3; i++)
-		file_unref(file[i]);
+	file_unref(file[0]);
+	file_unref(file[2]);
 	world_unmount(w);
 	testdisk_load(w->disk, saved);
 	testdisk_forget(w->disk, saved);
@@ -364,6 +365,23 @@ static void tails_are_zero(void **state)
 	file_unref(file);
 }
 
+/* A file that grows inside its last block needs no block, but a new size. */
+static void appends_within_a_block(void **state)
+{
+	struct world *w = *state;
+	struct file *file = open_file(w, "/log");
+	struct fs_attr attr;
+
+	for (uint64_t i = 0; i < 20; i++) {
+		assert_int_equal(world_write(file, "0123456789", 10, i * 10), 0);
+		assert_int_equal(file_sync(file, i % 2), 0);
+	}
+	file_unref(file);
+	world_remount(w);
+	assert_int_equal(vfs_stat(&w->ctx, NULL, "/log", 0, &attr), 0);
+	assert_int_equal(attr.size_bytes, 200);
+}
+
 /* append and fsync: how many flushes?  overwrite and fdatasync: one. */
 static void flushes_are_counted(void **state)
 {
@@ -423,6 +441,7 @@ int main(void)
 		TEST(orphans_are_freed_by_mount),
 		TEST(freed_blocks_wait_for_the_commit),
 		TEST(tails_are_zero),
+		TEST(appends_within_a_block),
 		TEST(flushes_are_counted),
 		TEST(many_names),
 	};

@@ -387,8 +387,8 @@ static int op_rename(struct model *m)
 
 	random_place(m, &a);
 	random_place(m, &b);
-	if (!may_add(m, b.dir) || (a.node && a.node->type == FS_IFDIR && depth(m, b.dir) > 1) ||
-		(b.node && b.node->type == FS_IFDIR && depth(m, a.dir) > 1))
+	if (!may_add(m, b.dir) || (a.node && a.node->type == FS_IFDIR && depth(m, b.dir) > 2) ||
+		(b.node && b.node->type == FS_IFDIR && depth(m, a.dir) > 2))
 		return 0;
 	err = vfs_rename(&m->w.ctx, NULL, a.path, NULL, b.path, flags);
 	want = rename_wants(m, &a, &b, flags);
@@ -528,13 +528,13 @@ static const struct {
 	unsigned weight;
 } ops[] = {
 	{"write", op_write, 8},
-	{"truncate", op_truncate, 3},
-	{"mkdir", op_mkdir, 3},
+	{"truncate", op_truncate, 6},
+	{"mkdir", op_mkdir, 4},
 	{"symlink", op_symlink, 2},
 	{"link", op_link, 2},
-	{"unlink", op_unlink, 4},
-	{"rmdir", op_rmdir, 2},
-	{"rename", op_rename, 5},
+	{"unlink", op_unlink, 9},
+	{"rmdir", op_rmdir, 6},
+	{"rename", op_rename, 9},
 	{"store", op_store, 4},
 	{"fsync", op_fsync, 1},
 	{"chmod", op_chmod, 1},
@@ -666,7 +666,7 @@ static void random_operations(void **state)
 {
 	static struct model m;
 	const char *text = getenv("MAPFS_PHASES");
-	unsigned phases = text ? (unsigned)atoi(text) : 12;
+	unsigned phases = text ? (unsigned)atoi(text) : 25;
 	struct fs_stat before, after;
 
 	(void)state;

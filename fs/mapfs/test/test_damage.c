@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Damaged images.  Blocks that hold metadata are changed at random, with and without the checksum
+ * made right again, and everything is walked, read and written: an error each time or none, never
+ * a crash.  Then fsck must make of it something that is clean.  And each kind of damage that has a
+ * name is refused with it.
+ *
+ * MAPFS_SEED repeats, MAPFS_DAMAGE is how many images.
+ */
+#include "world.h"
+
+#include <mapfs/layout.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DISK_BYTES (4 << 20)
+
+static struct world w;
+static uint8_t *pristine;
+static struct mapfs_super sb;
+static uint32_t seed_of_crc;
+static uint64_t metadata[2000]; /* blocks */
+static unsigned n_metadata;
+
+static struct mapfs_header *header_at(uint64_t block)
+{
+	return testdisk_block(w.disk, block);
+}
+
+/* Which blocks hold metadata?  Those that say so, and the first inode tables. */
+static void find_metadata(void)
+{
+	memcpy(&sb, testdisk_block(w.disk, 0), sizeof(sb));
+	seed_of_crc = mapfs_crc_seed(&sb);
+	n_metadata = 0;
+	metadata[n_metadata++] = mapfs_inode_map_at(&sb, 0) + 1;
+	metadata[n_metadata++] = mapfs_inode_map_at(&sb, 0) + 2;
+	for (uint64_t b = 1; b < sb.n_blocks; b++) {
+		const struct mapfs_header *h = header_at(b);
+		if (h->kind && h->block == b && h->crc == mapfs_block_crc(seed_of_crc, h))
+			metadata[n_metadata++] = b;
+	}
+	assert_in_range(n_metadata, 8, 1990);
+}
+
+static void prepare(void)
+{
+	struct file *file;
+	char name[64], target[700];
+
+	memset(target, 't', 699);
+	target[699] = 0;
+	world_make(&w, DISK_BYTES, 0);
+	world_mount(&w);
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/d", 0755), 0);
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/d/e", 0755), 0);
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "/d/file-with-a-name-%d", i);
+		assert_int_equal(world_put(&w, name, (size_t)i * 500, (unsigned)i), 0);
+	}
+	assert_int_equal(vfs_symlink(&w.ctx, target, NULL, "/d/e/link"), 0);
+	assert_int_equal(world_open(&w, "/d/e/tree", FS_O_CREAT | FS_O_RDWR, &file), 0);
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(world_write(file, "x", 1, (uint64_t)i * 8192), 0);
+	file_unref(file);
+	assert_int_equal(world_put(&w, "/keep", 10000, 99), 0);
+	world_unmount(&w);
+	world_fsck(&w, false, IMAGE_CLEAN);
+	find_metadata();
+	pristine = testdisk_save(w.disk);
+}
+
+static void cleanup(void)
+{
+	testdisk_forget(w.disk, pristine);
+	world_free(&w);
+}
+
+/* --- Use whatever there is ------------------------------------------------------------ */
+
+struct visit {
+	struct fs_readdir r;
+	char names[100][256];
+	unsigned n;
+};
+
+static bool note_name(struct fs_readdir *r, const struct fs_entry *e)
+{
+	struct visit *v = (struct visit *)r;
+
+	if (e->name[0] == '.' || v->n == 100)
+		return true;
+	memcpy(v->names[v->n], e->name, e->name_bytes);
+	v->names[v->n++][e->name_bytes] = 0;
+	return true;
+}
+
+static void use(const char *path, unsigned depth);
+
+static void use_dir(const char *path, struct file *file, unsigned depth)
+{
+	struct visit *v = calloc(1, sizeof(*v));
+	char below[4096];
+
+	v->r.emit = note_name;
+	(void)file_readdir(file, &v->r);
+	for (unsigned i = 0; i < v->n && depth < 6; i++) {
+		snprintf(below, sizeof(below), "%s/%s", path, v->names[i]);
+		use(below, depth + 1);
+	}
+	free(v);
+}
+
+static void use(const char *path, unsigned depth)
+{
+	static uint8_t data[60000];
+	struct fs_attr attr;
+	struct file *file;
+	char target[4096];
+	size_t done;
+
+	if (vfs_stat(&w.ctx, NULL, path, 0, &attr))
+		return;
+	(void)vfs_readlink(&w.ctx, NULL, path, 0, target, sizeof(target));
+	if (world_open(&w, path, FS_O_RDONLY | FS_O_NOFOLLOW, &file))
+		return;
+	if ((attr.mode & FS_IFMT) == FS_IFDIR)
+		use_dir(path, file, depth);
+	else
+		(void)world_read(file, data, sizeof(data), 0, &done);
+	file_unref(file);
+}
+
+static void change(void)
+{
+	(void)world_put(&w, "/new", 30000, 1);
+	(void)world_put(&w, "/d/file-with-a-name-3", 20000, 1);
+	(void)vfs_mkdir(&w.ctx, NULL, "/d/dir", 0755);
+	(void)vfs_rename(&w.ctx, NULL, "/d/file-with-a-name-5", NULL, "/d/e/moved", 0);
+	for (int i = 10; i < 20; i++) {
+		char name[64];
+		snprintf(name, sizeof(name), "/d/file-with-a-name-%d", i);
+		(void)vfs_unlink(&w.ctx, NULL, name);
+	}
+	(void)vfs_unlink(&w.ctx, NULL, "/d/e/tree");
+	(void)mount_sync_all();
+}
+
+static void seal(uint64_t block)
+{
+	struct mapfs_inode_disk *d = testdisk_block(w.disk, block);
+
+	if (header_at(block)->kind) {
+		header_at(block)->crc = mapfs_block_crc(seed_of_crc, header_at(block));
+		return;
+	}
+	for (unsigned i = 0; i < MAPFS_INODES_PER_BLOCK; i++)
+		if (d[i].mode)
+			d[i].crc = mapfs_inode_crc(seed_of_crc,
+				(uint32_t)((block - metadata[0]) * MAPFS_INODES_PER_BLOCK + i + 1),
+				&d[i]);
+}
+
+static void damage(uint64_t *seed)
+{
+	unsigned n = 1 + world_random(seed) % 4;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t block = metadata[world_random(seed) % n_metadata];
+		uint8_t *p = testdisk_block(w.disk, block);
+		unsigned at = world_random(seed) % 4 ? 32 + world_random(seed) % 600
+						     : world_random(seed) % 4096;
+		switch (world_random(seed) % 4) {
+		case 0:
+			p[at] ^= (uint8_t)(1 << world_random(seed) % 8);
+			break;
+		case 1:
+			p[at] = (uint8_t)world_random(seed);
+			break;
+		case 2:
+			memset(p + (at & 4092), world_random(seed) % 2 ? 0xff : 0, 4);
+			break;
+		case 3:
+			memcpy(p, testdisk_block(w.disk, metadata[world_random(seed) % n_metadata]),
+				world_random(seed) % 2 ? 4096 : at);
+			break;
+		}
+		if (world_random(seed) % 4)
+			seal(block);
+	}
+}
+
+static void repair(unsigned number)
+{
+	enum image_fsck_result result = world_try_fsck(&w, true);
+
+	if (result == IMAGE_ERRORS) {
+		/* What is left over may be repairable now that the rest is right. */
+		result = world_try_fsck(&w, true);
+	}
+	if (result == IMAGE_ERRORS)
+		fail_msg("image %u cannot be repaired:\n%s", number, world_said());
+	result = world_try_fsck(&w, false);
+	if (result != IMAGE_CLEAN)
+		fail_msg("image %u is not clean after its repair:\n%s", number, world_said());
+}
+
+static void random_damage(void **state)
+{
+	const char *text = getenv("MAPFS_DAMAGE");
+	unsigned n = text ? (unsigned)atoi(text) : 1500, mounted = 0;
+	uint64_t seed = world_seed();
+
+	(void)state;
+	prepare();
+	for (unsigned i = 0; i < n; i++) {
+		testdisk_load(w.disk, pristine);
+		damage(&seed);
+		if (world_try_mount(&w) == 0) {
+			mounted++;
+			use("", 0);
+			change();
+			world_unmount(&w);
+		}
+		repair(i);
+		world_mount(&w);
+		use("", 0);
+		change();
+		world_unmount(&w);
+		world_fsck(&w, false, IMAGE_CLEAN);
+	}
+	fprintf(stderr, "# %u images, %u of them could be mounted\n", n, mounted);
+	cleanup();
+}
+
+/* --- Damage with a name --------------------------------------------------------------- */
+
+static void refused(const char *because)
+{
+	assert_int_not_equal(world_try_mount(&w), 0);
+	if (!strstr(world_said(), because))
+		fail_msg("expected '%s', got: %s", because, world_said());
+	testdisk_load(w.disk, pristine);
+}
+
+static void both_supers_changed(void (*change_super)(struct mapfs_super *s))
+{
+	struct mapfs_super *s = testdisk_block(w.disk, 0);
+
+	change_super(s);
+	s->crc = mapfs_super_crc(s);
+	memcpy(testdisk_block(w.disk, sb.n_blocks - 1), s, sizeof(*s));
+}
+
+static void new_version(struct mapfs_super *s)
+{
+	s->version = 7;
+}
+
+static void new_feature(struct mapfs_super *s)
+{
+	s->incompat |= (uint64_t)1 << 40;
+}
+
+static void no_magic(struct mapfs_super *s)
+{
+	memset(s->magic, 0, sizeof(s->magic));
+}
+
+static void images_are_refused_with_the_reason(void **state)
+{
+	(void)state;
+	prepare();
+	both_supers_changed(new_version);
+	refused("version");
+	both_supers_changed(new_feature);
+	refused("features");
+	both_supers_changed(no_magic);
+	refused("not a mapfs image");
+	header_at(mapfs_block_map_at(&sb, 0))->crc ^= 1;
+	refused("checksum");
+	header_at(mapfs_inode_map_at(&sb, 0))->kind = 0;
+	refused("something else");
+	((struct mapfs_inode_disk *)testdisk_block(w.disk, metadata[0]))->mode ^= 1;
+	refused("inode 1 has a wrong checksum");
+	cleanup();
+}
+
+/* The first super block is gone: the copy serves for reading, and fsck restores the first. */
+static void the_copy_of_the_super_block_serves(void **state)
+{
+	(void)state;
+	prepare();
+	memset(testdisk_block(w.disk, 0), 0, 4096);
+	world_mount(&w);
+	assert_non_null(strstr(world_said(), "using its copy"));
+	world_check(&w, "/keep", 10000, 99);
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/x", 0755), -EROFS);
+	world_unmount(&w);
+	world_fsck(&w, true, IMAGE_FIXED);
+	assert_memory_equal(testdisk_block(w.disk, 0), pristine, 4096);
+	testdisk_load(w.disk, pristine);
+	memset(testdisk_block(w.disk, sb.n_blocks - 1), 0, 4096);
+	world_fsck(&w, true, IMAGE_FIXED);
+	assert_memory_equal(
+		testdisk_block(w.disk, sb.n_blocks - 1), pristine + (sb.n_blocks - 1) * 4096, 4096);
+	cleanup();
+}
+
+/* A feature that only writers must know. */
+static void reader_feature(struct mapfs_super *s)
+{
+	s->ro_compat = 1;
+}
+
+static void unknown_ro_features_are_for_reading(void **state)
+{
+	(void)state;
+	prepare();
+	both_supers_changed(reader_feature);
+	world_mount(&w);
+	world_check(&w, "/keep", 10000, 99);
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/x", 0755), -EROFS);
+	world_unmount(&w);
+	cleanup();
+}
+
+/* fsck -n sees it, fsck repairs it, and undamaged files keep their bytes. */
+static void found_and_repaired(const char *what)
+{
+	assert_int_equal(world_try_fsck(&w, false), IMAGE_ERRORS);
+	if (!strstr(world_said(), what))
+		fail_msg("expected '%s', got: %s", what, world_said());
+	world_fsck(&w, true, IMAGE_FIXED);
+	world_fsck(&w, false, IMAGE_CLEAN);
+	world_mount(&w);
+	world_check(&w, "/keep", 10000, 99);
+	world_unmount(&w);
+	testdisk_load(w.disk, pristine);
+}
+
+static struct mapfs_inode_disk *inode_at(uint32_t ino)
+{
+	unsigned offset;
+	uint64_t block = mapfs_inode_at(&sb, ino, &offset);
+
+	return (struct mapfs_inode_disk *)((uint8_t *)testdisk_block(w.disk, block) + offset);
+}
+
+static void seal_inode(uint32_t ino)
+{
+	inode_at(ino)->crc = mapfs_inode_crc(seed_of_crc, ino, inode_at(ino));
+}
+
+/* The directory block that has the entry, and the entry. */
+static struct mapfs_dirent *find_entry(const char *name, uint64_t *block)
+{
+	for (unsigned i = 0; i < n_metadata; i++) {
+		uint8_t *p = testdisk_block(w.disk, metadata[i]);
+		if (((struct mapfs_header *)p)->kind != MAPFS_KIND_DIR)
+			continue;
+		for (unsigned at = 32; at < 4096; at += mapfs_dirent_at(p, at)->bytes) {
+			struct mapfs_dirent *e = mapfs_dirent_at(p, at);
+			if (e->ino && e->name_len == strlen(name) &&
+				memcmp(e->name, name, e->name_len) == 0) {
+				*block = metadata[i];
+				return e;
+			}
+		}
+	}
+	fail_msg("no entry %s", name);
+	return NULL;
+}
+
+static void fsck_finds_each_kind(void **state)
+{
+	struct mapfs_bitmap *map;
+	struct mapfs_dirent *e;
+	uint64_t block;
+	uint32_t ino, other;
+
+	(void)state;
+	prepare();
+	e = find_entry("file-with-a-name-30", &block);
+	ino = e->ino;
+	other = find_entry("file-with-a-name-31", &block)->ino;
+
+	map = testdisk_block(w.disk, mapfs_block_map_at(&sb, 0));
+	map->bits[560 / 8] |= 1;
+	seal(mapfs_block_map_at(&sb, 0));
+	found_and_repaired("bitmap of the blocks");
+	map->n_free--;
+	seal(mapfs_block_map_at(&sb, 0));
+	found_and_repaired("count of free blocks");
+	inode_at(ino)->nlink = 5;
+	seal_inode(ino);
+	found_and_repaired("counts 5 links but has 1");
+	inode_at(ino)->n_blocks = 9;
+	seal_inode(ino);
+	found_and_repaired("counts 9 blocks");
+	memcpy(inode_at(ino)->root, inode_at(other)->root, 12);
+	seal_inode(ino);
+	found_and_repaired("something else has");
+	inode_at(ino)->size = 100;
+	seal_inode(ino);
+	found_and_repaired("behind its end");
+	inode_at(ino)->crc ^= 1;
+	found_and_repaired("wrong checksum");
+	e->ino = other;
+	seal(block);
+	found_and_repaired("in use but has no name");
+	e = find_entry("file-with-a-name-30", &block);
+	memcpy(e->name, "file-with-a-name-31", 19);
+	seal(block);
+	found_and_repaired("is there twice");
+	e->ino = 0;
+	seal(block);
+	found_and_repaired("in use but has no name");
+	e->type = 4;
+	seal(block);
+	found_and_repaired("wrong type");
+	e = find_entry("e", &block);
+	inode_at(e->ino)->parent = MAPFS_ROOT_INO;
+	seal_inode(e->ino);
+	found_and_repaired("says it is in 1");
+	e = find_entry("file-with-a-name-30", &block);
+	e->ino = find_entry("d", &block)->ino;
+	e->type = 4;
+	(void)find_entry("file-with-a-name-30", &block);
+	seal(block);
+	found_and_repaired("second name of a directory");
+	((struct mapfs_state *)testdisk_block(w.disk, 1))->clean = 0;
+	seal(1);
+	found_and_repaired("not cleanly unmounted");
+	cleanup();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(images_are_refused_with_the_reason),
+		cmocka_unit_test(the_copy_of_the_super_block_serves),
+		cmocka_unit_test(unknown_ro_features_are_for_reading),
+		cmocka_unit_test(fsck_finds_each_kind),
+		cmocka_unit_test(random_damage),
+	};
+
+	return cmocka_run_group_tests_name("mapfs_damage", tests, NULL, NULL);
+}
