@@ -88,6 +88,7 @@ static void read_reservations(void)
 static void add_hart(fdt_node_t node, uint64_t id)
 {
 	fdt_node_t intc = fdt_first_child(&tree, node);
+	const char *isa = fdt_string(&tree, node, "riscv,isa");
 	unsigned index = id == cpus[0].arch.hart_id ? 0 : cpu_count;
 
 	if (index && index == MAX_HARTS)
@@ -96,6 +97,8 @@ static void add_hart(fdt_node_t node, uint64_t id)
 	cpus[index].arch.index = index;
 	if (index)
 		cpu_count++;
+	else if (isa)
+		arch_set_isa(isa);
 	while (intc != FDT_NONE && !fdt_cell(&tree, intc, "phandle", 0, &intc_handles[index]))
 		intc = fdt_next_sibling(&tree, intc);
 }

@@ -10,6 +10,8 @@
 #include <arch/trap.h>
 #include <arch/user.h>
 
+#define MAX_FRAME (1UL << 20)
+
 extern const char __text_start[], __text_end[];
 
 vaddr_t arch_frame_return(vaddr_t fp)
@@ -52,6 +54,15 @@ static bool is_code(vaddr_t pc, bool user)
 	return pc >= (vaddr_t)__text_start && pc < (vaddr_t)__text_end;
 }
 
+/*
+ * The word below the innermost fp of a leaf is its caller's fp, which is a little above in the
+ * stack, where no code is.
+ */
+static bool is_leaf(vaddr_t word, vaddr_t fp, vaddr_t ra, bool user)
+{
+	return word >= fp && word - fp < MAX_FRAME && is_code(ra, user);
+}
+
 void arch_backtrace(vaddr_t pc, vaddr_t ra, vaddr_t fp, unsigned max,
 	void (*fn)(void *ctx, vaddr_t pc), void *ctx)
 {
@@ -59,12 +70,12 @@ void arch_backtrace(vaddr_t pc, vaddr_t ra, vaddr_t fp, unsigned max,
 
 	fn(ctx, pc);
 	for (unsigned i = 1; i < max && fp; i++) {
-		vaddr_t caller;
+		vaddr_t caller, here = fp;
 
 		if (!read_frame(&fp, &caller, user))
 			break;
-		if (!is_code(caller, user) && i == 1 && is_code(ra, user)) {
-			fp = caller; /* a leaf: its only word is the caller's frame pointer */
+		if (i == 1 && is_leaf(caller, here, ra, user)) {
+			fp = caller;
 			caller = ra;
 		}
 		if (!is_code(caller, user))

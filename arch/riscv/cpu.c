@@ -6,6 +6,7 @@
 #include <arch/cpu.h>
 #include <arch/layout.h>
 #include <errno.h>
+#include <string.h>
 
 #include "cpu_ids.h"
 #include "pmap_impl.h"
@@ -16,6 +17,7 @@ void arch_secondary_start(void);
 
 uint64_t cpu_hart_ids[MAX_HARTS];
 uint64_t cpu_started_mask;
+bool cpu_has_sstc;
 
 /* What arch_secondary_start() in boot.S reads; one a hart, as several may be on their way. */
 struct arch_start {
@@ -48,6 +50,13 @@ int arch_cpu_start(struct arch_cpu *cpu, vaddr_t stack_top)
 		    virt_to_phys(start), 0, 0))
 		return -ENODEV;
 	return 0;
+}
+
+void arch_set_isa(const char *isa)
+{
+	const char *sstc = strstr(isa, "_sstc");
+
+	cpu_has_sstc = sstc && (sstc[5] == '_' || sstc[5] == '\0');
 }
 
 uint64_t arch_hwcap(void)

@@ -7,3 +7,5 @@
 extern uint64_t cpu_hart_ids[MAX_HARTS];
 /* Hart indices that run, or will run, in the kernel. */
 extern uint64_t cpu_started_mask;
+/* Supervisor mode has a timer of its own (extension Sstc). */
+extern bool cpu_has_sstc;

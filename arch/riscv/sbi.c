@@ -23,7 +23,10 @@ void firmware_timer_set(uint64_t when)
 		csr_clear(sie, SIE_TIMER);
 		return;
 	}
-	sbi_call(SBI_TIME, 0, when, 0, 0, 0, 0);
+	if (cpu_has_sstc)
+		csr_write(0x14d, when); /* stimecmp */
+	else
+		sbi_call(SBI_TIME, 0, when, 0, 0, 0, 0);
 	csr_set(sie, SIE_TIMER);
 }
 

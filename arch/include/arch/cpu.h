@@ -57,6 +57,9 @@ struct arch_cpu {
  */
 void arch_cpu_init(struct arch_cpu *cpu);
 
+/* Once at boot: the harts' instruction set, as the device tree spells it. */
+void arch_set_isa(const char *isa);
+
 /* AT_HWCAP for user programs: one bit a base extension letter. */
 uint64_t arch_hwcap(void);
 
