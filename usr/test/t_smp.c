@@ -145,7 +145,7 @@ static void copies_of_the_same_pages(void)
 
 static void fork_and_exit(int me)
 {
-	for (int k = 0; k < 25; k++) {
+	for (int k = 0; k < 10; k++) {
 		pid_t pid = fork();
 
 		CHECK(pid >= 0);
@@ -169,7 +169,7 @@ static void fork_storm(void)
 
 static void exec_and_wait(int me)
 {
-	for (int k = 0; k < 8; k++) {
+	for (int k = 0; k < 4; k++) {
 		pid_t pid = fork();
 
 		CHECK(pid >= 0);
@@ -191,7 +191,7 @@ static void exec_storm(void)
 
 static void map_and_unmap(int me)
 {
-	for (int k = 0; k < 150; k++) {
+	for (int k = 0; k < 60; k++) {
 		size_t pages = 1 + (size_t)(k * 7 + me) % 20;
 		char *p = map_anon(pages * PAGE);
 
@@ -242,7 +242,7 @@ static void names_in_one_folder(int me)
 {
 	char a[8] = {'a', (char)('0' + me), '\0'}, b[8] = {'b', (char)('0' + me), '\0'};
 
-	for (int k = 0; k < 30; k++) {
+	for (int k = 0; k < 15; k++) {
 		CHECK_OK(close((int)CHECK_OK(open(a, O_WRONLY | O_CREAT | O_EXCL, 0644))));
 		CHECK_OK(link(a, b));
 		CHECK_OK(unlink(a));
@@ -308,7 +308,7 @@ static void forever(int me)
 // Killed wherever they are: in a fault, a fork, an exit, a wait.
 static void kill_storm(void)
 {
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < 8; round++) {
 		pid_t pids[WORKERS];
 
 		for (int i = 0; i < WORKERS; i++) {

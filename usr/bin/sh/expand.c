@@ -112,6 +112,16 @@ static void add_params(struct expansion *x, char which, bool quoted)
 	}
 }
 
+static const char *skip_to(const char *p, const char *end, char close);
+
+// P is behind "$(": past the parenthesis that closes it.
+static const char *skip_parenthesis(const char *p, const char *end)
+{
+	if (*p == '(')
+		return skip_to(p, end, ')');
+	return p + substitution_length(p);
+}
+
 // Past the CLOSE that belongs to what has been opened before P. The lexer has seen to it that
 // there is one.
 static const char *skip_to(const char *p, const char *end, char close)
@@ -125,8 +135,10 @@ static const char *skip_to(const char *p, const char *end, char close)
 			continue;
 		if (c == '\\')
 			p++;
-		else if (c == '$' && p < end && (*p == '(' || *p == '{'))
-			p = skip_to(p + 1, end, *p == '(' ? ')' : '}');
+		else if (c == '$' && p < end && *p == '(')
+			p = skip_parenthesis(p + 1, end);
+		else if (c == '$' && p < end && *p == '{')
+			p = skip_to(p + 1, end, '}');
 		else if (c == '`')
 			p = skip_to(p, end, '`');
 		else if (close != '"' && (c == '\'' || c == '"'))
@@ -368,7 +380,7 @@ static const char *expand_dollar(struct expansion *x, const char *p, const char 
 		return after;
 	}
 	if (p < end && *p == '(') {
-		after = skip_to(p + 1, end, ')');
+		after = skip_parenthesis(p + 1, end);
 		if (p[1] == '(' && after - p >= 4 && after[-2] == ')')
 			expand_arithmetic(x, p + 2, after - 2, quoted);
 		else

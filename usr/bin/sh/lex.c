@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // From bytes to tokens. A word is taken as it is written, with its quotes and dollar signs: only
 // its end is found here, which takes following quotes, $(...), ${...} and `...` into each other.
+// Where a $(...) ends only the parser knows: a ) may also belong to a case.
 #include <ctype.h>
 #include <string.h>
 
@@ -23,6 +24,23 @@ static void back(struct lexer *lexer, int c)
 
 static void scan_until(struct lexer *lexer, struct text *text, char close);
 
+// After "$(": arithmetic, to the parenthesis that closes it, or a command.
+static void scan_parenthesis(struct lexer *lexer, struct text *text)
+{
+	size_t start = lexer->source->at - 1;
+	int c = next(lexer);
+
+	back(lexer, c);
+	if (c == '(') {
+		text_add(text, '(');
+		scan_until(lexer, text, ')');
+		return;
+	}
+	parse_substitution(lexer);
+	for (; start < lexer->source->at; start++)
+		text_add(text, lexer->source->text[start]);
+}
+
 // After C, which has been added: takes what it opens, if it opens anything inside CLOSE.
 static void scan_nested(struct lexer *lexer, struct text *text, int c, char close)
 {
@@ -36,9 +54,11 @@ static void scan_nested(struct lexer *lexer, struct text *text, int c, char clos
 			text_add(text, (char)c);
 	} else if (c == '$') {
 		c = next(lexer);
-		if (c == '(' || c == '{') {
+		if (c == '(') {
+			scan_parenthesis(lexer, text);
+		} else if (c == '{') {
 			text_add(text, (char)c);
-			scan_until(lexer, text, c == '(' ? ')' : '}');
+			scan_until(lexer, text, '}');
 		} else {
 			back(lexer, c);
 		}

@@ -20,7 +20,7 @@
 
 struct parser {
 	struct lexer lexer; // the first member: fail() gets from it to the parser
-	jmp_buf failed;
+	jmp_buf *failed;
 	int depth; // of compound commands: the stack is not endless
 };
 
@@ -36,7 +36,7 @@ static _Noreturn void fail(struct lexer *lexer, const char *what)
 
 	if (what)
 		complain_plain("line %d: syntax error: %s", lexer->source->line, what);
-	longjmp(p->failed, 1);
+	longjmp(*p->failed, 1);
 }
 
 static const char *token_text(struct parser *p)
@@ -450,13 +450,53 @@ static struct node *parse_list(struct parser *p, bool in_line)
 	return list;
 }
 
+void parse_substitution(struct lexer *lexer)
+{
+	struct parser *outer = (struct parser *)lexer;
+	struct parser p = {
+		.lexer = {.source = lexer->source, .arena = lexer->arena, .fail = fail},
+		.failed = outer->failed,
+		.depth = outer->depth + 1,
+	};
+
+	if (p.depth > DEPTH_MAX)
+		fail(lexer, "nested too deeply");
+	skip_newlines(&p);
+	if (peek(&p) != TOKEN_CLOSE)
+		parse_list(&p, false);
+	if (!accept(&p, TOKEN_CLOSE))
+		unexpected(&p);
+}
+
+size_t substitution_length(const char *text)
+{
+	struct arena arena = {NULL};
+	struct source source;
+	jmp_buf failed;
+	struct parser p = {
+		.lexer = {.source = &source, .arena = &arena, .fail = fail}, .failed = &failed};
+	size_t n;
+
+	source_string(&source, text);
+	if (!setjmp(failed))
+		parse_substitution(&p.lexer);
+	n = source.at;
+	source_free(&source);
+	arena_free(&arena);
+	return n;
+}
+
 enum parse_result parse_command(struct source *source, struct arena *arena, struct node **node)
 {
-	struct parser p = {.lexer = {.source = source, .arena = arena, .fail = fail}};
+	jmp_buf failed;
+	struct parser p = {
+		.lexer = {.source = source, .arena = arena, .fail = fail},
+		.failed = &failed,
+	};
 
 	*node = NULL;
 	source_discard(source);
-	if (setjmp(p.failed))
+	if (setjmp(failed))
 		return PARSE_ERROR;
 	if (accept(&p, TOKEN_NEWLINE))
 		return PARSE_OK;

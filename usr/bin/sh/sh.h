@@ -188,6 +188,11 @@ void lex_skip(struct lexer *lexer);
 enum parse_result { PARSE_OK, PARSE_END, PARSE_ERROR };
 enum parse_result parse_command(struct source *source, struct arena *arena, struct node **node);
 
+// Behind "$(": passes the command and the parenthesis that closes it.
+void parse_substitution(struct lexer *lexer);
+// How long the command behind "$(" is, its closing parenthesis included; TEXT has been parsed once.
+size_t substitution_length(const char *text);
+
 // --- vars.c
 
 const char *var_get(const char *name); // NULL: unset
