@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// init: the first process. Alone, it gives the console to a shell, and the machine ends with it.
+// init: the first process. Alone, it says what /etc/motd says and gives the console to a shell, and
+// the machine ends with it.
 // With arguments it runs them as the only command: each word comes percent-encoded through the
 // kernel's command line, the console passes bytes unchanged, and init's exit status, which the
 // kernel hands to the power-off device, is the command's.
@@ -77,6 +78,18 @@ static void pass_bytes_unchanged(void)
 	tcsetattr(STDOUT_FILENO, TCSANOW, &t);
 }
 
+static void greet(void)
+{
+	int fd = open("/etc/motd", O_RDONLY);
+	bool read_failed;
+
+	if (fd < 0)
+		return;
+	if (copy_all(fd, STDOUT_FILENO, &read_failed) != 0)
+		complain("/etc/motd");
+	close(fd);
+}
+
 // In the child: a session of its own, with the console as its terminal and itself in front.
 static void lead_session(void)
 {
@@ -118,6 +131,8 @@ int main(int argc, char **argv)
 		argv[i] = percent_decode(argv[i]);
 	if (argc > 1)
 		pass_bytes_unchanged();
+	else
+		greet();
 	child = fork();
 	if (child < 0)
 		die("fork");

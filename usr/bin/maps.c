@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// maps: the areas of a process, from /proc/PID/maps: where, how large, how much of it is resident
-// (where /proc/PID/smaps says so), the rights, and what lies behind.
+// maps: the areas of a process: where, how large, how much of it is resident (if the kernel says so,
+// in /proc/PID/smaps), the rights, and what lies behind.
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,18 +14,18 @@ const char usage_args[] = "PID | self";
 struct area {
 	unsigned long long start, end, offset;
 	char rights[8];
-	long resident_kib; // -1: not known
+	long resident_kib;
 	char name[512];
 };
 
+static bool have_smaps;
+
 static void print_area(const struct area *a)
 {
-	char resident[24] = "-";
-
-	if (a->resident_kib >= 0)
-		snprintf(resident, sizeof resident, "%ldK", a->resident_kib);
-	printf("%010llx-%010llx %8lluK %8s  %c%c%c %-7s", a->start, a->end,
-		(a->end - a->start) / 1024, resident, a->rights[0], a->rights[1], a->rights[2],
+	printf("%010llx-%010llx %8lluK", a->start, a->end, (a->end - a->start) / 1024);
+	if (have_smaps)
+		printf(" %7ldK", a->resident_kib);
+	printf("  %c%c%c %-7s", a->rights[0], a->rights[1], a->rights[2],
 		a->rights[3] == 's' ? "shared" : "private");
 	if (a->name[0] == '/')
 		printf("  %s +%#llx", a->name, a->offset);
@@ -50,7 +50,7 @@ static bool parse_area(char *line, struct area *a)
 		;
 	name[strcspn(name, "\n")] = '\0';
 	snprintf(a->name, sizeof a->name, "%s", name);
-	a->resident_kib = -1;
+	a->resident_kib = 0;
 	return true;
 }
 
@@ -71,11 +71,13 @@ int main(int argc, char **argv)
 	if (argc != 2 || (strcmp(argv[1], "self") && !isdigit((unsigned char)argv[1][0])))
 		usage();
 	in = open_proc(argv[1], "smaps", path, sizeof path);
+	have_smaps = in;
 	if (!in)
 		in = open_proc(argv[1], "maps", path, sizeof path);
 	if (!in)
 		die("%s", path);
-	puts("     start-end             size resident  rights       what");
+	printf("     start-end             size%s  rights       what\n",
+		have_smaps ? " resident" : "");
 	while (fgets(line, sizeof line, in)) {
 		if (!parse_area(line, &next)) {
 			if (have && !strncmp(line, "Rss:", 4))

@@ -114,7 +114,7 @@ static char *field(const struct event *e, const char *key, char *value, size_t r
 	return value;
 }
 
-// Values that read better as words.
+// Values that read better as words. The reasons are those of mm/fault.c, enum need.
 static const struct {
 	const char *key, *value, *word;
 } words[] = {
@@ -129,6 +129,14 @@ static const struct {
 	{"result", "4", "no memory"},
 	{"result", "5", "killed"},
 	{"error", "0", "granted"},
+	{"reason", "1", "an entry had to go first"},
+	{"reason", "2", "a page of zeros was wanted"},
+	{"reason", "3", "a copy of the private page was wanted"},
+	{"reason", "4", "the object's page was wanted"},
+	{"reason", "5", "a copy of the object's page was wanted"},
+	{"reason", "6", "the page had to become dirty"},
+	{"reason", "7", "there is another object now"},
+	{"reason", "8", "memory for a table was wanted"},
 };
 
 static const char *in_words(const char *key, const char *value)
@@ -176,7 +184,7 @@ static const struct telling {
 	{"copy", true, "copy", "frame %{from} to frame %{to}"},
 	{"writable", true, "dirty", "page %{index} wants to become dirty: %{error}"},
 	{"pte", true, "PTE", "%{va} is frame %{frame}, %{rights}"},
-	{"retry", true, "retry", "the world has changed (%{reason}): once more"},
+	{"retry", true, "retry", "look again: %{reason}"},
 	{"end", true, "done", "%{result}, after %{ns} ns"},
 	{"evict", false, "evict", "page %{index}, frame %{frame}"},
 	{"writeback", false, "write-back", "from page %{index}, %{pages} pages"},

@@ -141,10 +141,18 @@ static size_t width(const char *s, size_t n)
 	return cells;
 }
 
+// Cells for the text and the cursor behind it.
+static size_t text_room(const struct edit *e)
+{
+	size_t prompt = width(e->prompt, strlen(e->prompt));
+
+	return e->columns > prompt + 8 ? e->columns - prompt - 1 : 8;
+}
+
 static void show(const struct edit *e)
 {
 	size_t prompt = width(e->prompt, strlen(e->prompt)), first = 0, last = e->n;
-	size_t room = e->columns > prompt + 8 ? e->columns - prompt - 1 : 8;
+	size_t room = text_room(e);
 	char move[32];
 
 	while (width(e->text + first, e->at - first) >= room)
@@ -385,11 +393,16 @@ static void move_or_delete(struct edit *e, int key)
 	}
 }
 
+static bool is_character(int key)
+{
+	return key >= ' ' && key < 256 && key != 127;
+}
+
 static void handle(struct edit *e, int key)
 {
 	char c = (char)key;
 
-	if (key >= ' ' && key < 256 && key != 127) {
+	if (is_character(key)) {
 		insert(e, &c, 1);
 		return;
 	}
@@ -416,14 +429,25 @@ static void handle(struct edit *e, int key)
 	}
 }
 
+// A character typed at the end of a line that has room needs no more than itself on the screen.
+static bool append(struct edit *e, int key)
+{
+	char c = (char)key;
+
+	if (!is_character(key) || e->at != e->n || width(e->text, e->n) + 1 >= text_room(e))
+		return false;
+	insert(e, &c, 1);
+	put(&c, 1);
+	return true;
+}
+
 // Until the line is finished: returns true, or false at its end or that of the input.
 static bool edit(struct edit *e, bool *interrupted)
 {
+	show(e);
 	for (;;) {
-		int key;
+		int key = read_key();
 
-		show(e);
-		key = read_key();
 		if (key != '\t')
 			e->just_tabbed = false;
 		if (key < 0 || (key == CONTROL('D') && e->n == 0))
@@ -436,7 +460,10 @@ static bool edit(struct edit *e, bool *interrupted)
 			*interrupted = true;
 			return true;
 		}
-		handle(e, key);
+		if (!append(e, key)) {
+			handle(e, key);
+			show(e);
+		}
 	}
 }
 
