@@ -229,7 +229,7 @@ static void adopt_block(struct mapfs_txn *txn, struct mapfs_inode *dir, struct m
 	struct mapfs_piece p;
 
 	mapfs_dirent_at(slot->buf->data, FIRST_OFFSET)->bytes = MAPFS_BLOCK_BYTES - FIRST_OFFSET;
-	dir->vnode.size_bytes += MAPFS_BLOCK_BYTES;
+	fs_write(dir->vnode.size_bytes, dir->vnode.size_bytes + MAPFS_BLOCK_BYTES);
 	if (!slot->run)
 		return;
 	p = (struct mapfs_piece){slot->block, slot->run->count, slot->run->start, false};

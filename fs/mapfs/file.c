@@ -122,6 +122,16 @@ static int promise_block(struct mapfs_inode *inode, uint32_t page)
 	return err;
 }
 
+/* A store changes a file's times, too; they are saved when its metadata is. */
+static void stored_to(struct vnode *v)
+{
+	fs_time_t now = fsh_realtime_ns();
+
+	fs_write(v->mtime, now);
+	fs_write(v->ctime, now);
+	__atomic_store_n(&v->times_dirty, true, __ATOMIC_RELEASE);
+}
+
 static int make_writable(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
 {
 	struct mapfs_inode *inode = inode_of(obj);
@@ -133,10 +143,8 @@ static int make_writable(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_p
 	if (index >= MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES)
 		return -EFBIG;
 	err = promise_block(inode, (uint32_t)index);
-	if (!err) {
-		inode->vnode.mtime = inode->vnode.ctime = fsh_realtime_ns();
-		__atomic_store_n(&inode->vnode.times_dirty, true, __ATOMIC_RELAXED);
-	}
+	if (!err)
+		stored_to(&inode->vnode);
 	return err;
 }
 

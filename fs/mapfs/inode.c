@@ -224,21 +224,22 @@ static void encode_contents(struct mapfs_inode_disk *d, const struct mapfs_inode
 	memcpy(d->root, inode->root, inode->n_root * sizeof(d->root[0]));
 }
 
+/* Attributes may be changing under the vnode's lock: what is read is as good as a moment before. */
 static void encode(struct mapfs_inode_disk *d, const struct mapfs_inode *inode)
 {
 	const struct vnode *v = &inode->vnode;
 
 	memset(d, 0, sizeof(*d));
-	d->mode = (uint16_t)v->mode;
-	d->uid = v->uid;
-	d->gid = v->gid;
-	d->nlink = v->nlink;
+	d->mode = (uint16_t)fs_read(v->mode);
+	d->uid = fs_read(v->uid);
+	d->gid = fs_read(v->gid);
+	d->nlink = fs_read(v->nlink);
 	d->flags = inode->orphan ? MAPFS_INODE_ORPHAN : 0;
-	d->size = v->object ? inode->disk_size : v->size_bytes;
+	d->size = v->object ? inode->disk_size : fs_read(v->size_bytes);
 	d->n_blocks = inode->n_blocks;
-	d->atime_ns = v->atime;
-	d->mtime_ns = v->mtime;
-	d->ctime_ns = v->ctime;
+	d->atime_ns = fs_read(v->atime);
+	d->mtime_ns = fs_read(v->mtime);
+	d->ctime_ns = fs_read(v->ctime);
 	d->btime_ns = inode->btime;
 	d->generation = inode->generation;
 	d->rdev = (uint32_t)v->rdev;
@@ -249,9 +250,9 @@ static void encode(struct mapfs_inode_disk *d, const struct mapfs_inode *inode)
 
 static void note_change(struct mapfs_txn *txn, struct mapfs_inode *inode, bool data)
 {
-	__atomic_store_n(&inode->sequence, txn->sequence, __ATOMIC_RELAXED);
+	fs_write(inode->sequence, txn->sequence);
 	if (data)
-		__atomic_store_n(&inode->data_sequence, txn->sequence, __ATOMIC_RELAXED);
+		fs_write(inode->data_sequence, txn->sequence);
 }
 
 void mapfs_inode_store(struct mapfs_txn *txn, struct mapfs_inode *inode, bool data)
@@ -262,13 +263,12 @@ void mapfs_inode_store(struct mapfs_txn *txn, struct mapfs_inode *inode, bool da
 
 	fsh_mutex_lock(&inode->extent_lock);
 	fsh_mutex_lock(&fs->store_lock);
-	__atomic_store_n(&inode->vnode.times_dirty, false, __ATOMIC_RELAXED);
+	fs_write(inode->vnode.times_dirty, false);
 	encode(d, inode);
 	d->crc = mapfs_inode_crc(fs->seed, mapfs_ino(inode), d);
 	mapfs_txn_dirty(txn, buf);
 	fsh_mutex_unlock(&fs->store_lock);
-	__atomic_store_n(
-		&inode->vnode.blocks, inode->n_blocks * MAPFS_BLOCK_SECTORS, __ATOMIC_RELAXED);
+	fs_write(inode->vnode.blocks, inode->n_blocks * MAPFS_BLOCK_SECTORS);
 	fsh_mutex_unlock(&inode->extent_lock);
 	note_change(txn, inode, data);
 }
@@ -285,7 +285,7 @@ int mapfs_inode_flush(struct mapfs_inode *inode)
 	struct mapfs_txn txn;
 	int err;
 
-	if (!__atomic_load_n(&inode->vnode.times_dirty, __ATOMIC_RELAXED))
+	if (!fs_read(inode->vnode.times_dirty))
 		return 0;
 	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
 	err = mapfs_inode_pin(&txn, inode);

@@ -12,9 +12,16 @@
 
 static void touch(struct vnode *v, bool contents)
 {
-	v->ctime = fsh_realtime_ns();
+	fs_time_t now = fsh_realtime_ns();
+
+	fs_write(v->ctime, now);
 	if (contents)
-		v->mtime = v->ctime;
+		fs_write(v->mtime, now);
+}
+
+static void count_subdir(struct vnode *dir, int by)
+{
+	fs_write(dir->nlink, dir->nlink + (uint32_t)by);
 }
 
 /* The state of a change that failed before it began: everything gathered goes back. */
@@ -167,7 +174,7 @@ static void fill_in(struct creation *c, struct mapfs_inode *dir, const struct vn
 	if (vnode_is(v, FS_IFDIR)) {
 		v->nlink = 2;
 		c->inode->parent = mapfs_ino(dir);
-		dir->vnode.nlink++;
+		count_subdir(&dir->vnode, 1);
 	}
 }
 
@@ -273,7 +280,7 @@ static int dir_unlink(struct vnode *dir_vnode, const struct fs_name *name, struc
 
 	mapfs_dir_remove(&txn, dir, &slot);
 	if (vnode_is(v, FS_IFDIR))
-		dir_vnode->nlink--;
+		count_subdir(dir_vnode, -1);
 	lose_name(&txn, v);
 	touch(dir_vnode, true);
 	mapfs_inode_store(&txn, dir, true);
@@ -333,8 +340,8 @@ static void change_parent(struct vnode *v, struct vnode *from_dir, struct vnode 
 	if (!vnode_is(v, FS_IFDIR) || from_dir == to_dir)
 		return;
 	mapfs_inode_of(v)->parent = (uint32_t)to_dir->ino;
-	from_dir->nlink--;
-	to_dir->nlink++;
+	count_subdir(from_dir, -1);
+	count_subdir(to_dir, 1);
 }
 
 static void exchange_names(struct renaming *n)
@@ -354,7 +361,7 @@ static void replace_name(struct renaming *n)
 	mapfs_dir_set(&n->txn, &n->to, (uint32_t)r->from->ino, r->from->mode);
 	mapfs_dir_remove(&n->txn, mapfs_inode_of(r->from_dir), &n->from);
 	if (vnode_is(r->to, FS_IFDIR))
-		r->to_dir->nlink--;
+		count_subdir(r->to_dir, -1);
 	lose_name(&n->txn, r->to);
 }
 
@@ -461,7 +468,7 @@ int mapfs_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask)
 		return gather_failed(&txn, NULL, err);
 	vnode_apply_attr(v, attr, mask);
 	if (mask & FS_SET_SIZE && !(mask & FS_SET_MTIME))
-		v->mtime = v->ctime;
+		fs_write(v->mtime, v->ctime);
 	mapfs_inode_store(&txn, mapfs_inode_of(v), false);
 	mapfs_txn_end(&txn);
 	return 0;
@@ -474,8 +481,7 @@ int mapfs_fsync(struct vnode *v, bool data_only)
 	int err;
 
 	if (data_only)
-		return mapfs_commit_through(
-			fs, __atomic_load_n(&inode->data_sequence, __ATOMIC_RELAXED));
+		return mapfs_commit_through(fs, fs_read(inode->data_sequence));
 	err = mapfs_inode_flush(inode);
 	return err ? err : mapfs_commit(fs);
 }
