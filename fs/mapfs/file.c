@@ -155,10 +155,15 @@ static void unreserve(struct mvm_object *obj, mvm_pgoff_t index)
 	mapfs_promise_drop(inode, (uint32_t)index, false);
 }
 
-/* There is space, but in quarantine. */
+/* There is space, but held for the tree on account of dirty pages, or in quarantine. */
 static int settle(struct mvm_object *obj)
 {
-	return mapfs_commit(mapfs_of(&inode_of(obj)->vnode));
+	struct mapfs_inode *inode = inode_of(obj);
+	int err = 0;
+
+	if (mapfs_promised_nodes(inode))
+		err = mvm_pc_flush(obj, 0, ~(mvm_pgoff_t)0, MVM_PC_WAIT);
+	return err ? err : mapfs_commit(mapfs_of(&inode->vnode));
 }
 
 /* --- write: place ------------------------------------------------------------------------ */

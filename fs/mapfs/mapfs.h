@@ -381,7 +381,10 @@ struct mapfs_promises {
  */
 #define MAPFS_PROMISE_NODES (2 * MAPFS_MAX_DEPTH + 1)
 
-/* One promise a page.  mapfs_promise(): 0 also when there was one; errors as mapfs_reserve(). */
+/*
+ * One promise a page.  mapfs_promise(): 0 also when there was one; errors as mapfs_reserve(), and
+ * -EAGAIN also when writing the file's dirty pages would give space back.
+ */
 int mapfs_promise(struct mapfs_inode *inode, uint32_t page) MAPFS_MUST_CHECK;
 bool mapfs_promised(struct mapfs_inode *inode, uint32_t page);
 
@@ -390,6 +393,9 @@ bool mapfs_promised(struct mapfs_inode *inode, uint32_t page);
  * there was no promise.  Does not sleep.
  */
 bool mapfs_promise_drop(struct mapfs_inode *inode, uint32_t page, bool used);
+
+/* Blocks held for the tree on account of the file's promises. */
+uint32_t mapfs_promised_nodes(struct mapfs_inode *inode);
 
 /* The tree has consumed n blocks of what was reserved for it. */
 void mapfs_promise_nodes_used(struct mapfs_inode *inode, uint32_t n);

@@ -112,7 +112,22 @@ static void node_put(struct mapfs *fs, struct mapfs_promise *node)
 	fs->promises.spare = node;
 }
 
-/* One attempt; *added is false when another thread came in between. */
+uint32_t mapfs_promised_nodes(struct mapfs_inode *inode)
+{
+	struct mapfs *fs = mapfs_of(&inode->vnode);
+	uint32_t n;
+
+	fsh_spin_lock(&fs->promises.lock);
+	n = inode->promised_nodes;
+	fsh_spin_unlock(&fs->promises.lock);
+	return n;
+}
+
+/*
+ * One attempt; *added is false when another thread came in between.  When nothing is left, but this
+ * file's own pages hold more for the tree than writing them will take, that is -EAGAIN: it comes
+ * back with their write-back.
+ */
 static int try_promise(struct mapfs_inode *inode, uint32_t page, bool *added)
 {
 	struct mapfs *fs = mapfs_of(&inode->vnode);
@@ -127,6 +142,8 @@ static int try_promise(struct mapfs_inode *inode, uint32_t page, bool *added)
 			return -ENOMEM;
 	}
 	err = mapfs_reserve(fs, need);
+	if (err == -ENOSPC && mapfs_promised_nodes(inode) > 0)
+		err = -EAGAIN;
 	if (!err) {
 		*added = promise_add(inode, page, fresh, need);
 		if (!*added)
