@@ -107,6 +107,8 @@ static uint64_t estimate(const char *host, uint64_t *n_inodes)
 
 static void check(const char *guest, int err)
 {
+	if (err == -ENOSPC)
+		image_die(8, "%s: no space left: give a larger SIZE, or more --inodes", guest);
 	if (err)
 		image_die_errno(8, guest, err);
 }

@@ -35,13 +35,30 @@ static char *destination(struct fs_context *ctx, const char *guest, const char *
 	return path;
 }
 
+/* Refused before anything is touched, so that no half of a file replaces a whole one. */
+static int check_room(struct fs_context *ctx, const struct stat *st, const char *guest)
+{
+	struct fs_attr attr = {0};
+	struct fs_stat fs;
+	int err = vfs_statfs(ctx, NULL, "/", &fs);
+
+	if (err)
+		return err;
+	(void)vfs_stat(ctx, NULL, guest, PATH_FOLLOW, &attr);
+	return (uint64_t)st->st_size <= fs.free_blocks * fs.block_bytes + attr.blocks * 512
+		       ? 0
+		       : -ENOSPC;
+}
+
 static int copy(struct fs_context *ctx, int fd, const struct stat *st, const char *guest)
 {
 	struct fs_attr attr = {.mode = st->st_mode & FS_PERM,
 		.mtime = st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec};
 	struct file *file;
-	int err = vfs_open(ctx, NULL, guest, FS_O_CREAT | FS_O_TRUNC | FS_O_RDWR, 0600, &file);
+	int err = check_room(ctx, st, guest);
 
+	if (!err)
+		err = vfs_open(ctx, NULL, guest, FS_O_CREAT | FS_O_TRUNC | FS_O_RDWR, 0600, &file);
 	if (err)
 		return err;
 	err = image_copy_in(fd, file);
