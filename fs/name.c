@@ -29,7 +29,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define UNHASHED  0x80000000u
+#define UNHASHED  DENTRY_UNHASHED
 #define N_BUCKETS 1024
 #define BATCH     32
 
@@ -188,9 +188,9 @@ static void dentry_free(struct dentry *d)
 	fsh_free(d);
 }
 
-void dentry_unref(struct dentry *d)
+void dentry_end(struct dentry *d)
 {
-	while (d && __atomic_fetch_sub(&d->refs, 1, __ATOMIC_ACQ_REL) == (1 | UNHASHED)) {
+	do {
 		struct dentry *parent = d->parent == d ? NULL : d->parent;
 
 		fsh_spin_lock(&names.tree_lock);
@@ -198,7 +198,7 @@ void dentry_unref(struct dentry *d)
 		fsh_spin_unlock(&names.tree_lock);
 		dentry_free(d);
 		d = parent;
-	}
+	} while (d && __atomic_fetch_sub(&d->refs, 1, __ATOMIC_ACQ_REL) == (1 | UNHASHED));
 }
 
 int dentry_new_root(struct mount *mount, struct vnode *root, struct dentry **out)

@@ -196,9 +196,11 @@ int path_lookup(const struct fs_context *ctx, struct dentry *base, const char *p
 		return -ENOENT;
 	walk_begin(&w, ctx, base, path);
 	err = walk_all(&w, flags);
-	if (!err)
-		*out = dentry_ref(w.at);
-	walk_end(&w);
+	if (err)
+		dentry_unref(w.at);
+	else
+		*out = w.at;
+	fsh_page_free(w.buffer);
 	dentry_trim();
 	return err;
 }

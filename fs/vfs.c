@@ -1,8 +1,61 @@
 // SPDX-License-Identifier: MIT
 /*
- * The calls of fs/vfs.h that do not change names: open, and what asks or sets attributes.
+ * The virtual file system: one tree of names over file systems that know nothing of each other.
  *
- * Each walks, checks what the caller may do, and hands the legal rest to the vnode's operations.
+ * The problem.  A program says "/tmp/../etc/motd"; a file system knows "entry motd of directory
+ * 17".  In between: walking, mounts, links, rights, and a memory of what was walked over, because
+ * asking the file system for each step costs a hundred times what a remembered step does.  And a
+ * file must live as long as anybody uses it, by a name, a descriptor, a mapping, or bytes that are
+ * not on the disk yet.
+ *
+ *	  descriptor table (kernel)            area of a space (mm)
+ *	        |                                   |
+ *	        v                                   v
+ *	   struct file ----------------------> mvm_object       pages, in mm's page cache
+ *	        |                                   | while it is referenced
+ *	        v                                   v
+ *	  struct dentry --------------------> struct vnode      one a file, in the vnode cache
+ *	     |  ^  a name, the tree                 |
+ *	     v  | parent                            v
+ *	  struct mount                      the file system's own inode
+ *
+ * Who holds whom (an arrow holds what it points to).  The whole of life and death follows from it:
+ * close drops the file, that its entry and its object; the last munmap or the last dirty page
+ * drops the object, that the vnode; a vnode that nobody holds is kept for the next open if it has
+ * names, and evicted, with its blocks, if it has none.
+ *
+ * Invariants.
+ *  1. What an entry stands for never changes.  So a walk needs no lock to use it, and unlink and
+ *     create replace entries where others would edit them.
+ *  2. A name is in the cache only as it is in the file system: both change under the inode lock of
+ *     the directory.
+ *  3. A directory has one entry, so a directory *is* its entry: working directories, roots and
+ *     bases of openat are entries, and their paths are found by going up.
+ *  4. One vnode an inode, one object a vnode.
+ *  5. User memory is touched through struct mvm_copy only, under no lock of ours but a file's
+ *     position and its inode lock; and a page fault never takes those.
+ *
+ * Locks, outermost first: mount table; file position; rename (one a mount); inodes, directories
+ * before what is in them; then the file system's own; then the vnode cache; then spin locks: tree
+ * of names, bucket.  A remembered step of a walk takes one bucket lock and nothing else.
+ *
+ * Life of an open("/a/b", O_CREAT).  Memory for the file first, so that nothing is left half done.
+ * The walk takes "a" from its bucket (or locks the root directory and asks lookup()), checks that
+ * it may be searched, and stops before "b".  If "b" is not remembered, its directory is locked and
+ * asked; if it is not there, create() makes it and an entry for it is hashed; unlock.  The entry's
+ * vnode gives the file its operations, and a regular file takes a reference on the object, from
+ * where read() goes straight to mm.
+ *
+ * What was refused.  Locks on entries and walks that validate sequence numbers instead of counting
+ * (fast on a hundred processors, and hard to read).  Negative entries that turn positive: see
+ * invariant 1.  Bind mounts: then a path is a pair, everywhere.  A lock for reading an inode: data
+ * and attributes are read word by word, as a snapshot.
+ *
+ * To read: this file, path.c, name.c, namespace.c, vnode.c, file.c, mount.c; then tmpfs.c, which is
+ * a whole file system in one file, and mapfs/.
+ *
+ * Below: the calls that do not change names: open, and what asks or sets attributes.  Each walks,
+ * checks what the caller may do, and hands the legal rest to the vnode's operations.
  */
 #include "private.h"
 #include <errno.h>

@@ -43,8 +43,18 @@ static inline struct dentry *dentry_ref(struct dentry *d)
 	return d;
 }
 
+/* In the count of an entry that nobody finds any more. */
+#define DENTRY_UNHASHED 0x80000000u
+
+/* No reference is left, and nobody can find it: the end of the entry, perhaps of its parents. */
+void dentry_end(struct dentry *d);
+
 /* May evict the vnode: no inode lock, no transaction held.  NULL is allowed. */
-void dentry_unref(struct dentry *d);
+static inline void dentry_unref(struct dentry *d)
+{
+	if (d && __atomic_fetch_sub(&d->refs, 1, __ATOMIC_ACQ_REL) == (1 | DENTRY_UNHASHED))
+		dentry_end(d);
+}
 
 /*
  * The path of d below root (a process's root directory), terminated, at the *end* of `buffer`;
