@@ -83,6 +83,7 @@ static void start_other_harts(void)
 		vaddr_t stack = kstack_alloc();
 
 		cpus[i].rq.idle = new_idle(stack);
+		cpus[i].arch.panic_stack = kstack_alloc();
 		if (arch_cpu_start(&cpus[i].arch, stack))
 			pr_warning("hart %lu does not start", cpus[i].arch.hart_id);
 	}
@@ -94,12 +95,12 @@ static void init_hart(struct thread *idle)
 
 	sched_init_hart(idle);
 	timer_init_hart();
-	cpu->arch.panic_stack = kstack_alloc();
 	irqchip_init_hart(cpu->arch.index, machine_irq_context(cpu->arch.index));
 }
 
 static void boot_hart(void)
 {
+	cpus[0].arch.panic_stack = kstack_alloc();
 	init_hart(cpus[0].rq.idle);
 	machine_init_basics();
 	if (boot_has("earlylog"))

@@ -65,10 +65,13 @@ static void read_seed(void)
 /* True if it failed. */
 static bool run_one(unsigned number, const struct selftest *test)
 {
+	uint64_t began = time_now_ns();
+
 	failures = 0;
 	skipped = NULL;
 	test->run();
 	frames_check();
+	say("# %lu ms\n", (time_now_ns() - began) / NS_PER_MS);
 	if (skipped)
 		say("ok %u - %s # SKIP %s\n", number, test->name, skipped);
 	else
@@ -121,6 +124,9 @@ void selftest_crowd(unsigned n, void (*fn)(void *arg, unsigned i), void *arg)
 		thread_start(threads[i]);
 	for (unsigned i = 0; i < n; i++) {
 		thread_join(threads[i]);
+		/* until it has left its stack: its memory is to come back with ours */
+		while (__atomic_load_n(&threads[i]->refs, __ATOMIC_ACQUIRE) > 1)
+			thread_yield();
 		thread_unref(threads[i]);
 	}
 }

@@ -9,7 +9,7 @@
 #include "selftest.h"
 
 #define PAIRS  4
-#define ROUNDS 3000
+#define ROUNDS 1000
 
 struct table {
 	struct spinlock lock;

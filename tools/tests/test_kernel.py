@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's own tests (kernel/test), which a debug build runs instead of the first process."""
+import re
+import subprocess
+
+import build
+import guest
+import pytest
+import tap
+
+SECONDS = 240
+
+PLANTS = {
+    "lock-order": r"lock order: low .* taken while holding high",
+    "recursion": r"spin lock low: taken again",
+    "mutex-recursion": r"mutex plain: taken again",
+    "sleep": r"sleeping with spin lock low held",
+    "unlock": r"spin lock low: released by a hart that does not hold it",
+    "double-free": r"freed with order 0",
+    "null": r"store page fault .* address 0x0000000000000008",
+    "text": r"store page fault",
+    "overflow": r"kernel stack overflow",
+}
+
+
+@pytest.fixture(scope="module")
+def kit():
+    return build.kit_of(build.build("dev", ["mapache.elf"]))
+
+
+def boot(kit, tmp_path, words, **options):
+    """Boot with these words and without a disk; QEMU's status and what the UART said."""
+    machine = guest.Machine(kit, image=None, log=str(tmp_path / "log"), **options)
+    command = guest.qemu_command(machine, "stdio", words, reboot=False)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+@pytest.mark.parametrize("smp, mem", [(1, "64M"), (2, "128M"), (4, "256M"), (8, "16G")])
+def test_selftest(kit, tmp_path, smp, mem):
+    status, said = boot(kit, tmp_path, "selftest ramdisk=4M scratch=ram0", smp=smp, mem=mem)
+    results = tap.parse(said)
+    assert len(results) >= 26
+    assert not [result.name for result in results if result.status != "passed"], said
+    assert status == 0
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_planted_bug_panics(kit, tmp_path, plant):
+    """The checks of debug builds can fail; the backtrace names who did it."""
+    status, said = boot(kit, tmp_path, f"plant={plant}", smp=2)
+    assert status == 125
+    panic = said[said.index("panic: "):]
+    assert re.search(PLANTS[plant], panic)
+    assert re.search(r"#\d+ +0x[0-9a-f]{16} (plant_|overflow)", panic)
