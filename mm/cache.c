@@ -89,7 +89,7 @@ void mvm_fill_done(struct mvm_object *obj, struct mvm_page *const *pages, unsign
  * Fill up to n <= RUN_PAGES absent pages from the index on; with `wait`, return when the first one
  * is there or has failed.  Nothing is done when the first one is not absent any more.
  */
-static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool wait)
+static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool wait, uint32_t tag)
 {
 	struct mvm_page *pages[RUN_PAGES], *page = wait ? page_alloc_wait() : page_alloc();
 	unsigned count = 0;
@@ -112,7 +112,7 @@ static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool wait
 		return err;
 	COUNT(fills, 1);
 	COUNT(filled_pages, count);
-	trace_global(MVM_TRACE_FILL, index, count);
+	trace_for(tag, MVM_TRACE_FILL, index, count);
 	page = pages[0];
 	err = obj->ops->fill(obj, index, pages, count);
 	if (err != MVM_PENDING) {
@@ -152,21 +152,21 @@ static int wait_hole_unlock(struct mvm_object *obj)
 }
 
 /* Fill a run around an absent page; one page alone when the run fails.  Unlocks the object. */
-static int fill_unlock(struct mvm_object *obj, mvm_pgoff_t index)
+static int fill_unlock(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag)
 {
 	unsigned n = ahead(obj, index), attempts = 0;
 	int err;
 
 	mvmh_unlock(&obj->lock);
-	err = fill(obj, index, n, true);
+	err = fill(obj, index, n, true, tag);
 	if (err && err != -MVM_EINTR && n > 1)
-		err = fill(obj, index, 1, true);
+		err = fill(obj, index, 1, true, tag);
 	while (err == -MVM_ENOMEM && memory_wait(&attempts))
-		err = fill(obj, index, 1, true);
+		err = fill(obj, index, 1, true, tag);
 	return err;
 }
 
-int cache_get(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page **out)
+int cache_get(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag, struct mvm_page **out)
 {
 	int err = 0;
 
@@ -191,7 +191,7 @@ int cache_get(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page **out)
 		else if (page)
 			err = wait_unlock(obj, page);
 		else
-			err = fill_unlock(obj, index);
+			err = fill_unlock(obj, index, tag);
 	}
 	return err;
 }
@@ -199,12 +199,9 @@ int cache_get(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page **out)
 /* Ask the pager; the page is BUSY of the caller. */
 static int ask_writable(struct mvm_object *obj, struct mvm_page *page)
 {
-	int err = 0;
-
-	if (obj->ops->make_writable)
-		err = obj->ops->make_writable(obj, page_index(page), page);
-	trace_global(MVM_TRACE_WRITABLE, page_index(page), (uint64_t)err);
-	return err;
+	if (!obj->ops->make_writable)
+		return 0;
+	return obj->ops->make_writable(obj, page_index(page), page);
 }
 
 /* After -MVM_EAGAIN, with nothing held: -MVM_EAGAIN again when a new attempt makes sense. */
@@ -267,7 +264,7 @@ int mvm_pc_read(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_co
 		if (at >= size)
 			break;
 		want = in_page(at, (size_t)min_u64(n - *done, size - at));
-		err = cache_get(obj, at >> MVM_PAGE_SHIFT, &page);
+		err = cache_get(obj, at >> MVM_PAGE_SHIFT, 0, &page);
 		if (err == -MVM_EFAULT) /* truncated just now */
 			return 0;
 		if (err)
@@ -304,7 +301,7 @@ static int get_busy(
 		if (page && page->state & PAGE_BUSY) {
 			err = wait_unlock(obj, page);
 		} else if (!page && !whole && index < object_pages(obj)) {
-			err = fill_unlock(obj, index);
+			err = fill_unlock(obj, index, 0);
 		} else if (!page && !spare) {
 			mvmh_unlock(&obj->lock);
 			spare = page_alloc_wait();
@@ -469,7 +466,7 @@ void mvm_pc_readahead(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
 		object_lock(obj);
 		wanted = absent(obj, first);
 		mvmh_unlock(&obj->lock);
-		if (wanted && fill(obj, first, run, false) != 0)
+		if (wanted && fill(obj, first, run, false, 0) != 0)
 			return;
 		first += wanted ? run : 1;
 	}
@@ -480,7 +477,7 @@ static int touch_once(struct mvm_object *obj, uint64_t offset, bool write, uint8
 {
 	struct mvm_page *page;
 	uint8_t *window;
-	int err = cache_get(obj, offset >> MVM_PAGE_SHIFT, &page);
+	int err = cache_get(obj, offset >> MVM_PAGE_SHIFT, 0, &page);
 
 	if (err)
 		return err;

@@ -411,7 +411,7 @@ static enum mvm_fault_result supply_page(struct fault *f)
 
 	COUNT(major_faults, 1);
 	__atomic_fetch_add(&f->space->major_faults, 1, __ATOMIC_RELAXED);
-	err = cache_get(f->object, f->index, &page);
+	err = cache_get(f->object, f->index, f->space->traced ? f->space->tag : 0, &page);
 	if (err == -MVM_EFAULT) /* truncated: the next look says what that means */
 		return MVM_FAULT_OK;
 	if (err)
@@ -426,6 +426,7 @@ static enum mvm_fault_result supply_writable(struct fault *f)
 {
 	int err = cache_make_writable(f->object, f->page);
 
+	trace(f->space, MVM_TRACE_WRITABLE, f->va, f->index, (uint64_t)err);
 	return err ? result_of(err) : MVM_FAULT_OK;
 }
 

@@ -120,10 +120,12 @@ void object_unpin(struct mvm_object *obj);
 /* --- cache.c: no lock held -------------------------------------------------------------------- */
 
 /*
- * The page at the index, filled if need be, with a reference for the caller; it was not BUSY.
+ * The page at the index, filled if need be, with a reference for the caller; it was not BUSY.  `tag`
+ * is that of the space for which it is (trace.h), or 0.
  * 0; -MVM_EFAULT past the size; -MVM_EIO and other errors of fill; -MVM_ENOMEM; -MVM_EINTR.
  */
-int cache_get(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page **out) MVM_MUST_CHECK;
+int cache_get(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag,
+	struct mvm_page **out) MVM_MUST_CHECK;
 
 /*
  * Make a page that the caller has a reference to DIRTY, with the pager's consent.

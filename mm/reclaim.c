@@ -146,7 +146,7 @@ static bool evict(struct mvm_object *obj, struct mvm_page *page, bool even_used)
 	object_lock(obj);
 	gone = gone && unreferenced(page);
 	if (gone) {
-		trace_global(MVM_TRACE_EVICT, index, page->frame);
+		trace_for(0, MVM_TRACE_EVICT, index, page->frame);
 		page_detach(obj, page);
 	}
 	page_unbusy_unlock(obj, page);

@@ -26,9 +26,12 @@ static inline void trace(const struct mvm_space *space, enum mvm_trace_event eve
 		mvm_trace_emit(space->tag, event, va, a, b);
 }
 
-/* What belongs to no space is recorded, with tag 0, while some space is traced. */
-static inline void trace_global(enum mvm_trace_event event, uint64_t a, uint64_t b)
+/*
+ * What happens to an object, for the space with the tag, or for none (0): recorded while any space
+ * is traced.
+ */
+static inline void trace_for(uint32_t tag, enum mvm_trace_event event, uint64_t a, uint64_t b)
 {
 	if (unlikely(ref_count(&mvm_traced) > 0))
-		mvm_trace_emit(0, event, 0, a, b);
+		mvm_trace_emit(tag, event, 0, a, b);
 }

@@ -142,7 +142,7 @@ static int write_run(
 	zero_past_size(obj, pages[n - 1]);
 	COUNT(writes, 1);
 	COUNT(written_pages, n);
-	trace_global(MVM_TRACE_WRITEBACK, first, n);
+	trace_for(0, MVM_TRACE_WRITEBACK, first, n);
 	err = obj->ops->write(obj, first, pages, n, how);
 	if (err == MVM_PENDING)
 		return 0;

@@ -3,7 +3,7 @@
  * Threads on one space at once: map calls, faults, forks, truncate, write-back and reclaim.
  *
  * Each thread has a slice of the space's addresses that only it maps and stores to, and knows what
- * must be there; besides, all share a mapping of one file, in every page of which each thread has a
+ * must be there; there is a range that all map, unmap and store to at once; besides, all share a mapping of one file, in every page of which each thread has a
  * word of its own.  One thread cuts the file short and grows it again, so a word is its owner's
  * last value or zero.  A child must show its parent's slice as it was at the fork.
  *
@@ -28,6 +28,9 @@
 #define FRAMES      600
 #define BASE        ((mvm_vaddr_t)0x10000000)
 #define FILE_AT     ((mvm_vaddr_t)0x20000000)
+#define COMMON_AT   ((mvm_vaddr_t)0x30000000)
+
+#define COMMON_PAGES 12
 
 #define MUST_BE(condition)                                                                \
 	do {                                                                              \
@@ -48,7 +51,6 @@ struct thread {
 	bool mapped[SLICE_PAGES], writable[SLICE_PAGES];
 	uint64_t slice[SLICE_PAGES]; /* the first word of each page */
 	uint64_t word[FILE_PAGES];   /* ours in each page of the file */
-	uint64_t tried[16];
 };
 
 static unsigned draw(struct thread *t, unsigned below)
@@ -174,6 +176,68 @@ static void op_fork(struct thread *t)
 	op_load(t);
 }
 
+/*
+ * Other threads store to the parent's slices all the time; what the child shows of them does not
+ * move once the fork has returned.
+ */
+static void op_snapshot(struct thread *t)
+{
+	uint64_t first[THREADS * SLICE_PAGES], word;
+	struct mvm_space *child;
+
+	(void)t;
+	MUST_BE(mvm_space_fork(space, &child) == 0);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < THREADS * SLICE_PAGES; i++) {
+			word = 1;
+			(void)posix_load(child, BASE + i * MVM_PAGE_BYTES, &word, 8);
+			MUST_BE(round == 0 || word == first[i]);
+			first[i] = word;
+		}
+	}
+	mvm_space_unref(child);
+}
+
+/* --- A range that all fight for --------------------------------------------------------------- */
+
+/* There are only zeros and words with this mark, or nothing. */
+#define COMMON_MARK UINT64_C(0xc0de000000000000)
+
+static mvm_vaddr_t common_at(struct thread *t)
+{
+	return COMMON_AT + draw(t, COMMON_PAGES) * MVM_PAGE_BYTES;
+}
+
+static void op_common_map(struct thread *t)
+{
+	struct mvm_map m = {
+		.addr = common_at(t),
+		.bytes = (1 + draw(t, 6)) * MVM_PAGE_BYTES,
+		.rights = draw(t, 4) ? MVM_READ | MVM_WRITE : MVM_READ,
+		.max_rights = MVM_RWX,
+		.flags = MVM_MAP_FIXED,
+	};
+
+	if (draw(t, 3))
+		MUST_BE(mvm_map(space, &m) == 0);
+	else
+		MUST_BE(mvm_unmap(space, m.addr, m.bytes) == 0);
+}
+
+static void op_common_access(struct thread *t)
+{
+	mvm_vaddr_t va = common_at(t);
+	uint64_t word = COMMON_MARK | draw(t, 1000);
+
+	for (unsigned i = 0; i < 8; i++) {
+		if (draw(t, 2))
+			(void)posix_store(space, va, &word, 8);
+		else if (posix_load(space, va, &word, 8) == MVM_FAULT_OK)
+			MUST_BE(word == 0 || (word & COMMON_MARK) == COMMON_MARK);
+		word = COMMON_MARK | draw(t, 1000);
+	}
+}
+
 /* --- The file --------------------------------------------------------------------------------- */
 
 static mvm_vaddr_t word_offset(struct thread *t, unsigned page)
@@ -250,6 +314,10 @@ static void op_check(struct thread *t)
 }
 
 static void (*const all_ops[])(struct thread *) = {
+	op_common_map,
+	op_common_access,
+	op_common_access,
+	op_snapshot,
 	op_map,
 	op_unmap,
 	op_protect,
@@ -275,8 +343,6 @@ static void *run(void *argument)
 
 	for (uint64_t n = 0; n < ops; n++) {
 		unsigned op = draw(t, t->number == 0 ? OPS : OPS - 1);
-
-		t->tried[op]++;
 		pthread_rwlock_rdlock(&at_rest);
 		all_ops[op](t);
 		pthread_rwlock_unlock(&at_rest);
