@@ -11,6 +11,7 @@
 #include <abi/errno.h>
 #include <abi/signal.h>
 #include <fs/poll.h>
+#include <kernel/boot.h>
 #include <kernel/process.h>
 #include <kernel/time.h>
 
@@ -45,6 +46,8 @@ void tty_setup(struct tty *tty, tty_cell *input,
 			[VWERASE] = 23,
 			[VLNEXT] = 22},
 	};
+	if (boot_has("marker")) /* tools/run: a pipe types, and an echo would be in the output */
+		tty->termios.c_lflag &= ~(uint32_t)ECHO;
 }
 
 static bool nonblocking(const struct file *file)

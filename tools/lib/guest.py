@@ -96,10 +96,10 @@ def qemu_command(machine, serial, cmdline, reboot):
     return command
 
 
-def log_tail(path, lines=40):
+def read_log(path):
     try:
         with open(path, "rb") as log:
-            return b"".join(log.readlines()[-lines:])
+            return log.read()
     except OSError:
         return b""
 
@@ -114,17 +114,19 @@ class Filter:
         self.before = b""  # firmware
         self.panic = b""
         self.state = "firmware"
+        self.started = False  # init
         self.held = b""
 
     def feed(self, data):
         """Takes bytes of the UART, gives the bytes that are the command's output."""
         self.held += data
         if self.state == "firmware":
-            line = re.search(re.escape(MARK_INIT) + b"\r?\n", self.held)
+            line = re.search(b"(%b|%b)\r?\n" % (re.escape(MARK_INIT), re.escape(MARK_PANIC)), self.held)
             if not line:
                 return b""
             self.before, self.held = self.held[: line.start()], self.held[line.end():]
-            self.state = "output"
+            self.started = line.group(1) == MARK_INIT
+            self.state = "output" if self.started else "panic"
         if self.state == "output":
             line = re.search(re.escape(MARK_PANIC) + b"\r?\n", self.held)
             end = line.start() if line else len(self.held) - self._may_begin(MARK_PANIC + b"\r\n")
@@ -155,11 +157,15 @@ class Filter:
 
 
 class Outcome:
-    def __init__(self, status, firmware=b"", panic=b"", log=b""):
+    """How a run ended, and what a person should be told about it."""
+
+    def __init__(self, status, init=True, errors=b"", firmware=b"", panic=b"", log=b""):
         self.status = status
-        self.firmware = firmware  # what the UART said before init, when init never came
+        self.init = init  # did it come to that?
+        self.errors = errors  # QEMU's
+        self.firmware = firmware  # what the UART said before init, when it did not
         self.panic = panic
-        self.log = log  # tail of the kernel's log, when it panicked
+        self.log = log  # the kernel's
 
 
 def run_command(machine, command=(), stdin=None, timeout=None, write=None):
@@ -169,6 +175,7 @@ def run_command(machine, command=(), stdin=None, timeout=None, write=None):
     None is an empty one.  timeout counts from power-on.  Never leaves QEMU behind.
     """
     cmdline = command_line(machine, command, marker=True)
+    open(machine.log, "wb").close()  # no report of an earlier run
     process = subprocess.Popen(
         qemu_command(machine, "stdio", cmdline, reboot=False),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
@@ -242,17 +249,12 @@ def run_command(machine, command=(), stdin=None, timeout=None, write=None):
 
     status = process.returncode
     if timed_out:
-        return Outcome(STATUS_TIMEOUT, uart.before, uart.panic, log_tail(machine.log))
-    if uart.state == "firmware":  # init never ran
-        return Outcome(STATUS_FAILED, uart.before + errors, uart.panic, log_tail(machine.log))
-    if status == STATUS_FAILED or uart.panic:
-        return Outcome(STATUS_FAILED, b"", uart.panic, log_tail(machine.log))
-    if status < 0:  # QEMU was killed
+        status = STATUS_TIMEOUT
+    elif uart.state != "output":
+        status = STATUS_FAILED
+    elif status < 0:  # QEMU was killed
         status = 128 - status
-    if errors:
-        sys.stderr.buffer.write(errors)
-        sys.stderr.flush()
-    return Outcome(status)
+    return Outcome(status, uart.started, errors, uart.before, uart.panic, read_log(machine.log))
 
 
 def run_interactive(machine, timeout=None):

@@ -2,6 +2,7 @@
 """tools/run: see USAGE."""
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -73,6 +74,8 @@ def arguments(argv, sdk):
         options.command = argv[at + 1:]
         if at < len(argv) and not options.command:
             parser.error("there is no COMMAND after --")
+    if not 1 <= options.smp <= 8:
+        parser.error("--smp is 1 to 8")
     if options.icount and options.smp != 1:
         parser.error("--icount is for one hart")
     for pair in options.put:
@@ -133,8 +136,9 @@ def copy_image(image, directory):
 def put_files(kit, image, pairs):
     for pair in pairs:
         hostfile, guestpath = pair.rsplit(":", 1)
-        subprocess.run([kit.tool("put"), image, hostfile, guestpath], check=True,
-                       stdout=sys.stderr)
+        done = subprocess.run([kit.tool("put"), image, hostfile, guestpath], stdout=sys.stderr)
+        if done.returncode:
+            raise OSError(f"cannot put {hostfile} into the image")
 
 
 def machine_of(kit, options, scratch):
@@ -162,20 +166,29 @@ def write_out(data):
         data = data[os.write(1, data):]
 
 
+def fault_reports(log):
+    """What the log says about processes that a fault ended: a line, and lines indented below it."""
+    report = re.compile(rb"^\[ *[\d.]+\] process \d+ \(.*\): SIG.*\n(?:\[ *[\d.]+\]   .*\n)*", re.M)
+    return [re.sub(rb"(?m)^\[ *[\d.]+\] ", b"", text) for text in report.findall(log)]
+
+
 def explain(outcome):
-    """Say on standard error why there is no exit status of the command's own."""
-    if outcome.status not in (guest.STATUS_FAILED, guest.STATUS_TIMEOUT):
-        return
-    logged = b"panic" in outcome.log
-    for part in (outcome.firmware, outcome.log, b"" if logged else outcome.panic):
-        sys.stderr.buffer.write(part.replace(b"\r\n", b"\n"))
+    """Say on standard error what the exit status does not."""
+    failed = outcome.status in (guest.STATUS_FAILED, guest.STATUS_TIMEOUT)
+    said = [outcome.errors, *fault_reports(outcome.log)]
+    if outcome.panic:
+        said.append(outcome.panic)
+    elif failed and not outcome.init:
+        said.append(outcome.log or outcome.firmware)
+    for text in said:
+        sys.stderr.buffer.write(text.replace(b"\r\n", b"\n"))
     sys.stderr.flush()
     if outcome.status == guest.STATUS_TIMEOUT:
         say("time limit reached")
-    elif outcome.firmware:
-        say("the machine ended before init started")
-    else:
+    elif outcome.panic:
         say("the kernel panicked")
+    elif failed and not outcome.init:
+        say("the machine ended before init started")
 
 
 def boot(kit, options):

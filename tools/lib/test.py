@@ -109,7 +109,7 @@ def run_guest_test(kit, name, smp, scratch):
     if outcome.status != 0 and not failed or not results:
         reason = {guest.STATUS_TIMEOUT: "time limit", guest.STATUS_FAILED: "panic or no start"}
         why = reason.get(outcome.status, f"exit status {outcome.status}, {len(results)} results")
-        said = (outcome.firmware + outcome.log + outcome.panic).decode(errors="replace")
+        said = (outcome.log[-4000:] + outcome.panic).decode(errors="replace")
         results.append(tap.Result("exit", "failed", f"{why}\n{text}{said}"))
     if image:
         fsck = subprocess.run([kit.tool("fsck"), "-n", image], capture_output=True, text=True)

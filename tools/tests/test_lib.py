@@ -18,6 +18,7 @@ def streams(end):
     yield (FIRMWARE + guest.MARK_INIT + end + OUTPUT + guest.MARK_PANIC + end + PANIC, OUTPUT, PANIC)
     yield FIRMWARE + guest.MARK_INIT + end + guest.MARK_PANIC[:-1], guest.MARK_PANIC[:-1], b""
     yield FIRMWARE + guest.MARK_INIT, b"", b""
+    yield FIRMWARE + guest.MARK_PANIC + end + PANIC, b"", PANIC
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])

@@ -76,3 +76,13 @@ def test_errors_are_the_compilers(sdk, folder):
     done = cc(sdk, folder, "bad.c")
     assert done.returncode != 0
     assert "bad.c:1" in done.stderr
+
+
+def test_a_fatal_fault_is_explained(sdk, folder):
+    """The kernel's report reaches the person, and not the program's output."""
+    (folder / "crash.c").write_text("int main(void) { return *(volatile int *)16; }\n")
+    cc(sdk, folder, "crash.c", "-o", "crash")
+    done = subprocess.run([sdk / "bin/mapache-run", "./crash"], cwd=folder, capture_output=True,
+                          stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout) == (128 + 11, b"")
+    assert b"(crash): SIGSEGV" in done.stderr and b"address 10," in done.stderr
