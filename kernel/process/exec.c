@@ -32,7 +32,6 @@
 
 #define SCRIPT_LINE_BYTES 256 /* of a "#!" line, as much as counts */
 #define SCRIPT_DEPTH      5
-#define STACK_MAX_BYTES   (1UL << 30)     /* when RLIMIT_STACK says more, or nothing */
 #define STACK_SPARE_BYTES (4 * PAGE_SIZE) /* mapped below sp from the start */
 #define HEAD_BYTES        1024 /* read of a file to see what it is; holds most program headers */
 
@@ -298,7 +297,7 @@ static int map_stack(struct exec *x, vaddr_t lowest)
 		.rights = MVM_READ | MVM_WRITE,
 		.max_rights = MVM_RWX,
 		.flags = MVM_MAP_FIXED | MVM_MAP_GROWSDOWN,
-		.limit = limit < STACK_MAX_BYTES ? page_align_down(limit) : STACK_MAX_BYTES,
+		.limit = vmspace_stack_limit(limit),
 	};
 
 	if (map.limit < map.bytes)

@@ -62,7 +62,18 @@ static void show_area(struct proc_text *t, struct vmspace *vm, const struct mvm_
 	proc_printf(t, "\n");
 }
 
-static void show_maps(struct proc_text *t, struct process *p)
+static void show_residency(
+	struct proc_text *t, struct vmspace *vm, const struct mvm_area_info *area)
+{
+	struct mvm_residency r;
+
+	mvm_residency(vm->space, area->start, area->end, &r);
+	proc_printf(t, "Size:           %8lu kB\nRss:            %8lu kB\n",
+		(area->end - area->start) / 1024, r.resident_pages * (PAGE_SIZE / 1024));
+	proc_printf(t, "Anonymous:      %8lu kB\n", r.anon_pages * (PAGE_SIZE / 1024));
+}
+
+static void show_areas(struct proc_text *t, struct process *p, bool residency)
 {
 	struct vmspace *vm = memory_of(p);
 	char *buffer = kmalloc(PATH_MAX);
@@ -72,12 +83,24 @@ static void show_maps(struct proc_text *t, struct process *p)
 	t->no_memory |= !buffer;
 	while (vm && buffer && mvm_area_next(vm->space, from, &area)) {
 		show_area(t, vm, &area, buffer, PATH_MAX);
+		if (residency)
+			show_residency(t, vm, &area);
 		from = area.end;
 		if (area.object)
 			mvm_object_unref(area.object);
 	}
 	kfree(buffer);
 	vmspace_put(vm);
+}
+
+static void show_maps(struct proc_text *t, struct process *p)
+{
+	show_areas(t, p, false);
+}
+
+static void show_smaps(struct proc_text *t, struct process *p)
+{
+	show_areas(t, p, true);
 }
 
 /* --- stat, status
@@ -238,6 +261,7 @@ static int link_cwd(struct process *p, char *to, size_t bytes)
 
 const struct proc_entry proc_process_entries[] = {
 	{.name = "maps", .mode = FS_IFREG | 0444, .show = show_maps},
+	{.name = "smaps", .mode = FS_IFREG | 0444, .show = show_smaps},
 	{.name = "stat", .mode = FS_IFREG | 0444, .show = show_stat},
 	{.name = "status", .mode = FS_IFREG | 0444, .show = show_status},
 	{.name = "comm", .mode = FS_IFREG | 0444, .show = show_comm},

@@ -11,10 +11,12 @@
 #include <abi/wait.h>
 #include <kernel/exec.h>
 #include <kernel/frames.h>
+#include <kernel/printk.h>
 #include <kernel/process.h>
 #include <kernel/random.h>
 #include <kernel/shutdown.h>
 #include <kernel/syscall.h>
+#include <kernel/vmspace.h>
 
 /* --- Life ------------------------------------------------------------------------------------ */
 
@@ -234,6 +236,18 @@ static int set_limit(
 	return err;
 }
 
+/* A stack grows by the limit of the moment, not by that of its exec. */
+static void limit_stack(struct process *p, uint64_t bytes)
+{
+	spin_lock(&p->lock);
+	struct vmspace *vm = process_vm_get(p);
+	spin_unlock(&p->lock);
+	/* A program that unmapped its first stack has nothing that the limit is for. */
+	if (vm && mvm_set_growth_limit(vm->space, vm->stack_start, vmspace_stack_limit(bytes)))
+		pr_debug("process %d: no stack to limit", p->nr);
+	vmspace_put(vm);
+}
+
 long sys_prlimit64(long pid, unsigned long which, uaddr_t new_from, uaddr_t old_to)
 {
 	bool setting = !uaddr_is_null(new_from);
@@ -247,6 +261,8 @@ long sys_prlimit64(long pid, unsigned long which, uaddr_t new_from, uaddr_t old_
 	if (!p)
 		return -ESRCH;
 	int err = set_limit(p, (unsigned)which, setting ? &set : NULL, &old);
+	if (!err && setting && (unsigned)which == RLIMIT_STACK)
+		limit_stack(p, set.rlim_cur);
 	process_unref(p);
 	if (!err && !uaddr_is_null(old_to) && put_user(old_to, &old))
 		err = -EFAULT;

@@ -27,6 +27,7 @@ struct pmap;
 
 #define VMSPACE_SIGRETURN (USER_END - PAGE_SIZE)
 #define VMSPACE_STACK_END VMSPACE_SIGRETURN
+#define VMSPACE_STACK_MAX (1UL << 30) /* when RLIMIT_STACK says more, or nothing */
 
 /* [I] once the program runs; [b] brk_lock */
 struct vmspace {
@@ -54,6 +55,12 @@ static inline struct vmspace *vmspace_get(struct vmspace *vm)
 
 /* NULL is allowed.  No hart of the caller runs in it any more if it may be the last. */
 void vmspace_put(struct vmspace *vm);
+
+/* The most that a stack may span under this RLIMIT_STACK. */
+static inline size_t vmspace_stack_limit(uint64_t rlimit)
+{
+	return rlimit < VMSPACE_STACK_MAX ? page_align_down(rlimit) : VMSPACE_STACK_MAX;
+}
 
 /* Is there memory for one more process? */
 bool vmspace_may_fork(void);
