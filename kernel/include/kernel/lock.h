@@ -56,8 +56,11 @@ enum lock_rank {
 	RANK_CONSOLE_DRIVER,
 };
 
-/* Most locks of a kind that one thread (mutexes) or hart (spin locks) holds. */
-#define LOCK_DEPTH 8
+/*
+ * Most locks of a kind that one thread (mutexes) or hart (spin locks) holds. A rename between
+ * folders that writes back what it moves holds eleven mutexes.
+ */
+#define LOCK_DEPTH 16
 
 struct thread;
 
