@@ -55,8 +55,7 @@ long sys_brk(vaddr_t end)
 /* Refused only by MAP_SHARED_VALIDATE: others ignore what they do not know, as the ABI has it. */
 #define MAP_KNOWN                                                                                \
 	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE | \
-		MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |           \
-		MAP_FIXED_NOREPLACE)
+		MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_FIXED_NOREPLACE)
 
 static unsigned mm_flags(unsigned flags)
 {
@@ -85,6 +84,8 @@ static int check_flags(unsigned rights, unsigned flags)
 		return -EOPNOTSUPP;
 	if (flags & MAP_HUGETLB)
 		return -EINVAL; /* there are no huge pages to be had */
+	if (flags & MAP_LOCKED)
+		return -EPERM; /* nobody may lock memory yet */
 	return rights & ~(PROT_READ | PROT_WRITE | PROT_EXEC) ? -EINVAL : 0;
 }
 
@@ -146,6 +147,8 @@ long sys_mmap(vaddr_t addr, size_t bytes, unsigned long rights_argument,
 		return -EINVAL;
 	if (bytes > USER_END)
 		return -ENOMEM;
+	if ((map.flags & (MVM_MAP_FIXED | MVM_MAP_FIXED_NOREPLACE)) && addr < USER_BASE)
+		return -EPERM; /* where a null pointer leads nothing is mapped, ever */
 	if ((flags & MAP_GROWSDOWN) && (flags & MAP_ANONYMOUS)) {
 		map.flags |= MVM_MAP_GROWSDOWN;
 		map.limit = process_limit(process_current(), RLIMIT_STACK);
