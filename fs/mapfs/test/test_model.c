@@ -9,6 +9,8 @@
  */
 #include "world.h"
 
+#include <mapfs/mapfs.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -662,6 +664,15 @@ static void remove_all(struct model *m, struct node *dir, const char *path)
 	}
 }
 
+/* So small that groups are committed all the time and buffers come and go. */
+static void shrink_metadata_cache(struct model *m, size_t limit)
+{
+	struct mapfs *fs = m->w.ctx.root->mount->fs;
+
+	fs->cache.limit = limit;
+	mapfs_cache_shrink(fs, limit);
+}
+
 static void random_operations(void **state)
 {
 	static struct model m;
@@ -680,6 +691,7 @@ static void random_operations(void **state)
 	m.top = node_new(&m, FS_IFDIR);
 	m.top->mode = 0755;
 	for (unsigned phase = 0; phase < phases; phase++) {
+		shrink_metadata_cache(&m, phase % 2 ? 32 : 1024);
 		for (unsigned i = 0; i < OPS_PER_PHASE; i++)
 			run_op(&m);
 		if (phase % 3 == 0)
