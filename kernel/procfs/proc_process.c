@@ -251,8 +251,11 @@ static int link_cwd(struct process *p, char *to, size_t bytes)
 	struct dentry *cwd = NULL;
 
 	spin_lock(&p->lock);
-	if (p->fs)
+	if (p->fs) {
+		spin_lock(&p->fs->lock);
 		cwd = dentry_ref(p->fs->cwd);
+		spin_unlock(&p->fs->lock);
+	}
 	spin_unlock(&p->lock);
 	int n = cwd ? copy_path(cwd, to, bytes) : -ENOENT;
 	dentry_unref(cwd);

@@ -99,6 +99,8 @@ long sys_wait4(long pid, uaddr_t status_to, unsigned long options, uaddr_t usage
 	/* The three high bits choose among kinds of children that do not exist here. */
 	if (options & 0xffffffff & ~(uint64_t)WAIT_OPTIONS)
 		return -EINVAL;
+	if ((pid_t)pid == INT32_MIN)
+		return -ESRCH;
 	long result = process_wait((pid_t)pid, (unsigned)options, &status, &times);
 	if (result == -EINTR)
 		return syscall_restart(RESTART_SA);
@@ -236,6 +238,16 @@ static int set_limit(
 	return err;
 }
 
+/* Whose limits may the running process see and set? */
+static bool may_limit(struct process *p)
+{
+	const struct credentials *self = &process_current()->cred, *c = &p->cred;
+
+	return p == process_current() || self->euid == 0 ||
+	       (self->uid == c->uid && self->uid == c->euid && self->uid == c->suid &&
+		       self->gid == c->gid && self->gid == c->egid && self->gid == c->sgid);
+}
+
 /* A stack grows by the limit of the moment, not by that of its exec. */
 static void limit_stack(struct process *p, uint64_t bytes)
 {
@@ -260,7 +272,8 @@ long sys_prlimit64(long pid, unsigned long which, uaddr_t new_from, uaddr_t old_
 	struct process *p = process_get((pid_t)pid);
 	if (!p)
 		return -ESRCH;
-	int err = set_limit(p, (unsigned)which, setting ? &set : NULL, &old);
+	int err =
+		may_limit(p) ? set_limit(p, (unsigned)which, setting ? &set : NULL, &old) : -EPERM;
 	if (!err && setting && (unsigned)which == RLIMIT_STACK)
 		limit_stack(p, set.rlim_cur);
 	process_unref(p);
