@@ -5,6 +5,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 
 #include <cmocka.h>
 #include <drivers/fdt.h>
+
+#define LAST_NAME "wide" /* its string is the last */
 
 struct builder {
 	uint8_t structs[2048], strings[512];
@@ -69,8 +72,11 @@ static void prop_cells(struct builder *b, const char *name, unsigned n, ...)
 	prop(b, name, data, n * 4);
 }
 
-/* The whole blob, malloc()ed to its exact size so that a read past it is seen. */
-static uint8_t *make_tree(size_t *size)
+/*
+ * The whole blob, malloc()ed to its exact size so that a read past it is seen. Which of the two
+ * blocks is the last decides which mistakes lead out of it.
+ */
+static uint8_t *make_tree(size_t *size, bool structs_last)
 {
 	struct builder b = {0};
 	uint32_t structs = 40 + 32, strings;
@@ -100,12 +106,18 @@ static uint8_t *make_tree(size_t *size)
 	begin(&b, "chosen");
 	prop(&b, "bootargs", "a b", 4);
 	prop(&b, "unended", "abc", 3);
-	prop_cells(&b, "wide", 2, 1, 2);
+	prop_cells(&b, LAST_NAME, 2, 1, 2);
 	end(&b);
 	end(&b);
 	cell(&b, 9);
+	/* the last name ends where the block does, on a multiple of 4 */
+	assert_int_equal(b.n_strings % 4, 0);
 	strings = structs + b.n_structs;
-	*size = strings + b.n_strings;
+	if (structs_last) {
+		strings = structs;
+		structs = strings + b.n_strings;
+	}
+	*size = 40 + 32 + b.n_structs + b.n_strings;
 	blob = calloc(1, *size);
 	assert_non_null(blob);
 	put32(blob, 0xd00dfeed);
@@ -127,7 +139,7 @@ static uint8_t *make_tree(size_t *size)
 static void test_read(void **state)
 {
 	size_t size;
-	uint8_t *blob = make_tree(&size);
+	uint8_t *blob = make_tree(&size, false);
 	uint64_t address, length, number;
 	uint32_t value;
 	fdt_node_t node;
@@ -157,10 +169,10 @@ static void test_read(void **state)
 	assert_string_equal(fdt_string(&fdt, node, "bootargs"), "a b");
 	assert_null(fdt_string(&fdt, node, "unended"));
 	assert_null(fdt_string(&fdt, node, "absent"));
-	assert_true(fdt_number(&fdt, node, "wide", &number));
+	assert_true(fdt_number(&fdt, node, LAST_NAME, &number));
 	assert_int_equal(number, 1UL << 32 | 2);
-	assert_true(fdt_cell(&fdt, node, "wide", 1, &value));
-	assert_false(fdt_cell(&fdt, node, "wide", 2, &value));
+	assert_true(fdt_cell(&fdt, node, LAST_NAME, 1, &value));
+	assert_false(fdt_cell(&fdt, node, LAST_NAME, 2, &value));
 	assert_int_equal(fdt_find(&fdt, "/soc/nothing"), FDT_NONE);
 	assert_true(fdt_reservation(&fdt, 0, &address, &length));
 	assert_int_equal(address, 0x1000);
@@ -182,6 +194,8 @@ static void ask_everything(const uint8_t *blob, size_t size)
 		assert_true(visited++ < size);
 		(void)strlen(fdt_name(&fdt, n));
 		(void)fdt_string(&fdt, n, "status");
+		(void)fdt_string(
+			&fdt, n, LAST_NAME "\177\177"); /* goes on where its end is damaged */
 		(void)fdt_reg(&fdt, fdt_root(&fdt), n, 0, &address, &length);
 		(void)fdt_first_child(&fdt, n);
 		(void)fdt_next_sibling(&fdt, n);
@@ -192,12 +206,11 @@ static void ask_everything(const uint8_t *blob, size_t size)
 		(void)fdt_reservation(&fdt, i, &address, &length);
 }
 
-static void test_truncated(void **state)
+static void truncate_tree(bool structs_last)
 {
 	size_t size;
-	uint8_t *blob = make_tree(&size);
+	uint8_t *blob = make_tree(&size, structs_last);
 
-	(void)state;
 	for (size_t n = 0; n < size; n++) {
 		uint8_t *cut = malloc(n + 1); /* + 1: malloc(0) may be NULL */
 
@@ -212,13 +225,19 @@ static void test_truncated(void **state)
 	free(blob);
 }
 
-static void test_every_byte(void **state)
+static void test_truncated(void **state)
 {
-	static const uint8_t values[] = {0, 1, 2, 3, 9, 0x7f, 0x80, 0xff};
-	size_t size;
-	uint8_t *blob = make_tree(&size);
-
 	(void)state;
+	truncate_tree(false);
+	truncate_tree(true);
+}
+
+static void damage_tree(bool structs_last)
+{
+	static const uint8_t values[] = {0, 1, 2, 3, 4, 9, 0x7f, 0x80, 0xff};
+	size_t size;
+	uint8_t *blob = make_tree(&size, structs_last);
+
 	for (size_t at = 0; at < size; at++) {
 		uint8_t old = blob[at];
 
@@ -229,6 +248,13 @@ static void test_every_byte(void **state)
 		blob[at] = old;
 	}
 	free(blob);
+}
+
+static void test_every_byte(void **state)
+{
+	(void)state;
+	damage_tree(false);
+	damage_tree(true);
 }
 
 int main(void)
