@@ -5,6 +5,8 @@
  * The same directory gives the same image, byte for byte: entries go in by name, times are those
  * of the files, and everything that mkfs itself would have to make up (UUID, times of creation)
  * is fixed.  SOURCE_DATE_EPOCH sets the latter.
+ *
+ * Exit status: 0; 2 wrong arguments; 8 it could not be made, and then there is no image.
  */
 #include "lib/image.h"
 
@@ -40,6 +42,7 @@ struct known_link {
 
 static struct fs_context ctx;
 static struct known_link *links;
+static const char *unfinished; /* the image while it is being made */
 
 static int64_t to_ns(const struct timespec *t)
 {
@@ -250,11 +253,22 @@ static void make_uuid(uint8_t uuid[16], uint64_t bytes, const char *label)
 	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
+/* Half an image is worse than none. */
+static void remove_unfinished(void)
+{
+	struct stat st;
+
+	if (unfinished && stat(unfinished, &st) == 0 && S_ISREG(st.st_mode))
+		unlink(unfinished);
+}
+
 static void make_image(const char *path, uint64_t bytes, const char *dir, struct mapfs_make *how)
 {
 	struct blkdev *dev = image_create(path, bytes);
 	int err;
 
+	unfinished = path;
+	atexit(remove_unfinished);
 	make_uuid(how->uuid, bytes, how->label);
 	err = mapfs_make(dev, how);
 	if (err)
@@ -266,6 +280,7 @@ static void make_image(const char *path, uint64_t bytes, const char *dir, struct
 		image_unmount(&ctx);
 	}
 	image_close(dev);
+	unfinished = NULL;
 }
 
 int main(int argc, char **argv)
