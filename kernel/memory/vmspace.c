@@ -133,20 +133,24 @@ struct oom_search {
 	bool dying;     /* somebody is about to give memory back anyway */
 };
 
+#define AREAS_A_PAGE 32 /* about: mm's structures count as well as what they map */
+
 /* tree_lock held, so that a process and its memory stay. */
 static void look_at(struct process *p, void *arg)
 {
 	struct oom_search *search = arg;
 	struct mvm_space_stats stats = {0};
+	uint64_t pages;
 
 	spin_lock(&p->lock);
-	if (p->vm && p->ending)
+	if ((p->vm && p->ending) || p->releasing)
 		search->dying = true;
 	else if (p->vm && p != init_process)
 		mvm_space_stats(p->vm->space, &stats);
 	spin_unlock(&p->lock);
-	if (stats.anon_pages > search->pages) {
-		search->pages = stats.anon_pages;
+	pages = stats.anon_pages + stats.areas / AREAS_A_PAGE;
+	if (pages > search->pages) {
+		search->pages = pages;
 		search->largest = p;
 	}
 }

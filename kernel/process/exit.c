@@ -38,9 +38,11 @@ static void drop_memory(struct process *p)
 	spin_lock(&p->lock);
 	vm = p->vm;
 	p->vm = NULL;
+	p->releasing = true;
 	spin_unlock(&p->lock);
 	thread_set_pmap(NULL);
 	vmspace_put(vm);
+	__atomic_store_n(&p->releasing, false, __ATOMIC_RELEASE);
 }
 
 static void drop_rest(struct process *p)

@@ -21,6 +21,29 @@ static size_t total_limit_pages(void)
 	return limit == RLIM_INFINITY ? 0 : limit / PAGE_SIZE;
 }
 
+#define MAX_AREAS 65530 /* of one space, as Linux has it */
+
+/* Their structures are the kernel's memory: a program may not have all of it. */
+static bool has_too_many_areas(struct vmspace *vm)
+{
+	struct mvm_space_stats stats;
+
+	mvm_space_stats(vm->space, &stats);
+	return stats.areas >= MAX_AREAS;
+}
+
+/* Would unmapping the range leave an area on both sides of it? */
+static bool splits_area(struct vmspace *vm, vaddr_t addr, size_t bytes)
+{
+	struct mvm_area_info area;
+
+	if (!mvm_area_next(vm->space, addr, &area))
+		return false;
+	if (area.object)
+		mvm_object_unref(area.object);
+	return area.start < addr && area.end > addr + bytes;
+}
+
 /* --- brk ------------------------------------------------------------------------------------- */
 
 static bool brk_allowed(const struct vmspace *vm, vaddr_t end)
@@ -153,6 +176,8 @@ long sys_mmap(vaddr_t addr, size_t bytes, unsigned long rights_argument,
 		map.flags |= MVM_MAP_GROWSDOWN;
 		map.limit = process_limit(process_current(), RLIMIT_STACK);
 	}
+	if (has_too_many_areas(current_vm()))
+		return -ENOMEM;
 	err = find_object(fd, rights, flags, &map);
 	if (err)
 		return err;
@@ -183,6 +208,8 @@ long sys_munmap(vaddr_t addr, size_t bytes)
 
 	if (err || !bytes)
 		return -EINVAL;
+	if (has_too_many_areas(current_vm()) && splits_area(current_vm(), addr, bytes))
+		return -ENOMEM;
 	return mvm_unmap(current_vm()->space, addr, bytes);
 }
 
@@ -193,6 +220,8 @@ long sys_mprotect(vaddr_t addr, size_t bytes, unsigned long rights_argument)
 
 	if (err || (rights & ~(unsigned)(PROT_READ | PROT_WRITE | PROT_EXEC)))
 		return err ? err : -EINVAL;
+	if (has_too_many_areas(current_vm()))
+		return -ENOMEM;
 	return bytes ? mvm_protect(current_vm()->space, addr, bytes, rights) : 0;
 }
 

@@ -97,6 +97,7 @@ struct process {
 	struct list threads;            /* [p] by task.link */
 	unsigned n_threads;             /* [p] */
 	bool ending;                    /* [p] all threads must exit, */
+	bool releasing;                 /* [p] vm is NULL, but not all of it is free yet */
 	int ending_status;              /* [p] with this status */
 	bool stop_wanted;               /* [p] a thread took a stop signal; SIGCONT revokes it */
 	bool stopped;                   /* [p] threads wait in signal_deliver() */
