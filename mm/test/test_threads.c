@@ -30,7 +30,8 @@
 #define FILE_AT     ((mvm_vaddr_t)0x20000000)
 #define COMMON_AT   ((mvm_vaddr_t)0x30000000)
 
-#define COMMON_PAGES 12
+#define COMMON_PAGES   12
+#define SNAPSHOT_PAGES (COMMON_PAGES + THREADS * SLICE_PAGES)
 
 #define MUST_BE(condition)                                                                \
 	do {                                                                              \
@@ -177,20 +178,23 @@ static void op_fork(struct thread *t)
 }
 
 /*
- * Other threads store to the parent's slices all the time; what the child shows of them does not
+ * Other threads store to the parent's slices and the common range all the time; what the child shows of them does not
  * move once the fork has returned.
  */
 static void op_snapshot(struct thread *t)
 {
-	uint64_t first[THREADS * SLICE_PAGES], word;
+	uint64_t first[SNAPSHOT_PAGES], word;
 	struct mvm_space *child;
 
 	(void)t;
 	MUST_BE(mvm_space_fork(space, &child) == 0);
 	for (unsigned round = 0; round < 3; round++) {
-		for (unsigned i = 0; i < THREADS * SLICE_PAGES; i++) {
+		for (unsigned i = 0; i < SNAPSHOT_PAGES; i++) {
 			word = 1;
-			(void)posix_load(child, BASE + i * MVM_PAGE_BYTES, &word, 8);
+			(void)posix_load(child,
+				i < COMMON_PAGES ? COMMON_AT + i * MVM_PAGE_BYTES
+						 : BASE + (i - COMMON_PAGES) * MVM_PAGE_BYTES,
+				&word, 8);
 			MUST_BE(round == 0 || word == first[i]);
 			first[i] = word;
 		}
@@ -361,6 +365,7 @@ static void map_file(void)
 	};
 
 	file = test_file_new(FILE_PAGES, FILE_PAGES * MVM_PAGE_BYTES);
+	file->slow_writes = true;
 	m.object = file->object;
 	MUST_BE(mvm_map(space, &m) == 0);
 }
@@ -379,6 +384,7 @@ int main(int argc, char **argv)
 	}
 	printf("TAP version 13\n1..1\n# seed %lu\n", (long)seed);
 	posix_start(FRAMES);
+	posix_slow_fences(3);
 	MUST_BE(mvm_init() == 0);
 	size_t frames = posix_frames_used();
 	MUST_BE(mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space) == 0);

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct test_file *file_of(struct mvm_object *obj)
 {
@@ -123,6 +124,8 @@ static int write_run(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page 
 			posix_frame_data(mvm_page_frame(pages[i])), MVM_PAGE_BYTES);
 	}
 	pthread_mutex_unlock(&file->mutex);
+	if (file->slow_writes)
+		usleep(30);
 	return fail ? error_of(file) : 0;
 }
 

@@ -24,6 +24,8 @@ struct test_file {
 	uint64_t fail_fill, fail_write, fail_reserve;
 	bool for_good;
 	int fail_with; /* 0: -MVM_EIO */
+
+	bool slow_writes; /* a write takes a while after it has read its pages */
 };
 
 /* A file of size_bytes zeros on a disk of n_pages; the caller has the one reference. */

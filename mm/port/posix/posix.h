@@ -44,6 +44,9 @@ uint64_t posix_requests(enum posix_failure what);
  * test.  Seeded by posix_seed(). */
 void posix_forget(unsigned one_in);
 
+/* Every `one_in`-th fence (0: none) is slow, so that other threads get between a sweep and its end. */
+void posix_slow_fences(unsigned one_in);
+
 /* Seeds mvmh_entropy() and the forgetting. */
 void posix_seed(uint64_t seed);
 

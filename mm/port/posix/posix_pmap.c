@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LEVEL_BITS  9
 #define LEVEL_SLOTS (1u << LEVEL_BITS)
@@ -105,9 +106,18 @@ void posix_tlb_check_gone(mvm_frame_t frame)
 	}
 }
 
+static unsigned slow_one_in, fences;
+
+void posix_slow_fences(unsigned one_in)
+{
+	slow_one_in = one_in;
+}
+
 void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 {
 	posix_check_unlocked("mvmh_tlb_sync: a lock of mm is held");
+	if (slow_one_in && __atomic_add_fetch(&fences, 1, __ATOMIC_RELAXED) % slow_one_in == 0)
+		usleep(30);
 	if (batch->whole)
 		tlb_forget(pmap, 0, UINTPTR_MAX);
 	else if (batch->start != batch->end)
