@@ -69,6 +69,11 @@ void arch_backtrace(vaddr_t pc, vaddr_t ra, vaddr_t fp, unsigned max,
 	bool user = pc < USER_END;
 
 	fn(ctx, pc);
+	/* Built without frame pointers: one step is known. */
+	if (user && !fp && is_code(ra, user)) {
+		fn(ctx, ra);
+		return;
+	}
 	for (unsigned i = 1; i < max && fp; i++) {
 		vaddr_t caller, here = fp;
 

@@ -103,10 +103,13 @@ static void print_area(struct vmspace *vm, vaddr_t addr, char *text, size_t byte
 		mvm_object_unref(area.object);
 }
 
+/* The first is where the thread stands. */
 static void print_caller(void *ctx, vaddr_t pc)
 {
-	(void)ctx;
-	pr_warning("  called from %lx", pc);
+	bool *first = ctx;
+
+	pr_warning("  %s %lx", *first ? "at" : "called from", pc);
+	*first = false;
 }
 
 static void print_line(void *ctx, const char *line)
@@ -122,6 +125,7 @@ void user_fault_report(int sig, int code, vaddr_t addr, struct trapframe *tf)
 {
 	struct process *p = process_current();
 	char text[REPORT_BYTES];
+	bool first = true;
 
 	pr_warning("process %d (%s): %s, code %d, address %lx, pc %lx", p->nr, p->name,
 		signal_name(sig), code, addr, trapframe_pc(tf));
@@ -131,7 +135,6 @@ void user_fault_report(int sig, int code, vaddr_t addr, struct trapframe *tf)
 		pr_warning("  %s", text);
 	}
 	trapframe_print(tf, print_line, NULL);
-	pr_warning("  at %lx", trapframe_pc(tf));
 	arch_backtrace(trapframe_pc(tf), trapframe_ra(tf), trapframe_fp(tf), REPORT_CALLERS,
-		print_caller, NULL);
+		print_caller, &first);
 }

@@ -54,7 +54,8 @@ def arguments(argv, sdk):
     parser.add_argument("--put", action="append", default=[], metavar="HOSTFILE:GUESTPATH",
                         help="put a file into a copy of the image, which is thrown away after")
     parser.add_argument("--icount", action="store_true",
-                        help="one hart under QEMU's instruction clock: the same run every time")
+                        help="one hart under QEMU's instruction clock: runs differ only by what "
+                             "waits for the disk")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds from power-on")
     parser.add_argument("--append", default="", metavar="ARGS", help="words for the kernel")
     parser.add_argument("--qemu", action="append", default=[], metavar="ARG",

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The SDK outside the tree: compile, run, output and status, from wherever it was moved to."""
+import re
 import shutil
 import subprocess
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 HELLO = """\
 #include <stdio.h>
@@ -86,3 +88,22 @@ def test_a_fatal_fault_is_explained(sdk, folder):
                           stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stdout) == (128 + 11, b"")
     assert b"(crash): SIGSEGV" in done.stderr and b"address 10," in done.stderr
+
+
+def test_a_fatal_fault_names_the_callers(sdk, folder):
+    (folder / "deep.c").write_text("""
+        __attribute__((noinline)) int inner(volatile int *p) { return *p; }
+        __attribute__((noinline)) int outer(volatile int *p) { return inner(p) + 1; }
+        int main(void) { return outer((int *)16) + 1; }
+    """)
+    cc(sdk, folder, "-O1", "deep.c", "-o", "deep")
+    done = subprocess.run([sdk / "bin/mapache-run", "./deep"], cwd=folder, capture_output=True,
+                          stdin=subprocess.DEVNULL)
+    report = done.stderr.decode()
+    places = [int(x, 16) for x in re.findall(r"  (?:at|called from) ([0-9a-f]+)", report)]
+    with open(folder / "deep", "rb") as file:
+        symbols = ELFFile(file).get_section_by_name(".symtab")
+        starts = sorted((s["st_value"], s.name) for s in symbols.iter_symbols()
+                        if s["st_info"]["type"] == "STT_FUNC")
+    names = [[name for start, name in starts if start <= place][-1] for place in places]
+    assert names[:3] == ["inner", "outer", "main"], report
