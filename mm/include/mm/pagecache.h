@@ -80,8 +80,8 @@ int mvm_pc_truncate(struct mvm_object *obj, uint64_t size_bytes) MVM_MUST_CHECK;
  * Errors as mvm_pc_truncate(), or free_blocks's.
  */
 int mvm_pc_punch(struct mvm_object *obj, uint64_t start, uint64_t end,
-	int (*free_blocks)(struct mvm_object *obj, mvm_pgoff_t first,
-		mvm_pgoff_t last)) MVM_MUST_CHECK;
+	int (*free_blocks)(
+		struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)) MVM_MUST_CHECK;
 
 /* Begin to read pages [first, first + n) that are absent; never waits for them, never fails. */
 void mvm_pc_readahead(struct mvm_object *obj, mvm_pgoff_t first, unsigned n);
