@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -64,11 +65,19 @@ def test_panic(tools_run):
     assert b"OpenSBI" not in done.stderr
 
 
-@pytest.mark.parametrize("option", [("--smp", "8"), ("--mem", "64M"), ("--mem", "4G"),
+@pytest.mark.parametrize("option", [("--smp", "8"), ("--mem", "64M"), ("--mem", "16G"),
                                     ("--swap", "64M"), ("--icount",)])
 def test_machines(tools_run, option):
     done = tools_run(*option, "--", "echo", "up")
     assert (done.returncode, done.stdout) == (0, b"up\n"), done.stderr
+
+
+def test_root_from_the_initrd(tools_run, tree, preset, tmp_path):
+    image = tmp_path / "root.img"
+    shutil.copyfile(tree / "build" / preset / "disk.img", image)
+    done = tools_run("--mem", "512M", "--append", "root=ram0", "--qemu", "-initrd", "--qemu", image,
+                     "--", "cat", "/proc/mounts")
+    assert done.returncode == 0 and done.stdout.startswith(b"ram0 / mapfs rw"), done.stderr
 
 
 @pytest.mark.parametrize("harts", ["0", "9", "two"])
