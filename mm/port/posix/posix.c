@@ -50,6 +50,27 @@ static struct failure {
 
 static __thread struct posix_thread self = {.hart = ~0u};
 
+/*
+ * Harts may race about the bytes of simulated memory, with each other and with write-back: that is
+ * their programs' affair.  ThreadSanitizer is to watch mm's own structures.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAVE_TSAN 1
+void AnnotateBenignRaceSized(
+	const char *file, int line, const volatile void *start, size_t bytes, const char *why);
+#endif
+#endif
+
+static void races_are_benign(void *start, size_t bytes)
+{
+#ifdef HAVE_TSAN
+	AnnotateBenignRaceSized(__FILE__, __LINE__, start, bytes, "simulated memory");
+#else
+	(void)start, (void)bytes;
+#endif
+}
+
 /* --- Life ----------------------------------------------------------------------------------- */
 
 void posix_start(size_t n_frames)
@@ -64,6 +85,7 @@ void posix_start(size_t n_frames)
 	machine.taken = calloc(n_frames, 1);
 	if (machine.memory == MAP_FAILED || !machine.free_stack || !machine.taken)
 		mvmh_panic("posix_start: no memory for the machine");
+	races_are_benign(machine.memory, bytes);
 	machine.n_frames = machine.n_free = n_frames;
 	for (size_t i = 0; i < n_frames; i++)
 		machine.free_stack[i] = (uint32_t)(n_frames - 1 - i);

@@ -289,7 +289,7 @@ bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 {
 	uint64_t *entry = entry_at(pmap, va);
 
-	if (!entry || !*entry)
+	if (!entry || !__atomic_load_n(entry, __ATOMIC_RELAXED))
 		return false;
 	return __atomic_fetch_and(entry, ~ENTRY_USED, __ATOMIC_RELAXED) & ENTRY_USED;
 }
@@ -316,7 +316,7 @@ size_t posix_mapped(struct mvm_space *space)
 			struct posix_table *leaf = middle->table[j];
 
 			for (unsigned k = 0; leaf && k < LEVEL_SLOTS; k++)
-				n += leaf->entry[k] != 0;
+				n += __atomic_load_n(&leaf->entry[k], __ATOMIC_RELAXED) != 0;
 		}
 	}
 	return n;
