@@ -4,13 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/utsname.h>
@@ -87,83 +85,6 @@ void tap_check_err(long value, int error, const char *file, int line, const char
 	if (errno != error)
 		tap_fail(file, line, "%s fails with %d (%s), should be %d (%s)", call, errno,
 			strerror(errno), error, strerror(error));
-}
-
-// --- memory
-
-char *map(size_t bytes, int rights, int flags, int fd, off_t offset)
-{
-	void *p = mmap(NULL, bytes, rights, flags, fd, offset);
-
-	if (p == MAP_FAILED)
-		FAIL("mmap of %zu bytes: %s", bytes, strerror(errno));
-	return p;
-}
-
-char *map_anon(size_t bytes)
-{
-	return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-
-char load(const void *p)
-{
-	return *(const volatile char *)p;
-}
-
-void store(void *p, char c)
-{
-	*(volatile char *)p = c;
-}
-
-static sigjmp_buf fault_exit;
-static struct fault fault;
-
-static void on_fault(int signo, siginfo_t *info, void *context)
-{
-	(void)context;
-	fault = (struct fault){signo, info->si_code, (uintptr_t)info->si_addr};
-	siglongjmp(fault_exit, 1);
-}
-
-enum access { LOAD, STORE, CALL };
-
-static struct fault try_access(void *p, enum access access)
-{
-	struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO}, segv, bus,
-			 ill;
-
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGSEGV, &action, &segv);
-	sigaction(SIGBUS, &action, &bus);
-	sigaction(SIGILL, &action, &ill);
-	fault = (struct fault){0, 0, 0};
-	if (sigsetjmp(fault_exit, 1) == 0) {
-		if (access == LOAD)
-			(void)load(p);
-		else if (access == STORE)
-			store(p, 's');
-		else
-			((void (*)(void))(uintptr_t)p)();
-	}
-	sigaction(SIGSEGV, &segv, NULL);
-	sigaction(SIGBUS, &bus, NULL);
-	sigaction(SIGILL, &ill, NULL);
-	return fault;
-}
-
-struct fault try_load(const void *p)
-{
-	return try_access((void *)(uintptr_t)p, LOAD);
-}
-
-struct fault try_store(void *p)
-{
-	return try_access(p, STORE);
-}
-
-struct fault try_call(void *p)
-{
-	return try_access(p, CALL);
 }
 
 // --- processes

@@ -3,7 +3,7 @@
 // folder of its own, and ends as one line of TAP:
 //
 //     ok 3 - private_write_stays_private
-//     not ok 4 - tail_is_zero: t_mmap.c:120: p[i] == 0 (is 7, should be 0)
+//     not ok 4 - tail_is_zero: mem_map.c:120: p[i] == 0 (is 7, should be 0)
 //     ok 5 - blocks_counted # SKIP needs Mapache's counters
 //
 // The tests know only the ABI, so they also run on Linux, which is the oracle for what they demand;
@@ -116,6 +116,10 @@ void must_exit_well(pid_t pid);
 int make_file(const char *name, size_t bytes);
 char pattern(size_t i);
 void read_file(const char *name, void *to, size_t bytes); // exactly so many
+
+// Memory that must hold the bytes of such a file from FROM on, or zeros.
+void check_pattern(const char *p, size_t from, size_t bytes);
+void check_zero(const char *p, size_t bytes);
 
 // --- what the kernel counts
 
