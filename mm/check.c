@@ -104,8 +104,33 @@ static void check_entry(struct area *a, mvm_vaddr_t va)
 	}
 }
 
-/* Areas may be large and empty: beyond this only their ends are looked at page by page. */
-#define CHECK_PAGES 4096
+/* Nothing is mapped in the hole [start, end). */
+static void check_hole(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	mvm_frame_t frame;
+	unsigned rights;
+
+	for (; start < end; start += MVM_PAGE_BYTES)
+		MUST(!mvmh_pmap_query(&space->pmap, start, &frame, &rights));
+}
+
+/* Areas may be large and empty, and so are holes: more of them is not looked at page by page. */
+#define CHECK_PAGES      4096
+#define CHECK_HOLE_PAGES 64
+
+static void check_holes(struct mvm_space *space)
+{
+	mvm_vaddr_t most = CHECK_HOLE_PAGES * MVM_PAGE_BYTES, from = space->low;
+
+	for (struct area *a = area_first(&space->areas); a; a = area_next(a)) {
+		struct area *next = area_next(a);
+		mvm_vaddr_t to = next ? next->start : space->high;
+
+		check_hole(space, max_u64(from, a->start - min_u64(most, a->start)), a->start);
+		check_hole(space, a->end, min_u64(to, a->end + most));
+		from = a->end;
+	}
+}
 
 static void check_entries(struct mvm_space *space)
 {
@@ -124,6 +149,7 @@ void mvm_check_space(struct mvm_space *space)
 	MUST(!space->claims);
 	check_anons(space);
 	check_entries(space);
+	check_holes(space);
 	space_unlock(space);
 }
 

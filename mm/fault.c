@@ -195,7 +195,10 @@ static unsigned page_rights(const struct area *a, const struct mvm_page *page)
 	return area_rights(a) & (writable ? MVM_RWX : MVM_READ | MVM_EXEC);
 }
 
-/* Map resident pages around the one that was just mapped; the object's lock is held too. */
+/*
+ * Map resident pages around the one that was just mapped, unless somebody claims one of them (the
+ * claim's sweep may be past it).  The object's lock is held too.
+ */
 static void map_around(struct fault *f, struct area *a)
 {
 	mvm_vaddr_t window = AROUND_PAGES * MVM_PAGE_BYTES;
@@ -203,6 +206,8 @@ static void map_around(struct fault *f, struct area *a)
 	mvm_vaddr_t end = min_u64(a->end, (f->va | (window - 1)) + 1);
 	uint64_t last = (end >> MVM_PAGE_SHIFT) - 1, taken = last + 1;
 
+	if (unlikely(claim_find(f->space, va, end)))
+		return;
 	if (area_private(a))
 		taken = anon_next(&f->space->anons, va >> MVM_PAGE_SHIFT, last);
 	for (; va < end; va += MVM_PAGE_BYTES) {

@@ -29,6 +29,7 @@
 #define BASE        ((mvm_vaddr_t)0x10000000)
 #define FILE_AT     ((mvm_vaddr_t)0x20000000)
 #define COMMON_AT   ((mvm_vaddr_t)0x30000000)
+#define PIECES_AT   ((mvm_vaddr_t)0x40000000)
 
 #define COMMON_PAGES   12
 #define SNAPSHOT_PAGES (COMMON_PAGES + THREADS * SLICE_PAGES)
@@ -242,6 +243,44 @@ static void op_common_access(struct thread *t)
 	}
 }
 
+/*
+ * Pieces of the file, mapped and unmapped by all, to be read, or privately written.  What they show
+ * is others' affair; that nothing stays mapped where a piece went is mvm_check()'s.
+ */
+static void op_piece_map(struct thread *t)
+{
+	struct mvm_map m = {
+		.addr = PIECES_AT + draw(t, FILE_PAGES) * MVM_PAGE_BYTES,
+		.bytes = (1 + draw(t, FILE_PAGES)) * MVM_PAGE_BYTES,
+		.rights = MVM_READ,
+		.max_rights = MVM_RWX,
+		.flags = MVM_MAP_FIXED,
+		.object = file->object,
+	};
+
+	if (draw(t, 2))
+		m.rights |= MVM_WRITE;
+	else
+		m.flags |= MVM_MAP_SHARED;
+	if (draw(t, 2))
+		MUST_BE(mvm_map(space, &m) == 0);
+	else
+		MUST_BE(mvm_unmap(space, m.addr, m.bytes) == 0);
+}
+
+static void op_piece_access(struct thread *t)
+{
+	mvm_vaddr_t va = PIECES_AT + draw(t, 2 * FILE_PAGES) * MVM_PAGE_BYTES;
+	uint64_t word = 0;
+
+	for (unsigned i = 0; i < 8; i++) {
+		if (draw(t, 4))
+			(void)posix_load(space, va, &word, 8);
+		else
+			(void)posix_store(space, va, &word, 8);
+	}
+}
+
 /* --- The file --------------------------------------------------------------------------------- */
 
 static mvm_vaddr_t word_offset(struct thread *t, unsigned page)
@@ -310,7 +349,7 @@ static pthread_rwlock_t at_rest = PTHREAD_RWLOCK_INITIALIZER;
 
 static void op_check(struct thread *t)
 {
-	if (draw(t, 16) != 0)
+	if (draw(t, 4) != 0)
 		return;
 	pthread_rwlock_unlock(&at_rest);
 	pthread_rwlock_wrlock(&at_rest);
@@ -321,6 +360,9 @@ static void (*const all_ops[])(struct thread *) = {
 	op_common_map,
 	op_common_access,
 	op_common_access,
+	op_piece_map,
+	op_piece_access,
+	op_piece_access,
 	op_snapshot,
 	op_map,
 	op_unmap,
