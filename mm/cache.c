@@ -379,9 +379,12 @@ int object_grow(struct mvm_object *obj, uint64_t bytes)
 	return 0;
 }
 
-/* Copy into a BUSY page that may be written; the size grows with it.  Returns what was moved. */
+/*
+ * Copy into a BUSY page that may be written; the size grows with it, if that were at least `least`
+ * bytes: with fewer the page will not stay.  Returns what was moved.
+ */
 static size_t copy_in(struct mvm_object *obj, struct mvm_page *page, uint64_t at, size_t want,
-	struct mvm_copy *c, size_t done)
+	struct mvm_copy *c, size_t done, size_t least)
 {
 	char *window = mvmh_window_map(page->frame);
 	size_t moved = c->copy(c, window + (at & MVM_PAGE_MASK), done, want);
@@ -389,7 +392,7 @@ static size_t copy_in(struct mvm_object *obj, struct mvm_page *page, uint64_t at
 	mvmh_window_unmap(window);
 	object_lock(obj);
 	page_set_dirty(obj, page);
-	if (moved > 0 && at + moved > obj->bytes)
+	if (moved >= least && at + moved > obj->bytes)
 		object_set_size(obj, at + moved);
 	mvmh_unlock(&obj->lock);
 	return moved;
@@ -404,7 +407,7 @@ static int write_page(struct mvm_object *obj, uint64_t at, size_t want, struct m
 	size_t *done, bool whole)
 {
 	struct mvm_page *page;
-	size_t moved;
+	size_t moved, least = whole ? want : 1;
 	bool fresh, drop;
 	int err = get_busy(obj, at >> MVM_PAGE_SHIFT, whole, &page, &fresh);
 
@@ -415,8 +418,8 @@ static int write_page(struct mvm_object *obj, uint64_t at, size_t want, struct m
 		put_busy(obj, page, fresh);
 		return err == -MVM_EAGAIN ? settle(obj) : err;
 	}
-	moved = copy_in(obj, page, at, want, c, *done);
-	drop = fresh && moved < (whole ? want : 1);
+	moved = copy_in(obj, page, at, want, c, *done, fresh ? least : 1);
+	drop = fresh && moved < least;
 	put_busy(obj, page, drop);
 	if (!drop)
 		*done += moved;

@@ -437,6 +437,26 @@ static void write_from_a_mapping_of_the_same_page(void **state)
 	assert_int_equal(read_byte(0), 'a');
 }
 
+static int no_prefault(struct mvm_copy *c, size_t done, size_t n)
+{
+	(void)c, (void)done, (void)n;
+	return -MVM_EFAULT;
+}
+
+static void a_write_cut_short_grows_by_what_it_says(void **state)
+{
+	struct user_copy u = {.copy = {from_user, no_prefault}, .va = AT + PAGE - 100};
+	size_t done;
+
+	(void)state;
+	map_at(AT, 1, 0, 0);
+	(void)load(AT);
+	assert_int_equal(mvm_pc_truncate(file->object, 4 * PAGE), 0);
+	test_file_free_blocks(file, 4 * PAGE);
+	assert_int_equal(mvm_pc_write(file->object, 4 * PAGE, PAGE, &u.copy, &done), -MVM_EFAULT);
+	assert_int_equal(mvm_object_size(file->object), 4 * PAGE + done);
+}
+
 static void sequential_misses_read_ahead(void **state)
 {
 	char bytes[PAGE];
@@ -492,6 +512,7 @@ int main(void)
 		CASE(shared_memory_is_shared_over_fork),
 		CASE(a_doomed_file_goes_unwritten),
 		CASE(write_from_a_mapping_of_the_same_page),
+		CASE(a_write_cut_short_grows_by_what_it_says),
 		CASE(sequential_misses_read_ahead),
 		CASE(a_punched_hole_is_zero),
 	};
