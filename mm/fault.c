@@ -246,12 +246,25 @@ static enum need look_device(struct fault *f, struct area *a)
 		area_rights(a) & (area_private(a) ? MVM_READ | MVM_EXEC : MVM_RWX));
 }
 
-static void take_page(struct fault *f, struct mvm_page *page)
+/*
+ * Have this page, referenced, in hand; NULL: none.  What was copied from the one before is worth
+ * nothing now: its descriptor may come back as another page's.
+ */
+static void hold_page(struct fault *f, struct mvm_page *page)
 {
-	page_get(page);
+	if (f->page != page && f->fresh_of == f->page)
+		f->fresh_of = NULL;
 	if (f->page)
 		page_put(f->page);
 	f->page = page;
+}
+
+static void take_page(struct fault *f, struct mvm_page *page)
+{
+	if (f->page == page)
+		return;
+	page_get(page);
+	hold_page(f, page);
 }
 
 /* Cases 2A and 2B; the object's lock is held. */
@@ -421,9 +434,7 @@ static enum mvm_fault_result supply_page(struct fault *f)
 		return MVM_FAULT_OK;
 	if (err)
 		return result_of(err);
-	if (f->page)
-		page_put(f->page);
-	f->page = page;
+	hold_page(f, page);
 	return MVM_FAULT_OK;
 }
 
@@ -437,11 +448,9 @@ static enum mvm_fault_result supply_writable(struct fault *f)
 
 static void let_go(struct fault *f)
 {
-	if (f->page)
-		page_put(f->page);
+	hold_page(f, NULL);
 	if (f->object)
 		mvm_object_unref(f->object);
-	f->page = NULL;
 	f->object = NULL;
 }
 
