@@ -83,6 +83,8 @@ static int hold(
 			hold->space = space;
 			ref_get(&space->holds);
 			space_pin(space);
+		} else {
+			claim_wait(space, va, va + MVM_PAGE_BYTES);
 		}
 		space_unlock(space);
 	} while (!held);
