@@ -126,14 +126,28 @@ static int copy_areas(struct mvm_space *parent, struct mvm_space *child)
 	return err;
 }
 
-/* The first private writable area that ends above va. */
-static struct area *next_to_protect(struct mvm_space *space, mvm_vaddr_t va)
+/*
+ * The first private area that ends above va and may have writable entries: one that is writable, or
+ * any while a sweep is open, for an mprotect takes the area's right before those of its entries.
+ */
+static struct area *next_to_protect(struct mvm_space *space, mvm_vaddr_t va, bool any)
 {
 	struct area *a = area_find(&space->areas, va);
 
-	while (a && !(area_private(a) && a->rights & MVM_WRITE))
+	while (a && !(area_private(a) && (any || a->rights & MVM_WRITE)))
 		a = area_next(a);
 	return a;
+}
+
+/* Take the right to write from entries of [start, end), which lies in the area. */
+static mvm_vaddr_t write_protect_some(
+	struct area *a, mvm_vaddr_t start, mvm_vaddr_t end, struct mvmh_tlb *batch)
+{
+	unsigned rights = area_rights(a) & (MVM_READ | MVM_EXEC);
+
+	if (!rights)
+		return mvmh_pmap_remove(&a->space->pmap, start, end, batch);
+	return mvmh_pmap_protect(&a->space->pmap, start, end, rights, batch);
 }
 
 /* Step 4. */
@@ -142,26 +156,50 @@ static void write_protect(struct mvm_space *space)
 	struct sweep sweep = {0};
 	mvm_vaddr_t va = space->low;
 	struct area *a;
+	bool any;
 
 	do {
 		space_lock(space);
+		any = ref_count(&space->open_sweeps) > sweep.open;
 		sweep_open(space, &sweep);
-		a = next_to_protect(space, va);
+		a = next_to_protect(space, va, any);
 		if (a)
-			va = mvmh_pmap_protect(&space->pmap, max_u64(va, a->start), a->end,
-				area_rights(a) & (MVM_READ | MVM_EXEC), &sweep.batch);
+			va = write_protect_some(a, max_u64(va, a->start), a->end, &sweep.batch);
 		space_unlock(space);
 	} while (a);
 	sweep_finish(space, &sweep);
 }
 
-/* Give the child a copy of its own of the page at vpn. */
+/*
+ * The anon at the next private page from *vpn on, referenced if the page is held, else NULL.  False:
+ * no private page is left.
+ */
+static bool next_held(struct mvm_space *child, uint64_t *vpn, struct anon **held)
+{
+	uint64_t last = node_span(child->anons.levels) - 1;
+	bool exclusive;
+
+	*held = NULL;
+	space_lock(child);
+	*vpn = anon_next(&child->anons, *vpn, last);
+	if (*vpn <= last)
+		*held = anon_find(&child->anons, *vpn, &exclusive);
+	if (*held && ref_count(&(*held)->page->refs) > 1)
+		ref_get(&(*held)->refs);
+	else
+		*held = NULL;
+	space_unlock(child);
+	return *vpn <= last;
+}
+
+/* Give the child a copy of its own of the page at vpn, unless a truncate has taken it meanwhile. */
 static int copy_page(struct mvm_space *child, uint64_t vpn, struct anon *anon)
 {
 	struct mvm_page *page = page_alloc_wait();
 	struct anon *copy = page ? anon_new(page) : NULL;
 	struct grave grave = {0};
-	int err;
+	bool exclusive, there;
+	int err = 0;
 
 	if (!copy) {
 		if (page)
@@ -171,32 +209,31 @@ static int copy_page(struct mvm_space *child, uint64_t vpn, struct anon *anon)
 	COUNT(anon_pages, 1);
 	page_copy(page, anon->page);
 	space_lock(child);
-	err = anon_set(&child->anons, vpn, copy, &grave);
+	there = anon_find(&child->anons, vpn, &exclusive) == anon;
+	if (there)
+		err = anon_set(&child->anons, vpn, copy, &grave);
 	space_unlock(child);
-	if (err)
+	if (err || !there)
 		anon_put(copy, &grave);
 	anon_bury(&grave);
 	return err;
 }
 
-/* Copy what is held for I/O into the child, whom nobody else knows yet. */
+/* Copy what is held for I/O into the child, which only truncates know yet. */
 static int copy_held(struct mvm_space *parent, struct mvm_space *child)
 {
-	uint64_t last = node_span(child->anons.levels) - 1;
+	struct grave grave = {0};
+	struct anon *held;
 	int err = 0;
 
 	if (ref_count(&parent->holds) == 0)
 		return 0;
-	for (uint64_t vpn = 0; !err; vpn++) {
-		struct anon *anon;
-		bool exclusive;
-
-		vpn = anon_next(&child->anons, vpn, last);
-		if (vpn > last)
-			break;
-		anon = anon_find(&child->anons, vpn, &exclusive);
-		if (ref_count(&anon->page->refs) > 1)
-			err = copy_page(child, vpn, anon);
+	for (uint64_t vpn = 0; !err && next_held(child, &vpn, &held); vpn++) {
+		if (!held)
+			continue;
+		err = copy_page(child, vpn, held);
+		anon_put(held, &grave);
+		anon_bury(&grave);
 	}
 	return err;
 }

@@ -14,6 +14,7 @@
 #include "posix.h"
 #include "testfile.h"
 
+#include <mm/host.h>
 #include <mm/vm.h>
 
 #include <pthread.h>
@@ -25,13 +26,13 @@
 #define THREADS     4
 #define SLICE_PAGES 24
 #define FILE_PAGES  16
-#define FRAMES      600
+#define FRAMES      1000
 #define BASE        ((mvm_vaddr_t)0x10000000)
 #define FILE_AT     ((mvm_vaddr_t)0x20000000)
 #define COMMON_AT   ((mvm_vaddr_t)0x30000000)
 #define PIECES_AT   ((mvm_vaddr_t)0x40000000)
 
-#define COMMON_PAGES   12
+#define COMMON_PAGES   (MVM_HOLD_PAGES + 16) /* more than one hold sweeps */
 #define SNAPSHOT_PAGES (COMMON_PAGES + THREADS * SLICE_PAGES)
 
 #define MUST_BE(condition)                                                                \
@@ -217,14 +218,16 @@ static void op_common_map(struct thread *t)
 {
 	struct mvm_map m = {
 		.addr = common_at(t),
-		.bytes = (1 + draw(t, 6)) * MVM_PAGE_BYTES,
+		.bytes = (1 + draw(t, draw(t, 4) ? 6 : COMMON_PAGES)) * MVM_PAGE_BYTES,
 		.rights = draw(t, 4) ? MVM_READ | MVM_WRITE : MVM_READ,
 		.max_rights = MVM_RWX,
-		.flags = MVM_MAP_FIXED,
+		.flags = MVM_MAP_FIXED | (draw(t, 2) ? MVM_MAP_POPULATE : 0),
 	};
 
 	if (draw(t, 3))
 		MUST_BE(mvm_map(space, &m) == 0);
+	else if (draw(t, 2))
+		(void)!mvm_protect(space, COMMON_AT, COMMON_PAGES * MVM_PAGE_BYTES, m.rights);
 	else
 		MUST_BE(mvm_unmap(space, m.addr, m.bytes) == 0);
 }
