@@ -55,13 +55,10 @@ static struct tmpfs *tmpfs_of(const struct node *node)
 
 /* --- Pages ----------------------------------------------------------------------------------- */
 
-static int fill_zero(
-	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages, unsigned n)
+static int fill_zero(struct mvm_object *obj, mvm_pgoff_t index, unsigned n)
 {
-	(void)obj;
-	(void)index;
 	for (unsigned i = 0; i < n; i++)
-		memset(fsh_frame_data(mvm_page_frame(pages[i])), 0, MVM_PAGE_BYTES);
+		memset(fsh_frame_data(mvm_object_frame(obj, index + i)), 0, MVM_PAGE_BYTES);
 	return 0;
 }
 

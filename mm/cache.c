@@ -60,28 +60,20 @@ static unsigned ahead(struct mvm_object *obj, mvm_pgoff_t index)
 	return n;
 }
 
-void mvm_fill_done(struct mvm_object *obj, struct mvm_page *const *pages, unsigned n, int err)
+void mvm_fill_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int err)
 {
-	uint32_t waited = 0;
+	for (; n > 0; n--, index++) {
+		struct mvm_page *page;
 
-	object_lock(obj);
-	for (unsigned i = 0; i < n; i++) {
-		struct mvm_page *page = pages[i];
-
-		if (page->state & PAGE_WAITED)
-			waited |= (uint32_t)1 << i;
+		object_lock(obj);
+		page = index_get(obj, index); /* BUSY, hence still there */
 		if (err) {
 			page_detach(obj, page);
 			page->state |= PAGE_FAILED;
 		}
-		page->state &= (uint16_t) ~(PAGE_BUSY | PAGE_WAITED);
-	}
-	object_unlock(obj);
-	for (unsigned i = 0; i < n; i++) {
-		if (waited & (uint32_t)1 << i)
-			mvmh_wake(pages[i]);
+		page_unbusy_unlock(obj, page);
 		if (err)
-			page_put(pages[i]);
+			page_put(page);
 	}
 }
 
@@ -91,7 +83,7 @@ void mvm_fill_done(struct mvm_object *obj, struct mvm_page *const *pages, unsign
  */
 static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool wait, uint32_t tag)
 {
-	struct mvm_page *pages[RUN_PAGES], *page = wait ? page_alloc_wait() : page_alloc();
+	struct mvm_page *page = wait ? page_alloc_wait() : page_alloc(), *first = page;
 	unsigned count = 0;
 	int err = page ? 0 : -MVM_ENOMEM;
 
@@ -100,11 +92,10 @@ static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool wait
 		err = insert_busy(obj, index + count, page);
 		if (err)
 			break;
-		pages[count++] = page;
-		page = count < n ? page_alloc() : NULL;
+		page = ++count < n ? page_alloc() : NULL;
 	}
 	if (count > 0)
-		page_get(pages[0]);
+		page_get(first);
 	mvmh_unlock(&obj->lock);
 	if (page)
 		page_put(page);
@@ -113,20 +104,19 @@ static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool wait
 	COUNT(fills, 1);
 	COUNT(filled_pages, count);
 	trace_for(tag, MVM_TRACE_FILL, index, count);
-	page = pages[0];
-	err = obj->ops->fill(obj, index, pages, count);
+	err = obj->ops->fill(obj, index, count);
 	if (err != MVM_PENDING) {
-		mvm_fill_done(obj, pages, count, err);
+		mvm_fill_done(obj, index, count, err);
 	} else if (wait) {
 		object_lock(obj);
-		err = page_wait(obj, page, PAGE_BUSY, true);
-		if (!err && page->state & PAGE_FAILED)
+		err = page_wait(obj, first, PAGE_BUSY, true);
+		if (!err && first->state & PAGE_FAILED)
 			err = -MVM_EIO;
 		mvmh_unlock(&obj->lock);
 	} else {
 		err = 0;
 	}
-	page_put(page);
+	page_put(first);
 	return err;
 }
 
@@ -201,7 +191,7 @@ static int ask_writable(struct mvm_object *obj, struct mvm_page *page)
 {
 	if (!obj->ops->make_writable)
 		return 0;
-	return obj->ops->make_writable(obj, page_index(page), page);
+	return obj->ops->make_writable(obj, page_index(page));
 }
 
 /* After -MVM_EAGAIN, with nothing held: -MVM_EAGAIN again when a new attempt makes sense. */

@@ -43,12 +43,10 @@ int mvm_object_new(
 }
 
 /* Contents of memory that has nowhere else to be: zeros. */
-static int zero_fill(
-	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages, unsigned n)
+static int zero_fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n)
 {
-	(void)obj, (void)index;
-	for (unsigned i = 0; i < n; i++)
-		page_zero(pages[i], 0, MVM_PAGE_BYTES);
+	while (n-- > 0)
+		page_zero(page_of(mvm_object_frame(obj, index + n)), 0, MVM_PAGE_BYTES);
 	return 0;
 }
 
@@ -144,6 +142,16 @@ uint64_t mvm_object_size(struct mvm_object *obj)
 	bytes = obj->bytes;
 	mvmh_unlock(&obj->lock);
 	return bytes;
+}
+
+mvm_frame_t mvm_object_frame(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	mvm_frame_t frame;
+
+	object_lock(obj);
+	frame = index_get(obj, index)->frame;
+	mvmh_unlock(&obj->lock);
+	return frame;
 }
 
 void object_set_size(struct mvm_object *obj, uint64_t bytes)

@@ -155,13 +155,3 @@ struct mvm_page *page_list_take(struct page_list *list)
 		list->first = page->next == MVM_NO_FRAME ? NULL : page_of(page->next);
 	return page;
 }
-
-mvm_frame_t mvm_page_frame(const struct mvm_page *page)
-{
-	return page->frame;
-}
-
-mvm_pgoff_t mvm_page_index(const struct mvm_page *page)
-{
-	return page_index(page);
-}

@@ -33,12 +33,10 @@ static void check(bool good, const char *what_failed)
 /* --- A pager of a few pages --------------------------------------------------------------------
  */
 
-static int selftest_fill(
-	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages, unsigned n)
+static int selftest_fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n)
 {
-	(void)obj;
 	for (unsigned i = 0; i < n; i++) {
-		unsigned char *to = mvmh_window_map(mvm_page_frame(pages[i]));
+		unsigned char *to = mvmh_window_map(mvm_object_frame(obj, index + i));
 
 		__builtin_memset(to, (int)(index + i) + 1, MVM_PAGE_BYTES);
 		mvmh_window_unmap(to);
@@ -47,19 +45,18 @@ static int selftest_fill(
 	return 0;
 }
 
-static int selftest_make_writable(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
+static int selftest_make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 {
-	(void)obj, (void)index, (void)page;
+	(void)obj, (void)index;
 	test.reserved++;
 	return 0;
 }
 
-static int selftest_write(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
-	unsigned n, unsigned flags)
+static int selftest_write(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, unsigned flags)
 {
-	(void)obj, (void)flags;
+	(void)flags;
 	for (unsigned i = 0; i < n; i++) {
-		unsigned char *from = mvmh_window_map(mvm_page_frame(pages[i]));
+		unsigned char *from = mvmh_window_map(mvm_object_frame(obj, index + i));
 
 		test.stamp[(index + i) % FILE_PAGES] = from[0];
 		mvmh_window_unmap(from);

@@ -59,10 +59,10 @@ void writeback_urgent(struct mvm_object *obj)
 /*
  * Collect a run of up to RUN_PAGES neighbours that are DIRTY and nothing else, from *at on, and
  * mark them.  With `wait`, waits for BUSY pages and earlier writes on the way, else passes them by.
- * *at moves behind what was looked at.  Returns the length of the run.  Object locked.
+ * *at moves behind what was looked at.  Returns the length of the run, which ends at *at.  Object
+ * locked.
  */
-static unsigned take_run(struct mvm_object *obj, mvm_pgoff_t *at, mvm_pgoff_t last, bool wait,
-	struct mvm_page **pages)
+static unsigned take_run(struct mvm_object *obj, mvm_pgoff_t *at, mvm_pgoff_t last, bool wait)
 {
 	struct mvm_page *page;
 	unsigned n = 0;
@@ -84,18 +84,20 @@ static unsigned take_run(struct mvm_object *obj, mvm_pgoff_t *at, mvm_pgoff_t la
 			continue;
 		}
 		page_begin_writeback(obj, page);
-		pages[n++] = page;
+		n++;
 		++*at;
 	}
 	return n;
 }
 
-/* Zero what lies past the size in the page, if that is the last one. */
-static void zero_past_size(struct mvm_object *obj, struct mvm_page *page)
+/* Zero what lies past the size in the page, under WRITEBACK, if that is the last one. */
+static void zero_past_size(struct mvm_object *obj, mvm_pgoff_t index)
 {
-	uint64_t start = page_index(page) << MVM_PAGE_SHIFT;
+	uint64_t start = index << MVM_PAGE_SHIFT;
+	struct mvm_page *page;
 
 	object_lock(obj);
+	page = index_get(obj, index);
 	/* A write() that holds the page may have put bytes past the size that it will publish. */
 	(void)!page_wait(obj, page, PAGE_BUSY, false);
 	if (obj->bytes > start && obj->bytes - start < MVM_PAGE_BYTES)
@@ -103,50 +105,49 @@ static void zero_past_size(struct mvm_object *obj, struct mvm_page *page)
 	mvmh_unlock(&obj->lock);
 }
 
-void mvm_write_done(struct mvm_object *obj, struct mvm_page *const *pages, unsigned n, int err)
+/* The write of the page is over.  May drop the reference of dirty pages. */
+static void page_written(struct mvm_object *obj, mvm_pgoff_t index, int err)
 {
-	uint32_t waited = 0;
+	struct mvm_page *page;
+	bool waited;
 
 	object_lock(obj);
-	for (unsigned i = 0; i < n; i++) {
-		struct mvm_page *page = pages[i];
-
-		if (page->state & PAGE_WAITED)
-			waited |= (uint32_t)1 << i;
-		page->state &= (uint16_t)~PAGE_WAITED;
-		if (err)
-			page_set_dirty(obj, page);
-		page_end_writeback(obj, page);
-	}
+	page = index_get(obj, index); /* under WRITEBACK, hence still there */
+	waited = page->state & PAGE_WAITED;
+	page->state &= (uint16_t)~PAGE_WAITED;
 	if (err) {
+		page_set_dirty(obj, page);
 		obj->errors++;
 		obj->last_error = err;
 	}
+	page_end_writeback(obj, page);
 	object_unlock(obj);
-	for (unsigned i = 0; i < n; i++) {
-		if (waited & (uint32_t)1 << i)
-			mvmh_wake(pages[i]);
-	}
+	if (waited)
+		mvmh_wake(page);
+}
+
+void mvm_write_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int err)
+{
+	for (; n > 0; n--)
+		page_written(obj, index++, err);
 }
 
 /* Steps 2 to 5 for a run that is marked.  No lock held. */
-static int write_run(
-	struct mvm_object *obj, struct mvm_page *const *pages, unsigned n, unsigned flags)
+static int write_run(struct mvm_object *obj, mvm_pgoff_t first, unsigned n, unsigned flags)
 {
-	mvm_pgoff_t first = page_index(pages[0]);
 	unsigned how = (flags & MVM_PC_WAIT ? MVM_WRITE_SYNC : 0) |
 		       (flags & MVM_PC_RECLAIM ? MVM_WRITE_RECLAIM : 0);
 	int err;
 
 	rmap_write_protect(obj, first, first + n - 1);
-	zero_past_size(obj, pages[n - 1]);
+	zero_past_size(obj, first + n - 1);
 	COUNT(writes, 1);
 	COUNT(written_pages, n);
 	trace_for(0, MVM_TRACE_WRITEBACK, first, n);
-	err = obj->ops->write(obj, first, pages, n, how);
+	err = obj->ops->write(obj, first, n, how);
 	if (err == MVM_PENDING)
 		return 0;
-	mvm_write_done(obj, pages, n, err);
+	mvm_write_done(obj, first, n, err);
 	return err;
 }
 
@@ -167,7 +168,6 @@ static void wait_written(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t 
 
 int mvm_pc_flush(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, unsigned flags)
 {
-	struct mvm_page *pages[RUN_PAGES];
 	mvm_pgoff_t at = first;
 	uint32_t errors;
 	unsigned n;
@@ -177,9 +177,9 @@ int mvm_pc_flush(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, un
 		return 0;
 	object_lock(obj);
 	errors = obj->errors;
-	while ((n = take_run(obj, &at, last, flags & MVM_PC_WAIT, pages)) > 0) {
+	while ((n = take_run(obj, &at, last, flags & MVM_PC_WAIT)) > 0) {
 		object_unlock(obj);
-		failed = write_run(obj, pages, n, flags);
+		failed = write_run(obj, at - n, n, flags);
 		if (!err)
 			err = failed;
 		object_lock(obj);

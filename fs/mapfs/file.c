@@ -27,7 +27,7 @@
 /* A run of pages on its way. */
 struct page_run {
 	struct mapfs_inode *inode;
-	struct mvm_page *const *pages;
+	struct mvm_object *obj;
 	uint32_t first, n;        /* block numbers inside the file */
 	uint64_t size;            /* of the file, when the run began */
 	struct mapfs_run *claims; /* in order */
@@ -39,11 +39,18 @@ static struct mapfs_inode *inode_of(struct mvm_object *obj)
 	return mapfs_inode_of(vnode_of_object(obj));
 }
 
+/* The bytes of the run's page i. */
+static char *frame_data(const struct page_run *run, uint32_t i)
+{
+	return fsh_frame_data(mvm_object_frame(run->obj, run->first + i));
+}
+
+/* The same of the request being built. */
 static void *page_data(void *arg, uint32_t i)
 {
 	const struct page_run *run = arg;
 
-	return fsh_frame_data(mvm_page_frame(run->pages[run->at + i]));
+	return frame_data(run, run->at + i);
 }
 
 static uint32_t blocks_of(uint64_t bytes)
@@ -60,8 +67,7 @@ static void zero_behind(struct page_run *run)
 		uint64_t at = (uint64_t)(run->first + i) * MAPFS_BLOCK_BYTES;
 		size_t keep = at >= run->size ? 0 : run->size - at;
 		if (keep < MAPFS_BLOCK_BYTES)
-			memset((char *)fsh_frame_data(mvm_page_frame(run->pages[i])) + keep, 0,
-				MAPFS_BLOCK_BYTES - keep);
+			memset(frame_data(run, i) + keep, 0, MAPFS_BLOCK_BYTES - keep);
 	}
 }
 
@@ -86,11 +92,10 @@ static int read_pieces(struct page_run *run, struct mapfs_io *io)
 	return err;
 }
 
-static int fill(
-	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages, unsigned n)
+static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n)
 {
 	struct page_run run = {.inode = inode_of(obj),
-		.pages = pages,
+		.obj = obj,
 		.first = (uint32_t)index,
 		.n = n,
 		.size = mvm_object_size(obj)};
@@ -132,12 +137,11 @@ static void stored_to(struct vnode *v)
 	__atomic_store_n(&v->times_dirty, true, __ATOMIC_RELEASE);
 }
 
-static int make_writable(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
+static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	struct mapfs_inode *inode = inode_of(obj);
 	int err;
 
-	(void)page;
 	if (mapfs_of(&inode->vnode)->read_only)
 		return -EIO;
 	if (index >= MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES)
@@ -352,11 +356,10 @@ static int publish(struct page_run *run)
 	return err;
 }
 
-static int write_pages(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
-	unsigned n, unsigned flags)
+static int write_pages(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, unsigned flags)
 {
 	struct page_run run = {.inode = inode_of(obj),
-		.pages = pages,
+		.obj = obj,
 		.first = (uint32_t)index,
 		.n = n,
 		.size = mvm_object_size(obj)};

@@ -38,8 +38,7 @@ static size_t bytes_inside(struct mvm_object *obj, mvm_pgoff_t index)
 	return size - start < MVM_PAGE_BYTES ? (size_t)(size - start) : MVM_PAGE_BYTES;
 }
 
-static int fill(
-	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages, unsigned n)
+static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n)
 {
 	struct test_file *file = file_of(obj);
 	bool fail;
@@ -52,11 +51,9 @@ static int fill(
 	if (fail)
 		return error_of(file);
 	for (unsigned i = 0; i < n; i++) {
-		char *to = posix_frame_data(mvm_page_frame(pages[i]));
+		char *to = posix_frame_data(mvm_object_frame(obj, index + i));
 		size_t inside = bytes_inside(obj, index + i);
 
-		if (mvm_page_index(pages[i]) != index + i)
-			mvmh_panic("fill: a page of another index");
 		memset(to, 0, MVM_PAGE_BYTES);
 		if (index + i < file->n_pages)
 			memcpy(to, file->disk + ((index + i) << MVM_PAGE_SHIFT), inside);
@@ -64,12 +61,11 @@ static int fill(
 	return 0;
 }
 
-static int make_writable(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
+static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	struct test_file *file = file_of(obj);
 	int err = 0;
 
-	(void)page;
 	pthread_mutex_lock(&file->mutex);
 	if (due(file, &file->fail_reserve)) {
 		err = error_of(file);
@@ -105,8 +101,7 @@ static int settle(struct mvm_object *obj)
 	return 0;
 }
 
-static int write_run(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
-	unsigned n, unsigned flags)
+static int write_run(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, unsigned flags)
 {
 	struct test_file *file = file_of(obj);
 	bool fail;
@@ -120,10 +115,11 @@ static int write_run(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page 
 		if (index + i >= file->n_pages)
 			mvmh_panic("write: past the reserved");
 		file->reserved[index + i] = false;
-		memcpy(file->disk + ((index + i) << MVM_PAGE_SHIFT),
-			posix_frame_data(mvm_page_frame(pages[i])), MVM_PAGE_BYTES);
 	}
 	pthread_mutex_unlock(&file->mutex);
+	for (unsigned i = 0; i < n && !fail; i++)
+		memcpy(file->disk + ((index + i) << MVM_PAGE_SHIFT),
+			posix_frame_data(mvm_object_frame(obj, index + i)), MVM_PAGE_BYTES);
 	if (file->slow_writes)
 		usleep(30);
 	return fail ? error_of(file) : 0;

@@ -4,7 +4,7 @@
  * that has pages, and how it gives changed pages back.
  *
  * mm owns pages: lookup, state, dirty marks, translations.  A pager fills and writes them.  It
- * sees a page as an opaque handle with a frame number and an index.
+ * names a page by its index in the object, and asks mvm_object_frame() where its bytes are.
  *
  * The state of a cached page:
  *
@@ -35,7 +35,6 @@ extern "C" {
 #endif
 
 struct mvm_object;
-struct mvm_page;
 
 /* fill() or write() has begun and will end with mvm_fill_done() or mvm_write_done(). */
 #define MVM_PENDING 1
@@ -51,15 +50,14 @@ enum {
  */
 struct mvm_pager_ops {
 	/*
-	 * Read `n` pages of consecutive indexes from `index` on.  They are BUSY and belong to the
+	 * Read the pages [index, index + n).  They are in the object, BUSY, and belong to the
 	 * pager until done.  Bytes past the object's size, and holes, are zeroed.  Must not take a
 	 * lock under which file data is read or written by system calls (the inode lock): a fault
 	 * may come from inside such a call.
 	 * 0; MVM_PENDING; -MVM_EIO, -MVM_ENOMEM: the pages hold nothing and mm drops them.
 	 * Required.
 	 */
-	int (*fill)(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
-		unsigned n);
+	int (*fill)(struct mvm_object *obj, mvm_pgoff_t index, unsigned n);
 
 	/*
 	 * A clean page of a shared mapping is about to be stored to for the first time (or written
@@ -72,7 +70,7 @@ struct mvm_pager_ops {
 	 * everything, calls settle() and the access is tried again.
 	 * NULL: always allowed.
 	 */
-	int (*make_writable)(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page);
+	int (*make_writable)(struct mvm_object *obj, mvm_pgoff_t index);
 
 	/*
 	 * A dirty page leaves the object unwritten (truncate, punch, destroy).  The page may have no
@@ -89,7 +87,7 @@ struct mvm_pager_ops {
 	int (*settle)(struct mvm_object *obj);
 
 	/*
-	 * Write back a run of n pages from `index` on, all under WRITEBACK: whole pages.  mm has
+	 * Write back the pages [index, index + n), all under WRITEBACK: whole pages.  mm has
 	 * zeroed what lies past the object's size in the last one, and counts on it that the medium
 	 * then holds zeros there, should the object grow.  After success the bytes read back after
 	 * a crash once the pager's own commit (fsync) has followed.
@@ -97,8 +95,7 @@ struct mvm_pager_ops {
 	 * NULL for memory that has no other place (a tmpfs): then dirty pages stay until truncate or
 	 * destroy, and do not keep the object alive.
 	 */
-	int (*write)(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *const *pages,
-		unsigned n, unsigned flags);
+	int (*write)(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, unsigned flags);
 
 	/*
 	 * The last reference is gone.  The owner may destroy the object now or keep it, with its
@@ -148,13 +145,19 @@ void mvm_object_destroy(struct mvm_object *obj);
 void *mvm_object_owner(const struct mvm_object *obj);
 uint64_t mvm_object_size(struct mvm_object *obj);
 
-/* What a pager may ask of a page that it was handed. */
-mvm_frame_t mvm_page_frame(const struct mvm_page *page);
-mvm_pgoff_t mvm_page_index(const struct mvm_page *page);
+/*
+ * The frame of a page that the pager has at the moment: of a fill, of a write, of make_writable().
+ * Takes the object's lock for the look-up: not from unreserve(), nor with a lock held that
+ * unreserve() takes.
+ */
+mvm_frame_t mvm_object_frame(struct mvm_object *obj, mvm_pgoff_t index);
 
-/* The end of a pending fill or write, for all its pages together; in thread context. */
-void mvm_fill_done(struct mvm_object *obj, struct mvm_page *const *pages, unsigned n, int err);
-void mvm_write_done(struct mvm_object *obj, struct mvm_page *const *pages, unsigned n, int err);
+/*
+ * The end of a pending fill or write, for all its pages together; in thread context.  After it the
+ * pages are not the pager's any more.
+ */
+void mvm_fill_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int err);
+void mvm_write_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int err);
 
 #ifdef __cplusplus
 }
