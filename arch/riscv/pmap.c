@@ -4,13 +4,19 @@
  * remember.
  *
  * Tables below the root are made on demand. A table has no count of its entries, so that entering
- * and removing a page touch one word each; it is looked through, and goes when it is empty, when a
- * removal reaches its end, and else stays until the space goes. A space that maps and unmaps small
- * things in one place so keeps its tables.
+ * and removing a page touch one word each. A removal that covers all that a table translates cuts
+ * it out of its parent without looking into it; other tables stay, even empty, until the space
+ * goes. So a space that maps and unmaps small things in one place keeps its tables, and the end of
+ * a large one costs what it has of tables, not of pages.
  *
- * A table that goes is first cut out of its parent and freed by tlb_flush(), when no hart can walk
- * it any more. Until then it is in the batch's list, linked by its first word; that is a page
- * address, whose valid bit is clear.
+ * A table that was cut out is freed by tlb_flush(), when no hart can walk it any more. Until then
+ * it is in the batch's list, linked by its first word; that is a page address, whose valid bit is
+ * clear.
+ *
+ * To take a right from all pages of a table, the table is suspended: its entry in the parent becomes
+ * invalid but keeps the address, and beside it the rights that may stay. The first fault below it
+ * applies these to all 512 entries and hangs it in again. So the cost of a fork does not follow the
+ * resident pages; the table that is used again pays for itself.
  */
 #include <arch/cpu.h>
 #include <errno.h>
@@ -39,22 +45,40 @@ int pmap_init(struct pmap *pmap)
 	return 0;
 }
 
+/* Free a table of level 1, with what is below it. */
+static void free_middle(pte_t *table)
+{
+	for (pte_t *entry = table; entry < table + TABLE_SLOTS; entry++)
+		if (*entry && pte_has_table(*entry))
+			pmap_table_free(pte_pa(*entry));
+	pmap_table_free(virt_to_phys(table));
+}
+
 void pmap_fini(struct pmap *pmap)
 {
-	for (unsigned i = 0; i < USER_ROOT_SLOTS; i++) {
-		pte_t *table;
-
-		if (!pte_is_table(pmap->root[i]))
-			continue;
-		table = pte_table(pmap->root[i]);
-		for (unsigned j = 0; j < TABLE_SLOTS; j++)
-			if (pte_is_table(table[j]))
-				pmap_table_free(pte_pa(table[j]));
-		pmap_table_free(pte_pa(pmap->root[i]));
-	}
+	for (pte_t *entry = pmap->root; entry < pmap->root + USER_ROOT_SLOTS; entry++)
+		if (*entry)
+			free_middle(pte_table(*entry));
 	pmap_table_free(virt_to_phys(pmap->root));
 	tlb_id_free(pmap->id);
 	pmap->root = NULL;
+}
+
+/* Take bits from an entry. The hardware may set A or D meanwhile: D goes with W. */
+static void pte_clear(pte_t *entry, pte_t bits)
+{
+	__atomic_fetch_and(entry, ~bits, __ATOMIC_RELAXED);
+}
+
+/* Hang a suspended table in again. */
+static void resume(pte_t *entry)
+{
+	pte_t lost = PTE_RIGHTS & ~*entry, *table = pte_table(*entry);
+
+	for (unsigned i = 0; i < TABLE_SLOTS; i++)
+		if (table[i] & lost)
+			pte_clear(&table[i], lost);
+	pte_set(entry, pte_make(pte_pa(*entry), PTE_V));
 }
 
 /* The entry for va at the level, making tables above it as needed; NULL: no memory for one. */
@@ -65,26 +89,35 @@ static pte_t *entry_make(struct pmap *pmap, vaddr_t va, unsigned level)
 	for (unsigned l = 2; l > level; l--) {
 		pte_t *entry = &table[SLOT(va, l)];
 
-		if (pte_is_table(*entry)) {
-			table = pte_table(*entry);
-			continue;
+		if (!pte_is_table(*entry)) {
+			if (pte_is_suspended(*entry)) {
+				resume(entry);
+			} else {
+				table = pmap_new_table();
+				if (!table)
+					return NULL;
+				pte_set(entry, pte_make(virt_to_phys(table), PTE_V));
+			}
 		}
-		table = pmap_new_table();
-		if (!table)
-			return NULL;
-		pmap->tables++;
-		pte_set(entry, pte_make(virt_to_phys(table), PTE_V));
+		table = pte_table(*entry);
 	}
 	return &table[SLOT(va, level)];
 }
 
-/* The lowest entry there is for va, and its level. */
-static pte_t *entry_find(const struct pmap *pmap, vaddr_t va, unsigned *level)
+/*
+ * The lowest entry there is for va, and its level; suspended tables are looked into, and *rights is
+ * what they leave.
+ */
+static pte_t *entry_find(const struct pmap *pmap, vaddr_t va, unsigned *level, pte_t *rights)
 {
 	pte_t *entry = &pmap->root[SLOT(va, 2)];
 
-	for (*level = 2; *level > 0 && pte_is_table(*entry); --*level)
+	*rights = PTE_RIGHTS;
+	for (*level = 2; *level > 0 && pte_has_table(*entry); --*level) {
+		if (pte_is_suspended(*entry))
+			*rights = *entry & PTE_RIGHTS;
 		entry = &pte_table(*entry)[SLOT(va, *level - 1)];
+	}
 	return entry;
 }
 
@@ -122,8 +155,8 @@ static int give_up_table(struct pmap *pmap, vaddr_t va, pte_t *entry)
 	if (!table_is_empty(table))
 		return -EBUSY;
 	batch.free_tables = virt_to_phys(table);
+	batch.tables = true;
 	pte_set(entry, 0);
-	pmap->tables--;
 	tlb_flush(pmap, &batch);
 	return 0;
 }
@@ -135,7 +168,7 @@ int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsig
 
 	if (!entry)
 		return -ENOMEM;
-	if (pte_is_table(*entry) && give_up_table(pmap, va, entry))
+	if (pte_has_table(*entry) && give_up_table(pmap, va, entry))
 		return -EEXIST;
 	old = *entry;
 	if ((old & PTE_V) && pte_pa(old) != pa)
@@ -179,46 +212,29 @@ static void batch_add(struct tlb_batch *batch, vaddr_t start, vaddr_t end)
 		batch->end = end;
 }
 
-static void batch_free_table(struct tlb_batch *batch, paddr_t table)
+static void batch_cut_table(struct tlb_batch *batch, pte_t *entry)
 {
+	paddr_t table = pte_pa(*entry);
+
+	pte_set(entry, 0);
 	*(paddr_t *)phys_to_virt(table) = batch->free_tables;
 	batch->free_tables = table;
+	batch->tables = true;
 }
 
-/* A walk that changes entries of [va, end), at most `left` of them. */
+/*
+ * A walk that takes bits from the entries of [va, end): all of them, or some rights. It changes at
+ * most `left` entries.
+ */
 struct sweep {
 	struct pmap *pmap;
 	struct tlb_batch *batch;
 	vaddr_t va, end;
 	unsigned left;
-	pte_t keep; /* protect: the rights that may stay */
+	pte_t lost;
 };
 
-/* Each returns whether it changed the entry. */
-typedef bool (*sweep_fn)(struct sweep *sweep, pte_t *entry, unsigned level);
-
-static bool remove_leaf(struct sweep *sweep, pte_t *entry, unsigned level)
-{
-	vaddr_t va = sweep->va & -LEVEL_BYTES(level);
-
-	if (!*entry)
-		return false;
-	pte_set(entry, 0);
-	batch_add(sweep->batch, va, va + LEVEL_BYTES(level));
-	return true;
-}
-
-/* The hardware may set A or D meanwhile: D goes with W, and a lost A is a lost hint. */
-static bool reduce_leaf(struct sweep *sweep, pte_t *entry, unsigned level)
-{
-	vaddr_t va = sweep->va & -LEVEL_BYTES(level);
-
-	if (!(*entry & PTE_RIGHTS & ~sweep->keep))
-		return false;
-	__atomic_fetch_and(entry, sweep->keep | ~PTE_RIGHTS, __ATOMIC_RELAXED);
-	batch_add(sweep->batch, va, va + LEVEL_BYTES(level));
-	return true;
-}
+#define EVERYTHING (~(pte_t)0)
 
 static vaddr_t boundary(vaddr_t va, vaddr_t end, unsigned level)
 {
@@ -227,77 +243,125 @@ static vaddr_t boundary(vaddr_t va, vaddr_t end, unsigned level)
 	return next < end ? next : end;
 }
 
-static void sweep_pages(struct sweep *sweep, pte_t *table, sweep_fn fn)
+static void sweep_pages(struct sweep *sweep, pte_t *table)
 {
-	vaddr_t stop = boundary(sweep->va, sweep->end, 1);
+	vaddr_t va = sweep->va, stop = boundary(va, sweep->end, 1), first = stop, last = stop;
+	pte_t *entry = &table[SLOT(va, 0)], lost = sweep->lost;
+	unsigned left = sweep->left;
 
-	for (; sweep->va < stop; sweep->va += PAGE_SIZE) {
-		if (!sweep->left)
-			return;
-		if (fn(sweep, &table[SLOT(sweep->va, 0)], 0))
-			sweep->left--;
+	for (; va < stop && left; va += PAGE_SIZE, entry++) {
+		if (!(*entry & lost))
+			continue;
+		pte_clear(entry, lost);
+		if (first == stop)
+			first = va;
+		last = va + PAGE_SIZE;
+		left--;
+	}
+	if (left != sweep->left)
+		batch_add(sweep->batch, first, last);
+	sweep->left = left;
+	sweep->va = va;
+}
+
+/* The range covers all that the table of the entry translates. False: it needs no change. */
+static bool sweep_table(struct sweep *sweep, pte_t *entry)
+{
+	pte_t kept = pte_is_table(*entry) ? PTE_RIGHTS : *entry & PTE_RIGHTS;
+
+	if (sweep->lost == EVERYTHING) {
+		batch_cut_table(sweep->batch, entry);
+		return true;
+	}
+	if (!(kept & sweep->lost))
+		return false;
+	pte_set(entry, pte_make(pte_pa(*entry), (kept & ~sweep->lost) | PTE_SUSPENDED));
+	sweep->batch->tables = true;
+	return true;
+}
+
+/* An entry of level 1. */
+static void sweep_large(struct sweep *sweep, pte_t *entry)
+{
+	vaddr_t va = sweep->va, next = boundary(va, sweep->end, 1);
+	bool table = pte_has_table(*entry), changed;
+
+	if (table && next - va < LEVEL_BYTES(1)) {
+		sweep_pages(sweep, pte_table(*entry));
+		return;
+	}
+	if (table) {
+		changed = sweep_table(sweep, entry);
+	} else {
+		changed = *entry & sweep->lost;
+		pte_clear(entry, sweep->lost);
+	}
+	sweep->va = next;
+	if (!changed)
+		return;
+	va &= -LEVEL_BYTES(1);
+	batch_add(sweep->batch, va, va + LEVEL_BYTES(1));
+	sweep->left--;
+}
+
+static void sweep_middle(struct sweep *sweep, pte_t *table)
+{
+	vaddr_t stop = boundary(sweep->va, sweep->end, 2);
+	pte_t *entry;
+
+	while (sweep->va < stop && sweep->left) {
+		entry = &table[SLOT(sweep->va, 1)];
+		if (*entry) {
+			sweep_large(sweep, entry);
+			continue;
+		}
+		sweep->va &= -LEVEL_BYTES(1);
+		do {
+			sweep->va += LEVEL_BYTES(1);
+			entry++;
+		} while (sweep->va < stop && !*entry);
 	}
 }
 
-/* The sweep has come to the end of a table: if nothing is left in it, it goes. */
-static void drop_if_empty(struct sweep *sweep, pte_t *entry)
-{
-	paddr_t table = pte_pa(*entry);
-
-	if (!table_is_empty(pte_table(*entry)))
-		return;
-	pte_set(entry, 0);
-	batch_add(sweep->batch, (sweep->va - 1) & -LEVEL_BYTES(1), sweep->va);
-	batch_free_table(sweep->batch, table);
-	sweep->pmap->tables--;
-}
-
-static void sweep_large(struct sweep *sweep, pte_t *entry, sweep_fn fn)
-{
-	if (!pte_is_table(*entry)) {
-		if (fn(sweep, entry, 1))
-			sweep->left--;
-		sweep->va = boundary(sweep->va, sweep->end, 1);
-		return;
-	}
-	sweep_pages(sweep, pte_table(*entry), fn);
-	if (fn == remove_leaf && (sweep->va & (LEVEL_BYTES(1) - 1)) == 0)
-		drop_if_empty(sweep, entry);
-}
-
-static vaddr_t sweep_all(struct sweep *sweep, sweep_fn fn)
+static vaddr_t sweep_all(struct sweep *sweep)
 {
 	while (sweep->va < sweep->end && sweep->left) {
-		pte_t root = sweep->pmap->root[SLOT(sweep->va, 2)];
+		pte_t *entry = &sweep->pmap->root[SLOT(sweep->va, 2)];
 
-		if (pte_is_table(root))
-			sweep_large(sweep, &pte_table(root)[SLOT(sweep->va, 1)], fn);
-		else
-			sweep->va = boundary(sweep->va, sweep->end, 2);
+		if (*entry) {
+			sweep_middle(sweep, pte_table(*entry));
+			continue;
+		}
+		sweep->va &= -LEVEL_BYTES(2);
+		do {
+			sweep->va += LEVEL_BYTES(2);
+			entry++;
+		} while (sweep->va < sweep->end && !*entry);
 	}
-	return sweep->va;
+	return sweep->va < sweep->end ? sweep->va : sweep->end;
 }
 
 vaddr_t pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned max_entries,
 	struct tlb_batch *batch)
 {
-	struct sweep sweep = {pmap, batch, start, end, max_entries, 0};
+	struct sweep sweep = {pmap, batch, start, end, max_entries, EVERYTHING};
 
-	return sweep_all(&sweep, remove_leaf);
+	return sweep_all(&sweep);
 }
 
 vaddr_t pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rights,
 	unsigned max_entries, struct tlb_batch *batch)
 {
-	struct sweep sweep = {pmap, batch, start, end, max_entries, rights_bits(rights)};
+	pte_t lost = PTE_RIGHTS & ~rights_bits(rights);
+	struct sweep sweep = {pmap, batch, start, end, max_entries, lost};
 
-	return sweep_all(&sweep, reduce_leaf);
+	return sweep_all(&sweep);
 }
 
 bool pmap_test_and_clear_used(struct pmap *pmap, vaddr_t va)
 {
 	unsigned level;
-	pte_t *entry = entry_find(pmap, va, &level);
+	pte_t rights, *entry = entry_find(pmap, va, &level, &rights);
 
 	if (!(*entry & PTE_V) || pte_is_table(*entry))
 		return false;
@@ -307,10 +371,11 @@ bool pmap_test_and_clear_used(struct pmap *pmap, vaddr_t va)
 bool pmap_query(const struct pmap *pmap, vaddr_t va, paddr_t *pa, unsigned *rights)
 {
 	unsigned level;
-	pte_t pte = pte_get(entry_find(pmap, va, &level));
+	pte_t left, pte = pte_get(entry_find(pmap, va, &level, &left));
 
 	if (!(pte & PTE_V) || pte_is_table(pte))
 		return false;
+	pte &= ~PTE_RIGHTS | left;
 	*pa = pte_pa(pte) + (page_align_down(va) & (LEVEL_BYTES(level) - 1));
 	*rights = (pte & PTE_R ? PMAP_READ : 0) | (pte & PTE_W ? PMAP_WRITE : 0) |
 		  (pte & PTE_X ? PMAP_EXEC : 0);
@@ -319,5 +384,7 @@ bool pmap_query(const struct pmap *pmap, vaddr_t va, paddr_t *pa, unsigned *righ
 
 uint64_t pmap_entry(const struct pmap *pmap, vaddr_t va, unsigned *level)
 {
-	return pte_get(entry_find(pmap, va, level));
+	pte_t rights;
+
+	return pte_get(entry_find(pmap, va, level, &rights));
 }

@@ -22,6 +22,9 @@ typedef uint64_t pte_t;
 #define PTE_A (1UL << 6)
 #define PTE_D (1UL << 7)
 
+/* Software's, of an invalid entry that keeps the address of a table: pmap.c. */
+#define PTE_SUSPENDED (1UL << 8)
+
 #define PTE_LEAF   (PTE_R | PTE_W | PTE_X)
 #define PTE_RIGHTS (PTE_R | PTE_W | PTE_X | PTE_D)
 
@@ -48,6 +51,16 @@ static inline paddr_t pte_pa(pte_t pte)
 static inline bool pte_is_table(pte_t pte)
 {
 	return (pte & (PTE_V | PTE_LEAF)) == PTE_V;
+}
+
+static inline bool pte_is_suspended(pte_t pte)
+{
+	return pte & PTE_SUSPENDED;
+}
+
+static inline bool pte_has_table(pte_t pte)
+{
+	return pte_is_table(pte) || pte_is_suspended(pte);
 }
 
 /* Entries are read by the hardware at any time: one access each. */

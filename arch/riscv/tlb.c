@@ -142,7 +142,7 @@ void tlb_flush(struct pmap *pmap, struct tlb_batch *batch)
 
 	if (start == end)
 		return;
-	if (batch->free_tables) {
+	if (batch->tables) {
 		/* a fence by address need not reach what is remembered of tables */
 		start = 0;
 		end = USER_END;

@@ -42,10 +42,14 @@ void mvmh_pmap_destroy(struct mvmh_pmap *pmap)
 	pmap_fini(&pmap->pmap);
 }
 
+/* To an end of the user's addresses is to the end of the table: nothing is mapped beyond. */
 mvm_vaddr_t mvmh_pmap_remove(
 	struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end, struct mvmh_tlb *batch)
 {
-	return pmap_remove(&pmap->pmap, start, end, MVM_HOLD_PAGES, &batch->batch);
+	vaddr_t first = start == USER_BASE ? 0 : start, stop = end == USER_END ? USER_TOP : end;
+	vaddr_t at = pmap_remove(&pmap->pmap, first, stop, MVM_HOLD_PAGES, &batch->batch);
+
+	return at < end ? at : end;
 }
 
 mvm_vaddr_t mvmh_pmap_protect(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,

@@ -42,26 +42,95 @@ static void test_entries(void)
 	CHECK(frames_free_count() == before);
 }
 
-/* Bounded steps go on where they stopped; a table that was emptied is given back. */
+#define TABLE_PAGES 512
+
+static void map_pages(struct pmap *pmap, vaddr_t start, vaddr_t end, paddr_t frame)
+{
+	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
+		CHECK(pmap_enter(pmap, va, frame, PMAP_READ | PMAP_WRITE, 0) == 0);
+}
+
+/* Bounded steps go on where they stopped. */
 static void test_steps(void)
 {
+	vaddr_t start = BASE + PAGE_SIZE, end = start + TABLE_PAGES * PAGE_SIZE, at = start;
 	paddr_t frame = frame_alloc(0);
 	struct tlb_batch batch = {0};
 	struct pmap pmap;
-	vaddr_t at = BASE, end = BASE + 512 * PAGE_SIZE;
 	unsigned steps = 0;
 
 	CHECK(pmap_init(&pmap) == 0);
-	for (vaddr_t va = BASE; va < end; va += PAGE_SIZE)
-		CHECK(pmap_enter(&pmap, va, frame, PMAP_READ, 0) == 0);
-	CHECK(pmap.tables == 2);
+	map_pages(&pmap, start, end, frame);
 	for (; at < end; steps++) {
 		at = pmap_remove(&pmap, at, end, 64, &batch);
-		CHECK(batch.start == BASE && batch.end == at);
+		CHECK(batch.start == start && batch.end == at);
 	}
-	CHECK(steps == 8 && pmap.tables == 1);
+	CHECK(steps == 8);
 	tlb_flush(&pmap, &batch);
-	CHECK(batch.start == batch.end && !batch.free_tables);
+	CHECK(batch.start == batch.end && !batch.free_tables && !batch.tables);
+	pmap_fini(&pmap);
+	frame_free(frame, 0);
+}
+
+/* A table that lies wholly in the range goes in one step, and its frame with the flush. */
+static void test_whole_table(void)
+{
+	vaddr_t end = BASE + TABLE_PAGES * PAGE_SIZE;
+	paddr_t frame = frame_alloc(0), pa;
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+	unsigned rights;
+	size_t before;
+
+	CHECK(pmap_init(&pmap) == 0);
+	map_pages(&pmap, end, end + PAGE_SIZE, frame); /* the middle table, and a neighbour */
+	before = frames_free_count();
+	map_pages(&pmap, BASE, end, frame);
+	CHECK(frames_free_count() == before - 1);
+	CHECK(pmap_remove(&pmap, BASE, end, 1, &batch) == end);
+	CHECK(frames_free_count() == before - 1);
+	tlb_flush(&pmap, &batch);
+	CHECK(frames_free_count() == before);
+	CHECK(!pmap_query(&pmap, BASE, &pa, &rights));
+	CHECK(pmap_query(&pmap, end, &pa, &rights) && pa == frame);
+	pmap_fini(&pmap);
+	frame_free(frame, 0);
+}
+
+static bool has(struct pmap *pmap, vaddr_t va, unsigned want)
+{
+	unsigned rights = 0;
+	paddr_t pa;
+
+	return pmap_query(pmap, va, &pa, &rights) && rights == want;
+}
+
+/* A right is taken from a whole table in one step; what is entered below it brings that back. */
+static void test_suspended_table(void)
+{
+	vaddr_t end = BASE + TABLE_PAGES * PAGE_SIZE;
+	paddr_t frame = frame_alloc(0);
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+
+	CHECK(pmap_init(&pmap) == 0);
+	map_pages(&pmap, BASE, end + PAGE_SIZE, frame);
+	CHECK(pmap_protect(&pmap, BASE, end + PAGE_SIZE, PMAP_READ, 2, &batch) == end + PAGE_SIZE);
+	CHECK(batch.start == BASE && batch.end == end + PAGE_SIZE && batch.tables);
+	tlb_flush(&pmap, &batch);
+	CHECK(has(&pmap, BASE, PMAP_READ) && has(&pmap, end - PAGE_SIZE, PMAP_READ));
+	CHECK(pmap_protect(&pmap, BASE, end, PMAP_READ, 1, &batch) == end && !batch.tables);
+
+	/* Some of it is removed while it is out; then a fault brings it in. */
+	CHECK(pmap_remove(&pmap, BASE, BASE + PAGE_SIZE, 64, &batch) == BASE + PAGE_SIZE);
+	tlb_flush(&pmap, &batch);
+	CHECK(pmap_enter(&pmap, BASE + PAGE_SIZE, frame, PMAP_READ | PMAP_WRITE, 0) == 0);
+	CHECK(!has(&pmap, BASE, PMAP_READ));
+	CHECK(has(&pmap, BASE + PAGE_SIZE, PMAP_READ | PMAP_WRITE));
+	CHECK(has(&pmap, BASE + 2 * PAGE_SIZE, PMAP_READ) &&
+		has(&pmap, end - PAGE_SIZE, PMAP_READ));
+	CHECK(pmap_remove(&pmap, 0, USER_END, 64, &batch) == USER_END);
+	tlb_flush(&pmap, &batch);
 	pmap_fini(&pmap);
 	frame_free(frame, 0);
 }
@@ -175,6 +244,8 @@ static void test_copies(void)
 const struct selftest pmap_tests[] = {
 	{"pmap-entries", test_entries},
 	{"pmap-steps", test_steps},
+	{"pmap-whole-table", test_whole_table},
+	{"pmap-suspended-table", test_suspended_table},
 	{"pmap-shootdown", test_shootdown},
 	{"user-copies", test_copies},
 	{0},

@@ -22,6 +22,7 @@
 
 #define USER_BASE 0x1000UL
 #define USER_END  0x3ffffff000UL
+#define USER_TOP  0x4000000000UL /* of the low half: nothing is mapped from USER_END on */
 
 #define DIRECT_BASE 0xffffffc000000000UL
 #define DIRECT_SIZE 0x3fc0000000UL

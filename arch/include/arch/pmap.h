@@ -42,7 +42,6 @@
 struct pmap {
 	uint64_t *root;      /* [I] */
 	uint32_t id;         /* [I] identifier of its translations in the harts' caches */
-	uint32_t tables;     /* [caller's lock] table pages below the root */
 	uint64_t active;     /* [a] harts whose active pmap this is */
 	uint64_t held;       /* [a] harts that may remember translations of it */
 	uint64_t stale;      /* [a] harts that must flush before they enter it */
@@ -53,6 +52,7 @@ struct pmap {
 struct tlb_batch {
 	vaddr_t start, end;  /* hull of what changed */
 	paddr_t free_tables; /* list through the pages' first word */
+	bool tables;         /* entries of tables changed: what is remembered of those goes too */
 	bool code;           /* instruction fetch must be synchronized */
 };
 
@@ -84,8 +84,9 @@ int pmap_enter_run(struct pmap *pmap, vaddr_t va, const paddr_t *frames, unsigne
 
 /*
  * Unmap what is mapped in [start, end), ascending, but at most max_entries entries. Returns where
- * to go on, `end` when all is done. Empty tables cost one look. A large leaf counts as one, and is
- * removed whole: the caller never cuts one.
+ * to go on, `end` when all is done. A table that lies wholly in the range counts as one entry,
+ * however many it has, and nothing costs one look. So does a large leaf, which is removed whole: the
+ * caller never cuts one.
  */
 vaddr_t pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned max_entries,
 	struct tlb_batch *batch) __attribute__((warn_unused_result));
