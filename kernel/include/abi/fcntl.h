@@ -136,7 +136,3 @@ struct flock {
 #define GRND_NONBLOCK 1
 #define GRND_RANDOM   2
 #define GRND_INSECURE 4
-
-/* memfd_create */
-#define MFD_CLOEXEC       1
-#define MFD_ALLOW_SEALING 2

@@ -67,3 +67,7 @@
 #define MADV_PAGEOUT        21
 #define MADV_POPULATE_READ  22
 #define MADV_POPULATE_WRITE 23
+
+#define MFD_CLOEXEC       1
+#define MFD_ALLOW_SEALING 2
+#define MFD_HUGETLB       4

@@ -81,7 +81,9 @@ int chroot(const char *path);
 
 /* processes */
 pid_t fork(void);
-pid_t vfork(void); /* fork */
+/* The child runs in the parent's memory, on its stack, until it calls execve or _exit, which is all
+ * that it may do; the parent waits. */
+pid_t vfork(void);
 int execve(const char *path, char *const argv[], char *const envp[]);
 int execv(const char *path, char *const argv[]);
 int execvp(const char *file, char *const argv[]);
@@ -109,6 +111,14 @@ gid_t getgid(void);
 gid_t getegid(void);
 int setuid(uid_t user);
 int setgid(gid_t group);
+int seteuid(uid_t user);
+int setegid(gid_t group);
+int setreuid(uid_t real, uid_t effective); /* -1, here and below: as it is */
+int setregid(gid_t real, gid_t effective);
+int setresuid(uid_t real, uid_t effective, uid_t saved);
+int setresgid(gid_t real, gid_t effective, gid_t saved);
+int getresuid(uid_t *real, uid_t *effective, uid_t *saved);
+int getresgid(gid_t *real, gid_t *effective, gid_t *saved);
 int getgroups(int size, gid_t groups[]);
 int gethostname(char *to, size_t size);
 int sethostname(const char *name, size_t size);

@@ -47,9 +47,25 @@ int madvise(void *address, size_t length, int advice)
 	return (int)SYSCALL_ERRNO(madvise, address, length, advice);
 }
 
+/* DONTNEED is destructive in Linux, in POSIX it is a hint: nothing is done, as others do it. */
+int posix_madvise(void *address, size_t length, int advice)
+{
+	long result;
+
+	if (advice == POSIX_MADV_DONTNEED)
+		return 0;
+	result = SYSCALL(madvise, address, length, advice);
+	return result < 0 ? (int)-result : 0;
+}
+
 int mlock(const void *address, size_t length)
 {
 	return (int)SYSCALL_ERRNO(mlock, address, length);
+}
+
+int mlock2(const void *address, size_t length, unsigned flags)
+{
+	return (int)SYSCALL_ERRNO(mlock2, address, length, flags);
 }
 
 int munlock(const void *address, size_t length)

@@ -23,9 +23,12 @@ pid_t fork(void)
 	return (pid_t)SYSCALL_ERRNO(clone, SIGCHLD, 0, 0, 0, 0);
 }
 
-pid_t vfork(void)
+/* Of clone.S. */
+long __syscall_error(long result);
+
+long __syscall_error(long result)
 {
-	return fork();
+	return set_errno(result);
 }
 
 pid_t wait(int *status)
@@ -123,6 +126,46 @@ int setuid(uid_t user)
 int setgid(gid_t group)
 {
 	return (int)SYSCALL_ERRNO(setgid, group);
+}
+
+int seteuid(uid_t user)
+{
+	return setresuid((uid_t)-1, user, (uid_t)-1);
+}
+
+int setegid(gid_t group)
+{
+	return setresgid((gid_t)-1, group, (gid_t)-1);
+}
+
+int setreuid(uid_t real, uid_t effective)
+{
+	return (int)SYSCALL_ERRNO(setreuid, real, effective);
+}
+
+int setregid(gid_t real, gid_t effective)
+{
+	return (int)SYSCALL_ERRNO(setregid, real, effective);
+}
+
+int setresuid(uid_t real, uid_t effective, uid_t saved)
+{
+	return (int)SYSCALL_ERRNO(setresuid, real, effective, saved);
+}
+
+int setresgid(gid_t real, gid_t effective, gid_t saved)
+{
+	return (int)SYSCALL_ERRNO(setresgid, real, effective, saved);
+}
+
+int getresuid(uid_t *real, uid_t *effective, uid_t *saved)
+{
+	return (int)SYSCALL_ERRNO(getresuid, real, effective, saved);
+}
+
+int getresgid(gid_t *real, gid_t *effective, gid_t *saved)
+{
+	return (int)SYSCALL_ERRNO(getresgid, real, effective, saved);
 }
 
 int getgroups(int size, gid_t groups[])
