@@ -166,7 +166,7 @@ void process_start_init(void)
 	p->actions = signal_actions_new(NULL);
 	p->files = files_new(NULL);
 	p->fs = fs_state_new(root, dentry_ref(root), 022);
-	if (!p->actions || !p->files || !p->fs || vmspace_new(NULL, &p->vm))
+	if (!p->actions || !p->files || !p->fs || vmspace_new(p, NULL, &p->vm))
 		goto out_memory;
 	if (task_new(p, init_begin, &t))
 		goto out_memory;

@@ -10,11 +10,13 @@
 #include <abi/errno.h>
 #include <arch/context.h>
 #include <fs/file.h>
+#include <kernel/boot.h>
 #include <kernel/frames.h>
 #include <kernel/kmem.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/process.h>
+#include <kernel/random.h>
 #include <kernel/vmspace.h>
 #include <mm/host.h>
 
@@ -34,10 +36,10 @@ void vmspace_init(void)
 		panic("no memory for the sigreturn trampoline");
 }
 
-static int map_trampoline(struct mvm_space *space)
+static int map_trampoline(struct vmspace *vm)
 {
 	struct mvm_map map = {
-		.addr = VMSPACE_SIGRETURN,
+		.addr = vm->sigreturn,
 		.bytes = PAGE_SIZE,
 		.rights = MVM_READ | MVM_EXEC,
 		.max_rights = MVM_READ | MVM_EXEC,
@@ -45,15 +47,21 @@ static int map_trampoline(struct mvm_space *space)
 		.object = trampoline,
 	};
 
-	return mvm_map(space, &map);
+	return mvm_map(vm->space, &map);
 }
 
-static struct vmspace *vmspace_alloc(struct file *exe)
+size_t vmspace_random(size_t spread)
+{
+	return boot_has("norandmaps") ? 0 : page_align_down(random_u64() % spread);
+}
+
+static struct vmspace *vmspace_alloc(const struct process *owner, struct file *exe)
 {
 	struct vmspace *vm = kzalloc(sizeof *vm);
 
 	if (vm) {
 		vm->refs = 1;
+		vm->owner = owner;
 		mutex_init(&vm->brk_lock, "brk", RANK_PROCESS_EXEC);
 		vm->exe = exe ? file_ref(exe) : NULL;
 	}
@@ -69,16 +77,18 @@ static void vmspace_free(struct vmspace *vm)
 	kfree(vm);
 }
 
-int vmspace_new(struct file *exe, struct vmspace **out)
+int vmspace_new(const struct process *owner, struct file *exe, struct vmspace **out)
 {
-	struct vmspace *vm = vmspace_alloc(exe);
+	struct vmspace *vm = vmspace_alloc(owner, exe);
 	int err;
 
 	if (!vm)
 		return -ENOMEM;
+	vm->sigreturn = USER_END - PAGE_SIZE - vmspace_random(VMSPACE_TOP_SPREAD);
+	vm->stack_end = vm->sigreturn - vmspace_random(VMSPACE_TOP_SPREAD);
 	err = mvm_space_new(USER_BASE, USER_END, &vm->space);
 	if (!err)
-		err = map_trampoline(vm->space);
+		err = map_trampoline(vm);
 	if (err)
 		vmspace_free(vm);
 	else
@@ -86,9 +96,9 @@ int vmspace_new(struct file *exe, struct vmspace **out)
 	return err;
 }
 
-int vmspace_fork(struct vmspace *from, struct vmspace **out)
+int vmspace_fork(struct vmspace *from, const struct process *owner, struct vmspace **out)
 {
-	struct vmspace *vm = vmspace_alloc(from->exe);
+	struct vmspace *vm = vmspace_alloc(owner, from->exe);
 	int err;
 
 	if (!vm)
@@ -97,6 +107,8 @@ int vmspace_fork(struct vmspace *from, struct vmspace **out)
 	mutex_lock(&from->brk_lock);
 	vm->brk_start = from->brk_start;
 	vm->brk_end = from->brk_end;
+	vm->sigreturn = from->sigreturn;
+	vm->stack_end = from->stack_end;
 	vm->stack_start = from->stack_start;
 	vm->args_start = from->args_start;
 	vm->args_end = from->args_end;
@@ -115,6 +127,28 @@ void vmspace_put(struct vmspace *vm)
 		vmspace_free(vm);
 }
 
+static bool is_owner(struct vmspace *vm, const struct process *p)
+{
+	return __atomic_load_n(&vm->owner, __ATOMIC_RELAXED) == p;
+}
+
+void vmspace_disown(struct vmspace *vm, const struct process *p)
+{
+	if (is_owner(vm, p))
+		__atomic_store_n(&vm->owner, NULL, __ATOMIC_RELAXED);
+}
+
+void vmspace_count_faults(struct vmspace *vm, const struct process *p, struct cpu_times *times)
+{
+	struct mvm_space_stats stats;
+
+	if (!is_owner(vm, p))
+		return;
+	mvm_space_stats(vm->space, &stats);
+	times->minor_faults += stats.faults - stats.major_faults;
+	times->major_faults += stats.major_faults;
+}
+
 struct pmap *vmspace_pmap(struct vmspace *vm)
 {
 	return &mvm_space_pmap(vm->space)->pmap;
@@ -129,8 +163,9 @@ int vmspace_prefault(struct vmspace *vm, vaddr_t va, size_t bytes, unsigned acce
 
 struct oom_search {
 	struct process *largest;
-	uint64_t pages; /* its private resident pages: what would come back */
-	bool dying;     /* somebody is about to give memory back anyway */
+	struct vmspace *vm; /* its memory, to be compared only */
+	uint64_t pages;     /* its private resident pages: what would come back */
+	bool dying;         /* somebody is about to give memory back anyway */
 };
 
 #define AREAS_A_PAGE 32 /* about: mm's structures count as well as what they map */
@@ -140,22 +175,37 @@ static void look_at(struct process *p, void *arg)
 {
 	struct oom_search *search = arg;
 	struct mvm_space_stats stats = {0};
+	struct vmspace *vm;
 	uint64_t pages;
 
 	spin_lock(&p->lock);
-	if ((p->vm && p->ending) || p->releasing)
+	vm = p->vm;
+	if ((vm && p->ending) || p->releasing)
 		search->dying = true;
-	else if (p->vm && p != init_process)
-		mvm_space_stats(p->vm->space, &stats);
+	else if (vm && p != init_process)
+		mvm_space_stats(vm->space, &stats);
 	spin_unlock(&p->lock);
 	pages = stats.anon_pages + stats.areas / AREAS_A_PAGE;
 	if (pages > search->pages) {
 		search->pages = pages;
 		search->largest = p;
+		search->vm = vm;
 	}
 }
 
-/* End one process, unless one is ending. */
+/* It ends, too, if it shares the memory that shall come back. */
+static void kill_if_shares(struct process *p, void *vm)
+{
+	bool shares;
+
+	spin_lock(&p->lock);
+	shares = p->vm == vm;
+	spin_unlock(&p->lock);
+	if (shares)
+		process_kill(p, SIGKILL);
+}
+
+/* End one process, and those that share its memory, unless one is ending. */
 static void kill_largest(void)
 {
 	struct oom_search search = {0};
@@ -165,7 +215,7 @@ static void kill_largest(void)
 	if (!search.dying && search.largest) {
 		pr_error("out of memory: killing process %d (%s)", search.largest->nr,
 			search.largest->name);
-		process_kill(search.largest, SIGKILL);
+		process_for_each(kill_if_shares, search.vm);
 	}
 	spin_unlock(&tree_lock);
 	if (!search.dying && !search.largest && process_current() == init_process)

@@ -293,7 +293,7 @@ static int map_stack(struct exec *x, vaddr_t lowest)
 	vaddr_t start = page_align_down(lowest) - STACK_SPARE_BYTES;
 	struct mvm_map map = {
 		.addr = start,
-		.bytes = VMSPACE_STACK_END - start,
+		.bytes = x->vm->stack_end - start,
 		.rights = MVM_READ | MVM_WRITE,
 		.max_rights = MVM_RWX,
 		.flags = MVM_MAP_FIXED | MVM_MAP_GROWSDOWN,
@@ -323,7 +323,7 @@ static int build_stack(struct exec *x)
 {
 	const struct exec_args *args = &x->args;
 	size_t n_words = 1 + args->argc + 1 + args->envc + 1 + 2 * N_AUX;
-	vaddr_t strings = VMSPACE_STACK_END - 8 - args->bytes;
+	vaddr_t strings = x->vm->stack_end - 8 - args->bytes;
 	vaddr_t random = (strings - 16) & ~15UL;
 	uint8_t random_data[16];
 
@@ -355,7 +355,7 @@ static int build_stack(struct exec *x)
 
 static int build_space(struct exec *x)
 {
-	int err = vmspace_new(x->file, &x->vm);
+	int err = vmspace_new(process_current(), x->file, &x->vm);
 
 	if (!err)
 		trace_space(process_current(), x->vm);
@@ -365,7 +365,8 @@ static int build_space(struct exec *x)
 		err = build_stack(x);
 	if (!err) {
 		x->vm->stack_start = x->sp;
-		x->vm->brk_start = x->vm->brk_end = page_align_up(x->image.end);
+		x->vm->brk_start = x->vm->brk_end =
+			page_align_up(x->image.end) + vmspace_random(VMSPACE_BOTTOM_SPREAD);
 	}
 	return err;
 }

@@ -11,7 +11,7 @@
  *	  '------- private, of the file -------------''-- anonymous -'
  *	                                    '-------' zeroed now, in this process's copy
  *
- * A position-independent program without an interpreter (static-pie) goes to PIE_BASE.
+ * A position-independent program without an interpreter (static-pie) goes somewhere above PIE_BASE.
  */
 #include "exec_elf.h"
 
@@ -57,7 +57,8 @@ static int check_segment(const Elf64_Phdr *ph, uint64_t file_bytes)
 		return -ENOEXEC;
 	if (ph->p_vaddr < USER_BASE && ph->p_memsz && ph->p_vaddr + PIE_BASE < PIE_BASE)
 		return -ENOEXEC;
-	return ph->p_vaddr <= VMSPACE_STACK_END && ph->p_memsz <= VMSPACE_STACK_END - ph->p_vaddr
+	return ph->p_vaddr <= VMSPACE_PROGRAM_END &&
+			       ph->p_memsz <= VMSPACE_PROGRAM_END - ph->p_vaddr
 		       ? 0
 		       : -ENOEXEC;
 }
@@ -127,7 +128,7 @@ static void note_segment(
 static int map_segments(struct file *file, const Elf64_Ehdr *h, const Elf64_Phdr *ph,
 	struct vmspace *vm, struct exec_image *image)
 {
-	vaddr_t bias = h->e_type == ET_DYN ? PIE_BASE : 0;
+	vaddr_t bias = h->e_type == ET_DYN ? PIE_BASE + vmspace_random(VMSPACE_BOTTOM_SPREAD) : 0;
 	struct mvm_object *object;
 	int err = file_map(file, false, false, &object);
 

@@ -21,26 +21,18 @@
 
 /* --- The parts of a process ----------------------------------------------------------------- */
 
-static void add_faults(struct process *p)
-{
-	struct mvm_space_stats stats;
-
-	mvm_space_stats(p->vm->space, &stats);
-	p->dead_threads.minor_faults += stats.faults - stats.major_faults;
-	p->dead_threads.major_faults += stats.major_faults;
-}
-
 static void drop_memory(struct process *p)
 {
 	struct vmspace *vm;
 
-	add_faults(p);
+	vmspace_count_faults(p->vm, p, &p->dead_threads);
 	spin_lock(&p->lock);
 	vm = p->vm;
 	p->vm = NULL;
 	p->releasing = true;
 	spin_unlock(&p->lock);
 	thread_set_pmap(NULL);
+	vmspace_disown(vm, p);
 	vmspace_put(vm);
 	__atomic_store_n(&p->releasing, false, __ATOMIC_RELEASE);
 }

@@ -202,7 +202,7 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 		return -ENOMEM;
 	if (flags & CLONE_VM)
 		p->vm = vmspace_get(parent->vm);
-	return p->vm ? 0 : vmspace_fork(parent->vm, &p->vm);
+	return p->vm ? 0 : vmspace_fork(parent->vm, p, &p->vm);
 }
 
 /* The child's thread is a copy of the running one, but for what clone() sets. */
@@ -219,8 +219,8 @@ static void inherit_thread(struct task *t, const struct clone_request *req)
 		trapframe_set_tls(tf, req->tls);
 	arch_fpu_copy(&t->thread->arch, &self->thread->arch);
 	t->mask = self->mask;
-	if (!(req->flags & CLONE_VM))
-		t->altstack = self->altstack;
+	if (!(req->flags & CLONE_VM) || req->flags & CLONE_VFORK)
+		t->altstack = self->altstack; /* two cannot handle signals on one at a time */
 	if (req->flags & CLONE_CHILD_SETTID)
 		t->set_child_tid = req->child_tid;
 	if (req->flags & CLONE_CHILD_CLEARTID)
@@ -385,12 +385,14 @@ void process_execed(struct process *p, struct vmspace *vm, const char *name)
 
 	spin_lock(&p->lock);
 	old = p->vm;
+	vmspace_count_faults(old, p, &p->dead_threads);
 	p->vm = vm;
 	spin_unlock(&p->lock);
 	thread_set_pmap(vmspace_pmap(vm));
 	t->clear_child_tid = 0;
 	t->robust_list = 0;
 	t->altstack = (stack_t){0};
+	vmspace_disown(old, p);
 	vmspace_put(old);
 	vfork_done(t);
 

@@ -58,7 +58,7 @@ int sigframe_push(struct trapframe *tf, const siginfo_t *info, const struct siga
 
 	trapframe_set_args(tf, info->si_signo, (long)(at + offsetof(struct rt_sigframe, info)),
 		(long)(at + offsetof(struct rt_sigframe, uc)));
-	trapframe_set_return(tf, VMSPACE_SIGRETURN);
+	trapframe_set_return(tf, t->process->vm->sigreturn);
 	trapframe_set_pc(tf, (vaddr_t)action->sa_handler);
 	trapframe_set_sp(tf, at);
 	trapframe_changed();

@@ -38,10 +38,7 @@ void process_times(struct process *p, struct cpu_times *times)
 	spin_unlock(&p->lock);
 
 	if (vm) {
-		struct mvm_space_stats stats;
-		mvm_space_stats(vm->space, &stats);
-		times->minor_faults += stats.faults - stats.major_faults;
-		times->major_faults += stats.major_faults;
+		vmspace_count_faults(vm, p, times);
 		vmspace_put(vm);
 	}
 }

@@ -36,7 +36,7 @@ static const char *area_name(
 		int err = vnode_path(v, process_root(process_current()), buffer, bytes, &path);
 		return err ? "(deleted)" : path;
 	}
-	if (area->start == VMSPACE_SIGRETURN)
+	if (area->start == vm->sigreturn)
 		return "[sigreturn]";
 	if (area->start <= vm->stack_start && vm->stack_start < area->end)
 		return "[stack]";

@@ -50,7 +50,7 @@ static bool brk_allowed(const struct vmspace *vm, vaddr_t end)
 {
 	uint64_t limit = process_limit(process_current(), RLIMIT_DATA);
 
-	return end >= vm->brk_start && end < VMSPACE_STACK_END && end - vm->brk_start <= limit;
+	return end >= vm->brk_start && end < USER_END && end - vm->brk_start <= limit;
 }
 
 /* Never fails: the break stays where it is instead. */

@@ -3,18 +3,26 @@
  * The memory of a process: mm's space, and what the ABI adds to it.
  *
  *	USER_END            +-----------------------+
- *	VMSPACE_SIGRETURN   | sigreturn trampoline  |  one frame for all, read and execute
- *	VMSPACE_STACK_END   +-----------------------+
+ *	                    :                       :  random
+ *	sigreturn           | sigreturn trampoline  |  one frame for all, read and execute
+ *	                    :                       :  random
+ *	stack_end           +-----------------------+
  *	                    | stack, grows down     |  to RLIMIT_STACK; mm keeps a gap below
  *	                    +- - - - - - - - - - - -+
- *	                    | mappings, top-down    |
+ *	                    | mappings, top-down    |  from a random place on (mm's)
  *	                    +- - - - - - - - - - - -+
  *	brk_end (byte)      | heap, grows up        |
  *	brk_start           +-----------------------+
- *	                    | the program           |
+ *	                    :                       :  random
+ *	                    | the program           |  at a random place if it does not care
  *	                    +-----------------------+
  *
- * Counted: clone(CLONE_VM) shares it.  It dies with its last user; that may sleep.
+ * With "norandmaps" on the kernel's command line all that is random is nothing, and a program finds
+ * the same addresses each time.
+ *
+ * Counted: clone(CLONE_VM) shares it.  It dies with its last user; that may sleep.  The process for
+ * which it was made, by exec or fork, is its owner: the owner's limits hold, and faults count as the
+ * owner's; a vfork's child that sets its limits before it execs so leaves its parent alone.
  */
 #pragma once
 
@@ -22,17 +30,25 @@
 #include <kernel/lock.h>
 #include <mm/vm.h>
 
+struct cpu_times;
 struct file;
 struct pmap;
+struct process;
 
-#define VMSPACE_SIGRETURN (USER_END - PAGE_SIZE)
-#define VMSPACE_STACK_END VMSPACE_SIGRETURN
-#define VMSPACE_STACK_MAX (1UL << 30) /* when RLIMIT_STACK says more, or nothing */
+#define VMSPACE_STACK_MAX   (1UL << 30)              /* when RLIMIT_STACK says more, or nothing */
+#define VMSPACE_PROGRAM_END (USER_END - (4UL << 30)) /* the rest is the stack's */
 
-/* [I] once the program runs; [b] brk_lock */
+/* How far apart places may be, each of the two at the top and those at the bottom. */
+#define VMSPACE_TOP_SPREAD    (1UL << 29)
+#define VMSPACE_BOTTOM_SPREAD (1UL << 30)
+
+/* [I] once the program runs; [a] atomic; [b] brk_lock */
 struct vmspace {
-	uint32_t refs; /* [a] */
+	uint32_t refs;               /* [a] */
+	const struct process *owner; /* [a] NULL: it has gone */
 	struct mvm_space *space;
+	vaddr_t sigreturn; /* [I] where handlers return to */
+	vaddr_t stack_end; /* [I] where the stack begins, that is */
 	struct mutex brk_lock;
 	vaddr_t brk_start;            /* [I] page-aligned */
 	vaddr_t brk_end;              /* [b] the byte that brk() returns */
@@ -44,14 +60,22 @@ struct vmspace {
 void vmspace_init(void);
 
 /* An empty one with the trampoline mapped.  exe gets a reference.  -ENOMEM. */
-int vmspace_new(struct file *exe, struct vmspace **out) __attribute__((warn_unused_result));
-int vmspace_fork(struct vmspace *from, struct vmspace **out) __attribute__((warn_unused_result));
+int vmspace_new(const struct process *owner, struct file *exe, struct vmspace **out)
+	__attribute__((warn_unused_result));
+int vmspace_fork(struct vmspace *from, const struct process *owner, struct vmspace **out)
+	__attribute__((warn_unused_result));
 
 static inline struct vmspace *vmspace_get(struct vmspace *vm)
 {
 	__atomic_fetch_add(&vm->refs, 1, __ATOMIC_RELAXED);
 	return vm;
 }
+
+/* The process leaves it: to be called before it puts it. */
+void vmspace_disown(struct vmspace *vm, const struct process *p);
+
+/* Add its faults, if they are the process's. */
+void vmspace_count_faults(struct vmspace *vm, const struct process *p, struct cpu_times *times);
 
 /* NULL is allowed.  No hart of the caller runs in it any more if it may be the last. */
 void vmspace_put(struct vmspace *vm);
@@ -61,6 +85,9 @@ static inline size_t vmspace_stack_limit(uint64_t rlimit)
 {
 	return rlimit < VMSPACE_STACK_MAX ? page_align_down(rlimit) : VMSPACE_STACK_MAX;
 }
+
+/* A random number of pages, in bytes, below `spread`; 0 with "norandmaps". */
+size_t vmspace_random(size_t spread);
 
 /* Is there memory for one more process? */
 bool vmspace_may_fork(void);
