@@ -13,96 +13,6 @@
 #include <kernel/tty.h>
 #include <kernel/vmspace.h>
 
-/* Its memory with a reference, or NULL (a zombie). */
-static struct vmspace *memory_of(struct process *p)
-{
-	spin_lock(&p->lock);
-	struct vmspace *vm = process_vm_get(p);
-	spin_unlock(&p->lock);
-	return vm;
-}
-
-/* --- maps ----------------------------------------------------------------------------------------
- */
-
-/* The text at the line's end; in buffer, or a literal. */
-static const char *area_name(
-	struct vmspace *vm, const struct mvm_area_info *area, char *buffer, size_t bytes)
-{
-	struct vnode *v = area->object ? vnode_of_object(area->object) : NULL;
-	char *path;
-
-	if (v) {
-		int err = vnode_path(v, process_root(process_current()), buffer, bytes, &path);
-		return err ? "(deleted)" : path;
-	}
-	if (area->start == vm->sigreturn)
-		return "[sigreturn]";
-	if (area->start <= vm->stack_start && vm->stack_start < area->end)
-		return "[stack]";
-	if (area->start < vm->brk_end && area->end > vm->brk_start)
-		return "[heap]";
-	return "";
-}
-
-static void show_area(struct proc_text *t, struct vmspace *vm, const struct mvm_area_info *area,
-	char *buffer, size_t bytes)
-{
-	struct vnode *v = area->object ? vnode_of_object(area->object) : NULL;
-	uint64_t dev = v ? v->mount->dev : 0;
-	const char *name = area_name(vm, area, buffer, bytes);
-
-	proc_printf(t, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu", area->start, area->end,
-		area->rights & MVM_READ ? 'r' : '-', area->rights & MVM_WRITE ? 'w' : '-',
-		area->rights & MVM_EXEC ? 'x' : '-', area->flags & MVM_MAP_SHARED ? 's' : 'p',
-		area->object ? area->offset_pages * PAGE_SIZE : 0, ABI_MAJOR(dev), ABI_MINOR(dev),
-		v ? v->ino : 0UL);
-	if (*name)
-		proc_printf(t, " %s", name);
-	proc_printf(t, "\n");
-}
-
-static void show_residency(
-	struct proc_text *t, struct vmspace *vm, const struct mvm_area_info *area)
-{
-	struct mvm_residency r;
-
-	mvm_residency(vm->space, area->start, area->end, &r);
-	proc_printf(t, "Size:           %8lu kB\nRss:            %8lu kB\n",
-		(area->end - area->start) / 1024, r.resident_pages * (PAGE_SIZE / 1024));
-	proc_printf(t, "Anonymous:      %8lu kB\n", r.anon_pages * (PAGE_SIZE / 1024));
-}
-
-static void show_areas(struct proc_text *t, struct process *p, bool residency)
-{
-	struct vmspace *vm = memory_of(p);
-	char *buffer = kmalloc(PATH_MAX);
-	struct mvm_area_info area;
-	vaddr_t from = 0;
-
-	t->no_memory |= !buffer;
-	while (vm && buffer && mvm_area_next(vm->space, from, &area)) {
-		show_area(t, vm, &area, buffer, PATH_MAX);
-		if (residency)
-			show_residency(t, vm, &area);
-		from = area.end;
-		if (area.object)
-			mvm_object_unref(area.object);
-	}
-	kfree(buffer);
-	vmspace_put(vm);
-}
-
-static void show_maps(struct proc_text *t, struct process *p)
-{
-	show_areas(t, p, false);
-}
-
-static void show_smaps(struct proc_text *t, struct process *p)
-{
-	show_areas(t, p, true);
-}
-
 /* --- stat, status
  * ---------------------------------------------------------------------------------- */
 
@@ -146,7 +56,7 @@ static void take_snapshot(struct process *p, struct snapshot *s)
 	spin_unlock(&p->lock);
 	spin_unlock(&tree_lock);
 	process_times(p, &s->times);
-	struct vmspace *vm = memory_of(p);
+	struct vmspace *vm = proc_memory_of(p);
 	if (vm)
 		mvm_space_stats(vm->space, &s->memory);
 	vmspace_put(vm);
@@ -208,7 +118,7 @@ static void show_comm(struct proc_text *t, struct process *p)
 /* The strings as the program has them now, their NULs included. */
 static void show_cmdline(struct proc_text *t, struct process *p)
 {
-	struct vmspace *vm = memory_of(p);
+	struct vmspace *vm = proc_memory_of(p);
 	char chunk[CMDLINE_CHUNK];
 
 	for (vaddr_t at = vm ? vm->args_start : 0; vm && at < vm->args_end;) {
@@ -239,7 +149,7 @@ static int copy_path(struct dentry *d, char *to, size_t bytes)
 
 static int link_exe(struct process *p, char *to, size_t bytes)
 {
-	struct vmspace *vm = memory_of(p);
+	struct vmspace *vm = proc_memory_of(p);
 	int n = vm && vm->exe ? copy_path(vm->exe->dentry, to, bytes) : -ENOENT;
 
 	vmspace_put(vm);
@@ -263,8 +173,8 @@ static int link_cwd(struct process *p, char *to, size_t bytes)
 }
 
 const struct proc_entry proc_process_entries[] = {
-	{.name = "maps", .mode = FS_IFREG | 0444, .show = show_maps},
-	{.name = "smaps", .mode = FS_IFREG | 0444, .show = show_smaps},
+	{.name = "maps", .mode = FS_IFREG | 0444, .show = proc_show_maps},
+	{.name = "smaps", .mode = FS_IFREG | 0444, .show = proc_show_smaps},
 	{.name = "stat", .mode = FS_IFREG | 0444, .show = show_stat},
 	{.name = "status", .mode = FS_IFREG | 0444, .show = show_status},
 	{.name = "comm", .mode = FS_IFREG | 0444, .show = show_comm},

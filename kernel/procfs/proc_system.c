@@ -42,6 +42,8 @@ static void show_meminfo(struct proc_text *t, struct process *p)
 		kib(s.writeback_pages));
 	proc_printf(t, "AnonPages:      %8lu kB\nSlab:           %8lu kB\n", kib(s.anon_pages),
 		kib(s.meta_pages));
+	proc_printf(
+		t, "SReclaimable:   %8lu kB\nSUnreclaim:     %8lu kB\n", 0UL, kib(s.meta_pages));
 }
 
 static void show_disks(struct proc_text *t)
@@ -55,12 +57,12 @@ static void show_disks(struct proc_text *t)
 		sum.read_sectors += dev->counts.read_sectors;
 		sum.written_sectors += dev->counts.written_sectors;
 	}
-	proc_printf(t, "blk_read %lu\nblk_write %lu\nblk_flush %lu\n", sum.reads, sum.writes,
-		sum.flushes);
-	proc_printf(t, "blk_read_sectors %lu\nblk_written_sectors %lu\n", sum.read_sectors,
-		sum.written_sectors);
+	proc_printf(t, "pgpgin %lu\npgpgout %lu\n", sum.read_sectors / 2, sum.written_sectors / 2);
+	proc_printf(t, "mapache_blk_reads %lu\nmapache_blk_writes %lu\nmapache_blk_flushes %lu\n",
+		sum.reads, sum.writes, sum.flushes);
 }
 
+/* Linux's names where they mean the same; what only this kernel counts begins with mapache_. */
 static void show_vmstat(struct proc_text *t, struct process *p)
 {
 	struct mvm_stats s;
@@ -76,23 +78,23 @@ static void show_vmstat(struct proc_text *t, struct process *p)
 		{"nr_file_pages", s.cached_pages},
 		{"nr_dirty", s.dirty_pages},
 		{"nr_writeback", s.writeback_pages},
-		{"nr_meta", s.meta_pages},
+		{"mapache_nr_meta", s.meta_pages},
 		{"pgfault", s.faults},
 		{"pgmajfault", s.major_faults},
-		{"cow_copies", s.cow_copies},
-		{"cow_reuses", s.cow_reuses},
-		{"zero_fills", s.zero_fills},
-		{"fault_retries", s.fault_retries},
-		{"fills", s.fills},
-		{"filled_pages", s.filled_pages},
-		{"writes", s.writes},
-		{"written_pages", s.written_pages},
-		{"reclaim_scanned", s.reclaim_scanned},
-		{"reclaim_freed", s.reclaim_freed},
-		{"shootdowns", s.shootdowns},
-		{"spaces", s.spaces},
-		{"areas", s.areas},
-		{"objects", s.objects},
+		{"mapache_cow_copies", s.cow_copies},
+		{"mapache_cow_reuses", s.cow_reuses},
+		{"mapache_zero_fills", s.zero_fills},
+		{"mapache_fault_retries", s.fault_retries},
+		{"mapache_fills", s.fills},
+		{"mapache_filled_pages", s.filled_pages},
+		{"mapache_writes", s.writes},
+		{"nr_written", s.written_pages},
+		{"mapache_reclaim_scanned", s.reclaim_scanned},
+		{"mapache_reclaim_freed", s.reclaim_freed},
+		{"mapache_shootdowns", s.shootdowns},
+		{"mapache_spaces", s.spaces},
+		{"mapache_areas", s.areas},
+		{"mapache_objects", s.objects},
 	};
 
 	for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++)

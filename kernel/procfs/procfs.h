@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Between the files of procfs: procfs.c (the file system), proc_process.c and proc_system.c (what
- * its files say), proc_trace.c (the event ring).
+ * Between the files of procfs: procfs.c (the file system), proc_process.c, proc_memory.c and
+ * proc_system.c (what its files say), proc_trace.c (the event ring).
  */
 #pragma once
 
@@ -40,3 +40,8 @@ extern const struct file_ops proc_trace_ops;
  * -EINVAL: empty, or no room; -EFAULT.
  */
 int proc_command(struct mvm_copy *c, size_t n, char *line, size_t bytes);
+
+/* proc_memory.c: the memory of a process, with a reference, or NULL (a zombie); and its files. */
+struct vmspace *proc_memory_of(struct process *p);
+void proc_show_maps(struct proc_text *text, struct process *p);
+void proc_show_smaps(struct proc_text *text, struct process *p);

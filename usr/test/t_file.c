@@ -597,10 +597,10 @@ static void dirty_pages_reach_the_disk(void)
 	before = blocks_written();
 	for (int i = 0; i < 20; i++)
 		CHECK_EQ(pwrite(fd, block, PAGE, i * (off_t)PAGE), PAGE);
-	flushes = vmstat("blk_flush");
+	flushes = vmstat("mapache_blk_flushes");
 	CHECK_OK(fsync(fd));
 	CHECK(blocks_written() - before >= 20);
-	CHECK(vmstat("blk_flush") > flushes);
+	CHECK(vmstat("mapache_blk_flushes") > flushes);
 }
 
 static void file_system_numbers(void)

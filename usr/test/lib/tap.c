@@ -207,12 +207,12 @@ long long vmstat(const char *name)
 
 long long blocks_read(void)
 {
-	return vmstat("blk_read_sectors") / 8;
+	return vmstat("pgpgin") / 4;
 }
 
 long long blocks_written(void)
 {
-	return vmstat("blk_written_sectors") / 8;
+	return vmstat("pgpgout") / 4;
 }
 
 long long free_blocks(void)

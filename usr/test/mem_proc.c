@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+// What /proc tells of memory: maps line by line against what was mapped, and the counters of the whole
+// system, in the formats that Linux's tools take apart.
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "lib/tap.h"
+
+#define RW   (PROT_READ | PROT_WRITE)
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+
+static char text[256 << 10];
+
+// The whole of a file of /proc.
+static char *read_text(const char *path)
+{
+	int fd = (int)CHECK_OK(open(path, O_RDONLY));
+	size_t n = 0;
+	ssize_t got;
+
+	while (n < sizeof text - 1 && (got = read(fd, text + n, sizeof text - 1 - n)) > 0)
+		n += (size_t)got;
+	text[n] = '\0';
+	close(fd);
+	return text;
+}
+
+// The line of maps that begins with the address, without its newline.
+static char *maps_line(const void *start)
+{
+	static char line[512];
+	char wanted[32], *at;
+
+	snprintf(wanted, sizeof wanted, "%08lx-", (unsigned long)start);
+	at = strstr(read_text("/proc/self/maps"), wanted);
+	if (!at || (at != text && at[-1] != '\n'))
+		FAIL("maps has no area at %p", start);
+	snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
+	return line;
+}
+
+// The line that maps must have; NAME NULL: it ends behind the inode and a blank.
+static void check_line(const void *start, size_t bytes, const char *rights, off_t offset,
+	const struct stat *st, const char *name)
+{
+	char wanted[512], *line = maps_line(start);
+	int n = snprintf(wanted, sizeof wanted, "%08lx-%08lx %s %08lx %02x:%02x %lu ",
+		(unsigned long)start, (unsigned long)start + bytes, rights, (unsigned long)offset,
+		st ? major(st->st_dev) : 0, st ? minor(st->st_dev) : 0, st ? st->st_ino : 0ul);
+
+	if (name)
+		snprintf(wanted + n, sizeof wanted - (size_t)n, "%*s%s", n < 73 ? 73 - n : 0, "",
+			name);
+	if (strcmp(line, wanted))
+		FAIL("maps says \"%s\", should be \"%s\"", line, wanted);
+}
+
+// A window with nothing around it: neighbours of the same kind would be shown as one.
+static char *window(size_t pages)
+{
+	char *p = map((pages + 2) * PAGE, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	CHECK_OK(munmap(p + PAGE, pages * PAGE));
+	return p + PAGE;
+}
+
+static char *map_at(char *where, size_t pages, int rights, int flags, int fd, off_t offset)
+{
+	char *p = mmap(where, pages * PAGE, rights, flags | MAP_FIXED, fd, offset);
+
+	CHECK(p == where);
+	return p;
+}
+
+static void anonymous_lines(void)
+{
+	static const struct {
+		int rights;
+		const char *text;
+	} all[] = {
+		{PROT_NONE, "---p"},
+		{PROT_READ, "r--p"},
+		{RW, "rw-p"},
+		{PROT_READ | PROT_EXEC, "r-xp"},
+		{RW | PROT_EXEC, "rwxp"},
+	};
+	char *p = window(8);
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		map_at(p + PAGE, 3, all[i].rights, ANON, -1, 0);
+		check_line(p + PAGE, 3 * PAGE, all[i].text, 0, NULL, NULL);
+	}
+}
+
+static char *absolute(const char *name)
+{
+	static char path[300];
+
+	CHECK(getcwd(path, sizeof path - 64));
+	strcat(strcmp(path, "/") ? strcat(path, "/") : path, name);
+	return path;
+}
+
+static void file_lines(void)
+{
+	int fd = make_file("a file", 8 * PAGE);
+	char *p = window(8);
+	struct stat st;
+
+	CHECK_OK(fstat(fd, &st));
+	map_at(p, 2, PROT_READ, MAP_PRIVATE, fd, 4 * PAGE);
+	map_at(p + 4 * PAGE, 1, RW, MAP_SHARED, fd, PAGE);
+	check_line(p, 2 * PAGE, "r--p", 4 * PAGE, &st, absolute("a file"));
+	check_line(p + 4 * PAGE, PAGE, "rw-s", PAGE, &st, absolute("a file"));
+	CHECK_OK(close(fd));
+	check_line(p, 2 * PAGE, "r--p", 4 * PAGE, &st, absolute("a file"));
+	CHECK_OK(rename("a file", "b"));
+	check_line(p, 2 * PAGE, "r--p", 4 * PAGE, &st, absolute("b"));
+}
+
+static void names_with_newlines_are_escaped(void)
+{
+	int fd = make_file("one\ntwo \\ three", PAGE);
+	char *p = window(1);
+	struct stat st;
+
+	CHECK_OK(fstat(fd, &st));
+	map_at(p, 1, PROT_READ, MAP_PRIVATE, fd, 0);
+	check_line(p, PAGE, "r--p", 0, &st, absolute("one\\012two \\ three"));
+}
+
+static void deleted_files_say_so(void)
+{
+	int fd = make_file("f", PAGE);
+	char *p = window(1);
+	struct stat st;
+
+	map_at(p, 1, PROT_READ, MAP_PRIVATE, fd, 0);
+	CHECK_OK(unlink("f"));
+	CHECK_OK(fstat(fd, &st));
+	check_line(p, PAGE, "r--p", 0, &st, absolute("f (deleted)"));
+}
+
+static void shared_anonymous_has_a_name(void)
+{
+	char *p = window(2);
+
+	map_at(p, 2, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(strstr(maps_line(p), " rw-s "));
+	CHECK(strstr(maps_line(p), " /dev/zero (deleted)"));
+}
+
+// What is between [heap] and the like: the area with that name covers the address.
+static void check_named(const char *name, uintptr_t address)
+{
+	unsigned long start, end;
+	char *at = strstr(read_text("/proc/self/maps"), name);
+
+	CHECK(at);
+	while (at > text && at[-1] != '\n')
+		at--;
+	CHECK_EQ(sscanf(at, "%lx-%lx", &start, &end), 2);
+	CHECK(start <= address && address < end);
+}
+
+static void stack_and_heap_are_named(void)
+{
+	char here;
+
+	CHECK(sbrk(3 * PAGE) != (void *)-1);
+	check_named("[stack]", (uintptr_t)&here);
+	check_named("[heap]", (uintptr_t)sbrk(0) - PAGE);
+}
+
+// Areas rise, do not overlap, and each line has its columns.
+static void lines_are_in_order(void)
+{
+	unsigned long start, end, offset, last = 0;
+	unsigned dev_major, dev_minor;
+	long ino;
+	char rights[5];
+
+	for (char *line = strtok(read_text("/proc/self/maps"), "\n"); line;
+		line = strtok(NULL, "\n")) {
+		CHECK_EQ(sscanf(line, "%lx-%lx %4s %lx %x:%x %ld", &start, &end, rights, &offset,
+				 &dev_major, &dev_minor, &ino),
+			7);
+		CHECK(last <= start && start < end);
+		CHECK(strspn(rights, "rwxsp-") == 4);
+		last = end;
+	}
+	CHECK(last > 0);
+}
+
+// Neighbours that mean the same are one line; a page in between that differs makes them three.
+static void neighbours_merge(void)
+{
+	char *p = window(4);
+
+	map_at(p, 1, RW, ANON, -1, 0);
+	map_at(p + PAGE, 2, RW, ANON, -1, 0);
+	map_at(p + 3 * PAGE, 1, RW, ANON, -1, 0);
+	check_line(p, 4 * PAGE, "rw-p", 0, NULL, NULL);
+	CHECK_OK(mprotect(p + PAGE, PAGE, PROT_READ));
+	check_line(p, PAGE, "rw-p", 0, NULL, NULL);
+	check_line(p + PAGE, PAGE, "r--p", 0, NULL, NULL);
+	check_line(p + 2 * PAGE, 2 * PAGE, "rw-p", 0, NULL, NULL);
+	CHECK_OK(mprotect(p + PAGE, PAGE, RW));
+	check_line(p, 4 * PAGE, "rw-p", 0, NULL, NULL);
+}
+
+// --- the whole system
+
+static long long meminfo(const char *name)
+{
+	char label[64], unit[8];
+	long long value;
+	char *at;
+
+	snprintf(label, sizeof label, "%s:", name);
+	at = strstr(read_text("/proc/meminfo"), label);
+	if (!at || (at != text && at[-1] != '\n'))
+		FAIL("/proc/meminfo has no %s", name);
+	CHECK_EQ(sscanf(at + strlen(label), "%lld %7s", &value, unit), 2);
+	CHECK(!strcmp(unit, "kB"));
+	return value;
+}
+
+static void meminfo_adds_up(void)
+{
+	static const char *const names[] = {"MemTotal", "MemFree", "MemAvailable", "Buffers",
+		"Cached", "SwapCached", "SwapTotal", "SwapFree", "Dirty", "Writeback", "AnonPages",
+		"Slab", "SReclaimable", "SUnreclaim"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		CHECK(meminfo(names[i]) >= 0);
+	CHECK(meminfo("MemTotal") > 16 << 10);
+	CHECK(meminfo("MemFree") < meminfo("MemTotal"));
+	CHECK(meminfo("MemAvailable") <= meminfo("MemTotal"));
+	CHECK_EQ(meminfo("SReclaimable") + meminfo("SUnreclaim"), meminfo("Slab"));
+	CHECK_EQ(sysconf(_SC_PHYS_PAGES) * 4, meminfo("MemTotal"));
+}
+
+static void meminfo_follows(void)
+{
+	long long before = (vmstat("nr_free_pages"), meminfo("AnonPages"));
+	char *p = map_anon(512 * PAGE);
+
+	memset(p, 1, 512 * PAGE);
+	CHECK(meminfo("AnonPages") >= before + 2048);
+	CHECK_OK(munmap(p, 512 * PAGE));
+	CHECK(meminfo("AnonPages") < before + 1024);
+}
+
+// Name, blank, number; each name once.
+static void vmstat_lines(void)
+{
+	static char names[200][48];
+	size_t n = 0;
+
+	vmstat("nr_free_pages");
+	for (char *line = strtok(read_text("/proc/vmstat"), "\n"); line;
+		line = strtok(NULL, "\n")) {
+		size_t length = strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+		CHECK(length && length < sizeof names[0] && line[length] == ' ');
+		CHECK(isdigit((unsigned char)line[length + 1]));
+		CHECK(strspn(line + length + 1, "0123456789") == strlen(line + length + 1));
+		snprintf(names[n++], sizeof names[0], "%.*s", (int)length, line);
+		for (size_t i = 0; i + 1 < n; i++)
+			CHECK(strcmp(names[i], names[n - 1]) != 0);
+	}
+	CHECK(n > 10);
+}
+
+static const struct test tests[] = {
+	{"anonymous_lines", anonymous_lines},
+	{"file_lines", file_lines},
+	{"names_with_newlines_are_escaped", names_with_newlines_are_escaped},
+	{"deleted_files_say_so", deleted_files_say_so},
+	{"shared_anonymous_has_a_name", shared_anonymous_has_a_name},
+	{"stack_and_heap_are_named", stack_and_heap_are_named},
+	{"lines_are_in_order", lines_are_in_order},
+	{"neighbours_merge", neighbours_merge},
+	{"meminfo_adds_up", meminfo_adds_up},
+	{"meminfo_follows", meminfo_follows},
+	{"vmstat_lines", vmstat_lines},
+};
+
+TEST_MAIN(tests)
