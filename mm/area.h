@@ -44,7 +44,6 @@ struct area {
 	struct mvm_object *object; /* [I] referenced; NULL: anonymous */
 	mvm_pgoff_t offset;        /* [so] the object's page at `start` */
 	struct rmap_link rmap;     /* [o] */
-	size_t limit;              /* [s] GROWSDOWN: end - start grows up to this */
 
 	/* The index's own [s]: */
 	struct area *parent, *child[2];
@@ -73,6 +72,11 @@ static inline unsigned area_rights(const struct area *a)
 	return a->rights & MVM_WRITE ? a->rights | MVM_READ : a->rights;
 }
 
+static inline uint64_t area_pages(const struct area *a)
+{
+	return (a->end - a->start) >> MVM_PAGE_SHIFT;
+}
+
 static inline mvm_pgoff_t area_page(const struct area *a, mvm_vaddr_t va)
 {
 	return a->offset + ((va - a->start) >> MVM_PAGE_SHIFT);
@@ -90,7 +94,6 @@ static inline void area_init_like(struct area *copy, const struct area *a)
 		.space = a->space,
 		.object = a->object,
 		.offset = a->offset,
-		.limit = a->limit,
 	};
 }
 

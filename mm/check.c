@@ -31,7 +31,7 @@ static void check_attached(struct area *a)
 
 static uint64_t check_areas(struct mvm_space *space)
 {
-	uint64_t n = 0, pages = 0;
+	uint64_t n = 0, pages = 0, data = 0, stack = 0;
 
 	area_index_check(&space->areas);
 	for (struct area *a = area_first(&space->areas); a; a = area_next(a)) {
@@ -41,10 +41,15 @@ static uint64_t check_areas(struct mvm_space *space)
 		MUST((a->rights & ~a->max_rights) == 0);
 		if (a->object)
 			check_attached(a);
-		pages += (a->end - a->start) >> MVM_PAGE_SHIFT;
+		pages += area_pages(a);
+		if (a->flags & AREA_GROWSDOWN)
+			stack += area_pages(a);
+		else if (area_private(a) && a->rights & MVM_WRITE)
+			data += area_pages(a);
 		n++;
 	}
-	MUST(space->mapped == pages);
+	MUST(space->mapped == pages && space->peak >= pages);
+	MUST(space->data == data && space->stack == stack);
 	return n;
 }
 

@@ -250,6 +250,7 @@ int mvm_space_fork(struct mvm_space *parent, struct mvm_space **out)
 	claim_enter(parent, &claim, parent->low, parent->high, CLAIM_FORK);
 	anon_share(&child->anons, &parent->anons);
 	child->top = parent->top;
+	child->limits = parent->limits;
 	child->tag = parent->tag;
 	space_unlock(parent);
 	trace(parent, MVM_TRACE_FORK, 0, child->tag, 0);

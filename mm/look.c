@@ -179,6 +179,9 @@ void mvm_space_stats(struct mvm_space *space, struct mvm_space_stats *out)
 	*out = (struct mvm_space_stats){
 		.areas = space->n_areas,
 		.mapped_pages = space->mapped,
+		.peak_mapped_pages = space->peak,
+		.data_pages = space->data,
+		.stack_pages = space->stack,
 		.anon_pages = anon_count(&space->anons),
 		.faults = __atomic_load_n(&space->faults, __ATOMIC_RELAXED),
 		.major_faults = __atomic_load_n(&space->major_faults, __ATOMIC_RELAXED),

@@ -82,7 +82,6 @@ static void fill_in(struct area *a, const struct mvm_map *m, mvm_vaddr_t start, 
 		.flags = (uint16_t)(m->flags & AREA_FLAGS),
 		.object = m->object,
 		.offset = m->object ? m->offset_pages : 0,
-		.limit = m->limit,
 	};
 	if (a->object)
 		mvm_object_ref(a->object);
@@ -101,11 +100,31 @@ static int find_place(
 	return 0;
 }
 
-static bool over_limit(const struct mvm_space *space, const struct mvm_map *m, size_t bytes)
+/*
+ * How many pages of the range are mapped now, by its first MVM_HOLD_PAGES areas: what FIXED will
+ * give back.
+ */
+static uint64_t mapped_pages(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	uint64_t pages = space->mapped + (bytes >> MVM_PAGE_SHIFT);
+	struct area *a = area_find(&space->areas, start);
+	uint64_t bytes = 0;
 
-	return m->total_limit_pages && pages > m->total_limit_pages;
+	for (unsigned n = 0; n < MVM_HOLD_PAGES && a && a->start < end; n++, a = area_next(a))
+		bytes += min_u64(a->end, end) - max_u64(a->start, start);
+	return bytes >> MVM_PAGE_SHIFT;
+}
+
+/* Do the limits allow the map at `start`?  The space's lock is held. */
+static int check_limits(
+	struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t start, size_t bytes)
+{
+	uint64_t pages = bytes >> MVM_PAGE_SHIFT;
+	int err = space_room_area(space);
+
+	if (!err && space_room(space, m->rights, m->flags, pages) != 0)
+		err = space_room(space, m->rights, m->flags,
+			pages - mapped_pages(space, start, start + bytes));
+	return err;
 }
 
 /*
@@ -135,11 +154,15 @@ static int map_over(struct mvm_space *space, struct mvm_map *m, size_t bytes, st
 
 	if (err)
 		return err;
-	fill_in(*spare, m, m->addr, m->addr + bytes);
-	space_insert(space, *spare);
-	*spare = NULL;
+	if (space->dead) { /* since it was unlocked: nobody would take the new area away */
+		err = -MVM_ENOMEM;
+	} else {
+		fill_in(*spare, m, m->addr, m->addr + bytes);
+		space_insert(space, *spare);
+		*spare = NULL;
+	}
 	unmap_end_unlock(&u, space);
-	return 0;
+	return err;
 }
 
 /* One attempt.  -MVM_EAGAIN: *spare must be allocated first. */
@@ -152,8 +175,8 @@ static int try_map(struct mvm_space *space, struct mvm_map *m, size_t bytes, str
 	space_lock(space);
 	claim_wait_fork(space);
 	err = space->dead ? -MVM_ENOMEM : find_place(space, m, bytes, &start);
-	if (!err && over_limit(space, m, bytes))
-		err = -MVM_ENOMEM;
+	if (!err)
+		err = check_limits(space, m, start, bytes);
 	if (!err)
 		over = occupied(space, start, start + bytes);
 	if (!err && !over && !enter(space, m, start, bytes, spare))
@@ -203,8 +226,7 @@ int mvm_map(struct mvm_space *space, struct mvm_map *m)
 	return err;
 }
 
-int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm_vaddr_t new_end,
-	size_t total_limit_pages)
+int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm_vaddr_t new_end)
 {
 	struct mvm_map m = {
 		.addr = old_end,
@@ -212,7 +234,6 @@ int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm
 		.rights = MVM_READ | MVM_WRITE,
 		.max_rights = MVM_RWX,
 		.flags = MVM_MAP_FIXED_NOREPLACE,
-		.total_limit_pages = total_limit_pages,
 	};
 	int err;
 
@@ -224,19 +245,4 @@ int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm
 		return mvm_unmap(space, new_end, old_end - new_end);
 	err = mvm_map(space, &m);
 	return err == -MVM_EEXIST ? -MVM_ENOMEM : err;
-}
-
-int mvm_set_growth_limit(struct mvm_space *space, mvm_vaddr_t va, size_t limit)
-{
-	struct area *a;
-	int err = -MVM_EINVAL;
-
-	space_lock(space);
-	a = space_area(space, va);
-	if (a && a->flags & AREA_GROWSDOWN) {
-		a->limit = limit;
-		err = 0;
-	}
-	space_unlock(space);
-	return err;
 }

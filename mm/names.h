@@ -92,6 +92,9 @@
 #define space_pin            mvm_i_space_pin
 #define space_remove         mvm_i_space_remove
 #define space_resize         mvm_i_space_resize
+#define space_room           mvm_i_space_room
+#define space_room_data      mvm_i_space_room_data
+#define space_set_rights     mvm_i_space_set_rights
 #define space_split          mvm_i_space_split
 #define space_unpin          mvm_i_space_unpin
 #define sweep_finish         mvm_i_sweep_finish

@@ -8,7 +8,13 @@
  */
 #include "space.h"
 
-/* How far down the area above a hole lays claim to it. */
+/* From the bytes of a space to the pages of its eighth. */
+#define STACK_SHIFT (MVM_PAGE_SHIFT + 3)
+
+/*
+ * How far down the area above a hole lays claim to it: a stack may span what its limit says, but to
+ * no more than an eighth of the space is it kept free for it.
+ */
 static mvm_vaddr_t stack_floor(struct mvm_space *space, mvm_vaddr_t hole_end)
 {
 	struct area *a = area_find(&space->areas, hole_end);
@@ -16,7 +22,9 @@ static mvm_vaddr_t stack_floor(struct mvm_space *space, mvm_vaddr_t hole_end)
 
 	if (!a || !(a->flags & AREA_GROWSDOWN))
 		return hole_end;
-	reserve = a->limit + GUARD_BYTES;
+	reserve = (size_t)min_u64(space->limits.stack, (space->high - space->low) >> STACK_SHIFT)
+		  << MVM_PAGE_SHIFT;
+	reserve += GUARD_BYTES;
 	return a->end - space->low > reserve ? min_u64(a->end - reserve, hole_end) : space->low;
 }
 

@@ -19,25 +19,39 @@ struct protect {
 	mvm_vaddr_t sweep_end; /* translations of [swept, sweep_end) are still to be reduced */
 	mvm_vaddr_t swept;
 	unsigned rights;
-	struct area *spare, *gone;
+	struct area *gone;
 	struct sweep sweep;
 };
 
-/* Cut `a` at va if that lies inside; *a becomes the part from va on.  False: no memory. */
-static bool cut(struct protect *p, struct area **a, mvm_vaddr_t va, bool upper)
+/*
+ * Cut `a` at va if that lies inside; with `upper`, *a becomes the part from va on.  -MVM_EAGAIN: no
+ * memory; -MVM_ENOMEM: one area too many.
+ */
+static int cut(struct protect *p, struct area **a, mvm_vaddr_t va, bool upper)
 {
 	struct area *part;
 
 	if (va <= (*a)->start || va >= (*a)->end)
-		return true;
-	part = p->spare ? p->spare : slab_alloc(SLAB_AREA);
-	p->spare = NULL;
+		return 0;
+	if (space_room_area(p->space) != 0)
+		return -MVM_ENOMEM;
+	part = slab_alloc(SLAB_AREA);
 	if (!part)
-		return false;
+		return -MVM_EAGAIN;
 	space_split(p->space, *a, va, part);
 	if (upper)
 		*a = part;
-	return true;
+	return 0;
+}
+
+/* May `a`, from p->at on, have the rights? */
+static int check_rights(const struct protect *p, const struct area *a)
+{
+	uint64_t pages = (min_u64(a->end, p->end) - p->at) >> MVM_PAGE_SHIFT;
+
+	if (p->rights & ~(unsigned)a->max_rights)
+		return -MVM_EACCES;
+	return p->rights & ~a->rights & MVM_WRITE ? space_room_data(p->space, a->flags, pages) : 0;
 }
 
 static void merge_at(struct protect *p, mvm_vaddr_t va)
@@ -55,15 +69,16 @@ static int protect_area(struct protect *p)
 {
 	struct area *a = space_area(p->space, p->at);
 	bool loses;
+	int err = a ? check_rights(p, a) : -MVM_ENOMEM;
 
-	if (!a)
-		return -MVM_ENOMEM;
-	if (p->rights & ~(unsigned)a->max_rights)
-		return -MVM_EACCES;
-	if (a->rights != p->rights && (!cut(p, &a, p->at, true) || !cut(p, &a, p->end, false)))
-		return -MVM_EAGAIN;
+	if (!err && a->rights != p->rights)
+		err = cut(p, &a, p->at, true);
+	if (!err && a->rights != p->rights)
+		err = cut(p, &a, p->end, false);
+	if (err)
+		return err;
 	loses = a->rights & ~p->rights;
-	a->rights = (uint8_t)p->rights;
+	space_set_rights(p->space, a, p->rights);
 	p->swept = p->at;
 	p->at = min_u64(a->end, p->end);
 	p->sweep_end = loses ? p->at : p->swept;

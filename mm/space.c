@@ -34,6 +34,7 @@ int mvm_space_new(mvm_vaddr_t low, mvm_vaddr_t high, struct mvm_space **out)
 	space->high = high;
 	space->top = high - page_floor((mvm_vaddr_t)mvmh_entropy() & ((high - low) >> 6));
 	space->refs = 1;
+	space->limits = (struct mvm_limits){MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT};
 	registry_add(&all_spaces, &space->all);
 	*out = space;
 	return 0;
@@ -141,9 +142,42 @@ void claim_leave_unlock(struct mvm_space *space, struct claim *claim)
 
 /* --- Areas ------------------------------------------------------------------------------------ */
 
-static uint64_t area_pages(const struct area *a)
+static bool is_data(unsigned rights, unsigned flags)
 {
-	return (a->end - a->start) >> MVM_PAGE_SHIFT;
+	return rights & MVM_WRITE && !(flags & (AREA_SHARED | AREA_GROWSDOWN));
+}
+
+/* The area has `pages` more, in the sense of unsigned addition: or fewer. */
+static void count_pages(struct mvm_space *space, const struct area *a, uint64_t pages)
+{
+	space->mapped += pages;
+	if (space->mapped > space->peak)
+		space->peak = space->mapped;
+	if (is_data(a->rights, a->flags))
+		space->data += pages;
+	if (a->flags & AREA_GROWSDOWN)
+		space->stack += pages;
+}
+
+int space_room_data(const struct mvm_space *space, unsigned flags, uint64_t pages)
+{
+	bool too_many = is_data(MVM_WRITE, flags) && space->data + pages > space->limits.data;
+
+	return unlikely(too_many) ? -MVM_ENOMEM : 0;
+}
+
+int space_room(const struct mvm_space *space, unsigned rights, unsigned flags, uint64_t pages)
+{
+	if (unlikely(space->mapped + pages > space->limits.total))
+		return -MVM_ENOMEM;
+	return rights & MVM_WRITE ? space_room_data(space, flags, pages) : 0;
+}
+
+void mvm_space_set_limits(struct mvm_space *space, const struct mvm_limits *limits)
+{
+	space_lock(space);
+	space->limits = *limits;
+	space_unlock(space);
 }
 
 /* The lock of the area's object, if it has one, for as long as its range or list changes. */
@@ -163,7 +197,7 @@ static void attach(struct mvm_space *space, struct area *a)
 {
 	a->space = space;
 	space->n_areas++;
-	space->mapped += area_pages(a);
+	count_pages(space, a, area_pages(a));
 	area_insert(&space->areas, a);
 	if (a->object) {
 		a->rmap.area = a;
@@ -175,7 +209,7 @@ static void attach(struct mvm_space *space, struct area *a)
 static void detach(struct mvm_space *space, struct area *a)
 {
 	space->n_areas--;
-	space->mapped -= area_pages(a);
+	count_pages(space, a, -area_pages(a));
 	area_remove(&space->areas, a);
 	if (a->object) {
 		list_remove(&a->rmap.list);
@@ -185,12 +219,13 @@ static void detach(struct mvm_space *space, struct area *a)
 
 static void resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	space->mapped -= area_pages(a);
+	uint64_t before = area_pages(a);
+
 	if (a->object)
 		a->offset += (mvm_pgoff_t)(start >> MVM_PAGE_SHIFT) - (a->start >> MVM_PAGE_SHIFT);
 	a->start = start;
 	a->end = end;
-	space->mapped += area_pages(a);
+	count_pages(space, a, area_pages(a) - before);
 	area_resized(&space->areas, a);
 }
 
@@ -213,6 +248,13 @@ void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mv
 	object_of_lock(a);
 	resize(space, a, start, end);
 	object_of_unlock(a);
+}
+
+void space_set_rights(struct mvm_space *space, struct area *a, unsigned rights)
+{
+	count_pages(space, a, -area_pages(a));
+	a->rights = (uint8_t)rights;
+	count_pages(space, a, area_pages(a));
 }
 
 void space_split(struct mvm_space *space, struct area *a, mvm_vaddr_t va, struct area *upper)

@@ -46,8 +46,11 @@ struct mvm_space {
 	uint32_t tag;            /* [s] */
 	uint32_t open_sweeps;    /* [a] raised with [s]: translations removed, batch not finished */
 	uint32_t holds;          /* [a] pages held (mvm_hold): fork copies these at once */
-	uint64_t n_areas;        /* [s] */
-	uint64_t mapped;         /* [s] pages of all areas */
+	struct mvm_limits limits;           /* [s] */
+	uint64_t n_areas;                   /* [s] */
+	uint64_t mapped;                    /* [s] pages of all areas, */
+	uint64_t peak;                      /* [s] the most there ever were; */
+	uint64_t data, stack;               /* [s] of the kinds that have limits of their own */
 	unsigned long faults, major_faults; /* [a] */
 	struct list all;                    /* the registry's */
 };
@@ -123,6 +126,21 @@ static inline struct area *space_area(struct mvm_space *space, mvm_vaddr_t va)
 	return a && a->start <= va ? a : NULL;
 }
 
+/*
+ * May `pages` more be mapped with these rights and flags, by one more area?  0 or -MVM_ENOMEM.
+ */
+int space_room(const struct mvm_space *space, unsigned rights, unsigned flags,
+	uint64_t pages) MVM_MUST_CHECK;
+
+/* The same for pages that are mapped already and become writable. */
+int space_room_data(const struct mvm_space *space, unsigned flags, uint64_t pages) MVM_MUST_CHECK;
+
+/* May there be one area more?  0 or -MVM_ENOMEM. */
+static inline int space_room_area(const struct mvm_space *space)
+{
+	return likely(space->n_areas < space->limits.areas) ? 0 : -MVM_ENOMEM;
+}
+
 /* Put a filled-in area into the index and its object's reverse map; it references the object. */
 void space_insert(struct mvm_space *space, struct area *a);
 
@@ -131,6 +149,9 @@ void space_remove(struct mvm_space *space, struct area *a);
 
 /* Change an area's range to [start, end), which it overlaps; offset follows. */
 void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end);
+
+/* Change what an area allows. */
+void space_set_rights(struct mvm_space *space, struct area *a, unsigned rights);
 
 /* Cut an area at va inside it; `upper` is an uninitialized area that becomes [va, end). */
 void space_split(struct mvm_space *space, struct area *a, mvm_vaddr_t va, struct area *upper);

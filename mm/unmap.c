@@ -148,11 +148,14 @@ int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_
 	*u = (struct unmap){.spare = NULL};
 	space_lock(space);
 	for (;;) {
+		bool too_many;
+
 		claim_wait(space, start, end);
-		if (reserve(u, space, start, end) == 0)
+		too_many = cuts_middle(space, start, end) && space_room_area(space) != 0;
+		if (!too_many && reserve(u, space, start, end) == 0)
 			break;
 		space_unlock(space);
-		if (!memory_wait(&attempts)) {
+		if (too_many || !memory_wait(&attempts)) {
 			if (u->spare)
 				slab_free(SLAB_AREA, u->spare);
 			return -MVM_ENOMEM;

@@ -8,6 +8,7 @@
  * when frames are low, so that a storm of small processes does not end in killing.
  */
 #include <abi/errno.h>
+#include <abi/resource.h>
 #include <arch/context.h>
 #include <fs/file.h>
 #include <kernel/boot.h>
@@ -130,6 +131,26 @@ void vmspace_put(struct vmspace *vm)
 static bool is_owner(struct vmspace *vm, const struct process *p)
 {
 	return __atomic_load_n(&vm->owner, __ATOMIC_RELAXED) == p;
+}
+
+#define MAX_AREAS 65530 /* of one space, as Linux has it: they are the kernel's memory */
+
+static size_t limit_pages(const struct rlimit *limit)
+{
+	return limit->rlim_cur == RLIM_INFINITY ? MVM_NO_LIMIT : limit->rlim_cur / PAGE_SIZE;
+}
+
+void vmspace_set_limits(struct vmspace *vm, const struct process *p)
+{
+	struct mvm_limits most = {
+		.total = limit_pages(&p->limits[RLIMIT_AS]),
+		.data = limit_pages(&p->limits[RLIMIT_DATA]),
+		.stack = limit_pages(&p->limits[RLIMIT_STACK]),
+		.areas = MAX_AREAS,
+	};
+
+	if (is_owner(vm, p))
+		mvm_space_set_limits(vm->space, &most);
 }
 
 void vmspace_disown(struct vmspace *vm, const struct process *p)

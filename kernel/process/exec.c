@@ -289,7 +289,6 @@ static int write_strings(struct exec *x, vaddr_t to)
 
 static int map_stack(struct exec *x, vaddr_t lowest)
 {
-	uint64_t limit = process_limit(process_current(), RLIMIT_STACK);
 	vaddr_t start = page_align_down(lowest) - STACK_SPARE_BYTES;
 	struct mvm_map map = {
 		.addr = start,
@@ -297,11 +296,8 @@ static int map_stack(struct exec *x, vaddr_t lowest)
 		.rights = MVM_READ | MVM_WRITE,
 		.max_rights = MVM_RWX,
 		.flags = MVM_MAP_FIXED | MVM_MAP_GROWSDOWN,
-		.limit = vmspace_stack_limit(limit),
 	};
 
-	if (map.limit < map.bytes)
-		map.limit = map.bytes;
 	return mvm_map(x->vm->space, &map);
 }
 
@@ -357,10 +353,11 @@ static int build_space(struct exec *x)
 {
 	int err = vmspace_new(process_current(), x->file, &x->vm);
 
-	if (!err)
+	if (!err) {
 		trace_space(process_current(), x->vm);
-	if (!err)
+		process_limit_vm(process_current(), x->vm);
 		err = exec_elf_map(x->file, x->head, x->head_bytes, x->vm, &x->image);
+	}
 	if (!err)
 		err = build_stack(x);
 	if (!err) {

@@ -86,6 +86,13 @@ struct vmspace *process_vm_get(struct process *p)
 	return p->vm ? vmspace_get(p->vm) : NULL;
 }
 
+void process_limit_vm(struct process *p, struct vmspace *vm)
+{
+	spin_lock(&p->lock);
+	vmspace_set_limits(vm, p);
+	spin_unlock(&p->lock);
+}
+
 uint64_t process_limit(struct process *p, unsigned which)
 {
 	return __atomic_load_n(&p->limits[which].rlim_cur, __ATOMIC_RELAXED);
@@ -387,6 +394,7 @@ void process_execed(struct process *p, struct vmspace *vm, const char *name)
 	old = p->vm;
 	vmspace_count_faults(old, p, &p->dead_threads);
 	p->vm = vm;
+	vmspace_set_limits(vm, p); /* they may have changed since it was made */
 	spin_unlock(&p->lock);
 	thread_set_pmap(vmspace_pmap(vm));
 	t->clear_child_tid = 0;

@@ -14,44 +14,7 @@ static struct vmspace *current_vm(void)
 	return process_current()->vm;
 }
 
-static size_t total_limit_pages(void)
-{
-	uint64_t limit = process_limit(process_current(), RLIMIT_AS);
-
-	return limit == RLIM_INFINITY ? 0 : limit / PAGE_SIZE;
-}
-
-#define MAX_AREAS 65530 /* of one space, as Linux has it */
-
-/* Their structures are the kernel's memory: a program may not have all of it. */
-static bool has_too_many_areas(struct vmspace *vm)
-{
-	struct mvm_space_stats stats;
-
-	mvm_space_stats(vm->space, &stats);
-	return stats.areas >= MAX_AREAS;
-}
-
-/* Would unmapping the range leave an area on both sides of it? */
-static bool splits_area(struct vmspace *vm, vaddr_t addr, size_t bytes)
-{
-	struct mvm_area_info area;
-
-	if (!mvm_area_next(vm->space, addr, &area))
-		return false;
-	if (area.object)
-		mvm_object_unref(area.object);
-	return area.start < addr && area.end > addr + bytes;
-}
-
 /* --- brk ------------------------------------------------------------------------------------- */
-
-static bool brk_allowed(const struct vmspace *vm, vaddr_t end)
-{
-	uint64_t limit = process_limit(process_current(), RLIMIT_DATA);
-
-	return end >= vm->brk_start && end < USER_END && end - vm->brk_start <= limit;
-}
 
 /* Never fails: the break stays where it is instead. */
 long sys_brk(vaddr_t end)
@@ -60,11 +23,10 @@ long sys_brk(vaddr_t end)
 	int err = 0;
 
 	mutex_lock(&vm->brk_lock);
-	if (brk_allowed(vm, end)) {
+	if (end >= vm->brk_start && end < USER_END) {
 		vaddr_t old_page = page_align_up(vm->brk_end), page = page_align_up(end);
 		if (page != old_page)
-			err = mvm_brk(
-				vm->space, vm->brk_start, old_page, page, total_limit_pages());
+			err = mvm_brk(vm->space, vm->brk_start, old_page, page);
 		if (!err)
 			vm->brk_end = end;
 	}
@@ -160,7 +122,6 @@ long sys_mmap(vaddr_t addr, size_t bytes, unsigned long rights_argument,
 		.rights = rights,
 		.flags = mm_flags(flags),
 		.offset_pages = (uint64_t)offset / PAGE_SIZE,
-		.total_limit_pages = total_limit_pages(),
 	};
 	int err = check_flags(rights, flags);
 
@@ -172,12 +133,8 @@ long sys_mmap(vaddr_t addr, size_t bytes, unsigned long rights_argument,
 		return -ENOMEM;
 	if ((map.flags & (MVM_MAP_FIXED | MVM_MAP_FIXED_NOREPLACE)) && addr < USER_BASE)
 		return -EPERM; /* where a null pointer leads nothing is mapped, ever */
-	if ((flags & MAP_GROWSDOWN) && (flags & MAP_ANONYMOUS)) {
+	if ((flags & MAP_GROWSDOWN) && (flags & MAP_ANONYMOUS))
 		map.flags |= MVM_MAP_GROWSDOWN;
-		map.limit = process_limit(process_current(), RLIMIT_STACK);
-	}
-	if (has_too_many_areas(current_vm()))
-		return -ENOMEM;
 	err = find_object(fd, rights, flags, &map);
 	if (err)
 		return err;
@@ -208,8 +165,6 @@ long sys_munmap(vaddr_t addr, size_t bytes)
 
 	if (err || !bytes)
 		return -EINVAL;
-	if (has_too_many_areas(current_vm()) && splits_area(current_vm(), addr, bytes))
-		return -ENOMEM;
 	return mvm_unmap(current_vm()->space, addr, bytes);
 }
 
@@ -220,8 +175,6 @@ long sys_mprotect(vaddr_t addr, size_t bytes, unsigned long rights_argument)
 
 	if (err || (rights & ~(unsigned)(PROT_READ | PROT_WRITE | PROT_EXEC)))
 		return err ? err : -EINVAL;
-	if (has_too_many_areas(current_vm()))
-		return -ENOMEM;
 	return bytes ? mvm_protect(current_vm()->space, addr, bytes, rights) : 0;
 }
 

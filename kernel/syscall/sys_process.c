@@ -234,6 +234,8 @@ static int set_limit(
 		err = -EPERM;
 	else if (set)
 		p->limits[which] = *set;
+	if (set && !err && p->vm)
+		vmspace_set_limits(p->vm, p);
 	spin_unlock(&p->lock);
 	return err;
 }
@@ -246,18 +248,6 @@ static bool may_limit(struct process *p)
 	return p == process_current() || self->euid == 0 ||
 	       (self->uid == c->uid && self->uid == c->euid && self->uid == c->suid &&
 		       self->gid == c->gid && self->gid == c->egid && self->gid == c->sgid);
-}
-
-/* A stack grows by the limit of the moment, not by that of its exec. */
-static void limit_stack(struct process *p, uint64_t bytes)
-{
-	spin_lock(&p->lock);
-	struct vmspace *vm = process_vm_get(p);
-	spin_unlock(&p->lock);
-	/* A program that unmapped its first stack has nothing that the limit is for. */
-	if (vm && mvm_set_growth_limit(vm->space, vm->stack_start, vmspace_stack_limit(bytes)))
-		pr_debug("process %d: no stack to limit", p->nr);
-	vmspace_put(vm);
 }
 
 long sys_prlimit64(long pid, unsigned long which, uaddr_t new_from, uaddr_t old_to)
@@ -274,8 +264,6 @@ long sys_prlimit64(long pid, unsigned long which, uaddr_t new_from, uaddr_t old_
 		return -ESRCH;
 	int err =
 		may_limit(p) ? set_limit(p, (unsigned)which, setting ? &set : NULL, &old) : -EPERM;
-	if (!err && setting && (unsigned)which == RLIMIT_STACK)
-		limit_stack(p, set.rlim_cur);
 	process_unref(p);
 	if (!err && !uaddr_is_null(old_to) && put_user(old_to, &old))
 		err = -EFAULT;

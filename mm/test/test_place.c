@@ -47,7 +47,6 @@ static int map(int at, unsigned n, unsigned flags)
 		.rights = MVM_READ,
 		.max_rights = MVM_RWX,
 		.flags = flags,
-		.limit = 4 * PAGE,
 	};
 	int err = mvm_map(space, &m);
 

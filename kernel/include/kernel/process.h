@@ -236,3 +236,6 @@ unsigned signal_send_group(struct pid *group, const siginfo_t *info);
 
 void process_times(struct process *p, struct cpu_times *times);
 uint64_t process_limit(struct process *p, unsigned which);
+
+/* Have p's limits hold for the memory, too. */
+void process_limit_vm(struct process *p, struct vmspace *vm);

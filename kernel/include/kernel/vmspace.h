@@ -35,7 +35,6 @@ struct file;
 struct pmap;
 struct process;
 
-#define VMSPACE_STACK_MAX   (1UL << 30)              /* when RLIMIT_STACK says more, or nothing */
 #define VMSPACE_PROGRAM_END (USER_END - (4UL << 30)) /* the rest is the stack's */
 
 /* How far apart places may be, each of the two at the top and those at the bottom. */
@@ -80,11 +79,8 @@ void vmspace_count_faults(struct vmspace *vm, const struct process *p, struct cp
 /* NULL is allowed.  No hart of the caller runs in it any more if it may be the last. */
 void vmspace_put(struct vmspace *vm);
 
-/* The most that a stack may span under this RLIMIT_STACK. */
-static inline size_t vmspace_stack_limit(uint64_t rlimit)
-{
-	return rlimit < VMSPACE_STACK_MAX ? page_align_down(rlimit) : VMSPACE_STACK_MAX;
-}
+/* p's limits are mm's, if p is the owner; its lock is held. */
+void vmspace_set_limits(struct vmspace *vm, const struct process *p);
 
 /* A random number of pages, in bytes, below `spread`; 0 with "norandmaps". */
 size_t vmspace_random(size_t spread);

@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /* Raised with every incompatible change of a public header. */
-#define MVM_VERSION 1
+#define MVM_VERSION 2
 
 struct mvm_space;
 struct mvmh_pmap;
@@ -58,13 +58,31 @@ void mvm_space_kill(struct mvm_space *space);
 /* The host's tables, to switch to. */
 struct mvmh_pmap *mvm_space_pmap(struct mvm_space *space);
 
+/* --- Limits -------------------------------------------------------------------------------- */
+
+/*
+ * What a space may have.  A call that would pass one fails before it changes anything; growth of a
+ * stack past one is a fault that ends as MVM_FAULT_MAPERR.  What is there already stays when a limit
+ * is lowered.  In pages, except `areas`.
+ */
+struct mvm_limits {
+	size_t total; /* all areas together (RLIMIT_AS) */
+	size_t data;  /* private writable areas that are no stacks (RLIMIT_DATA) */
+	size_t stack; /* what one GROWSDOWN area may span when it grows (RLIMIT_STACK) */
+	size_t areas; /* how many there are: their structures are the host's memory */
+};
+#define MVM_NO_LIMIT SIZE_MAX
+
+/* A new space has no limits; a fork inherits the parent's. */
+void mvm_space_set_limits(struct mvm_space *space, const struct mvm_limits *limits);
+
 /* --- The map calls ------------------------------------------------------------------------- */
 
 enum mvm_map_flags {
 	MVM_MAP_SHARED = 1 << 0,          /* stores reach the object; else copy-on-write */
 	MVM_MAP_FIXED = 1 << 1,           /* at addr, replacing what is there */
 	MVM_MAP_FIXED_NOREPLACE = 1 << 2, /* at addr, -MVM_EEXIST if anything is there */
-	MVM_MAP_GROWSDOWN = 1 << 3,       /* a stack: grows down on faults, up to `limit` bytes */
+	MVM_MAP_GROWSDOWN = 1 << 3,       /* a stack: grows down on faults, up to the limit */
 	MVM_MAP_POPULATE = 1 << 4,        /* prefault; failure to do so is no failure of the call */
 	MVM_MAP_NORESERVE = 1 << 5,       /* noted only */
 };
@@ -76,26 +94,25 @@ struct mvm_map {
 	unsigned flags;
 	struct mvm_object *object; /* NULL: anonymous.  mm takes its own reference. */
 	mvm_pgoff_t offset_pages;  /* of addr in the object */
-	size_t limit;              /* GROWSDOWN: the most that the area may span, bytes */
-	size_t total_limit_pages;  /* fail with -MVM_ENOMEM above it in all (RLIMIT_AS); 0: none */
 };
 
 /*
  * Map.  -MVM_EINVAL (bytes 0, FIXED and not on a page boundary), -MVM_ENOMEM (no place, outside
- * the space, the limit), -MVM_EEXIST, -MVM_EACCES (rights beyond max_rights), -MVM_EFBIG
+ * the space, a limit), -MVM_EEXIST, -MVM_EACCES (rights beyond max_rights), -MVM_EFBIG
  * (offset and length overflow).  Nothing is read, no frame is taken, unless POPULATE.
  */
 int mvm_map(struct mvm_space *space, struct mvm_map *map) MVM_MUST_CHECK;
 
 /*
  * Unmap [addr, addr + bytes), holes included.  -MVM_EINVAL; -MVM_ENOMEM when splitting an area
- * needs memory that is not there.  Returns after the last stale translation is gone.
+ * needs memory that is not there, or would make one area too many.  Returns after the last stale
+ * translation is gone.
  */
 int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes) MVM_MUST_CHECK;
 
 /*
  * Set rights.  -MVM_ENOMEM: part of the range is not mapped (as Linux does it, areas before the
- * hole have changed); -MVM_EACCES: beyond an area's maximum rights.
+ * hole have changed), or a limit; -MVM_EACCES: beyond an area's maximum rights.
  */
 int mvm_protect(
 	struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned rights) MVM_MUST_CHECK;
@@ -112,15 +129,9 @@ int mvm_sync(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned f
 	int (*commit)(struct mvm_object *obj)) MVM_MUST_CHECK;
 
 /* Grow or shrink the heap area from `start`; `old_end` is what the host holds as its end.
- * Page-granular ends.  -MVM_ENOMEM: something is in the way, or the limit. */
-int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm_vaddr_t new_end,
-	size_t total_limit_pages) MVM_MUST_CHECK;
-
-/*
- * The GROWSDOWN area that holds va may span at most `limit` bytes from now on; what it spans
- * already stays.  -MVM_EINVAL: there is none.
- */
-int mvm_set_growth_limit(struct mvm_space *space, mvm_vaddr_t va, size_t limit) MVM_MUST_CHECK;
+ * Page-granular ends.  -MVM_ENOMEM: something is in the way, or a limit. */
+int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end,
+	mvm_vaddr_t new_end) MVM_MUST_CHECK;
 
 /* --- Faults -------------------------------------------------------------------------------- */
 
@@ -218,7 +229,8 @@ void mvm_residency(
 size_t mvm_describe(struct mvm_space *space, mvm_vaddr_t va, char *text, size_t bytes);
 
 struct mvm_space_stats {
-	uint64_t areas, mapped_pages, anon_pages, faults, major_faults;
+	uint64_t areas, mapped_pages, peak_mapped_pages, data_pages, stack_pages;
+	uint64_t anon_pages, faults, major_faults;
 };
 void mvm_space_stats(struct mvm_space *space, struct mvm_space_stats *out);
 
