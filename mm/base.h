@@ -25,6 +25,12 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/*
+ * A function that is not inlined, so that its locals are not on the stack when its caller goes on to
+ * something deep.  The whole of mm lives on 1 KiB (tools/check/stack).
+ */
+#define OWN_FRAME __attribute__((noinline))
+
 /* --- Small numbers ---------------------------------------------------------------------------- */
 
 static inline uint64_t min_u64(uint64_t a, uint64_t b)

@@ -64,6 +64,7 @@ void mvm_fill_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int er
 {
 	for (; n > 0; n--, index++) {
 		struct mvm_page *page;
+		bool waited;
 
 		object_lock(obj);
 		page = index_get(obj, index); /* BUSY, hence still there */
@@ -71,7 +72,10 @@ void mvm_fill_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int er
 			page_detach(obj, page);
 			page->state |= PAGE_FAILED;
 		}
-		page_unbusy_unlock(obj, page);
+		waited = page_unbusy(page);
+		mvmh_unlock(&obj->lock); /* it was not dirty */
+		if (waited)
+			mvmh_wake(page);
 		if (err)
 			page_put(page);
 	}
@@ -83,7 +87,7 @@ void mvm_fill_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int er
  */
 static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool wait, uint32_t tag)
 {
-	struct mvm_page *page = wait ? page_alloc_wait() : page_alloc(), *first = page;
+	struct mvm_page *page = page_alloc(), *first = page;
 	unsigned count = 0;
 	int err = page ? 0 : -MVM_ENOMEM;
 
@@ -144,14 +148,12 @@ static int wait_hole_unlock(struct mvm_object *obj)
 /* Fill a run around an absent page; one page alone when the run fails.  Unlocks the object. */
 static int fill_unlock(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag)
 {
-	unsigned n = ahead(obj, index), attempts = 0;
+	unsigned n = ahead(obj, index);
 	int err;
 
 	mvmh_unlock(&obj->lock);
 	err = fill(obj, index, n, true, tag);
 	if (err && err != -MVM_EINTR && n > 1)
-		err = fill(obj, index, 1, true, tag);
-	while (err == -MVM_ENOMEM && memory_wait(&attempts))
 		err = fill(obj, index, 1, true, tag);
 	return err;
 }
@@ -183,6 +185,17 @@ int cache_get(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag, struct mv
 		else
 			err = fill_unlock(obj, index, tag);
 	}
+	return err;
+}
+
+int cache_get_wait(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag, struct mvm_page **out)
+{
+	unsigned attempts = 0;
+	int err;
+
+	do {
+		err = cache_get(obj, index, tag, out);
+	} while (err == -MVM_ENOMEM && memory_wait(&attempts));
 	return err;
 }
 
@@ -235,7 +248,7 @@ static size_t in_page(uint64_t offset, size_t n)
 }
 
 /* The caller's memory is not there: have it made present, with nothing held. */
-static int copy_was_short(struct mvm_copy *c, size_t done, size_t n)
+static OWN_FRAME int copy_was_short(struct mvm_copy *c, size_t done, size_t n)
 {
 	return c->prefault ? c->prefault(c, done, n) : -MVM_EFAULT;
 }
@@ -254,7 +267,7 @@ int mvm_pc_read(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_co
 		if (at >= size)
 			break;
 		want = in_page(at, (size_t)min_u64(n - *done, size - at));
-		err = cache_get(obj, at >> MVM_PAGE_SHIFT, 0, &page);
+		err = cache_get_wait(obj, at >> MVM_PAGE_SHIFT, 0, &page);
 		if (err == -MVM_EFAULT) /* truncated just now */
 			return 0;
 		if (err)
@@ -281,7 +294,6 @@ static int get_busy(
 	struct mvm_object *obj, mvm_pgoff_t index, bool whole, struct mvm_page **out, bool *fresh)
 {
 	struct mvm_page *page, *spare = NULL;
-	unsigned attempts = 0;
 	int err;
 
 	for (;;) {
@@ -294,13 +306,13 @@ static int get_busy(
 			err = fill_unlock(obj, index, 0);
 		} else if (!page && !spare) {
 			mvmh_unlock(&obj->lock);
-			spare = page_alloc_wait();
+			spare = page_alloc();
 			err = spare ? 0 : -MVM_ENOMEM;
 			if (spare && !whole)
 				page_zero(spare, 0, MVM_PAGE_BYTES);
 		} else if (!page && insert_busy(obj, index, spare) != 0) {
 			mvmh_unlock(&obj->lock);
-			err = memory_wait(&attempts) ? 0 : -MVM_ENOMEM;
+			err = -MVM_ENOMEM;
 		} else {
 			break;
 		}
@@ -389,12 +401,12 @@ static size_t copy_in(struct mvm_object *obj, struct mvm_page *page, uint64_t at
 }
 
 /*
- * Write up to the end of one page.  -MVM_EFAULT: the copy was short; -MVM_EAGAIN: call again.
- * Either way nothing is held.  `whole` says that the copy is trusted to be complete, so that a page
+ * Write up to the end of one page.  -MVM_EFAULT: the copy was short; -MVM_EAGAIN: call again;
+ * -MVM_ENOMEM: reclaim first.  In each case nothing is held.  `whole` says that the copy is trusted to be complete, so that a page
  * that is overwritten from end to end need not be read first; if it is not, the page goes.
  */
-static int write_page(struct mvm_object *obj, uint64_t at, size_t want, struct mvm_copy *c,
-	size_t *done, bool whole)
+static OWN_FRAME int write_page(struct mvm_object *obj, uint64_t at, size_t want,
+	struct mvm_copy *c, size_t *done, bool whole)
 {
 	struct mvm_page *page;
 	size_t moved, least = whole ? want : 1;
@@ -419,6 +431,7 @@ static int write_page(struct mvm_object *obj, uint64_t at, size_t want, struct m
 int mvm_pc_write(
 	struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_copy *c, size_t *done)
 {
+	unsigned attempts = 0;
 	bool whole = true;
 	int err = 0;
 
@@ -431,7 +444,6 @@ int mvm_pc_write(
 		err = zero_tail(obj);
 	while (!err && *done < n) {
 		uint64_t at = offset + *done;
-
 		size_t want = in_page(at, n - *done);
 
 		err = write_page(obj, at, want, c, done, whole && want == MVM_PAGE_BYTES);
@@ -439,7 +451,7 @@ int mvm_pc_write(
 		if (err == -MVM_EFAULT) {
 			err = copy_was_short(c, *done, n - *done);
 			whole = false; /* it may be short for ever: have the page's bytes */
-		} else if (err == -MVM_EAGAIN) {
+		} else if (err == -MVM_EAGAIN || (err == -MVM_ENOMEM && memory_wait(&attempts))) {
 			err = 0;
 		}
 	}
@@ -470,7 +482,7 @@ static int touch_once(struct mvm_object *obj, uint64_t offset, bool write, uint8
 {
 	struct mvm_page *page;
 	uint8_t *window;
-	int err = cache_get(obj, offset >> MVM_PAGE_SHIFT, 0, &page);
+	int err = cache_get_wait(obj, offset >> MVM_PAGE_SHIFT, 0, &page);
 
 	if (err)
 		return err;

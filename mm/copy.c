@@ -42,7 +42,7 @@ static struct mvm_page *object_page_now(
 }
 
 /* The hold without a fault; false: fault (again) first.  The space's lock is held. */
-static bool hold_now(
+static OWN_FRAME bool hold_now(
 	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force, struct mvm_hold *hold)
 {
 	struct area *a = space_area(space, va);
@@ -104,22 +104,29 @@ void mvm_release(struct mvm_hold *h)
 		page_put(h->page);
 }
 
-/* Copy between the kernel and one page of a space. */
-static int copy_page_part(
-	struct mvm_space *space, mvm_vaddr_t va, void *kernel, size_t n, bool write, bool force)
+/* Between the kernel and the held page that has va. */
+static OWN_FRAME void copy_held(
+	const struct mvm_hold *h, mvm_vaddr_t va, void *kernel, size_t n, bool write)
 {
-	struct mvm_hold h;
-	char *window;
-	int err = hold(space, va, write ? MVM_WRITE : MVM_READ, force, &h);
+	char *window = mvmh_window_map(h->frame);
 
-	if (err)
-		return err;
-	window = mvmh_window_map(h.frame);
 	if (write)
 		__builtin_memcpy(window + (va & MVM_PAGE_MASK), kernel, n);
 	else
 		__builtin_memcpy(kernel, window + (va & MVM_PAGE_MASK), n);
 	mvmh_window_unmap(window);
+}
+
+/* Copy between the kernel and one page of a space. */
+static int copy_page_part(
+	struct mvm_space *space, mvm_vaddr_t va, void *kernel, size_t n, bool write, bool force)
+{
+	struct mvm_hold h;
+	int err = hold(space, va, write ? MVM_WRITE : MVM_READ, force, &h);
+
+	if (err)
+		return err;
+	copy_held(&h, va, kernel, n, write);
 	mvm_release(&h);
 	return 0;
 }

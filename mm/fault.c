@@ -48,6 +48,9 @@
  * batch is finished while the copy is made; if another thread has mapped the old page again in
  * between, enter says so and one more pass follows.
  *
+ * Memory.  Who lacks it deep inside says so; the passes end, and fault_in() reclaims with little on
+ * the stack (page.h: memory_wait) and goes on with what is in hand.
+ *
  * Locks: space, then object.  None is held in supply(), nor while we sleep; claims and BUSY pages
  * are waited for killably.
  */
@@ -83,7 +86,7 @@ struct fault {
 	bool force;
 	bool swept; /* something is in the batch or the grave */
 	enum mvm_fault_result result;
-	unsigned passes, attempts;
+	unsigned passes;
 
 	/* In hand, from pass to pass: */
 	struct anon *fresh;        /* of our own, in no tree */
@@ -351,7 +354,7 @@ bool fault_allowed(const struct area *a, unsigned access, bool force)
 }
 
 /* One pass. */
-static enum need look(struct fault *f)
+static OWN_FRAME enum need look(struct fault *f)
 {
 	struct mvm_space *space = f->space;
 	struct claim *c = claim_find(space, f->va, f->va + MVM_PAGE_BYTES);
@@ -393,7 +396,7 @@ static bool have_fresh(struct fault *f)
 
 	if (f->fresh)
 		return true;
-	page = page_alloc_wait();
+	page = page_alloc();
 	f->fresh = page ? anon_new(page) : NULL;
 	if (f->fresh)
 		COUNT(anon_pages, 1);
@@ -408,7 +411,7 @@ static enum mvm_fault_result supply_fresh(struct fault *f, enum need need)
 
 	f->fresh_of = NULL;
 	if (!have_fresh(f))
-		return memory_wait(&f->attempts) ? MVM_FAULT_OK : MVM_FAULT_NOMEM;
+		return MVM_FAULT_NOMEM;
 	if (need == NEED_ZEROS) {
 		page_zero(f->fresh->page, 0, MVM_PAGE_BYTES);
 		f->fresh_of = zeros;
@@ -428,13 +431,13 @@ static enum mvm_fault_result supply_page(struct fault *f)
 	struct mvm_page *page;
 	int err;
 
-	COUNT(major_faults, 1);
-	__atomic_fetch_add(&f->space->major_faults, 1, __ATOMIC_RELAXED);
 	err = cache_get(f->object, f->index, f->space->traced ? f->space->tag : 0, &page);
 	if (err == -MVM_EFAULT) /* truncated: the next look says what that means */
 		return MVM_FAULT_OK;
 	if (err)
 		return result_of(err);
+	COUNT(major_faults, 1);
+	__atomic_fetch_add(&f->space->major_faults, 1, __ATOMIC_RELAXED);
 	hold_page(f, page);
 	return MVM_FAULT_OK;
 }
@@ -455,7 +458,10 @@ static void let_go(struct fault *f)
 	f->object = NULL;
 }
 
-/* Get what the pass needed.  Anything but MVM_FAULT_OK ends the fault. */
+/*
+ * Get what the pass needed.  Anything but MVM_FAULT_OK ends the fault, but MVM_FAULT_NOMEM only if
+ * there is nothing to reclaim.
+ */
 static enum mvm_fault_result supply(struct fault *f, enum need need)
 {
 	switch (need) {
@@ -468,7 +474,7 @@ static enum mvm_fault_result supply(struct fault *f, enum need need)
 	case NEED_WRITABLE:
 		return supply_writable(f);
 	case NEED_MEMORY:
-		return memory_wait(&f->attempts) ? MVM_FAULT_OK : MVM_FAULT_NOMEM;
+		return MVM_FAULT_NOMEM;
 	case NEED_OTHER:
 		let_go(f);
 		return MVM_FAULT_OK;
@@ -486,7 +492,7 @@ static void finish_sweep(struct fault *f)
 }
 
 /* Give back what is still in hand. */
-static void finish(struct fault *f)
+static OWN_FRAME void finish(struct fault *f)
 {
 	if (f->fresh)
 		anon_put(f->fresh, &f->sweep.grave);
@@ -497,7 +503,8 @@ static void finish(struct fault *f)
 	let_go(f);
 }
 
-static void run(struct fault *f)
+/* Passes, until the fault is over or memory is short. */
+static OWN_FRAME void run(struct fault *f)
 {
 	enum need need;
 
@@ -527,11 +534,14 @@ enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned
 		.access = access,
 		.force = force,
 	};
+	unsigned attempts = 0;
 
 	COUNT(faults, 1);
 	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
 	trace(space, MVM_TRACE_FAULT, va, access, 0);
-	run(&f);
+	do {
+		run(&f);
+	} while (unlikely(f.result == MVM_FAULT_NOMEM) && memory_wait(&attempts));
 	finish(&f);
 	trace(space, MVM_TRACE_FAULT_END, va, f.result, began ? mvmh_now() - began : 0);
 	return f.result;

@@ -43,7 +43,7 @@ static struct area *area_copy(const struct area *a)
 }
 
 /* Copies of the next areas of the parent from *va on, linked by `parent`, in order. */
-static int copy_some(struct mvm_space *parent, mvm_vaddr_t *va, struct area **copies)
+static OWN_FRAME int copy_some(struct mvm_space *parent, mvm_vaddr_t *va, struct area **copies)
 {
 	struct area **link = copies, *a;
 	int err = 0;
@@ -69,7 +69,7 @@ static int copy_some(struct mvm_space *parent, mvm_vaddr_t *va, struct area **co
  * Drop copies of pages past the object's size: the file was cut while we copied.  The area is the
  * child's, in the list of its object; no map call or fault knows the child, so nothing is mapped.
  */
-static void drop_past_size(struct area *a)
+static OWN_FRAME void drop_past_size(struct area *a)
 {
 	uint64_t size = a->object ? pages_of(mvm_object_size(a->object)) : 0;
 	uint64_t vpn = a->start >> MVM_PAGE_SHIFT, last = (a->end - 1) >> MVM_PAGE_SHIFT;
@@ -108,7 +108,7 @@ static void enter_copies(struct mvm_space *child, struct area *copies)
 	}
 }
 
-static int copy_areas(struct mvm_space *parent, struct mvm_space *child)
+static OWN_FRAME int copy_areas(struct mvm_space *parent, struct mvm_space *child)
 {
 	mvm_vaddr_t va = parent->low;
 	struct area *copies;
@@ -151,7 +151,7 @@ static mvm_vaddr_t write_protect_some(
 }
 
 /* Step 4. */
-static void write_protect(struct mvm_space *space)
+static OWN_FRAME void write_protect(struct mvm_space *space)
 {
 	struct sweep sweep = {0};
 	mvm_vaddr_t va = space->low;
@@ -167,7 +167,7 @@ static void write_protect(struct mvm_space *space)
 			va = write_protect_some(a, max_u64(va, a->start), a->end, &sweep.batch);
 		space_unlock(space);
 	} while (a);
-	sweep_finish(space, &sweep);
+	sweep_sync(space, &sweep);
 }
 
 /*
@@ -193,9 +193,9 @@ static bool next_held(struct mvm_space *child, uint64_t *vpn, struct anon **held
 }
 
 /* Give the child a copy of its own of the page at vpn, unless a truncate has taken it meanwhile. */
-static int copy_page(struct mvm_space *child, uint64_t vpn, struct anon *anon)
+static OWN_FRAME int copy_page(struct mvm_space *child, uint64_t vpn, struct anon *anon)
 {
-	struct mvm_page *page = page_alloc_wait();
+	struct mvm_page *page = page_alloc();
 	struct anon *copy = page ? anon_new(page) : NULL;
 	struct grave grave = {0};
 	bool exclusive, there;
@@ -220,10 +220,11 @@ static int copy_page(struct mvm_space *child, uint64_t vpn, struct anon *anon)
 }
 
 /* Copy what is held for I/O into the child, which only truncates know yet. */
-static int copy_held(struct mvm_space *parent, struct mvm_space *child)
+static OWN_FRAME int copy_held(struct mvm_space *parent, struct mvm_space *child)
 {
 	struct grave grave = {0};
 	struct anon *held;
+	unsigned attempts = 0;
 	int err = 0;
 
 	if (ref_count(&parent->holds) == 0)
@@ -231,7 +232,9 @@ static int copy_held(struct mvm_space *parent, struct mvm_space *child)
 	for (uint64_t vpn = 0; !err && next_held(child, &vpn, &held); vpn++) {
 		if (!held)
 			continue;
-		err = copy_page(child, vpn, held);
+		do {
+			err = copy_page(child, vpn, held);
+		} while (err == -MVM_ENOMEM && memory_wait(&attempts));
 		anon_put(held, &grave);
 		anon_bury(&grave);
 	}

@@ -28,6 +28,7 @@
 #define area_remove          mvm_i_area_remove
 #define area_resized         mvm_i_area_resized
 #define cache_get            mvm_i_cache_get
+#define cache_get_wait       mvm_i_cache_get_wait
 #define cache_make_writable  mvm_i_cache_make_writable
 #define claim_enter          mvm_i_claim_enter
 #define claim_leave_unlock   mvm_i_claim_leave_unlock
@@ -53,7 +54,6 @@
 #define object_unpin         mvm_i_object_unpin
 #define object_usable        mvm_i_object_usable
 #define page_alloc           mvm_i_page_alloc
-#define page_alloc_wait      mvm_i_page_alloc_wait
 #define page_begin_writeback mvm_i_page_begin_writeback
 #define page_copy            mvm_i_page_copy
 #define page_detach          mvm_i_page_detach
@@ -99,6 +99,7 @@
 #define space_unpin          mvm_i_space_unpin
 #define sweep_finish         mvm_i_sweep_finish
 #define sweep_open           mvm_i_sweep_open
+#define sweep_sync           mvm_i_sweep_sync
 #define unclean_list_move    mvm_i_unclean_list_move
 #define unmap_all            mvm_i_unmap_all
 #define unmap_sweep          mvm_i_unmap_sweep

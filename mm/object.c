@@ -258,9 +258,8 @@ int page_wait(struct mvm_object *obj, struct mvm_page *page, unsigned what, bool
 
 void page_unbusy_unlock(struct mvm_object *obj, struct mvm_page *page)
 {
-	bool waited = page->state & PAGE_WAITED;
+	bool waited = page_unbusy(page);
 
-	page->state &= (uint16_t) ~(PAGE_BUSY | PAGE_WAITED);
 	object_unlock(obj);
 	if (waited)
 		mvmh_wake(page);

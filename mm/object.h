@@ -107,6 +107,15 @@ void page_detach(struct mvm_object *obj, struct mvm_page *page);
 int page_wait(
 	struct mvm_object *obj, struct mvm_page *page, unsigned what, bool killable) MVM_MUST_CHECK;
 
+/* End BUSY; true: somebody waits, wake the page once the lock is dropped. */
+static inline bool page_unbusy(struct mvm_page *page)
+{
+	bool waited = page->state & PAGE_WAITED;
+
+	page->state &= (uint16_t) ~(PAGE_BUSY | PAGE_WAITED);
+	return waited;
+}
+
 /* End BUSY, unlock the object (object_unlock), wake those who wait. */
 void page_unbusy_unlock(struct mvm_object *obj, struct mvm_page *page);
 
@@ -122,9 +131,14 @@ void object_unpin(struct mvm_object *obj);
 /*
  * The page at the index, filled if need be, with a reference for the caller; it was not BUSY.  `tag`
  * is that of the space for which it is (trace.h), or 0.
- * 0; -MVM_EFAULT past the size; -MVM_EIO and other errors of fill; -MVM_ENOMEM; -MVM_EINTR.
+ * 0; -MVM_EFAULT past the size; -MVM_EIO and other errors of fill; -MVM_ENOMEM, nothing having been
+ * reclaimed; -MVM_EINTR.
  */
 int cache_get(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag,
+	struct mvm_page **out) MVM_MUST_CHECK;
+
+/* The same, but reclaims and tries again before it says -MVM_ENOMEM. */
+int cache_get_wait(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag,
 	struct mvm_page **out) MVM_MUST_CHECK;
 
 /*

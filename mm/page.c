@@ -104,17 +104,6 @@ bool memory_wait(unsigned *attempts)
 	return mvm_reclaim(MVM_HOLD_PAGES) > 0 || ++*attempts < MEMORY_ATTEMPTS;
 }
 
-struct mvm_page *page_alloc_wait(void)
-{
-	struct mvm_page *page;
-	unsigned attempts = 0;
-
-	do {
-		page = page_alloc();
-	} while (unlikely(!page) && memory_wait(&attempts));
-	return page;
-}
-
 void page_put(struct mvm_page *page)
 {
 	if (!ref_put(&page->refs))

@@ -64,9 +64,6 @@ struct mvm_page *page_of(mvm_frame_t frame);
  */
 struct mvm_page *page_alloc(void);
 
-/* The same, but reclaims and tries again before it gives up.  No lock held. */
-struct mvm_page *page_alloc_wait(void);
-
 static inline void page_get(struct mvm_page *page)
 {
 	ref_get(&page->refs);
@@ -90,7 +87,11 @@ struct mvm_page *page_list_take(struct page_list *list);
 #define MEMORY_ATTEMPTS 16
 
 /*
- * Something under a lock could not have memory; the lock is dropped now.  Reclaim, and say whether
- * another attempt makes sense; *attempts starts at 0.
+ * Something could not have memory; no lock is held now.  Reclaim, and say whether another attempt
+ * makes sense; *attempts starts at 0.
+ *
+ * Reclaim goes deep: into pagers, and through the reverse map into other spaces.  So nobody calls
+ * this from the depth where memory was wanted: -MVM_ENOMEM goes out to the function that a host
+ * called, or near it, and that one reclaims and tries again.
  */
 bool memory_wait(unsigned *attempts);

@@ -79,7 +79,7 @@ void queue_remove(struct mvm_page *page)
 }
 
 /* The page under the hand, referenced, its object pinned; the hand moves on.  NULL: empty. */
-static struct mvm_page *hand_take(struct mvm_object **obj)
+static OWN_FRAME struct mvm_page *hand_take(struct mvm_object **obj)
 {
 	struct mvm_page *page = NULL;
 
@@ -126,7 +126,7 @@ static bool mark(struct mvm_object *obj, struct mvm_page *page)
 }
 
 /* Evict a page that we hold a reference to, if it is clean and nobody uses it. */
-static bool evict(struct mvm_object *obj, struct mvm_page *page, bool even_used)
+static OWN_FRAME bool evict(struct mvm_object *obj, struct mvm_page *page, bool even_used)
 {
 	mvm_pgoff_t index;
 	bool gone;

@@ -70,7 +70,7 @@ static bool part_of(
 }
 
 /* Move the marker behind the next area that maps the pages; false at the end of the list. */
-static bool next_target(struct walk *walk, struct rmap_link *marker, struct target *t)
+static OWN_FRAME bool next_target(struct walk *walk, struct rmap_link *marker, struct target *t)
 {
 	struct list *l = marker->list.next;
 	bool found = false;
@@ -119,7 +119,7 @@ static int for_each_target(struct walk *walk)
  * The first part at or above va, in the target, of an area that maps the pages; false if none.  The
  * space's lock is held.
  */
-static struct area *find_part(struct walk *walk, const struct target *t, mvm_vaddr_t va,
+static OWN_FRAME struct area *find_part(struct walk *walk, const struct target *t, mvm_vaddr_t va,
 	mvm_vaddr_t *start, mvm_vaddr_t *end)
 {
 	struct area *a = area_find(&t->space->areas, va);
@@ -147,7 +147,7 @@ static int visit_parts(struct walk *walk, const struct target *t)
 			va = walk->part(walk, a, start, end, &sweep);
 		space_unlock(t->space);
 	} while (a);
-	sweep_finish(t->space, &sweep);
+	sweep_sync(t->space, &sweep);
 	return 0;
 }
 

@@ -83,7 +83,7 @@ static const struct mvm_pager_ops selftest_pager = {
 
 #define BASE ((mvm_vaddr_t)0x100000)
 
-static bool map_at(
+static OWN_FRAME bool map_at(
 	struct mvm_space *space, unsigned page, unsigned n, unsigned flags, struct mvm_object *obj)
 {
 	struct mvm_map map = {
@@ -114,7 +114,7 @@ static bool set_byte(struct mvm_space *space, unsigned page, unsigned char c)
 /* --- The checks ---------------------------------------------------------------------------------
  */
 
-static void check_frames(void)
+static OWN_FRAME void check_frames(void)
 {
 	mvm_frame_t one = mvmh_frame_alloc(0), two = mvmh_frame_alloc(0);
 	unsigned char *a, *b;
@@ -139,7 +139,7 @@ static void check_frames(void)
 	mvmh_frame_free(two, 0);
 }
 
-static void check_metadata(void)
+static OWN_FRAME void check_metadata(void)
 {
 	unsigned char *page = mvmh_meta_alloc();
 	unsigned sum = 0;
@@ -154,7 +154,7 @@ static void check_metadata(void)
 	mvmh_meta_free(page);
 }
 
-static void check_locks(void)
+static OWN_FRAME void check_locks(void)
 {
 	struct mvmh_lock space, object;
 	uint64_t before = mvmh_now();
@@ -170,7 +170,7 @@ static void check_locks(void)
 	check(mvmh_cpu() < MVMH_MAX_HARTS, "cpu: not below MVMH_MAX_HARTS");
 }
 
-static void check_anonymous(struct mvm_space *space)
+static OWN_FRAME void check_anonymous(struct mvm_space *space)
 {
 	check(map_at(space, 0, 4, 0, NULL), "map: anonymous memory");
 	check(byte_at(space, 0) == 0, "anonymous memory does not begin as zeros");
@@ -185,7 +185,7 @@ static void check_anonymous(struct mvm_space *space)
 	mvm_check();
 }
 
-static void check_tables(struct mvm_space *space)
+static OWN_FRAME void check_tables(struct mvm_space *space)
 {
 	struct mvmh_pmap *pmap = mvm_space_pmap(space);
 	struct mvmh_tlb batch;
@@ -207,7 +207,7 @@ static void check_tables(struct mvm_space *space)
 		"a store fault on a read-only area");
 }
 
-static void check_fork(struct mvm_space *space)
+static OWN_FRAME void check_fork(struct mvm_space *space)
 {
 	struct mvm_space *child = NULL;
 
@@ -224,7 +224,7 @@ static void check_fork(struct mvm_space *space)
 	check(byte_at(space, 3) == 12, "the child's end changed the parent");
 }
 
-static void check_file(struct mvm_space *space, struct mvm_object *obj)
+static OWN_FRAME void check_file(struct mvm_space *space, struct mvm_object *obj)
 {
 	uint64_t filled = test.filled;
 
@@ -240,7 +240,7 @@ static void check_file(struct mvm_space *space, struct mvm_object *obj)
 	mvm_check();
 }
 
-static void check_writeback(struct mvm_space *space)
+static OWN_FRAME void check_writeback(struct mvm_space *space)
 {
 	uint64_t written;
 
@@ -256,7 +256,7 @@ static void check_writeback(struct mvm_space *space)
 		"a store after write-back was not noticed: tables or TLBs kept the right to write");
 }
 
-static void check_truncate(struct mvm_space *space, struct mvm_object *obj)
+static OWN_FRAME void check_truncate(struct mvm_space *space, struct mvm_object *obj)
 {
 	check(mvm_pc_truncate(obj, 3 * MVM_PAGE_BYTES + 10) == 0, "truncate");
 	check(byte_at(space, 8 + 3) == 4, "truncate took the last page's first bytes");
@@ -265,7 +265,7 @@ static void check_truncate(struct mvm_space *space, struct mvm_object *obj)
 	mvm_check();
 }
 
-static void check_reclaim(struct mvm_space *space)
+static OWN_FRAME void check_reclaim(struct mvm_space *space)
 {
 	for (unsigned i = 0; i < 4; i++)
 		(void)mvm_reclaim(64);

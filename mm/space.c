@@ -98,13 +98,18 @@ void sweep_open(struct mvm_space *space, struct sweep *sweep)
 	sweep->open = true;
 }
 
+void sweep_sync(struct mvm_space *space, struct sweep *sweep)
+{
+	if (!sweep->open)
+		return;
+	mvmh_tlb_sync(&space->pmap, &sweep->batch);
+	(void)ref_put(&space->open_sweeps);
+	sweep->open = false;
+}
+
 void sweep_finish(struct mvm_space *space, struct sweep *sweep)
 {
-	if (sweep->open) {
-		mvmh_tlb_sync(&space->pmap, &sweep->batch);
-		(void)ref_put(&space->open_sweeps);
-		sweep->open = false;
-	}
+	sweep_sync(space, sweep);
 	anon_bury(&sweep->grave);
 }
 

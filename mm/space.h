@@ -84,7 +84,10 @@ void space_unpin(struct mvm_space *space);
 /* To be called in each hold of the space's lock in which translations are removed or reduced. */
 void sweep_open(struct mvm_space *space, struct sweep *sweep);
 
-/* Finish the batch, then free what was reachable through it.  No lock held. */
+/* Finish the batch.  No lock held. */
+void sweep_sync(struct mvm_space *space, struct sweep *sweep);
+
+/* The same, then free what was reachable through it. */
 void sweep_finish(struct mvm_space *space, struct sweep *sweep);
 
 /* --- Claims: the space's lock is held --------------------------------------------------------- */

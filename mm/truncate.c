@@ -66,7 +66,7 @@ static int zero_part(struct mvm_object *obj, uint64_t start, uint64_t end, bool 
 	while (!err && !done) {
 		struct mvm_page *page;
 
-		err = cache_get(obj, start >> MVM_PAGE_SHIFT, 0, &page);
+		err = cache_get_wait(obj, start >> MVM_PAGE_SHIFT, 0, &page);
 		if (err)
 			break;
 		object_lock(obj);

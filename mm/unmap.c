@@ -56,7 +56,8 @@ static uint64_t last_vpn(const struct mvm_space *space, mvm_vaddr_t end)
 }
 
 /* Reserve; the space's lock is held, nobody claims the range. */
-static int reserve(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+static OWN_FRAME int reserve(
+	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	if (!u->spare && cuts_middle(space, start, end)) {
 		u->spare = slab_alloc(SLAB_AREA);
@@ -80,7 +81,7 @@ static void remove_translations_unlock(struct mvm_space *space, const struct cla
 			break;
 		space_lock(space);
 	}
-	sweep_finish(space, &sweep);
+	sweep_sync(space, &sweep);
 }
 
 /* Step 4.  Locked at the start and at the end. */
@@ -97,7 +98,7 @@ static void remove_anons(struct mvm_space *space, const struct claim *c, struct 
 	}
 }
 
-void unmap_sweep(struct mvm_space *space, const struct claim *c, struct grave *grave)
+OWN_FRAME void unmap_sweep(struct mvm_space *space, const struct claim *c, struct grave *grave)
 {
 	remove_translations_unlock(space, c);
 	space_lock(space);
@@ -126,7 +127,7 @@ static void cut(struct unmap *u, struct mvm_space *space, struct area *a)
 }
 
 /* Step 5.  Locked at the start and at the end. */
-static void remove_areas(struct unmap *u, struct mvm_space *space)
+static OWN_FRAME void remove_areas(struct unmap *u, struct mvm_space *space)
 {
 	struct area *a;
 	unsigned n = 0;

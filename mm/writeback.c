@@ -62,7 +62,8 @@ void writeback_urgent(struct mvm_object *obj)
  * *at moves behind what was looked at.  Returns the length of the run, which ends at *at.  Object
  * locked.
  */
-static unsigned take_run(struct mvm_object *obj, mvm_pgoff_t *at, mvm_pgoff_t last, bool wait)
+static OWN_FRAME unsigned take_run(
+	struct mvm_object *obj, mvm_pgoff_t *at, mvm_pgoff_t last, bool wait)
 {
 	struct mvm_page *page;
 	unsigned n = 0;
@@ -152,7 +153,7 @@ static int write_run(struct mvm_object *obj, mvm_pgoff_t first, unsigned n, unsi
 }
 
 /* Wait until no page of the range is under WRITEBACK. */
-static void wait_written(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+static OWN_FRAME void wait_written(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
 {
 	struct mvm_page *page;
 
