@@ -146,7 +146,7 @@ static bool fails_without(uint64_t episode, const bool *skip)
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(2);
 		run_episode(episode, skip);
-		_exit(0);
+		exit(0);
 	}
 	waitpid(pid, &status, 0);
 	return status != 0;
@@ -266,7 +266,7 @@ int main(int argc, char **argv)
 			run_episode((uint64_t)options.episode, NULL);
 		for (uint64_t e = 0; options.episode < 0 && progress->accepted < options.ops; e++)
 			run_episode(e, NULL);
-		_exit(0);
+		exit(0);
 	}
 	waitpid(pid, &status, 0);
 	print_coverage();

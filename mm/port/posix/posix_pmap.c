@@ -26,6 +26,9 @@
 #define ENTRY_USED   (UINT64_C(1) << 4)
 #define ENTRY_FRAME  8
 
+/* After so many, one after the other, no other thread can be the reason. */
+#define FAULTS_IN_VAIN 1000000
+
 struct posix_table {
 	union {
 		struct posix_table *table[LEVEL_SLOTS];
@@ -402,8 +405,9 @@ static enum mvm_fault_result access_bytes(struct mvm_space *space, mvm_vaddr_t v
 	size_t n, unsigned access, bool faults, size_t *done)
 {
 	struct mvmh_pmap *pmap = mvm_space_pmap(space);
+	unsigned in_vain = 0;
 
-	for (*done = 0; *done < n;) {
+	for (*done = 0; *done < n; in_vain = 0) {
 		mvm_vaddr_t at = va + *done;
 		size_t piece = MVM_PAGE_BYTES - (at & MVM_PAGE_MASK);
 
@@ -414,6 +418,8 @@ static enum mvm_fault_result access_bytes(struct mvm_space *space, mvm_vaddr_t v
 
 			if (!faults)
 				return MVM_FAULT_MAPERR;
+			if (++in_vain == FAULTS_IN_VAIN)
+				mvmh_panic("faults succeed, and the access still fails");
 			result = mvm_fault(space, at, access);
 			if (result != MVM_FAULT_OK)
 				return result;
