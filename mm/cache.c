@@ -18,6 +18,7 @@
 #include "reclaim.h"
 #include "stats.h"
 #include "trace.h"
+#include "writeback.h"
 
 #define AHEAD_MIN 4 /* pages: 16 KiB */
 
@@ -219,6 +220,7 @@ int cache_make_writable(struct mvm_object *obj, struct mvm_page *page)
 {
 	int err;
 
+	writeback_balance(obj);
 	do {
 		object_lock(obj);
 		err = page_wait(obj, page, PAGE_BUSY, true);
@@ -446,6 +448,7 @@ int mvm_pc_write(
 		uint64_t at = offset + *done;
 		size_t want = in_page(at, n - *done);
 
+		writeback_balance(obj);
 		err = write_page(obj, at, want, c, done, whole && want == MVM_PAGE_BYTES);
 		whole = true;
 		if (err == -MVM_EFAULT) {

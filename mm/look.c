@@ -199,8 +199,9 @@ void mvm_stats(struct mvm_stats *out)
 	for (struct counters *c = counters; c < counters + MVMH_MAX_HARTS; c++) {
 		SUM(faults), SUM(major_faults), SUM(cow_copies), SUM(cow_reuses), SUM(zero_fills);
 		SUM(fault_retries), SUM(fills), SUM(filled_pages), SUM(writes), SUM(written_pages);
-		SUM(reclaim_scanned), SUM(reclaim_freed), SUM(shootdowns);
-		SUM(anon_pages), SUM(cached_pages), SUM(dirty_pages), SUM(writeback_pages);
+		SUM(reclaim_scanned), SUM(reclaim_freed), SUM(reclaim_direct), SUM(throttled);
+		SUM(shootdowns), SUM(anon_pages), SUM(cached_pages), SUM(kept_pages);
+		SUM(dirty_pages), SUM(writeback_pages);
 	}
 	out->free_frames = mvmh_frame_count(&total);
 	out->total_frames = total;

@@ -78,9 +78,9 @@
 #define registry_count       mvm_i_registry_count
 #define registry_init        mvm_i_registry_init
 #define registry_remove      mvm_i_registry_remove
-#define rmap_test_and_clear  mvm_i_rmap_test_and_clear
 #define rmap_truncate        mvm_i_rmap_truncate
 #define rmap_unmap           mvm_i_rmap_unmap
+#define rmap_used            mvm_i_rmap_used
 #define rmap_write_protect   mvm_i_rmap_write_protect
 #define slab_alloc           mvm_i_slab_alloc
 #define slab_check           mvm_i_slab_check
@@ -105,7 +105,11 @@
 #define unmap_sweep          mvm_i_unmap_sweep
 #define unmap_lock           mvm_i_unmap_lock
 #define unmap_end_unlock     mvm_i_unmap_end_unlock
+#define writeback_balance    mvm_i_writeback_balance
+#define writeback_count      mvm_i_writeback_count
 #define writeback_init       mvm_i_writeback_init
 #define writeback_urgent     mvm_i_writeback_urgent
+#define writeback_wait       mvm_i_writeback_wait
+#define writes_ended         mvm_i_writes_ended
 #define all_objects          mvm_i_all_objects
 #define all_spaces           mvm_i_all_spaces

@@ -179,7 +179,9 @@ void object_unlock(struct mvm_object *obj)
 	if (want)
 		ref_get(&obj->refs);
 	mvmh_unlock(&obj->lock);
-	if (!want)
+	if (want)
+		mvmh_writeback_wanted(false);
+	else
 		mvm_object_unref(obj);
 }
 
@@ -192,22 +194,40 @@ struct mvm_page *object_usable(struct mvm_object *obj, mvm_pgoff_t index)
 	return page;
 }
 
+/*
+ * The page becomes unclean (DIRTY or WRITEBACK), or clean.  Where an unclean page cannot be written,
+ * it can never go, and reclaim need not see it.
+ */
+static void set_unclean(struct mvm_object *obj, struct mvm_page *page, bool unclean)
+{
+	index_tag(obj, page_index(page), unclean);
+	if (obj->ops->write) {
+		writeback_count(unclean ? 1 : -1);
+	} else {
+		COUNT(kept_pages, unclean ? 1 : -1);
+		if (unclean)
+			queue_remove(page);
+	}
+}
+
 void page_set_dirty(struct mvm_object *obj, struct mvm_page *page)
 {
 	if (page->state & PAGE_DIRTY)
 		return;
 	if (!(page->state & PAGE_WRITEBACK))
-		index_tag(obj, page_index(page), true);
+		set_unclean(obj, page, true);
 	page->state |= PAGE_DIRTY;
 	obj->dirty++;
-	COUNT(dirty_pages, 1);
+	if (obj->ops->write)
+		COUNT(dirty_pages, 1);
 }
 
 static void page_clear_dirty(struct mvm_object *obj, struct mvm_page *page)
 {
 	page->state &= (uint16_t)~PAGE_DIRTY;
 	obj->dirty--;
-	COUNT(dirty_pages, -1);
+	if (obj->ops->write)
+		COUNT(dirty_pages, -1);
 }
 
 void page_begin_writeback(struct mvm_object *obj, struct mvm_page *page)
@@ -224,7 +244,7 @@ void page_end_writeback(struct mvm_object *obj, struct mvm_page *page)
 	obj->writeback--;
 	COUNT(writeback_pages, -1);
 	if (!(page->state & PAGE_DIRTY))
-		index_tag(obj, page_index(page), false);
+		set_unclean(obj, page, false);
 }
 
 void page_detach(struct mvm_object *obj, struct mvm_page *page)
@@ -234,7 +254,7 @@ void page_detach(struct mvm_object *obj, struct mvm_page *page)
 	MUST(!(page->state & PAGE_WRITEBACK));
 	if (page->state & PAGE_DIRTY) {
 		page_clear_dirty(obj, page);
-		index_tag(obj, index, false);
+		set_unclean(obj, page, false);
 		if (obj->ops->unreserve)
 			obj->ops->unreserve(obj, index);
 	}

@@ -39,6 +39,7 @@ struct mvm_object {
 	unsigned levels;     /* [o] its height; 0: empty */
 	uint64_t cached;     /* [o] pages in the index */
 	uint64_t dirty;      /* [o] pages that are DIRTY */
+	uint64_t write_next; /* [o] where who must write some pages goes on (writeback.c) */
 	uint64_t writeback;  /* [o] pages under WRITEBACK */
 	bool doomed;         /* [o] dirty pages hold no reference: they will never be written */
 	bool dirty_ref;      /* [o] dirty pages hold a reference now */

@@ -101,6 +101,7 @@ struct mvm_page *page_alloc(void)
 
 bool memory_wait(unsigned *attempts)
 {
+	COUNT(reclaim_direct, 1);
 	return mvm_reclaim(MVM_HOLD_PAGES) > 0 || ++*attempts < MEMORY_ATTEMPTS;
 }
 

@@ -1,21 +1,31 @@
 // SPDX-License-Identifier: MIT
 /*
- * Replacement: a clock over the pages of the cache.
+ * Replacement: a clock over the pages of the cache that could go.
  *
- * The queue holds all cached pages, in the order of their coming.  The hand takes the first: if it
- * was used since the hand last came by (a fault or a read set PAGE_USED, or a translation's mark
- * says so), it goes to the end; else it is evicted if it is clean, and written back if it is dirty,
- * to be clean when the hand comes again.
+ * The queue holds them in the order of their coming.  The hand takes the first: if it was used since
+ * the hand last came by (a fault or a read set PAGE_USED, or a translation's mark says so), it goes
+ * to the end; else it is evicted if it is clean.  Clean pages go first: dirty ones are passed by in
+ * the first round, and written only if that round has freed nothing, since who waits for memory
+ * should not wait for the disk.  Write-back keeps dirty pages few (writeback.c), so a second
+ * round is rare.
+ *
+ * Runs.  What comes into the cache together stands together on the queue, and mostly under
+ * neighbouring indexes of one object.  So the hand takes runs of such neighbours, and everything
+ * is done for a run at a time: one look at the object, one reverse walk for the marks of use, one to
+ * unmap, hence one flush of translations for up to 32 pages in each space, and one write.  A run
+ * is a range of indexes, not a list of pages: whatever page stands there when it is looked at is as
+ * good as another.
  *
  * Eviction is mark, sweep, forget, as everywhere: BUSY under the object's lock; translations
  * through the reverse map; then, if nobody got a reference before the mark, out of the index.
  *
+ * Not on the queue: pages that can never go, the DIRTY ones of objects that cannot write (shared
+ * anonymous memory, a tmpfs).  Private pages are not, either: there is no swap yet.
+ *
  * Locks.  The queue's is of rank PAGE, below the object's: from a page on the queue to its object
  * leads only a pin, taken under the queue's lock; page_detach() takes a page off the queue before
  * the object can go.  Reclaim only tries: it never waits for a BUSY page, so whoever holds one may
- * allocate.
- *
- * Private pages stay: there is no swap yet.
+ * allocate.  For a write under way it waits (writeback_wait), when all else has failed.
  */
 #include "reclaim.h"
 
@@ -23,6 +33,7 @@
 #include "rmap.h"
 #include "stats.h"
 #include "trace.h"
+#include "writeback.h"
 
 /* [l] the lock */
 static struct {
@@ -74,26 +85,9 @@ void queue_add(struct mvm_page *page)
 void queue_remove(struct mvm_page *page)
 {
 	mvmh_lock(&queue.lock);
-	unlink_page(page);
-	mvmh_unlock(&queue.lock);
-}
-
-/* The page under the hand, referenced, its object pinned; the hand moves on.  NULL: empty. */
-static OWN_FRAME struct mvm_page *hand_take(struct mvm_object **obj)
-{
-	struct mvm_page *page = NULL;
-
-	mvmh_lock(&queue.lock);
-	if (queue.first != MVM_NO_FRAME) {
-		page = page_of(queue.first);
+	if (page->queued)
 		unlink_page(page);
-		append(page);
-		page_get(page);
-		*obj = page->object;
-		object_pin(*obj);
-	}
 	mvmh_unlock(&queue.lock);
-	return page;
 }
 
 static uint64_t queue_length(void)
@@ -106,120 +100,234 @@ static uint64_t queue_length(void)
 	return n;
 }
 
-/* The index's reference and ours. */
-static bool unreferenced(const struct mvm_page *page)
+/* Neighbours of one object, at most RUN_PAGES; which of them, is said by masks. */
+struct run {
+	struct mvm_object *obj; /* pinned */
+	mvm_pgoff_t first;
+	unsigned n;
+};
+
+/* Does the page continue the run?  The queue's lock is held, so a queued page keeps its place. */
+static bool continues(const struct run *run, const struct mvm_page *page)
 {
-	return ref_count(&page->refs) == 2;
+	return run->n < RUN_PAGES && page->object == run->obj &&
+	       page_index(page) == run->first + run->n;
 }
 
-/* May it go, if no translation was used?  Marks it.  The object's lock is held. */
-static bool mark(struct mvm_object *obj, struct mvm_page *page)
+/* The run under the hand; the hand moves on.  False: the queue is empty. */
+static OWN_FRAME bool hand_take(struct run *run)
 {
-	bool used = page->state & PAGE_USED;
+	struct mvm_page *page;
 
-	page->state &= (uint16_t)~PAGE_USED;
-	if (used || page->object != obj || !unreferenced(page) ||
-		page->state & (PAGE_BUSY | PAGE_DIRTY | PAGE_WRITEBACK))
-		return false;
-	page->state |= PAGE_BUSY;
-	return true;
+	run->n = 0;
+	mvmh_lock(&queue.lock);
+	while (queue.first != MVM_NO_FRAME) {
+		page = page_of(queue.first);
+		if (run->n == 0) {
+			run->obj = page->object;
+			run->first = page_index(page);
+			object_pin(run->obj);
+		} else if (!continues(run, page)) {
+			break;
+		}
+		run->n++;
+		unlink_page(page);
+		append(page);
+	}
+	mvmh_unlock(&queue.lock);
+	return run->n > 0;
 }
 
-/* Evict a page that we hold a reference to, if it is clean and nobody uses it. */
-static OWN_FRAME bool evict(struct mvm_object *obj, struct mvm_page *page, bool even_used)
-{
-	mvm_pgoff_t index;
-	bool gone;
+/* --- Eviction --------------------------------------------------------------------------------- */
 
-	object_lock(obj);
-	if (even_used)
+static uint32_t bit(unsigned i)
+{
+	return (uint32_t)1 << i;
+}
+
+/* May it go, if it was not used?  The object's lock is held; the one reference is the index's. */
+static bool may_go(const struct mvm_page *page)
+{
+	return ref_count(&page->refs) == 1 &&
+	       !(page->state & (PAGE_BUSY | PAGE_DIRTY | PAGE_WRITEBACK));
+}
+
+/* Mark what may go and was not used: `used` says of which pages the translations were. */
+static OWN_FRAME uint32_t mark(const struct run *run, uint32_t used, bool even_used)
+{
+	uint32_t marked = 0;
+
+	object_lock(run->obj);
+	for (unsigned i = 0; i < run->n; i++) {
+		struct mvm_page *page = index_get(run->obj, run->first + i);
+
+		if (!page)
+			continue;
+		if (page->state & PAGE_USED)
+			used |= bit(i);
 		page->state &= (uint16_t)~PAGE_USED;
-	if (!mark(obj, page)) {
-		mvmh_unlock(&obj->lock);
-		return false;
+		if (may_go(page) && (even_used || !(used & bit(i)))) {
+			page->state |= PAGE_BUSY;
+			marked |= bit(i);
+		}
 	}
-	index = page_index(page);
-	mvmh_unlock(&obj->lock);
-	gone = even_used || !rmap_test_and_clear(obj, index);
-	if (gone)
-		rmap_unmap(obj, index, index);
-	object_lock(obj);
-	gone = gone && unreferenced(page);
-	if (gone) {
-		trace_for(0, MVM_TRACE_EVICT, index, page->frame);
-		page_detach(obj, page);
+	mvmh_unlock(&run->obj->lock);
+	return marked;
+}
+
+/* Remove all translations of the marked pages. */
+static void sweep(const struct run *run, uint32_t marked)
+{
+	unsigned i = 0, from;
+
+	while (i < run->n) {
+		for (from = i; i < run->n && marked & bit(i); i++)
+			;
+		if (i > from)
+			rmap_unmap(run->obj, run->first + from, run->first + i - 1);
+		else
+			i++;
 	}
-	page_unbusy_unlock(obj, page);
-	if (gone)
+}
+
+/* Take the marked pages out of the index, except those that somebody waits for.  Returns how many. */
+static OWN_FRAME unsigned forget(const struct run *run, uint32_t marked)
+{
+	struct page_list gone = {.first = NULL};
+	struct mvm_page *page;
+	unsigned n = 0;
+
+	object_lock(run->obj);
+	for (unsigned i = 0; i < run->n; i++) {
+		if (!(marked & bit(i)))
+			continue;
+		page = index_get(run->obj, run->first + i); /* BUSY of ours: it is there */
+		if (ref_count(&page->refs) == 1) {
+			trace_for(0, MVM_TRACE_EVICT, run->first + i, page->frame);
+			page_detach(run->obj, page);
+			page_list_add(&gone, page);
+			n++;
+		} else {
+			page_unbusy_unlock(run->obj, page);
+			object_lock(run->obj);
+		}
+	}
+	mvmh_unlock(&run->obj->lock);
+	while ((page = page_list_take(&gone)) != NULL)
 		page_put(page);
-	return gone;
+	return n;
+}
+
+/* Evict what is clean and was not used since reclaim last looked.  Returns how many pages. */
+static OWN_FRAME unsigned evict(const struct run *run, bool even_used)
+{
+	uint32_t marked;
+
+	marked = mark(run, even_used ? 0 : rmap_used(run->obj, run->first, run->n), even_used);
+	if (!marked)
+		return 0;
+	sweep(run, marked);
+	return forget(run, marked);
+}
+
+/* --- Dirty pages ------------------------------------------------------------------------------ */
+
+/* Does the run have pages that a write would make evictable?  The object's lock is held. */
+static OWN_FRAME bool has_dirty(const struct run *run)
+{
+	struct mvm_page *page = NULL;
+
+	if (run->obj->ops->write)
+		page = index_next(run->obj, run->first, run->first + run->n - 1, true);
+	return page && (page->state & (PAGE_BUSY | PAGE_DIRTY | PAGE_WRITEBACK)) == PAGE_DIRTY;
 }
 
 /*
- * Have a page written that would then be evictable, with its neighbours.  The object is pinned, and
- * this gives the pin back.  The write needs the object: the reference of its dirty pages is there
- * to be shared, and the pin must go first, for the last unref may destroy.  A doomed object's dirty
- * pages have none; there the pin alone keeps it, for whoever destroys it waits.
+ * Have the dirty pages of the run written, with their neighbours, and evict them.  The object is
+ * pinned, and this gives the pin back.  The write needs the object: the reference of its dirty pages
+ * is there to be shared, and the pin must go first, for the last unref may destroy.  A doomed
+ * object's dirty pages have none; there the pin alone keeps it, for whoever destroys it waits.
  */
-static void write_unpin(struct mvm_object *obj, struct mvm_page *page)
+static unsigned write_unpin(const struct run *run)
 {
+	mvm_pgoff_t window = RUN_PAGES - 1;
 	bool dirty, referenced;
-	mvm_pgoff_t index;
+	unsigned freed = 0;
 
-	object_lock(obj);
-	index = page_index(page);
-	dirty = page->object == obj && obj->ops->write &&
-		(page->state & (PAGE_BUSY | PAGE_DIRTY | PAGE_WRITEBACK)) == PAGE_DIRTY;
-	referenced = dirty && obj->dirty_ref;
+	object_lock(run->obj);
+	dirty = has_dirty(run);
+	referenced = dirty && run->obj->dirty_ref;
 	if (referenced)
-		mvm_object_ref(obj);
-	mvmh_unlock(&obj->lock);
+		mvm_object_ref(run->obj);
+	mvmh_unlock(&run->obj->lock);
 	if (referenced)
-		object_unpin(obj);
-	if (dirty)
-		(void)!mvm_pc_flush(obj, index, index + RUN_PAGES - 1, MVM_PC_RECLAIM);
+		object_unpin(run->obj);
+	if (dirty) {
+		(void)!mvm_pc_flush(run->obj, run->first & ~window,
+			(run->first + run->n - 1) | window, MVM_PC_RECLAIM);
+		freed = evict(run, false);
+	}
 	if (referenced)
-		mvm_object_unref(obj);
+		mvm_object_unref(run->obj);
 	else
-		object_unpin(obj);
+		object_unpin(run->obj);
+	return freed;
+}
+
+/* --- The hand's rounds ------------------------------------------------------------------------ */
+
+static size_t go_round(size_t want, uint64_t looks, bool write)
+{
+	size_t freed = 0;
+	uint64_t done;
+
+	for (done = 0; freed < want && done < looks;) {
+		struct run run;
+
+		if (!hand_take(&run))
+			break;
+		done += run.n;
+		freed += evict(&run, false);
+		if (write)
+			freed += write_unpin(&run);
+		else
+			object_unpin(run.obj);
+	}
+	COUNT(reclaim_scanned, done);
+	return freed;
 }
 
 size_t mvm_reclaim(size_t want)
 {
-	uint64_t looks = 2 * queue_length() + 1;
-	size_t freed = 0;
+	uint64_t writes = writes_ended(), length = queue_length();
+	size_t freed = go_round(want, length, false);
 
-	while (freed < want && looks-- > 0) {
-		struct mvm_object *obj;
-		struct mvm_page *page = hand_take(&obj);
-
-		if (!page)
-			break;
-		COUNT(reclaim_scanned, 1);
-		if (evict(obj, page, false))
-			freed++;
-		write_unpin(obj, page);
-		page_put(page);
-	}
+	if (freed == 0)
+		freed = go_round(want, 2 * length + 1, true);
+	if (freed == 0)
+		writeback_wait(writes);
 	COUNT(reclaim_freed, freed);
 	return freed;
 }
 
 void mvm_pc_invalidate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
 {
+	struct run run = {.obj = obj};
 	struct mvm_page *page;
 
 	object_pin(obj);
-	object_lock(obj);
-	for (; (page = index_next(obj, first, last, false)) != NULL; first++) {
-		first = page_index(page);
-		page_get(page);
-		mvmh_unlock(&obj->lock);
-		evict(obj, page, true);
-		page_put(page);
+	for (;;) {
 		object_lock(obj);
+		page = index_next(obj, first, last, false);
+		if (page)
+			run.first = page_index(page);
+		mvmh_unlock(&obj->lock);
+		if (!page)
+			break;
+		run.n = (unsigned)min_u64(last - run.first + 1, RUN_PAGES);
+		evict(&run, true);
+		first = run.first + run.n;
 	}
-	mvmh_unlock(&obj->lock);
 	object_unpin(obj);
 }
 

@@ -44,7 +44,7 @@ struct walk {
 	 */
 	mvm_vaddr_t (*part)(struct walk *walk, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end,
 		struct sweep *sweep);
-	bool used; /* for part_used() */
+	uint32_t used; /* for part_used(): bit i stands for page first + i */
 };
 
 static bool wanted(const struct walk *walk, const struct area *a)
@@ -141,7 +141,6 @@ static int visit_parts(struct walk *walk, const struct target *t)
 
 	do {
 		space_lock(t->space);
-		sweep_open(t->space, &sweep);
 		a = find_part(walk, t, va, &start, &end);
 		if (a)
 			va = walk->part(walk, a, start, end, &sweep);
@@ -155,6 +154,7 @@ static mvm_vaddr_t part_unmap(
 	struct walk *walk, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end, struct sweep *sweep)
 {
 	(void)walk;
+	sweep_open(a->space, sweep);
 	return mvmh_pmap_remove(&a->space->pmap, start, end, &sweep->batch);
 }
 
@@ -165,6 +165,7 @@ static mvm_vaddr_t part_protect(
 
 	if (!rights)
 		return part_unmap(walk, a, start, end, sweep);
+	sweep_open(a->space, sweep);
 	return mvmh_pmap_protect(&a->space->pmap, start, end, rights, &sweep->batch);
 }
 
@@ -172,7 +173,9 @@ static mvm_vaddr_t part_used(
 	struct walk *walk, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end, struct sweep *sweep)
 {
 	(void)sweep;
-	walk->used |= mvmh_pmap_test_and_clear(&a->space->pmap, start);
+	for (mvm_vaddr_t va = start; va < end; va += MVM_PAGE_BYTES)
+		if (mvmh_pmap_test_and_clear(&a->space->pmap, va))
+			walk->used |= (uint32_t)1 << (area_page(a, va) - walk->first);
 	return end;
 }
 
@@ -198,9 +201,9 @@ void rmap_write_protect(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t l
 	(void)for_each_target(&walk);
 }
 
-bool rmap_test_and_clear(struct mvm_object *obj, mvm_pgoff_t index)
+uint32_t rmap_used(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
 {
-	struct walk walk = walk_of(obj, index, index);
+	struct walk walk = walk_of(obj, first, first + n - 1);
 
 	walk.part = part_used;
 	(void)for_each_target(&walk);

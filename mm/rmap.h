@@ -19,5 +19,5 @@ void rmap_truncate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last);
 /* Make all translations of pages [first, last] read-only. */
 void rmap_write_protect(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last);
 
-/* Was one of them used since last asked? */
-bool rmap_test_and_clear(struct mvm_object *obj, mvm_pgoff_t index);
+/* Which of the n <= 32 pages from `first` on were used since last asked: bit i is page first + i. */
+uint32_t rmap_used(struct mvm_object *obj, mvm_pgoff_t first, unsigned n);

@@ -102,6 +102,7 @@ void sweep_sync(struct mvm_space *space, struct sweep *sweep)
 {
 	if (!sweep->open)
 		return;
+	COUNT(shootdowns, 1);
 	mvmh_tlb_sync(&space->pmap, &sweep->batch);
 	(void)ref_put(&space->open_sweeps);
 	sweep->open = false;

@@ -10,8 +10,8 @@
 struct counters {
 	unsigned long faults, major_faults, cow_copies, cow_reuses, zero_fills, fault_retries;
 	unsigned long fills, filled_pages, writes, written_pages;
-	unsigned long reclaim_scanned, reclaim_freed, shootdowns;
-	long anon_pages, cached_pages, dirty_pages,
+	unsigned long reclaim_scanned, reclaim_freed, reclaim_direct, throttled, shootdowns;
+	long anon_pages, cached_pages, kept_pages, dirty_pages,
 		writeback_pages; /* sums over harts make sense */
 } __attribute__((aligned(64)));
 

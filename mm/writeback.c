@@ -17,6 +17,12 @@
  * more.  WRITEBACK blocks neither loads nor stores.
  *
  * Unclean objects are on one list, the longest unclean first.  The list references them.
+ *
+ * How much may be dirty.  Memory that is dirty cannot be given to anybody before the disk has it, so
+ * there is not to be much of it.  Above a share of all frames (BACKGROUND) the host's thread is
+ * asked to begin, whatever the pages' age; above a larger one (LIMIT) whoever makes one more page
+ * dirty first writes a run of the same object: who dirties pays, and who does not waits for nobody.
+ * Between the two the thread has time to be the faster one.
  */
 #include "writeback.h"
 
@@ -25,13 +31,82 @@
 #include "stats.h"
 #include "trace.h"
 
+/* Shares of all frames that may be unclean, as shifts. */
+#define BACKGROUND_SHIFT 3
+#define LIMIT_SHIFT      2
+
 static struct registry unclean;
+static uint64_t unclean_pages;     /* [a] of objects that can write */
+static uint64_t background, limit; /* [I] */
+
+/* Writes of runs: [l] the lock, [a] also read without. */
+static struct {
+	struct mvmh_lock lock;
+	uint64_t begun; /* [l] */
+	uint64_t ended; /* [la] */
+	bool waited;    /* [l] */
+} writes;
 
 void writeback_init(void)
 {
+	size_t total;
+
+	(void)mvmh_frame_count(&total);
+	background = total >> BACKGROUND_SHIFT;
+	limit = total >> LIMIT_SHIFT;
 	mvmh_lock_init(&unclean.lock, MVMH_RANK_PAGE);
+	mvmh_lock_init(&writes.lock, MVMH_RANK_PAGE);
 	list_init(&unclean.all);
 }
+
+void writeback_count(int pages)
+{
+	__atomic_fetch_add(&unclean_pages, (uint64_t)(int64_t)pages, __ATOMIC_RELAXED);
+}
+
+static bool more_unclean_than(uint64_t pages)
+{
+	return __atomic_load_n(&unclean_pages, __ATOMIC_RELAXED) > pages;
+}
+
+/* --- Writes under way ------------------------------------------------------------------------- */
+
+uint64_t writes_ended(void)
+{
+	return __atomic_load_n(&writes.ended, __ATOMIC_RELAXED);
+}
+
+static void write_begins(void)
+{
+	mvmh_lock(&writes.lock);
+	writes.begun++;
+	mvmh_unlock(&writes.lock);
+}
+
+static void write_ends(void)
+{
+	bool waited;
+
+	mvmh_lock(&writes.lock);
+	__atomic_store_n(&writes.ended, writes.ended + 1, __ATOMIC_RELAXED);
+	waited = writes.waited;
+	writes.waited = false;
+	mvmh_unlock(&writes.lock);
+	if (waited)
+		mvmh_wake(&writes);
+}
+
+void writeback_wait(uint64_t ended)
+{
+	mvmh_lock(&writes.lock);
+	while (writes.ended == ended && writes.begun != ended) {
+		writes.waited = true;
+		(void)!mvmh_wait(&writes, &writes.lock, false);
+	}
+	mvmh_unlock(&writes.lock);
+}
+
+/* --- The list of unclean objects -------------------------------------------------------------- */
 
 void unclean_list_move(struct mvm_object *obj, bool on)
 {
@@ -53,7 +128,7 @@ void writeback_urgent(struct mvm_object *obj)
 		__atomic_store_n(&obj->unclean_since, 0, __ATOMIC_RELAXED);
 	mvmh_unlock(&obj->lock);
 	if (wanted)
-		mvmh_writeback_wanted();
+		mvmh_writeback_wanted(false);
 }
 
 /*
@@ -131,6 +206,7 @@ void mvm_write_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int e
 {
 	for (; n > 0; n--)
 		page_written(obj, index++, err);
+	write_ends();
 }
 
 /* Steps 2 to 5 for a run that is marked.  No lock held. */
@@ -145,6 +221,7 @@ static int write_run(struct mvm_object *obj, mvm_pgoff_t first, unsigned n, unsi
 	COUNT(writes, 1);
 	COUNT(written_pages, n);
 	trace_for(0, MVM_TRACE_WRITEBACK, first, n);
+	write_begins();
 	err = obj->ops->write(obj, first, n, how);
 	if (err == MVM_PENDING)
 		return 0;
@@ -167,25 +244,42 @@ static OWN_FRAME void wait_written(struct mvm_object *obj, mvm_pgoff_t first, mv
 	mvmh_unlock(&obj->lock);
 }
 
+/*
+ * Write dirty pages from *at on, in runs, until *budget pages are written or `last` is passed.  *at
+ * moves behind them.  Returns the first error.
+ */
+static int write_range(
+	struct mvm_object *obj, mvm_pgoff_t *at, mvm_pgoff_t last, unsigned flags, uint64_t *budget)
+{
+	int err = 0, failed;
+	unsigned n;
+
+	object_lock(obj);
+	while (*budget > 0 && (n = take_run(obj, at, last, flags & MVM_PC_WAIT)) > 0) {
+		object_unlock(obj);
+		failed = write_run(obj, *at - n, n, flags);
+		if (!err)
+			err = failed;
+		*budget -= min_u64(*budget, n);
+		object_lock(obj);
+	}
+	object_unlock(obj);
+	return err;
+}
+
 int mvm_pc_flush(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, unsigned flags)
 {
+	uint64_t budget = UINT64_MAX;
 	mvm_pgoff_t at = first;
 	uint32_t errors;
-	unsigned n;
-	int err = 0, failed;
+	int err;
 
 	if (!obj->ops->write)
 		return 0;
 	object_lock(obj);
 	errors = obj->errors;
-	while ((n = take_run(obj, &at, last, flags & MVM_PC_WAIT)) > 0) {
-		object_unlock(obj);
-		failed = write_run(obj, at - n, n, flags);
-		if (!err)
-			err = failed;
-		object_lock(obj);
-	}
-	object_unlock(obj);
+	mvmh_unlock(&obj->lock);
+	err = write_range(obj, &at, last, flags, &budget);
 	if (!(flags & MVM_PC_WAIT))
 		return err;
 	wait_written(obj, first, last);
@@ -196,7 +290,43 @@ int mvm_pc_flush(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, un
 	return err;
 }
 
-/* The object that is unclean longest, referenced, if that is long enough; moved to the end. */
+/* --- Keeping it little ------------------------------------------------------------------------ */
+
+/* Write a run's worth of pages, from where the last such write ended, around. */
+static OWN_FRAME void write_share(struct mvm_object *obj)
+{
+	uint64_t budget = RUN_PAGES;
+	mvm_pgoff_t at;
+
+	object_lock(obj);
+	at = obj->write_next;
+	mvmh_unlock(&obj->lock);
+	/* Who dirties is not told of errors here: the pages stay dirty, fsync tells. */
+	(void)!write_range(obj, &at, PAGE_INDEX_MAX, 0, &budget);
+	if (budget > 0) {
+		at = 0;
+		(void)!write_range(obj, &at, PAGE_INDEX_MAX, 0, &budget);
+	}
+	object_lock(obj);
+	obj->write_next = at;
+	mvmh_unlock(&obj->lock);
+}
+
+void writeback_balance(struct mvm_object *obj)
+{
+	if (likely(!more_unclean_than(background)) || !obj->ops->write)
+		return;
+	mvmh_writeback_wanted(true);
+	if (more_unclean_than(limit)) {
+		COUNT(throttled, 1);
+		write_share(obj);
+	}
+}
+
+/*
+ * The object that is unclean longest, referenced, if that is long enough or too much is; moved to the
+ * end.
+ */
 static struct mvm_object *next_unclean(uint64_t age_ns)
 {
 	uint64_t now = mvmh_now(), since;
@@ -208,13 +338,28 @@ static struct mvm_object *next_unclean(uint64_t age_ns)
 		since = __atomic_load_n(&obj->unclean_since, __ATOMIC_RELAXED);
 		list_remove(&obj->unclean);
 		list_append(&unclean.all, &obj->unclean);
-		if (now - since < age_ns)
+		if (now - since < age_ns && !more_unclean_than(background))
 			obj = NULL;
 		else
 			mvm_object_ref(obj); /* on the list: not the first */
 	}
 	mvmh_unlock(&unclean.lock);
 	return obj;
+}
+
+/*
+ * Write what is dirty in the object now.  What is made dirty meanwhile is not chased: a file that
+ * grows would be written in runs of one page, right behind the writer.
+ */
+static int write_present(struct mvm_object *obj)
+{
+	mvm_pgoff_t at = 0;
+	uint64_t budget;
+
+	object_lock(obj);
+	budget = obj->dirty;
+	mvmh_unlock(&obj->lock);
+	return write_range(obj, &at, PAGE_INDEX_MAX, 0, &budget);
 }
 
 int mvm_writeback(uint64_t age_ns, bool wait)
@@ -227,7 +372,8 @@ int mvm_writeback(uint64_t age_ns, bool wait)
 
 		if (!obj)
 			continue;
-		failed = mvm_pc_flush(obj, 0, PAGE_INDEX_MAX, wait ? MVM_PC_WAIT : 0);
+		failed = wait ? mvm_pc_flush(obj, 0, PAGE_INDEX_MAX, MVM_PC_WAIT)
+			      : write_present(obj);
 		if (!err)
 			err = failed;
 		mvm_object_unref(obj);

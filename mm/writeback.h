@@ -11,3 +11,17 @@ void unclean_list_move(struct mvm_object *obj, bool on);
 
 /* Have its dirty pages count as old: the next mvm_writeback() writes them.  No lock held. */
 void writeback_urgent(struct mvm_object *obj);
+
+/* So many more pages (or fewer) are unclean, of an object that can write.  Any lock of mm held. */
+void writeback_count(int pages);
+
+/*
+ * To be called by whoever is about to make a page of the object dirty: with too much that is dirty
+ * already, has some written.  No lock held, the object referenced; may sleep for a write.
+ */
+void writeback_balance(struct mvm_object *obj);
+
+/* How many writes of runs have ended; and wait until that has changed, or none is under way.  No lock
+ * held; not from inside a pager's write(). */
+uint64_t writes_ended(void);
+void writeback_wait(uint64_t ended);

@@ -3,13 +3,20 @@
  * Write-back and reclaim in the background.
  *
  * Write-back.  Nothing is dirty most of the time, and then nothing ticks: the thread sleeps until
- * mm says that a page became dirty.  From then on it looks once a second and writes what has been
- * dirty for WRITEBACK_AGE_NS, until nothing is left.
+ * mm says that pages want to be written, be it that something was unmapped or that much is dirty.
+ * While anything is dirty it also looks once a second and writes what has been so for
+ * WRITEBACK_AGE_NS, until nothing is left.
  *
- * Reclaim.  Frames for user memory and the page cache are handed out down to a reserve only
- * (frames_low(), kernel/frames.h), so that the kernel's own small allocations, which never
- * reclaim, rarely fail.  Who meets the reserve wakes the thread, which frees a batch beyond it;
- * mm also reclaims for itself when it gets no frame.
+ * Reclaim.  Three marks, in reserves (frames_below(), kernel/frames.h):
+ *
+ *	RECLAIM_HIGH	the thread has freed enough
+ *	RECLAIM_LOW	whoever takes a frame wakes the thread, and has it
+ *	1		no frames for user memory and the page cache: the rest is kept for the kernel's
+ *			own small allocations, which never reclaim.  Who wants a frame frees some first
+ *
+ * So as long as the thread keeps up nobody else reclaims.  When a round has freed nothing, nearly all
+ * memory is private, or in use just now: the thread rests for a while, and those who want frames
+ * look for themselves.
  */
 #include <fs/path.h>
 #include <fs/vnode.h>
@@ -24,37 +31,56 @@
 #define WRITEBACK_AGE_NS   (5 * NS_PER_SEC)
 #define WRITEBACK_PAUSE_NS NS_PER_SEC
 #define RECLAIM_BATCH      64 /* frames a round */
+#define RECLAIM_PAUSE_NS   (100 * NS_PER_MS)
 
-struct wish {
+enum wish { NOTHING, SOON, NOW };
+
+/* What a thread is there for. */
+struct errand {
 	struct waitq wait;
-	uint32_t wanted; /* [a] */
+	uint32_t wish; /* [a] enum wish */
 };
 
-static struct wish writeback = {.wait = WAITQ_INIT}, reclaim = {.wait = WAITQ_INIT};
+static struct errand writeback = {.wait = WAITQ_INIT}, reclaim = {.wait = WAITQ_INIT};
 
-static void wish_for(struct wish *wish)
+static void wish_for(struct errand *errand, enum wish wish)
 {
-	if (__atomic_load_n(&wish->wanted, __ATOMIC_RELAXED))
-		return;
-	if (!__atomic_exchange_n(&wish->wanted, 1, __ATOMIC_ACQ_REL))
-		waitq_wake_all(&wish->wait);
+	uint32_t is = __atomic_load_n(&errand->wish, __ATOMIC_RELAXED);
+
+	while (is < wish && !__atomic_compare_exchange_n(&errand->wish, &is, wish, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
+	if (is < wish)
+		waitq_wake_all(&errand->wait);
+}
+
+/* Wait until that or more is wished, or for the deadline. */
+static void wait_for(struct errand *errand, enum wish wish, uint64_t deadline_ns)
+{
+	(void)wait_event_how(&errand->wait,
+		__atomic_load_n(&errand->wish, __ATOMIC_ACQUIRE) >= wish, SLEEP_FOREVER,
+		deadline_ns);
 }
 
 /* The wish is taken back before the work: what comes during it is a wish again. */
-static void wait_for_wish(struct wish *wish)
+static void take_back(struct errand *errand)
 {
-	wait_event(&wish->wait, __atomic_load_n(&wish->wanted, __ATOMIC_ACQUIRE));
-	__atomic_store_n(&wish->wanted, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&errand->wish, NOTHING, __ATOMIC_SEQ_CST);
 }
 
-void writeback_wanted(void)
+void writeback_wanted(bool now)
 {
-	wish_for(&writeback);
+	wish_for(&writeback, now ? NOW : SOON);
 }
 
 void reclaim_wanted(void)
 {
-	wish_for(&reclaim);
+	wish_for(&reclaim, NOW);
+}
+
+static void pause_ns(uint64_t ns)
+{
+	(void)thread_sleep_until(time_now_ns() + ns, SLEEP_FOREVER);
 }
 
 static bool anything_dirty(void)
@@ -69,27 +95,40 @@ static void writeback_thread(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		wait_for_wish(&writeback);
+		wait_for(&writeback, SOON, NO_DEADLINE);
 		do {
-			(void)thread_sleep_until(time_now_ns() + WRITEBACK_PAUSE_NS, SLEEP_FOREVER);
+			wait_for(&writeback, NOW, time_now_ns() + WRITEBACK_PAUSE_NS);
+			take_back(&writeback);
 			/* Pages that could not be written stay dirty; fsync tells of the error. */
-			if (mvm_writeback(WRITEBACK_AGE_NS, false))
+			if (mvm_writeback(WRITEBACK_AGE_NS, false)) {
 				pr_warning("write-back: some pages could not be written");
+				pause_ns(WRITEBACK_PAUSE_NS);
+			}
 		} while (anything_dirty());
 	}
+}
+
+/* Free frames up to the mark.  False when there was nothing to be had. */
+static bool reclaim_pages(void)
+{
+	bool some = true;
+
+	while (some && frames_below(RECLAIM_HIGH))
+		some = mvm_reclaim(RECLAIM_BATCH) > 0;
+	return some;
 }
 
 static void reclaim_thread(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		wait_for_wish(&reclaim);
-		while (frames_low() && mvm_reclaim(RECLAIM_BATCH))
-			;
-		if (frames_low()) { /* pages give no more: names and inodes that nobody uses */
-			dentry_shrink(0);
-			vnode_shrink(0);
-		}
+		wait_for(&reclaim, NOW, NO_DEADLINE);
+		take_back(&reclaim);
+		if (reclaim_pages())
+			continue;
+		dentry_shrink(0); /* names and inodes that nobody uses */
+		vnode_shrink(0);
+		pause_ns(RECLAIM_PAUSE_NS);
 	}
 }
 

@@ -28,7 +28,7 @@ static void show_meminfo(struct proc_text *t, struct process *p)
 
 	(void)p;
 	mvm_stats(&s);
-	clean = s.cached_pages - s.dirty_pages - s.writeback_pages;
+	clean = s.cached_pages - s.kept_pages - s.dirty_pages - s.writeback_pages;
 	if (clean > s.cached_pages)
 		clean = 0; /* the counters were not read in one step */
 	proc_printf(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\n", kib(s.total_frames),
@@ -40,8 +40,9 @@ static void show_meminfo(struct proc_text *t, struct process *p)
 	proc_printf(t, "SwapTotal:      %8lu kB\nSwapFree:       %8lu kB\n", 0UL, 0UL);
 	proc_printf(t, "Dirty:          %8lu kB\nWriteback:      %8lu kB\n", kib(s.dirty_pages),
 		kib(s.writeback_pages));
-	proc_printf(t, "AnonPages:      %8lu kB\nSlab:           %8lu kB\n", kib(s.anon_pages),
-		kib(s.meta_pages));
+	proc_printf(t, "AnonPages:      %8lu kB\nShmem:          %8lu kB\n", kib(s.anon_pages),
+		kib(s.kept_pages));
+	proc_printf(t, "Slab:           %8lu kB\n", kib(s.meta_pages));
 	proc_printf(
 		t, "SReclaimable:   %8lu kB\nSUnreclaim:     %8lu kB\n", 0UL, kib(s.meta_pages));
 }
@@ -76,6 +77,7 @@ static void show_vmstat(struct proc_text *t, struct process *p)
 		{"nr_free_pages", s.free_frames},
 		{"nr_anon_pages", s.anon_pages},
 		{"nr_file_pages", s.cached_pages},
+		{"nr_shmem", s.kept_pages},
 		{"nr_dirty", s.dirty_pages},
 		{"nr_writeback", s.writeback_pages},
 		{"mapache_nr_meta", s.meta_pages},
@@ -91,6 +93,8 @@ static void show_vmstat(struct proc_text *t, struct process *p)
 		{"nr_written", s.written_pages},
 		{"mapache_reclaim_scanned", s.reclaim_scanned},
 		{"mapache_reclaim_freed", s.reclaim_freed},
+		{"mapache_reclaim_direct", s.reclaim_direct},
+		{"mapache_throttled", s.throttled},
 		{"mapache_shootdowns", s.shootdowns},
 		{"mapache_spaces", s.spaces},
 		{"mapache_areas", s.areas},

@@ -31,9 +31,10 @@ struct mvmh_lock {
 #define mvmh_frame_alloc mvmh_frame_alloc
 static inline uint32_t mvmh_frame_alloc(unsigned order)
 {
-	if (frames_low()) { /* kept for what cannot reclaim: page tables, kmalloc() */
+	if (frames_below(RECLAIM_LOW)) {
 		reclaim_wanted();
-		return UINT32_MAX;
+		if (frames_low()) /* kept for what cannot reclaim: page tables, kmalloc() */
+			return UINT32_MAX;
 	}
 	paddr_t pa = frame_alloc(order);
 	return pa ? (uint32_t)(pa >> PAGE_SHIFT) : UINT32_MAX;

@@ -215,13 +215,15 @@ void mvmh_panic(const char *why) __attribute__((noreturn));
 /* --- Optional hooks ------------------------------------------------------------------------- */
 
 /*
- * Pages that a call left dirty want to be written soon: have a thread of the host call
- * mvm_writeback() with the age that it always uses (mm counts these pages as old enough).  With no
- * lock of mm held; must not sleep.  Default: nothing, the host's next regular call finds them.
+ * Something has become dirty: from now on, until nothing is, a thread of the host is to call
+ * mvm_writeback() now and then, always with the same age (mm knows what counts as older than it
+ * is).  `now`: it is to call at once, for much is dirty.  With no lock of mm held; must not sleep; is
+ * cheap when it was said before.  Default: nothing, for hosts that call regularly.
  */
 #ifndef mvmh_writeback_wanted
-static inline void mvmh_writeback_wanted(void)
+static inline void mvmh_writeback_wanted(bool now)
 {
+	(void)now;
 }
 #endif
 

@@ -237,9 +237,13 @@ void mvm_space_stats(struct mvm_space *space, struct mvm_space_stats *out);
 struct mvm_stats {
 	uint64_t free_frames, total_frames;
 	uint64_t anon_pages, cached_pages, dirty_pages, writeback_pages, meta_pages;
+	uint64_t kept_pages; /* cached, changed, and nowhere else: shared anonymous memory, tmpfs */
 	uint64_t faults, major_faults, cow_copies, cow_reuses, zero_fills, fault_retries;
 	uint64_t fills, filled_pages, writes, written_pages;
-	uint64_t reclaim_scanned, reclaim_freed, shootdowns;
+	uint64_t reclaim_scanned, reclaim_freed;
+	uint64_t reclaim_direct; /* times that somebody had to reclaim for want of a frame */
+	uint64_t throttled;      /* times that somebody had to write before making a page dirty */
+	uint64_t shootdowns;     /* batches of translations removed or reduced */
 	uint64_t spaces, areas, objects;
 };
 void mvm_stats(struct mvm_stats *out);

@@ -377,8 +377,9 @@ void posix_on_writeback_wanted(void (*fn)(void))
 	machine.writeback_wanted = fn;
 }
 
-void posix_writeback_wanted(void)
+void posix_writeback_wanted(bool now)
 {
+	(void)now;
 	posix_check_unlocked("mvmh_writeback_wanted: a lock of mm is held");
 	if (machine.writeback_wanted)
 		machine.writeback_wanted();
