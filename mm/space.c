@@ -16,14 +16,17 @@
 int mvm_space_new(mvm_vaddr_t low, mvm_vaddr_t high, struct mvm_space **out)
 {
 	struct mvm_space *space = slab_alloc(SLAB_SPACE);
+	unsigned attempts = 0;
 	int err;
 
-	for (unsigned attempts = 0; !space; space = slab_alloc(SLAB_SPACE)) {
+	for (; !space; space = slab_alloc(SLAB_SPACE)) {
 		if (!memory_wait(&attempts))
 			return -MVM_ENOMEM;
 	}
 	__builtin_memset(space, 0, sizeof(*space));
-	err = mvmh_pmap_create(&space->pmap);
+	do {
+		err = mvmh_pmap_create(&space->pmap);
+	} while (err && memory_wait(&attempts));
 	if (err) {
 		slab_free(SLAB_SPACE, space);
 		return err;

@@ -90,7 +90,7 @@ void mvmh_meta_free(void *page);
 
 /*
  * Make the tables of an empty space; *pmap is zeroed memory inside mm's space.  0 or
- * -MVM_ENOMEM.  May sleep.
+ * -MVM_ENOMEM: mm reclaims and tries again.  No lock is held; may sleep.
  */
 #ifndef mvmh_pmap_create
 int mvmh_pmap_create(struct mvmh_pmap *pmap) MVM_MUST_CHECK;
