@@ -8,7 +8,7 @@
  *	1. DIRTY -> WRITEBACK, under the object's lock: the mark.  From now on no fault maps
  *	   these pages writable
  *	2. write-protect all their translations, and finish the batches
- *	3. zero what lies past the size in the last page
+ *	3. zero what lies past the size in the page that it cuts
  *	4. the pager's write()
  *	5. success clears WRITEBACK; failure makes the page DIRTY again
  *
@@ -166,18 +166,30 @@ static OWN_FRAME unsigned take_run(
 	return n;
 }
 
-/* Zero what lies past the size in the page, under WRITEBACK, if that is the last one. */
-static void zero_past_size(struct mvm_object *obj, mvm_pgoff_t index)
+/* The page that the size cuts, if it is one of [first, first + n); else NULL.  Object locked. */
+static struct mvm_page *page_cut(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
 {
-	uint64_t start = index << MVM_PAGE_SHIFT;
+	mvm_pgoff_t index = obj->bytes >> MVM_PAGE_SHIFT;
+
+	if ((obj->bytes & MVM_PAGE_MASK) == 0 || index < first || index >= first + n)
+		return NULL;
+	return index_get(obj, index);
+}
+
+/*
+ * Zero what lies past the size in the pages [first, first + n), which are under WRITEBACK.  It need
+ * not be the last one that the size cuts: a truncate may have come since they were marked.
+ */
+static void zero_past_size(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
+{
 	struct mvm_page *page;
 
 	object_lock(obj);
-	page = index_get(obj, index);
 	/* A write() that holds the page may have put bytes past the size that it will publish. */
-	(void)!page_wait(obj, page, PAGE_BUSY, false);
-	if (obj->bytes > start && obj->bytes - start < MVM_PAGE_BYTES)
-		page_zero(page, (size_t)(obj->bytes - start), MVM_PAGE_BYTES);
+	while ((page = page_cut(obj, first, n)) != NULL && page->state & PAGE_BUSY)
+		(void)!page_wait(obj, page, PAGE_BUSY, false);
+	if (page)
+		page_zero(page, obj->bytes & MVM_PAGE_MASK, MVM_PAGE_BYTES);
 	mvmh_unlock(&obj->lock);
 }
 
@@ -217,7 +229,7 @@ static int write_run(struct mvm_object *obj, mvm_pgoff_t first, unsigned n, unsi
 	int err;
 
 	rmap_write_protect(obj, first, first + n - 1);
-	zero_past_size(obj, first + n - 1);
+	zero_past_size(obj, first, n);
 	COUNT(writes, 1);
 	COUNT(written_pages, n);
 	trace_for(0, MVM_TRACE_WRITEBACK, first, n);
