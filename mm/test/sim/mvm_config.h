@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mm's host configuration for the simulator (sched.h): locks are turns of its scheduler, harts are
+ * its fibers, and a batch notes exactly the pages that it was told, so that a flush never does more
+ * than mm asked for.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MVMH_MAX_HARTS 8
+
+/* Virtual pages of a space; frame numbers are smaller. */
+#define SIM_PAGES 1024
+
+struct sim_table;
+
+struct mvmh_pmap {
+	struct sim_table *table;
+	const struct mvmh_lock *guard; /* the lock under which it is changed */
+};
+
+struct mvmh_tlb {
+	uint64_t pages[SIM_PAGES / 64];
+	bool whole;
+};
+
+struct mvmh_lock {
+	unsigned rank;  /* enum mvmh_rank */
+	unsigned owner; /* a fiber's number + 1; 0: free */
+};
+
+bool sim_pmap_query(struct mvmh_pmap *pmap, uintptr_t va, uint32_t *frame, unsigned *rights);
+#define mvmh_pmap_query sim_pmap_query
+
+/*
+ * For mm alone, not for the simulator: its variables stand together, so that each schedule begins
+ * with them as they were; and it copies pages piece by piece (tsan.c).
+ */
+#if __has_feature(thread_sanitizer)
+#pragma clang section bss = "mvm_bss" data = "mvm_data"
+void *sim_memcpy(void *to, const void *from, __SIZE_TYPE__ n);
+void *sim_memset(void *to, int byte, __SIZE_TYPE__ n);
+#define __builtin_memcpy sim_memcpy
+#define __builtin_memset sim_memset
+#endif

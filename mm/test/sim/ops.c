@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: MIT
+#include "ops.h"
+
+#include <string.h>
+
+#define RW ((unsigned)(MVM_READ | MVM_WRITE))
+
+static unsigned draw(struct actor *a, unsigned n)
+{
+	return random_below(&a->random, n);
+}
+
+static unsigned draw_page(struct actor *a)
+{
+	return a->first + draw(a, a->end - a->first);
+}
+
+/* Some pages in a row, [*first, *end). */
+static void draw_range(struct actor *a, unsigned *first, unsigned *end)
+{
+	*first = draw_page(a);
+	*end = *first + 1 + draw(a, a->end - *first);
+}
+
+void check_result(const char *call, int err, bool allowed)
+{
+	sim_trace("%s: %d", call, err);
+	if (!allowed)
+		sim_fail("%s: %d", call, err);
+}
+
+/* --- Accesses --------------------------------------------------------------------------------- */
+
+void op_load(struct actor *a)
+{
+	view_load(a->view, draw_page(a), draw(a, WORDS));
+}
+
+void op_store(struct actor *a)
+{
+	view_store(a->view, draw_page(a), draw(a, WORDS));
+}
+
+void op_touch_all(struct actor *a)
+{
+	for (unsigned page = a->first; page < a->end; page++)
+		view_load(a->view, page, draw(a, WORDS));
+}
+
+/* --- Map calls -------------------------------------------------------------------------------- */
+
+/* Map a range of one kind. */
+static int map_alike(struct view *view, unsigned first, unsigned end, unsigned rights)
+{
+	const struct view_page *p = &view->pages[first];
+	struct mvm_map m = {
+		.addr = view_va(first),
+		.bytes = (end - first) * MVM_PAGE_BYTES,
+		.rights = rights,
+		.max_rights = MVM_RWX,
+		.flags = MVM_MAP_FIXED | (p->kind == KIND_SHARED ? MVM_MAP_SHARED : 0u),
+		.object = p->kind == KIND_ANON ? NULL : files[p->file].object,
+		.offset_pages = p->kind == KIND_ANON ? 0 : p->index,
+	};
+
+	return mvm_map(view->space, &m);
+}
+
+static bool alike(const struct view_page *p, const struct view_page *next)
+{
+	return p->kind == next->kind &&
+	       (p->kind == KIND_ANON || (p->file == next->file && p->index + 1 == next->index));
+}
+
+void map_pages(struct view *view, unsigned first, unsigned end, unsigned rights)
+{
+	while (first < end) {
+		struct effect e;
+		unsigned part = first + 1;
+		int err;
+
+		while (part < end && alike(&view->pages[part - 1], &view->pages[part]))
+			part++;
+		effect_begin(&e, view, first, part, EFFECT_MAPPING);
+		err = map_alike(view, first, part, rights);
+		check_result("map", err, !err);
+		effect_end(&e, true, true, rights);
+		first = part;
+	}
+}
+
+void op_map(struct actor *a)
+{
+	map_pages(a->view, a->first, a->end, RW);
+}
+
+void op_map_part(struct actor *a)
+{
+	unsigned first, end;
+
+	draw_range(a, &first, &end);
+	map_pages(a->view, first, end, draw(a, 4) ? RW : (unsigned)MVM_READ);
+}
+
+void op_unmap(struct actor *a)
+{
+	struct effect e;
+	unsigned first, end;
+	int err;
+
+	draw_range(a, &first, &end);
+	effect_begin(&e, a->view, first, end, EFFECT_MAPPING);
+	err = mvm_unmap(a->view->space, view_va(first), (end - first) * MVM_PAGE_BYTES);
+	check_result("unmap", err, !err);
+	effect_end(&e, true, false, 0);
+}
+
+static void protect(struct actor *a, unsigned rights)
+{
+	struct effect e;
+	unsigned first, end;
+	int err;
+
+	draw_range(a, &first, &end);
+	effect_begin(&e, a->view, first, end, EFFECT_RIGHTS);
+	err = mvm_protect(a->view->space, view_va(first), (end - first) * MVM_PAGE_BYTES, rights);
+	check_result("protect", err, !err || err == -MVM_ENOMEM);
+	effect_end(&e, !err, true, rights);
+}
+
+void op_protect(struct actor *a)
+{
+	static const unsigned choice[] = {0, MVM_READ, MVM_READ | MVM_WRITE};
+
+	protect(a, choice[draw(a, 3)]);
+}
+
+void op_read_only(struct actor *a)
+{
+	protect(a, MVM_READ);
+	protect(a, RW);
+}
+
+/* --- Fork ------------------------------------------------------------------------------------- */
+
+struct view *view_fork(struct view *parent)
+{
+	struct view *child = view_unused();
+	struct fork_effect e;
+	int err;
+
+	fork_begin(&e, parent);
+	err = mvm_space_fork(parent->space, &child->space);
+	check_result("fork", err, !err);
+	fork_end(&e, child);
+	return child;
+}
+
+void view_end(struct view *view)
+{
+	mvm_space_unref(view->space);
+	view->taken = false;
+}
+
+static void load_all(struct actor *a, struct view *view)
+{
+	for (unsigned page = a->first; page < a->end; page++) {
+		for (unsigned word = 0; word < WORDS; word++)
+			view_load(view, page, word);
+	}
+}
+
+/* The child sees one moment of the parent, and goes on seeing it. */
+void op_fork(struct actor *a)
+{
+	struct view *child = view_fork(a->view);
+
+	load_all(a, child);
+	load_all(a, child);
+	view_end(child);
+}
+
+/* Both store to their own. */
+void op_fork_store(struct actor *a)
+{
+	struct view *child = view_fork(a->view);
+
+	view_store(child, draw_page(a), draw(a, WORDS));
+	op_store(a);
+	view_store(child, draw_page(a), draw(a, WORDS));
+	load_all(a, child);
+	view_end(child);
+	load_all(a, a->view);
+}
+
+/* --- The kernel's own accesses ---------------------------------------------------------------- */
+
+/* The program must die while it works. */
+void op_die(struct actor *a)
+{
+	host_kill(sched_self(), true);
+	op_store(a);
+	op_load(a);
+	host_kill(sched_self(), false);
+}
+
+/* A device stores to held memory at a time of its own, and the program sees it. */
+static void device_store(struct actor *a, unsigned page, unsigned word, const struct mvm_hold *hold)
+{
+	uint64_t value = view_word_store(a->view, page, word);
+
+	memcpy(host_frame_data(hold->frame) + word_offset(word), &value, sizeof value);
+}
+
+void op_hold(struct actor *a)
+{
+	unsigned page = draw_page(a), word = draw(a, WORDS);
+	struct view_page *p = &a->view->pages[page];
+	unsigned access = draw(a, 3) ? MVM_WRITE : MVM_READ, changes = p->changes;
+	bool undisturbed = p->disturbance == 0;
+	struct mvm_hold hold;
+	int err;
+
+	p->held++;
+	p->holds++;
+	err = mvm_hold(a->view->space, view_va(page), access, &hold);
+	check_result("hold", err, !err || err == -MVM_EFAULT);
+	for (unsigned i = 0; !err && i < 2; i++) {
+		sched_point(POINT_USER);
+		/* What was unmapped, or cut off, since it was held is only the device's. */
+		if (access == MVM_WRITE && p->kind == KIND_ANON && undisturbed &&
+			p->changes == changes)
+			device_store(a, page, word, &hold);
+	}
+	if (!err)
+		mvm_release(&hold);
+	p->held--;
+}
+
+/* The instant is the kernel's secret: whoever stores meanwhile may come before or after. */
+void op_space_write(struct actor *a)
+{
+	unsigned page = draw_page(a), word = draw(a, WORDS);
+	mvm_vaddr_t va = view_va(page) + word_offset(word);
+	struct uncertain u;
+	uint64_t value = uncertain_begin(&u, a->view, page, word);
+	int err = mvm_space_write(a->view->space, va, &value, sizeof value, false);
+
+	check_result("space_write", err, !err || err == -MVM_EFAULT);
+	uncertain_end(&u, !err);
+}
+
+void op_space_read(struct actor *a)
+{
+	unsigned page = draw_page(a), word = draw(a, WORDS);
+	uint64_t value;
+	int err = mvm_space_read(
+		a->view->space, view_va(page) + word_offset(word), &value, sizeof value);
+
+	check_result("space_read", err, !err || err == -MVM_EFAULT);
+	if (!err)
+		view_word_seen(a->view, page, value);
+}
+
+/* --- Changes of size -------------------------------------------------------------------------- */
+
+static uint64_t bytes_of_words(unsigned words)
+{
+	return words * (MVM_PAGE_BYTES / WORDS);
+}
+
+/* All views' private copies of the file's pages from `index` on. */
+static void copies_begin(struct effect *e, unsigned file, unsigned index)
+{
+	for (unsigned v = 0; v < VIEWS; v++) {
+		unsigned first = VIEW_PAGES;
+
+		while (first > 0 && views[v].pages[first - 1].kind == KIND_PRIVATE &&
+			views[v].pages[first - 1].file == file &&
+			views[v].pages[first - 1].index >= index)
+			first--;
+		effect_begin(&e[v], &views[v], first, views[v].taken ? VIEW_PAGES : first,
+			EFFECT_CONTENTS);
+	}
+}
+
+static void copies_end(struct effect *e)
+{
+	for (unsigned v = 0; v < VIEWS; v++)
+		effect_end(&e[v], true, false, 0);
+}
+
+static void set_size(unsigned file, unsigned words)
+{
+	int err;
+
+	file_resize_begin(file);
+	err = mvm_pc_truncate(files[file].object, bytes_of_words(words));
+	check_result("truncate", err, !err);
+	file_resize_end(file, words);
+}
+
+/* Cut the file, and make it as long as it was. */
+static void cut(struct actor *a, unsigned words)
+{
+	unsigned file = a->file, index = (words + WORDS - 1) / WORDS, all = file_words(file);
+	struct effect copies[VIEWS];
+
+	file_inode_lock(&files[file]);
+	file_disturb(file, words, all);
+	copies_begin(copies, file, index);
+	set_size(file, words);
+	copies_end(copies);
+	file_free_blocks(&files[file], index, FILE_PAGES - 1);
+	file_settle(file, index * WORDS, all, true);
+	set_size(file, all);
+	file_settle(file, words, index * WORDS, false);
+	file_inode_unlock(&files[file]);
+}
+
+void op_truncate(struct actor *a)
+{
+	cut(a, WORDS * draw(a, FILE_PAGES));
+}
+
+void op_cut_page(struct actor *a)
+{
+	cut(a, WORDS * draw(a, FILE_PAGES) + 1);
+}
+
+/* The medium's part of a punch: nothing shows the old contents any more, nor is new there. */
+static int free_blocks(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+{
+	struct sim_file *file = file_of(obj);
+
+	file_free_blocks(file, first, last);
+	file_settle((unsigned)(file - files), (unsigned)first * WORDS, (unsigned)(last + 1) * WORDS,
+		true);
+	return 0;
+}
+
+void op_punch(struct actor *a)
+{
+	unsigned first = draw(a, FILE_PAGES), end = first + 1 + draw(a, FILE_PAGES - first);
+	struct sim_file *file = &files[a->file];
+	int err;
+
+	file_inode_lock(file);
+	file_disturb(a->file, first * WORDS, end * WORDS);
+	err = mvm_pc_punch(file->object, first * MVM_PAGE_BYTES, end * MVM_PAGE_BYTES, free_blocks);
+	check_result("punch", err, !err);
+	file_inode_unlock(file);
+}
+
+/* --- read(2), write(2), write-back, reclaim --------------------------------------------------- */
+
+/* One word, copied at one instant. */
+struct word_copy {
+	struct mvm_copy copy;
+	unsigned file, index, word;
+	unsigned changes; /* of the file, when the call began */
+};
+
+static size_t copy_word_out(struct mvm_copy *copy, void *kernel, size_t done, size_t n)
+{
+	struct word_copy *c = (struct word_copy *)copy;
+	uint64_t value;
+
+	(void)done;
+	sched_point(POINT_USER);
+	memcpy(&value, kernel, sizeof value);
+	sim_trace("reads file page %u, word %u: store %u", c->index, c->word, (unsigned)value);
+	file_word_load(c->file, c->index, c->word, value, c->changes);
+	return n;
+}
+
+static size_t copy_word_in(struct mvm_copy *copy, void *kernel, size_t done, size_t n)
+{
+	struct word_copy *c = (struct word_copy *)copy;
+	uint64_t value;
+
+	(void)done;
+	sched_point(POINT_USER);
+	value = file_word_store(c->file, c->index, c->word);
+	memcpy(kernel, &value, sizeof value);
+	sim_trace("writes file page %u, word %u: store %u", c->index, c->word, (unsigned)value);
+	return n;
+}
+
+static struct word_copy draw_word(struct actor *a)
+{
+	return (struct word_copy){
+		.file = a->file,
+		.index = draw(a, FILE_PAGES),
+		.word = draw(a, WORDS),
+		.changes = file_changes(a->file),
+	};
+}
+
+static uint64_t place_of(const struct word_copy *c)
+{
+	return c->index * MVM_PAGE_BYTES + word_offset(c->word);
+}
+
+void op_read(struct actor *a)
+{
+	struct word_copy c = draw_word(a);
+	size_t done;
+	int err;
+
+	c.copy.copy = copy_word_out;
+	err = mvm_pc_read(files[c.file].object, place_of(&c), sizeof(uint64_t), &c.copy, &done);
+	check_result("read", err, !err);
+}
+
+void op_write(struct actor *a)
+{
+	struct word_copy c = draw_word(a);
+	size_t done;
+	int err;
+
+	c.copy.copy = copy_word_in;
+	file_inode_lock(&files[c.file]);
+	err = mvm_pc_write(files[c.file].object, place_of(&c), sizeof(uint64_t), &c.copy, &done);
+	check_result("write", err, !err && done == sizeof(uint64_t));
+	file_inode_unlock(&files[c.file]);
+}
+
+void op_flush(struct actor *a)
+{
+	int err = mvm_pc_flush(
+		files[a->file].object, draw(a, 2), FILE_PAGES, draw(a, 2) ? MVM_PC_WAIT : 0);
+
+	check_result("flush", err, !err);
+}
+
+void op_sync(struct actor *a)
+{
+	unsigned first, end;
+	int err;
+
+	draw_range(a, &first, &end);
+	err = mvm_sync(a->view->space, view_va(first), (end - first) * MVM_PAGE_BYTES,
+		draw(a, 2) ? MVM_SYNC_WAIT : 0, NULL);
+	check_result("sync", err, !err || err == -MVM_ENOMEM);
+}
+
+void op_writeback(struct actor *a)
+{
+	int err = mvm_writeback(0, draw(a, 2));
+
+	check_result("writeback", err, !err);
+}
+
+void op_invalidate(struct actor *a)
+{
+	unsigned first = draw(a, FILE_PAGES);
+
+	mvm_pc_invalidate(files[a->file].object, first, first + draw(a, 3));
+}
+
+void op_reclaim(struct actor *a)
+{
+	(void)mvm_reclaim(1 + draw(a, 8));
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What simulated programs do: operations on a view or a file, each of which tells the model
+ * (world.h) what it is about to change and checks what comes of it.
+ *
+ * An actor is the program of one fiber: it draws operations from its list, and pages from its
+ * range, by random numbers of its own, so what it does does not depend on the schedule.
+ */
+#pragma once
+
+#include "world.h"
+
+struct actor {
+	uint64_t random;
+	struct view *view;
+	unsigned first, end; /* pages of the view that it is about */
+	unsigned file;
+};
+
+typedef void operation(struct actor *a);
+
+operation op_load, op_store, op_touch_all;
+operation op_map, op_map_part, op_unmap, op_protect, op_read_only;
+operation op_fork, op_fork_store;
+operation op_hold, op_space_write, op_space_read;
+operation op_truncate, op_cut_page, op_punch;
+operation op_read, op_write, op_flush, op_sync, op_writeback, op_invalidate;
+operation op_reclaim, op_die;
+
+/* Not drawn, but used to set up: map [first, end) of the view with these rights. */
+void map_pages(struct view *view, unsigned first, unsigned end, unsigned rights);
+
+struct view *view_fork(struct view *parent);
+void view_end(struct view *view);
+
+/* Does a call of this kind allow the result that it has? */
+void check_result(const char *call, int err, bool allowed);

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Small scenarios find most bugs: two to four actors, one to three operations each, on a handful of
+ * pages.  What exactly each does is drawn from the seed, so one scenario stands for some dozens.
+ */
+#include "scenarios.h"
+
+#include <string.h>
+
+/* Pages of a view: anonymous, shared, private (world.h); the anon tree has a leaf's end at 8. */
+#define ANON(n)    8 - (n) / 2, 8 - (n) / 2 + (n)
+#define SHARED(n)  16, 16 + (n)
+#define PRIVATE(n) 24, 24 + (n)
+#define FILE_VIEWS 16, 32
+
+const struct scenario scenarios[] = {
+	{"fault-fault", ANON(2), false, 1,
+		{{0, ANON(2), 2, {op_store, op_load}}, {0, ANON(2), 2, {op_store, op_load}},
+			{0, ANON(2), 2, {op_load}}}},
+	{"fault-unmap", ANON(4), true, 1,
+		{{0, ANON(4), 2, {op_store, op_load}}, {0, ANON(4), 3, {op_load, op_store}},
+			{0, ANON(4), 2, {op_unmap, op_map_part}}}},
+	{"fault-replace", ANON(4), true, 1,
+		{{0, ANON(4), 3, {op_store, op_load}}, {0, ANON(4), 2, {op_map, op_map_part}},
+			{0, ANON(4), 2, {op_map_part, op_unmap}}}},
+	{"fault-protect", ANON(4), true, 1,
+		{{0, ANON(4), 3, {op_store, op_load}}, {0, ANON(4), 2, {op_store, op_load}},
+			{0, ANON(4), 2, {op_protect, op_read_only}}}},
+	{"fault-fork", ANON(2), true, 1,
+		{{0, ANON(2), 3, {op_store, op_load}}, {0, ANON(2), 3, {op_store}},
+			{0, ANON(2), 1, {op_fork, op_fork_store}}}},
+	{"fork-fork", ANON(2), true, 1,
+		{{0, ANON(2), 2, {op_store, op_load}}, {0, ANON(2), 2, {op_fork, op_fork_store}},
+			{0, ANON(2), 1, {op_fork, op_fork_store}}}},
+	{"fork-unmap", ANON(4), true, 1,
+		{{0, ANON(4), 2, {op_store, op_load}}, {0, ANON(4), 1, {op_fork, op_fork_store}},
+			{0, ANON(4), 2, {op_unmap, op_map_part, op_protect}}}},
+	{"family", ANON(2), true, 2,
+		{{0, ANON(2), 2, {op_store, op_load}}, {1, ANON(2), 2, {op_store, op_load}},
+			{0, ANON(2), 2, {op_store, op_load, op_fork}}}},
+	{"family-unmap", ANON(4), true, 2,
+		{{0, ANON(4), 2, {op_unmap, op_map_part}}, {1, ANON(4), 2, {op_store, op_load}},
+			{0, ANON(4), 2, {op_load, op_store}},
+			{1, ANON(4), 1, {op_fork, op_unmap, op_load}}}},
+	{"hold-fork", ANON(2), true, 1,
+		{{0, ANON(2), 2, {op_hold, op_space_write, op_space_read}},
+			{0, ANON(2), 2, {op_store, op_load}},
+			{0, ANON(2), 1, {op_fork, op_fork_store}}}},
+	{"truncate-fault", FILE_VIEWS, false, 1,
+		{{0, SHARED(4), 3, {op_store, op_load}}, {0, PRIVATE(4), 2, {op_store, op_load}},
+			{0, SHARED(4), 1, {op_truncate, op_cut_page}}}},
+	{"truncate-unmap", FILE_VIEWS, false, 2,
+		{{0, SHARED(4), 2, {op_store, op_load}}, {1, PRIVATE(4), 2, {op_store, op_load}},
+			{0, FILE_VIEWS, 2, {op_unmap, op_map_part, op_protect}},
+			{0, SHARED(4), 1, {op_truncate, op_cut_page}}}},
+	{"truncate-fork", FILE_VIEWS, true, 1,
+		{{0, PRIVATE(4), 3, {op_store, op_load}},
+			{0, PRIVATE(4), 1, {op_fork, op_fork_store}},
+			{0, PRIVATE(4), 1, {op_truncate}}}},
+	{"truncate-merge", FILE_VIEWS, true, 1,
+		{{0, SHARED(6), 2, {op_store, op_load}},
+			{0, SHARED(6), 4, {op_protect, op_read_only}},
+			{0, SHARED(6), 1, {op_truncate}}}},
+	{"punch-fault", FILE_VIEWS, true, 1,
+		{{0, SHARED(4), 3, {op_store, op_load}}, {0, PRIVATE(4), 2, {op_store, op_load}},
+			{0, SHARED(4), 1, {op_punch}}, {0, SHARED(4), 2, {op_read, op_write}}}},
+	{"writeback-store", FILE_VIEWS, true, 1,
+		{{0, SHARED(2), 3, {op_store, op_load}}, {0, SHARED(2), 3, {op_store}},
+			{0, SHARED(2), 2, {op_flush, op_sync, op_writeback}}}},
+	{"writeback-merge", FILE_VIEWS, true, 1,
+		{{0, SHARED(6), 3, {op_store, op_load}},
+			{0, SHARED(6), 4, {op_protect, op_read_only}},
+			{0, SHARED(6), 2, {op_flush, op_invalidate}}}},
+	{"reclaim-fault", FILE_VIEWS, true, 1,
+		{{0, SHARED(4), 3, {op_store, op_load}}, {0, PRIVATE(4), 2, {op_store, op_load}},
+			{0, SHARED(4), 2, {op_reclaim, op_invalidate}},
+			{0, SHARED(4), 1, {op_reclaim, op_flush}}}},
+	{"reclaim-unmap", FILE_VIEWS, true, 2,
+		{{0, FILE_VIEWS, 2, {op_unmap, op_map_part, op_protect}},
+			{1, SHARED(4), 2, {op_store, op_load}}, {0, SHARED(4), 2, {op_load}},
+			{0, SHARED(4), 2, {op_reclaim, op_invalidate, op_flush}}}},
+	{"read-write", FILE_VIEWS, true, 1,
+		{{0, SHARED(2), 2, {op_store, op_load}}, {0, SHARED(2), 3, {op_read, op_write}},
+			{0, SHARED(2), 2, {op_flush, op_reclaim, op_invalidate}},
+			{0, SHARED(2), 1, {op_truncate, op_cut_page, op_punch, op_write}}}},
+	{"death", FILE_VIEWS, true, 1,
+		{{0, SHARED(2), 2, {op_die, op_load}}, {0, PRIVATE(2), 2, {op_die, op_store}},
+			{0, FILE_VIEWS, 2, {op_unmap, op_map_part}},
+			{0, SHARED(2), 2, {op_reclaim, op_truncate, op_flush}}}},
+	{"mix-private", 0, 16, true, 2,
+		{{0, ANON(8), 4,
+			 {op_load, op_store, op_map_part, op_unmap, op_protect, op_fork,
+				 op_fork_store, op_hold, op_space_write, op_space_read}},
+			{0, ANON(8), 4,
+				{op_load, op_store, op_map_part, op_unmap, op_protect, op_fork}},
+			{1, ANON(8), 4, {op_load, op_store, op_map_part, op_unmap, op_fork_store}},
+			{0, ANON(8), 6, {op_load, op_store}}}},
+	{"mix-files", FILE_VIEWS, true, 2,
+		{{0, FILE_VIEWS, 4,
+			 {op_load, op_store, op_map_part, op_unmap, op_protect, op_read_only,
+				 op_sync, op_fork}},
+			{1, FILE_VIEWS, 4, {op_load, op_store, op_map_part, op_unmap, op_fork}},
+			{0, SHARED(4), 3,
+				{op_truncate, op_cut_page, op_punch, op_read, op_write, op_flush}},
+			{0, SHARED(4), 3, {op_reclaim, op_invalidate, op_writeback, op_read}}}},
+	{"mix-all", 0, 32, true, 2,
+		{{0, 0, 32, 5,
+			 {op_load, op_store, op_map_part, op_unmap, op_protect, op_read_only,
+				 op_fork, op_fork_store, op_hold, op_sync, op_die}},
+			{1, 0, 32, 5,
+				{op_load, op_store, op_map_part, op_unmap, op_fork, op_space_read,
+					op_space_write}},
+			{0, 0, 32, 5,
+				{op_load, op_store, op_truncate, op_cut_page, op_punch, op_read,
+					op_write, op_flush}},
+			{1, 0, 32, 5,
+				{op_load, op_store, op_reclaim, op_invalidate, op_writeback,
+					op_protect}}}},
+};
+
+const unsigned n_scenarios = sizeof scenarios / sizeof *scenarios;
+
+static struct actor actors[MAX_ACTORS];
+static const struct scenario *current;
+
+/* The body of a fiber: its program. */
+static void act(void)
+{
+	unsigned i = sched_self() - 1, n = 0;
+	const struct program *p = &current->programs[i];
+	struct actor *a = &actors[i];
+
+	while (n < MAX_OPERATIONS && p->operations[n])
+		n++;
+	for (unsigned done = 0; done < p->length; done++)
+		p->operations[random_below(&a->random, n)](a);
+}
+
+static unsigned make_actors(struct view **spaces, uint64_t *random)
+{
+	unsigned n = 0;
+
+	for (; n < MAX_ACTORS && current->programs[n].length; n++) {
+		const struct program *p = &current->programs[n];
+
+		actors[n] = (struct actor){
+			.random = random_next(random),
+			.view = spaces[p->view],
+			.first = p->first,
+			.end = p->end,
+		};
+	}
+	return n;
+}
+
+static void set_up(const struct scenario *s, struct view **spaces)
+{
+	for (unsigned i = 0; i < FILES; i++)
+		file_make(i);
+	spaces[0] = view_new();
+	map_pages(spaces[0], s->mapped_first, s->mapped_end, MVM_READ | MVM_WRITE);
+	for (unsigned page = s->mapped_first; s->stored && page < s->mapped_end; page++)
+		view_store(spaces[0], page, page % WORDS);
+	for (unsigned i = 1; i < s->spaces; i++)
+		spaces[i] = view_fork(spaces[0]);
+}
+
+/* What is left after all have ended is right, too; then everything goes. */
+static void take_down(const struct scenario *s, struct view **spaces)
+{
+	mvm_check();
+	for (unsigned i = 0; i < s->spaces; i++) {
+		for (unsigned page = s->mapped_first; page < s->mapped_end; page++) {
+			view_load(spaces[i], page, 0);
+			view_load(spaces[i], page, 1);
+		}
+	}
+	for (unsigned i = 0; i < s->spaces; i++)
+		view_end(spaces[i]);
+	for (unsigned i = 0; i < FILES; i++) {
+		file_unmake(i);
+		file_check_disk(i);
+	}
+	file_end();
+	mvm_check();
+	if (host_frames_used())
+		sim_fail("%zu frames were not given back", host_frames_used());
+	host_check_empty();
+}
+
+static void draw_machine(struct machine *m, uint64_t *random)
+{
+	*m = (struct machine){
+		.random = random_next(random),
+		.frames = SIM_FRAMES,
+		.speculation = random_below(random, 5),
+		.spurious = random_below(random, 5),
+		.forget = random_below(random, 4) ? 0 : 8,
+		.wake_early = random_below(random, 4) ? 0 : 4,
+	};
+}
+
+void scenario_run(const struct scenario *s, const struct plan *plan, uint64_t seed)
+{
+	uint64_t random = seed;
+	void (*const bodies[MAX_ACTORS])(void) = {act, act, act, act};
+	struct view *spaces[2];
+	struct machine m;
+
+	current = s;
+	draw_machine(&m, &random);
+	sched_begin(plan, random_next(&random));
+	host_begin(&m);
+	world_begin();
+	file_begin(random_next(&random) & 1);
+	if (mvm_init() != 0)
+		sim_fail("mvm_init");
+	set_up(s, spaces);
+	sched_run(bodies, make_actors(spaces, &random));
+	take_down(s, spaces);
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the simulated programs do their work on, and what must come out of it.
+ *
+ * A view is a space and what the simulator knows of VIEW_PAGES pages of it.  Each page is of one
+ * kind for ever, whatever is mapped and unmapped there, and has two words that programs load and
+ * store.  Theory at the head of world.c.
+ */
+#pragma once
+
+#include "file.h"
+
+#define VIEWS      8
+#define VIEW_PAGES 32
+#define WORDS      2
+
+/* The first page of the view; a leaf of the anon tree ends in it, and a node of 64 pages. */
+#define VIEW_BASE 312
+
+enum kind { KIND_ANON, KIND_SHARED, KIND_PRIVATE };
+
+/* What a word may hold: see world.c. */
+struct cell {
+	enum certainty { KNOWN, FORKED, LOOSE } certainty;
+	uint32_t value;  /* KNOWN: the number of the store; 0: zeros.  FORKED: the last possible */
+	uint32_t first;  /* FORKED: the first possible */
+	struct cut *cut; /* FORKED: of that fork */
+	unsigned disturbance; /* of files: calls under way that may change it */
+};
+
+struct view_page {
+	enum kind kind;
+	unsigned file, index; /* SHARED, PRIVATE */
+
+	/* What an access comes to; in doubt while calls are under way, or after two at once. */
+	bool mapped, doubtful;
+	unsigned rights;
+	unsigned calls, version;
+
+	/* The contents; disturbed while a call may take them away. */
+	unsigned disturbance, changes;
+	bool copied; /* PRIVATE: it certainly has a copy of its own */
+	unsigned held,
+		holds; /* others than harts may store to it: a fork copies it when it likes */
+	struct cell cells[WORDS];
+};
+
+struct view {
+	struct mvm_space *space;
+	bool taken;
+	unsigned life; /* which one that stands here */
+	struct view_page pages[VIEW_PAGES];
+};
+
+extern struct view views[VIEWS];
+
+/* No views, and nothing stored yet. */
+void world_begin(void);
+
+/*
+ * A view of a new space, or one that is still to get a space; nothing is mapped.  Pages 0 to 15 are
+ * anonymous, then come the pages of file 0 shared, then the same private.
+ */
+struct view *view_new(void);
+struct view *view_unused(void);
+
+static inline mvm_vaddr_t view_va(unsigned page)
+{
+	return (mvm_vaddr_t)(VIEW_BASE + page) << MVM_PAGE_SHIFT;
+}
+
+/* --- What calls do to what is known ----------------------------------------------------------- */
+
+/* What a call is about to change. */
+enum effect_kind {
+	EFFECT_RIGHTS,   /* what accesses come to */
+	EFFECT_CONTENTS, /* what is in the pages */
+	EFFECT_MAPPING,  /* both */
+};
+
+struct effect {
+	struct view *view;
+	unsigned life;
+	unsigned first, end; /* pages [first, end) of the view */
+	enum effect_kind kind;
+	unsigned version[VIEW_PAGES], changes[VIEW_PAGES];
+};
+
+void effect_begin(
+	struct effect *e, struct view *view, unsigned first, unsigned end, enum effect_kind kind);
+
+/*
+ * The call has ended.  If it did what it should (`sure`), and nobody else was at work on them, the
+ * pages are mapped so (RIGHTS, MAPPING) and their contents fresh (CONTENTS, MAPPING).
+ */
+void effect_end(struct effect *e, bool sure, bool mapped, unsigned rights);
+
+/* A fork of one view into another: the child's pages are the parent's at one moment. */
+struct fork_effect {
+	struct view *parent;
+	struct cut *cut;
+	unsigned version[VIEW_PAGES], changes[VIEW_PAGES];
+	unsigned holds[VIEW_PAGES];
+	bool copied[VIEW_PAGES];
+	struct cell before[VIEW_PAGES][WORDS];
+};
+
+void fork_begin(struct fork_effect *e, struct view *parent);
+void fork_end(struct fork_effect *e, struct view *child);
+
+/*
+ * Words [first, end) of a file (page * WORDS + word) may change by themselves, until they are
+ * settled: as zeros, or as whatever is there.
+ */
+void file_disturb(unsigned file, unsigned first, unsigned end);
+void file_settle(unsigned file, unsigned first, unsigned end, bool zeros);
+
+/* The size of the file changes, and then is so many words. */
+void file_resize_begin(unsigned file);
+void file_resize_end(unsigned file, unsigned words);
+unsigned file_words(unsigned file);
+
+/* --- Accesses, checked ------------------------------------------------------------------------ */
+
+void view_store(struct view *view, unsigned page, unsigned word);
+void view_load(struct view *view, unsigned page, unsigned word);
+
+/*
+ * A word of the file, at the instant of a copy by write(2) or read(2).  A read that began before a
+ * punch has ended (file_changes() was another then) may show what was there before.
+ */
+uint64_t file_word_store(unsigned file, unsigned index, unsigned word);
+void file_word_load(unsigned file, unsigned index, unsigned word, uint64_t value, unsigned changes);
+unsigned file_changes(unsigned file);
+
+/* All has been written back: the disk holds the file's words. */
+void file_check_disk(unsigned file);
+
+/* A store by someone other than a hart, at this instant, to memory that is held. */
+uint64_t view_word_store(struct view *view, unsigned page, unsigned word);
+void view_word_load(struct view *view, unsigned page, unsigned word, uint64_t value);
+
+/* What the kernel has read for somebody some time ago. */
+void view_word_seen(struct view *view, unsigned page, uint64_t value);
+
+/* The kernel stores to a word for somebody, at an unknown instant before the end. */
+struct uncertain {
+	struct view_page *page;
+	struct cell *cell;
+	uint32_t number;
+};
+uint64_t uncertain_begin(struct uncertain *u, struct view *view, unsigned page, unsigned word);
+void uncertain_end(struct uncertain *u, bool done);
+
+/* The offset of a word in its page. */
+static inline unsigned word_offset(unsigned word)
+{
+	return word ? MVM_PAGE_BYTES - 16 : 8;
+}
