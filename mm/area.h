@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Areas: what a space's addresses mean; and the index that finds them.
+ * Areas: what a space's addresses mean.  What finds them is the index (area_index.h).
  *
  * An area is a range with one meaning: rights, kind, and for all but anonymous memory an object
  * and the page of it that stands at `start`.  Areas of a space do not overlap.  They say nothing
  * of pages: private pages are in the anon tree, the object's in its index.
- *
- * The index is chosen when mm is configured: area_tree.c (a balanced tree that also finds gaps)
- * or area_list.c (a sorted list, to teach and to test against).  Both keep their links inside the
- * area and allocate nothing.
  */
 #pragma once
 
@@ -45,20 +41,10 @@ struct area {
 	mvm_pgoff_t offset;        /* [so] the object's page at `start` */
 	struct rmap_link rmap;     /* [o] */
 
-	/* The index's own [s]: */
+	/* The index's own [s]; each uses of them what it needs: */
 	struct area *parent, *child[2];
 	mvm_vaddr_t low, high; /* the addresses from the first to the last area below */
 	size_t gap;            /* the largest hole between areas below */
-};
-
-/* The index of a space; zeroed is empty. */
-struct area_index {
-	struct area *root;
-	struct area *hint; /* found last */
-};
-
-struct gap {
-	mvm_vaddr_t start, end;
 };
 
 static inline bool area_private(const struct area *a)
@@ -96,29 +82,3 @@ static inline void area_init_like(struct area *copy, const struct area *a)
 		.offset = a->offset,
 	};
 }
-
-/* --- The index: the space's lock is held in all of these -------------------------------------- */
-
-/* The first area that ends above va, or NULL: the area of va, if va has one. */
-struct area *area_find(struct area_index *index, mvm_vaddr_t va);
-
-struct area *area_first(struct area_index *index);
-struct area *area_next(struct area *a);
-struct area *area_prev(struct area *a);
-
-/* The area's range is free in the index. */
-void area_insert(struct area_index *index, struct area *a);
-void area_remove(struct area_index *index, struct area *a);
-
-/* start or end of an area in the index have changed; its order among the others has not. */
-void area_resized(struct area_index *index, struct area *a);
-
-/*
- * The highest hole of at least `bytes` that lies, cut off at `below`, between `floor` (below all
- * areas) and `below`.  False: there is none.
- */
-bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t below, size_t bytes,
-	struct gap *gap);
-
-/* Panics unless the index's own invariants hold. */
-void area_index_check(struct area_index *index);

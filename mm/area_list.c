@@ -3,7 +3,7 @@
  * The index of areas as a sorted list: every operation is a walk.  To read before area_tree.c, and
  * to check it against.  `child[0]` is the area before, `child[1]` the one after.
  */
-#include "area.h"
+#include "area_index.h"
 
 enum { PREV, NEXT };
 

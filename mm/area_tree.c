@@ -16,12 +16,12 @@
  *
  * so no neighbour has to be looked for when an area comes, goes or changes its size: the path to
  * the root is brought up to date, and only as far as something changes.  The search for a place
- * enters only subtrees whose largest hole is large enough: O(log n) unless the limit `below` cuts
- * through the tree.
+ * enters only subtrees whose largest hole is large enough.  Such a subtree disappoints only if the
+ * limit `below` cuts off that hole, and of the subtrees of one height the limit cuts one: O(log n).
  *
  * There is no recursion: nodes have parents.
  */
-#include "area.h"
+#include "area_index.h"
 
 enum { LEFT, RIGHT };
 

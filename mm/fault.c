@@ -59,6 +59,7 @@
 #include "meta.h"
 #include "trace.h"
 #include "object.h"
+#include "place.h"
 #include "stats.h"
 
 /* Resident neighbours of an object's page are mapped with it: this many, aligned. */

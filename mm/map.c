@@ -10,6 +10,7 @@
 #include "meta.h"
 #include "trace.h"
 #include "object.h"
+#include "place.h"
 #include "space.h"
 #include "unmap.h"
 

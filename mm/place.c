@@ -1,67 +1,96 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where a map goes that does not say where.
+ * Where a map goes that does not say where: which ranges may be used at all.
  *
- * A policy (place_topdown.c, place_bestfit.c, place_bottomup.c; one is linked in) chooses among the
- * holes; this file says which holes there are.  A policy sees a hole without the parts that must
- * stay free: below a stack as far as it may grow, and its guard; and ranges under a claim.
+ * A hole between areas is not free to its last page.  A stack above it may grow into it, down to its
+ * limit, and below that a gap stays.  And a range under a claim (space.h) may be empty at this moment
+ * but belongs to the call that claims it.
+ *
+ *	  area                                claim              gap and growth    stack
+ *	[//////]                            [:::::::]         {                 }[///////]
+ *	        |<------ second range ----->|       |<-first->|
  */
+#include "place.h"
+
 #include "space.h"
 
-/* From the bytes of a space to the pages of its eighth. */
-#define STACK_SHIFT (MVM_PAGE_SHIFT + 3)
-
 /*
- * How far down the area above a hole lays claim to it: a stack may span what its limit says, but to
- * no more than an eighth of the space is it kept free for it.
+ * How large the stack `a` may become; of one without a limit, or with a high one, no more than an
+ * eighth of the space is kept free for it.
  */
-static mvm_vaddr_t stack_floor(struct mvm_space *space, mvm_vaddr_t hole_end)
+static size_t may_span(const struct mvm_space *space, const struct area *a)
+{
+	uint64_t most =
+		min_u64(space->limits.stack, (space->high - space->low) >> (MVM_PAGE_SHIFT + 3));
+
+	return (size_t)max_u64(a->end - a->start, most << MVM_PAGE_SHIFT);
+}
+
+/* How far down the stack `a` lays claim to what is below it. */
+static mvm_vaddr_t stack_floor(const struct mvm_space *space, const struct area *a)
+{
+	size_t reserve = may_span(space, a) + GUARD_BYTES;
+
+	return a->end - space->low > reserve ? a->end - reserve : space->low;
+}
+
+/* The end of what may be used of a hole that ends at hole_end. */
+static mvm_vaddr_t usable_end(struct mvm_space *space, mvm_vaddr_t hole_end)
 {
 	struct area *a = area_find(&space->areas, hole_end);
-	size_t reserve;
 
 	if (!a || !(a->flags & AREA_GROWSDOWN))
 		return hole_end;
-	reserve = (size_t)min_u64(space->limits.stack, (space->high - space->low) >> STACK_SHIFT)
-		  << MVM_PAGE_SHIFT;
-	reserve += GUARD_BYTES;
-	return a->end - space->low > reserve ? min_u64(a->end - reserve, hole_end) : space->low;
+	return min_u64(stack_floor(space, a), hole_end);
 }
 
-/* Cut a hole down to a part of `bytes` or more without a claim, the upper one if there is a choice.
- */
-static void avoid_claims(struct mvm_space *space, size_t bytes, struct gap *g)
+/* The claim in [start, end) that reaches highest, or NULL. */
+static struct claim *highest_claim(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	struct claim *c;
+	struct claim *highest = NULL;
 
-	while (g->start < g->end && (c = claim_find(space, g->start, g->end)) != NULL) {
-		if (c->end < g->end && g->end - c->end >= bytes)
-			g->start = c->end;
-		else
-			g->end = c->start;
-	}
+	for (struct claim *c = space->claims; c; c = c->next)
+		if (c->start < end && start < c->end && (!highest || c->end > highest->end))
+			highest = c;
+	return highest;
+}
+
+static bool fits(const struct gap *g, size_t bytes)
+{
+	return g->start < g->end && g->end - g->start >= bytes;
 }
 
 bool place_next(struct mvm_space *space, mvm_vaddr_t *top, size_t bytes, struct gap *usable)
 {
-	if (!area_gap_below(&space->areas, space->low, *top, bytes, usable))
-		return false;
-	*top = usable->start;
-	usable->end = stack_floor(space, usable->end);
-	avoid_claims(space, bytes, usable);
-	if (usable->end < usable->start)
-		usable->end = usable->start;
-	return true;
+	while (area_gap_below(&space->areas, space->low, *top, bytes, usable)) {
+		struct claim *c;
+
+		*top = usable->start;
+		usable->end = usable_end(space, usable->end);
+		c = highest_claim(space, usable->start, usable->end);
+		if (c) {
+			*top = max_u64(c->start, usable->start);
+			usable->start = c->end;
+		}
+		if (fits(usable, bytes))
+			return true;
+	}
+	return false;
 }
 
+/* May a hint be followed?  It may lead to where a stack would grow, but not into the gap below it. */
 static bool is_free(struct mvm_space *space, mvm_vaddr_t start, size_t bytes)
 {
 	struct area *a;
+	size_t gap;
 
 	if (start < space->low || start >= space->high || space->high - start < bytes)
 		return false;
 	a = area_find(&space->areas, start);
-	return (!a || start + bytes <= a->start) && !claim_find(space, start, start + bytes);
+	gap = a && a->flags & AREA_GROWSDOWN ? GUARD_BYTES : 0;
+	if (a && (a->start <= start || a->start - start < bytes + gap))
+		return false;
+	return !claim_find(space, start, start + bytes);
 }
 
 int place(struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out)

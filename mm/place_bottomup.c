@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Placement: the lowest hole that fits, at its lower end.  To compare; it looks at all holes. */
-#include "space.h"
+#include "place.h"
 
 bool place_choose(struct mvm_space *space, mvm_vaddr_t top, size_t bytes, mvm_vaddr_t *out)
 {
@@ -8,10 +8,8 @@ bool place_choose(struct mvm_space *space, mvm_vaddr_t top, size_t bytes, mvm_va
 	bool found = false;
 
 	while (place_next(space, &top, bytes, &gap)) {
-		if (gap.end - gap.start >= bytes) {
-			*out = gap.start;
-			found = true;
-		}
+		*out = gap.start;
+		found = true;
 	}
 	return found;
 }

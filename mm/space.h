@@ -5,7 +5,7 @@
 #pragma once
 
 #include "anon.h"
-#include "area.h"
+#include "area_index.h"
 #include "base.h"
 
 /*
@@ -167,23 +167,3 @@ struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va);
 
 /* Free an area that is out of the index, with its object reference: may sleep, no lock held. */
 void area_free(struct area *a);
-
-/* --- place.c and place_*.c -------------------------------------------------------------------- */
-
-/*
- * Find room for `bytes`, at `hint` if that is free.  The space's lock is held.  0 or -MVM_ENOMEM.
- */
-int place(struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out) MVM_MUST_CHECK;
-
-/* The policy, chosen when mm is configured: the start of a hole's part of `bytes` below `top`. */
-bool place_choose(struct mvm_space *space, mvm_vaddr_t top, size_t bytes, mvm_vaddr_t *out);
-
-/*
- * The next hole below *top of at least `bytes`, and *top for the search after it.  *usable is what
- * of the hole may be used, perhaps too little: not where a stack wants to grow, nor where a claim
- * is.  False: no hole is left.
- */
-bool place_next(struct mvm_space *space, mvm_vaddr_t *top, size_t bytes, struct gap *usable);
-
-/* The gap that is kept free below a stack. */
-#define GUARD_BYTES ((size_t)256 << MVM_PAGE_SHIFT)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Placement.  Built for each policy (mm/test/CMakeLists.txt), which it is told by PLACE_..., for
- * what they have in common and for where they differ.
+ * Placement: the kit for what all policies have in common, and then, through mvm_map(), what this
+ * one chooses (--policy NAME) and the arguments that say where.
  */
+#include "kit_place.h"
 #include "posix.h"
 
 #include <mm/vm.h>
@@ -13,9 +14,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#if !defined(PLACE_BESTFIT) && !defined(PLACE_BOTTOMUP)
-#define PLACE_TOPDOWN
-#endif
+#include <stdlib.h>
+#include <string.h>
 
 #define PAGE  MVM_PAGE_BYTES
 #define LOW   ((mvm_vaddr_t)0x100 << MVM_PAGE_SHIFT)
@@ -67,36 +67,56 @@ static void three_holes(void)
 	assert_int_equal(mvm_unmap(space, LOW + 30 * PAGE, 4 * PAGE), 0);
 }
 
+/* Where three pages go, three times, by the name of the policy. */
+static const struct choice {
+	const char *policy;
+	int places[3];
+} choices[] = {
+	{"topdown", {31, 20, 12}},
+	{"bottomup", {10, 20, 30}},
+	{"bestfit", {20, 30, 10}},
+};
+
+static const char *policy = "";
+
 static void three_pages_in_holes_of_5_3_4(void **state)
 {
+	const struct choice *c = choices;
+
 	(void)state;
 	three_holes();
-#if defined(PLACE_BESTFIT)
-	assert_int_equal(map(-1, 3, 0), 20);
-	assert_int_equal(map(-1, 3, 0), 30);
-	assert_int_equal(map(-1, 3, 0), 10);
-#elif defined(PLACE_TOPDOWN)
-	assert_int_equal(map(-1, 3, 0), 31);
-	assert_int_equal(map(-1, 3, 0), 20);
-	assert_int_equal(map(-1, 3, 0), 12);
-#else
-	assert_int_equal(map(-1, 3, 0), 10);
-	assert_int_equal(map(-1, 3, 0), 20);
-	assert_int_equal(map(-1, 3, 0), 30);
-#endif
+	while (c < choices + 3 && strcmp(c->policy, policy) != 0)
+		c++;
+	for (unsigned i = 0; i < 3; i++) {
+		int at = map(-1, 3, 0);
+
+		assert_in_range(at, 10, 31);
+		if (c < choices + 3)
+			assert_int_equal(at, c->places[i]);
+	}
 	assert_int_equal(map(-1, 3, 0), -MVM_ENOMEM);
 	assert_true(map(-1, 1, 0) >= 0);
 }
 
-/* Until nothing is left, then not one page more; whatever the order. */
-static void every_page_can_be_had(void **state)
+/* Of all places, each is drawn now and then, but only by the policy that draws. */
+static void anywhere(void **state)
 {
+	unsigned drawn[PAGES] = {0}, different = 0;
+
 	(void)state;
-	for (unsigned left = PAGES, n = 1; left > 0; left -= n, n = 1 + n % 5) {
-		n = n > left ? left : n;
-		assert_true(map(-1, n, 0) >= 0);
+	for (unsigned i = 0; i < 20 * PAGES; i++) {
+		int at = map(-1, 1, 0);
+
+		assert_in_range(at, 0, PAGES - 1);
+		drawn[at]++;
+		assert_int_equal(mvm_unmap(space, LOW + (mvm_vaddr_t)at * PAGE, PAGE), 0);
 	}
-	assert_int_equal(map(-1, 1, 0), -MVM_ENOMEM);
+	for (unsigned i = 0; i < PAGES; i++)
+		different += drawn[i] > 0;
+	if (strcmp(policy, "random") == 0)
+		assert_in_range(different, PAGES - 2, PAGES); /* the top may be a page lower */
+	else if (*policy)
+		assert_int_equal(different, 1);
 }
 
 static void a_free_hint_is_taken(void **state)
@@ -152,19 +172,29 @@ static void bad_arguments(void **state)
 	assert_int_equal(mvm_protect(space, LOW, PAGE, MVM_READ), -MVM_ENOMEM);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	uint64_t seed = 1;
+	unsigned ops = 20000;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(three_pages_in_holes_of_5_3_4, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(every_page_can_be_had, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(anywhere, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_free_hint_is_taken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(fixed_noreplace_refuses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stack_keeps_its_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_arguments, set_up, tear_down),
 	};
 
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (strcmp(argv[i], "--seed") == 0)
+			seed = strtoull(argv[i + 1], NULL, 0);
+		else if (strcmp(argv[i], "--ops") == 0)
+			ops = (unsigned)strtoul(argv[i + 1], NULL, 0);
+		else if (strcmp(argv[i], "--policy") == 0)
+			policy = argv[i + 1];
+	}
 	posix_start(256);
 	if (mvm_init() != 0)
 		return 2;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return kit_place(seed, ops) + cmocka_run_group_tests(tests, NULL, NULL);
 }
