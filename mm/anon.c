@@ -33,6 +33,10 @@
  * Only the two boundary paths may have to be copied, and these are copied before anything is
  * marked (anon_reserve_edges), so that removal itself cannot fail.
  *
+ * The finger.  Neighbours are touched after one another, so the tree remembers the path to the leaf
+ * that it came to last, if all of it was its own.  It stays so until this tree is shared or loses
+ * nodes, and both put the finger down: nobody else can reach these nodes to take a reference.
+ *
  * Nothing is freed here under the lock: pages may still be mapped.  They go into a grave.
  */
 #include "anon.h"
@@ -40,26 +44,14 @@
 #include "meta.h"
 #include "stats.h"
 
-/* 54 bits of page number: more than any machine has. */
-#define LEVELS_MAX 9
-
-struct node *node_new(unsigned level)
-{
-	struct node *n = slab_alloc(SLAB_NODE);
-
-	if (n) {
-		__builtin_memset(n, 0, sizeof(*n));
-		n->refs = 1;
-		n->level = (uint16_t)level;
-	}
-	return n;
-}
+#define NO_LEAF UINT64_MAX
 
 void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high)
 {
 	uint64_t last = (high - 1) >> MVM_PAGE_SHIFT;
 
 	tree->root = NULL;
+	tree->leaf = NO_LEAF;
 	for (tree->levels = 1; last >> (tree->levels * NODE_BITS); tree->levels++)
 		;
 }
@@ -105,12 +97,8 @@ void anon_bury(struct grave *grave)
 
 	while ((n = grave->nodes) != NULL) {
 		grave->nodes = n->next_dead;
-		for (unsigned i = 0; i < NODE_SLOTS && n->count; i++) {
-			if (n->slot[i]) {
-				child_put(n, i, grave);
-				n->count--;
-			}
-		}
+		for (; n->used; n->used &= n->used - 1)
+			child_put(n, lowest_bit(n->used), grave);
 		slab_free(SLAB_NODE, n);
 	}
 	while ((page = page_list_take(&grave->pages)) != NULL) {
@@ -137,19 +125,23 @@ static int node_own(struct node **link, struct grave *grave)
 	copy = node_new(old->level);
 	if (!copy)
 		return -MVM_ENOMEM;
-	copy->count = old->count;
+	copy->used = old->used;
 	copy->anons = old->anons;
-	for (unsigned i = 0; i < NODE_SLOTS; i++) {
-		void *child = old->slot[i];
+	for (uint64_t rest = old->used; rest; rest &= rest - 1) {
+		unsigned slot = lowest_bit(rest);
+		void *child = old->slot[slot];
 
-		if (!child)
-			continue;
-		copy->slot[i] = child;
+		copy->slot[slot] = child;
 		ref_get(old->level ? &((struct node *)child)->refs : &((struct anon *)child)->refs);
 	}
 	*link = copy;
 	node_put(old, grave);
 	return 0;
+}
+
+static bool at_finger(const struct anon_tree *tree, uint64_t vpn)
+{
+	return tree->leaf == vpn >> NODE_BITS;
 }
 
 struct anon *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
@@ -158,80 +150,73 @@ struct anon *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
 	struct anon *anon = NULL;
 	bool own = true;
 
-	for (unsigned level = tree->levels; n && level-- > 0;) {
+	if (likely(at_finger(tree, vpn))) {
+		anon = tree->path[0]->slot[node_slot(vpn, 0)];
+		*exclusive = anon && ref_count(&anon->refs) == 1;
+		return anon;
+	}
+	tree->leaf = NO_LEAF;
+	for (unsigned level = tree->levels; level-- > 0;) {
+		if (!n)
+			return NULL;
 		own = own && !node_shared(n);
+		tree->path[level] = n;
 		anon = n->slot[node_slot(vpn, level)];
 		n = (struct node *)anon;
 	}
-	if (!n)
-		return NULL;
-	*exclusive = own && ref_count(&anon->refs) == 1;
+	if (own)
+		tree->leaf = vpn >> NODE_BITS;
+	*exclusive = anon && own && ref_count(&anon->refs) == 1;
 	return anon;
-}
-
-/*
- * The deepest node on the way to vpn in *n.  False if vpn has an anon; else *next is the first page
- * number that the missing slot does not cover.
- */
-static bool hole_at(struct anon_tree *tree, uint64_t vpn, uint64_t *next)
-{
-	struct node *n = tree->root;
-	unsigned level = tree->levels;
-
-	while (n && level-- > 0)
-		n = n->slot[node_slot(vpn, level)];
-	if (n)
-		return false;
-	*next = (vpn | (node_span(level) - 1)) + 1;
-	return true;
 }
 
 uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last)
 {
-	uint64_t next;
-
-	while (vpn <= last && hole_at(tree, vpn, &next))
-		vpn = next;
-	return min_u64(vpn, last + 1);
+	return node_next(tree->root, tree->levels, &vpn, last, false) ? vpn : last + 1;
 }
 
-/* One anon more below each node of the path. */
-static void count_new(struct anon_tree *tree, uint64_t vpn)
-{
-	struct node *n = tree->root;
-
-	for (unsigned level = tree->levels; level-- > 0;) {
-		n->anons++;
-		n = n->slot[node_slot(vpn, level)];
-	}
-}
-
-int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon, struct grave *grave)
+/* Put the finger on the leaf of vpn, making what is missing and copying what is shared. */
+static int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
 {
 	struct node **link = &tree->root, *parent = NULL;
-	unsigned slot;
 
+	tree->leaf = NO_LEAF;
 	for (unsigned level = tree->levels; level-- > 0;) {
 		if (!*link) {
-			*link = node_new(level);
-			if (!*link)
+			struct node *n = node_new(level);
+
+			if (!n)
 				return -MVM_ENOMEM;
 			if (parent)
-				parent->count++;
+				node_set(parent, node_slot(vpn, level + 1), n);
+			else
+				tree->root = n;
 		} else if (node_own(link, grave) != 0) {
 			return -MVM_ENOMEM;
 		}
 		parent = *link;
-		slot = node_slot(vpn, level);
-		link = (struct node **)&parent->slot[slot];
+		tree->path[level] = parent;
+		link = (struct node **)&parent->slot[node_slot(vpn, level)];
 	}
-	if (*link) {
-		anon_put((struct anon *)*link, grave);
+	tree->leaf = vpn >> NODE_BITS;
+	return 0;
+}
+
+int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon, struct grave *grave)
+{
+	unsigned slot = node_slot(vpn, 0);
+	struct node *leaf;
+
+	if (unlikely(!at_finger(tree, vpn)) && point_at(tree, vpn, grave) != 0)
+		return -MVM_ENOMEM;
+	leaf = tree->path[0];
+	if (leaf->slot[slot]) {
+		anon_put(leaf->slot[slot], grave);
 	} else {
-		parent->count++;
-		count_new(tree, vpn);
+		for (unsigned level = 0; level < tree->levels; level++)
+			tree->path[level]->anons++;
 	}
-	*link = (struct node *)anon;
+	node_set(leaf, slot, anon);
 	return 0;
 }
 
@@ -280,11 +265,9 @@ static void lose(struct anon_tree *tree, struct node **path, unsigned level, uin
 		struct node *n = path[level];
 
 		n->anons -= lost;
-		if (empty) {
-			n->slot[node_slot(vpn, level)] = NULL;
-			n->count--;
-		}
-		empty = n->count == 0;
+		if (empty)
+			node_clear(n, node_slot(vpn, level));
+		empty = !n->used;
 		if (empty)
 			slab_free(SLAB_NODE, n);
 	}
@@ -295,26 +278,29 @@ static void lose(struct anon_tree *tree, struct node **path, unsigned level, uin
 /* Empty a leaf of ours from vpn to last; returns how many anons went. */
 static unsigned leaf_remove(struct node *leaf, uint64_t vpn, uint64_t last, struct grave *grave)
 {
+	uint64_t gone = leaf->used >> node_slot(vpn, 0) << node_slot(vpn, 0);
 	unsigned lost = 0;
 
-	for (unsigned i = node_slot(vpn, 0); i < NODE_SLOTS && vpn <= last; i++, vpn++) {
-		if (!leaf->slot[i])
-			continue;
-		anon_put(leaf->slot[i], grave);
-		leaf->slot[i] = NULL;
-		lost++;
+	if (last >> NODE_BITS == vpn >> NODE_BITS)
+		gone &= ((uint64_t)2 << node_slot(last, 0)) - 1;
+	leaf->used &= ~gone;
+	for (; gone; gone &= gone - 1, lost++) {
+		unsigned slot = lowest_bit(gone);
+
+		anon_put(leaf->slot[slot], grave);
+		leaf->slot[slot] = NULL;
 	}
-	leaf->count = (uint16_t)(leaf->count - lost);
 	return lost;
 }
 
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave)
 {
-	struct node *path[LEVELS_MAX], *n = tree->root;
+	struct node *path[ANON_LEVELS_MAX], *n = tree->root;
 	unsigned level = tree->levels; /* n stands in a slot that covers node_span(level) */
 	uint64_t lost;
 	bool empty;
 
+	tree->leaf = NO_LEAF;
 	while (n && level > 0 && !node_shared(n)) {
 		path[--level] = n;
 		n = n->slot[node_slot(first, level)];
@@ -324,7 +310,7 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 
 		lost = leaf_remove(leaf, first, last, grave);
 		leaf->anons -= lost;
-		empty = leaf->count == 0;
+		empty = !leaf->used;
 		if (empty)
 			slab_free(SLAB_NODE, leaf);
 		lose(tree, path, level, first, lost, empty);
@@ -340,6 +326,7 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 
 void anon_share(struct anon_tree *child, struct anon_tree *parent)
 {
+	parent->leaf = NO_LEAF;
 	child->root = parent->root;
 	if (child->root)
 		ref_get(&child->root->refs);
@@ -348,17 +335,16 @@ void anon_share(struct anon_tree *child, struct anon_tree *parent)
 /* A node's counts are right, and what it points to has references. */
 static void node_check(const struct node *n, unsigned level)
 {
-	uint64_t anons = 0;
-	unsigned count = 0;
+	uint64_t anons = 0, used = 0;
 
 	MUST(n->level == level && ref_count(&n->refs) >= 1);
 	for (unsigned i = 0; i < NODE_SLOTS; i++) {
 		if (!n->slot[i])
 			continue;
-		count++;
+		used |= node_bit(i);
 		anons += level ? ((struct node *)n->slot[i])->anons : 1;
 	}
-	MUST(n->count == count && n->anons == anons);
+	MUST(n->used == used && n->anons == anons);
 }
 
 static void anon_check(const struct anon *anon)
@@ -368,10 +354,21 @@ static void anon_check(const struct anon *anon)
 	MUST(anon->page->object == NULL && anon->page->state == 0);
 }
 
+static void finger_check(struct anon_tree *tree)
+{
+	struct node *n = tree->root;
+
+	for (unsigned level = tree->levels; tree->leaf != NO_LEAF && level-- > 0;) {
+		MUST(n == tree->path[level] && !node_shared(n));
+		n = n->slot[node_slot(tree->leaf << NODE_BITS, level)];
+	}
+}
+
 void anon_tree_check(struct anon_tree *tree)
 {
 	uint64_t last = node_span(tree->levels) - 1, next;
 
+	finger_check(tree);
 	for (uint64_t vpn = 0; vpn <= last; vpn = next) {
 		struct node *n = tree->root;
 		unsigned level = tree->levels;

@@ -17,10 +17,17 @@ struct anon {
 
 _Static_assert(sizeof(struct anon) <= 16, "an anon is at most 16 bytes");
 
+/* Page numbers have at most 54 bits: more than any machine has. */
+#define ANON_LEVELS_MAX 9
+
 /* [s] the space's lock */
 struct anon_tree {
 	struct node *root; /* [s] */
 	unsigned levels;   /* [I] height of the tree: every virtual page number fits */
+
+	/* The finger [s]: a leaf, numbered by its part of the page number, and the way up from it. */
+	uint64_t leaf;
+	struct node *path[ANON_LEVELS_MAX];
 };
 
 /* What left a tree and may still be mapped; buried (anon_bury) after the batch is finished. */

@@ -56,15 +56,75 @@ static inline uint64_t pages_of(uint64_t bytes)
 /* The number of the lowest set bit; x is not 0.  (No __builtin_ctz: it may need libgcc.) */
 static inline unsigned lowest_bit(uint64_t x)
 {
-	unsigned n = 0;
+	/* A de Bruijn sequence: each shift of it has six other bits on top. */
+	static const uint8_t number[64] = {
+		0,
+		1,
+		2,
+		53,
+		3,
+		7,
+		54,
+		27,
+		4,
+		38,
+		41,
+		8,
+		34,
+		55,
+		48,
+		28,
+		62,
+		5,
+		39,
+		46,
+		44,
+		42,
+		22,
+		9,
+		24,
+		35,
+		59,
+		56,
+		49,
+		18,
+		29,
+		11,
+		63,
+		52,
+		6,
+		26,
+		37,
+		40,
+		33,
+		47,
+		61,
+		45,
+		43,
+		21,
+		23,
+		58,
+		17,
+		10,
+		51,
+		25,
+		36,
+		32,
+		60,
+		20,
+		57,
+		16,
+		50,
+		31,
+		19,
+		15,
+		30,
+		14,
+		13,
+		12,
+	};
 
-	for (unsigned width = 32; width; width >>= 1) {
-		if ((x & (((uint64_t)1 << width) - 1)) == 0) {
-			x >>= width;
-			n += width;
-		}
-	}
-	return n;
+	return number[((x & -x) * UINT64_C(0x022fdd63cc95386d)) >> 58];
 }
 
 /* --- Reference counts ------------------------------------------------------------------------- */

@@ -43,8 +43,7 @@ static int grow(struct mvm_object *obj, mvm_pgoff_t index)
 	if (!n)
 		return -MVM_ENOMEM;
 	if (obj->root) {
-		n->slot[0] = obj->root;
-		n->count = 1;
+		node_set(n, 0, obj->root);
 		n->tags = obj->root->tags != 0;
 	}
 	obj->root = n;
@@ -55,12 +54,11 @@ static int grow(struct mvm_object *obj, mvm_pgoff_t index)
 /* Free the nodes of the path that hold nothing, from `level` up. */
 static void prune(struct mvm_object *obj, struct node **path, unsigned level, mvm_pgoff_t index)
 {
-	while (level < obj->levels && path[level]->count == 0) {
+	while (level < obj->levels && !path[level]->used) {
 		slab_free(SLAB_NODE, path[level++]);
 		if (level == obj->levels)
 			break;
-		path[level]->slot[node_slot(index, level)] = NULL;
-		path[level]->count--;
+		node_clear(path[level], node_slot(index, level));
 	}
 	if (level == obj->levels) {
 		obj->root = NULL;
@@ -71,7 +69,6 @@ static void prune(struct mvm_object *obj, struct node **path, unsigned level, mv
 int index_insert(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
 {
 	struct node *path[LEVELS_MAX], *n;
-	void **slot = NULL;
 
 	while (!fits(obj, index)) {
 		if (grow(obj, index) != 0)
@@ -85,16 +82,13 @@ int index_insert(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *pag
 				prune(obj, path, level + 1, index);
 				return -MVM_ENOMEM;
 			}
-			*slot = n;
-			path[level + 1]->count++;
+			node_set(path[level + 1], node_slot(index, level + 1), n);
 		}
 		path[level] = n;
-		slot = &n->slot[node_slot(index, level)];
-		n = *slot;
+		n = n->slot[node_slot(index, level)];
 	}
-	MUST(*slot == NULL);
-	*slot = page;
-	path[0]->count++;
+	MUST(n == NULL);
+	node_set(path[0], node_slot(index, 0), page);
 	return 0;
 }
 
@@ -113,8 +107,7 @@ void index_remove(struct mvm_object *obj, mvm_pgoff_t index)
 	struct node *path[LEVELS_MAX];
 
 	find_path(obj, index, path);
-	path[0]->slot[node_slot(index, 0)] = NULL;
-	path[0]->count--;
+	node_clear(path[0], node_slot(index, 0));
 	prune(obj, path, 0, index);
 }
 
@@ -125,7 +118,7 @@ void index_tag(struct mvm_object *obj, mvm_pgoff_t index, bool unclean)
 
 	find_path(obj, index, path);
 	for (unsigned level = 0; level < obj->levels; level++) {
-		uint64_t bit = (uint64_t)1 << node_slot(index, level);
+		uint64_t bit = node_bit(node_slot(index, level));
 
 		if (below)
 			path[level]->tags |= bit;
@@ -135,42 +128,10 @@ void index_tag(struct mvm_object *obj, mvm_pgoff_t index, bool unclean)
 	}
 }
 
-/* The first slot of the node at or after `from` that is in use (tagged); NODE_SLOTS if none. */
-static unsigned next_slot(const struct node *n, unsigned from, bool tagged)
-{
-	uint64_t tags;
-
-	if (tagged) {
-		tags = n->tags >> from;
-		return tags ? from + lowest_bit(tags) : NODE_SLOTS;
-	}
-	while (from < NODE_SLOTS && !n->slot[from])
-		from++;
-	return from;
-}
-
 struct mvm_page *index_next(
 	struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, bool unclean)
 {
-	while (first <= last && fits(obj, first)) {
-		struct node *n = obj->root;
-		unsigned level = obj->levels, slot;
-
-		for (;;) {
-			slot = next_slot(n, node_slot(first, --level), unclean);
-			if (slot == NODE_SLOTS) /* go on behind this node */
-				break;
-			if (slot != node_slot(first, level)) {
-				first &= ~(node_span(level + 1) - 1);
-				first += slot * node_span(level);
-			}
-			if (level == 0)
-				return first <= last ? n->slot[slot] : NULL;
-			n = n->slot[slot];
-		}
-		first = (first | (node_span(level + 1) - 1)) + 1;
-	}
-	return NULL;
+	return node_next(obj->root, obj->levels, &first, last, unclean);
 }
 
 /* Counts, tags and places of all pages agree. */

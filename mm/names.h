@@ -48,6 +48,7 @@
 #define meta_page_free       mvm_i_meta_page_free
 #define meta_pages           mvm_i_meta_pages
 #define node_new             mvm_i_node_new
+#define node_next            mvm_i_node_next
 #define object_grow          mvm_i_object_grow
 #define object_set_size      mvm_i_object_set_size
 #define object_unlock        mvm_i_object_unlock

@@ -13,8 +13,8 @@
 
 struct node {
 	uint32_t refs;  /* [a] anon trees only: parents and roots that point here */
-	uint16_t count; /* slots in use */
-	uint16_t level; /* 0: slots are anons or pages; else nodes of the level below */
+	uint32_t level; /* 0: slots are anons or pages; else nodes of the level below */
+	uint64_t used;  /* slots in use, a bit each */
 	union {
 		uint64_t tags;          /* an object's: slots with unclean pages below */
 		uint64_t anons;         /* anon trees: how many are below */
@@ -35,5 +35,30 @@ static inline uint64_t node_span(unsigned level)
 	return (uint64_t)1 << (level * NODE_BITS);
 }
 
+static inline uint64_t node_bit(unsigned slot)
+{
+	return (uint64_t)1 << slot;
+}
+
+static inline void node_set(struct node *n, unsigned slot, void *what)
+{
+	n->slot[slot] = what;
+	n->used |= node_bit(slot);
+}
+
+static inline void node_clear(struct node *n, unsigned slot)
+{
+	n->slot[slot] = NULL;
+	n->used &= ~node_bit(slot);
+}
+
+/* --- node.c ----------------------------------------------------------------------------------- */
+
 /* An empty node, or NULL. */
 struct node *node_new(unsigned level);
+
+/*
+ * What stands at the first key in use (tagged: with unclean pages) in [*key, last]; *key becomes
+ * that key.  NULL: nothing does.  Empty and untagged parts cost one look a node.
+ */
+void *node_next(struct node *root, unsigned levels, uint64_t *key, uint64_t last, bool tagged);
