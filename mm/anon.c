@@ -176,7 +176,7 @@ uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last)
 }
 
 /* Put the finger on the leaf of vpn, making what is missing and copying what is shared. */
-static int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
+static COLD int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
 {
 	struct node **link = &tree->root, *parent = NULL;
 
@@ -202,21 +202,32 @@ static int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
 	return 0;
 }
 
-int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon, struct grave *grave)
+static COLD void replace(struct node *leaf, unsigned slot, struct anon *anon, struct grave *grave)
 {
-	unsigned slot = node_slot(vpn, 0);
-	struct node *leaf;
+	anon_put(leaf->slot[slot], grave);
+	leaf->slot[slot] = anon;
+}
 
-	if (unlikely(!at_finger(tree, vpn)) && point_at(tree, vpn, grave) != 0)
-		return -MVM_ENOMEM;
-	leaf = tree->path[0];
+/* The finger is on the leaf. */
+static void set_at_finger(
+	struct anon_tree *tree, unsigned slot, struct anon *anon, struct grave *grave)
+{
+	struct node *leaf = tree->path[0], **n = tree->path;
+
 	if (leaf->slot[slot]) {
-		anon_put(leaf->slot[slot], grave);
-	} else {
-		for (unsigned level = 0; level < tree->levels; level++)
-			tree->path[level]->anons++;
+		replace(leaf, slot, anon, grave);
+		return;
 	}
 	node_set(leaf, slot, anon);
+	for (unsigned level = tree->levels; level > 0; level--)
+		(*n++)->anons++;
+}
+
+int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon, struct grave *grave)
+{
+	if (unlikely(!at_finger(tree, vpn)) && point_at(tree, vpn, grave) != 0)
+		return -MVM_ENOMEM;
+	set_at_finger(tree, node_slot(vpn, 0), anon, grave);
 	return 0;
 }
 

@@ -22,7 +22,10 @@
 			mvmh_panic("mm: " #condition); \
 	} while (0)
 
-#define likely(x)   __builtin_expect(!!(x), 1)
+#define likely(x) __builtin_expect(!!(x), 1)
+
+/* A rare path of a hot function: out of line, so that it costs the hot one no registers to save. */
+#define COLD        __attribute__((cold, noinline))
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 /*

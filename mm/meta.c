@@ -81,22 +81,20 @@ void slab_init(void)
 	slab_set(SLAB_SPACE, sizeof(struct mvm_space));
 }
 
-/* The kind's lock is held. */
-static struct slab_page *page_with_room(struct slab *s)
+/* One more page for the kind.  The kind's lock is held. */
+static COLD bool add_page(struct slab *s)
 {
-	struct slab_page *page;
+	struct slab_page *page = meta_page_alloc();
 
-	if (!list_empty(&s->partial))
-		return container_of(s->partial.next, struct slab_page, link);
-	page = meta_page_alloc();
 	if (page)
 		list_append(&s->partial, &page->link);
 	return page;
 }
 
-/* The kind's lock is held, and the page has room. */
-static void *take_piece(struct slab *s, struct slab_page *page)
+/* The kind's lock is held, and a page has room. */
+static void *take_piece(struct slab *s)
 {
+	struct slab_page *page = container_of(s->partial.next, struct slab_page, link);
 	void *piece = page->free;
 
 	if (piece)
@@ -112,13 +110,11 @@ static void *take_piece(struct slab *s, struct slab_page *page)
 void *slab_alloc(enum slab_kind kind)
 {
 	struct slab *s = &slabs[kind];
-	struct slab_page *page;
 	void *piece = NULL;
 
 	mvmh_lock(&s->lock);
-	page = page_with_room(s);
-	if (likely(page != NULL))
-		piece = take_piece(s, page);
+	if (likely(!list_empty(&s->partial)) || add_page(s))
+		piece = take_piece(s);
 	mvmh_unlock(&s->lock);
 	return piece;
 }

@@ -41,22 +41,26 @@ static void *load(void **entry)
 	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
 }
 
-struct mvm_page *page_of(mvm_frame_t frame)
+/* The descriptor, or NULL if there is none yet. */
+static struct mvm_page *page_find(mvm_frame_t frame)
 {
 	void **middle = load(&top[table_slot(frame, 2)]);
-	void **leaf = load(&middle[table_slot(frame, 1)]);
-	struct mvm_page *chunk = load(&leaf[table_slot(frame, 0)]);
+	void **leaf = middle ? load(&middle[table_slot(frame, 1)]) : NULL;
+	struct mvm_page *chunk = leaf ? load(&leaf[table_slot(frame, 0)]) : NULL;
 
-	return &chunk[frame & ((1u << CHUNK_BITS) - 1)];
+	return chunk ? &chunk[frame & ((1u << CHUNK_BITS) - 1)] : NULL;
+}
+
+struct mvm_page *page_of(mvm_frame_t frame)
+{
+	return page_find(frame);
 }
 
 /* What the entry points to, made if need be; NULL when there is no memory. */
 static void *entry_get(void **entry)
 {
-	void *page = load(entry);
+	void *page;
 
-	if (likely(page != NULL))
-		return page;
 	mvmh_lock(&lock);
 	page = *entry;
 	if (!page) {
@@ -69,7 +73,7 @@ static void *entry_get(void **entry)
 }
 
 /* As page_of(), for a frame that may be new. */
-static struct mvm_page *page_make(mvm_frame_t frame)
+static COLD struct mvm_page *page_make(mvm_frame_t frame)
 {
 	void **middle = entry_get(&top[table_slot(frame, 2)]);
 	void **leaf = middle ? entry_get(&middle[table_slot(frame, 1)]) : NULL;
@@ -85,7 +89,9 @@ struct mvm_page *page_alloc(void)
 
 	if (unlikely(frame == MVM_NO_FRAME))
 		return NULL;
-	page = page_make(frame);
+	page = page_find(frame);
+	if (unlikely(!page))
+		page = page_make(frame);
 	if (unlikely(!page)) {
 		mvmh_frame_free(frame, 0);
 		return NULL;
@@ -125,8 +131,11 @@ void page_copy(struct mvm_page *to, struct mvm_page *from)
 {
 	void *target = mvmh_window_map(to->frame);
 	void *source = mvmh_window_map(from->frame);
+	size_t bytes = MVM_PAGE_BYTES;
 
-	__builtin_memcpy(target, source, MVM_PAGE_BYTES);
+	/* The host's memcpy() is faster than the loop that a constant length is expanded to. */
+	__asm__("" : "+r"(bytes));
+	__builtin_memcpy(target, source, bytes);
 	mvmh_window_unmap(source);
 	mvmh_window_unmap(target);
 }

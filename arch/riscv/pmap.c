@@ -45,20 +45,33 @@ int pmap_init(struct pmap *pmap)
 	return 0;
 }
 
+/* The first entry from `entry` on that is not empty, or `end`. Most of most tables is empty. */
+static pte_t *skip_empty(pte_t *entry, pte_t *end)
+{
+	while (end - entry >= 4 && !(entry[0] | entry[1] | entry[2] | entry[3]))
+		entry += 4;
+	while (entry < end && !*entry)
+		entry++;
+	return entry;
+}
+
 /* Free a table of level 1, with what is below it. */
 static void free_middle(pte_t *table)
 {
-	for (pte_t *entry = table; entry < table + TABLE_SLOTS; entry++)
-		if (*entry && pte_has_table(*entry))
+	pte_t *end = table + TABLE_SLOTS;
+
+	for (pte_t *entry = table; (entry = skip_empty(entry, end)) < end; entry++)
+		if (pte_has_table(*entry))
 			pmap_table_free(pte_pa(*entry));
 	pmap_table_free(virt_to_phys(table));
 }
 
 void pmap_fini(struct pmap *pmap)
 {
-	for (pte_t *entry = pmap->root; entry < pmap->root + USER_ROOT_SLOTS; entry++)
-		if (*entry)
-			free_middle(pte_table(*entry));
+	pte_t *end = pmap->root + USER_ROOT_SLOTS;
+
+	for (pte_t *entry = pmap->root; (entry = skip_empty(entry, end)) < end; entry++)
+		free_middle(pte_table(*entry));
 	pmap_table_free(virt_to_phys(pmap->root));
 	tlb_id_free(pmap->id);
 	pmap->root = NULL;
@@ -82,26 +95,44 @@ static void resume(pte_t *entry)
 }
 
 /* The entry for va at the level, making tables above it as needed; NULL: no memory for one. */
-static pte_t *entry_make(struct pmap *pmap, vaddr_t va, unsigned level)
+static COLD pte_t *entry_make(struct pmap *pmap, vaddr_t va, unsigned level)
 {
-	pte_t *table = pmap->root;
+	pte_t *entry = &pmap->root[SLOT(va, 2)];
 
-	for (unsigned l = 2; l > level; l--) {
-		pte_t *entry = &table[SLOT(va, l)];
+	for (unsigned l = 2; l-- > level;) {
+		if (pte_is_suspended(*entry)) {
+			resume(entry);
+		} else if (!pte_is_table(*entry)) {
+			pte_t *table = pmap_new_table();
 
-		if (!pte_is_table(*entry)) {
-			if (pte_is_suspended(*entry)) {
-				resume(entry);
-			} else {
-				table = pmap_new_table();
-				if (!table)
-					return NULL;
-				pte_set(entry, pte_make(virt_to_phys(table), PTE_V));
-			}
+			if (!table)
+				return NULL;
+			pte_set(entry, pte_make(virt_to_phys(table), PTE_V));
 		}
-		table = pte_table(*entry);
+		entry = &pte_table(*entry)[SLOT(va, l)];
 	}
-	return &table[SLOT(va, level)];
+	return entry;
+}
+
+/* The same for a page, when all tables are there, as they mostly are; else NULL. */
+static pte_t *entry_of_page(struct pmap *pmap, vaddr_t va)
+{
+	pte_t root = pmap->root[SLOT(va, 2)], middle;
+
+	if (!pte_is_table(root))
+		return NULL;
+	middle = pte_table(root)[SLOT(va, 1)];
+	return pte_is_table(middle) ? &pte_table(middle)[SLOT(va, 0)] : NULL;
+}
+
+static pte_t *entry_for(struct pmap *pmap, vaddr_t va, unsigned order)
+{
+	pte_t *entry;
+
+	if (order == PMAP_ORDER_LARGE)
+		return entry_make(pmap, va, 1);
+	entry = entry_of_page(pmap, va);
+	return entry ? entry : entry_make(pmap, va, 0);
 }
 
 /*
@@ -147,7 +178,7 @@ static bool table_is_empty(const pte_t *table)
 }
 
 /* A large leaf is to take the place of a table: an empty one may go, once all harts forgot it. */
-static int give_up_table(struct pmap *pmap, vaddr_t va, pte_t *entry)
+static COLD int give_up_table(struct pmap *pmap, vaddr_t va, pte_t *entry)
 {
 	struct tlb_batch batch = {.start = va, .end = va + LEVEL_BYTES(1)};
 	pte_t *table = pte_table(*entry);
@@ -163,7 +194,7 @@ static int give_up_table(struct pmap *pmap, vaddr_t va, pte_t *entry)
 
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 {
-	pte_t *entry = entry_make(pmap, va, order == PMAP_ORDER_LARGE ? 1 : 0);
+	pte_t *entry = entry_for(pmap, va, order);
 	pte_t old, kept;
 
 	if (!entry)
@@ -186,7 +217,7 @@ int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsig
 int pmap_enter_run(
 	struct pmap *pmap, vaddr_t va, const paddr_t *frames, unsigned n, unsigned rights)
 {
-	pte_t *entry = entry_make(pmap, va, 0);
+	pte_t *entry = entry_for(pmap, va, PMAP_ORDER_PAGE);
 	pte_t bits = rights_bits(rights) | PTE_V | PTE_U | PTE_A;
 
 	if (!entry)
@@ -304,39 +335,37 @@ static void sweep_large(struct sweep *sweep, pte_t *entry)
 	sweep->left--;
 }
 
+/* The entry of the sweep's address, or the next that is not empty; the address moves there. */
+static pte_t *next_entry(struct sweep *sweep, pte_t *table, vaddr_t stop, unsigned level)
+{
+	pte_t *entry = &table[SLOT(sweep->va, level)];
+	pte_t *next = skip_empty(entry, &table[SLOT(stop - 1, level)] + 1);
+
+	if (next != entry)
+		sweep->va = (sweep->va & -LEVEL_BYTES(level)) +
+			    (vaddr_t)(next - entry) * LEVEL_BYTES(level);
+	return next;
+}
+
 static void sweep_middle(struct sweep *sweep, pte_t *table)
 {
 	vaddr_t stop = boundary(sweep->va, sweep->end, 2);
-	pte_t *entry;
 
 	while (sweep->va < stop && sweep->left) {
-		entry = &table[SLOT(sweep->va, 1)];
-		if (*entry) {
+		pte_t *entry = next_entry(sweep, table, stop, 1);
+
+		if (sweep->va < stop)
 			sweep_large(sweep, entry);
-			continue;
-		}
-		sweep->va &= -LEVEL_BYTES(1);
-		do {
-			sweep->va += LEVEL_BYTES(1);
-			entry++;
-		} while (sweep->va < stop && !*entry);
 	}
 }
 
 static vaddr_t sweep_all(struct sweep *sweep)
 {
 	while (sweep->va < sweep->end && sweep->left) {
-		pte_t *entry = &sweep->pmap->root[SLOT(sweep->va, 2)];
+		pte_t *entry = next_entry(sweep, sweep->pmap->root, sweep->end, 2);
 
-		if (*entry) {
+		if (sweep->va < sweep->end)
 			sweep_middle(sweep, pte_table(*entry));
-			continue;
-		}
-		sweep->va &= -LEVEL_BYTES(2);
-		do {
-			sweep->va += LEVEL_BYTES(2);
-			entry++;
-		} while (sweep->va < sweep->end && !*entry);
 	}
 	return sweep->va < sweep->end ? sweep->va : sweep->end;
 }

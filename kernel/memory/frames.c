@@ -29,9 +29,10 @@
 #define STATE_CACHED 0x20 /* in a hart's cache */
 #define STATE_NONE   0
 
-#define MAX_RANGES  8
-#define CACHE_SLOTS 64
-#define CACHE_BATCH 32
+#define MAX_RANGES        8
+#define CACHE_SLOTS       64
+#define CACHE_BATCH_ORDER 5
+#define CACHE_BATCH       (1u << CACHE_BATCH_ORDER)
 
 struct range {
 	paddr_t start, end; /* [I] after frames_init() */
@@ -52,6 +53,7 @@ static struct {
 	uint8_t *state;                               /* [lock], CACHED by its hart */
 	struct free_block *free[FRAME_MAX_ORDER + 1]; /* [lock] */
 	size_t total;                                 /* [I] after boot */
+	size_t reserve;                               /* [I] after boot */
 	size_t free_frames;                           /* [lock] in the lists and above frontiers */
 } frames = {.lock = SPINLOCK_INIT("frames", RANK_FRAMES)};
 
@@ -168,21 +170,34 @@ static paddr_t block_alloc(unsigned order)
 	return pa;
 }
 
-static void cache_fill(struct frame_cache *cache)
+/* The smallest order of free blocks, up to a batch: what is in pieces already is used first. */
+static unsigned batch_order(void)
+{
+	unsigned order = 0;
+
+	while (order < CACHE_BATCH_ORDER && !frames.free[order])
+		order++;
+	return order;
+}
+
+/* Whole blocks, and the lowest frame on top. */
+static COLD void cache_fill(struct frame_cache *cache)
 {
 	spin_lock(&frames.lock);
 	while (cache->count < CACHE_BATCH) {
-		paddr_t pa = block_alloc(0);
+		unsigned order = batch_order(), n = 1u << order;
+		paddr_t pa = block_alloc(order);
 
 		if (!pa)
 			break;
-		*state_of(pa) = STATE_CACHED;
-		cache->frame[cache->count++] = (uint32_t)(pa >> PAGE_SHIFT);
+		memset(state_of(pa), STATE_CACHED, n);
+		while (n-- > 0)
+			cache->frame[cache->count++] = (uint32_t)(pa >> PAGE_SHIFT) + n;
 	}
 	spin_unlock(&frames.lock);
 }
 
-static void cache_drain(struct frame_cache *cache, unsigned keep)
+static COLD void cache_drain(struct frame_cache *cache, unsigned keep)
 {
 	spin_lock(&frames.lock);
 	while (cache->count > keep) {
@@ -284,13 +299,16 @@ size_t frames_free_count(void)
 
 bool frames_below(unsigned reserves)
 {
-	size_t reserve = frames.total >> RESERVE_SHIFT;
+	return frames.free_frames < reserves * frames.reserve;
+}
 
-	if (reserve < RESERVE_MIN)
-		reserve = RESERVE_MIN;
-	if (reserve > RESERVE_MAX)
-		reserve = RESERVE_MAX;
-	return frames.free_frames < reserves * reserve;
+static void set_reserve(void)
+{
+	frames.reserve = frames.total >> RESERVE_SHIFT;
+	if (frames.reserve < RESERVE_MIN)
+		frames.reserve = RESERVE_MIN;
+	if (frames.reserve > RESERVE_MAX)
+		frames.reserve = RESERVE_MAX;
 }
 
 void frames_add(paddr_t start, paddr_t end)
@@ -363,6 +381,7 @@ void frames_init(void)
 		memset(state_of((range->end - 1) & -CHUNK_BYTES), 0, CHUNK_BYTES >> PAGE_SHIFT);
 	}
 	frames.free_frames = frames.total;
+	set_reserve();
 }
 
 paddr_t frames_take_end(size_t bytes)

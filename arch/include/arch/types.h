@@ -20,5 +20,8 @@ typedef uintptr_t paddr_t;
 /* Most harts the kernel runs; hart sets are uint64_t masks of hart indices, not of hart ids. */
 #define MAX_HARTS 8
 
+/* A rare path of a hot function: out of line, so that it costs the hot one no registers to save. */
+#define COLD __attribute__((cold, noinline))
+
 #define page_align_down(x) ((x) & ~PAGE_MASK)
 #define page_align_up(x)   (((x) + PAGE_MASK) & ~PAGE_MASK)
