@@ -170,6 +170,87 @@ static OWN_FRAME void check_locks(void)
 	check(mvmh_cpu() < MVMH_MAX_HARTS, "cpu: not below MVMH_MAX_HARTS");
 }
 
+/* The entry at BASE is as said, as far as the host can tell. */
+static void check_entry(
+	struct mvmh_pmap *pmap, mvm_frame_t frame, unsigned rights, const char *what_failed)
+{
+	mvm_frame_t is_frame;
+	unsigned is_rights;
+
+	if (mvmh_pmap_query(pmap, BASE, &is_frame, &is_rights))
+		check(is_frame == frame && is_rights == rights, what_failed);
+}
+
+static void check_enter(struct mvmh_pmap *pmap, mvm_frame_t one, mvm_frame_t two)
+{
+	check(mvmh_pmap_enter(pmap, BASE, one, MVM_READ, 0) == 0, "pmap_enter: failed at boot");
+	check_entry(pmap, one, MVM_READ, "pmap_enter: another frame, or other rights");
+	check(mvmh_pmap_enter(pmap, BASE, two, MVM_READ, 0) == -MVM_EEXIST,
+		"pmap_enter: an entry changed its frame in place");
+	check_entry(pmap, one, MVM_READ, "pmap_enter: refused, and yet changed something");
+	check(mvmh_pmap_enter(pmap, BASE, one, MVM_READ | MVM_WRITE, 0) == 0,
+		"pmap_enter: more rights for an entry");
+	check_entry(pmap, one, MVM_READ | MVM_WRITE, "pmap_enter: did not add a right");
+	check(mvmh_pmap_enter(pmap, BASE, one, MVM_READ, 0) == 0, "pmap_enter: fewer rights");
+	check_entry(pmap, one, MVM_READ | MVM_WRITE, "pmap_enter: took a right away");
+}
+
+static void check_reduce(struct mvmh_pmap *pmap, mvm_frame_t one)
+{
+	mvm_vaddr_t end = BASE + MVM_PAGE_BYTES;
+	struct mvmh_tlb batch;
+	mvm_frame_t frame;
+	unsigned rights;
+
+	__builtin_memset(&batch, 0, sizeof batch);
+	check(mvmh_pmap_protect(pmap, BASE, end, MVM_READ, &batch) == end,
+		"pmap_protect: did not reach the end");
+	check_entry(pmap, one, MVM_READ, "pmap_protect: did not take the right away");
+	check(mvmh_pmap_protect(pmap, BASE, end, MVM_READ | MVM_WRITE, &batch) == end,
+		"pmap_protect: with nothing to do, did not reach the end");
+	check_entry(pmap, one, MVM_READ, "pmap_protect: added a right");
+	(void)mvmh_pmap_test_and_clear(pmap, BASE);
+	check(!mvmh_pmap_test_and_clear(pmap, BASE), "pmap_test_and_clear: did not clear");
+	check(mvmh_pmap_remove(pmap, BASE, end, &batch) == end, "pmap_remove: not to the end");
+	check(!mvmh_pmap_query(pmap, BASE, &frame, &rights), "pmap_remove: the entry is there");
+	mvmh_tlb_sync(pmap, &batch);
+}
+
+static void check_bounds(struct mvmh_pmap *pmap, mvm_frame_t frame)
+{
+	mvm_vaddr_t bound = BASE + MVM_HOLD_PAGES * MVM_PAGE_BYTES;
+	mvm_vaddr_t end = bound + 2 * MVM_PAGE_BYTES, high = (mvm_vaddr_t)1 << 30, va;
+	struct mvmh_tlb batch;
+	bool entered = true;
+
+	__builtin_memset(&batch, 0, sizeof batch);
+	for (va = BASE; va < end; va += MVM_PAGE_BYTES)
+		entered = entered && mvmh_pmap_enter(pmap, va, frame, MVM_READ, 0) == 0;
+	check(entered, "pmap_enter: failed at boot");
+	va = mvmh_pmap_remove(pmap, BASE, high, &batch);
+	check(va > BASE && va <= bound, "pmap_remove: more than MVM_HOLD_PAGES at once, or none");
+	check(va >= end || mvmh_pmap_remove(pmap, va, high, &batch) == high,
+		"pmap_remove: did not pass over what is empty");
+	mvmh_tlb_sync(pmap, &batch);
+}
+
+/* The hooks of translation by themselves; nothing is mapped in the space yet. */
+static OWN_FRAME void check_pmap(struct mvm_space *space)
+{
+	struct mvmh_pmap *pmap = mvm_space_pmap(space);
+	mvm_frame_t one = mvmh_frame_alloc(0), two = mvmh_frame_alloc(0);
+
+	if (one != MVM_NO_FRAME && two != MVM_NO_FRAME) {
+		check_enter(pmap, one, two);
+		check_reduce(pmap, one);
+		check_bounds(pmap, one);
+	}
+	if (one != MVM_NO_FRAME)
+		mvmh_frame_free(one, 0);
+	if (two != MVM_NO_FRAME)
+		mvmh_frame_free(two, 0);
+}
+
 static OWN_FRAME void check_anonymous(struct mvm_space *space)
 {
 	check(map_at(space, 0, 4, 0, NULL), "map: anonymous memory");
@@ -286,6 +367,7 @@ unsigned mvm_host_selftest(void)
 	check(mvm_object_new(&selftest_pager, NULL, FILE_PAGES * MVM_PAGE_BYTES, &obj) == 0,
 		"object_new");
 	if (space && obj) {
+		check_pmap(space);
 		check_anonymous(space);
 		check_tables(space);
 		check_fork(space);
