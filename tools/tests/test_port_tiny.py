@@ -84,7 +84,10 @@ PLANTS = {
         "FAILED no hart uses what was taken from it"),
     "protect leaves the right to write": (
         "glue.c", "~PTE_RIGHTS | pte_rights(rights)", "~PTE_RIGHTS | pte_rights(rights) | PTE_W",
-        "FAILED a store after msync is written by the next"),
+        "mm: pmap_protect: did not take the right away"),
+    "an entry changes its frame": (
+        "glue.c", "if (*entry & PTE_V && PTE_FRAME(*entry) != frame)", "if (0)",
+        "FAILED mvm_host_selftest"),
     "nobody is woken": (
         "mvm_config.h", "wakeup(chan)", "((void)(chan))",
         "panic: everybody sleeps"),

@@ -49,8 +49,8 @@ void write_file(struct inode *ip, const void *from, uint64_t offset, uint64_t by
 bool promise_page(struct inode *ip, uint64_t page);
 void break_promise(struct inode *ip, uint64_t page);
 
-/* Give a file its object (glue.c). */
-int file_object(struct inode *ip);
+/* What a file's object is made with (glue.c). */
+extern const struct mvm_pager_ops file_pager;
 
 /* Panics unless the disk says what the memory says. */
 void fs_check(void);

@@ -14,12 +14,6 @@ mvm_frame_t mvmh_frame_alloc(unsigned order)
 	return page ? (mvm_frame_t)((uintptr_t)page / PAGE_BYTES) : MVM_NO_FRAME;
 }
 
-int mvmh_pmap_create(struct mvmh_pmap *pmap)
-{
-	pmap->table = uvm_create();
-	return pmap->table ? 0 : -MVM_ENOMEM;
-}
-
 static pte_t pte_rights(unsigned rights)
 {
 	return (rights ? PTE_R : 0) | (rights & MVM_WRITE ? PTE_W : 0) |
@@ -32,7 +26,6 @@ int mvmh_pmap_enter(
 {
 	pte_t *entry = walk(pmap->table, va, true);
 
-	(void)order;
 	if (!entry)
 		return -MVM_ENOMEM;
 	if (*entry & PTE_V && PTE_FRAME(*entry) != frame)
@@ -77,10 +70,19 @@ bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 	return entry && __atomic_fetch_and(entry, ~PTE_A, __ATOMIC_RELAXED) & PTE_A;
 }
 
+bool mvmh_pmap_query(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t *frame, unsigned *rights)
+{
+	pte_t *entry = walk(pmap->table, va, false), e = entry ? *entry : 0;
+
+	*frame = PTE_FRAME(e);
+	*rights = (e & PTE_R ? MVM_READ : 0) | (e & PTE_W ? MVM_WRITE : 0) |
+		  (e & PTE_X ? MVM_EXEC : 0);
+	return e & PTE_V;
+}
+
 /* A hart that is in user mode now may use what the batch holds until it has been elsewhere. */
 void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 {
-	(void)pmap;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (struct cpu *c = cpus; c < cpus + MAX_HARTS && (batch->any || batch->whole); c++) {
 		uint64_t passes = __atomic_load_n(&c->passes, __ATOMIC_SEQ_CST);
@@ -128,7 +130,6 @@ static int write(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, unsigned
 {
 	uint64_t size = mvm_object_size(obj);
 
-	(void)flags;
 	for (; n > 0 && index * PAGE_BYTES < size; n--, index++) {
 		uint64_t at = index * PAGE_BYTES, left = size - at;
 
@@ -138,14 +139,9 @@ static int write(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, unsigned
 	return 0;
 }
 
-int file_object(struct inode *ip)
-{
-	static const struct mvm_pager_ops ops = {
-		.fill = fill,
-		.make_writable = make_writable,
-		.unreserve = unreserve,
-		.write = write,
-	};
-
-	return mvm_object_new(&ops, ip, ip->d.size, &ip->object);
-}
+const struct mvm_pager_ops file_pager = {
+	.fill = fill,
+	.make_writable = make_writable,
+	.unreserve = unreserve,
+	.write = write,
+};

@@ -67,7 +67,9 @@ static void first_process(void)
 	check(mvm_host_selftest() == 0, "mvm_host_selftest");
 	mkfs(user_image, (unsigned)(user_image_end - user_image));
 	for (unsigned i = 0; i < N_INODES; i++) {
-		if (file_object(&fs.inodes[i]) != 0)
+		struct inode *ip = &fs.inodes[i];
+
+		if (mvm_object_new(&file_pager, ip, ip->d.size, &ip->object) != 0)
 			panic("no memory for files");
 	}
 	if (mvm_space_new(PAGE_BYTES, KERNEL_BASE, &p->space) != 0 || load(p->space) != 0)

@@ -28,6 +28,7 @@ struct mvmh_lock {
 #define mvmh_window_unmap(window)     ((void)(window))
 #define mvmh_meta_alloc()             kzalloc()
 #define mvmh_meta_free(page)          kfree(page)
+#define mvmh_pmap_create(pmap)        ((pmap)->table = uvm_create(), (pmap)->table ? 0 : -MVM_ENOMEM)
 #define mvmh_pmap_destroy(pmap)       uvm_free((pmap)->table)
 #define mvmh_lock_init(lock, rank)    (*(lock) = (struct mvmh_lock){{0}})
 #define mvmh_lock(lock)               acquire(&(lock)->spin)
@@ -38,3 +39,7 @@ struct mvmh_lock {
 #define mvmh_entropy()                ((uint64_t)0)
 #define mvmh_log(line)                print("mm: %s\n", line)
 #define mvmh_panic(why)               panic(why)
+
+/* Optional: the self-test and mvm_check() look at our tables with it. */
+bool mvmh_pmap_query(struct mvmh_pmap *pmap, uintptr_t va, uint32_t *frame, unsigned *rights);
+#define mvmh_pmap_query mvmh_pmap_query

@@ -41,6 +41,7 @@ static long map(struct mvm_space *space, size_t bytes, unsigned rights, bool sha
 
 /* --- For the tests ----------------------------------------------------------------------------- */
 
+/* A check of a test, and of mm as it stands: nobody else is at work in this space. */
 static void print_check(struct mvm_space *space, bool right, uint64_t name_va)
 {
 	char name[80] = "";
@@ -50,6 +51,7 @@ static void print_check(struct mvm_space *space, bool right, uint64_t name_va)
 			break;
 	}
 	check(right, name);
+	mvm_check_space(space);
 }
 
 static uint8_t byte_on_disk(const struct inode *ip, uint64_t offset)
