@@ -16,6 +16,12 @@ enum {
 	AREA_SHARED = MVM_MAP_SHARED,
 	AREA_GROWSDOWN = MVM_MAP_GROWSDOWN,
 	AREA_NORESERVE = MVM_MAP_NORESERVE,
+	AREA_RANDOM = MVM_MAP_RANDOM,
+	AREA_SEQUENTIAL = MVM_MAP_SEQUENTIAL,
+	AREA_DONTFORK = MVM_MAP_DONTFORK,
+	AREA_WIPEONFORK = MVM_MAP_WIPEONFORK,
+
+	/* Those that mvm_map() may give: */
 	AREA_FLAGS = AREA_SHARED | AREA_GROWSDOWN | AREA_NORESERVE,
 };
 
@@ -33,7 +39,7 @@ struct area {
 	mvm_vaddr_t start, end;  /* [so] */
 	uint8_t rights;          /* [s] */
 	uint8_t max_rights;      /* [I] */
-	uint16_t flags;          /* [I] AREA_... */
+	uint16_t flags;          /* [s] AREA_... */
 	uint16_t height;         /* [s] the index's */
 	struct mvm_space *space; /* [I] */
 
@@ -52,10 +58,15 @@ static inline bool area_private(const struct area *a)
 	return !(a->flags & AREA_SHARED);
 }
 
-/* What an entry of the area may grant: no machine has memory that can be written but not read. */
+/* What an entry may grant by these rights: no machine has memory that is writable but not readable. */
+static inline unsigned effective_rights(unsigned rights)
+{
+	return rights & MVM_WRITE ? rights | MVM_READ : rights;
+}
+
 static inline unsigned area_rights(const struct area *a)
 {
-	return a->rights & MVM_WRITE ? a->rights | MVM_READ : a->rights;
+	return effective_rights(a->rights);
 }
 
 static inline uint64_t area_pages(const struct area *a)

@@ -45,16 +45,17 @@ static bool absent(struct mvm_object *obj, mvm_pgoff_t index)
 }
 
 /* How many pages from an absent one on to read at once.  Object locked. */
-static unsigned ahead(struct mvm_object *obj, mvm_pgoff_t index)
+static unsigned run_ahead(struct mvm_object *obj, mvm_pgoff_t index, enum ahead how)
 {
 	unsigned n = 1, want = 1;
 
-	if (index == obj->ahead_next) {
+	if (how == AHEAD_NONE)
+		return 1;
+	if (how == AHEAD_MOST)
+		want = RUN_PAGES;
+	else if (index == obj->ahead_next)
 		want = (unsigned)max_u64(AHEAD_MIN, min_u64(2 * obj->ahead, RUN_PAGES));
-		obj->ahead = want;
-	} else {
-		obj->ahead = 0;
-	}
+	obj->ahead = want > 1 ? want : 0;
 	while (n < want && absent(obj, index + n))
 		n++;
 	obj->ahead_next = index + n;
@@ -147,9 +148,9 @@ static int wait_hole_unlock(struct mvm_object *obj)
 }
 
 /* Fill a run around an absent page; one page alone when the run fails.  Unlocks the object. */
-static int fill_unlock(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag)
+static int fill_unlock(struct mvm_object *obj, mvm_pgoff_t index, enum ahead how, uint32_t tag)
 {
-	unsigned n = ahead(obj, index);
+	unsigned n = run_ahead(obj, index, how);
 	int err;
 
 	mvmh_unlock(&obj->lock);
@@ -159,7 +160,8 @@ static int fill_unlock(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag)
 	return err;
 }
 
-int cache_get(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag, struct mvm_page **out)
+int cache_get(struct mvm_object *obj, mvm_pgoff_t index, enum ahead how, uint32_t tag,
+	struct mvm_page **out)
 {
 	int err = 0;
 
@@ -184,7 +186,7 @@ int cache_get(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag, struct mv
 		else if (page)
 			err = wait_unlock(obj, page);
 		else
-			err = fill_unlock(obj, index, tag);
+			err = fill_unlock(obj, index, how, tag);
 	}
 	return err;
 }
@@ -195,7 +197,7 @@ int cache_get_wait(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag, stru
 	int err;
 
 	do {
-		err = cache_get(obj, index, tag, out);
+		err = cache_get(obj, index, AHEAD_GUESS, tag, out);
 	} while (err == -MVM_ENOMEM && memory_wait(&attempts));
 	return err;
 }
@@ -305,7 +307,7 @@ static int get_busy(
 		if (page && page->state & PAGE_BUSY) {
 			err = wait_unlock(obj, page);
 		} else if (!page && !whole && index < object_pages(obj)) {
-			err = fill_unlock(obj, index, 0);
+			err = fill_unlock(obj, index, AHEAD_GUESS, 0);
 		} else if (!page && !spare) {
 			mvmh_unlock(&obj->lock);
 			spare = page_alloc();

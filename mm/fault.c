@@ -95,6 +95,7 @@ struct fault {
 	struct anon *source;       /* referenced */
 	struct mvm_object *object; /* referenced, with */
 	mvm_pgoff_t index;
+	enum ahead ahead;      /* if it must be read */
 	struct mvm_page *page; /* referenced */
 	struct sweep sweep;
 };
@@ -235,7 +236,7 @@ static enum need map_page(struct fault *f, struct area *a, struct mvm_page *page
 	enum need need = map_frame(f, page->frame, page_rights(a, page));
 
 	page->state |= PAGE_USED;
-	if (need == NEED_NOTHING)
+	if (need == NEED_NOTHING && !(a->flags & AREA_RANDOM))
 		map_around(f, a);
 	return need;
 }
@@ -271,6 +272,14 @@ static void take_page(struct fault *f, struct mvm_page *page)
 	hold_page(f, page);
 }
 
+/* What was said of the area by madvise. */
+static enum ahead ahead_of(const struct area *a)
+{
+	if (a->flags & AREA_RANDOM)
+		return AHEAD_NONE;
+	return a->flags & AREA_SEQUENTIAL ? AHEAD_MOST : AHEAD_GUESS;
+}
+
 /* Cases 2A and 2B; the object's lock is held. */
 static enum need look_page(struct fault *f, struct area *a)
 {
@@ -280,8 +289,10 @@ static enum need look_page(struct fault *f, struct area *a)
 	trace(f->space, MVM_TRACE_OBJECT, f->va, f->index, page ? page->frame : MVM_NO_FRAME);
 	if (f->index >= object_pages(obj))
 		return done(f, MVM_FAULT_BUS);
-	if (!page)
+	if (!page) {
+		f->ahead = ahead_of(a);
 		return NEED_PAGE;
+	}
 	if (f->access != MVM_WRITE || (!area_private(a) && page->state & PAGE_DIRTY))
 		return map_page(f, a, page);
 	take_page(f, page);
@@ -363,7 +374,7 @@ static OWN_FRAME enum need look(struct fault *f)
 	struct anon *anon;
 	bool exclusive, fork = c && c->kind == CLAIM_FORK;
 
-	if (unlikely(c && !fork))
+	if (unlikely(c && c->kind <= CLAIM_REPLACE))
 		return wait_claim(f, c);
 	if (!a || space->dead)
 		return done(f, MVM_FAULT_MAPERR);
@@ -432,7 +443,7 @@ static enum mvm_fault_result supply_page(struct fault *f)
 	struct mvm_page *page;
 	int err;
 
-	err = cache_get(f->object, f->index, f->space->traced ? f->space->tag : 0, &page);
+	err = cache_get(f->object, f->index, f->ahead, f->space->traced ? f->space->tag : 0, &page);
 	if (err == -MVM_EFAULT) /* truncated: the next look says what that means */
 		return MVM_FAULT_OK;
 	if (err)

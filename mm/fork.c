@@ -15,7 +15,7 @@
  *
  * Truncate, meanwhile, may drop private copies: it marks by the object's size, then walks.  An area
  * of the child that enters the object's list before the size changes is visited; one that enters
- * after it finds the new size there and drops the copies itself (drop_past_size).
+ * after it finds the new size there and drops the copies itself (forget_past_size).
  *
  * The cost is O(areas) and, for step 4, O(what is mapped): the tables say so, not the anons.
  *
@@ -65,47 +65,70 @@ static OWN_FRAME int copy_some(struct mvm_space *parent, mvm_vaddr_t *va, struct
 	return err;
 }
 
-/*
- * Drop copies of pages past the object's size: the file was cut while we copied.  The area is the
- * child's, in the list of its object; no map call or fault knows the child, so nothing is mapped.
- */
-static OWN_FRAME void drop_past_size(struct area *a)
+/* Take the private pages of a range out of the child's tree; nothing is mapped there. */
+static OWN_FRAME int forget(struct mvm_space *child, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	uint64_t size = a->object ? pages_of(mvm_object_size(a->object)) : 0;
-	uint64_t vpn = a->start >> MVM_PAGE_SHIFT, last = (a->end - 1) >> MVM_PAGE_SHIFT;
-	struct anon_tree *tree = &a->space->anons;
+	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = (end - 1) >> MVM_PAGE_SHIFT;
 	struct grave grave = {0};
 	unsigned attempts = 0;
-	bool reserved;
+	bool reserved = true;
 
-	if (!a->object || area_page(a, a->end) <= size || a->object->kind == OBJECT_DEVICE)
-		return;
-	vpn += size > a->offset ? size - a->offset : 0;
-	while (vpn <= last) {
-		space_lock(a->space);
-		vpn = anon_next(tree, vpn, last);
-		reserved = vpn > last || anon_reserve_edges(tree, vpn, last) == 0;
+	while (vpn <= last && (reserved || memory_wait(&attempts))) {
+		space_lock(child);
+		vpn = anon_next(&child->anons, vpn, last);
+		reserved = vpn > last || anon_reserve_edges(&child->anons, vpn, last) == 0;
 		if (vpn <= last && reserved)
-			vpn = anon_remove(tree, vpn, last, &grave);
-		space_unlock(a->space);
-		if (!reserved)
-			(void)memory_wait(&attempts);
+			vpn = anon_remove(&child->anons, vpn, last, &grave);
+		space_unlock(child);
 	}
 	anon_bury(&grave);
+	return reserved ? 0 : -MVM_ENOMEM;
 }
 
-/* Put copied areas into the child. */
-static void enter_copies(struct mvm_space *child, struct area *copies)
+/* The file was cut while we copied: the child's area is in the list of its object. */
+static int forget_past_size(struct mvm_space *child, const struct area *a)
 {
+	uint64_t pages = pages_of(mvm_object_size(a->object));
+	mvm_vaddr_t start = a->start;
+
+	if (a->object->kind == OBJECT_DEVICE || area_page(a, a->end) <= pages)
+		return 0;
+	if (pages > a->offset)
+		start += (mvm_vaddr_t)((pages - a->offset) << MVM_PAGE_SHIFT);
+	return forget(child, start, a->end);
+}
+
+/* Put a copied area into the child, or do without it. */
+static int enter_copy(struct mvm_space *child, struct area *a)
+{
+	if (a->flags & AREA_DONTFORK) {
+		int err = forget(child, a->start, a->end);
+
+		area_free(a);
+		return err;
+	}
+	space_lock(child);
+	space_insert(child, a);
+	space_unlock(child);
+	if (a->flags & AREA_WIPEONFORK)
+		return forget(child, a->start, a->end);
+	return a->object ? forget_past_size(child, a) : 0;
+}
+
+/* Each of the list has its turn, also after a failure: what is not entered is freed. */
+static int enter_copies(struct mvm_space *child, struct area *copies)
+{
+	int err = 0, failed;
+
 	while (copies) {
 		struct area *a = copies;
 
 		copies = a->parent;
-		space_lock(child);
-		space_insert(child, a);
-		space_unlock(child);
-		drop_past_size(a);
+		failed = enter_copy(child, a);
+		if (!err)
+			err = failed;
 	}
+	return err;
 }
 
 static OWN_FRAME int copy_areas(struct mvm_space *parent, struct mvm_space *child)
@@ -116,10 +139,14 @@ static OWN_FRAME int copy_areas(struct mvm_space *parent, struct mvm_space *chil
 	int err;
 
 	do {
+		int entered;
+
 		err = copy_some(parent, &va, &copies);
 		if (!copies && !err)
 			break;
-		enter_copies(child, copies);
+		entered = enter_copies(child, copies);
+		if (entered)
+			return entered;
 		if (err)
 			err = memory_wait(&attempts) ? 0 : -MVM_ENOMEM;
 	} while (!err);
@@ -127,27 +154,16 @@ static OWN_FRAME int copy_areas(struct mvm_space *parent, struct mvm_space *chil
 }
 
 /*
- * The first private area that ends above va and may have writable entries: one that is writable, or
- * any while a sweep is open, for an mprotect takes the area's right before those of its entries.
+ * The first private writable area that ends above va: no other has writable entries, for an
+ * mprotect claims its range until its sweep is over.
  */
-static struct area *next_to_protect(struct mvm_space *space, mvm_vaddr_t va, bool any)
+static struct area *next_to_protect(struct mvm_space *space, mvm_vaddr_t va)
 {
 	struct area *a = area_find(&space->areas, va);
 
-	while (a && !(area_private(a) && (any || a->rights & MVM_WRITE)))
+	while (a && !(area_private(a) && a->rights & MVM_WRITE))
 		a = area_next(a);
 	return a;
-}
-
-/* Take the right to write from entries of [start, end), which lies in the area. */
-static mvm_vaddr_t write_protect_some(
-	struct area *a, mvm_vaddr_t start, mvm_vaddr_t end, struct mvmh_tlb *batch)
-{
-	unsigned rights = area_rights(a) & (MVM_READ | MVM_EXEC);
-
-	if (!rights)
-		return mvmh_pmap_remove(&a->space->pmap, start, end, batch);
-	return mvmh_pmap_protect(&a->space->pmap, start, end, rights, batch);
 }
 
 /* Step 4. */
@@ -156,15 +172,14 @@ static OWN_FRAME void write_protect(struct mvm_space *space)
 	struct sweep sweep = {0};
 	mvm_vaddr_t va = space->low;
 	struct area *a;
-	bool any;
 
 	do {
 		space_lock(space);
-		any = ref_count(&space->open_sweeps) > sweep.open;
 		sweep_open(space, &sweep);
-		a = next_to_protect(space, va, any);
+		a = next_to_protect(space, va);
 		if (a)
-			va = write_protect_some(a, max_u64(va, a->start), a->end, &sweep.batch);
+			va = mvmh_pmap_protect(&space->pmap, max_u64(va, a->start), a->end,
+				area_rights(a) & (MVM_READ | MVM_EXEC), &sweep.batch);
 		space_unlock(space);
 	} while (a);
 	sweep_sync(space, &sweep);

@@ -61,7 +61,7 @@ static bool grow_neighbour(
 		return false;
 	if (next && next->start == end && continues(next, m, flags)) {
 		space_resize(space, next, start, next->end);
-		next = space_merge_at(space, start);
+		next = space_merge_at(space, start, NULL);
 		if (next)
 			slab_free(SLAB_AREA, next); /* anonymous: no object to let go */
 		return true;

@@ -31,6 +31,10 @@
 #define cache_get_wait       mvm_i_cache_get_wait
 #define cache_make_writable  mvm_i_cache_make_writable
 #define claim_enter          mvm_i_claim_enter
+#define change_begin         mvm_i_change_begin
+#define change_end           mvm_i_change_end
+#define change_walk          mvm_i_change_walk
+#define claim_leave          mvm_i_claim_leave
 #define claim_leave_unlock   mvm_i_claim_leave_unlock
 #define claim_wait           mvm_i_claim_wait
 #define counters             mvm_i_counters
@@ -68,6 +72,8 @@
 #define page_unbusy_unlock   mvm_i_page_unbusy_unlock
 #define page_wait            mvm_i_page_wait
 #define page_zero            mvm_i_page_zero
+#define part_at              mvm_i_part_at
+#define part_put             mvm_i_part_put
 #define place                mvm_i_place
 #define place_choose         mvm_i_place_choose
 #define place_next           mvm_i_place_next
@@ -95,7 +101,7 @@
 #define space_resize         mvm_i_space_resize
 #define space_room           mvm_i_space_room
 #define space_room_data      mvm_i_space_room_data
-#define space_set_rights     mvm_i_space_set_rights
+#define space_set_meaning    mvm_i_space_set_meaning
 #define space_split          mvm_i_space_split
 #define space_unpin          mvm_i_space_unpin
 #define sweep_finish         mvm_i_sweep_finish
@@ -103,6 +109,7 @@
 #define sweep_sync           mvm_i_sweep_sync
 #define unclean_list_move    mvm_i_unclean_list_move
 #define unmap_all            mvm_i_unmap_all
+#define unmap_contents       mvm_i_unmap_contents
 #define unmap_sweep          mvm_i_unmap_sweep
 #define unmap_lock           mvm_i_unmap_lock
 #define unmap_end_unlock     mvm_i_unmap_end_unlock

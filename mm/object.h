@@ -129,13 +129,16 @@ void object_unpin(struct mvm_object *obj);
 
 /* --- cache.c: no lock held -------------------------------------------------------------------- */
 
+/* How many pages behind an absent one are read with it: as its history suggests, none, the most. */
+enum ahead { AHEAD_GUESS, AHEAD_NONE, AHEAD_MOST };
+
 /*
  * The page at the index, filled if need be, with a reference for the caller; it was not BUSY.  `tag`
- * is that of the space for which it is (trace.h), or 0.
+ * is that of the space for which it is (trace.h), or 0; `how` matters if it must be filled.
  * 0; -MVM_EFAULT past the size; -MVM_EIO and other errors of fill; -MVM_ENOMEM, nothing having been
  * reclaimed; -MVM_EINTR.
  */
-int cache_get(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag,
+int cache_get(struct mvm_object *obj, mvm_pgoff_t index, enum ahead how, uint32_t tag,
 	struct mvm_page **out) MVM_MUST_CHECK;
 
 /* The same, but reclaims and tries again before it says -MVM_ENOMEM. */

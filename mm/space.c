@@ -137,13 +137,18 @@ void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start
 	space->claims = claim;
 }
 
-void claim_leave_unlock(struct mvm_space *space, struct claim *claim)
+void claim_leave(struct mvm_space *space, struct claim *claim)
 {
 	struct claim **link = &space->claims;
 
 	while (*link != claim)
 		link = &(*link)->next;
 	*link = claim->next;
+}
+
+void claim_leave_unlock(struct mvm_space *space, struct claim *claim)
+{
+	claim_leave(space, claim);
 	space_unlock(space);
 	if (claim->waited)
 		mvmh_wake(&space->claims);
@@ -259,10 +264,11 @@ void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mv
 	object_of_unlock(a);
 }
 
-void space_set_rights(struct mvm_space *space, struct area *a, unsigned rights)
+void space_set_meaning(struct mvm_space *space, struct area *a, unsigned rights, unsigned flags)
 {
 	count_pages(space, a, -area_pages(a));
 	a->rights = (uint8_t)rights;
+	a->flags = (uint16_t)flags;
 	count_pages(space, a, area_pages(a));
 }
 
@@ -288,16 +294,18 @@ static bool alike(const struct area *l, const struct area *r)
 	       (!l->object || area_page(l, l->end) == r->offset);
 }
 
-struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va)
+struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va, const struct claim *own)
 {
 	struct area *r = space_area(space, va);
 	struct area *l = r && r->start == va ? area_prev(r) : NULL;
+	struct claim *c;
 	bool merge;
 
 	if (!l || !alike(l, r))
 		return NULL;
-	if (claim_find(space, va - 1, va + 1))
-		return NULL; /* whoever claims counts on this border (unmap.c) */
+	c = claim_find(space, va - 1, va + 1);
+	if (c && c != own)
+		return NULL;
 	object_of_lock(l);
 	/* A reverse walk that has passed the left area would miss what the right one mapped. */
 	merge = !l->object || l->object->walkers == 0;

@@ -15,13 +15,14 @@
  *	                   other map calls   placement   faults in the range
  *	CLAIM_UNMAP        wait              avoids it   MAPERR
  *	CLAIM_REPLACE      wait              avoids it   wait (FIXED over what is there, a move)
+ *	CLAIM_CHANGE       wait              avoids it   go on (mprotect, madvise, mlock)
  *	CLAIM_FORK         wait              waits       wait, if they would write private memory
  *
  * A fork claims the whole space, hence is alone in the list.  The areas stay in the index and in
  * their objects' reverse maps until the sweep is over, so that truncate and reclaim still find what
  * is mapped there.
  */
-enum claim_kind { CLAIM_UNMAP, CLAIM_REPLACE, CLAIM_FORK };
+enum claim_kind { CLAIM_UNMAP, CLAIM_REPLACE, CLAIM_CHANGE, CLAIM_FORK };
 
 struct claim {
 	mvm_vaddr_t start, end;
@@ -116,7 +117,10 @@ static inline void claim_wait_fork(struct mvm_space *space)
 void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end,
 	enum claim_kind kind);
 
-/* Unclaim, unlock the space and wake those who wait. */
+/* Unclaim; claim->waited says whether mvmh_wake(&space->claims) is due once the space is unlocked. */
+void claim_leave(struct mvm_space *space, struct claim *claim);
+
+/* The same, unlock the space and wake those who wait. */
 void claim_leave_unlock(struct mvm_space *space, struct claim *claim);
 
 /* --- Areas of a space: the space's lock is held ----------------------------------------------- */
@@ -153,17 +157,18 @@ void space_remove(struct mvm_space *space, struct area *a);
 /* Change an area's range to [start, end), which it overlaps; offset follows. */
 void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end);
 
-/* Change what an area allows. */
-void space_set_rights(struct mvm_space *space, struct area *a, unsigned rights);
+/* Change what an area means. */
+void space_set_meaning(struct mvm_space *space, struct area *a, unsigned rights, unsigned flags);
 
 /* Cut an area at va inside it; `upper` is an uninitialized area that becomes [va, end). */
 void space_split(struct mvm_space *space, struct area *a, mvm_vaddr_t va, struct area *upper);
 
 /*
  * If the area that ends at va and the one that starts there mean the same, make them one.  The
- * freed area is returned for the caller to dispose of (area_free), else NULL.
+ * freed area is returned for the caller to dispose of (area_free), else NULL.  Not under a claim,
+ * except `own`, the caller's: whoever claims counts on the borders there are.
  */
-struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va);
+struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va, const struct claim *own);
 
 /* Free an area that is out of the index, with its object reference: may sleep, no lock held. */
 void area_free(struct area *a);

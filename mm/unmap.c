@@ -192,6 +192,30 @@ void unmap_end_unlock(struct unmap *u, struct mvm_space *space)
 		slab_free(SLAB_AREA, u->spare);
 }
 
+int unmap_contents(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	struct grave grave = {0};
+	struct claim claim;
+	unsigned attempts = 0;
+
+	space_lock(space);
+	for (;;) {
+		claim_wait(space, start, end);
+		if (anon_reserve_edges(
+			    &space->anons, first_vpn(space, start), last_vpn(space, end)) == 0)
+			break;
+		space_unlock(space);
+		if (!memory_wait(&attempts))
+			return -MVM_ENOMEM;
+		space_lock(space);
+	}
+	claim_enter(space, &claim, start, end, CLAIM_REPLACE);
+	unmap_sweep(space, &claim, &grave);
+	claim_leave_unlock(space, &claim);
+	anon_bury(&grave);
+	return 0;
+}
+
 void unmap_all(struct mvm_space *space)
 {
 	struct unmap u;

@@ -29,6 +29,12 @@ int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_
 void unmap_end_unlock(struct unmap *u, struct mvm_space *space);
 
 /*
+ * Take translations and private pages out of [start, end), whatever lies there; the areas stay.
+ * 0 or -MVM_ENOMEM: nothing has changed.  No lock held.
+ */
+int unmap_contents(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end) MVM_MUST_CHECK;
+
+/*
  * Take translations and private pages out of a claimed range whose edges are reserved; the pages go
  * into the grave.  The space is locked at the start and at the end, not all the time between.
  */

@@ -85,6 +85,12 @@ enum mvm_map_flags {
 	MVM_MAP_GROWSDOWN = 1 << 3,       /* a stack: grows down on faults, up to the limit */
 	MVM_MAP_POPULATE = 1 << 4,        /* prefault; failure to do so is no failure of the call */
 	MVM_MAP_NORESERVE = 1 << 5,       /* noted only */
+
+	/* Of areas only (struct mvm_area_info), set by mvm_advise(): */
+	MVM_MAP_RANDOM = 1 << 8,
+	MVM_MAP_SEQUENTIAL = 1 << 9,
+	MVM_MAP_DONTFORK = 1 << 10,
+	MVM_MAP_WIPEONFORK = 1 << 11,
 };
 
 struct mvm_map {
@@ -132,6 +138,33 @@ int mvm_sync(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned f
  * Page-granular ends.  -MVM_ENOMEM: something is in the way, or a limit. */
 int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end,
 	mvm_vaddr_t new_end) MVM_MUST_CHECK;
+
+/* --- Advice (mm/modules) ----------------------------------------------------------------------- */
+
+enum mvm_advice {
+	MVM_ADVISE_NORMAL,     /* of areas: readahead as the object's history has it */
+	MVM_ADVISE_RANDOM,     /* of areas: none, and no fault-around */
+	MVM_ADVISE_SEQUENTIAL, /* of areas: the longest */
+	MVM_ADVISE_WILLNEED,   /* begin to read what is absent */
+	MVM_ADVISE_DONTNEED,   /* drop private pages, forget translations of shared ones */
+	MVM_ADVISE_FREE, /* private pages' contents may be lost any time before the next store */
+	MVM_ADVISE_POPULATE_READ,  /* prefault, as loads would */
+	MVM_ADVISE_POPULATE_WRITE, /* as stores would */
+	MVM_ADVISE_DONTFORK,       /* of areas: a fork's child has no such area */
+	MVM_ADVISE_DOFORK,
+	MVM_ADVISE_WIPEONFORK, /* of areas: a fork's child finds zeros; private anonymous only */
+	MVM_ADVISE_KEEPONFORK,
+};
+
+/*
+ * madvise(2).  Goes through the whole range; holes are skipped and make it -MVM_ENOMEM at the end
+ * (POPULATE ends there).  -MVM_EINVAL: boundaries; DONTNEED, FREE, DOFORK or POPULATE on a device; FREE
+ * and WIPEONFORK on anything but private anonymous memory; POPULATE without the right.
+ * -MVM_EFAULT: POPULATE met what would be SIGBUS.  -MVM_ENOMEM, also for one area too many;
+ * -MVM_EINTR.  Areas before the failure have changed.
+ */
+int mvm_advise(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes,
+	enum mvm_advice advice) MVM_MUST_CHECK;
 
 /* --- Faults -------------------------------------------------------------------------------- */
 

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The areas of a range.
+ *
+ * mprotect, madvise and mlock do the same to a range: each area in it comes to mean something else,
+ * an area that lies partly outside is cut, and neighbours that have come to mean the same are made
+ * one.  They say what an area is to become; everything else is here.
+ *
+ *	before      |   rw    |  r  |  (hole)  |  rw   |
+ *	range             |------------------------|
+ *	decide            r     r                r
+ *	after       | rw  |    r    |          | r |rw |
+ *
+ * The range is claimed meanwhile, so that an area that was looked at stays what it is although the
+ * lock is dropped after some areas; faults go on.  And so that no fork begins between the moment
+ * at which rights are taken away and the end of the sweep that follows: it write-protects only what
+ * is writable, and would not see entries that have more rights than their area.
+ *
+ * Who only looks (msync, readahead, prefaulting) needs no claim: each part is looked up anew, and
+ * what it says may be out of date as soon as the lock is dropped, as the answer of any system call
+ * may.
+ */
+#include "range.h"
+
+#include "meta.h"
+#include "object.h"
+
+/* --- Looking ----------------------------------------------------------------------------------- */
+
+void part_at(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct part *part)
+{
+	struct area *a;
+
+	space_lock(space);
+	a = area_find(&space->areas, at);
+	*part = (struct part){.start = at, .end = end, .hole = true};
+	if (a && a->start > at) {
+		part->end = min_u64(a->start, end);
+	} else if (a) {
+		part->end = min_u64(a->end, end);
+		part->hole = false;
+		part->rights = a->rights;
+		part->flags = a->flags;
+		part->object = a->object;
+		part->first = area_page(a, at);
+		if (a->object)
+			mvm_object_ref(a->object);
+	}
+	space_unlock(space);
+}
+
+void part_put(struct part *part)
+{
+	if (part->object)
+		mvm_object_unref(part->object);
+}
+
+/* --- Changing ---------------------------------------------------------------------------------- */
+
+void change_begin(struct change *c, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	*c = (struct change){.space = space};
+	space_lock(space);
+	claim_enter(space, &c->claim, start, end, CLAIM_CHANGE);
+	space_unlock(space);
+}
+
+/*
+ * Cut `a` at va if that lies inside.  -MVM_EAGAIN: no memory; -MVM_ENOMEM: one area too many.
+ */
+static int cut(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
+{
+	struct area *upper;
+
+	if (va <= a->start || va >= a->end)
+		return 0;
+	if (space_room_area(space) != 0)
+		return -MVM_ENOMEM;
+	upper = slab_alloc(SLAB_AREA);
+	if (!upper)
+		return -MVM_EAGAIN;
+	space_split(space, a, va, upper);
+	return 0;
+}
+
+/* Have [c->at, end) of the area mean something else. */
+static int set_meaning(struct change *c, struct area *a, mvm_vaddr_t end, const struct meaning *to)
+{
+	int err;
+
+	if (to->rights == a->rights && to->flags == a->flags)
+		return 0;
+	err = cut(c->space, a, c->at);
+	if (err)
+		return err;
+	a = space_area(c->space, c->at);
+	err = cut(c->space, a, end);
+	if (!err)
+		space_set_meaning(c->space, a, to->rights, to->flags);
+	return err;
+}
+
+static void merge(struct change *c, mvm_vaddr_t va)
+{
+	struct area *gone = space_merge_at(c->space, va, &c->claim);
+
+	if (gone) {
+		gone->parent = c->gone;
+		c->gone = gone;
+	}
+}
+
+/* Change what comes next.  Locked.  -MVM_EAGAIN: memory is needed. */
+static int change_next(struct change *c, change_fn *decide)
+{
+	struct area *a = area_find(&c->space->areas, c->at);
+	mvm_vaddr_t end = a ? min_u64(a->end, c->claim.end) : c->claim.end;
+	struct meaning to;
+	int err;
+
+	if (!a || a->start > c->at) {
+		c->hole = true;
+		c->at = a ? min_u64(a->start, c->claim.end) : c->claim.end;
+		return c->past_holes ? 0 : -MVM_ENOMEM;
+	}
+	to = (struct meaning){a->rights, a->flags};
+	err = decide(c, a, end, &to);
+	if (!err)
+		err = set_meaning(c, a, end, &to);
+	if (err)
+		return err;
+	if (c->at > c->claim.start)
+		merge(c, c->at);
+	c->at = end;
+	return 0;
+}
+
+int change_walk(struct change *c, change_fn *decide)
+{
+	unsigned attempts = 0;
+	int err = 0;
+
+	c->at = c->claim.start;
+	c->hole = false;
+	while (!err && c->at < c->claim.end) {
+		space_lock(c->space);
+		for (unsigned n = 0; !err && n < CHANGE_AREAS && c->at < c->claim.end; n++)
+			err = change_next(c, decide);
+		space_unlock(c->space);
+		if (err == -MVM_EAGAIN)
+			err = memory_wait(&attempts) ? 0 : -MVM_ENOMEM;
+	}
+	return err;
+}
+
+void change_end(struct change *c)
+{
+	struct area *a;
+
+	space_lock(c->space);
+	claim_leave(c->space, &c->claim);
+	merge(c, c->claim.start);
+	merge(c, c->claim.end);
+	space_unlock(c->space);
+	if (c->claim.waited)
+		mvmh_wake(&c->space->claims);
+	while ((a = c->gone) != NULL) {
+		c->gone = a->parent;
+		area_free(a);
+	}
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The areas of a range of addresses, one after another: to look at them (parts), and to change what
+ * they mean (changes).  Theory at the head of range.c.
+ */
+#pragma once
+
+#include "space.h"
+
+/* --- Looking: no lock is held ------------------------------------------------------------------ */
+
+/* What of one area, or of one hole between areas, lies in a range; as it was a moment ago. */
+struct part {
+	mvm_vaddr_t start, end;
+	unsigned rights, flags;
+	bool hole;
+	struct mvm_object *object; /* referenced; NULL: anonymous, or a hole */
+	mvm_pgoff_t first;         /* the object's page at `start` */
+};
+
+/*
+ * The part that begins at `at`, which is below `end`.  Let go of it with part_put() before the next.
+ */
+void part_at(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct part *part);
+void part_put(struct part *part);
+
+/* --- Changing ---------------------------------------------------------------------------------- */
+
+/* Areas changed under one hold of the lock. */
+#define CHANGE_AREAS 16
+
+/* What may change of an area. */
+struct meaning {
+	unsigned rights, flags;
+};
+
+/* One call that changes areas. */
+struct change {
+	struct mvm_space *space;
+	struct claim claim; /* the range */
+	mvm_vaddr_t at;     /* areas are changed up to here */
+	bool past_holes;    /* in: go on behind holes, else stop at the first */
+	bool hole;          /* out: there was one */
+	struct area *gone;  /* merged into neighbours, linked by `parent` */
+};
+
+/*
+ * What becomes of the part [c->at, end) of `a`: *to, which is what it means now.  0, or the error that
+ * ends the walk.  The space's lock is held.
+ */
+typedef int change_fn(struct change *c, const struct area *a, mvm_vaddr_t end, struct meaning *to);
+
+/* Claim [start, end), which is not empty, for changes.  No lock held. */
+void change_begin(struct change *c, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end);
+
+/*
+ * Decide for each area and change it.  0; what decide() says; -MVM_ENOMEM (a hole, no memory, or
+ * one area too many): areas below c->at have changed.  No lock held.
+ */
+int change_walk(struct change *c, change_fn *decide) MVM_MUST_CHECK;
+
+/* Give the claim up. */
+void change_end(struct change *c);

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: MIT
+/*
+ * madvise, case by case from its man page.
+ */
+#include "posix.h"
+#include "testfile.h"
+
+#include <mm/vm.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#define PAGE  MVM_PAGE_BYTES
+#define PAGES 64
+#define AT    ((mvm_vaddr_t)0x400000)
+#define RW    (MVM_READ | MVM_WRITE)
+
+static struct mvm_space *space, *child;
+static struct test_file *file;
+static size_t frames;
+
+static int set_up(void **state)
+{
+	(void)state;
+	frames = posix_frames_used();
+	file = test_file_new(PAGES, PAGES * PAGE);
+	for (size_t i = 0; i < PAGES; i++)
+		memset(file->disk + i * PAGE, 'a' + (int)(i % 26), PAGE);
+	child = NULL;
+	return mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	mvm_check();
+	if (child)
+		mvm_space_unref(child);
+	mvm_space_unref(space);
+	test_file_free(file);
+	return posix_frames_used() == frames ? 0 : -1;
+}
+
+static void map_object(mvm_vaddr_t at, size_t pages, unsigned flags, struct mvm_object *obj)
+{
+	struct mvm_map m = {
+		.addr = at,
+		.bytes = pages * PAGE,
+		.rights = RW,
+		.max_rights = MVM_RWX,
+		.flags = MVM_MAP_FIXED | flags,
+		.object = obj,
+	};
+
+	assert_int_equal(mvm_map(space, &m), 0);
+}
+
+static void map_file(mvm_vaddr_t at, size_t pages, unsigned flags)
+{
+	map_object(at, pages, flags, file->object);
+}
+
+static void map(mvm_vaddr_t at, size_t pages)
+{
+	map_object(at, pages, 0, NULL);
+}
+
+static int advise(mvm_vaddr_t at, size_t pages, enum mvm_advice advice)
+{
+	return mvm_advise(space, at, pages * PAGE, advice);
+}
+
+static char load_of(struct mvm_space *of, mvm_vaddr_t va)
+{
+	char byte = 0;
+
+	assert_int_equal(posix_load(of, va, &byte, 1), MVM_FAULT_OK);
+	return byte;
+}
+
+static char load(mvm_vaddr_t va)
+{
+	return load_of(space, va);
+}
+
+static void store(mvm_vaddr_t va, char byte)
+{
+	assert_int_equal(posix_store(space, va, &byte, 1), MVM_FAULT_OK);
+}
+
+static struct mvm_space_stats stats(struct mvm_space *of)
+{
+	struct mvm_space_stats s;
+
+	mvm_space_stats(of, &s);
+	return s;
+}
+
+static uint64_t cached(void)
+{
+	struct mvm_object_counts counts;
+
+	mvm_object_counts(file->object, &counts);
+	return counts.cached_pages;
+}
+
+static unsigned flags_at(mvm_vaddr_t va)
+{
+	struct mvm_area_info info;
+
+	assert_true(mvm_area_next(space, va, &info));
+	if (info.object)
+		mvm_object_unref(info.object);
+	return info.flags;
+}
+
+static void arguments(void **state)
+{
+	(void)state;
+	map(AT, 4);
+	assert_int_equal(mvm_advise(space, AT + 1, PAGE, MVM_ADVISE_NORMAL), -MVM_EINVAL);
+	assert_int_equal(mvm_advise(space, AT, PAGE, (enum mvm_advice)99), -MVM_EINVAL);
+	assert_int_equal(mvm_advise(space, AT, (size_t)0 - PAGE, MVM_ADVISE_DONTNEED), -MVM_EINVAL);
+	assert_int_equal(advise(AT, 0, MVM_ADVISE_DONTNEED), 0);
+	store(AT, 'x');
+	assert_int_equal(mvm_advise(space, AT, 1, MVM_ADVISE_DONTNEED), 0); /* a page */
+	assert_int_equal(load(AT), 0);
+}
+
+static void holes_are_skipped_and_told(void **state)
+{
+	(void)state;
+	map(AT, 2);
+	map(AT + 4 * PAGE, 2);
+	store(AT, 'x');
+	store(AT + 5 * PAGE, 'x');
+	assert_int_equal(advise(AT, 8, MVM_ADVISE_DONTNEED), -MVM_ENOMEM);
+	assert_int_equal(load(AT), 0);
+	assert_int_equal(load(AT + 5 * PAGE), 0);
+	assert_int_equal(advise(AT, 6, MVM_ADVISE_RANDOM), -MVM_ENOMEM);
+	assert_true(flags_at(AT) & MVM_MAP_RANDOM);
+	assert_true(flags_at(AT + 4 * PAGE) & MVM_MAP_RANDOM);
+}
+
+static void dontneed_drops_private_pages(void **state)
+{
+	size_t used;
+
+	(void)state;
+	map(AT, PAGES);
+	used = posix_frames_used();
+	for (unsigned i = 0; i < PAGES; i++)
+		store(AT + i * PAGE, 'x');
+	assert_int_equal(advise(AT + PAGE, PAGES - 2, MVM_ADVISE_DONTNEED), 0);
+	assert_true(posix_frames_used() <= used + 2);
+	assert_int_equal(load(AT), 'x');
+	assert_int_equal(load(AT + PAGE), 0);
+	assert_int_equal(load(AT + (PAGES - 1) * PAGE), 'x');
+	assert_int_equal(stats(space).areas, 1);
+}
+
+static void dontneed_shows_the_file_again(void **state)
+{
+	(void)state;
+	map_file(AT, 4, 0);
+	store(AT, 'x');
+	assert_int_equal(advise(AT, 4, MVM_ADVISE_DONTNEED), 0);
+	assert_int_equal(load(AT), 'a');
+}
+
+static void dontneed_keeps_shared_pages(void **state)
+{
+	(void)state;
+	map_file(AT, 4, MVM_MAP_SHARED);
+	store(AT, 'x');
+	assert_int_equal(advise(AT, 4, MVM_ADVISE_DONTNEED), 0);
+	assert_int_equal(posix_mapped(space), 0);
+	assert_int_equal(load(AT), 'x');
+}
+
+static void dontneed_after_fork_is_of_one_side(void **state)
+{
+	(void)state;
+	map(AT, PAGES);
+	for (unsigned i = 0; i < PAGES; i++)
+		store(AT + i * PAGE, 'x');
+	assert_int_equal(mvm_space_fork(space, &child), 0);
+	assert_int_equal(advise(AT + PAGE, 2, MVM_ADVISE_DONTNEED), 0);
+	assert_int_equal(load(AT + PAGE), 0);
+	assert_int_equal(load_of(child, AT + PAGE), 'x');
+	assert_int_equal(load_of(child, AT + 2 * PAGE), 'x');
+	assert_int_equal(load(AT + 3 * PAGE), 'x');
+}
+
+static void free_is_for_private_anonymous_memory(void **state)
+{
+	struct mvm_object *obj;
+
+	(void)state;
+	map(AT, 2);
+	store(AT, 'x');
+	assert_int_equal(advise(AT, 2, MVM_ADVISE_FREE), 0);
+	store(AT, 'y');
+	assert_int_equal(load(AT), 'y');
+	map_file(AT + 2 * PAGE, 2, 0);
+	assert_int_equal(advise(AT + 2 * PAGE, 2, MVM_ADVISE_FREE), -MVM_EINVAL);
+	assert_int_equal(mvm_object_new_shared_anon(PAGE, &obj), 0);
+	map_object(AT + 4 * PAGE, 1, MVM_MAP_SHARED, obj);
+	mvm_object_unref(obj);
+	assert_int_equal(advise(AT + 4 * PAGE, 1, MVM_ADVISE_FREE), -MVM_EINVAL);
+}
+
+static void a_device_is_left_alone(void **state)
+{
+	struct mvm_object *obj;
+
+	(void)state;
+	assert_int_equal(mvm_object_new_device(0, PAGE, &obj), 0);
+	map_object(AT, 1, MVM_MAP_SHARED, obj);
+	mvm_object_unref(obj);
+	assert_int_equal(advise(AT, 1, MVM_ADVISE_DONTNEED), -MVM_EINVAL);
+	assert_int_equal(advise(AT, 1, MVM_ADVISE_FREE), -MVM_EINVAL);
+	assert_int_equal(advise(AT, 1, MVM_ADVISE_DONTFORK), 0);
+	assert_int_equal(advise(AT, 1, MVM_ADVISE_DOFORK), -MVM_EINVAL);
+	assert_int_equal(advise(AT, 1, MVM_ADVISE_POPULATE_READ), -MVM_EINVAL);
+	assert_int_equal(advise(AT, 1, MVM_ADVISE_RANDOM), 0);
+}
+
+static void flags_cut_and_merge_areas(void **state)
+{
+	(void)state;
+	map(AT, 8);
+	assert_int_equal(advise(AT + 2 * PAGE, 2, MVM_ADVISE_RANDOM), 0);
+	assert_int_equal(stats(space).areas, 3);
+	assert_int_equal(advise(AT + 2 * PAGE, 2, MVM_ADVISE_SEQUENTIAL), 0);
+	assert_int_equal(flags_at(AT + 2 * PAGE), MVM_MAP_SEQUENTIAL);
+	assert_int_equal(advise(AT, 8, MVM_ADVISE_NORMAL), 0);
+	assert_int_equal(stats(space).areas, 1);
+	assert_int_equal(flags_at(AT), 0);
+}
+
+static void random_reads_what_is_asked(void **state)
+{
+	(void)state;
+	map_file(AT, PAGES, MVM_MAP_SHARED);
+	assert_int_equal(advise(AT, PAGES, MVM_ADVISE_RANDOM), 0);
+	for (unsigned i = 0; i < 8; i++)
+		load(AT + i * PAGE);
+	assert_int_equal(cached(), 8);
+	assert_int_equal(mvm_protect(space, AT, PAGES * PAGE, 0), 0);
+	assert_int_equal(mvm_protect(space, AT, PAGES * PAGE, RW), 0);
+	load(AT + 3 * PAGE);
+	assert_int_equal(posix_mapped(space), 1); /* no fault-around */
+}
+
+static void sequential_reads_the_most_at_once(void **state)
+{
+	(void)state;
+	map_file(AT, PAGES, MVM_MAP_SHARED);
+	assert_int_equal(advise(AT, PAGES, MVM_ADVISE_SEQUENTIAL), 0);
+	load(AT + 8 * PAGE);
+	assert_int_equal(cached(), 32);
+	assert_int_equal(file->fills, 1);
+}
+
+static void willneed_reads_without_mapping(void **state)
+{
+	(void)state;
+	map_file(AT, PAGES, MVM_MAP_SHARED);
+	assert_int_equal(advise(AT + 10 * PAGE, 40, MVM_ADVISE_WILLNEED), 0);
+	assert_int_equal(cached(), 40);
+	assert_int_equal(posix_mapped(space), 0);
+	file->fail_fill = 1;
+	assert_int_equal(advise(AT, 4, MVM_ADVISE_WILLNEED), 0); /* an error shows at the access */
+	assert_int_equal(mvm_pc_truncate(file->object, 5 * PAGE), 0);
+	assert_int_equal(advise(AT, PAGES, MVM_ADVISE_WILLNEED), 0);
+	assert_int_equal(cached(), 5);
+}
+
+static void populate_brings_pages_in(void **state)
+{
+	(void)state;
+	map(AT, 4);
+	assert_int_equal(advise(AT, 4, MVM_ADVISE_POPULATE_WRITE), 0);
+	assert_int_equal(posix_mapped(space), 4);
+	map_file(AT + 8 * PAGE, 4, MVM_MAP_SHARED);
+	assert_int_equal(advise(AT + 8 * PAGE, 4, MVM_ADVISE_POPULATE_READ), 0);
+	assert_int_equal(posix_mapped(space), 8);
+	assert_int_equal(advise(AT, 12, MVM_ADVISE_POPULATE_READ), -MVM_ENOMEM);
+}
+
+static void populate_says_what_an_access_would(void **state)
+{
+	(void)state;
+	map_file(AT, 4, MVM_MAP_SHARED);
+	assert_int_equal(mvm_protect(space, AT, PAGE, MVM_READ), 0);
+	assert_int_equal(advise(AT, 1, MVM_ADVISE_POPULATE_WRITE), -MVM_EINVAL);
+	assert_int_equal(mvm_pc_truncate(file->object, PAGE), 0);
+	assert_int_equal(advise(AT, 4, MVM_ADVISE_POPULATE_READ), -MVM_EFAULT);
+}
+
+static void dontfork_areas_are_not_in_the_child(void **state)
+{
+	char byte;
+
+	(void)state;
+	map(AT, 8);
+	for (unsigned i = 0; i < 8; i++)
+		store(AT + i * PAGE, 'x');
+	assert_int_equal(advise(AT + 2 * PAGE, 3, MVM_ADVISE_DONTFORK), 0);
+	assert_int_equal(mvm_space_fork(space, &child), 0);
+	assert_int_equal(stats(child).areas, 2);
+	assert_int_equal(stats(child).mapped_pages, 5);
+	assert_int_equal(stats(child).anon_pages, 5);
+	assert_int_equal(posix_load(child, AT + 2 * PAGE, &byte, 1), MVM_FAULT_MAPERR);
+	assert_int_equal(load_of(child, AT + 5 * PAGE), 'x');
+	assert_int_equal(load(AT + 2 * PAGE), 'x');
+	mvm_check();
+	mvm_space_unref(child);
+	assert_int_equal(advise(AT, 8, MVM_ADVISE_DOFORK), 0);
+	assert_int_equal(mvm_space_fork(space, &child), 0);
+	assert_int_equal(load_of(child, AT + 2 * PAGE), 'x');
+}
+
+static void wipeonfork_areas_are_zeros_in_the_child(void **state)
+{
+	struct mvm_space *grandchild;
+
+	(void)state;
+	map(AT, 8);
+	map_file(AT + 8 * PAGE, 1, 0);
+	for (unsigned i = 0; i < 8; i++)
+		store(AT + i * PAGE, 'x');
+	assert_int_equal(advise(AT + 8 * PAGE, 1, MVM_ADVISE_WIPEONFORK), -MVM_EINVAL);
+	assert_int_equal(advise(AT + 2 * PAGE, 3, MVM_ADVISE_WIPEONFORK), 0);
+	assert_int_equal(mvm_space_fork(space, &child), 0);
+	assert_int_equal(stats(child).mapped_pages, 9);
+	assert_int_equal(load_of(child, AT + PAGE), 'x');
+	assert_int_equal(load_of(child, AT + 2 * PAGE), 0);
+	assert_int_equal(load(AT + 2 * PAGE), 'x');
+	assert_int_equal(posix_store(child, AT + 2 * PAGE, "y", 1), MVM_FAULT_OK);
+	assert_int_equal(mvm_space_fork(child, &grandchild), 0); /* the mark is inherited */
+	assert_int_equal(load_of(grandchild, AT + 2 * PAGE), 0);
+	mvm_space_unref(grandchild);
+	mvm_space_unref(child);
+	assert_int_equal(advise(AT, 8, MVM_ADVISE_KEEPONFORK), 0);
+	assert_int_equal(mvm_space_fork(space, &child), 0);
+	assert_int_equal(load_of(child, AT + 2 * PAGE), 'x');
+}
+
+/* Without memory for the child's own paths there is no child, and nothing is lost. */
+static void a_fork_that_cannot_wipe_fails(void **state)
+{
+	uint64_t n;
+	int err = -1;
+
+	(void)state;
+	map(AT, 256);
+	for (unsigned i = 0; i < 256; i++)
+		store(AT + i * PAGE, 'x');
+	assert_int_equal(advise(AT + 3 * PAGE, 200, MVM_ADVISE_WIPEONFORK), 0);
+	for (n = 1; err != 0; n++) {
+		posix_fail(POSIX_FAIL_META, n, true);
+		err = mvm_space_fork(space, &child);
+		posix_fail(POSIX_FAIL_META, 0, false);
+		assert_true(err == 0 || err == -MVM_ENOMEM);
+		if (err)
+			child = NULL;
+		mvm_check();
+		assert_int_equal(load(AT + 100 * PAGE), 'x');
+	}
+	assert_int_equal(load_of(child, AT + 100 * PAGE), 0);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		CASE(arguments),
+		CASE(holes_are_skipped_and_told),
+		CASE(dontneed_drops_private_pages),
+		CASE(dontneed_shows_the_file_again),
+		CASE(dontneed_keeps_shared_pages),
+		CASE(dontneed_after_fork_is_of_one_side),
+		CASE(free_is_for_private_anonymous_memory),
+		CASE(a_device_is_left_alone),
+		CASE(flags_cut_and_merge_areas),
+		CASE(random_reads_what_is_asked),
+		CASE(sequential_reads_the_most_at_once),
+		CASE(willneed_reads_without_mapping),
+		CASE(populate_brings_pages_in),
+		CASE(populate_says_what_an_access_would),
+		CASE(dontfork_areas_are_not_in_the_child),
+		CASE(wipeonfork_areas_are_zeros_in_the_child),
+		CASE(a_fork_that_cannot_wipe_fails),
+	};
+
+	posix_start(4096);
+	if (mvm_init() != 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
