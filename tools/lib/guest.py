@@ -24,6 +24,8 @@ END_OF_FILE = b"\x04"
 STATUS_TIMEOUT = 124
 STATUS_FAILED = 125  # the kernel panicked, or QEMU could not start
 
+MEMORY = "256M"  # of a machine, unless it is said
+
 SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=+,@-")
 
 
@@ -33,7 +35,7 @@ class Machine:
     def __init__(self, kit, **options):
         self.kit = kit
         self.smp = 1
-        self.mem = "256M"
+        self.mem = MEMORY
         self.image = kit.image
         self.swap = None  # path of the second disk
         self.icount = False

@@ -47,7 +47,7 @@ def arguments(argv, sdk):
         parser.add_argument("--preset", default="release", help="dev, release or core (%(default)s)")
         parser.add_argument("--built", metavar="DIR", help=argparse.SUPPRESS)
     parser.add_argument("--smp", type=int, default=1, metavar="N", help="harts, 1 to 8 (%(default)s)")
-    parser.add_argument("--mem", default="256M", metavar="SIZE", help="memory (%(default)s)")
+    parser.add_argument("--mem", default=guest.MEMORY, metavar="SIZE", help="memory (%(default)s)")
     parser.add_argument("--image", metavar="FILE",
                         help="boot this image and change it in place (build/PRESET/disk.img)")
     parser.add_argument("--swap", metavar="SIZE", help="add an empty second disk of this size")

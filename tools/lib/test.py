@@ -24,7 +24,8 @@ Sets up what is missing, builds every preset, and runs the suites, all of them w
   user      the C library under QEMU's user mode, through CTest
   NAME      tools/tests/test_NAME.py: the tools, the terminal, the SDK, the checks themselves
   GROUP     the guest's test programs /test/t_GROUP and /test/GROUP_*, each at --smp 1 and --smp 4,
-            each on its own copy of the image, which must be clean afterwards
+            each on its own copy of the image, which must be clean afterwards; those that are about
+            memory have 64M of it at --smp 4
   core      the guest's test programs once more on the kernel without optional modules
 
 A single guest program is a suite too (/test/NAME), and `guest` is all of them.  Each suite's seconds are printed, and
@@ -32,6 +33,8 @@ as the last line the counts.  The exit status is 0 when nothing failed."""
 
 PRESETS = ("host", "dev", "release", "core")
 HARTS = (1, 4)
+MEMORY_GROUPS = ("coherence", "fork", "mem", "smp", "stress")
+LITTLE_MEMORY = "64M"
 GUEST_SECONDS = 300  # against hanging, not a threshold: under load a boot takes its time
 
 
@@ -94,11 +97,15 @@ def suite_pytest(name):
     return suite
 
 
-def run_guest_test(kit, name, smp, scratch):
+def memory_for(program, smp):
+    return LITTLE_MEMORY if smp > 1 and group_of(program) in MEMORY_GROUPS else guest.MEMORY
+
+
+def run_guest_test(kit, name, smp, mem, scratch):
     """Boot /test/NAME on a copy of the image; its results, then whether the image is clean."""
     output = bytearray()
     image = run.copy_image(kit.image, scratch) if os.path.exists(kit.image) else None
-    machine = guest.Machine(kit, smp=smp, image=image, log=os.path.join(scratch, "log"))
+    machine = guest.Machine(kit, smp=smp, mem=mem, image=image, log=os.path.join(scratch, "log"))
     outcome = guest.run_command(machine, ["/test/" + name], timeout=GUEST_SECONDS,
                                 write=output.extend)
     text = output.decode(errors="replace")
@@ -123,9 +130,10 @@ def suite_guest(programs, preset=None, harts=HARTS):
         kit = build.kit_of(build.build(preset or options.preset, ["mapache.elf", "image"]))
         for name in programs:
             for smp in options.smp or harts:
+                mem = options.mem or memory_for(name, smp)
                 with tempfile.TemporaryDirectory(prefix="mapache-") as scratch:
-                    for result in run_guest_test(kit, name, smp, scratch):
-                        result.name = f"{name} --smp {smp}: {result.name}"
+                    for result in run_guest_test(kit, name, smp, mem, scratch):
+                        result.name = f"{name} --smp {smp} --mem {mem}: {result.name}"
                         yield result
 
     return suite
@@ -183,6 +191,7 @@ def main(argv):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="dev", help="for guest tests (%(default)s)")
     parser.add_argument("--smp", type=int, action="append", metavar="N", help="only this many harts")
+    parser.add_argument("--mem", metavar="SIZE", help="so much memory")
     parser.add_argument("-v", "--verbose", action="store_true", help="each test case")
     parser.add_argument("--list", action="store_true", help="only name the suites")
     parser.add_argument("suite", nargs="*")
