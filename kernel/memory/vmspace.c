@@ -22,7 +22,8 @@
 #include <mm/host.h>
 
 #define FORK_RESERVES 2  /* must be free, so that the child can also copy pages */
-#define FORK_FRAMES   64 /* that a fork reclaims if they are not */
+#define FORK_FRAMES   64 /* that a fork reclaims at a time if they are not, */
+#define FORK_ATTEMPTS 4  /* until that has freed nothing so often */
 
 static struct mvm_object *trampoline;
 
@@ -253,8 +254,11 @@ static void out_of_memory(void)
 
 bool vmspace_may_fork(void)
 {
-	if (frames_below(FORK_RESERVES))
-		(void)mvm_reclaim(FORK_FRAMES);
+	unsigned attempts = 0;
+
+	/* Others may take what we free: as long as there is something to free, it is not too little. */
+	while (frames_below(FORK_RESERVES) && attempts < FORK_ATTEMPTS)
+		attempts += mvm_reclaim(FORK_FRAMES) == 0;
 	return !frames_below(FORK_RESERVES);
 }
 

@@ -172,11 +172,11 @@ bool on_mapache(void)
 	return uname(&u) == 0 && strstr(u.release, "mapache");
 }
 
-// The value of NAME in /proc/vmstat, -1 when it is not there.
-static long long read_counter(const char *name)
+// The number behind NAME and END in a file of such lines, -1 when it is not there.
+static long long read_number(const char *file, const char *name, char end)
 {
 	static char text[8192];
-	int fd = open("/proc/vmstat", O_RDONLY);
+	int fd = open(file, O_RDONLY);
 	size_t at = 0, length = strlen(name);
 	ssize_t n;
 
@@ -188,10 +188,20 @@ static long long read_counter(const char *name)
 	text[at] = '\0';
 	for (char *line = text; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
-		if (!strncmp(line, name, length) && line[length] == ' ')
-			return atoll(line + length);
+		if (!strncmp(line, name, length) && line[length] == end)
+			return atoll(line + length + 1);
 	}
 	return -1;
+}
+
+static long long read_counter(const char *name)
+{
+	return read_number("/proc/vmstat", name, ' ');
+}
+
+long long memory_kib(const char *name)
+{
+	return read_number("/proc/meminfo", name, ':');
 }
 
 long long vmstat(const char *name)

@@ -126,6 +126,8 @@ void check_zero(const char *p, size_t bytes);
 bool on_mapache(void);
 // A counter of /proc/vmstat. Skips the test where it is not Mapache's.
 long long vmstat(const char *name);
+// A line of /proc/meminfo, in KiB; -1 when there is none.
+long long memory_kib(const char *name);
 long long blocks_read(void); // of 4 KiB, from and to all disks since the start
 long long blocks_written(void);
 long long free_blocks(void); // of the folder's file system
