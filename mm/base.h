@@ -3,15 +3,21 @@
  * What every file of mm starts from: the host's hooks, small helpers, intrusive lists.
  *
  * Internal functions have short names here and long ones in the library: names.h renames them, so
- * that only mvm_* leaves mm as a symbol.
+ * that only mvm_* leaves mm as a symbol.  What the host's configuration brings along is not renamed,
+ * so it comes first.
  */
 #pragma once
-
-#include "names.h"
 
 #include <mm/error.h>
 #include <mm/host.h>
 #include <mm/types.h>
+
+#include "names.h"
+
+/* The host's headers may have such macros, too. */
+#undef container_of
+#undef likely
+#undef unlikely
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 

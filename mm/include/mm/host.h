@@ -10,8 +10,11 @@
  *	struct mvmh_lock	a lock with bounded holds
  *
  * a constant, MVMH_MAX_HARTS, and the 24 functions below.  A hook that is hot may be a `static
- * inline` in mvm_config.h, which then also says `#define mvmh_NAME mvmh_NAME`.  Optional hooks
- *stand at the end; mm has a default for each.
+ * inline` in mvm_config.h, which then also says `#define mvmh_NAME mvmh_NAME`; one that only calls
+ * something of the host's may be a macro with arguments, `#define mvmh_lock(l) acquire(&(l)->spin)`
+ * (not when that has one of the names in mm/names.h: mm would take it for its own).  mm's files see
+ * all that mvm_config.h includes, so let that be little.  Optional hooks stand at the end; mm has a
+ * default for each.
  *
  * Rules that hold for every hook:
  *  - "Under a lock" means: mm may hold up to three mvmh_locks.  Such a hook neither sleeps nor
