@@ -53,6 +53,7 @@ static OWN_FRAME bool hold_now(
 		return false;
 	anon = area_private(a) ? anon_find(&space->anons, va >> MVM_PAGE_SHIFT, &exclusive) : NULL;
 	hold->page = NULL;
+	hold->object = NULL;
 	if (anon && (exclusive || !write)) {
 		hold->page = anon->page;
 		page_get(hold->page);
@@ -63,6 +64,10 @@ static OWN_FRAME bool hold_now(
 	}
 	if (hold->page)
 		hold->frame = hold->page->frame;
+	if (hold->page && write && !anon) {
+		hold->object = a->object;
+		mvm_object_ref(a->object);
+	}
 	return !again;
 }
 
@@ -96,12 +101,19 @@ int mvm_hold(struct mvm_space *space, mvm_vaddr_t va, unsigned access, struct mv
 	return hold(space, va, access, false, h);
 }
 
-void mvm_release(struct mvm_hold *h)
+int mvm_release(struct mvm_hold *h)
 {
+	int err = 0;
+
+	if (h->object) {
+		err = cache_make_writable(h->object, h->page);
+		mvm_object_unref(h->object);
+	}
 	(void)ref_put(&h->space->holds);
 	space_unpin(h->space);
 	if (h->page)
 		page_put(h->page);
+	return err;
 }
 
 /* Between the kernel and the held page that has va. */
@@ -127,8 +139,7 @@ static int copy_page_part(
 	if (err)
 		return err;
 	copy_held(&h, va, kernel, n, write);
-	mvm_release(&h);
-	return 0;
+	return mvm_release(&h);
 }
 
 static int copy_range(

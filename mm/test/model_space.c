@@ -284,6 +284,6 @@ void op_hold(struct draw *d)
 	memcpy(&word, posix_frame_data(hold.frame), sizeof word);
 	if (word != visible(&s->page[page], &want)->word[0])
 		FAIL("the frame that was held is not the page's");
-	mvm_release(&hold);
+	EXPECT(mvm_release(&hold), 0, "release");
 	progress->accepted++;
 }

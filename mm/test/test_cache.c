@@ -327,7 +327,34 @@ static void a_held_page_stays(void **state)
 	mvm_pc_invalidate(file->object, 0, PAGES);
 	assert_int_equal(test_file_write(file, PAGE, "W", 1, &done), 0);
 	assert_int_equal(*(char *)posix_frame_data(hold.frame), 'W');
-	mvm_release(&hold);
+	assert_int_equal(mvm_release(&hold), 0);
+}
+
+/* What I/O stores into a held page after write-back has taken it is written, too. */
+static void a_page_held_for_writing_ends_dirty(void **state)
+{
+	struct mvm_hold hold;
+
+	(void)state;
+	map_at(AT, 8, MVM_MAP_SHARED, 0);
+	assert_int_equal(mvm_hold(space, AT + PAGE, MVM_WRITE, &hold), 0);
+	assert_int_equal(dirty(), 1);
+	flush();
+	assert_int_equal(dirty(), 0);
+	*(char *)posix_frame_data(hold.frame) = 'I';
+	assert_int_equal(mvm_release(&hold), 0);
+	assert_int_equal(dirty(), 1);
+	flush();
+	assert_int_equal(file->disk[PAGE], 'I');
+
+	assert_int_equal(mvm_hold(space, AT + PAGE, MVM_WRITE, &hold), 0);
+	flush();
+	file->fail_reserve = 1;
+	file->fail_with = -MVM_ENOSPC;
+	assert_int_equal(mvm_release(&hold), -MVM_ENOSPC);
+	assert_int_equal(mvm_hold(space, AT, MVM_READ, &hold), 0);
+	assert_int_equal(mvm_release(&hold), 0);
+	assert_int_equal(dirty(), 0);
 }
 
 /* A child gets its own copy of what is held for I/O at once: the I/O is the parent's. */
@@ -348,7 +375,7 @@ static void fork_copies_what_is_held(void **state)
 	assert_int_equal(mvm_hold(space, AT, MVM_WRITE, &hold), 0);
 	assert_int_equal(mvm_space_fork(space, &child), 0);
 	*(char *)posix_frame_data(hold.frame) = 'd';
-	mvm_release(&hold);
+	assert_int_equal(mvm_release(&hold), 0);
 	assert_int_equal(load(AT), 'd');
 	store(AT + 1, 'q');
 	assert_int_equal(load(AT), 'd');
@@ -508,6 +535,7 @@ int main(void)
 		CASE(a_failed_write_keeps_its_pages),
 		CASE(reclaim_takes_clean_pages_and_nothing_changes),
 		CASE(a_held_page_stays),
+		CASE(a_page_held_for_writing_ends_dirty),
 		CASE(fork_copies_what_is_held),
 		CASE(shared_memory_is_shared_over_fork),
 		CASE(a_doomed_file_goes_unwritten),

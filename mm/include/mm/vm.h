@@ -200,15 +200,20 @@ int mvm_space_write(struct mvm_space *space, mvm_vaddr_t va, const void *from, s
 /*
  * Pin the page at va for I/O or a futex, present and (for MVM_WRITE) exclusive; fork copies held
  * pages at once.  mvm_release() undoes one hold.
+ *
+ * A page of a shared file mapping may be written back while it is held, and what is stored after
+ * that would be lost: the release of a hold for MVM_WRITE makes it dirty again.  0; -MVM_ENOSPC,
+ * -MVM_EIO, -MVM_EINTR: it could not, what was stored since the write-back may be lost.
  */
 struct mvm_hold {
 	struct mvm_space *space;
-	struct mvm_page *page; /* NULL: of a device */
+	struct mvm_page *page;     /* NULL: of a device */
+	struct mvm_object *object; /* referenced: to be dirty on release; or NULL */
 	mvm_frame_t frame;
 };
 int mvm_hold(struct mvm_space *space, mvm_vaddr_t va, unsigned access,
 	struct mvm_hold *hold) MVM_MUST_CHECK;
-void mvm_release(struct mvm_hold *hold);
+int mvm_release(struct mvm_hold *hold);
 
 /*
  * The identity of a word of memory, equal for all who share it: object and byte offset for
