@@ -324,7 +324,7 @@ void mvm_pc_invalidate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t la
 		mvmh_unlock(&obj->lock);
 		if (!page)
 			break;
-		run.n = (unsigned)min_u64(last - run.first + 1, RUN_PAGES);
+		run.n = (unsigned)min_u64(last - run.first, RUN_PAGES - 1) + 1;
 		evict(&run, true);
 		first = run.first + run.n;
 	}
