@@ -29,22 +29,22 @@ static struct user_copy *user_copy_of(struct mvm_copy *c)
 	return (struct user_copy *)c;
 }
 
-static void let_go(struct user_copy *u)
+static int let_go(struct user_copy *u)
 {
-	if (u->held)
-		mvm_release(&u->hold);
+	int err = u->held ? mvm_release(&u->hold) : 0;
+
 	u->held = 0;
+	return err;
 }
 
 static int prefault(struct mvm_copy *c, size_t done, size_t n)
 {
 	struct user_copy *u = user_copy_of(c);
 	uint64_t va = u->va + done;
-	int err;
+	int err = let_go(u);
 
-	(void)n;
-	let_go(u);
-	err = mvm_hold(this_proc()->space, va, u->access, &u->hold);
+	if (!err)
+		err = mvm_hold(this_proc()->space, va, u->access, &u->hold);
 	if (!err)
 		u->held = va / PAGE_BYTES * PAGE_BYTES;
 	return err;
@@ -69,14 +69,20 @@ static size_t copy(struct mvm_copy *c, void *kernel, size_t done, size_t n)
 
 long file_io(struct inode *ip, uint64_t offset, uint64_t va, size_t bytes, bool write)
 {
-	struct user_copy u = {{copy, prefault}, va, write ? MVM_READ : MVM_WRITE, {0}, 0};
+	struct user_copy u = {
+		.copy = {.copy = copy, .prefault = prefault},
+		.va = va,
+		.access = write ? MVM_READ : MVM_WRITE,
+	};
 	size_t done;
-	int err;
+	int err, lost;
 
 	ilock(ip);
 	err = write ? mvm_pc_write(ip->object, offset, bytes, &u.copy, &done)
 		    : mvm_pc_read(ip->object, offset, bytes, &u.copy, &done);
 	iunlock(ip);
-	let_go(&u);
+	lost = let_go(&u);
+	if (lost)
+		return lost;
 	return done > 0 ? (long)done : err;
 }

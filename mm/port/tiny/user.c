@@ -178,6 +178,18 @@ static void test_shared_file(void)
 	unmap(p, 4 * PAGE_BYTES);
 }
 
+static void test_read_into_mapping(void)
+{
+	bytes p = map(PAGE_BYTES, RW, true, 3);
+
+	checked(call(SYS_READ, 1, 0, (long)p, PAGE_BYTES) == (long)PAGE_BYTES,
+		"read() into a shared mapping");
+	call(SYS_SYNC, (long)p, PAGE_BYTES, 0, 0);
+	call(SYS_EVICT, 3, 0, 0, 0);
+	checked(has_pattern(p, 1, PAGE_BYTES, 1), "reaches the file");
+	unmap(p, PAGE_BYTES);
+}
+
 /* --- Deadlocks ---------------------------------------------------------------------------------- */
 
 static void test_write_from_own_page(void)
@@ -335,6 +347,7 @@ __attribute__((section(".text.entry"))) void start(void)
 	write_files();
 	test_private_file();
 	test_shared_file();
+	test_read_into_mapping();
 	test_write_from_own_page();
 	test_fault_beside_inode_lock();
 	test_kill();
