@@ -147,8 +147,9 @@ static bool enter(struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t 
 	return true;
 }
 
-/* FIXED over something.  *spare is there.  No lock held. */
-static int map_over(struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
+/* FIXED over something.  *spare is there.  No lock held.  -MVM_EAGAIN: reclaim, and again. */
+static OWN_FRAME int map_over(
+	struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
 {
 	struct unmap u;
 	int err = unmap_lock(&u, space, m->addr, m->addr + bytes, CLAIM_REPLACE);
@@ -166,8 +167,9 @@ static int map_over(struct mvm_space *space, struct mvm_map *m, size_t bytes, st
 	return err;
 }
 
-/* One attempt.  -MVM_EAGAIN: *spare must be allocated first. */
-static int try_map(struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
+/* One attempt.  -MVM_EAGAIN: *spare must be allocated first, or if it is there, reclaim. */
+static OWN_FRAME int try_map(
+	struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
 {
 	mvm_vaddr_t start;
 	bool over = false;
@@ -206,22 +208,35 @@ static void populate(struct mvm_space *space, const struct mvm_map *m, size_t by
 		(void)!mvm_prefault(space, m->addr, bytes, access);
 }
 
+/* Map, without prefaulting. */
+static OWN_FRAME int map(struct mvm_space *space, struct mvm_map *m, size_t bytes)
+{
+	struct area *spare = NULL;
+	unsigned attempts = 0;
+	bool reclaim;
+	int err;
+
+	while ((err = try_map(space, m, bytes, &spare)) == -MVM_EAGAIN) {
+		reclaim = spare != NULL;
+		if (!spare)
+			spare = slab_alloc(SLAB_AREA);
+		if ((reclaim || !spare) && !memory_wait(&attempts)) {
+			err = -MVM_ENOMEM;
+			break;
+		}
+	}
+	if (spare)
+		slab_free(SLAB_AREA, spare);
+	return err;
+}
+
 int mvm_map(struct mvm_space *space, struct mvm_map *m)
 {
 	size_t bytes = (size_t)(pages_of(m->bytes) << MVM_PAGE_SHIFT);
 	int err = check_args(space, m, bytes);
-	struct area *spare = NULL;
-	unsigned attempts = 0;
 
-	if (err)
-		return err;
-	while ((err = try_map(space, m, bytes, &spare)) == -MVM_EAGAIN) {
-		spare = slab_alloc(SLAB_AREA);
-		if (!spare && !memory_wait(&attempts))
-			return -MVM_ENOMEM;
-	}
-	if (spare)
-		slab_free(SLAB_AREA, spare);
+	if (!err)
+		err = map(space, m, bytes);
 	if (!err && m->flags & MVM_MAP_POPULATE)
 		populate(space, m, bytes);
 	return err;

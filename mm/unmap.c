@@ -55,16 +55,20 @@ static uint64_t last_vpn(const struct mvm_space *space, mvm_vaddr_t end)
 	return (end == space->high ? node_span(space->anons.levels) : end >> MVM_PAGE_SHIFT) - 1;
 }
 
-/* Reserve; the space's lock is held, nobody claims the range. */
+/* Reserve; the space's lock is held, nobody claims the range.  Errors as of unmap_lock(). */
 static OWN_FRAME int reserve(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	if (!u->spare && cuts_middle(space, start, end)) {
+	if (cuts_middle(space, start, end)) {
+		if (space_room_area(space) != 0)
+			return -MVM_ENOMEM;
 		u->spare = slab_alloc(SLAB_AREA);
 		if (!u->spare)
-			return -MVM_ENOMEM;
+			return -MVM_EAGAIN;
 	}
-	return anon_reserve_edges(&space->anons, first_vpn(space, start), last_vpn(space, end));
+	if (anon_reserve_edges(&space->anons, first_vpn(space, start), last_vpn(space, end)) != 0)
+		return -MVM_EAGAIN;
+	return 0;
 }
 
 /* Step 3.  Locked at the start, unlocked at the end. */
@@ -144,24 +148,17 @@ static OWN_FRAME void remove_areas(struct unmap *u, struct mvm_space *space)
 int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
 	enum claim_kind kind)
 {
-	unsigned attempts = 0;
+	int err;
 
 	*u = (struct unmap){.spare = NULL};
 	space_lock(space);
-	for (;;) {
-		bool too_many;
-
-		claim_wait(space, start, end);
-		too_many = cuts_middle(space, start, end) && space_room_area(space) != 0;
-		if (!too_many && reserve(u, space, start, end) == 0)
-			break;
+	claim_wait(space, start, end);
+	err = reserve(u, space, start, end);
+	if (unlikely(err)) {
 		space_unlock(space);
-		if (too_many || !memory_wait(&attempts)) {
-			if (u->spare)
-				slab_free(SLAB_AREA, u->spare);
-			return -MVM_ENOMEM;
-		}
-		space_lock(space);
+		if (u->spare)
+			slab_free(SLAB_AREA, u->spare);
+		return err;
 	}
 	claim_enter(space, &u->claim, start, end, kind);
 	trace(space, MVM_TRACE_UNMAP, start, end, 0);
@@ -230,13 +227,16 @@ int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes)
 {
 	mvm_vaddr_t end = addr + pages_of(bytes) * MVM_PAGE_BYTES;
 	struct unmap u;
+	unsigned attempts = 0;
 	int err;
 
 	if (bytes == 0 || addr & MVM_PAGE_MASK || addr < space->low || end <= addr ||
 		end > space->high)
 		return -MVM_EINVAL;
-	err = unmap_lock(&u, space, addr, end, CLAIM_UNMAP);
+	do {
+		err = unmap_lock(&u, space, addr, end, CLAIM_UNMAP);
+	} while (err == -MVM_EAGAIN && memory_wait(&attempts));
 	if (!err)
 		unmap_end_unlock(&u, space);
-	return err;
+	return err == -MVM_EAGAIN ? -MVM_ENOMEM : err;
 }

@@ -19,8 +19,9 @@ struct unmap {
 
 /*
  * Claim [start, end), sweep it and take it out of the areas.  On return the space is locked and the
- * range empty, but still claimed: something may be put there.  -MVM_ENOMEM: not locked, nothing
- * changed.
+ * range empty, but still claimed: something may be put there.  Else not locked, and nothing has
+ * changed: -MVM_EAGAIN: memory is short, reclaim (memory_wait) and call again; -MVM_ENOMEM: an area
+ * more than the limit allows.
  */
 int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
 	enum claim_kind kind) MVM_MUST_CHECK;
