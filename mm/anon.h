@@ -30,7 +30,8 @@ struct anon_tree {
 	struct node *path[ANON_LEVELS_MAX];
 };
 
-/* What left a tree and may still be mapped; buried (anon_bury) after the batch is finished. */
+/* What left a tree and may still be mapped; buried (anon_bury) after the batch is finished
+ * (sweep_sync). */
 struct grave {
 	struct page_list pages; /* whose anon is gone */
 	struct node *nodes;     /* that nobody refers to */

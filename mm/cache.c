@@ -45,7 +45,7 @@ static bool absent(struct mvm_object *obj, mvm_pgoff_t index)
 }
 
 /* How many pages from an absent one on to read at once.  Object locked. */
-static unsigned run_ahead(struct mvm_object *obj, mvm_pgoff_t index, enum ahead how)
+static OWN_FRAME unsigned run_ahead(struct mvm_object *obj, mvm_pgoff_t index, enum ahead how)
 {
 	unsigned n = 1, want = 1;
 
@@ -84,50 +84,72 @@ void mvm_fill_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int er
 }
 
 /*
+ * Put new pages, BUSY, at *n indexes from `index` on, as long as these are absent and memory lasts.
+ * *n: how many; *first: the first one, referenced.  0 pages: with -MVM_ENOMEM, or because the first
+ * one is not absent any more.
+ */
+static OWN_FRAME int insert_run(
+	struct mvm_object *obj, mvm_pgoff_t index, unsigned *n, struct mvm_page **first)
+{
+	struct mvm_page *page = page_alloc();
+	unsigned count = 0;
+	int err = page ? 0 : -MVM_ENOMEM;
+
+	*first = page;
+	object_lock(obj);
+	while (page && count < *n && absent(obj, index + count)) {
+		err = insert_busy(obj, index + count, page);
+		if (err)
+			break;
+		page = ++count < *n ? page_alloc() : NULL;
+	}
+	if (count > 0)
+		page_get(*first);
+	mvmh_unlock(&obj->lock);
+	if (page)
+		page_put(page);
+	*n = count;
+	return err;
+}
+
+/* Wait for a fill that another thread will end. */
+static OWN_FRAME int wait_filled(struct mvm_object *obj, struct mvm_page *page)
+{
+	int err;
+
+	object_lock(obj);
+	err = page_wait(obj, page, PAGE_BUSY, true);
+	if (!err && page->state & PAGE_FAILED)
+		err = -MVM_EIO;
+	mvmh_unlock(&obj->lock);
+	return err;
+}
+
+/*
  * Fill up to n <= RUN_PAGES absent pages from the index on; with `wait`, return when the first one
  * is there or has failed.  Nothing is done when the first one is not absent any more.
  */
 static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool wait, uint32_t tag)
 {
-	struct mvm_page *page = page_alloc(), *first = page;
-	unsigned count = 0;
-	int err = page ? 0 : -MVM_ENOMEM;
+	struct mvm_page *first;
+	int err = insert_run(obj, index, &n, &first);
 
-	object_lock(obj);
-	while (page && count < n && absent(obj, index + count)) {
-		err = insert_busy(obj, index + count, page);
-		if (err)
-			break;
-		page = ++count < n ? page_alloc() : NULL;
-	}
-	if (count > 0)
-		page_get(first);
-	mvmh_unlock(&obj->lock);
-	if (page)
-		page_put(page);
-	if (count == 0)
+	if (n == 0)
 		return err;
 	COUNT(fills, 1);
-	COUNT(filled_pages, count);
-	trace_for(tag, MVM_TRACE_FILL, index, count);
-	err = obj->ops->fill(obj, index, count);
-	if (err != MVM_PENDING) {
-		mvm_fill_done(obj, index, count, err);
-	} else if (wait) {
-		object_lock(obj);
-		err = page_wait(obj, first, PAGE_BUSY, true);
-		if (!err && first->state & PAGE_FAILED)
-			err = -MVM_EIO;
-		mvmh_unlock(&obj->lock);
-	} else {
-		err = 0;
-	}
+	COUNT(filled_pages, n);
+	trace_for(tag, MVM_TRACE_FILL, index, n);
+	err = obj->ops->fill(obj, index, n);
+	if (err != MVM_PENDING)
+		mvm_fill_done(obj, index, n, err);
+	else
+		err = wait ? wait_filled(obj, first) : 0;
 	page_put(first);
 	return err;
 }
 
 /* The page is BUSY: wait, with a reference, until it is not.  Unlocks the object. */
-static int wait_unlock(struct mvm_object *obj, struct mvm_page *page)
+static OWN_FRAME int wait_unlock(struct mvm_object *obj, struct mvm_page *page)
 {
 	int err;
 

@@ -48,8 +48,9 @@
  * batch is finished while the copy is made; if another thread has mapped the old page again in
  * between, enter says so and one more pass follows.
  *
- * Memory.  Who lacks it deep inside says so; the passes end, and fault_in() reclaims with little on
- * the stack (page.h: memory_wait) and goes on with what is in hand.
+ * Memory.  Who lacks it deep inside says so; the fault gives back what is in hand, and fault_in()
+ * reclaims with little on the stack (page.h: memory_wait) before it tries again.  Tables and nodes
+ * that were made stay, so that these attempts make progress, too.
  *
  * Locks: space, then object.  None is held in supply(), nor while we sleep; claims and BUSY pages
  * are waited for killably.
@@ -97,7 +98,10 @@ struct fault {
 	mvm_pgoff_t index;
 	enum ahead ahead;      /* if it must be read */
 	struct mvm_page *page; /* referenced */
-	struct sweep sweep;
+
+	/* Of the pass under way: */
+	struct sweep *sweep;
+	struct grave *grave;
 };
 
 static enum need done(struct fault *f, enum mvm_fault_result result)
@@ -136,8 +140,8 @@ static void remove_entry(struct fault *f)
 	mvm_vaddr_t end = f->va + MVM_PAGE_BYTES;
 
 	f->swept = true;
-	sweep_open(f->space, &f->sweep);
-	if (mvmh_pmap_remove(&f->space->pmap, f->va, end, &f->sweep.batch) != end)
+	sweep_open(f->space, f->sweep);
+	if (mvmh_pmap_remove(&f->space->pmap, f->va, end, &f->sweep->batch) != end)
 		mvmh_panic("mm: the host removes one entry at a time");
 }
 
@@ -164,7 +168,7 @@ static enum need install_fresh(struct fault *f, struct area *a)
 	if (unlikely(ref_count(&f->space->open_sweeps) > 0))
 		remove_entry(f);
 	f->swept = true;
-	if (anon_set(&f->space->anons, f->va >> MVM_PAGE_SHIFT, f->fresh, &f->sweep.grave) != 0)
+	if (anon_set(&f->space->anons, f->va >> MVM_PAGE_SHIFT, f->fresh, f->grave) != 0)
 		return NEED_MEMORY;
 	f->fresh = NULL;
 	return map_frame(f, page->frame, area_rights(a));
@@ -187,7 +191,7 @@ static enum need look_anon(struct fault *f, struct area *a, struct anon *anon, b
 		return install_fresh(f, a);
 	ref_get(&anon->refs);
 	if (f->source)
-		anon_put(f->source, &f->sweep.grave);
+		anon_put(f->source, f->grave);
 	f->source = anon;
 	remove_entry(f);
 	return NEED_ANON_COPY;
@@ -495,68 +499,74 @@ static enum mvm_fault_result supply(struct fault *f, enum need need)
 	}
 }
 
-static void finish_sweep(struct fault *f)
+/* One look, and the end of the batch that it began. */
+static OWN_FRAME enum need pass(struct fault *f)
 {
-	if (!f->swept)
-		return;
-	sweep_finish(f->space, &f->sweep);
+	struct sweep sweep = {0};
+	struct grave grave = {0};
+	enum need need;
+
+	f->sweep = &sweep;
+	f->grave = &grave;
 	f->swept = false;
+	space_lock(f->space);
+	need = look(f);
+	space_unlock(f->space);
+	if (f->swept) {
+		sweep_sync(f->space, &sweep);
+		anon_bury(&grave);
+	}
+	return need;
 }
 
 /* Give back what is still in hand. */
 static OWN_FRAME void finish(struct fault *f)
 {
+	struct grave grave = {0};
+
 	if (f->fresh)
-		anon_put(f->fresh, &f->sweep.grave);
+		anon_put(f->fresh, &grave);
 	if (f->source)
-		anon_put(f->source, &f->sweep.grave);
+		anon_put(f->source, &grave);
 	if (f->fresh || f->source)
-		anon_bury(&f->sweep.grave);
+		anon_bury(&grave);
 	let_go(f);
 }
 
 /* Passes, until the fault is over or memory is short. */
-static OWN_FRAME void run(struct fault *f)
+static OWN_FRAME enum mvm_fault_result attempt(
+	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)
 {
+	struct fault f = {.space = space, .va = va, .access = access, .force = force};
 	enum need need;
 
-	for (;;) {
-		space_lock(f->space);
-		need = look(f);
-		space_unlock(f->space);
-		finish_sweep(f);
-		if (need == NEED_NOTHING)
-			return;
-		if (f->passes++ > 0) {
+	while ((need = pass(&f)) != NEED_NOTHING) {
+		if (f.passes++ > 0) {
 			COUNT(fault_retries, 1);
-			trace(f->space, MVM_TRACE_RETRY, f->va, need, 0);
+			trace(space, MVM_TRACE_RETRY, va, need, 0);
 		}
-		f->result = supply(f, need);
-		if (f->result != MVM_FAULT_OK)
-			return;
+		f.result = supply(&f, need);
+		if (f.result != MVM_FAULT_OK)
+			break;
 	}
+	finish(&f);
+	return f.result;
 }
 
 enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)
 {
 	uint64_t began = space->traced ? mvmh_now() : 0;
-	struct fault f = {
-		.space = space,
-		.va = page_floor(va),
-		.access = access,
-		.force = force,
-	};
+	enum mvm_fault_result result;
 	unsigned attempts = 0;
 
 	COUNT(faults, 1);
 	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
 	trace(space, MVM_TRACE_FAULT, va, access, 0);
 	do {
-		run(&f);
-	} while (unlikely(f.result == MVM_FAULT_NOMEM) && memory_wait(&attempts));
-	finish(&f);
-	trace(space, MVM_TRACE_FAULT_END, va, f.result, began ? mvmh_now() - began : 0);
-	return f.result;
+		result = attempt(space, page_floor(va), access, force);
+	} while (unlikely(result == MVM_FAULT_NOMEM) && memory_wait(&attempts));
+	trace(space, MVM_TRACE_FAULT_END, va, result, began ? mvmh_now() - began : 0);
+	return result;
 }
 
 enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)

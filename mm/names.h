@@ -104,7 +104,6 @@
 #define space_set_meaning    mvm_i_space_set_meaning
 #define space_split          mvm_i_space_split
 #define space_unpin          mvm_i_space_unpin
-#define sweep_finish         mvm_i_sweep_finish
 #define sweep_open           mvm_i_sweep_open
 #define sweep_sync           mvm_i_sweep_sync
 #define unclean_list_move    mvm_i_unclean_list_move

@@ -111,12 +111,6 @@ void sweep_sync(struct mvm_space *space, struct sweep *sweep)
 	sweep->open = false;
 }
 
-void sweep_finish(struct mvm_space *space, struct sweep *sweep)
-{
-	sweep_sync(space, sweep);
-	anon_bury(&sweep->grave);
-}
-
 /* --- Claims ----------------------------------------------------------------------------------- */
 
 void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)

@@ -57,7 +57,8 @@ struct mvm_space {
 };
 
 /*
- * What one call removes: one batch, one burial, after the space's lock is dropped.
+ * The translations that one call removes or reduces: one batch, finished after the space's lock is
+ * dropped.
  *
  * A call that finds nothing to remove must not conclude that no hart can reach the page: another
  * call may have removed the entry a moment ago and not yet finished its batch.  So sweeps that are
@@ -65,7 +66,6 @@ struct mvm_space {
  */
 struct sweep {
 	struct mvmh_tlb batch;
-	struct grave grave;
 	bool open;
 };
 
@@ -85,11 +85,8 @@ void space_unpin(struct mvm_space *space);
 /* To be called in each hold of the space's lock in which translations are removed or reduced. */
 void sweep_open(struct mvm_space *space, struct sweep *sweep);
 
-/* Finish the batch.  No lock held. */
+/* Finish the batch: what was reachable through it may be freed (anon_bury).  No lock held. */
 void sweep_sync(struct mvm_space *space, struct sweep *sweep);
-
-/* The same, then free what was reachable through it. */
-void sweep_finish(struct mvm_space *space, struct sweep *sweep);
 
 /* --- Claims: the space's lock is held --------------------------------------------------------- */
 
