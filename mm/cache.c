@@ -244,7 +244,6 @@ int cache_make_writable(struct mvm_object *obj, struct mvm_page *page)
 {
 	int err;
 
-	writeback_balance(obj);
 	do {
 		object_lock(obj);
 		err = page_wait(obj, page, PAGE_BUSY, true);
@@ -533,6 +532,8 @@ static int touch(struct mvm_object *obj, uint64_t offset, bool write, uint8_t *b
 {
 	int err;
 
+	if (write)
+		writeback_balance(obj);
 	do {
 		err = touch_once(obj, offset, write, byte);
 	} while (err == -MVM_EAGAIN);

@@ -35,9 +35,11 @@ static struct mvm_page *object_page_now(
 	object_lock(obj);
 	page = object_usable(obj, index);
 	*again = !page || (write && (area_private(a) || !(page->state & PAGE_DIRTY)));
-	if (!*again)
+	if (!*again) {
 		page_get(page);
-	object_unlock(obj);
+		page->state |= PAGE_USED;
+	}
+	mvmh_unlock(&obj->lock);
 	return *again ? NULL : page;
 }
 
@@ -71,34 +73,36 @@ static OWN_FRAME bool hold_now(
 	return !again;
 }
 
-static int hold(
+/*
+ * Hold the page, if that can be done now.  False: fault, and try again; a fork that was in the way is
+ * over.
+ */
+static OWN_FRAME bool try_hold(
 	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force, struct mvm_hold *hold)
 {
 	bool held;
-	int err;
 
 	va = page_floor(va);
-	do {
-		err = fault_error(fault_in(space, va, access, force));
-		if (err)
-			return err;
-		space_lock(space);
-		held = hold_now(space, va, access, force, hold);
-		if (held) {
-			hold->space = space;
-			ref_get(&space->holds);
-			space_pin(space);
-		} else {
-			claim_wait(space, va, va + MVM_PAGE_BYTES);
-		}
-		space_unlock(space);
-	} while (!held);
-	return 0;
+	space_lock(space);
+	held = hold_now(space, va, access, force, hold);
+	if (held) {
+		hold->space = space;
+		ref_get(&space->holds);
+		space_pin(space);
+	} else {
+		claim_wait(space, va, va + MVM_PAGE_BYTES);
+	}
+	space_unlock(space);
+	return held;
 }
 
-int mvm_hold(struct mvm_space *space, mvm_vaddr_t va, unsigned access, struct mvm_hold *h)
+int mvm_hold(struct mvm_space *space, mvm_vaddr_t va, unsigned access, struct mvm_hold *hold)
 {
-	return hold(space, va, access, false, h);
+	int err = 0;
+
+	while (!err && !try_hold(space, va, access, false, hold))
+		err = fault_error(fault_in(space, va, access, false));
+	return err;
 }
 
 int mvm_release(struct mvm_hold *h)
@@ -116,57 +120,53 @@ int mvm_release(struct mvm_hold *h)
 	return err;
 }
 
-/* Between the kernel and the held page that has va. */
-static OWN_FRAME void copy_held(
-	const struct mvm_hold *h, mvm_vaddr_t va, void *kernel, size_t n, bool write)
+/* Copy between the kernel and one page of a space.  -MVM_EAGAIN: as try_hold(); other errors end it. */
+static OWN_FRAME int try_copy(struct mvm_space *space, mvm_vaddr_t va, void *kernel, size_t n,
+	unsigned access, bool force)
 {
-	char *window = mvmh_window_map(h->frame);
+	struct mvm_hold h;
+	char *window;
 
-	if (write)
+	if (!try_hold(space, va, access, force, &h))
+		return -MVM_EAGAIN;
+	window = mvmh_window_map(h.frame);
+	if (access == MVM_WRITE)
 		__builtin_memcpy(window + (va & MVM_PAGE_MASK), kernel, n);
 	else
 		__builtin_memcpy(kernel, window + (va & MVM_PAGE_MASK), n);
 	mvmh_window_unmap(window);
-}
-
-/* Copy between the kernel and one page of a space. */
-static int copy_page_part(
-	struct mvm_space *space, mvm_vaddr_t va, void *kernel, size_t n, bool write, bool force)
-{
-	struct mvm_hold h;
-	int err = hold(space, va, write ? MVM_WRITE : MVM_READ, force, &h);
-
-	if (err)
-		return err;
-	copy_held(&h, va, kernel, n, write);
 	return mvm_release(&h);
 }
 
-static int copy_range(
-	struct mvm_space *space, mvm_vaddr_t va, char *kernel, size_t bytes, bool write, bool force)
+static int copy_range(struct mvm_space *space, mvm_vaddr_t va, char *kernel, size_t bytes,
+	unsigned access, bool force)
 {
 	int err = 0;
 
 	while (!err && bytes > 0) {
 		size_t n = (size_t)min_u64(bytes, MVM_PAGE_BYTES - (va & MVM_PAGE_MASK));
 
-		err = copy_page_part(space, va, kernel, n, write, force);
-		va += n;
-		kernel += n;
-		bytes -= n;
+		err = try_copy(space, va, kernel, n, access, force);
+		if (err == -MVM_EAGAIN) {
+			err = fault_error(fault_in(space, va, access, force));
+		} else {
+			va += n;
+			kernel += n;
+			bytes -= n;
+		}
 	}
 	return err;
 }
 
 int mvm_space_read(struct mvm_space *space, mvm_vaddr_t va, void *to, size_t bytes)
 {
-	return copy_range(space, va, to, bytes, false, false);
+	return copy_range(space, va, to, bytes, MVM_READ, false);
 }
 
 int mvm_space_write(
 	struct mvm_space *space, mvm_vaddr_t va, const void *from, size_t bytes, bool force)
 {
-	return copy_range(space, va, (char *)from, bytes, true, force);
+	return copy_range(space, va, (char *)from, bytes, MVM_WRITE, force);
 }
 
 int mvm_futex_key(struct mvm_space *space, mvm_vaddr_t va, struct mvm_key *key)

@@ -62,6 +62,7 @@
 #include "object.h"
 #include "place.h"
 #include "stats.h"
+#include "writeback.h"
 
 /* Resident neighbours of an object's page are mapped with it: this many, aligned. */
 #define AROUND_PAGES 16
@@ -86,7 +87,8 @@ struct fault {
 	mvm_vaddr_t va; /* of the page */
 	unsigned access;
 	bool force;
-	bool swept; /* something is in the batch or the grave */
+	bool swept;   /* something is in the batch or the grave */
+	bool dirtied; /* the object's page became DIRTY */
 	enum mvm_fault_result result;
 	unsigned passes;
 
@@ -463,6 +465,7 @@ static enum mvm_fault_result supply_writable(struct fault *f)
 	int err = cache_make_writable(f->object, f->page);
 
 	trace(f->space, MVM_TRACE_WRITABLE, f->va, f->index, (uint64_t)err);
+	f->dirtied |= !err;
 	return err ? result_of(err) : MVM_FAULT_OK;
 }
 
@@ -533,9 +536,12 @@ static OWN_FRAME void finish(struct fault *f)
 	let_go(f);
 }
 
-/* Passes, until the fault is over or memory is short. */
-static OWN_FRAME enum mvm_fault_result attempt(
-	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)
+/*
+ * Passes, until the fault is over or memory is short.  *dirtied: the object, referenced, of which a
+ * page was made DIRTY, else NULL.
+ */
+static OWN_FRAME enum mvm_fault_result attempt(struct mvm_space *space, mvm_vaddr_t va,
+	unsigned access, bool force, struct mvm_object **dirtied)
 {
 	struct fault f = {.space = space, .va = va, .access = access, .force = force};
 	enum need need;
@@ -549,21 +555,40 @@ static OWN_FRAME enum mvm_fault_result attempt(
 		if (f.result != MVM_FAULT_OK)
 			break;
 	}
+	*dirtied = f.dirtied ? f.object : NULL;
+	if (f.dirtied)
+		f.object = NULL; /* the caller's */
 	finish(&f);
 	return f.result;
 }
 
-enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)
+/* What a fault that made a page DIRTY owes; the reference goes. */
+static OWN_FRAME void pay(struct mvm_object *dirtied)
 {
-	uint64_t began = space->traced ? mvmh_now() : 0;
-	enum mvm_fault_result result;
-	unsigned attempts = 0;
+	writeback_balance(dirtied);
+	mvm_object_unref(dirtied);
+}
 
+/* Count it, trace it; returns the time if that is wanted. */
+static OWN_FRAME uint64_t begin(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
+{
 	COUNT(faults, 1);
 	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
 	trace(space, MVM_TRACE_FAULT, va, access, 0);
+	return space->traced ? mvmh_now() : 0;
+}
+
+enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)
+{
+	uint64_t began = begin(space, va, access);
+	struct mvm_object *dirtied;
+	enum mvm_fault_result result;
+	unsigned attempts = 0;
+
 	do {
-		result = attempt(space, page_floor(va), access, force);
+		result = attempt(space, page_floor(va), access, force, &dirtied);
+		if (dirtied)
+			pay(dirtied);
 	} while (unlikely(result == MVM_FAULT_NOMEM) && memory_wait(&attempts));
 	trace(space, MVM_TRACE_FAULT_END, va, result, began ? mvmh_now() - began : 0);
 	return result;

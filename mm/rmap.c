@@ -23,28 +23,24 @@
 
 enum which { ALL_AREAS, SHARED_AREAS, PRIVATE_AREAS };
 
-/* Where an area, or a part of it, maps the pages. */
-struct target {
-	struct mvm_space *space; /* pinned */
-	mvm_vaddr_t start, end;
-};
-
-/* One walk. */
+/* One walk: all that its steps need, so that their own frames stay small. */
 struct walk {
 	struct mvm_object *obj;
 	mvm_pgoff_t first, last;
 	enum which which;
-
-	/* Visit a target, of which `visit` may want only parts; no lock held.  0 ends well. */
-	int (*target)(struct walk *walk, const struct target *t);
+	uint32_t used; /* for part_used(): bit i stands for page first + i */
 
 	/*
-	 * For visit_parts(): what to do with [start, end) of an area, which is all to be visited.
-	 * The space's lock is held.  Returns the address to go on from, `end` when done.
+	 * For visit_all(): what to do with [start, end) of an area, which is all to be visited.  The
+	 * space's lock is held.  Returns the address to go on from, `end` when done.
 	 */
-	mvm_vaddr_t (*part)(struct walk *walk, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end,
-		struct sweep *sweep);
-	uint32_t used; /* for part_used(): bit i stands for page first + i */
+	mvm_vaddr_t (*part)(struct walk *walk, struct area *a);
+
+	struct rmap_link marker; /* the walk's place in the object's list */
+	struct mvm_space *space; /* pinned: where an area, or a part of it, maps the pages, */
+	mvm_vaddr_t from, to;    /* from there to there */
+	mvm_vaddr_t start, end;  /* the part of an area to be visited */
+	struct sweep sweep;
 };
 
 static bool wanted(const struct walk *walk, const struct area *a)
@@ -54,9 +50,8 @@ static bool wanted(const struct walk *walk, const struct area *a)
 	return area_private(a) == (walk->which == PRIVATE_AREAS);
 }
 
-/* The part of `a` that maps the pages; false if none. */
-static bool part_of(
-	const struct walk *walk, const struct area *a, mvm_vaddr_t *start, mvm_vaddr_t *end)
+/* The part of `a` that maps the pages, as walk->start and end; false if none. */
+static bool part_of(struct walk *walk, const struct area *a)
 {
 	mvm_pgoff_t n = (a->end - a->start) >> MVM_PAGE_SHIFT;
 	mvm_pgoff_t from = max_u64(walk->first, a->offset);
@@ -64,149 +59,143 @@ static bool part_of(
 
 	if (a->object != walk->obj || !wanted(walk, a) || from > to)
 		return false;
-	*start = a->start + (mvm_vaddr_t)((from - a->offset) << MVM_PAGE_SHIFT);
-	*end = a->start + (mvm_vaddr_t)((to - a->offset + 1) << MVM_PAGE_SHIFT);
+	walk->start = a->start + (mvm_vaddr_t)((from - a->offset) << MVM_PAGE_SHIFT);
+	walk->end = a->start + (mvm_vaddr_t)((to - a->offset + 1) << MVM_PAGE_SHIFT);
 	return true;
 }
 
-/* Move the marker behind the next area that maps the pages; false at the end of the list. */
-static OWN_FRAME bool next_target(struct walk *walk, struct rmap_link *marker, struct target *t)
+/* Note the next area that maps the pages, the marker behind it; false at the end of the list. */
+static bool note_next(struct walk *walk)
 {
-	struct list *l = marker->list.next;
+	struct list *l = walk->marker.list.next;
 	bool found = false;
 
 	for (; l != &walk->obj->areas && !found; l = l->next) {
 		struct area *a = container_of(l, struct rmap_link, list)->area;
 
-		found = a && part_of(walk, a, &t->start, &t->end);
+		found = a && part_of(walk, a);
 		if (found) {
-			t->space = a->space;
-			space_pin(t->space);
+			walk->space = a->space;
+			walk->from = walk->start;
+			walk->to = walk->end;
+			space_pin(a->space);
 		}
 	}
-	list_remove(&marker->list);
-	list_insert(&marker->list, l->prev, l);
+	list_remove(&walk->marker.list);
+	list_insert(&walk->marker.list, l->prev, l);
 	return found;
 }
 
-static int for_each_target(struct walk *walk)
+/* Leave the place that is noted, and with `on` note the next.  False: the walk is over. */
+static OWN_FRAME bool walk_on(struct walk *walk, bool on)
 {
 	struct mvm_object *obj = walk->obj;
-	struct rmap_link marker = {.area = NULL};
-	struct target t;
-	int err = 0;
 
+	if (walk->space)
+		space_unpin(walk->space);
 	object_lock(obj);
-	if (list_empty(&obj->areas)) {
-		mvmh_unlock(&obj->lock);
-		return 0;
+	if (!walk->space) {
+		obj->walkers++;
+		list_insert(&walk->marker.list, &obj->areas, obj->areas.next);
 	}
-	obj->walkers++;
-	list_insert(&marker.list, &obj->areas, obj->areas.next);
-	while (!err && next_target(walk, &marker, &t)) {
-		mvmh_unlock(&obj->lock);
-		err = walk->target(walk, &t);
-		space_unpin(t.space);
-		object_lock(obj);
+	on = on && note_next(walk);
+	if (!on) {
+		list_remove(&walk->marker.list);
+		obj->walkers--;
 	}
-	list_remove(&marker.list);
-	obj->walkers--;
 	mvmh_unlock(&obj->lock);
-	return err;
+	return on;
 }
 
 /*
- * The first part at or above va, in the target, of an area that maps the pages; false if none.  The
- * space's lock is held.
+ * The area whose part [walk->start, walk->end) is the first at or above va, at the noted place, that
+ * maps the pages; NULL if none.  The space's lock is held.
  */
-static OWN_FRAME struct area *find_part(struct walk *walk, const struct target *t, mvm_vaddr_t va,
-	mvm_vaddr_t *start, mvm_vaddr_t *end)
+static OWN_FRAME struct area *find_part(struct walk *walk, mvm_vaddr_t va)
 {
-	struct area *a = area_find(&t->space->areas, va);
+	struct area *a = area_find(&walk->space->areas, va);
 
-	while (a && a->start < t->end && !(part_of(walk, a, start, end) && *end > va))
+	while (a && a->start < walk->to && !(part_of(walk, a) && walk->end > va))
 		a = area_next(a);
-	if (!a || a->start >= t->end)
+	if (!a || a->start >= walk->to)
 		return NULL;
-	*start = max_u64(*start, va);
+	walk->start = max_u64(walk->start, va);
 	return a;
 }
 
 /* Visit what still maps the pages at the noted place, with one batch: some pages a hold. */
-static int visit_parts(struct walk *walk, const struct target *t)
+static OWN_FRAME void visit_parts(struct walk *walk)
 {
-	struct sweep sweep = {0};
-	mvm_vaddr_t va = t->start, start, end;
+	struct mvm_space *space = walk->space;
+	mvm_vaddr_t va = walk->from;
 	struct area *a;
 
+	walk->sweep = (struct sweep){.open = false};
 	do {
-		space_lock(t->space);
-		a = find_part(walk, t, va, &start, &end);
+		space_lock(space);
+		a = find_part(walk, va);
 		if (a)
-			va = walk->part(walk, a, start, end, &sweep);
-		space_unlock(t->space);
+			va = walk->part(walk, a);
+		space_unlock(space);
 	} while (a);
-	sweep_sync(t->space, &sweep);
-	return 0;
+	sweep_sync(space, &walk->sweep);
 }
 
-static mvm_vaddr_t part_unmap(
-	struct walk *walk, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end, struct sweep *sweep)
+static void visit_all(struct walk *walk)
 {
-	(void)walk;
-	sweep_open(a->space, sweep);
-	return mvmh_pmap_remove(&a->space->pmap, start, end, &sweep->batch);
+	while (walk_on(walk, true))
+		visit_parts(walk);
 }
 
-static mvm_vaddr_t part_protect(
-	struct walk *walk, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end, struct sweep *sweep)
+static mvm_vaddr_t part_unmap(struct walk *walk, struct area *a)
+{
+	sweep_open(a->space, &walk->sweep);
+	return mvmh_pmap_remove(&a->space->pmap, walk->start, walk->end, &walk->sweep.batch);
+}
+
+static mvm_vaddr_t part_protect(struct walk *walk, struct area *a)
 {
 	unsigned rights = area_rights(a) & (MVM_READ | MVM_EXEC);
+	struct mvmh_tlb *batch = &walk->sweep.batch;
 
 	if (!rights)
-		return part_unmap(walk, a, start, end, sweep);
-	sweep_open(a->space, sweep);
-	return mvmh_pmap_protect(&a->space->pmap, start, end, rights, &sweep->batch);
+		return part_unmap(walk, a);
+	sweep_open(a->space, &walk->sweep);
+	return mvmh_pmap_protect(&a->space->pmap, walk->start, walk->end, rights, batch);
 }
 
-static mvm_vaddr_t part_used(
-	struct walk *walk, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end, struct sweep *sweep)
+static mvm_vaddr_t part_used(struct walk *walk, struct area *a)
 {
-	(void)sweep;
-	for (mvm_vaddr_t va = start; va < end; va += MVM_PAGE_BYTES)
+	for (mvm_vaddr_t va = walk->start; va < walk->end; va += MVM_PAGE_BYTES)
 		if (mvmh_pmap_test_and_clear(&a->space->pmap, va))
 			walk->used |= (uint32_t)1 << (area_page(a, va) - walk->first);
-	return end;
-}
-
-static struct walk walk_of(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
-{
-	return (struct walk){.obj = obj, .first = first, .last = last, .target = visit_parts};
+	return walk->end;
 }
 
 void rmap_unmap(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
 {
-	struct walk walk = walk_of(obj, first, last);
+	struct walk walk = {.obj = obj, .first = first, .last = last};
 
 	walk.part = part_unmap;
-	(void)for_each_target(&walk);
+	visit_all(&walk);
 }
 
 void rmap_write_protect(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
 {
-	struct walk walk = walk_of(obj, first, last);
+	struct walk walk = {.obj = obj, .first = first, .last = last};
 
 	walk.which = SHARED_AREAS; /* others never map the pages with WRITE */
 	walk.part = part_protect;
-	(void)for_each_target(&walk);
+	visit_all(&walk);
 }
 
 uint32_t rmap_used(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
 {
-	struct walk walk = walk_of(obj, first, first + n - 1);
+	struct walk walk = {.obj = obj, .first = first};
 
+	walk.last = first + n - 1;
 	walk.part = part_used;
-	(void)for_each_target(&walk);
+	visit_all(&walk);
 	return walk.used;
 }
 
@@ -214,39 +203,52 @@ uint32_t rmap_used(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
  * Drop the private copies of the pages at the noted place, and what is mapped there.  Unlike an
  * object's pages, the copies bear no mark that a fault would see, so the range is claimed.
  */
-static int drop_private(struct walk *walk, const struct target *t)
+static OWN_FRAME int drop_private(struct walk *walk)
 {
+	struct mvm_space *space = walk->space;
 	struct grave grave = {0};
-	struct claim claim;
+	struct claim claim = {.end = walk->from};
 	struct area *a;
 	int err = 0;
 
-	claim.end = t->start;
 	do {
-		space_lock(t->space);
-		claim_enter(t->space, &claim, claim.end, t->end, CLAIM_REPLACE);
-		a = find_part(walk, t, claim.start, &claim.start, &claim.end);
-		if (a)
-			err = anon_reserve_edges(&t->space->anons, claim.start >> MVM_PAGE_SHIFT,
+		space_lock(space);
+		claim_enter(space, &claim, claim.end, walk->to, CLAIM_REPLACE);
+		a = find_part(walk, claim.start);
+		if (a) {
+			claim.start = walk->start;
+			claim.end = walk->end;
+			err = anon_reserve_edges(&space->anons, claim.start >> MVM_PAGE_SHIFT,
 				(claim.end - 1) >> MVM_PAGE_SHIFT);
+		}
 		if (a && !err)
-			unmap_sweep(t->space, &claim, &grave);
-		claim_leave_unlock(t->space, &claim);
+			unmap_sweep(space, &claim, &grave);
+		claim_leave_unlock(space, &claim);
 		anon_bury(&grave);
-	} while (a && !err && claim.end < t->end);
+	} while (a && !err && claim.end < walk->to);
+	return err;
+}
+
+static OWN_FRAME int drop_copies(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+{
+	struct walk walk = {.obj = obj, .first = first, .last = last};
+
+	int err = 0;
+
+	walk.which = PRIVATE_AREAS;
+	while (walk_on(&walk, !err))
+		err = drop_private(&walk);
 	return err;
 }
 
 void rmap_truncate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
 {
-	struct walk copies = walk_of(obj, first, last), shared = copies;
+	struct walk walk = {.obj = obj, .first = first, .last = last};
 	unsigned attempts = 0;
 
-	copies.which = PRIVATE_AREAS;
-	copies.target = drop_private;
-	while (for_each_target(&copies) != 0)
+	while (drop_copies(obj, first, last) != 0)
 		(void)memory_wait(&attempts);
-	shared.which = SHARED_AREAS;
-	shared.part = part_unmap;
-	(void)for_each_target(&shared);
+	walk.which = SHARED_AREAS;
+	walk.part = part_unmap;
+	visit_all(&walk);
 }

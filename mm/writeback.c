@@ -21,7 +21,7 @@
  * How much may be dirty.  Memory that is dirty cannot be given to anybody before the disk has it, so
  * there is not to be much of it.  Above a share of all frames (BACKGROUND) the host's thread is
  * asked to begin, whatever the pages' age; above a larger one (LIMIT) whoever makes one more page
- * dirty first writes a run of the same object: who dirties pays, and who does not waits for nobody.
+ * dirty writes a run of the same object: who dirties pays, and who does not waits for nobody.
  * Between the two the thread has time to be the faster one.
  */
 #include "writeback.h"
