@@ -99,7 +99,7 @@ static void write_ends(void)
 void writeback_wait(uint64_t ended)
 {
 	mvmh_lock(&writes.lock);
-	while (writes.ended == ended && writes.begun != ended) {
+	if (writes.ended == ended && writes.begun != ended) {
 		writes.waited = true;
 		(void)!mvmh_wait(&writes, &writes.lock, false);
 	}

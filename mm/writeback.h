@@ -21,7 +21,9 @@ void writeback_count(int pages);
  */
 void writeback_balance(struct mvm_object *obj);
 
-/* How many writes of runs have ended; and wait until that has changed, or none is under way.  No lock
- * held; not from inside a pager's write(). */
+/*
+ * How many writes of runs have ended; and wait until that has changed, unless none is under way.  May
+ * come back early.  No lock held; not from inside a pager's write().
+ */
 uint64_t writes_ended(void);
 void writeback_wait(uint64_t ended);

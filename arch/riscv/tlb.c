@@ -106,6 +106,7 @@ static void flush_local(uint32_t id, vaddr_t start, vaddr_t end)
 
 static void flush_remote(uint64_t harts, uint32_t id, vaddr_t start, vaddr_t end)
 {
+	__atomic_fetch_add(&arch_cpu()->remote_fences, 1, __ATOMIC_RELAXED);
 	if (end - start > RANGE_PAGES * PAGE_SIZE)
 		firmware_remote_fence(harts, 0, UINT64_MAX, id);
 	else

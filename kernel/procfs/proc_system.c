@@ -63,6 +63,15 @@ static void show_disks(struct proc_text *t)
 		sum.reads, sum.writes, sum.flushes);
 }
 
+static uint64_t remote_fences(void)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < cpu_count; i++)
+		n += __atomic_load_n(&cpus[i].arch.remote_fences, __ATOMIC_RELAXED);
+	return n;
+}
+
 /* Linux's names where they mean the same; what only this kernel counts begins with mapache_. */
 static void show_vmstat(struct proc_text *t, struct process *p)
 {
@@ -96,6 +105,7 @@ static void show_vmstat(struct proc_text *t, struct process *p)
 		{"mapache_reclaim_direct", s.reclaim_direct},
 		{"mapache_throttled", s.throttled},
 		{"mapache_shootdowns", s.shootdowns},
+		{"mapache_remote_fences", remote_fences()},
 		{"mapache_spaces", s.spaces},
 		{"mapache_areas", s.areas},
 		{"mapache_objects", s.objects},
