@@ -317,7 +317,7 @@ void mvmh_lock(struct mvmh_lock *lock)
 	sched_point(POINT_LOCK);
 	while (lock->owner) {
 		sim_trace("waits for lock %p of fiber %u", (void *)lock, lock->owner - 1);
-		sched_block("lock", lock);
+		sched_block("lock", &lock->owner);
 	}
 	lock->owner = sched_self() + 1;
 	h->held[h->n_held++] = lock;
@@ -338,7 +338,7 @@ static void release(struct mvmh_lock *lock)
 		h->held[i] = h->held[i + 1];
 	lock->owner = 0;
 	sim_trace("releases lock %p", (void *)lock);
-	sched_wake(lock);
+	sched_wake(&lock->owner); /* not the lock's own address, which may be a channel */
 }
 
 void mvmh_unlock(struct mvmh_lock *lock)

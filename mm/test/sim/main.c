@@ -31,7 +31,7 @@ static struct {
 static struct {
 	const struct scenario *scenario;
 	uint64_t seed;
-	unsigned long done;
+	unsigned long number; /* 0: one of those that only measure */
 } running;
 
 static const char *const strategies[] = {"walk", "pct", "cooperative"};
@@ -63,7 +63,7 @@ void sim_fail(const char *format, ...)
 	va_start(list, format);
 	vprintf(format, list);
 	va_end(list);
-	printf("\n# schedule %lu of this run, seed %lu, point %lu\n", running.done + 1,
+	printf("\n# schedule %lu of this run, seed %lu, point %lu\n", running.number,
 		(unsigned long)running.seed, (unsigned long)sched_points());
 	print_repeat();
 	sched_dump();
@@ -164,15 +164,16 @@ static void run_scenario(const struct scenario *s, unsigned number)
 	double began = seconds();
 
 	running.scenario = s;
+	running.number = 0;
 	memset(distinct, 0, sizeof *distinct << DISTINCT_BITS);
 	sim_tracing = false;
 	measure(s, length);
 	sim_tracing = options.trace;
-	for (running.done = 0; running.done < options.schedules; running.done++) {
+	for (running.number = 1; running.number <= options.schedules; running.number++) {
 		uint64_t random;
 		struct plan plan;
 
-		running.seed = options.seed + options.shard + running.done * options.shards;
+		running.seed = options.seed + options.shard + (running.number - 1) * options.shards;
 		random = running.seed;
 		plan = draw_plan(&random, length);
 		scenario_run(s, &plan, random_next(&random));

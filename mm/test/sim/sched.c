@@ -28,7 +28,7 @@
  * only, which makes k smaller and the mean run longer in terms of what matters, if all plain
  * accesses are under their locks; fine ones do not believe that.
  *
- * A PCT fiber that runs very long while others could is taken to spin, and falls below all; so
+ * After very many points without an end some PCT fiber is taken to spin, and falls below all; so
  * loops that wait for others end.  A schedule that does not end at all is a failure, too, and so
  * is one in which all fibers are blocked: somebody's wake-up was lost, or locks form a ring.
  *
@@ -91,7 +91,7 @@ static struct {
 	uint64_t points;   /* passed */
 	uint64_t steps;    /* passed, of those that the plan counts */
 	uint64_t decision; /* the step at which the plan wants to be asked */
-	uint64_t stretch;  /* points when this fiber began to run */
+	uint64_t stretch;  /* points when this fiber began to run; PCT: when one was last demoted */
 	uint64_t hash;
 	uint64_t change[MAX_DEPTH]; /* PCT: steps, and the priority after each */
 	int lowest;                 /* PCT: below all */
@@ -148,7 +148,8 @@ static void change_to(unsigned next)
 	now.hash = (now.hash ^ (now.points << 4 | next)) * UINT64_C(0x9e3779b97f4a7c15);
 	now.hash ^= now.hash >> 29;
 	now.self = next;
-	now.stretch = now.points;
+	if (now.plan.strategy == STRATEGY_COOPERATIVE)
+		now.stretch = now.points;
 	if (!_setjmp(from->context))
 		_longjmp(fibers[next].context, 1);
 }
@@ -226,8 +227,10 @@ static void change_priority(void)
 		if (now.change[i] == now.steps)
 			f->priority = (int)i; /* those of the beginning are higher */
 	}
-	if (spins())
+	if (spins()) {
 		f->priority = now.lowest--;
+		now.stretch = now.points;
+	}
 }
 
 static void decide(void)
