@@ -34,8 +34,10 @@
 extern "C" {
 #endif
 
-/* The most pages that one hold of a lock covers. */
+/* The most pages that one hold of a lock covers; a configuration may choose another, for tests. */
+#ifndef MVM_HOLD_PAGES
 #define MVM_HOLD_PAGES 64
+#endif
 
 struct mvmh_pmap;
 struct mvmh_tlb;

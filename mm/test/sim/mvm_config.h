@@ -14,6 +14,9 @@
 /* Virtual pages of a space; frame numbers are smaller. */
 #define SIM_PAGES 1024
 
+/* Few, so that small scenarios have sweeps of several holds. */
+#define MVM_HOLD_PAGES 3
+
 struct sim_table;
 
 struct mvmh_pmap {

@@ -81,7 +81,10 @@ void map_pages(struct view *view, unsigned first, unsigned end, unsigned rights)
 
 		while (part < end && alike(&view->pages[part - 1], &view->pages[part]))
 			part++;
-		effect_begin(&e, view, first, part, EFFECT_MAPPING);
+		if (rights & MVM_WRITE)
+			effect_begin_replace(&e, view, first, part);
+		else
+			effect_begin(&e, view, first, part, EFFECT_MAPPING);
 		err = map_alike(view, first, part, rights);
 		check_result("map", err, !err);
 		effect_end(&e, true, true, rights);
@@ -100,6 +103,31 @@ void op_map_part(struct actor *a)
 
 	draw_range(a, &first, &end);
 	map_pages(a->view, first, end, draw(a, 4) ? RW : (unsigned)MVM_READ);
+}
+
+/* Wherever there is room; at the hint, if that is free. */
+void op_map_hint(struct actor *a)
+{
+	unsigned page = draw_page(a);
+	struct mvm_map m = {
+		.addr = view_va(page),
+		.bytes = MVM_PAGE_BYTES,
+		.rights = RW,
+		.max_rights = MVM_RWX,
+	};
+	bool there;
+	struct effect e;
+	int err;
+
+	effect_begin(&e, a->view, page, page + 1, EFFECT_MAPPING);
+	err = mvm_map(a->view->space, &m);
+	check_result("map", err, !err);
+	there = m.addr == view_va(page);
+	effect_end(&e, there, true, RW);
+	if (!there) {
+		err = mvm_unmap(a->view->space, m.addr, m.bytes);
+		check_result("unmap", err, !err);
+	}
 }
 
 void op_unmap(struct actor *a)
@@ -269,27 +297,6 @@ static uint64_t bytes_of_words(unsigned words)
 	return words * (MVM_PAGE_BYTES / WORDS);
 }
 
-/* All views' private copies of the file's pages from `index` on. */
-static void copies_begin(struct effect *e, unsigned file, unsigned index)
-{
-	for (unsigned v = 0; v < VIEWS; v++) {
-		unsigned first = VIEW_PAGES;
-
-		while (first > 0 && views[v].pages[first - 1].kind == KIND_PRIVATE &&
-			views[v].pages[first - 1].file == file &&
-			views[v].pages[first - 1].index >= index)
-			first--;
-		effect_begin(&e[v], &views[v], first, views[v].taken ? VIEW_PAGES : first,
-			EFFECT_CONTENTS);
-	}
-}
-
-static void copies_end(struct effect *e)
-{
-	for (unsigned v = 0; v < VIEWS; v++)
-		effect_end(&e[v], true, false, 0);
-}
-
 static void set_size(unsigned file, unsigned words)
 {
 	int err;
@@ -304,17 +311,19 @@ static void set_size(unsigned file, unsigned words)
 static void cut(struct actor *a, unsigned words)
 {
 	unsigned file = a->file, index = (words + WORDS - 1) / WORDS, all = file_words(file);
-	struct effect copies[VIEWS];
+	struct cut_effect copies;
+	uint32_t since;
 
 	file_inode_lock(&files[file]);
 	file_disturb(file, words, all);
-	copies_begin(copies, file, index);
+	cut_begin(&copies, file, index);
 	set_size(file, words);
-	copies_end(copies);
+	cut_end(&copies);
 	file_free_blocks(&files[file], index, FILE_PAGES - 1);
-	file_settle(file, index * WORDS, all, true);
+	file_settle_zeros(file, index * WORDS, all);
+	since = last_store(); /* what stands behind the end goes when the file grows */
 	set_size(file, all);
-	file_settle(file, words, index * WORDS, false);
+	file_settle_since(file, words, index * WORDS, since);
 	file_inode_unlock(&files[file]);
 }
 
@@ -334,8 +343,8 @@ static int free_blocks(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t la
 	struct sim_file *file = file_of(obj);
 
 	file_free_blocks(file, first, last);
-	file_settle((unsigned)(file - files), (unsigned)first * WORDS, (unsigned)(last + 1) * WORDS,
-		true);
+	file_settle_zeros(
+		(unsigned)(file - files), (unsigned)first * WORDS, (unsigned)(last + 1) * WORDS);
 	return 0;
 }
 

@@ -48,8 +48,9 @@ static struct {
 	uint32_t n_stores;
 	uint32_t before[MAX_STORES]; /* what the cell held */
 	uint8_t page[MAX_STORES];    /* to which it was made */
+	unsigned life[MAX_STORES];   /* by the program of which view; 0: through a file */
 	struct cut cuts[MAX_CUTS];
-	unsigned n_cuts;
+	unsigned n_cuts, n_lives;
 } history;
 
 struct file_state {
@@ -62,8 +63,15 @@ static struct file_state state[FILES];
 
 /* --- Cells ------------------------------------------------------------------------------------ */
 
+static void make_loose(struct cell *c)
+{
+	if (c->certainty != LOOSE)
+		c->first = 0;
+	c->certainty = LOOSE;
+}
+
 /* A new number, stored to the cell at this instant; `sure`: nobody disturbs it. */
-static uint64_t cell_store(struct cell *c, unsigned page, bool sure)
+static uint64_t cell_store(struct cell *c, unsigned page, unsigned life, bool sure)
 {
 	uint32_t number = ++history.n_stores;
 
@@ -71,7 +79,11 @@ static uint64_t cell_store(struct cell *c, unsigned page, bool sure)
 		sim_fail("the scenario stores too often");
 	history.before[number] = c->certainty == KNOWN ? c->value : number;
 	history.page[number] = (uint8_t)page;
-	c->certainty = sure ? KNOWN : LOOSE;
+	history.life[number] = life;
+	if (sure)
+		c->certainty = KNOWN;
+	else
+		make_loose(c);
 	c->value = number;
 	return MARK | number;
 }
@@ -139,7 +151,7 @@ struct view *view_unused(void)
 
 		if (view->taken)
 			continue;
-		*view = (struct view){.taken = true, .life = view->life + 1};
+		*view = (struct view){.taken = true, .life = ++history.n_lives};
 		for (unsigned p = 16; p < VIEW_PAGES; p++) {
 			view->pages[p].kind = p < 24 ? KIND_SHARED : KIND_PRIVATE;
 			view->pages[p].index = p % FILE_PAGES;
@@ -187,6 +199,21 @@ static unsigned other_name(const struct view_page *p, unsigned page)
 	return p->kind == KIND_PRIVATE ? PAGE_OF_FILE(p->file, p->index) : page_name(p, page);
 }
 
+/* Whose stores those to the page are: a file's are everybody's. */
+static unsigned life_of(const struct view *view, const struct view_page *p)
+{
+	return p->kind == KIND_SHARED ? 0 : view->life;
+}
+
+/* No space has what another has stored to its own memory, but for what was there before a fork. */
+static void check_life(const struct view *view, uint32_t number)
+{
+	unsigned life = number <= history.n_stores ? history.life[number] : 0;
+
+	if (life && life != view->life && number > view->born)
+		sim_fail("a load returns store %u, which was made to another space", number);
+}
+
 uint64_t view_word_store(struct view *view, unsigned page, unsigned word)
 {
 	struct view_page *p = &view->pages[page];
@@ -196,7 +223,7 @@ uint64_t view_word_store(struct view *view, unsigned page, unsigned word)
 		p->changes++; /* the call under way leaves more than it knows */
 	else if (p->kind == KIND_PRIVATE)
 		p->copied = true;
-	return cell_store(cell_of(view, page, word), page_name(p, page), sure);
+	return cell_store(cell_of(view, page, word), page_name(p, page), life_of(view, p), sure);
 }
 
 void view_word_load(struct view *view, unsigned page, unsigned word, uint64_t value)
@@ -204,6 +231,7 @@ void view_word_load(struct view *view, unsigned page, unsigned word, uint64_t va
 	struct view_page *p = &view->pages[page];
 	bool through = p->kind == KIND_PRIVATE && !p->copied;
 
+	check_life(view, (uint32_t)value);
 	cell_load(cell_of(view, page, word), value, page_name(p, page), other_name(p, page),
 		!through && sure_of(view, page, word));
 }
@@ -213,19 +241,21 @@ void view_word_seen(struct view *view, unsigned page, uint64_t value)
 	struct view_page *p = &view->pages[page];
 	struct cell any = {.certainty = LOOSE};
 
+	check_life(view, (uint32_t)value);
 	cell_load(&any, value, page_name(p, page), other_name(p, page), false);
 }
 
 uint64_t uncertain_begin(struct uncertain *u, struct view *view, unsigned page, unsigned word)
 {
+	struct view_page *p = &view->pages[page];
 	struct cell *c = cell_of(view, page, word);
 	uint64_t value;
 
 	c->disturbance++;
-	value = cell_store(c, page_name(&view->pages[page], page), false);
-	view->pages[page].holds++;
-	view->pages[page].changes++;
-	*u = (struct uncertain){.page = &view->pages[page], .cell = c, .number = c->value};
+	value = cell_store(c, page_name(p, page), life_of(view, p), false);
+	p->holds++;
+	p->changes++;
+	*u = (struct uncertain){.page = p, .cell = c, .number = c->value, .changes = p->changes};
 	return value;
 }
 
@@ -233,12 +263,17 @@ void uncertain_end(struct uncertain *u, bool done)
 {
 	struct cell *c = u->cell;
 
-	u->page->holds++;
-	u->page->changes++;
-	if (--c->disturbance || !done || c->value != u->number || u->page->disturbance)
-		return; /* somebody else was there, too */
+	struct view_page *p = u->page;
+	bool alone = !p->disturbance && p->changes == u->changes && c->value == u->number;
+
+	p->holds++;
+	p->changes++;
+	if (c->certainty == LOOSE && c->first >= u->number)
+		c->first = u->number - 1; /* it may have been made later than its number says */
+	if (--c->disturbance || !done || !alone)
+		return;
 	c->certainty = KNOWN;
-	u->page->copied = true;
+	p->copied = true;
 }
 
 /* What an access to the page comes to if nothing changes. */
@@ -291,30 +326,57 @@ static void touch(char *bytes, void *argument)
 		view_word_load(a->view, a->page, a->word, value);
 }
 
-static void view_access(struct view *view, unsigned page, unsigned word, unsigned kind)
-{
-	struct view_page *p = &view->pages[page];
-	struct access a = {.view = view, .page = page, .word = word, .kind = kind};
-	struct mvmh_pmap *pmap = mvm_space_pmap(view->space);
-	mvm_vaddr_t va = view_va(page) + word_offset(word);
-	unsigned version = p->version, file_version = state[p->file].version;
-	bool certain = !p->calls && !p->doubtful && !state[p->file].resizing;
-	enum mvm_fault_result result = MVM_FAULT_OK, want;
+/* What was known of a page when an access began. */
+struct before {
+	unsigned version, file_version, cracks;
+	bool certain, solid;
+};
 
-	while (result == MVM_FAULT_OK && !tlb_access(pmap, va, kind, touch, &a))
-		result = mvm_fault(view->space, va, kind);
-	want = expected(p, kind);
-	if (result)
-		sim_trace("%s page %u: %d", kind == MVM_WRITE ? "store to" : "load from", page,
-			result);
+static struct before look_before(const struct view_page *p)
+{
+	return (struct before){
+		.version = p->version,
+		.file_version = state[p->file].version,
+		.cracks = p->cracks,
+		.certain = !p->calls && !p->doubtful && !state[p->file].resizing,
+		.solid = p->solid && p->kind == KIND_ANON,
+	};
+}
+
+/* Was it right that the access ended so? */
+static void check_result_of(
+	const struct access *a, const struct before *b, enum mvm_fault_result result)
+{
+	const struct view_page *p = &a->view->pages[a->page];
+	enum mvm_fault_result want = expected(p, a->kind);
+
 	if (result == MVM_FAULT_KILLED && host_is_dead())
 		return;
 	if (result == MVM_FAULT_NOMEM)
-		sim_fail("an access to page %u finds no memory", page);
-	if (certain && p->version == version && state[p->file].version == file_version &&
+		sim_fail("an access to page %u finds no memory", a->page);
+	if (b->certain && p->version == b->version && state[p->file].version == b->file_version &&
 		result != want)
-		sim_fail("an access (%u) to page %u ends with %d instead of %d", kind, page, result,
-			want);
+		sim_fail("an access (%u) to page %u ends with %d instead of %d", a->kind, a->page,
+			result, want);
+	if (b->solid && p->solid && p->cracks == b->cracks && result != MVM_FAULT_OK)
+		sim_fail("an access (%u) to page %u, which is mapped all the time, ends with %d",
+			a->kind, a->page, result);
+}
+
+static void view_access(struct view *view, unsigned page, unsigned word, unsigned kind)
+{
+	struct before before = look_before(&view->pages[page]);
+	struct access a = {.view = view, .page = page, .word = word, .kind = kind};
+	struct mvmh_pmap *pmap = mvm_space_pmap(view->space);
+	mvm_vaddr_t va = view_va(page) + word_offset(word);
+	enum mvm_fault_result result = MVM_FAULT_OK;
+
+	while (result == MVM_FAULT_OK && !tlb_access(pmap, va, kind, touch, &a))
+		result = mvm_fault(view->space, va, kind);
+	if (result)
+		sim_trace("%s page %u: %d", kind == MVM_WRITE ? "store to" : "load from", page,
+			result);
+	check_result_of(&a, &before, result);
 }
 
 void view_store(struct view *view, unsigned page, unsigned word)
@@ -329,17 +391,17 @@ void view_load(struct view *view, unsigned page, unsigned word)
 
 /* --- What calls do ---------------------------------------------------------------------------- */
 
-static void make_loose(struct view_page *p)
+static void page_make_loose(struct view_page *p)
 {
 	p->copied = false;
 	for (unsigned w = 0; w < WORDS; w++)
-		p->cells[w].certainty = LOOSE;
+		make_loose(&p->cells[w]);
 }
 
 /* The contents as a new mapping finds them. */
 static void make_fresh(struct view_page *p)
 {
-	make_loose(p);
+	page_make_loose(p);
 	for (unsigned w = 0; w < WORDS && p->kind == KIND_ANON; w++) {
 		if (!p->cells[w].disturbance)
 			p->cells[w].certainty = KNOWN;
@@ -347,24 +409,55 @@ static void make_fresh(struct view_page *p)
 	}
 }
 
+static void begin(struct effect *e, struct view_page *p, unsigned i)
+{
+	if (e->kind != EFFECT_CONTENTS) {
+		p->calls++;
+		e->version[i] = ++p->version;
+	}
+	if (e->kind != EFFECT_RIGHTS) {
+		p->disturbance++;
+		e->changes[i] = ++p->changes;
+		page_make_loose(p);
+	}
+	if (e->holes) {
+		p->holes++;
+		p->cracks++;
+		p->solid = false;
+	}
+	e->cracks[i] = p->holes ? ~0u : p->cracks;
+}
+
+static void begin_all(struct effect *e)
+{
+	for (unsigned i = e->first; i < e->end; i++)
+		begin(e, &e->view->pages[i], i);
+}
+
 void effect_begin(
 	struct effect *e, struct view *view, unsigned first, unsigned end, enum effect_kind kind)
 {
 	*e = (struct effect){
-		.view = view, .life = view->life, .first = first, .end = end, .kind = kind};
-	for (unsigned i = first; i < end; i++) {
-		struct view_page *p = &view->pages[i];
+		.view = view,
+		.life = view->life,
+		.first = first,
+		.end = end,
+		.kind = kind,
+		.holes = kind != EFFECT_CONTENTS,
+	};
+	begin_all(e);
+}
 
-		if (kind != EFFECT_CONTENTS) {
-			p->calls++;
-			e->version[i] = ++p->version;
-		}
-		if (kind != EFFECT_RIGHTS) {
-			p->disturbance++;
-			e->changes[i] = ++p->changes;
-			make_loose(p);
-		}
-	}
+void effect_begin_replace(struct effect *e, struct view *view, unsigned first, unsigned end)
+{
+	*e = (struct effect){
+		.view = view,
+		.life = view->life,
+		.first = first,
+		.end = end,
+		.kind = EFFECT_MAPPING,
+	};
+	begin_all(e);
 }
 
 static void end_contents(struct view_page *p, bool sure, bool alone)
@@ -397,6 +490,10 @@ void effect_end(struct effect *e, bool sure, bool mapped, unsigned rights)
 		if (e->kind != EFFECT_CONTENTS)
 			end_mapping(
 				p, sure && known && p->version == e->version[i], mapped, rights);
+		if (e->holes)
+			p->holes--;
+		if (e->kind == EFFECT_MAPPING && sure && p->cracks == e->cracks[i])
+			p->solid = true;
 	}
 }
 
@@ -434,9 +531,16 @@ static struct cell cell_between(
 	return (struct cell){.certainty = LOOSE};
 }
 
+/* A truncate under way sees to the child, too. */
+static void inherit_cuts(const struct view_page *parent, struct view_page *child)
+{
+	for (; child->cuts < parent->cuts; child->cuts++)
+		child->disturbance++;
+}
+
 void fork_end(struct fork_effect *e, struct view *child)
 {
-	e->cut->last = history.n_stores;
+	e->cut->last = child->born = history.n_stores;
 	for (unsigned i = 0; i < VIEW_PAGES; i++) {
 		struct view_page *p = &e->parent->pages[i], *c = &child->pages[i];
 		bool still =
@@ -445,8 +549,8 @@ void fork_end(struct fork_effect *e, struct view *child)
 		c->mapped = p->mapped;
 		c->rights = p->rights;
 		c->doubtful = p->doubtful || p->calls || p->version != e->version[i];
-		c->disturbance += p->disturbance; /* for ever: its calls see to the child, too */
-		make_loose(c);
+		page_make_loose(c);
+		inherit_cuts(p, c);
 		c->copied = e->copied[i] && p->copied && still;
 		for (unsigned w = 0; w < WORDS && still; w++)
 			c->cells[w] = cell_between(&e->before[i][w], &p->cells[w], e->cut);
@@ -455,26 +559,87 @@ void fork_end(struct fork_effect *e, struct view *child)
 
 /* --- Files ------------------------------------------------------------------------------------ */
 
+void cut_begin(struct cut_effect *e, unsigned file, unsigned index)
+{
+	e->file = file;
+	e->index = index;
+	for (unsigned v = 0; v < VIEWS; v++) {
+		unsigned first = VIEW_PAGES, end = views[v].taken ? VIEW_PAGES : 0;
+
+		while (first > 0 && views[v].pages[first - 1].kind == KIND_PRIVATE &&
+			views[v].pages[first - 1].file == file &&
+			views[v].pages[first - 1].index >= index)
+			first--;
+		effect_begin(&e->effects[v], &views[v], first, end, EFFECT_CONTENTS);
+		for (unsigned i = first; i < end; i++)
+			views[v].pages[i].cuts++;
+	}
+}
+
+/* What is in the page now is younger than the cut. */
+static void make_young(struct view_page *p)
+{
+	p->changes++;
+	page_make_loose(p);
+	for (unsigned w = 0; w < WORDS; w++) {
+		if (!p->cells[w].disturbance)
+			p->cells[w].first = history.n_stores;
+	}
+}
+
+void cut_end(struct cut_effect *e)
+{
+	for (unsigned v = 0; v < VIEWS; v++) {
+		bool forked = views[v].life != e->effects[v].life;
+
+		effect_end(&e->effects[v], true, false, 0);
+		for (unsigned i = 0; i < VIEW_PAGES && views[v].taken; i++) {
+			struct view_page *p = &views[v].pages[i];
+
+			if (p->kind != KIND_PRIVATE || p->file != e->file || p->index < e->index ||
+				p->cuts == 0)
+				continue;
+			p->cuts--;
+			p->disturbance -= forked;
+			make_young(p);
+		}
+	}
+}
+
 void file_disturb(unsigned file, unsigned first, unsigned end)
 {
 	state[file].changes++;
 	for (unsigned i = first; i < end; i++) {
 		state[file].cells[i].disturbance++;
-		state[file].cells[i].certainty = LOOSE;
+		make_loose(&state[file].cells[i]);
 	}
 }
 
-void file_settle(unsigned file, unsigned first, unsigned end, bool zeros)
+void file_settle_zeros(unsigned file, unsigned first, unsigned end)
 {
 	state[file].changes++;
 	for (unsigned i = first; i < end; i++) {
 		struct cell *c = &state[file].cells[i];
 
-		if (--c->disturbance || !zeros)
-			continue;
-		c->certainty = KNOWN;
+		if (--c->disturbance == 0)
+			c->certainty = KNOWN;
 		c->value = 0;
 	}
+}
+
+void file_settle_since(unsigned file, unsigned first, unsigned end, uint32_t since)
+{
+	state[file].changes++;
+	for (unsigned i = first; i < end; i++) {
+		state[file].cells[i].disturbance--;
+		state[file].cells[i].first = since;
+		state[file].cells[i].value = 0;
+	}
+}
+
+uint32_t last_store(void)
+{
+	return history.n_stores;
 }
 
 void file_resize_begin(unsigned file)
@@ -504,7 +669,7 @@ uint64_t file_word_store(unsigned file, unsigned index, unsigned word)
 {
 	struct cell *c = &state[file].cells[index * WORDS + word];
 
-	return cell_store(c, PAGE_OF_FILE(file, index), !c->disturbance);
+	return cell_store(c, PAGE_OF_FILE(file, index), 0, !c->disturbance);
 }
 
 void file_word_load(unsigned file, unsigned index, unsigned word, uint64_t value, unsigned changes)

@@ -36,10 +36,14 @@ struct view_page {
 	bool mapped, doubtful;
 	unsigned rights;
 	unsigned calls, version;
+	bool solid; /* whatever calls are under way, it is mapped read-write all the time */
+	unsigned holes,
+		cracks; /* calls under way after which it may not be, and all of them so far */
 
 	/* The contents; disturbed while a call may take them away. */
 	unsigned disturbance, changes;
-	bool copied; /* PRIVATE: it certainly has a copy of its own */
+	unsigned cuts; /* of the disturbances: truncates */
+	bool copied;   /* PRIVATE: it certainly has a copy of its own */
 	unsigned held,
 		holds; /* others than harts may store to it: a fork copies it when it likes */
 	struct cell cells[WORDS];
@@ -48,7 +52,8 @@ struct view_page {
 struct view {
 	struct mvm_space *space;
 	bool taken;
-	unsigned life; /* which one that stands here */
+	unsigned life; /* a number of its own */
+	uint32_t born; /* by a fork, after this store */
 	struct view_page pages[VIEW_PAGES];
 };
 
@@ -83,11 +88,15 @@ struct effect {
 	unsigned life;
 	unsigned first, end; /* pages [first, end) of the view */
 	enum effect_kind kind;
-	unsigned version[VIEW_PAGES], changes[VIEW_PAGES];
+	bool holes; /* the pages may not be mapped read-write any more */
+	unsigned version[VIEW_PAGES], changes[VIEW_PAGES], cracks[VIEW_PAGES];
 };
 
 void effect_begin(
 	struct effect *e, struct view *view, unsigned first, unsigned end, enum effect_kind kind);
+
+/* The same for a call that puts one read-write mapping in the place of another. */
+void effect_begin_replace(struct effect *e, struct view *view, unsigned first, unsigned end);
 
 /*
  * The call has ended.  If it did what it should (`sure`), and nobody else was at work on them, the
@@ -108,12 +117,25 @@ struct fork_effect {
 void fork_begin(struct fork_effect *e, struct view *parent);
 void fork_end(struct fork_effect *e, struct view *child);
 
+/* A truncate of the file to `index` pages takes all views' private copies behind that away. */
+struct cut_effect {
+	unsigned file, index;
+	struct effect effects[VIEWS];
+};
+
+void cut_begin(struct cut_effect *e, unsigned file, unsigned index);
+void cut_end(struct cut_effect *e);
+
 /*
  * Words [first, end) of a file (page * WORDS + word) may change by themselves, until they are
- * settled: as zeros, or as whatever is there.
+ * settled: as zeros; or as zeros or a store later than `since`.
  */
 void file_disturb(unsigned file, unsigned first, unsigned end);
-void file_settle(unsigned file, unsigned first, unsigned end, bool zeros);
+void file_settle_zeros(unsigned file, unsigned first, unsigned end);
+void file_settle_since(unsigned file, unsigned first, unsigned end, uint32_t since);
+
+/* The last store that was made. */
+uint32_t last_store(void);
 
 /* The size of the file changes, and then is so many words. */
 void file_resize_begin(unsigned file);
@@ -148,6 +170,7 @@ struct uncertain {
 	struct view_page *page;
 	struct cell *cell;
 	uint32_t number;
+	unsigned changes;
 };
 uint64_t uncertain_begin(struct uncertain *u, struct view *view, unsigned page, unsigned word);
 void uncertain_end(struct uncertain *u, bool done);
