@@ -106,7 +106,7 @@ static void file_pages_too(void)
 
 // --- what is gone is gone: member 0 takes away, the others try at once
 
-enum { ROUNDS = 15 };
+enum { ROUNDS = 8 };
 
 // Member 0: a step that all others take, too.
 static void next_stage(void)
@@ -191,7 +191,7 @@ static void protected_means_protected_for_all(void)
 // Member 0 goes on until the others have done their part.
 static void others_store(unsigned me, int signo, int code)
 {
-	for (unsigned k = 0; k < 600; k++)
+	for (unsigned k = 0; k < 200; k++)
 		add(me, member_below(PAGES), signo, code);
 	if (atomic_fetch_add(&arrived, 1) + 1 == CREW - 1)
 		atomic_store(&stop, 1);
@@ -222,7 +222,7 @@ static void stores_race_mprotect(void)
 static void cut_holes(unsigned me)
 {
 	if (me) {
-		for (unsigned k = 0; k < 600; k++) {
+		for (unsigned k = 0; k < 200; k++) {
 			unsigned page = member_below(PAGES);
 			struct fault f = member_add(counter(page, me));
 
@@ -256,7 +256,7 @@ static void stores_race_munmap(void)
 static void replace(unsigned me)
 {
 	if (me) {
-		for (unsigned k = 0; k < 600; k++)
+		for (unsigned k = 0; k < 200; k++)
 			CHECK_EQ(member_add(counter(member_below(PAGES), me)).signo, 0);
 		if (atomic_fetch_add(&arrived, 1) + 1 == CREW - 1)
 			atomic_store(&stop, 1);
@@ -318,7 +318,7 @@ static void fork_takes_one_moment(void)
 
 static void all_fork(unsigned me)
 {
-	for (int k = 0; k < 5; k++) {
+	for (int k = 0; k < 3; k++) {
 		must_exit_well(start_child(check_snapshot, NULL));
 		for (unsigned page = 0; page < PAGES; page += 2) {
 			add(me, page, 0, 0);
@@ -339,7 +339,7 @@ static void all_fork_at_once(void)
 static void cut_the_file(unsigned me)
 {
 	if (me) {
-		for (unsigned k = 0; k < 400; k++) {
+		for (unsigned k = 0; k < 150; k++) {
 			unsigned page = member_below(PAGES);
 			struct fault f = member_add(counter(page, me));
 
@@ -421,7 +421,7 @@ static void reclaim_or_look(unsigned me)
 			drop_caches();
 		return;
 	}
-	for (unsigned k = 0; k < 400; k++) {
+	for (unsigned k = 0; k < 150; k++) {
 		size_t at = (size_t)member_below(PAGES) * PAGE + member_below(PAGE);
 
 		CHECK_EQ(load(memory + at), pattern(at));
@@ -524,12 +524,12 @@ static void storm(unsigned me)
 	char *part = memory + (size_t)me * OWN * PAGE;
 	struct known *k = known[me];
 
-	for (unsigned round = 0; round < 250; round++) {
+	for (unsigned round = 0; round < 120; round++) {
 		unsigned i = member_below(OWN);
 
 		change(part, k);
 		check_page(part + i * PAGE, &k[i]);
-		if (round % 100 == 50 + me)
+		if (round % 60 == 30 + me)
 			must_exit_well(start_child(look_at_own, k));
 		if (me == 0 && round % 50 == 0)
 			drop_caches();
