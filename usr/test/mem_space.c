@@ -548,7 +548,7 @@ static void everything_at_once(void)
 
 static void one_is_killed(unsigned me)
 {
-	for (unsigned k = 0; k < (me ? 15u : 1u << 30); k++) {
+	for (unsigned k = 0; k < (me ? 6u : 1u << 30); k++) {
 		char *p = map_anon(4 * PAGE);
 
 		for (unsigned i = 0; i < 4; i++)
@@ -561,7 +561,7 @@ static void one_is_killed(unsigned me)
 
 static void killed_member_leaves_the_space_intact(void)
 {
-	for (int round = 0; round < 3; round++)
+	for (int round = 0; round < 2; round++)
 		crew_run_and_kill(CREW, one_is_killed, 0);
 }
 
