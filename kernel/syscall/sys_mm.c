@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * System calls on memory: from the ABI's flags and rules to mm's.
+ * System calls on memory: from the ABI's flags and rules to mm's.  kernel/linux has those beyond the
+ * core.
  */
 #include <abi/errno.h>
 #include <abi/mman.h>
@@ -40,142 +41,181 @@ long sys_brk(vaddr_t end)
 /* Refused only by MAP_SHARED_VALIDATE: others ignore what they do not know, as the ABI has it. */
 #define MAP_KNOWN                                                                                \
 	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE | \
-		MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_FIXED_NOREPLACE)
+		MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |           \
+		MAP_FIXED_NOREPLACE)
 
+/* What mm has a flag of the same meaning for. */
 static unsigned mm_flags(unsigned flags)
 {
-	unsigned out = 0;
+	static const struct {
+		unsigned flag, mm;
+	} same[] = {
+		{MAP_FIXED, MVM_MAP_FIXED},
+		{MAP_FIXED_NOREPLACE, MVM_MAP_FIXED_NOREPLACE},
+		{MAP_GROWSDOWN, MVM_MAP_GROWSDOWN},
+		{MAP_POPULATE, MVM_MAP_POPULATE},
+		{MAP_NORESERVE, MVM_MAP_NORESERVE},
+	};
+	unsigned out = (flags & MAP_TYPE) == MAP_PRIVATE ? 0 : MVM_MAP_SHARED;
 
-	if ((flags & MAP_TYPE) != MAP_PRIVATE)
-		out |= MVM_MAP_SHARED;
 	if (flags & MAP_FIXED_NOREPLACE)
-		out |= MVM_MAP_FIXED_NOREPLACE;
-	else if (flags & MAP_FIXED)
-		out |= MVM_MAP_FIXED;
-	if (flags & MAP_POPULATE)
-		out |= MVM_MAP_POPULATE;
-	if (flags & MAP_NORESERVE)
-		out |= MVM_MAP_NORESERVE;
+		flags &= ~(unsigned)MAP_FIXED;
+	/* Prefaulting was asked for without waiting for the disk: then it is left out. */
+	if (flags & MAP_NONBLOCK)
+		flags &= ~(unsigned)MAP_POPULATE;
+	for (unsigned i = 0; i < sizeof same / sizeof *same; i++)
+		if (flags & same[i].flag)
+			out |= same[i].mm;
 	return out;
 }
 
-static int check_flags(unsigned rights, unsigned flags)
+/* Where a null pointer leads nothing is mapped, ever. */
+static int check_place(const struct mvm_map *map)
 {
-	unsigned type = flags & MAP_TYPE;
-
-	if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE)
+	if (map->bytes > USER_END)
+		return -ENOMEM;
+	if (!(map->flags & (MVM_MAP_FIXED | MVM_MAP_FIXED_NOREPLACE)))
+		return 0;
+	if (map->addr > USER_END - map->bytes)
+		return -ENOMEM;
+	if (map->addr & PAGE_MASK)
 		return -EINVAL;
-	if (type == MAP_SHARED_VALIDATE && (flags & ~MAP_KNOWN))
-		return -EOPNOTSUPP;
-	if (flags & MAP_HUGETLB)
-		return -EINVAL; /* there are no huge pages to be had */
-	if (flags & MAP_LOCKED)
-		return -EPERM; /* nobody may lock memory yet */
-	return rights & ~(PROT_READ | PROT_WRITE | PROT_EXEC) ? -EINVAL : 0;
+	return map->addr < USER_BASE ? -EPERM : 0;
+}
+
+/* Stacks are private and anonymous. */
+static int check_type(unsigned flags)
+{
+	bool anonymous = flags & MAP_ANONYMOUS;
+
+	switch (flags & MAP_TYPE) {
+	case MAP_PRIVATE:
+		return !anonymous && (flags & MAP_GROWSDOWN) ? -EINVAL : 0;
+	case MAP_SHARED_VALIDATE:
+		if (anonymous)
+			return -EINVAL;
+		if (flags & ~MAP_KNOWN)
+			return -EOPNOTSUPP;
+		return flags & MAP_GROWSDOWN ? -EINVAL : 0;
+	case MAP_SHARED:
+		return flags & MAP_GROWSDOWN ? -EINVAL : 0;
+	default:
+		return -EINVAL;
+	}
 }
 
 /* The object behind a file's mapping, and the most it may ever be used for. */
-static int object_of_fd(long fd, unsigned rights, bool shared, struct mvm_map *map)
-{
-	struct file *file = fd_get(fd);
-	int err;
-
-	if (!file)
-		return -EBADF;
-	err = file_map(file, shared, shared && (rights & PROT_WRITE), &map->object);
-	map->max_rights = MVM_RWX;
-	if (shared && !(file->state & FILE_WRITABLE))
-		map->max_rights &= ~(unsigned)MVM_WRITE;
-	if (!err && file->dentry && (file->dentry->mount->flags & MOUNT_NOEXEC)) {
-		map->max_rights &= ~(unsigned)MVM_EXEC;
-		if (rights & PROT_EXEC) {
-			err = -EPERM;
-			if (map->object)
-				mvm_object_unref(map->object);
-		}
-	}
-	file_unref(file);
-	return err;
-}
-
-static int find_object(long fd, unsigned rights, unsigned flags, struct mvm_map *map)
+static int find_object(struct file *file, struct mvm_map *map)
 {
 	bool shared = map->flags & MVM_MAP_SHARED;
-	int err = 0;
+	bool noexec = file->dentry && (file->dentry->mount->flags & MOUNT_NOEXEC);
+	int err = file_map(file, shared, shared && (map->rights & MVM_WRITE), &map->object);
 
-	map->max_rights = MVM_RWX;
-	if (!(flags & MAP_ANONYMOUS))
-		err = object_of_fd(fd, rights, shared, map);
-	/* No object and shared: /dev/zero, or MAP_ANONYMOUS. */
-	if (!err && shared && !map->object)
-		err = mvm_object_new_shared_anon(page_align_up(map->bytes), &map->object);
-	return err;
+	if (err)
+		return err;
+	if (shared && !(file->state & FILE_WRITABLE))
+		map->max_rights &= ~(unsigned)MVM_WRITE;
+	if (noexec)
+		map->max_rights &= ~(unsigned)MVM_EXEC;
+	return noexec && (map->rights & MVM_EXEC) ? -EPERM : 0;
 }
 
-long sys_mmap(vaddr_t addr, size_t bytes, unsigned long rights_argument,
-	unsigned long flags_argument, long fd, int64_t offset)
+/* file NULL: anonymous. */
+static long map_object(struct file *file, unsigned flags, struct mvm_map *map)
 {
-	unsigned rights = (unsigned)rights_argument, flags = (unsigned)flags_argument;
+	int err = check_place(map);
+
+	if (!err)
+		err = check_type(flags);
+	if (!err && file)
+		err = find_object(file, map);
+	/* Shared, and of no file or of /dev/zero: memory that fork shares. */
+	if (!err && !map->object && (map->flags & MVM_MAP_SHARED))
+		err = mvm_object_new_shared_anon(map->bytes, &map->object);
+	if (!err)
+		err = mvm_map(current_vm()->space, map);
+	if (map->object)
+		mvm_object_unref(map->object);
+	return err ? err : (long)map->addr;
+}
+
+long sys_mmap(vaddr_t addr, size_t bytes, unsigned long rights, unsigned long flags_argument,
+	long fd, int64_t offset)
+{
+	unsigned flags = (unsigned)flags_argument;
+	bool anonymous = flags & MAP_ANONYMOUS;
+	struct file *file = NULL;
 	struct mvm_map map = {
 		.addr = addr,
-		.bytes = bytes,
-		.rights = rights,
+		.bytes = page_align_up(bytes),
+		.rights = rights & MVM_RWX,
+		.max_rights = MVM_RWX,
 		.flags = mm_flags(flags),
-		.offset_pages = (uint64_t)offset / PAGE_SIZE,
+		.offset_pages = anonymous ? 0 : (uint64_t)offset / PAGE_SIZE,
 	};
-	int err = check_flags(rights, flags);
 
-	if (err)
-		return err;
-	if (offset % (int64_t)PAGE_SIZE || !bytes)
+	if (offset % (int64_t)PAGE_SIZE)
 		return -EINVAL;
-	if (bytes > USER_END)
-		return -ENOMEM;
-	if ((map.flags & (MVM_MAP_FIXED | MVM_MAP_FIXED_NOREPLACE)) && addr < USER_BASE)
-		return -EPERM; /* where a null pointer leads nothing is mapped, ever */
-	if ((flags & MAP_GROWSDOWN) && (flags & MAP_ANONYMOUS))
-		map.flags |= MVM_MAP_GROWSDOWN;
-	err = find_object(fd, rights, flags, &map);
-	if (err)
-		return err;
-	if (flags & MAP_ANONYMOUS)
-		map.offset_pages = 0;
-	err = mvm_map(current_vm()->space, &map);
-	if (map.object)
-		mvm_object_unref(map.object);
-	return err == -EFBIG ? -EOVERFLOW : err ? err : (long)map.addr;
+	if (!anonymous && !(file = fd_get(fd)))
+		return -EBADF;
+	long result = -EINVAL;
+	if (bytes && !map.bytes)
+		result = -ENOMEM;
+	else if (bytes && !(flags & MAP_HUGETLB)) /* there are no huge pages to be had */
+		result = map_object(file, flags, &map);
+	if (file)
+		file_unref(file);
+	return result == -EFBIG ? -EOVERFLOW : result;
 }
 
 /* --- The others ------------------------------------------------------------------------------ */
 
-/* Round the length up to pages.  -EINVAL: unaligned; `overflow`: beyond what can be addressed. */
-static int check_range(vaddr_t addr, size_t *bytes, int overflow)
-{
-	if (addr & PAGE_MASK)
-		return -EINVAL;
-	if (*bytes > USER_END || addr > USER_END - *bytes)
-		return overflow;
-	*bytes = page_align_up(*bytes);
-	return 0;
-}
-
 long sys_munmap(vaddr_t addr, size_t bytes)
 {
-	int err = check_range(addr, &bytes, -EINVAL);
+	int err = user_range(addr, &bytes, -EINVAL);
 
 	if (err || !bytes)
 		return -EINVAL;
 	return mvm_unmap(current_vm()->space, addr, bytes);
 }
 
+/*
+ * PROT_GROWSDOWN: from the start of the stack on in which the range begins.  No memory grows upwards,
+ * so PROT_GROWSUP only finds out what is wrong.
+ */
+static int grow_range(vaddr_t *addr, size_t *bytes, bool down)
+{
+	struct mvm_area_info area;
+
+	if (!mvm_area_next(current_vm()->space, *addr, &area))
+		return -ENOMEM;
+	if (area.object)
+		mvm_object_unref(area.object);
+	if (area.start >= (down ? *addr + *bytes : *addr + 1))
+		return -ENOMEM;
+	if (!down || !(area.flags & MVM_MAP_GROWSDOWN))
+		return -EINVAL;
+	*bytes += *addr - area.start;
+	*addr = area.start;
+	return 0;
+}
+
 long sys_mprotect(vaddr_t addr, size_t bytes, unsigned long rights_argument)
 {
-	unsigned rights = (unsigned)rights_argument;
-	int err = check_range(addr, &bytes, -ENOMEM);
+	unsigned rights = (unsigned)rights_argument,
+		 grows = rights & (PROT_GROWSDOWN | PROT_GROWSUP);
 
-	if (err || (rights & ~(unsigned)(PROT_READ | PROT_WRITE | PROT_EXEC)))
-		return err ? err : -EINVAL;
-	return bytes ? mvm_protect(current_vm()->space, addr, bytes, rights) : 0;
+	rights &= ~grows;
+	if (grows == (PROT_GROWSDOWN | PROT_GROWSUP))
+		return -EINVAL;
+	int err = user_range(addr, &bytes, -ENOMEM);
+	if (err || !bytes)
+		return err;
+	if (rights & ~(unsigned)(PROT_READ | PROT_WRITE | PROT_EXEC))
+		return -EINVAL;
+	if (grows)
+		err = grow_range(&addr, &bytes, grows == PROT_GROWSDOWN);
+	return err ? err : mvm_protect(current_vm()->space, addr, bytes, rights);
 }
 
 /* The file system's part of msync(MS_SYNC), for one object; its pages of the range are written. */
@@ -194,7 +234,7 @@ long sys_msync(vaddr_t addr, size_t bytes, unsigned long flags_argument)
 		return -EINVAL;
 	if ((flags & MS_ASYNC) && (flags & MS_SYNC))
 		return -EINVAL;
-	int err = check_range(addr, &bytes, -ENOMEM);
+	int err = user_range(addr, &bytes, -ENOMEM);
 	if (err || !bytes)
 		return err;
 	if (flags & MS_SYNC)

@@ -326,13 +326,19 @@ long sys_sched_yield(void)
 	return 0;
 }
 
+#ifdef MAPACHE_CORE
+#define UNAME_VERSION "Mapache core"
+#else
+#define UNAME_VERSION "Mapache"
+#endif
+
 long sys_uname(uaddr_t to)
 {
 	static const struct utsname name = {
 		.sysname = "Linux", /* the ABI that is spoken */
 		.nodename = "mapache",
 		.release = "6.1.0-mapache",
-		.version = "Mapache",
+		.version = UNAME_VERSION,
 		.machine = "riscv64",
 		.domainname = "(none)",
 	};

@@ -266,6 +266,78 @@ static void both_kinds_at_once(void)
 	CHECK_ERR(plain_mmap(PAGE, RW, MAP_SHARED_VALIDATE | 1 << 24, fd, 0), EOPNOTSUPP);
 }
 
+static void huge_and_unknown_flags(void)
+{
+	int fd = make_file("f", PAGE);
+
+	CHECK_ERR(plain_mmap(PAGE, RW, MAP_PRIVATE | MAP_HUGETLB, fd, 0), EINVAL);
+	if (on_mapache()) // others have huge pages, or no memory for them
+		CHECK_ERR(plain_mmap(PAGE, RW, ANON | MAP_HUGETLB, -1, 0), EINVAL);
+	CHECK_OK(plain_mmap(PAGE, RW, MAP_SHARED | 1 << 24, fd, 0)); // ignored, as ever
+	CHECK_ERR(plain_mmap(PAGE, RW, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0), EOPNOTSUPP);
+	CHECK_ERR(plain_mmap(PAGE, RW, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0), EINVAL);
+	CHECK_ERR(plain_mmap(PAGE, RW, MAP_PRIVATE | MAP_GROWSDOWN, fd, 0), EINVAL);
+	CHECK_ERR(plain_mmap(PAGE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0), EINVAL);
+	CHECK_OK(plain_mmap(PAGE, RW, ANON | MAP_STACK | MAP_NORESERVE | MAP_DENYWRITE, -1, 0));
+	CHECK_ERR(plain_mmap(0, RW, MAP_PRIVATE, 999, 0), EBADF); // the descriptor comes first
+}
+
+static void fixed_noreplace(void)
+{
+	char *p = map_anon(4 * PAGE);
+
+	memset(p, 'n', 4 * PAGE);
+	CHECK_OK(munmap(p + 2 * PAGE, PAGE));
+	CHECK_ERR(mmap(p + PAGE, 2 * PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED ? -1
+												: 0,
+		EEXIST);
+	CHECK_EQ(load(p + PAGE), 'n');
+	CHECK(mmap(p + 2 * PAGE, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == p + 2 * PAGE);
+	CHECK_EQ(load(p + 2 * PAGE), 0);
+	CHECK_ERR(mmap(p + 1, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED ? -1 : 0,
+		EINVAL);
+}
+
+static void populated_at_once(void)
+{
+	long long before = vmstat("nr_free_pages"), faults;
+	char *p = map(64 * PAGE, RW, ANON | MAP_POPULATE, -1, 0);
+
+	CHECK(before - vmstat("nr_free_pages") >= 64);
+	faults = vmstat("pgfault");
+	for (size_t i = 0; i < 64; i++)
+		store(p + i * PAGE, 1);
+	CHECK(vmstat("pgfault") - faults < 32);
+}
+
+// What cannot be had in advance is no failure of the call.
+static void populating_past_the_end(void)
+{
+	int fd = make_file("f", PAGE);
+	char *p = map(4 * PAGE, RW, MAP_SHARED | MAP_POPULATE, fd, 0);
+
+	CHECK_EQ(load(p), pattern(0));
+	CHECK_FAULT(try_load(p + PAGE), SIGBUS, BUS_ADRERR, p + PAGE);
+}
+
+// A mapping that may be written to may be read: there is no other kind of memory.
+static void write_only_memory_can_be_read(void)
+{
+	char *p = map(PAGE, PROT_WRITE, ANON, -1, 0);
+
+	store(p, 'w');
+	CHECK_EQ(load(p), 'w');
+}
+
+// For root on Linux this is a matter of configuration.
+static void where_nothing_may_be(void)
+{
+	if (!on_mapache())
+		tap_skip("mmap_min_addr");
+	CHECK_ERR(mmap(NULL, PAGE, RW, ANON | MAP_FIXED, -1, 0) == MAP_FAILED ? -1 : 0, EPERM);
+	CHECK(mmap((void *)1, PAGE, RW, ANON, -1, 0) != MAP_FAILED); // a hint is only a hint
+}
+
 static void hints_and_fixed(void)
 {
 	char *p = map_anon(8 * PAGE), *q;
@@ -362,6 +434,12 @@ static const struct test tests[] = {
 	{"mmap_arguments", mmap_arguments},
 	{"mapping_a_pipe_or_folder", mapping_a_pipe_or_folder},
 	{"both_kinds_at_once", both_kinds_at_once},
+	{"huge_and_unknown_flags", huge_and_unknown_flags},
+	{"fixed_noreplace", fixed_noreplace},
+	{"populated_at_once", populated_at_once},
+	{"populating_past_the_end", populating_past_the_end},
+	{"write_only_memory_can_be_read", write_only_memory_can_be_read},
+	{"where_nothing_may_be", where_nothing_may_be},
 	{"hints_and_fixed", hints_and_fixed},
 	{"file_rights", file_rights},
 	{"random_against_a_model", random_against_a_model},

@@ -11,7 +11,8 @@
 
 #include "lib/tap.h"
 
-#define RW (PROT_READ | PROT_WRITE)
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+#define RW   (PROT_READ | PROT_WRITE)
 
 static void protect_takes_and_gives(void)
 {
@@ -46,6 +47,38 @@ static void protect_arguments(void)
 	close(fd);
 }
 
+// PROT_GROWSDOWN reaches down to the start of a stack.
+static void growsdown_protects_the_whole_stack(void)
+{
+	char *low = map(64 * PAGE, PROT_NONE, ANON, -1, 0), *p;
+
+	CHECK_OK(munmap(low, 64 * PAGE));
+	p = mmap(low + 60 * PAGE, 4 * PAGE, RW, ANON | MAP_FIXED | MAP_GROWSDOWN, -1, 0);
+	CHECK(p == low + 60 * PAGE);
+	memset(p, 'g', 4 * PAGE);
+	CHECK_OK(mprotect(p + 3 * PAGE, PAGE, PROT_READ | PROT_GROWSDOWN));
+	for (size_t i = 0; i < 4; i++)
+		CHECK_FAULT(try_store(p + i * PAGE), SIGSEGV, SEGV_ACCERR, p + i * PAGE);
+	CHECK_EQ(load(p), 'g');
+	CHECK_OK(mprotect(p, 4 * PAGE, RW));
+	CHECK_NO_FAULT(try_store(p));
+}
+
+static void growing_what_does_not_grow(void)
+{
+	char *p = map_anon(3 * PAGE);
+
+	CHECK_ERR(mprotect(p, PAGE, PROT_READ | PROT_GROWSDOWN | PROT_GROWSUP), EINVAL);
+	CHECK_ERR(mprotect(p, PAGE, PROT_READ | PROT_GROWSDOWN), EINVAL);
+	CHECK_ERR(mprotect(p, PAGE, PROT_READ | PROT_GROWSUP), EINVAL);
+	CHECK_OK(munmap(p, PAGE));
+	CHECK_ERR(mprotect(p, PAGE, PROT_READ | PROT_GROWSDOWN), ENOMEM);
+	CHECK_ERR(mprotect(p, PAGE, PROT_READ | PROT_GROWSUP), ENOMEM);
+	CHECK_OK(mprotect(p, 0, 0x7ff)); // nothing is looked at
+	CHECK_ERR(mprotect(p + PAGE, PAGE, 0x80), EINVAL);
+	CHECK_NO_FAULT(try_store(p + PAGE)); // nothing has changed
+}
+
 static void checkerboard_of_rights(void)
 {
 	enum { PAGES = 200 };
@@ -63,6 +96,8 @@ static void checkerboard_of_rights(void)
 static const struct test tests[] = {
 	{"protect_takes_and_gives", protect_takes_and_gives},
 	{"protect_arguments", protect_arguments},
+	{"growsdown_protects_the_whole_stack", growsdown_protects_the_whole_stack},
+	{"growing_what_does_not_grow", growing_what_does_not_grow},
 	{"checkerboard_of_rights", checkerboard_of_rights},
 };
 

@@ -26,6 +26,7 @@
  */
 #pragma once
 
+#include <abi/errno.h>
 #include <arch/layout.h>
 #include <kernel/lock.h>
 #include <mm/vm.h>
@@ -81,6 +82,20 @@ void vmspace_put(struct vmspace *vm);
 
 /* p's limits are mm's, if p is the owner; its lock is held. */
 void vmspace_set_limits(struct vmspace *vm, const struct process *p);
+
+/*
+ * The argument pair of many calls: the address stands on a page boundary (else -EINVAL), the length is
+ * rounded up to pages, and what it spans can be addressed (else `overflow`).
+ */
+static inline int user_range(vaddr_t addr, size_t *bytes, int overflow)
+{
+	if (addr & PAGE_MASK)
+		return -EINVAL;
+	if (*bytes > USER_END || addr > USER_END - *bytes)
+		return overflow;
+	*bytes = page_align_up(*bytes);
+	return 0;
+}
 
 /* A random number of pages, in bytes, below `spread`; 0 with "norandmaps". */
 size_t vmspace_random(size_t spread);

@@ -38,6 +38,15 @@ struct test {
 		return tap_main(argc, argv, table, sizeof(table) / sizeof((table)[0])); \
 	}
 
+// For programs about calls that the kernel of the core preset lacks: each test is skipped there.
+#define BEYOND_CORE_MAIN(table)                                                         \
+	int main(int argc, char **argv)                                                 \
+	{                                                                               \
+		tap_beyond_core = true;                                                 \
+		return tap_main(argc, argv, table, sizeof(table) / sizeof((table)[0])); \
+	}
+
+extern bool tap_beyond_core;
 int tap_main(int argc, char **argv, const struct test *tests, size_t n);
 
 // Ends the current test, in this process or in a child of the test.
@@ -124,6 +133,7 @@ void check_zero(const char *p, size_t bytes);
 // --- what the kernel counts
 
 bool on_mapache(void);
+bool on_core(void); // the kernel without its optional modules
 // A counter of /proc/vmstat. Skips the test where it is not Mapache's.
 long long vmstat(const char *name);
 // A line of /proc/meminfo, in KiB; -1 when there is none.
