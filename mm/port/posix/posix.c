@@ -32,7 +32,7 @@ static struct {
 
 	pthread_mutex_t mutex; /* of all below, down to n_harts */
 	uint32_t *free_stack;
-	size_t n_free, n_meta;
+	size_t n_free, n_meta, limit;
 	unsigned char *taken; /* a byte a frame */
 	unsigned n_harts;
 
@@ -86,7 +86,7 @@ void posix_start(size_t n_frames)
 	if (machine.memory == MAP_FAILED || !machine.free_stack || !machine.taken)
 		mvmh_panic("posix_start: no memory for the machine");
 	races_are_benign(machine.memory, bytes);
-	machine.n_frames = machine.n_free = n_frames;
+	machine.n_frames = machine.n_free = machine.limit = n_frames;
 	for (size_t i = 0; i < n_frames; i++)
 		machine.free_stack[i] = (uint32_t)(n_frames - 1 - i);
 	for (unsigned i = 0; i < N_CHANNELS; i++) {
@@ -170,10 +170,11 @@ mvm_frame_t mvmh_frame_alloc(unsigned order)
 
 	if (order != 0)
 		mvmh_panic("mvmh_frame_alloc: this machine has single frames only");
+	posix_perhaps_forget();
 	if (posix_must_fail(POSIX_FAIL_FRAME))
 		return MVM_NO_FRAME;
 	pthread_mutex_lock(&machine.mutex);
-	if (machine.n_free) {
+	if (machine.n_free > machine.n_frames - machine.limit) {
 		frame = machine.free_stack[--machine.n_free];
 		__atomic_store_n(&machine.taken[frame], 1, __ATOMIC_RELEASE);
 	}
@@ -194,20 +195,28 @@ void mvmh_frame_free(mvm_frame_t frame, unsigned order)
 	pthread_mutex_unlock(&machine.mutex);
 }
 
-size_t mvmh_frame_count(size_t *total)
+void posix_limit_frames(size_t n_frames)
 {
-	if (total)
-		*total = machine.n_frames;
-	return __atomic_load_n(&machine.n_free, __ATOMIC_RELAXED);
+	machine.limit = n_frames < machine.n_frames ? n_frames : machine.n_frames;
 }
 
 size_t posix_frames_used(void)
 {
-	return machine.n_frames - mvmh_frame_count(NULL);
+	return machine.n_frames - __atomic_load_n(&machine.n_free, __ATOMIC_RELAXED);
+}
+
+size_t mvmh_frame_count(size_t *total)
+{
+	size_t used = posix_frames_used();
+
+	if (total)
+		*total = machine.limit;
+	return used < machine.limit ? machine.limit - used : 0;
 }
 
 void *mvmh_window_map(mvm_frame_t frame)
 {
+	posix_perhaps_forget();
 	if (!posix_frame_taken(frame))
 		mvmh_panic("mvmh_window_map: the frame is free");
 	if (++self.windows > 2)
@@ -259,6 +268,7 @@ void mvmh_lock(struct mvmh_lock *lock)
 		mvmh_panic("mvmh_lock: against the order of ranks");
 	pthread_mutex_lock(&lock->mutex);
 	self.locks[self.n_locks++] = lock;
+	posix_perhaps_forget();
 }
 
 void mvmh_unlock(struct mvmh_lock *lock)

@@ -28,6 +28,9 @@ void posix_start(size_t n_frames);
 /* The bytes of a frame; valid for the life of the process. */
 void *posix_frame_data(mvm_frame_t frame);
 
+/* From now on at most n_frames are out at once, for whoever asks. */
+void posix_limit_frames(size_t n_frames);
+
 /* Frames and metadata pages that are out. */
 size_t posix_frames_used(void);
 size_t posix_meta_used(void);
@@ -43,6 +46,12 @@ uint64_t posix_requests(enum posix_failure what);
 /* Every `one_in`-th look into the tables forgets an entry (0: none): the page-table-is-a-cache
  * test.  Seeded by posix_seed(). */
 void posix_forget(unsigned one_in);
+
+/*
+ * The same at any moment: every `one_in`-th call of a hook, also in the midst of a call of mm,
+ * forgets an entry of any space.  For one thread only.
+ */
+void posix_forget_anywhere(unsigned one_in);
 
 /* Every `one_in`-th fence (0: none) is slow, so that other threads get between a sweep and its end. */
 void posix_slow_fences(unsigned one_in);

@@ -18,6 +18,9 @@ void posix_check_unlocked(const char *who);
 /* Harts that have run; at most MVMH_MAX_HARTS. */
 unsigned posix_harts(void);
 
+/* posix_forget_anywhere(): perhaps now. */
+void posix_perhaps_forget(void);
+
 void posix_tlb_init(void);
 /* Panics when a TLB still reaches the frame. */
 void posix_tlb_check_gone(mvm_frame_t frame);

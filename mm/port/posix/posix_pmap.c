@@ -47,7 +47,30 @@ static struct hart {
 	struct tlb_slot slots[TLB_SLOTS];
 } harts[MVMH_MAX_HARTS];
 
-static unsigned forget_one_in;
+static unsigned forget_one_in, forget_anywhere_one_in;
+
+/* What was entered last, for posix_forget_anywhere() to choose from. */
+#define ENTERED 256
+static struct entered {
+	struct mvmh_pmap *pmap; /* NULL: none */
+	mvm_vaddr_t va;
+} entered[ENTERED];
+static unsigned n_entered;
+
+static void note_entered(struct mvmh_pmap *pmap, mvm_vaddr_t va)
+{
+	if (forget_anywhere_one_in)
+		entered[n_entered++ % ENTERED] = (struct entered){pmap, va};
+}
+
+/* The pmap goes. */
+static void drop_entered(struct mvmh_pmap *pmap)
+{
+	for (unsigned i = 0; forget_anywhere_one_in && i < ENTERED; i++) {
+		if (entered[i].pmap == pmap)
+			entered[i].pmap = NULL;
+	}
+}
 
 static uint64_t entry_make(mvm_frame_t frame, unsigned rights)
 {
@@ -159,6 +182,7 @@ int mvmh_pmap_create(struct mvmh_pmap *pmap)
 void mvmh_pmap_destroy(struct mvmh_pmap *pmap)
 {
 	posix_check_unlocked("mvmh_pmap_destroy: a lock of mm is held");
+	drop_entered(pmap);
 	for (unsigned i = 0; i < LEVEL_SLOTS; i++) {
 		struct posix_table *middle = pmap->root->table[i];
 
@@ -222,12 +246,40 @@ static uint64_t *entry_at(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 	return leaf ? &leaf->entry[slot_of(va, 0)] : NULL;
 }
 
+void posix_forget_anywhere(unsigned one_in)
+{
+	forget_anywhere_one_in = one_in;
+	memset(entered, 0, sizeof entered);
+}
+
+static void forget_entry(struct mvmh_pmap *pmap, mvm_vaddr_t va)
+{
+	uint64_t *entry = entry_at(pmap, va);
+
+	if (entry)
+		__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+	tlb_forget(pmap, va, va + MVM_PAGE_BYTES);
+}
+
+void posix_perhaps_forget(void)
+{
+	struct entered *e;
+
+	if (!forget_anywhere_one_in || posix_random() % forget_anywhere_one_in)
+		return;
+	e = &entered[posix_random() % ENTERED];
+	if (e->pmap)
+		forget_entry(e->pmap, e->va);
+	e->pmap = NULL;
+}
+
 int mvmh_pmap_enter(
 	struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights, unsigned order)
 {
 	struct posix_table *leaf = leaf_table_make(pmap, va);
 	uint64_t *entry, old;
 
+	posix_perhaps_forget();
 	if (order != 0 || (va & MVM_PAGE_MASK) || !posix_frame_taken(frame) || !rights)
 		mvmh_panic("mvmh_pmap_enter: bad arguments");
 	if (!leaf)
@@ -239,6 +291,7 @@ int mvmh_pmap_enter(
 	if (old)
 		rights |= entry_rights(old);
 	__atomic_store_n(entry, entry_make(frame, rights) | ENTRY_USED, __ATOMIC_RELEASE);
+	note_entered(pmap, va);
 	return 0;
 }
 
@@ -249,6 +302,7 @@ static mvm_vaddr_t sweep(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t 
 	unsigned changed = 0;
 	mvm_vaddr_t va = start, covered;
 
+	posix_perhaps_forget();
 	while (va < end) {
 		struct posix_table *leaf = leaf_table(pmap, va, &covered);
 		uint64_t *entry, old;
@@ -336,14 +390,9 @@ void posix_forget(unsigned one_in)
 static void maybe_forget(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 {
 	unsigned one_in = __atomic_load_n(&forget_one_in, __ATOMIC_RELAXED);
-	uint64_t *entry;
 
-	if (!one_in || posix_random() % one_in)
-		return;
-	entry = entry_at(pmap, va);
-	if (entry)
-		__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
-	tlb_forget(pmap, va, va + MVM_PAGE_BYTES);
+	if (one_in && posix_random() % one_in == 0)
+		forget_entry(pmap, va);
 }
 
 /* The entry as a walk finds it, marked used; 0 when it does not allow the access. */
