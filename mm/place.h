@@ -41,8 +41,9 @@ bool place_next(struct mvm_space *space, mvm_vaddr_t *top, size_t bytes, struct 
 
 /*
  * Choose a place for `bytes` below `top`: *out is a page boundary, and [*out, *out + bytes) lies in
- * a range that place_next() has given.  True if place_next() gives any.  It must depend on nothing
- * but these ranges and mvmh_entropy(): a host without randomization gets the same places each run.
- * It allocates nothing and keeps nothing: the next call may be for another space.
+ * a range that place_next() has given.  True if place_next() gives any.  Beside these ranges it may
+ * look at the space's ends, and at mvmh_entropy(), on nothing else does the choice depend: a host
+ * without randomization gets the same places in each run.  It allocates nothing and keeps nothing:
+ * the next call may be for another space.
  */
 bool place_choose(struct mvm_space *space, mvm_vaddr_t top, size_t bytes, mvm_vaddr_t *out);

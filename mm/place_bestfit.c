@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Placement: the smallest hole that fits, the highest of these, at its lower end. */
+/* Placement: the smallest hole that fits, the highest of these, at its upper end. */
 #include "place.h"
 
 bool place_choose(struct mvm_space *space, mvm_vaddr_t top, size_t bytes, mvm_vaddr_t *out)
@@ -10,7 +10,7 @@ bool place_choose(struct mvm_space *space, mvm_vaddr_t top, size_t bytes, mvm_va
 	while (place_next(space, &top, bytes, &gap)) {
 		if (gap.end - gap.start < best) {
 			best = gap.end - gap.start;
-			*out = gap.start;
+			*out = gap.end - bytes;
 		}
 	}
 	return best != SIZE_MAX;

@@ -74,7 +74,7 @@ static const struct choice {
 } choices[] = {
 	{"topdown", {31, 20, 12}},
 	{"bottomup", {10, 20, 30}},
-	{"bestfit", {20, 30, 10}},
+	{"bestfit", {20, 31, 12}},
 };
 
 static const char *policy = "";
