@@ -46,15 +46,16 @@ def quietly(command, what):
         raise BuildError(f"{what} failed")
 
 
-def build(preset, targets=()):
+def build(preset, targets=(), name=None, options=()):
     """Bring build/PRESET up to date, or only some targets of it.  Returns the directory.
 
-    The target build.ninja is the configuration itself."""
-    directory = os.path.join(TREE, "build", preset)
+    The target build.ninja is the configuration itself.  With a name the directory is build/NAME, and is
+    configured with these options (-DVARIABLE=VALUE)."""
+    directory = os.path.join(TREE, "build", name or preset)
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(os.path.join(directory, "build.ninja")):
-            quietly(["cmake", "--preset", preset], f"configuring {preset}")
-        quietly(["ninja", "-C", directory, *targets], f"building {preset}")
+        if name or not os.path.exists(os.path.join(directory, "build.ninja")):
+            quietly(["cmake", "--preset", preset, "-B", directory, *options], f"configuring {name or preset}")
+        quietly(["ninja", "-C", directory, *targets], f"building {name or preset}")
     return directory

@@ -28,13 +28,19 @@ Sets up what is missing, builds every preset, and runs the suites, all of them w
             memory have 64M of it at --smp 4
   core      the guest's test programs once more on the kernel without optional modules
 
-A single guest program is a suite too (/test/NAME), and `guest` is all of them.  Each suite's seconds are printed, and
+A single guest program is a suite too (/test/NAME), and `guest` is all of them.  --all-plugs adds one:
+
+  plugs     the other indexes of areas and placements of mm (docs/plugging.md): all combinations through
+            the model test on this machine, some through the guest's tests of memory, on kernels of their own
+
+Each suite's seconds are printed, and
 as the last line the counts.  The exit status is 0 when nothing failed."""
 
 PRESETS = ("host", "dev", "release", "core")
 HARTS = (1, 4)
 MEMORY_GROUPS = ("coherence", "fork", "mem", "smp", "stress")
 LITTLE_MEMORY = "64M"
+PLUGGED_KERNELS = (("list", "bestfit"), ("blocks", "random"), ("tree", "bottomup"))
 GUEST_SECONDS = 300  # against hanging, not a threshold: under load a boot takes its time
 
 
@@ -125,9 +131,9 @@ def run_guest_test(kit, name, smp, mem, scratch):
     return results
 
 
-def suite_guest(programs, preset=None, harts=HARTS):
+def suite_guest(programs, preset=None, harts=HARTS, **variant):
     def suite(options):
-        kit = build.kit_of(build.build(preset or options.preset, ["mapache.elf", "image"]))
+        kit = build.kit_of(build.build(preset or options.preset, ["mapache.elf", "image"], **variant))
         for name in programs:
             for smp in options.smp or harts:
                 mem = options.mem or memory_for(name, smp)
@@ -150,6 +156,24 @@ def guest_programs(preset):
 def group_of(program):
     """t_fork is a group by itself, the group of libc_stdio is libc."""
     return program.removeprefix("t_").split("_")[0]
+
+
+def suite_plugs(programs):
+    """mm's other indexes and placements, in all combinations; see docs/plugging.md."""
+    on_host = suite_ctest("host", "-C", "all", "-R", "^mm_(area|place|model)_")
+    about_memory = [name for name in programs if group_of(name) in MEMORY_GROUPS]
+
+    def suite(options):
+        build.build("host", ["mm_all_plugs"])
+        yield from on_host(options)
+        for areas, place in PLUGGED_KERNELS:
+            plugged = suite_guest(about_memory, "dev", (4,), name="dev-plugs", options=(
+                f"-DMAPACHE_MM_AREAS={areas}", f"-DMAPACHE_MM_PLACE={place}"))
+            for result in plugged(options):
+                result.name = f"{areas}, {place}: {result.name}"
+                yield result
+
+    return suite
 
 
 def all_suites(programs):
@@ -193,6 +217,7 @@ def main(argv):
     parser.add_argument("--smp", type=int, action="append", metavar="N", help="only this many harts")
     parser.add_argument("--mem", metavar="SIZE", help="so much memory")
     parser.add_argument("-v", "--verbose", action="store_true", help="each test case")
+    parser.add_argument("--all-plugs", action="store_true", help="also the suite `plugs`")
     parser.add_argument("--list", action="store_true", help="only name the suites")
     parser.add_argument("suite", nargs="*")
     options = parser.parse_args(argv)
@@ -200,6 +225,7 @@ def main(argv):
     suites = all_suites(programs)
     singles = {name: suite_guest([name]) for name in programs}
     singles["guest"] = suite_guest(programs)
+    singles["plugs"] = suite_plugs(programs)
     unknown = [name for name in options.suite if name not in suites and name not in singles]
     if unknown:
         parser.error(f"no such suite: {' '.join(unknown)}")
@@ -207,7 +233,8 @@ def main(argv):
         print("\n".join(suites))
         return 0
     total = {"passed": 0, "failed": 0, "skipped": 0}
-    for name in options.suite or suites:
+    chosen = options.suite or list(suites)
+    for name in chosen + ["plugs"] * options.all_plugs:
         counts = run_suite(name, suites.get(name) or singles[name], options)
         for status in total:
             total[status] += counts[status]
