@@ -125,6 +125,13 @@ static OWN_FRAME int wait_filled(struct mvm_object *obj, struct mvm_page *page)
 	return err;
 }
 
+static OWN_FRAME void count_fill(mvm_pgoff_t index, unsigned n, uint32_t tag)
+{
+	COUNT(fills, 1);
+	COUNT(filled_pages, n);
+	trace_for(tag, MVM_TRACE_FILL, index, n);
+}
+
 /*
  * Fill up to n <= RUN_PAGES absent pages from the index on; with `wait`, return when the first one
  * is there or has failed.  Nothing is done when the first one is not absent any more.
@@ -136,9 +143,7 @@ static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool wait
 
 	if (n == 0)
 		return err;
-	COUNT(fills, 1);
-	COUNT(filled_pages, n);
-	trace_for(tag, MVM_TRACE_FILL, index, n);
+	count_fill(index, n, tag);
 	err = obj->ops->fill(obj, index, n);
 	if (err != MVM_PENDING)
 		mvm_fill_done(obj, index, n, err);
@@ -161,7 +166,7 @@ static OWN_FRAME int wait_unlock(struct mvm_object *obj, struct mvm_page *page)
 }
 
 /* The index lies in a hole that is being punched: wait until that is over.  Unlocks the object. */
-static int wait_hole_unlock(struct mvm_object *obj)
+static OWN_FRAME int wait_hole_unlock(struct mvm_object *obj)
 {
 	int err = mvmh_wait(&obj->hole_end, &obj->lock, true);
 

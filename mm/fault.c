@@ -85,12 +85,12 @@ static const char zeros[1];
 struct fault {
 	struct mvm_space *space;
 	mvm_vaddr_t va; /* of the page */
-	unsigned access;
+	uint8_t access;
+	uint8_t result; /* enum mvm_fault_result */
 	bool force;
+	bool again;   /* not the first pass */
 	bool swept;   /* something is in the batch or the grave */
 	bool dirtied; /* the object's page became DIRTY */
-	enum mvm_fault_result result;
-	unsigned passes;
 
 	/* In hand, from pass to pass: */
 	struct anon *fresh;        /* of our own, in no tree */
@@ -108,7 +108,7 @@ struct fault {
 
 static enum need done(struct fault *f, enum mvm_fault_result result)
 {
-	f->result = result;
+	f->result = (uint8_t)result;
 	return NEED_NOTHING;
 }
 
@@ -372,7 +372,7 @@ bool fault_allowed(const struct area *a, unsigned access, bool force)
 }
 
 /* One pass. */
-static OWN_FRAME enum need look(struct fault *f)
+static enum need look(struct fault *f)
 {
 	struct mvm_space *space = f->space;
 	struct claim *c = claim_find(space, f->va, f->va + MVM_PAGE_BYTES);
@@ -423,7 +423,7 @@ static bool have_fresh(struct fault *f)
 	return f->fresh;
 }
 
-static enum mvm_fault_result supply_fresh(struct fault *f, enum need need)
+static OWN_FRAME enum mvm_fault_result supply_fresh(struct fault *f, enum need need)
 {
 	struct mvm_page *from = need == NEED_ANON_COPY ? f->source->page : f->page;
 
@@ -460,7 +460,7 @@ static enum mvm_fault_result supply_page(struct fault *f)
 	return MVM_FAULT_OK;
 }
 
-static enum mvm_fault_result supply_writable(struct fault *f)
+static OWN_FRAME enum mvm_fault_result supply_writable(struct fault *f)
 {
 	int err = cache_make_writable(f->object, f->page);
 
@@ -481,7 +481,7 @@ static void let_go(struct fault *f)
  * Get what the pass needed.  Anything but MVM_FAULT_OK ends the fault, but MVM_FAULT_NOMEM only if
  * there is nothing to reclaim.
  */
-static enum mvm_fault_result supply(struct fault *f, enum need need)
+static OWN_FRAME enum mvm_fault_result supply(struct fault *f, enum need need)
 {
 	switch (need) {
 	case NEED_ZEROS:
@@ -536,6 +536,12 @@ static OWN_FRAME void finish(struct fault *f)
 	let_go(f);
 }
 
+static OWN_FRAME void count_retry(struct fault *f, enum need need)
+{
+	COUNT(fault_retries, 1);
+	trace(f->space, MVM_TRACE_RETRY, f->va, need, 0);
+}
+
 /*
  * Passes, until the fault is over or memory is short.  *dirtied: the object, referenced, of which a
  * page was made DIRTY, else NULL.
@@ -543,15 +549,15 @@ static OWN_FRAME void finish(struct fault *f)
 static OWN_FRAME enum mvm_fault_result attempt(struct mvm_space *space, mvm_vaddr_t va,
 	unsigned access, bool force, struct mvm_object **dirtied)
 {
-	struct fault f = {.space = space, .va = va, .access = access, .force = force};
+	struct fault f = {.space = space, .va = va, .force = force};
 	enum need need;
 
+	f.access = (uint8_t)access;
 	while ((need = pass(&f)) != NEED_NOTHING) {
-		if (f.passes++ > 0) {
-			COUNT(fault_retries, 1);
-			trace(space, MVM_TRACE_RETRY, va, need, 0);
-		}
-		f.result = supply(&f, need);
+		if (f.again)
+			count_retry(&f, need);
+		f.again = true;
+		f.result = (uint8_t)supply(&f, need);
 		if (f.result != MVM_FAULT_OK)
 			break;
 	}
@@ -569,13 +575,19 @@ static OWN_FRAME void pay(struct mvm_object *dirtied)
 	mvm_object_unref(dirtied);
 }
 
-/* Count it, trace it; returns the time if that is wanted. */
+/* Count it, trace it; the time, if that is wanted. */
 static OWN_FRAME uint64_t begin(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
 {
 	COUNT(faults, 1);
 	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
 	trace(space, MVM_TRACE_FAULT, va, access, 0);
 	return space->traced ? mvmh_now() : 0;
+}
+
+static OWN_FRAME void trace_end(
+	struct mvm_space *space, mvm_vaddr_t va, enum mvm_fault_result result, uint64_t began)
+{
+	trace(space, MVM_TRACE_FAULT_END, va, result, mvmh_now() - began);
 }
 
 enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)
@@ -590,7 +602,8 @@ enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned
 		if (dirtied)
 			pay(dirtied);
 	} while (unlikely(result == MVM_FAULT_NOMEM) && memory_wait(&attempts));
-	trace(space, MVM_TRACE_FAULT_END, va, result, began ? mvmh_now() - began : 0);
+	if (unlikely(began))
+		trace_end(space, va, result, began);
 	return result;
 }
 

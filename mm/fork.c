@@ -15,7 +15,7 @@
  *
  * Truncate, meanwhile, may drop private copies: it marks by the object's size, then walks.  An area
  * of the child that enters the object's list before the size changes is visited; one that enters
- * after it finds the new size there and drops the copies itself (forget_past_size).
+ * after it finds the new size there and drops the copies itself (forget_from).
  *
  * The cost is O(areas) and, for step 4, O(what is mapped): the tables say so, not the anons.
  *
@@ -65,54 +65,69 @@ static OWN_FRAME int copy_some(struct mvm_space *parent, mvm_vaddr_t *va, struct
 	return err;
 }
 
-/* Take the private pages of a range out of the child's tree; nothing is mapped there. */
+/*
+ * Take the private pages of a range out of the child's tree; nothing is mapped there.  -MVM_ENOMEM:
+ * some may be left; reclaim, and again.
+ */
 static OWN_FRAME int forget(struct mvm_space *child, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = (end - 1) >> MVM_PAGE_SHIFT;
 	struct grave grave = {0};
-	unsigned attempts = 0;
-	bool reserved = true;
+	int err = 0;
 
-	while (vpn <= last && (reserved || memory_wait(&attempts))) {
+	while (!err && vpn <= last) {
 		space_lock(child);
 		vpn = anon_next(&child->anons, vpn, last);
-		reserved = vpn > last || anon_reserve_edges(&child->anons, vpn, last) == 0;
-		if (vpn <= last && reserved)
+		if (vpn <= last)
+			err = anon_reserve_edges(&child->anons, vpn, last);
+		if (vpn <= last && !err)
 			vpn = anon_remove(&child->anons, vpn, last, &grave);
 		space_unlock(child);
 	}
 	anon_bury(&grave);
-	return reserved ? 0 : -MVM_ENOMEM;
+	return err;
 }
 
-/* The file was cut while we copied: the child's area is in the list of its object. */
-static int forget_past_size(struct mvm_space *child, const struct area *a)
+/*
+ * From where on the area, in the child and in its object's list, is to have no private pages: all of
+ * it, or what lies past the size, for the file may have been cut while we copied.
+ */
+static OWN_FRAME mvm_vaddr_t forget_from(const struct area *a)
 {
-	uint64_t pages = pages_of(mvm_object_size(a->object));
-	mvm_vaddr_t start = a->start;
+	uint64_t pages;
 
-	if (a->object->kind == OBJECT_DEVICE || area_page(a, a->end) <= pages)
-		return 0;
-	if (pages > a->offset)
-		start += (mvm_vaddr_t)((pages - a->offset) << MVM_PAGE_SHIFT);
-	return forget(child, start, a->end);
+	if (a->flags & AREA_WIPEONFORK)
+		return a->start;
+	if (!a->object || a->object->kind == OBJECT_DEVICE)
+		return a->end;
+	pages = pages_of(mvm_object_size(a->object));
+	if (area_page(a, a->end) <= pages)
+		return a->end;
+	if (pages <= a->offset)
+		return a->start;
+	return a->start + (mvm_vaddr_t)((pages - a->offset) << MVM_PAGE_SHIFT);
 }
 
 /* Put a copied area into the child, or do without it. */
 static int enter_copy(struct mvm_space *child, struct area *a)
 {
-	if (a->flags & AREA_DONTFORK) {
-		int err = forget(child, a->start, a->end);
+	mvm_vaddr_t start = a->start, end = a->end;
+	unsigned attempts = 0;
+	int err = 0;
 
+	if (a->flags & AREA_DONTFORK) {
 		area_free(a);
-		return err;
+	} else {
+		space_lock(child);
+		space_insert(child, a);
+		space_unlock(child);
+		start = forget_from(a);
 	}
-	space_lock(child);
-	space_insert(child, a);
-	space_unlock(child);
-	if (a->flags & AREA_WIPEONFORK)
-		return forget(child, a->start, a->end);
-	return a->object ? forget_past_size(child, a) : 0;
+	do {
+		if (start < end)
+			err = forget(child, start, end);
+	} while (err && memory_wait(&attempts));
+	return err;
 }
 
 /* Each of the list has its turn, also after a failure: what is not entered is freed. */

@@ -6,14 +6,12 @@
  * files are found in one step.  A slot's tag says that some page below it is unclean: write-back
  * finds dirty pages of a large file without looking at the clean ones.
  *
- * All under the object's lock.  No recursion: paths are kept in an array.
+ * All under the object's lock.  No recursion, and no array of a path's nodes: what has to be done from
+ * the leaf up to where the path joins others is done on a second way down, from there.
  */
 #include "object.h"
 
 #include "meta.h"
-
-/* 40 bits of index, 6 a level. */
-#define LEVELS_MAX 7
 
 static bool fits(const struct mvm_object *obj, mvm_pgoff_t index)
 {
@@ -51,87 +49,117 @@ static int grow(struct mvm_object *obj, mvm_pgoff_t index)
 	return 0;
 }
 
-/* Free the nodes of the path that hold nothing, from `level` up. */
-static void prune(struct mvm_object *obj, struct node **path, unsigned level, mvm_pgoff_t index)
+/* The nodes on the way to the index that hold nothing but this way are freed. */
+static void prune(struct mvm_object *obj, mvm_pgoff_t index)
 {
-	while (level < obj->levels && !path[level]->used) {
-		slab_free(SLAB_NODE, path[level++]);
-		if (level == obj->levels)
-			break;
-		node_clear(path[level], node_slot(index, level));
-	}
-	if (level == obj->levels) {
+	struct node *keep = NULL, *n, *next; /* keep: the lowest that holds something else */
+	unsigned level = obj->levels;
+
+	for (n = obj->root; n && level-- > 0; n = n->slot[node_slot(index, level)])
+		if (n->used & ~node_bit(node_slot(index, level)))
+			keep = n;
+	n = obj->root;
+	if (keep) {
+		n = keep->slot[node_slot(index, keep->level)];
+		node_clear(keep, node_slot(index, keep->level));
+	} else {
 		obj->root = NULL;
 		obj->levels = 0;
+	}
+	for (level = keep ? keep->level : n->level + 1; n && level-- > 0; n = next) {
+		next = n->slot[node_slot(index, level)];
+		slab_free(SLAB_NODE, n);
 	}
 }
 
 int index_insert(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
 {
-	struct node *path[LEVELS_MAX], *n;
+	struct node *n, *child;
 
 	while (!fits(obj, index)) {
 		if (grow(obj, index) != 0)
 			return -MVM_ENOMEM; /* what grew so far is a valid tree */
 	}
-	n = obj->root;
-	for (unsigned level = obj->levels; level-- > 0;) {
-		if (!n) {
-			n = node_new(level);
-			if (!n) {
-				prune(obj, path, level + 1, index);
-				return -MVM_ENOMEM;
-			}
-			node_set(path[level + 1], node_slot(index, level + 1), n);
+	for (n = obj->root; n->level > 0; n = child) {
+		child = n->slot[node_slot(index, n->level)];
+		if (child)
+			continue;
+		child = node_new(n->level - 1);
+		if (!child) {
+			prune(obj, index);
+			return -MVM_ENOMEM;
 		}
-		path[level] = n;
-		n = n->slot[node_slot(index, level)];
+		node_set(n, node_slot(index, n->level), child);
 	}
-	MUST(n == NULL);
-	node_set(path[0], node_slot(index, 0), page);
+	MUST(n->slot[node_slot(index, 0)] == NULL);
+	node_set(n, node_slot(index, 0), page);
 	return 0;
 }
 
-static void find_path(struct mvm_object *obj, mvm_pgoff_t index, struct node **path)
+static struct node *leaf_of(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	struct node *n = obj->root;
 
-	for (unsigned level = obj->levels; level-- > 0;) {
-		path[level] = n;
-		n = n->slot[node_slot(index, level)];
-	}
+	while (n->level > 0)
+		n = n->slot[node_slot(index, n->level)];
+	return n;
 }
 
 void index_remove(struct mvm_object *obj, mvm_pgoff_t index)
 {
-	struct node *path[LEVELS_MAX];
+	struct node *leaf = leaf_of(obj, index);
 
-	find_path(obj, index, path);
-	node_clear(path[0], node_slot(index, 0));
-	prune(obj, path, 0, index);
+	node_clear(leaf, node_slot(index, 0));
+	if (!leaf->used)
+		prune(obj, index);
+}
+
+static void set_tags(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	unsigned level = obj->levels;
+
+	for (struct node *n = obj->root; level-- > 0; n = n->slot[node_slot(index, level)])
+		n->tags |= node_bit(node_slot(index, level));
+}
+
+/* From the lowest node that has another tag down; from the root if none has. */
+static void clear_tags(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	struct node *from = obj->root, *n = obj->root;
+	unsigned level = obj->levels;
+
+	for (; level-- > 0; n = n->slot[node_slot(index, level)])
+		if (n->tags & ~node_bit(node_slot(index, level)))
+			from = n;
+	level = from->level + 1;
+	for (n = from; level-- > 0; n = n->slot[node_slot(index, level)])
+		n->tags &= ~node_bit(node_slot(index, level));
 }
 
 void index_tag(struct mvm_object *obj, mvm_pgoff_t index, bool unclean)
 {
-	struct node *path[LEVELS_MAX];
-	bool below = unclean;
-
-	find_path(obj, index, path);
-	for (unsigned level = 0; level < obj->levels; level++) {
-		uint64_t bit = node_bit(node_slot(index, level));
-
-		if (below)
-			path[level]->tags |= bit;
-		else
-			path[level]->tags &= ~bit;
-		below = path[level]->tags != 0;
-	}
+	if (unclean)
+		set_tags(obj, index);
+	else
+		clear_tags(obj, index);
 }
 
 struct mvm_page *index_next(
 	struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, bool unclean)
 {
 	return node_next(obj->root, obj->levels, &first, last, unclean);
+}
+
+static void check_tags(struct mvm_object *obj, mvm_pgoff_t index, bool unclean)
+{
+	for (struct node *n = obj->root; n; n = n->slot[node_slot(index, n->level)]) {
+		bool tagged = n->tags & node_bit(node_slot(index, n->level));
+		const struct node *below = n->slot[node_slot(index, n->level)];
+
+		MUST(tagged == (n->level > 0 ? below->tags != 0 : unclean));
+		if (n->level == 0)
+			break;
+	}
 }
 
 /* Counts, tags and places of all pages agree. */
@@ -143,17 +171,12 @@ void index_check(struct mvm_object *obj)
 	MUST((obj->root == NULL) == (obj->levels == 0));
 	for (mvm_pgoff_t at = 0; (page = index_next(obj, at, PAGE_INDEX_MAX, false)) != NULL;
 		at++) {
-		struct node *path[LEVELS_MAX] = {0};
 		bool unclean = page->state & (PAGE_DIRTY | PAGE_WRITEBACK);
 
 		at = page_index(page);
 		MUST(page->object == obj && index_get(obj, at) == page);
 		MUST(ref_count(&page->refs) >= 1);
-		find_path(obj, at, path);
-		MUST((path[0]->tags >> node_slot(at, 0) & 1) == unclean);
-		for (unsigned level = 1; level < obj->levels; level++)
-			MUST((path[level]->tags >> node_slot(at, level) & 1) ==
-				(path[level - 1]->tags != 0));
+		check_tags(obj, at, unclean);
 		cached++;
 		dirty += (page->state & PAGE_DIRTY) != 0;
 		writeback += (page->state & PAGE_WRITEBACK) != 0;

@@ -167,12 +167,14 @@ static OWN_FRAME int map_over(
 	return err;
 }
 
-/* One attempt.  -MVM_EAGAIN: *spare must be allocated first, or if it is there, reclaim. */
-static OWN_FRAME int try_map(
-	struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
+/*
+ * Map where nothing is.  -MVM_EAGAIN: *spare must be allocated first.  With *over, something is there,
+ * and this has only found out that it may be replaced.
+ */
+static OWN_FRAME int map_free(
+	struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare, bool *over)
 {
 	mvm_vaddr_t start;
-	bool over = false;
 	int err;
 
 	space_lock(space);
@@ -180,9 +182,8 @@ static OWN_FRAME int try_map(
 	err = space->dead ? -MVM_ENOMEM : find_place(space, m, bytes, &start);
 	if (!err)
 		err = check_limits(space, m, start, bytes);
-	if (!err)
-		over = occupied(space, start, start + bytes);
-	if (!err && !over && !enter(space, m, start, bytes, spare))
+	*over = !err && occupied(space, start, start + bytes);
+	if (!err && !*over && !enter(space, m, start, bytes, spare))
 		err = -MVM_EAGAIN;
 	if (!err) {
 		trace(space, MVM_TRACE_MAP, start, start + bytes,
@@ -190,6 +191,15 @@ static OWN_FRAME int try_map(
 		m->addr = start;
 	}
 	space_unlock(space);
+	return err;
+}
+
+/* One attempt.  -MVM_EAGAIN: *spare must be allocated first, or if it is there, reclaim. */
+static int try_map(struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
+{
+	bool over;
+	int err = map_free(space, m, bytes, spare, &over);
+
 	if (err || !over)
 		return err;
 	return *spare ? map_over(space, m, bytes, spare) : -MVM_EAGAIN;

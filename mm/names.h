@@ -41,6 +41,7 @@
 #define fault_allowed        mvm_i_fault_allowed
 #define fault_error          mvm_i_fault_error
 #define fault_in             mvm_i_fault_in
+#define flush_start          mvm_i_flush_start
 #define index_check          mvm_i_index_check
 #define index_get            mvm_i_index_get
 #define index_insert         mvm_i_index_insert

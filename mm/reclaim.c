@@ -263,7 +263,7 @@ static unsigned write_unpin(const struct run *run)
 	if (referenced)
 		object_unpin(run->obj);
 	if (dirty) {
-		(void)!mvm_pc_flush(run->obj, run->first & ~window,
+		(void)!flush_start(run->obj, run->first & ~window,
 			(run->first + run->n - 1) | window, MVM_PC_RECLAIM);
 		freed = evict(run, false);
 	}

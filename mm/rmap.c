@@ -158,9 +158,9 @@ static mvm_vaddr_t part_protect(struct walk *walk, struct area *a)
 	unsigned rights = area_rights(a) & (MVM_READ | MVM_EXEC);
 	struct mvmh_tlb *batch = &walk->sweep.batch;
 
-	if (!rights)
-		return part_unmap(walk, a);
 	sweep_open(a->space, &walk->sweep);
+	if (!rights)
+		return mvmh_pmap_remove(&a->space->pmap, walk->start, walk->end, batch);
 	return mvmh_pmap_protect(&a->space->pmap, walk->start, walk->end, rights, batch);
 }
 
@@ -241,14 +241,20 @@ static OWN_FRAME int drop_copies(struct mvm_object *obj, mvm_pgoff_t first, mvm_
 	return err;
 }
 
-void rmap_truncate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+static OWN_FRAME void unmap_shared(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
 {
 	struct walk walk = {.obj = obj, .first = first, .last = last};
+
+	walk.which = SHARED_AREAS;
+	walk.part = part_unmap;
+	visit_all(&walk);
+}
+
+void rmap_truncate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+{
 	unsigned attempts = 0;
 
 	while (drop_copies(obj, first, last) != 0)
 		(void)memory_wait(&attempts);
-	walk.which = SHARED_AREAS;
-	walk.part = part_unmap;
-	visit_all(&walk);
+	unmap_shared(obj, first, last);
 }

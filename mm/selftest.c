@@ -86,7 +86,9 @@ static const struct mvm_pager_ops selftest_pager = {
 static OWN_FRAME bool map_at(
 	struct mvm_space *space, unsigned page, unsigned n, unsigned flags, struct mvm_object *obj)
 {
-	struct mvm_map map = {
+	static struct mvm_map map;
+
+	map = (struct mvm_map){
 		.addr = BASE + page * MVM_PAGE_BYTES,
 		.bytes = n * MVM_PAGE_BYTES,
 		.rights = MVM_READ | MVM_WRITE,
@@ -198,7 +200,7 @@ static void check_enter(struct mvmh_pmap *pmap, mvm_frame_t one, mvm_frame_t two
 static void check_reduce(struct mvmh_pmap *pmap, mvm_frame_t one)
 {
 	mvm_vaddr_t end = BASE + MVM_PAGE_BYTES;
-	struct mvmh_tlb batch;
+	static struct mvmh_tlb batch;
 	mvm_frame_t frame;
 	unsigned rights;
 
@@ -220,7 +222,7 @@ static void check_bounds(struct mvmh_pmap *pmap, mvm_frame_t frame)
 {
 	mvm_vaddr_t bound = BASE + MVM_HOLD_PAGES * MVM_PAGE_BYTES;
 	mvm_vaddr_t end = bound + 2 * MVM_PAGE_BYTES, high = (mvm_vaddr_t)1 << 30, va;
-	struct mvmh_tlb batch;
+	static struct mvmh_tlb batch;
 	bool entered = true;
 
 	__builtin_memset(&batch, 0, sizeof batch);
@@ -269,7 +271,7 @@ static OWN_FRAME void check_anonymous(struct mvm_space *space)
 static OWN_FRAME void check_tables(struct mvm_space *space)
 {
 	struct mvmh_pmap *pmap = mvm_space_pmap(space);
-	struct mvmh_tlb batch;
+	static struct mvmh_tlb batch;
 	mvm_vaddr_t page3 = BASE + 3 * MVM_PAGE_BYTES;
 	enum mvm_fault_result result;
 

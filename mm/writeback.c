@@ -193,15 +193,14 @@ static void zero_past_size(struct mvm_object *obj, mvm_pgoff_t first, unsigned n
 	mvmh_unlock(&obj->lock);
 }
 
-/* The write of the page is over.  May drop the reference of dirty pages. */
-static void page_written(struct mvm_object *obj, mvm_pgoff_t index, int err)
+/*
+ * The write of the page is over; the object is locked.  True: somebody waits, wake the page once the
+ * lock is dropped.
+ */
+static bool page_written(struct mvm_object *obj, struct mvm_page *page, int err)
 {
-	struct mvm_page *page;
-	bool waited;
+	bool waited = page->state & PAGE_WAITED;
 
-	object_lock(obj);
-	page = index_get(obj, index); /* under WRITEBACK, hence still there */
-	waited = page->state & PAGE_WAITED;
 	page->state &= (uint16_t)~PAGE_WAITED;
 	if (err) {
 		page_set_dirty(obj, page);
@@ -209,19 +208,43 @@ static void page_written(struct mvm_object *obj, mvm_pgoff_t index, int err)
 		obj->last_error = err;
 	}
 	page_end_writeback(obj, page);
-	object_unlock(obj);
-	if (waited)
-		mvmh_wake(page);
+	return waited;
 }
 
 void mvm_write_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int err)
 {
-	for (; n > 0; n--)
-		page_written(obj, index++, err);
+	for (; n > 0; n--, index++) {
+		struct mvm_page *page;
+		bool waited;
+
+		object_lock(obj);
+		page = index_get(obj, index); /* under WRITEBACK, hence still there */
+		waited = page_written(obj, page, err);
+		object_unlock(obj); /* the last one may drop the reference of dirty pages */
+		if (waited)
+			mvmh_wake(page);
+	}
 	write_ends();
 }
 
-/* Steps 2 to 5 for a run that is marked.  No lock held. */
+/* The same for who waited for the write, and brings references in order afterwards. */
+static void written_at_once(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int err)
+{
+	for (; n > 0; n--, index++) {
+		struct mvm_page *page;
+		bool waited;
+
+		object_lock(obj);
+		page = index_get(obj, index);
+		waited = page_written(obj, page, err);
+		mvmh_unlock(&obj->lock);
+		if (waited)
+			mvmh_wake(page);
+	}
+	write_ends();
+}
+
+/* Steps 2 to 5 for a run that is marked.  No lock held; object_unlock() is to follow. */
 static int write_run(struct mvm_object *obj, mvm_pgoff_t first, unsigned n, unsigned flags)
 {
 	unsigned how = (flags & MVM_PC_WAIT ? MVM_WRITE_SYNC : 0) |
@@ -237,7 +260,7 @@ static int write_run(struct mvm_object *obj, mvm_pgoff_t first, unsigned n, unsi
 	err = obj->ops->write(obj, first, n, how);
 	if (err == MVM_PENDING)
 		return 0;
-	mvm_write_done(obj, first, n, err);
+	written_at_once(obj, first, n, err);
 	return err;
 }
 
@@ -260,7 +283,7 @@ static OWN_FRAME void wait_written(struct mvm_object *obj, mvm_pgoff_t first, mv
  * Write dirty pages from *at on, in runs, until *budget pages are written or `last` is passed.  *at
  * moves behind them.  Returns the first error.
  */
-static int write_range(
+static OWN_FRAME int write_range(
 	struct mvm_object *obj, mvm_pgoff_t *at, mvm_pgoff_t last, unsigned flags, uint64_t *budget)
 {
 	int err = 0, failed;
@@ -279,27 +302,40 @@ static int write_range(
 	return err;
 }
 
-int mvm_pc_flush(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, unsigned flags)
+/* Flush and wait; see mvm_pc_flush(). */
+static OWN_FRAME int flush_wait(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
 {
 	uint64_t budget = UINT64_MAX;
 	mvm_pgoff_t at = first;
 	uint32_t errors;
 	int err;
 
-	if (!obj->ops->write)
-		return 0;
 	object_lock(obj);
 	errors = obj->errors;
 	mvmh_unlock(&obj->lock);
-	err = write_range(obj, &at, last, flags, &budget);
-	if (!(flags & MVM_PC_WAIT))
-		return err;
+	err = write_range(obj, &at, last, MVM_PC_WAIT, &budget);
 	wait_written(obj, first, last);
 	object_lock(obj);
 	if (!err && obj->errors != errors)
 		err = obj->last_error;
 	mvmh_unlock(&obj->lock);
 	return err;
+}
+
+int flush_start(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, unsigned flags)
+{
+	uint64_t budget = UINT64_MAX;
+
+	return write_range(obj, &first, last, flags, &budget);
+}
+
+int mvm_pc_flush(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, unsigned flags)
+{
+	if (!obj->ops->write)
+		return 0;
+	if (flags & MVM_PC_WAIT)
+		return flush_wait(obj, first, last);
+	return flush_start(obj, first, last, flags);
 }
 
 /* --- Keeping it little ------------------------------------------------------------------------ */

@@ -54,7 +54,7 @@ static int decide(struct change *c, const struct area *a, mvm_vaddr_t end, struc
 	return 0;
 }
 
-static int mark_areas(
+static OWN_FRAME int mark_areas(
 	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, const struct marks *marks)
 {
 	struct marking m = {.marks = marks};
@@ -72,7 +72,7 @@ static int mark_areas(
 /* --- What is done now -------------------------------------------------------------------------- */
 
 /* Begin to read what is absent. */
-static void read_ahead(const struct part *p)
+static OWN_FRAME void read_ahead(const struct part *p)
 {
 	uint64_t n = (p->end - p->start) >> MVM_PAGE_SHIFT, pages;
 
@@ -83,7 +83,7 @@ static void read_ahead(const struct part *p)
 		mvm_pc_readahead(p->object, p->first, (unsigned)min_u64(n, pages - p->first));
 }
 
-static int drop(struct mvm_space *space, const struct part *p, enum mvm_advice advice)
+static OWN_FRAME int drop(struct mvm_space *space, const struct part *p, enum mvm_advice advice)
 {
 	bool anonymous = !p->object && !(p->flags & AREA_SHARED);
 
@@ -92,14 +92,14 @@ static int drop(struct mvm_space *space, const struct part *p, enum mvm_advice a
 	return unmap_contents(space, p->start, p->end);
 }
 
-static int populate(struct mvm_space *space, const struct part *p, unsigned access)
+static OWN_FRAME int populate(struct mvm_space *space, const struct part *p, unsigned access)
 {
 	if (is_device(p->object) || !(effective_rights(p->rights) & access))
 		return -MVM_EINVAL;
 	return mvm_prefault(space, p->start, p->end - p->start, access);
 }
 
-static int act_on(struct mvm_space *space, const struct part *p, enum mvm_advice advice)
+static OWN_FRAME int act_on(struct mvm_space *space, const struct part *p, enum mvm_advice advice)
 {
 	switch (advice) {
 	case MVM_ADVISE_WILLNEED:
@@ -117,7 +117,8 @@ static int act_on(struct mvm_space *space, const struct part *p, enum mvm_advice
 	}
 }
 
-static int act(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, enum mvm_advice advice)
+static OWN_FRAME int act(
+	struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, enum mvm_advice advice)
 {
 	bool hole = false;
 	int err = 0;

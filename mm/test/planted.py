@@ -92,10 +92,10 @@ MUTANTS = [
            "\trmap_write_protect(obj, first, first + n - 1);\n",
            "", by="model"),
     Mutant("write-back: clears DIRTY with WRITEBACK", "writeback.c",
-           "\tpage_end_writeback(obj, page);\n\tobject_unlock(obj);",
+           "\tpage_end_writeback(obj, page);\n\treturn waited;",
            "\tpage_end_writeback(obj, page);\n"
            "\tif (!err && page->state & PAGE_DIRTY) { page_begin_writeback(obj, page);"
-           " page_end_writeback(obj, page); }\n\tobject_unlock(obj);", by="threads"),
+           " page_end_writeback(obj, page); }\n\treturn waited;", by="threads"),
     Mutant("write-back: failure counts as success", "writeback.c",
            "\t\tpage_set_dirty(obj, page);\n\t\tobj->errors++;", "\t\tobj->errors++;", by="fail"),
     Mutant("write-back: bytes past the size reach the medium", "writeback.c",
@@ -105,7 +105,7 @@ MUTANTS = [
            "\t\tpage_zero(page, from, to);\n",
            "", by="model"),
     Mutant("truncate: translations stay", "rmap.c",
-           "\twalk.which = SHARED_AREAS;\n\twalk.part = part_unmap;\n\tvisit_all(&walk);\n",
+           "\tunmap_shared(obj, first, last);\n",
            "", by="model"),
     Mutant("truncate: private copies stay", "rmap.c",
            "\t\tif (a && !err)\n\t\t\tunmap_sweep(space, &claim, &grave);\n",
