@@ -31,7 +31,7 @@ static void check_attached(struct area *a)
 
 static uint64_t check_areas(struct mvm_space *space)
 {
-	uint64_t n = 0, pages = 0, data = 0, stack = 0;
+	uint64_t n = 0, pages = 0, data = 0, stack = 0, locked = 0;
 
 	area_index_check(&space->areas);
 	for (struct area *a = area_first(&space->areas); a; a = area_next(a)) {
@@ -42,6 +42,7 @@ static uint64_t check_areas(struct mvm_space *space)
 		if (a->object)
 			check_attached(a);
 		pages += area_pages(a);
+		locked += a->flags & AREA_LOCKED ? area_pages(a) : 0;
 		if (a->flags & AREA_GROWSDOWN)
 			stack += area_pages(a);
 		else if (area_private(a) && a->rights & MVM_WRITE)
@@ -49,7 +50,7 @@ static uint64_t check_areas(struct mvm_space *space)
 		n++;
 	}
 	MUST(space->mapped == pages && space->peak >= pages);
-	MUST(space->data == data && space->stack == stack);
+	MUST(space->data == data && space->stack == stack && space->locked == locked);
 	return n;
 }
 

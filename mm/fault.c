@@ -359,7 +359,8 @@ static bool may_grow(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
 	mvm_vaddr_t floor = below ? below->end : space->low;
 
 	if (!(a->flags & AREA_GROWSDOWN) || (a->end - va) >> MVM_PAGE_SHIFT > space->limits.stack ||
-		space_room(space, a->rights, a->flags, (a->start - va) >> MVM_PAGE_SHIFT) != 0)
+		space_room(space, a->rights, a->flags, (a->start - va) >> MVM_PAGE_SHIFT) != 0 ||
+		space_room_locked(space, a->flags, (a->start - va) >> MVM_PAGE_SHIFT) != 0)
 		return false;
 	return !below || (va > floor && va - floor >= GUARD_BYTES);
 }

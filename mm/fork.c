@@ -36,6 +36,7 @@ static struct area *area_copy(const struct area *a)
 
 	if (copy) {
 		area_init_like(copy, a);
+		copy->flags &= (uint16_t)~AREA_LOCK_FLAGS;
 		if (a->object)
 			mvm_object_ref(a->object);
 	}

@@ -182,6 +182,7 @@ void mvm_space_stats(struct mvm_space *space, struct mvm_space_stats *out)
 		.peak_mapped_pages = space->peak,
 		.data_pages = space->data,
 		.stack_pages = space->stack,
+		.locked_pages = space->locked,
 		.anon_pages = anon_count(&space->anons),
 		.faults = __atomic_load_n(&space->faults, __ATOMIC_RELAXED),
 		.major_faults = __atomic_load_n(&space->major_faults, __ATOMIC_RELAXED),

@@ -10,6 +10,7 @@
 #include "meta.h"
 #include "trace.h"
 #include "object.h"
+#include "range.h"
 #include "place.h"
 #include "space.h"
 #include "unmap.h"
@@ -43,6 +44,14 @@ static bool occupied(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end
 	return (a && a->start < end) || claim_find(space, start, end);
 }
 
+/* The flags that its area will have.  The space's lock is held. */
+static unsigned area_flags(const struct mvm_space *space, const struct mvm_map *m)
+{
+	unsigned flags = (m->flags & AREA_FLAGS) | space->lock_future;
+
+	return flags & AREA_LOCKED ? flags : flags & ~(unsigned)AREA_LOCKONFAULT;
+}
+
 /* Would an area like this one continue `a`? */
 static bool continues(const struct area *a, const struct mvm_map *m, unsigned flags)
 {
@@ -54,7 +63,7 @@ static bool continues(const struct area *a, const struct mvm_map *m, unsigned fl
 static bool grow_neighbour(
 	struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	unsigned flags = m->flags & AREA_FLAGS;
+	unsigned flags = area_flags(space, m);
 	struct area *next = area_find(&space->areas, start), *prev;
 
 	if (m->object || claim_find(space, start - 1, end + 1))
@@ -73,19 +82,22 @@ static bool grow_neighbour(
 	return true;
 }
 
-static void fill_in(struct area *a, const struct mvm_map *m, mvm_vaddr_t start, mvm_vaddr_t end)
+/* A new area.  The space's lock is held. */
+static void insert(struct mvm_space *space, struct area *a, const struct mvm_map *m,
+	mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	*a = (struct area){
 		.start = start,
 		.end = end,
 		.rights = (uint8_t)m->rights,
 		.max_rights = (uint8_t)m->max_rights,
-		.flags = (uint16_t)(m->flags & AREA_FLAGS),
+		.flags = (uint16_t)area_flags(space, m),
 		.object = m->object,
 		.offset = m->object ? m->offset_pages : 0,
 	};
 	if (a->object)
 		mvm_object_ref(a->object);
+	space_insert(space, a);
 }
 
 /* A place for the map, by hint, or as FIXED says.  The space's lock is held. */
@@ -120,8 +132,10 @@ static int check_limits(
 	struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t start, size_t bytes)
 {
 	uint64_t pages = bytes >> MVM_PAGE_SHIFT;
-	int err = space_room_area(space);
+	int err = space_room_locked(space, area_flags(space, m), pages);
 
+	if (!err)
+		err = space_room_area(space);
 	if (!err && space_room(space, m->rights, m->flags, pages) != 0)
 		err = space_room(space, m->rights, m->flags,
 			pages - mapped_pages(space, start, start + bytes));
@@ -141,13 +155,15 @@ static bool enter(struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t 
 		*spare = slab_alloc(SLAB_AREA);
 	if (!*spare)
 		return false;
-	fill_in(*spare, m, start, start + bytes);
-	space_insert(space, *spare);
+	insert(space, *spare, m, start, start + bytes);
 	*spare = NULL;
 	return true;
 }
 
-/* FIXED over something.  *spare is there.  No lock held.  -MVM_EAGAIN: reclaim, and again. */
+/* What try_map() may say besides errors: *spare must be allocated first, or if it is there, reclaim. */
+#define NEED_MEMORY 1
+
+/* FIXED over something.  *spare is there.  No lock held.  As try_map(). */
 static OWN_FRAME int map_over(
 	struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
 {
@@ -155,12 +171,11 @@ static OWN_FRAME int map_over(
 	int err = unmap_lock(&u, space, m->addr, m->addr + bytes, CLAIM_REPLACE);
 
 	if (err)
-		return err;
+		return err == -MVM_EAGAIN ? NEED_MEMORY : err;
 	if (space->dead) { /* since it was unlocked: nobody would take the new area away */
 		err = -MVM_ENOMEM;
 	} else {
-		fill_in(*spare, m, m->addr, m->addr + bytes);
-		space_insert(space, *spare);
+		insert(space, *spare, m, m->addr, m->addr + bytes);
 		*spare = NULL;
 	}
 	unmap_end_unlock(&u, space);
@@ -168,7 +183,7 @@ static OWN_FRAME int map_over(
 }
 
 /*
- * Map where nothing is.  -MVM_EAGAIN: *spare must be allocated first.  With *over, something is there,
+ * Map where nothing is.  As try_map().  With *over, something is there,
  * and this has only found out that it may be replaced.
  */
 static OWN_FRAME int map_free(
@@ -179,12 +194,14 @@ static OWN_FRAME int map_free(
 
 	space_lock(space);
 	claim_wait_fork(space);
-	err = space->dead ? -MVM_ENOMEM : find_place(space, m, bytes, &start);
+	err = find_place(space, m, bytes, &start);
+	if (!err && space->dead)
+		err = -MVM_ENOMEM;
 	if (!err)
 		err = check_limits(space, m, start, bytes);
 	*over = !err && occupied(space, start, start + bytes);
 	if (!err && !*over && !enter(space, m, start, bytes, spare))
-		err = -MVM_EAGAIN;
+		err = NEED_MEMORY;
 	if (!err) {
 		trace(space, MVM_TRACE_MAP, start, start + bytes,
 			(uint64_t)m->flags << 8 | m->rights);
@@ -194,7 +211,7 @@ static OWN_FRAME int map_free(
 	return err;
 }
 
-/* One attempt.  -MVM_EAGAIN: *spare must be allocated first, or if it is there, reclaim. */
+/* One attempt. */
 static int try_map(struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
 {
 	bool over;
@@ -202,20 +219,26 @@ static int try_map(struct mvm_space *space, struct mvm_map *m, size_t bytes, str
 
 	if (err || !over)
 		return err;
-	return *spare ? map_over(space, m, bytes, spare) : -MVM_EAGAIN;
+	return *spare ? map_over(space, m, bytes, spare) : NEED_MEMORY;
 }
 
-/* Prefault as far as it goes.  Pages of objects are only read: neither copied nor made dirty. */
-static void populate(struct mvm_space *space, const struct mvm_map *m, size_t bytes)
+/* Prefault as far as it goes, if the new map or its area says so. */
+static OWN_FRAME void populate(
+	struct mvm_space *space, mvm_vaddr_t start, size_t bytes, bool even_unlocked)
 {
-	unsigned access = MVM_READ;
+	mvm_vaddr_t end = start + bytes;
 
-	if (!m->object && m->rights & MVM_WRITE)
-		access = MVM_WRITE;
-	else if (!(m->rights & MVM_READ))
-		access = m->rights & MVM_EXEC;
-	if (access)
-		(void)!mvm_prefault(space, m->addr, bytes, access);
+	while (start < end) {
+		struct part part;
+		bool wanted;
+
+		part_at(space, start, end, &part);
+		wanted = even_unlocked || (part.flags & AREA_LOCK_FLAGS) == AREA_LOCKED;
+		if (!part.hole && wanted)
+			(void)!part_populate(space, &part);
+		start = part.end;
+		part_put(&part);
+	}
 }
 
 /* Map, without prefaulting. */
@@ -226,7 +249,7 @@ static OWN_FRAME int map(struct mvm_space *space, struct mvm_map *m, size_t byte
 	bool reclaim;
 	int err;
 
-	while ((err = try_map(space, m, bytes, &spare)) == -MVM_EAGAIN) {
+	while ((err = try_map(space, m, bytes, &spare)) == NEED_MEMORY) {
 		reclaim = spare != NULL;
 		if (!spare)
 			spare = slab_alloc(SLAB_AREA);
@@ -244,11 +267,13 @@ int mvm_map(struct mvm_space *space, struct mvm_map *m)
 {
 	size_t bytes = (size_t)(pages_of(m->bytes) << MVM_PAGE_SHIFT);
 	int err = check_args(space, m, bytes);
+	bool locked;
 
 	if (!err)
 		err = map(space, m, bytes);
-	if (!err && m->flags & MVM_MAP_POPULATE)
-		populate(space, m, bytes);
+	locked = (m->flags | __atomic_load_n(&space->lock_future, __ATOMIC_RELAXED)) & AREA_LOCKED;
+	if (!err && unlikely(locked || m->flags & MVM_MAP_POPULATE))
+		populate(space, m->addr, bytes, m->flags & MVM_MAP_POPULATE);
 	return err;
 }
 
@@ -270,5 +295,5 @@ int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm
 	if (new_end < old_end)
 		return mvm_unmap(space, new_end, old_end - new_end);
 	err = mvm_map(space, &m);
-	return err == -MVM_EEXIST ? -MVM_ENOMEM : err;
+	return err == -MVM_EEXIST || err == -MVM_EAGAIN ? -MVM_ENOMEM : err;
 }

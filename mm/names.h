@@ -74,6 +74,7 @@
 #define page_wait            mvm_i_page_wait
 #define page_zero            mvm_i_page_zero
 #define part_at              mvm_i_part_at
+#define part_populate        mvm_i_part_populate
 #define part_put             mvm_i_part_put
 #define place                mvm_i_place
 #define place_choose         mvm_i_place_choose
@@ -86,6 +87,7 @@
 #define registry_count       mvm_i_registry_count
 #define registry_init        mvm_i_registry_init
 #define registry_remove      mvm_i_registry_remove
+#define rmap_locked          mvm_i_rmap_locked
 #define rmap_truncate        mvm_i_rmap_truncate
 #define rmap_unmap           mvm_i_rmap_unmap
 #define rmap_used            mvm_i_rmap_used

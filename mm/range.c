@@ -55,6 +55,19 @@ void part_put(struct part *part)
 		mvm_object_unref(part->object);
 }
 
+int part_populate(struct mvm_space *space, const struct part *part)
+{
+	bool own = !(part->flags & AREA_SHARED) && (!part->object || part->flags & AREA_LOCKED);
+	unsigned access = part->rights & MVM_EXEC;
+
+	if (own && part->rights & MVM_WRITE)
+		access = MVM_WRITE;
+	else if (effective_rights(part->rights) & MVM_READ)
+		access = MVM_READ;
+	return access ? mvm_prefault(space, part->start, part->end - part->start, access)
+		      : -MVM_EFAULT;
+}
+
 /* --- Changing ---------------------------------------------------------------------------------- */
 
 void change_begin(struct change *c, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)

@@ -24,6 +24,13 @@ struct part {
 void part_at(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct part *part);
 void part_put(struct part *part);
 
+/*
+ * Prefault the part so that later accesses find what they need: private writable memory of its own
+ * if it is anonymous or locked; what belongs to an object is only read, neither copied nor made dirty.
+ * As mvm_prefault(); -MVM_EFAULT also where no access is allowed.
+ */
+int part_populate(struct mvm_space *space, const struct part *part) MVM_MUST_CHECK;
+
 /* --- Changing ---------------------------------------------------------------------------------- */
 
 /* Areas changed under one hold of the lock. */

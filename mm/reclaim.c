@@ -152,8 +152,8 @@ static bool may_go(const struct mvm_page *page)
 	       !(page->state & (PAGE_BUSY | PAGE_DIRTY | PAGE_WRITEBACK));
 }
 
-/* Mark what may go and was not used: `used` says of which pages the translations were. */
-static OWN_FRAME uint32_t mark(const struct run *run, uint32_t used, bool even_used)
+/* Mark what may go, but the pages `keep`, and those that were used unless `even_used`. */
+static OWN_FRAME uint32_t mark(const struct run *run, uint32_t keep, bool even_used)
 {
 	uint32_t marked = 0;
 
@@ -163,10 +163,10 @@ static OWN_FRAME uint32_t mark(const struct run *run, uint32_t used, bool even_u
 
 		if (!page)
 			continue;
-		if (page->state & PAGE_USED)
-			used |= bit(i);
+		if (page->state & PAGE_USED && !even_used)
+			keep |= bit(i);
 		page->state &= (uint16_t)~PAGE_USED;
-		if (may_go(page) && (even_used || !(used & bit(i)))) {
+		if (may_go(page) && !(keep & bit(i))) {
 			page->state |= PAGE_BUSY;
 			marked |= bit(i);
 		}
@@ -221,9 +221,10 @@ static OWN_FRAME unsigned forget(const struct run *run, uint32_t marked)
 /* Evict what is clean and was not used since reclaim last looked.  Returns how many pages. */
 static OWN_FRAME unsigned evict(const struct run *run, bool even_used)
 {
-	uint32_t marked;
+	uint32_t keep = even_used ? rmap_locked(run->obj, run->first, run->n)
+				  : rmap_used(run->obj, run->first, run->n);
+	uint32_t marked = mark(run, keep, even_used);
 
-	marked = mark(run, even_used ? 0 : rmap_used(run->obj, run->first, run->n), even_used);
 	if (!marked)
 		return 0;
 	sweep(run, marked);

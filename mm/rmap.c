@@ -28,7 +28,7 @@ struct walk {
 	struct mvm_object *obj;
 	mvm_pgoff_t first, last;
 	enum which which;
-	uint32_t used; /* for part_used(): bit i stands for page first + i */
+	uint32_t used; /* for part_used() and part_locked(): bit i stands for page first + i */
 
 	/*
 	 * For visit_all(): what to do with [start, end) of an area, which is all to be visited.  The
@@ -167,8 +167,17 @@ static mvm_vaddr_t part_protect(struct walk *walk, struct area *a)
 static mvm_vaddr_t part_used(struct walk *walk, struct area *a)
 {
 	for (mvm_vaddr_t va = walk->start; va < walk->end; va += MVM_PAGE_BYTES)
-		if (mvmh_pmap_test_and_clear(&a->space->pmap, va))
+		if (a->flags & AREA_LOCKED || mvmh_pmap_test_and_clear(&a->space->pmap, va))
 			walk->used |= (uint32_t)1 << (area_page(a, va) - walk->first);
+	return walk->end;
+}
+
+static mvm_vaddr_t part_locked(struct walk *walk, struct area *a)
+{
+	mvm_vaddr_t end = a->flags & AREA_LOCKED ? walk->end : walk->start;
+
+	for (mvm_vaddr_t va = walk->start; va < end; va += MVM_PAGE_BYTES)
+		walk->used |= (uint32_t)1 << (area_page(a, va) - walk->first);
 	return walk->end;
 }
 
@@ -187,6 +196,16 @@ void rmap_write_protect(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t l
 	walk.which = SHARED_AREAS; /* others never map the pages with WRITE */
 	walk.part = part_protect;
 	visit_all(&walk);
+}
+
+uint32_t rmap_locked(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
+{
+	struct walk walk = {.obj = obj, .first = first};
+
+	walk.last = first + n - 1;
+	walk.part = part_locked;
+	visit_all(&walk);
+	return walk.used;
 }
 
 uint32_t rmap_used(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)

@@ -19,5 +19,11 @@ void rmap_truncate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last);
 /* Make all translations of pages [first, last] read-only. */
 void rmap_write_protect(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last);
 
-/* Which of the n <= 32 pages from `first` on were used since last asked: bit i is page first + i. */
+/*
+ * Which of the n <= 32 pages from `first` on were used since last asked, or lie in a locked area: bit
+ * i is page first + i.
+ */
 uint32_t rmap_used(struct mvm_object *obj, mvm_pgoff_t first, unsigned n);
+
+/* Which of them lie in a locked area. */
+uint32_t rmap_locked(struct mvm_object *obj, mvm_pgoff_t first, unsigned n);

@@ -37,7 +37,8 @@ int mvm_space_new(mvm_vaddr_t low, mvm_vaddr_t high, struct mvm_space **out)
 	space->high = high;
 	space->top = high - page_floor((mvm_vaddr_t)mvmh_entropy() & ((high - low) >> 6));
 	space->refs = 1;
-	space->limits = (struct mvm_limits){MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT};
+	space->limits = (struct mvm_limits){
+		MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT};
 	registry_add(&all_spaces, &space->all);
 	*out = space;
 	return 0;
@@ -163,8 +164,10 @@ static void count_pages(struct mvm_space *space, const struct area *a, uint64_t 
 		space->peak = space->mapped;
 	if (is_data(a->rights, a->flags))
 		space->data += pages;
-	if (a->flags & AREA_GROWSDOWN)
-		space->stack += pages;
+	if (unlikely(a->flags & (AREA_GROWSDOWN | AREA_LOCKED))) {
+		space->stack += a->flags & AREA_GROWSDOWN ? pages : 0;
+		space->locked += a->flags & AREA_LOCKED ? pages : 0;
+	}
 }
 
 int space_room_data(const struct mvm_space *space, unsigned flags, uint64_t pages)

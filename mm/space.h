@@ -51,7 +51,8 @@ struct mvm_space {
 	uint64_t n_areas;                   /* [s] */
 	uint64_t mapped;                    /* [s] pages of all areas, */
 	uint64_t peak;                      /* [s] the most there ever were; */
-	uint64_t data, stack;               /* [s] of the kinds that have limits of their own */
+	uint64_t data, stack, locked;       /* [s] of the kinds that have limits of their own */
+	unsigned lock_future;               /* [s] AREA_LOCK_FLAGS of areas to come */
 	unsigned long faults, major_faults; /* [a] */
 	struct list all;                    /* the registry's */
 };
@@ -131,13 +132,21 @@ static inline struct area *space_area(struct mvm_space *space, mvm_vaddr_t va)
 }
 
 /*
- * May `pages` more be mapped with these rights and flags, by one more area?  0 or -MVM_ENOMEM.
+ * May `pages` more be mapped with these rights and flags?  0 or -MVM_ENOMEM.
  */
 int space_room(const struct mvm_space *space, unsigned rights, unsigned flags,
 	uint64_t pages) MVM_MUST_CHECK;
 
 /* The same for pages that are mapped already and become writable. */
 int space_room_data(const struct mvm_space *space, unsigned flags, uint64_t pages) MVM_MUST_CHECK;
+
+/* May `pages` more have these flags, if they are locked?  0 or -MVM_EAGAIN. */
+static inline int space_room_locked(const struct mvm_space *space, unsigned flags, uint64_t pages)
+{
+	bool too_many = flags & AREA_LOCKED && space->locked + pages > space->limits.locked;
+
+	return unlikely(too_many) ? -MVM_EAGAIN : 0;
+}
 
 /* May there be one area more?  0 or -MVM_ENOMEM. */
 static inline int space_room_area(const struct mvm_space *space)

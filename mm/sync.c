@@ -12,6 +12,8 @@ static int sync_part(const struct part *part, unsigned flags, int (*commit)(stru
 	mvm_pgoff_t n = (part->end - part->start) >> MVM_PAGE_SHIFT;
 	int err;
 
+	if (flags & MVM_SYNC_INVALIDATE && part->flags & AREA_LOCKED)
+		return -MVM_EBUSY;
 	if (!part->object || !(part->flags & AREA_SHARED) || part->object->kind != OBJECT_PAGED)
 		return 0;
 	err = mvm_pc_flush(part->object, part->first, part->first + n - 1,

@@ -147,6 +147,7 @@ void vmspace_set_limits(struct vmspace *vm, const struct process *p)
 		.total = limit_pages(&p->limits[RLIMIT_AS]),
 		.data = limit_pages(&p->limits[RLIMIT_DATA]),
 		.stack = limit_pages(&p->limits[RLIMIT_STACK]),
+		.locked = limit_pages(&p->limits[RLIMIT_MEMLOCK]),
 		.areas = MAX_AREAS,
 	};
 

@@ -87,7 +87,8 @@ static OWN_FRAME int drop(struct mvm_space *space, const struct part *p, enum mv
 {
 	bool anonymous = !p->object && !(p->flags & AREA_SHARED);
 
-	if (is_device(p->object) || (advice == MVM_ADVISE_FREE && !anonymous))
+	if (is_device(p->object) || p->flags & AREA_LOCKED ||
+		(advice == MVM_ADVISE_FREE && !anonymous))
 		return -MVM_EINVAL;
 	return unmap_contents(space, p->start, p->end);
 }

@@ -24,7 +24,8 @@ static struct mvm_limits limits;
 static int set_up(void **state)
 {
 	(void)state;
-	limits = (struct mvm_limits){MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT};
+	limits = (struct mvm_limits){
+		MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT};
 	return mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space);
 }
 

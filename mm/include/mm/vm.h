@@ -66,10 +66,11 @@ struct mvmh_pmap *mvm_space_pmap(struct mvm_space *space);
  * is lowered.  In pages, except `areas`.
  */
 struct mvm_limits {
-	size_t total; /* all areas together (RLIMIT_AS) */
-	size_t data;  /* private writable areas that are no stacks (RLIMIT_DATA) */
-	size_t stack; /* what one GROWSDOWN area may span when it grows (RLIMIT_STACK) */
-	size_t areas; /* how many there are: their structures are the host's memory */
+	size_t total;  /* all areas together (RLIMIT_AS) */
+	size_t data;   /* private writable areas that are no stacks (RLIMIT_DATA) */
+	size_t stack;  /* what one GROWSDOWN area may span when it grows (RLIMIT_STACK) */
+	size_t locked; /* areas under MVM_MAP_LOCKED (RLIMIT_MEMLOCK) */
+	size_t areas;  /* how many there are: their structures are the host's memory */
 };
 #define MVM_NO_LIMIT SIZE_MAX
 
@@ -85,6 +86,9 @@ enum mvm_map_flags {
 	MVM_MAP_GROWSDOWN = 1 << 3,       /* a stack: grows down on faults, up to the limit */
 	MVM_MAP_POPULATE = 1 << 4,        /* prefault; failure to do so is no failure of the call */
 	MVM_MAP_NORESERVE = 1 << 5,       /* noted only */
+
+	MVM_MAP_LOCKED = 1 << 6,      /* as if mvm_mlock() followed; prefaulted like POPULATE */
+	MVM_MAP_LOCKONFAULT = 1 << 7, /* with LOCKED: not prefaulted */
 
 	/* Of areas only (struct mvm_area_info), set by mvm_advise(): */
 	MVM_MAP_RANDOM = 1 << 8,
@@ -104,8 +108,9 @@ struct mvm_map {
 
 /*
  * Map.  -MVM_EINVAL (bytes 0, FIXED and not on a page boundary), -MVM_ENOMEM (no place, outside
- * the space, a limit), -MVM_EEXIST, -MVM_EACCES (rights beyond max_rights), -MVM_EFBIG
- * (offset and length overflow).  Nothing is read, no frame is taken, unless POPULATE.
+ * the space, a limit), -MVM_EAGAIN (the limit of locked pages), -MVM_EEXIST, -MVM_EACCES
+ * (rights beyond max_rights), -MVM_EFBIG (offset and length overflow).  Nothing is read, no frame
+ * is taken, unless POPULATE or LOCKED.
  */
 int mvm_map(struct mvm_space *space, struct mvm_map *map) MVM_MUST_CHECK;
 
@@ -128,7 +133,8 @@ enum { MVM_SYNC_WAIT = 1, MVM_SYNC_INVALIDATE = 2 };
 /*
  * Write back the dirty pages of the shared objects mapped in the range and, with WAIT, wait.
  * The file system's own commit (fsync) is the host's to call through `commit` for each object of
- * the range, with nothing held; NULL where there is none.  -MVM_ENOMEM for holes (after doing the
+ * the range, with nothing held; NULL where there is none.  INVALIDATE changes nothing, since all
+ * see the same pages, but finds locked areas: -MVM_EBUSY.  -MVM_ENOMEM for holes (after doing the
  * rest), -MVM_EIO.
  */
 int mvm_sync(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned flags,
@@ -139,7 +145,7 @@ int mvm_sync(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned f
 int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end,
 	mvm_vaddr_t new_end) MVM_MUST_CHECK;
 
-/* --- Advice (mm/modules) ----------------------------------------------------------------------- */
+/* --- Advice, residency, locking (mm/modules) --------------------------------------------------- */
 
 enum mvm_advice {
 	MVM_ADVISE_NORMAL,     /* of areas: readahead as the object's history has it */
@@ -158,13 +164,44 @@ enum mvm_advice {
 
 /*
  * madvise(2).  Goes through the whole range; holes are skipped and make it -MVM_ENOMEM at the end
- * (POPULATE ends there).  -MVM_EINVAL: boundaries; DONTNEED, FREE, DOFORK or POPULATE on a device; FREE
- * and WIPEONFORK on anything but private anonymous memory; POPULATE without the right.
+ * (POPULATE ends there).  -MVM_EINVAL: boundaries; DONTNEED or FREE on a locked area;
+ * DONTNEED, FREE, DOFORK or POPULATE on a device; FREE and WIPEONFORK on anything but private
+ * anonymous memory; POPULATE without the right.
  * -MVM_EFAULT: POPULATE met what would be SIGBUS.  -MVM_ENOMEM, also for one area too many;
  * -MVM_EINTR.  Areas before the failure have changed.
  */
 int mvm_advise(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes,
 	enum mvm_advice advice) MVM_MUST_CHECK;
+
+/*
+ * Which pages of the `pages` pages from addr on are in memory, a byte each, 1 or 0: private ones in
+ * the space, others in their object's cache.  mincore(2).  -MVM_EINVAL; -MVM_ENOMEM: a hole
+ * (`resident` is then undefined).
+ */
+int mvm_incore(struct mvm_space *space, mvm_vaddr_t addr, size_t pages,
+	unsigned char *resident) MVM_MUST_CHECK;
+
+/*
+ * Lock the areas of the range: their pages are brought in (unless ONFAULT) and reclaim leaves them.
+ * Translations may still be forgotten and come back.  mlock2(2).
+ * -MVM_ENOMEM: the limit of locked pages (nothing has changed), a hole (areas before it are locked),
+ * one area too many, or a page that an access could not have; -MVM_EAGAIN: no memory for a page (the
+ * areas stay locked); -MVM_EINVAL; -MVM_EINTR.  Devices are passed by.
+ */
+int mvm_mlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, bool onfault) MVM_MUST_CHECK;
+
+/* -MVM_ENOMEM for holes (areas before the first are unlocked), or one area too many; -MVM_EINVAL. */
+int mvm_munlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes) MVM_MUST_CHECK;
+
+enum { MVM_LOCK_CURRENT = 1, MVM_LOCK_FUTURE = 2, MVM_LOCK_ONFAULT = 4 };
+
+/*
+ * Lock all areas there are (CURRENT), and those to come (FUTURE: until the next call of this or of
+ * mvm_munlockall(); a fork's child does not inherit it).  mlockall(2).  What cannot be brought in is
+ * no failure.  -MVM_ENOMEM: the limit (nothing has changed); -MVM_EINVAL: flags.
+ */
+int mvm_mlockall(struct mvm_space *space, unsigned flags) MVM_MUST_CHECK;
+void mvm_munlockall(struct mvm_space *space);
 
 /* --- Faults -------------------------------------------------------------------------------- */
 
@@ -267,7 +304,7 @@ void mvm_residency(
 size_t mvm_describe(struct mvm_space *space, mvm_vaddr_t va, char *text, size_t bytes);
 
 struct mvm_space_stats {
-	uint64_t areas, mapped_pages, peak_mapped_pages, data_pages, stack_pages;
+	uint64_t areas, mapped_pages, peak_mapped_pages, data_pages, stack_pages, locked_pages;
 	uint64_t anon_pages, faults, major_faults;
 };
 void mvm_space_stats(struct mvm_space *space, struct mvm_space_stats *out);
