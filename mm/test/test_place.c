@@ -79,19 +79,25 @@ static const struct choice {
 
 static const char *policy = "";
 
+static const struct choice *choice_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
+		if (strcmp(choices[i].policy, name) == 0)
+			return &choices[i];
+	return NULL;
+}
+
 static void three_pages_in_holes_of_5_3_4(void **state)
 {
-	const struct choice *c = choices;
+	const struct choice *c = choice_of(policy);
 
 	(void)state;
 	three_holes();
-	while (c < choices + 3 && strcmp(c->policy, policy) != 0)
-		c++;
 	for (unsigned i = 0; i < 3; i++) {
 		int at = map(-1, 3, 0);
 
 		assert_in_range(at, 10, 31);
-		if (c < choices + 3)
+		if (c)
 			assert_int_equal(at, c->places[i]);
 	}
 	assert_int_equal(map(-1, 3, 0), -MVM_ENOMEM);
