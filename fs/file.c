@@ -221,6 +221,9 @@ static int write_locked(
 	err = clip_write(f->vnode, *offset, &n);
 	if (err || n == 0)
 		return err;
+	err = seals_clip_write(f->vnode, *offset, &n);
+	if (err)
+		return err;
 	if (*offset > size && f->vnode->ops->setattr)
 		err = write_behind(f, c, n, *offset, done);
 	else
@@ -484,14 +487,21 @@ unsigned file_poll(struct file *f, struct poll_table *poll)
 	return f->ops->poll ? f->ops->poll(f, poll) : FS_POLLIN | FS_POLLOUT;
 }
 
+bool file_may_map_writable(const struct file *f)
+{
+	unsigned sealed = FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE;
+
+	return (f->state & FILE_WRITABLE) && !(f->object && fs_read(f->vnode->seals) & sealed);
+}
+
 int file_map(struct file *f, bool shared, bool writable, struct mvm_object **out)
 {
 	if (fs_read(f->flags) & FS_O_PATH)
 		return -EBADF;
 	if (!(f->state & FILE_READABLE))
 		return -EACCES;
-	if (shared && writable && !(f->state & FILE_WRITABLE))
-		return -EACCES;
+	if (shared && writable && !file_may_map_writable(f))
+		return f->state & FILE_WRITABLE ? -EPERM : -EACCES;
 	return f->ops->map ? f->ops->map(f, shared, out) : -ENODEV;
 }
 

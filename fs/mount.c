@@ -177,6 +177,19 @@ int mount_root(const char *type, const char *source, unsigned flags, struct dent
 	return err;
 }
 
+int mount_nowhere(const char *type, const char *source, struct mount **mount)
+{
+	int err = 0;
+
+	fsh_mutex_lock(&table.lock);
+	if (!*mount)
+		err = mount_new(type, source, 0, "", mount);
+	if (err)
+		*mount = NULL;
+	fsh_mutex_unlock(&table.lock);
+	return err;
+}
+
 static int may_cover(const struct dentry *d)
 {
 	if (!vnode_is(d->vnode, FS_IFDIR))

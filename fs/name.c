@@ -214,6 +214,20 @@ int dentry_new_root(struct mount *mount, struct vnode *root, struct dentry **out
 	return 0;
 }
 
+int dentry_new_nameless(
+	struct mount *mount, const struct fs_name *shown, struct vnode *v, struct dentry **out)
+{
+	*out = dentry_alloc(mount, mount->root, shown, v);
+	if (!*out) {
+		vnode_unref(v);
+		return -ENOMEM;
+	}
+	fsh_spin_lock(&names.tree_lock);
+	v->alias = *out;
+	fsh_spin_unlock(&names.tree_lock);
+	return 0;
+}
+
 /* --- The table ------------------------------------------------------------------------------- */
 
 static struct dentry *bucket_find(

@@ -31,6 +31,11 @@ void vnode_touch(struct vnode *v);
 
 /* --- name.c: the name cache ------------------------------------------------------------------ */
 
+/* The entry of a file that never had a name: nobody finds it.  Takes over the vnode's reference, also
+ * on failure (-ENOMEM). */
+int dentry_new_nameless(
+	struct mount *mount, const struct fs_name *shown, struct vnode *v, struct dentry **out);
+
 void dentry_cache_init(size_t max_entries);
 
 /* A root: one reference, its own parent, never hashed.  Takes over the caller's vnode reference,
@@ -94,6 +99,9 @@ struct dentry *mount_cross_up(struct dentry *root);
 
 void mount_init(void);
 
+/* If *mount is NULL: a mount at no place, which is never taken away.  Errors as mount_on(). */
+int mount_nowhere(const char *type, const char *source, struct mount **mount);
+
 /* --- path.c ---------------------------------------------------------------------------------- */
 
 /* The last component turned out to be the symbolic link `link`: go on with its target. */
@@ -126,7 +134,18 @@ void file_abandon(struct file *f);
 /* --- tmpfs.c, devfs.c ------------------------------------------------------------------------ */
 
 extern struct fs_type tmpfs_type, devfs_type;
+
+/* A node in no directory, with one link and one reference, the caller's. */
+int tmpfs_node_new(struct mount *mount, const struct vnode_new *what, struct vnode **out);
 int tmpfs_mount(struct mount *mount, const char *source, const char *options, struct vnode **root);
 int tmpfs_statfs(struct mount *mount, struct fs_stat *out);
 void tmpfs_unmount(struct mount *mount);
 int chrdev_init(void);
+
+/* --- memfd.c --------------------------------------------------------------------------------- */
+
+/* Clip a write to what the seals allow; v, a regular file, is locked.  -EPERM: nothing. */
+int seals_clip_write(const struct vnode *v, uint64_t offset, size_t *n);
+
+/* Do the seals allow this size?  v, a regular file, is locked.  0 or -EPERM. */
+int seals_allow_size(const struct vnode *v, uint64_t size_bytes);

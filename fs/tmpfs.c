@@ -190,6 +190,7 @@ static int node_new(struct mount *mount, const struct vnode_new *what, struct no
 	v->rdev = what->rdev;
 	v->nlink = vnode_is(v, FS_IFDIR) ? 2 : 1;
 	v->atime = v->mtime = v->ctime = fsh_realtime_ns();
+	v->seals = FS_SEAL_SEAL; /* but for memfd's */
 	node->last = &node->first;
 	node->next_cookie = 2;
 	__atomic_fetch_add(&fs->n_nodes, 1, __ATOMIC_RELAXED);
@@ -203,6 +204,16 @@ static int node_new(struct mount *mount, const struct vnode_new *what, struct no
 	vnode_cache_add(v);
 	*out = node;
 	return 0;
+}
+
+int tmpfs_node_new(struct mount *mount, const struct vnode_new *what, struct vnode **out)
+{
+	struct node *node;
+	int err = node_new(mount, what, &node);
+
+	if (!err)
+		*out = &node->vnode;
+	return err;
 }
 
 static void tmpfs_evict(struct vnode *v)
@@ -454,6 +465,7 @@ int tmpfs_mount(struct mount *mount, const char *source, const char *options, st
 	fs->hash = fsh_page_alloc();
 	mount->fs = fs;
 	mount->ops = &tmpfs_mount_ops;
+	mount->flags |= MOUNT_SEALS;
 	err = fs->hash ? node_new(mount, &top, &node) : -ENOMEM;
 	if (err) {
 		fsh_page_free(fs->hash);

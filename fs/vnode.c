@@ -556,7 +556,10 @@ int vnode_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask)
 	if (!v->ops->setattr)
 		return -EPERM;
 	fsh_mutex_lock(&v->lock);
-	err = v->ops->setattr(v, attr, mask);
+	if (mask & FS_SET_SIZE)
+		err = seals_allow_size(v, attr->size_bytes);
+	if (!err)
+		err = v->ops->setattr(v, attr, mask);
 	fsh_mutex_unlock(&v->lock);
 	return err;
 }

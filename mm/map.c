@@ -263,6 +263,20 @@ static OWN_FRAME int map(struct mvm_space *space, struct mvm_map *m, size_t byte
 	return err;
 }
 
+/* As map(): meanwhile nobody freezes an object that may be stored to. */
+static int map_object(struct mvm_space *space, struct mvm_map *m, size_t bytes)
+{
+	bool writer = m->object && m->flags & MVM_MAP_SHARED && m->max_rights & MVM_WRITE;
+	int err = writer ? object_writer_enter(m->object) : 0;
+
+	if (err)
+		return err;
+	err = map(space, m, bytes);
+	if (writer)
+		object_writer_leave(m->object);
+	return err;
+}
+
 int mvm_map(struct mvm_space *space, struct mvm_map *m)
 {
 	size_t bytes = (size_t)(pages_of(m->bytes) << MVM_PAGE_SHIFT);
@@ -270,7 +284,7 @@ int mvm_map(struct mvm_space *space, struct mvm_map *m)
 	bool locked;
 
 	if (!err)
-		err = map(space, m, bytes);
+		err = map_object(space, m, bytes);
 	locked = (m->flags | __atomic_load_n(&space->lock_future, __ATOMIC_RELAXED)) & AREA_LOCKED;
 	if (!err && unlikely(locked || m->flags & MVM_MAP_POPULATE))
 		populate(space, m->addr, bytes, m->flags & MVM_MAP_POPULATE);

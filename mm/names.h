@@ -59,6 +59,8 @@
 #define object_unlock        mvm_i_object_unlock
 #define object_unpin         mvm_i_object_unpin
 #define object_usable        mvm_i_object_usable
+#define object_writer_enter  mvm_i_object_writer_enter
+#define object_writer_leave  mvm_i_object_writer_leave
 #define page_alloc           mvm_i_page_alloc
 #define page_begin_writeback mvm_i_page_begin_writeback
 #define page_copy            mvm_i_page_copy

@@ -154,6 +154,34 @@ mvm_frame_t mvm_object_frame(struct mvm_object *obj, mvm_pgoff_t index)
 	return frame;
 }
 
+int mvm_object_freeze(struct mvm_object *obj)
+{
+	bool frozen;
+
+	object_lock(obj);
+	frozen = obj->frozen = obj->frozen || obj->writers == 0;
+	mvmh_unlock(&obj->lock);
+	return frozen ? 0 : -MVM_EBUSY;
+}
+
+int object_writer_enter(struct mvm_object *obj)
+{
+	bool frozen;
+
+	object_lock(obj);
+	frozen = obj->frozen;
+	obj->writers += !frozen;
+	mvmh_unlock(&obj->lock);
+	return frozen ? -MVM_EPERM : 0;
+}
+
+void object_writer_leave(struct mvm_object *obj)
+{
+	object_lock(obj);
+	obj->writers--;
+	mvmh_unlock(&obj->lock);
+}
+
 void object_set_size(struct mvm_object *obj, uint64_t bytes)
 {
 	obj->bytes = bytes;

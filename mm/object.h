@@ -53,6 +53,8 @@ struct mvm_object {
 	struct list areas; /* [o] struct rmap_link of the areas that map it, and walkers' markers */
 	unsigned walkers;  /* [o] reverse walks under way: no area merges meanwhile */
 	uint64_t mapped;   /* [o] areas in the list */
+	uint32_t writers;  /* [o] those that may ever store, and calls about to make one */
+	bool frozen;       /* [o] there shall be no writers */
 
 	struct list unclean;    /* [d] */
 	uint64_t unclean_since; /* [d] ns; 0: urgent */
@@ -126,6 +128,11 @@ static inline void object_pin(struct mvm_object *obj)
 	ref_get(&obj->pins);
 }
 void object_unpin(struct mvm_object *obj);
+
+/* Somebody is about to make a shared area that may store; the second undoes the first.  No lock held.
+ * 0 or -MVM_EPERM. */
+int object_writer_enter(struct mvm_object *obj) MVM_MUST_CHECK;
+void object_writer_leave(struct mvm_object *obj);
 
 /* --- cache.c: no lock held -------------------------------------------------------------------- */
 

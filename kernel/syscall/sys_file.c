@@ -136,6 +136,10 @@ static long file_control(struct file *file, unsigned command, unsigned long argu
 	case F_SETFL:
 		file_set_flags(file, (unsigned)argument & SETFL_CHANGES);
 		return 0;
+	case F_GET_SEALS:
+		return file_seals(file);
+	case F_ADD_SEALS:
+		return file_add_seals(file, (unsigned)argument);
 	default:
 		return -EINVAL; /* locks, owners, leases: not yet */
 	}

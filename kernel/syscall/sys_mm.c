@@ -113,7 +113,7 @@ static int find_object(struct file *file, struct mvm_map *map)
 
 	if (err)
 		return err;
-	if (shared && !(file->state & FILE_WRITABLE))
+	if (shared && !file_may_map_writable(file))
 		map->max_rights &= ~(unsigned)MVM_WRITE;
 	if (noexec)
 		map->max_rights &= ~(unsigned)MVM_EXEC;

@@ -113,7 +113,13 @@ int file_readdir(struct file *file, struct fs_readdir *r);
 int file_ioctl(struct file *file, unsigned command, uintptr_t arg);
 unsigned file_poll(struct file *file, struct poll_table *table);
 
-/* -EACCES: not opened for reading, or shared and writable but not opened for writing. */
+/* May a shared mapping of it ever be written to?  A snapshot: see file_add_seals(). */
+bool file_may_map_writable(const struct file *file);
+
+/*
+ * -EACCES: not opened for reading, or shared and writable but not opened for writing; -EPERM: shared,
+ * writable and sealed against it.
+ */
 int file_map(struct file *file, bool shared, bool writable, struct mvm_object **out);
 
 /* -EINVAL: not a file that can be synced.  A write-back that failed since is -EIO, once. */
@@ -121,6 +127,21 @@ int file_sync(struct file *file, bool data_only);
 
 /* -EINVAL: not open for writing, or not a regular file. */
 int file_truncate(struct file *file, uint64_t size_bytes);
+
+/*
+ * A file in memory without a name, open for reading and writing; `name` is only shown.  With seals to
+ * be added, or with FS_SEAL_SEAL from the start.  -ENOMEM.
+ */
+int memfd_new(const char *name, const struct fs_cred *cred, bool sealable, struct file **out);
+
+/* enum fs_seals; -EINVAL: not a file that has them. */
+int file_seals(struct file *file);
+
+/*
+ * Add some.  -EPERM: not opened for writing, or sealed; -EBUSY: FS_SEAL_WRITE, and somebody may store
+ * through a shared mapping; -EINVAL.
+ */
+int file_add_seals(struct file *file, unsigned seals);
 
 /* Change APPEND, NONBLOCK, DIRECT, NOATIME: F_SETFL. */
 void file_set_flags(struct file *file, unsigned flags);

@@ -24,6 +24,9 @@ enum mount_flags {
 
 	/* Set by the file system: */
 
+	/* Its files have seals (tmpfs): vnode.seals. */
+	MOUNT_SEALS = 1 << 29,
+
 	/* Names come and go by themselves (proc): ask lookup() at each step, cache no name. */
 	MOUNT_VOLATILE = 1 << 30,
 };

@@ -86,6 +86,16 @@ struct fs_stat {
 	uint64_t inodes, free_inodes;
 };
 
+/* What shall never be done again to the data of a file: the numbers of F_ADD_SEALS. */
+enum fs_seals {
+	FS_SEAL_SEAL = 1, /* add seals */
+	FS_SEAL_SHRINK = 2,
+	FS_SEAL_GROW = 4,
+	FS_SEAL_WRITE = 8,
+	FS_SEAL_FUTURE_WRITE = 16, /* as WRITE, but for mappings that are there already */
+	FS_SEALS = 31,
+};
+
 /* --- Who asks ------------------------------------------------------------------------------ */
 
 /* uid 0 may do everything, except execute what nobody may. */

@@ -55,6 +55,7 @@ struct vnode {
 	uint64_t rdev;                 /* [I] of a device node */
 	uint64_t size_bytes;           /* [l] of what has no object (directories, links) */
 	uint64_t blocks;               /* [a] of 512 bytes */
+	uint32_t seals;                /* [l] FS_SEAL_... of a regular file (MOUNT_SEALS) */
 	fs_time_t atime, mtime, ctime; /* [l] */
 	bool times_dirty;              /* [a] times changed here and are not saved yet */
 	uint32_t pinned;               /* [a] 0 or 1: one reference is the file system's own */

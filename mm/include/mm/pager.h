@@ -137,6 +137,12 @@ void mvm_object_unref(struct mvm_object *obj);
 void mvm_object_doom(struct mvm_object *obj);
 
 /*
+ * No shared mapping shall store to the object any more: -MVM_EBUSY while there is one that may ever
+ * have the right, else all that ask for it from now on get -MVM_EPERM of mvm_map().
+ */
+int mvm_object_freeze(struct mvm_object *obj) MVM_MUST_CHECK;
+
+/*
  * Free the object and its pages, dirty ones included (their reservations are returned).  The
  * count is zero, nothing maps it, nobody can look it up.  Waits for write-back under way.
  */
