@@ -29,6 +29,7 @@
 #define DEFAULT_INIT  "/bin/init"
 #define MAX_ARGUMENTS 64
 #define STACK_LIMIT   (8UL << 20)
+#define MEMLOCK_LIMIT (8UL << 20)
 #define FILES_LIMIT   1024
 #define FILES_MAXIMUM 4096
 
@@ -149,6 +150,7 @@ static void set_limits(struct process *p)
 		p->limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
 	p->limits[RLIMIT_STACK].rlim_cur = STACK_LIMIT;
 	p->limits[RLIMIT_NOFILE] = (struct rlimit){FILES_LIMIT, FILES_MAXIMUM};
+	p->limits[RLIMIT_MEMLOCK] = (struct rlimit){MEMLOCK_LIMIT, MEMLOCK_LIMIT};
 	p->limits[RLIMIT_CORE].rlim_cur = 0;
 }
 

@@ -16,11 +16,6 @@ struct triple {
 	uint32_t real, effective, saved;
 };
 
-static bool is_privileged(void)
-{
-	return process_current()->cred.euid == 0;
-}
-
 static struct triple users(void)
 {
 	const struct credentials *c = &process_current()->cred;
@@ -44,6 +39,7 @@ static long become_user(int err, const struct triple *now)
 	c->uid = now->real;
 	c->euid = c->fsuid = now->effective;
 	c->suid = now->saved;
+	process_limit_vm(process_current(), process_current()->vm);
 	return 0;
 }
 
@@ -71,7 +67,7 @@ static int set_one(struct triple *t, uint32_t id)
 {
 	if (id == KEEP)
 		return -EINVAL;
-	if (is_privileged())
+	if (process_is_privileged(process_current()))
 		*t = (struct triple){id, id, id};
 	else if (id == t->real || id == t->saved)
 		t->effective = id;
@@ -89,7 +85,7 @@ static int set_two(struct triple *t, uint32_t real, uint32_t effective)
 {
 	struct triple old = *t;
 
-	if (!is_privileged()) {
+	if (!process_is_privileged(process_current())) {
 		if (real != KEEP && real != old.real && real != old.effective)
 			return -EPERM;
 		if (effective != KEEP && !has(&old, effective))
@@ -109,9 +105,10 @@ static int set_three(struct triple *t, uint32_t real, uint32_t effective, uint32
 {
 	struct triple old = *t;
 
-	if (!is_privileged() && ((real != KEEP && !has(&old, real)) ||
-					(effective != KEEP && !has(&old, effective)) ||
-					(saved != KEEP && !has(&old, saved))))
+	if (!process_is_privileged(process_current()) &&
+		((real != KEEP && !has(&old, real)) ||
+			(effective != KEEP && !has(&old, effective)) ||
+			(saved != KEEP && !has(&old, saved))))
 		return -EPERM;
 	if (real != KEEP)
 		t->real = real;

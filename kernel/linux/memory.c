@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * madvise.
+ * madvise, mincore, and the family of mlock.
  *
  * Advice that this kernel has no use for is refused, not ignored: pages have one size, nothing merges
  * equal pages, nothing dumps memory.
@@ -64,3 +64,113 @@ long sys_madvise(vaddr_t addr, size_t bytes, long advice)
 		current_space(), addr, beyond ? USER_END - addr : length, (enum mvm_advice)mm);
 	return !err && beyond ? -ENOMEM : err;
 }
+
+/* --- mincore ---------------------------------------------------------------------------------- */
+
+#define CHUNK_PAGES 256 /* looked at in one go; a byte each */
+
+static int incore_chunk(vaddr_t addr, size_t pages, uaddr_t to)
+{
+	unsigned char resident[CHUNK_PAGES];
+	int err = mvm_incore(current_space(), addr, pages, resident);
+
+	return err ? err : copy_out(to, resident, pages);
+}
+
+long sys_mincore(vaddr_t addr, size_t bytes, uaddr_t to)
+{
+	int err = user_range(addr, &bytes, -ENOMEM);
+	size_t pages = bytes / PAGE_SIZE;
+
+	if (!err && !user_range_ok(to.addr, pages))
+		return -EFAULT;
+	for (size_t done = 0; !err && done < pages; done += CHUNK_PAGES) {
+		size_t n = pages - done < CHUNK_PAGES ? pages - done : CHUNK_PAGES;
+		err = incore_chunk(addr + done * PAGE_SIZE, n, uaddr_add(to, done));
+	}
+	return err;
+}
+
+/* --- mlock ------------------------------------------------------------------------------------- */
+
+/* The pages that the range touches.  -EINVAL: it goes round the end of all addresses. */
+static int touched_pages(vaddr_t *addr, size_t *bytes)
+{
+	size_t span = page_align_up(*bytes + (*addr & PAGE_MASK));
+
+	*addr = page_align_down(*addr);
+	if (span < *bytes || *addr + span < *addr)
+		return -EINVAL;
+	*bytes = span;
+	return 0;
+}
+
+/* What lies beyond all that can be mapped is a hole. */
+static int clip(vaddr_t addr, size_t *bytes)
+{
+	if (addr < USER_END && *bytes <= USER_END - addr)
+		return 0;
+	*bytes = addr < USER_END ? USER_END - addr : 0;
+	return -ENOMEM;
+}
+
+static long lock_range(vaddr_t addr, size_t bytes, bool onfault)
+{
+	int err, beyond;
+
+	if (!process_may_lock_memory(process_current()))
+		return -EPERM;
+	err = touched_pages(&addr, &bytes);
+	if (err)
+		return err;
+	beyond = clip(addr, &bytes);
+	if (bytes)
+		err = mvm_mlock(current_space(), addr, bytes, onfault);
+	return err ? err : beyond;
+}
+
+long sys_mlock(vaddr_t addr, size_t bytes)
+{
+	return lock_range(addr, bytes, false);
+}
+
+long sys_mlock2(vaddr_t addr, size_t bytes, unsigned long flags)
+{
+	if ((unsigned)flags & ~(unsigned)MLOCK_ONFAULT)
+		return -EINVAL;
+	return lock_range(addr, bytes, (unsigned)flags & MLOCK_ONFAULT);
+}
+
+long sys_munlock(vaddr_t addr, size_t bytes)
+{
+	int beyond, err = touched_pages(&addr, &bytes);
+
+	if (err)
+		return err;
+	beyond = clip(addr, &bytes);
+	if (bytes)
+		err = mvm_munlock(current_space(), addr, bytes);
+	return err ? err : beyond;
+}
+
+long sys_mlockall(unsigned long flags_argument)
+{
+	unsigned flags = (unsigned)flags_argument;
+
+	if (!flags || flags == MCL_ONFAULT ||
+		flags & ~(unsigned)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+		return -EINVAL;
+	if (!process_may_lock_memory(process_current()))
+		return -EPERM;
+	return mvm_mlockall(current_space(), flags);
+}
+
+long sys_munlockall(void)
+{
+	mvm_munlockall(current_space());
+	return 0;
+}
+
+_Static_assert(MCL_CURRENT == (int)MVM_LOCK_CURRENT && MCL_FUTURE == (int)MVM_LOCK_FUTURE &&
+		       MCL_ONFAULT == (int)MVM_LOCK_ONFAULT,
+	"the flags pass as they are");

@@ -143,11 +143,12 @@ static size_t limit_pages(const struct rlimit *limit)
 
 void vmspace_set_limits(struct vmspace *vm, const struct process *p)
 {
+	bool privileged = process_is_privileged(p);
 	struct mvm_limits most = {
 		.total = limit_pages(&p->limits[RLIMIT_AS]),
 		.data = limit_pages(&p->limits[RLIMIT_DATA]),
 		.stack = limit_pages(&p->limits[RLIMIT_STACK]),
-		.locked = limit_pages(&p->limits[RLIMIT_MEMLOCK]),
+		.locked = privileged ? MVM_NO_LIMIT : limit_pages(&p->limits[RLIMIT_MEMLOCK]),
 		.areas = MAX_AREAS,
 	};
 

@@ -53,6 +53,7 @@ static unsigned mm_flags(unsigned flags)
 		{MAP_FIXED, MVM_MAP_FIXED},
 		{MAP_FIXED_NOREPLACE, MVM_MAP_FIXED_NOREPLACE},
 		{MAP_GROWSDOWN, MVM_MAP_GROWSDOWN},
+		{MAP_LOCKED, MVM_MAP_LOCKED},
 		{MAP_POPULATE, MVM_MAP_POPULATE},
 		{MAP_NORESERVE, MVM_MAP_NORESERVE},
 	};
@@ -125,6 +126,8 @@ static long map_object(struct file *file, unsigned flags, struct mvm_map *map)
 {
 	int err = check_place(map);
 
+	if (!err && (flags & MAP_LOCKED) && !process_may_lock_memory(process_current()))
+		err = -EPERM;
 	if (!err)
 		err = check_type(flags);
 	if (!err && file)

@@ -237,5 +237,17 @@ unsigned signal_send_group(struct pid *group, const siginfo_t *info);
 void process_times(struct process *p, struct cpu_times *times);
 uint64_t process_limit(struct process *p, unsigned which);
 
+/* Effective uid 0 is all the privilege that there is. */
+static inline bool process_is_privileged(const struct process *p)
+{
+	return p->cred.euid == 0;
+}
+
+/* May it lock memory at all?  How much is said by the limit, and by privilege not at all. */
+static inline bool process_may_lock_memory(struct process *p)
+{
+	return process_is_privileged(p) || process_limit(p, RLIMIT_MEMLOCK) > 0;
+}
+
 /* Have p's limits hold for the memory, too. */
 void process_limit_vm(struct process *p, struct vmspace *vm);

@@ -109,8 +109,8 @@ struct mvm_map {
 /*
  * Map.  -MVM_EINVAL (bytes 0, FIXED and not on a page boundary), -MVM_ENOMEM (no place, outside
  * the space, a limit), -MVM_EAGAIN (the limit of locked pages), -MVM_EEXIST, -MVM_EACCES
- * (rights beyond max_rights), -MVM_EFBIG (offset and length overflow).  Nothing is read, no frame
- * is taken, unless POPULATE or LOCKED.
+ * (rights beyond max_rights), -MVM_EPERM (SHARED, and the object is frozen, see pager.h), -MVM_EFBIG
+ * (offset and length overflow).  Nothing is read, no frame is taken, unless POPULATE or LOCKED.
  */
 int mvm_map(struct mvm_space *space, struct mvm_map *map) MVM_MUST_CHECK;
 
