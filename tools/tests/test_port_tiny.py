@@ -21,7 +21,7 @@ def built(tree_of_module, tmp_path_factory):
     """A copy of mm with the kernel built in it."""
     copy = tmp_path_factory.mktemp("tiny")
     shutil.copytree(tree_of_module / "mm", copy / "mm", ignore=shutil.ignore_patterns("build"))
-    make(copy)
+    make(copy, "B=build-O2")
     return copy
 
 
@@ -52,9 +52,9 @@ def checks_in_source(copy):
     return names
 
 
-@pytest.mark.parametrize("smp", [1, 2])
-def test_boots_and_passes(built, smp):
-    status, output = make(built, "run", f"SMP={smp}")
+@pytest.mark.parametrize("smp, opt", [(1, "-O2"), (2, "-O2"), (2, "-O0")])
+def test_boots_and_passes(built, smp, opt):
+    status, output = make(built, "run", f"SMP={smp}", f"OPT={opt}", f"B=build{opt}")
     lines = output.splitlines()
     assert status == 0, output
     assert [line for line in lines if line.startswith(("FAILED", "panic"))] == []
@@ -127,6 +127,6 @@ def test_a_mistake_is_noticed(built, tmp_path, plant):
     text = (copy / TINY / name).read_text()
     assert text.count(good) == 1
     (copy / TINY / name).write_text(text.replace(good, bad))
-    status, output = make(copy, "run", "SMP=2")
+    status, output = make(copy, "run", "SMP=2", "B=build-O2")
     assert status != 0
     assert said in output.splitlines(), output

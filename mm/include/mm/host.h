@@ -59,7 +59,7 @@ mvm_frame_t mvmh_frame_alloc(unsigned order);
 void mvmh_frame_free(mvm_frame_t frame, unsigned order);
 #endif
 
-/* Free frames now; the total that the host manages in *total.  An estimate is enough. */
+/* Free frames now; the total that the host manages in *total, never NULL.  An estimate is enough. */
 #ifndef mvmh_frame_count
 size_t mvmh_frame_count(size_t *total);
 #endif
@@ -101,7 +101,11 @@ void mvmh_meta_free(void *page);
 int mvmh_pmap_create(struct mvmh_pmap *pmap) MVM_MUST_CHECK;
 #endif
 
-/* Free the tables.  Nothing is mapped any more and no hart runs in the space.  May sleep. */
+/*
+ * Free the tables, those too that mvmh_pmap_enter() made and that are empty again.  Nothing is mapped
+ * any more, and no hart uses the space: the one that frees a process's last reference has switched to
+ * other tables before.  May sleep.
+ */
 #ifndef mvmh_pmap_destroy
 void mvmh_pmap_destroy(struct mvmh_pmap *pmap);
 #endif
@@ -112,9 +116,10 @@ void mvmh_pmap_destroy(struct mvmh_pmap *pmap);
  * mvmh_pmap_protect(), with its batch, takes rights away.  An entry never changes its frame in
  * place: where va maps another frame, nothing changes and the answer is -MVM_EEXIST (mm removes it,
  * finishes the batch, enters again). 0; -MVM_EEXIST; -MVM_ENOMEM when a table cannot be had:
- * nothing changed, and mm drops its lock, reclaims and tries again.  Makes the translation visible
- * to the calling hart (and the frame's bytes to its instruction fetch, with MVM_EXEC); other harts
- * may take a spurious fault.  Under the space's lock.
+ * nothing changed, and mm drops its lock, reclaims and tries again.  By its next access through the
+ * space the calling hart sees the translation (and with MVM_EXEC its instruction fetch the frame's
+ * bytes): a host that flushes whenever it returns to user mode has nothing to do.  Other harts may take
+ * a spurious fault.  Under the space's lock.
  */
 #ifndef mvmh_pmap_enter
 int mvmh_pmap_enter(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights,
@@ -152,10 +157,13 @@ bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va);
 
 /*
  * Make every hart forget what the batch holds (with batch->whole: all of the pmap, whatever was
- * noted), and empty it.  A batch starts zeroed, belongs to
- * one pmap and is filled under that space's lock; this call comes after the lock was released,
- * and may wait: a host without inter-processor interrupts waits until each other hart has passed
- * its flush on the way to user mode.
+ * noted), and empty it.  A batch starts zeroed, belongs to one pmap and is filled under that
+ * space's lock; this call comes after the lock was released, and may wait.
+ *
+ * A host without inter-processor interrupts flushes whenever a hart goes to user mode, and waits here
+ * until each hart that is in user mode now has left it.  That must happen by itself (a timer), and
+ * a kernel that uses user addresses directly is as good as user mode while it does.  mm/port/tiny
+ * does it with one counter a hart.
  */
 #ifndef mvmh_tlb_sync
 void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
@@ -163,7 +171,10 @@ void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
 
 /* --- Locks and waiting (15-19) ------------------------------------------------------------- */
 
-/* `rank` orders the locks of mm: one with a lower rank is taken first. */
+/*
+ * `rank` orders the locks of mm: one with a lower rank is taken first.  They are released in any
+ * order.  A lock that is initialized may have held anything before.
+ */
 enum mvmh_rank { MVMH_RANK_SPACE, MVMH_RANK_OBJECT, MVMH_RANK_PAGE, MVMH_RANK_N };
 
 #ifndef mvmh_lock_init
@@ -179,13 +190,14 @@ void mvmh_unlock(struct mvmh_lock *lock);
 /*
  * Release the lock, sleep until mvmh_wake(chan), take the lock again; a wake-up after the release
  * is never lost.  Spurious returns are allowed: mm loops.  With `killable`, return -MVM_EINTR
- * (lock held again) once the calling thread must die; otherwise 0.  Exactly this one lock is held.
+ * (lock held again) once the calling thread must die, so what kills a thread wakes it here; otherwise
+ * 0.  Exactly this one lock is held.
  */
 #ifndef mvmh_wait
 int mvmh_wait(const void *chan, struct mvmh_lock *lock, bool killable) MVM_MUST_CHECK;
 #endif
 
-/* Wake all that wait on chan.  Called with no lock of mm held. */
+/* Wake all that wait on chan.  Called with no lock of mm held: it may take any lock of the host's. */
 #ifndef mvmh_wake
 void mvmh_wake(const void *chan);
 #endif

@@ -86,7 +86,10 @@ int mvm_pc_punch(struct mvm_object *obj, uint64_t start, uint64_t end,
 /* Begin to read pages [first, first + n) that are absent; never waits for them, never fails. */
 void mvm_pc_readahead(struct mvm_object *obj, mvm_pgoff_t first, unsigned n);
 
-/* Drop clean, unmapped, unused pages in [first, last]. */
+/*
+ * Drop the pages in [first, last] that are clean and that nobody holds; mappings of them fault
+ * again.  A help, no promise: what is busy or dirty stays.
+ */
 void mvm_pc_invalidate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last);
 
 /*

@@ -89,8 +89,10 @@ struct mvm_pager_ops {
 	/*
 	 * Write back the pages [index, index + n), all under WRITEBACK: whole pages.  mm has
 	 * zeroed what lies past the object's size in the last one, and counts on it that the medium
-	 * then holds zeros there, should the object grow.  After success the bytes read back after
-	 * a crash once the pager's own commit (fsync) has followed.
+	 * then holds zeros there, should the object grow.  (A file system whose write moves the
+	 * file's end stops at mvm_object_size(), and writes the rest of the last block as it is.)
+	 * After success the bytes read back after a crash once the pager's own commit (fsync) has
+	 * followed.
 	 * 0; MVM_PENDING; -MVM_EIO, -MVM_ENOSPC, ...: all n are DIRTY again.
 	 * NULL for memory that has no other place (a tmpfs): then dirty pages stay until truncate or
 	 * destroy, and do not keep the object alive.

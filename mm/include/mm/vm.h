@@ -29,7 +29,7 @@ struct mvmh_pmap;
 
 /* --- Life ---------------------------------------------------------------------------------- */
 
-/* Once, before anything else, on one hart. */
+/* Once, before anything else, on one hart, when the host can count its frames.  Takes none. */
 int mvm_init(void) MVM_MUST_CHECK;
 
 /* An empty space for addresses [low, high). -MVM_ENOMEM. */
@@ -44,7 +44,8 @@ int mvm_space_fork(struct mvm_space *parent, struct mvm_space **child) MVM_MUST_
 
 /*
  * References.  The last mvm_space_unref() unmaps everything (dirty file pages go to the cache and
- * their write-back is started, not awaited) and frees the space.  No hart may run in it then.
+ * their write-back is started, not awaited) and frees the space.  No hart may use it then, the
+ * calling one included: switch to other tables first.
  */
 void mvm_space_ref(struct mvm_space *space);
 void mvm_space_unref(struct mvm_space *space);
