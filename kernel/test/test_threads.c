@@ -156,6 +156,99 @@ static void test_affinity(void)
 	selftest_crowd(THREADS, run_on, NULL);
 }
 
+/* --- The order of the queue: all on one hart ---------------------------------------------------- */
+
+#define SPINNERS 8
+#define WAKES    20
+
+static struct {
+	struct thread *spinner[SPINNERS];
+	uint32_t started, stop; /* [a] */
+	uint32_t turn;          /* [a] of the two that wake each other */
+	struct waitq wait;
+} order = {.wait = WAITQ_INIT};
+
+static void spin_until_stopped(unsigned i)
+{
+	order.spinner[i] = thread_current();
+	__atomic_fetch_add(&order.started, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&order.stop, __ATOMIC_RELAXED))
+		cpu_relax();
+}
+
+/* How often a spinner was switched to; the first n of them. */
+static uint64_t turns_of(unsigned n)
+{
+	uint64_t turns = 0;
+
+	while (__atomic_load_n(&order.started, __ATOMIC_ACQUIRE) < n)
+		thread_yield();
+	for (unsigned i = 0; i < n; i++)
+		turns += __atomic_load_n(&order.spinner[i]->switches, __ATOMIC_RELAXED);
+	return turns;
+}
+
+static void sleep_beside_spinners(void *arg, unsigned i)
+{
+	uint64_t turns = 0;
+
+	(void)arg;
+	CHECK(thread_set_affinity(thread_current(), 1) == 0);
+	if (i < SPINNERS) {
+		spin_until_stopped(i);
+		return;
+	}
+	for (unsigned n = 0; n < WAKES; n++) {
+		uint64_t before = turns_of(SPINNERS);
+
+		(void)thread_sleep_until(time_now_ns() + NS_PER_MS, SLEEP_FOREVER);
+		turns += turns_of(SPINNERS) - before;
+	}
+	__atomic_store_n(&order.stop, 1, __ATOMIC_RELAXED);
+	CHECK(turns < WAKES * SPINNERS / 2);
+}
+
+/* Who wakes does not wait for all that compute. */
+static void test_woken_runs_soon(void)
+{
+	order.started = order.stop = 0;
+	selftest_crowd(SPINNERS + 1, sleep_beside_spinners, NULL);
+}
+
+#define TURNS_WANTED 3
+#define ROUNDS_MOST  1000000
+
+/* Two that wake each other all the time, so that one of them is always woken, and a spinner. */
+static void wake_each_other(void *arg, unsigned i)
+{
+	uint64_t begun, rounds = 0;
+
+	(void)arg;
+	CHECK(thread_set_affinity(thread_current(), 1) == 0);
+	if (i == 0) {
+		spin_until_stopped(0);
+		return;
+	}
+	begun = turns_of(1);
+	while (!__atomic_load_n(&order.stop, __ATOMIC_RELAXED)) {
+		if (turns_of(1) >= begun + TURNS_WANTED || ++rounds == ROUNDS_MOST)
+			__atomic_store_n(&order.stop, 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&order.turn, 3 - i, __ATOMIC_RELEASE);
+		waitq_wake_all(&order.wait);
+		wait_event(&order.wait, __atomic_load_n(&order.turn, __ATOMIC_ACQUIRE) == i ||
+						__atomic_load_n(&order.stop, __ATOMIC_RELAXED));
+	}
+	waitq_wake_all(&order.wait);
+	CHECK(rounds < ROUNDS_MOST);
+}
+
+static void test_woken_starve_nobody(void)
+{
+	order.started = order.stop = 0;
+	order.turn = 1;
+	selftest_crowd(3, wake_each_other, NULL);
+}
+
 const struct selftest thread_tests[] = {
 	{"spin", test_spin},
 	{"mutex", test_mutex},
@@ -164,5 +257,7 @@ const struct selftest thread_tests[] = {
 	{"create", test_create},
 	{"call", test_call},
 	{"affinity", test_affinity},
+	{"woken_runs_soon", test_woken_runs_soon},
+	{"woken_starve_nobody", test_woken_starve_nobody},
 	{0},
 };

@@ -2,7 +2,7 @@
 /*
  * The scheduler.
  *
- * Each hart has a FIFO of threads that want to run and a lock, which also guards the state of all
+ * Each hart has a queue of threads that want to run and a lock, which also guards the state of all
  * threads whose `hart` it is. The lock is held across the switch: the thread that is switched to
  * releases it (finish_switch). So whoever holds the lock of a thread's hart sees it either running
  * there, or with its registers saved.
@@ -12,7 +12,13 @@
  * queue before it waits. A queue that stays long is noticed by the end of a time slice, which wakes
  * an idle hart to steal.
  *
- * Time slices exist only where a thread waits for the hart: the timer is armed when the queue
+ * Order. Threads take turns of a time slice each. One that sleeps before its slice is over keeps the
+ * rest for when it wakes, and then waits only behind others with such a rest, not behind those that
+ * compute all the time; nor does it wait long for the running one, who keeps a rest as well. The rest
+ * does not grow by sleeping: when it is used up the thread goes to the end of the queue, where each
+ * thread gets a new slice in its turn. So whoever is woken often runs soon, and nobody starves.
+ *
+ * Time slices end only where a thread waits for the hart: the timer is armed when the queue
  * becomes non-empty, never for a thread that is alone.
  *
  * Preemption. `resched` asks the running thread to give way: at the end of an interrupt, when the
@@ -30,7 +36,9 @@
 
 #include "sched.h"
 
-#define SLICE_NS (10 * NS_PER_MS)
+#define SLICE_NS    (10 * NS_PER_MS)
+#define SLICE_LEAST (SLICE_NS / 20) /* less is not worth a switch */
+#define SLICE_WOKEN NS_PER_MS       /* the running thread's, when one with a rest waits */
 
 struct cpu cpus[MAX_HARTS];
 unsigned cpu_count;
@@ -40,13 +48,16 @@ static uint64_t idle_mask; /* [a] harts whose idle thread runs */
 
 static void enqueue(struct run_queue *rq, struct thread *t)
 {
+	struct thread *before = t->slice_ns ? rq->rest : rq->tail;
+	struct thread **link = before ? &before->next : &rq->head;
+
 	t->queued = true;
-	t->next = NULL;
-	if (rq->tail)
-		rq->tail->next = t;
-	else
-		rq->head = t;
-	rq->tail = t;
+	t->next = *link;
+	*link = t;
+	if (t->slice_ns)
+		rq->rest = t;
+	if (!t->next)
+		rq->tail = t;
 	rq->queued++;
 }
 
@@ -56,7 +67,7 @@ static bool may_run(const struct thread *t, unsigned hart)
 }
 
 /* Take t, whose predecessor is prev (NULL: it is the first), out of the queue. */
-static struct thread *unlink(struct run_queue *rq, struct thread *prev, struct thread *t)
+static void unlink(struct run_queue *rq, struct thread *prev, struct thread *t)
 {
 	if (prev)
 		prev->next = t->next;
@@ -64,19 +75,24 @@ static struct thread *unlink(struct run_queue *rq, struct thread *prev, struct t
 		rq->head = t->next;
 	if (rq->tail == t)
 		rq->tail = prev;
+	if (rq->rest == t)
+		rq->rest = prev;
 	t->queued = false;
 	rq->queued--;
-	return t;
 }
 
-/* The first queued thread that may run on the hart. */
+/* The first queued thread that may run on the hart; it is its turn. */
 static struct thread *dequeue(struct run_queue *rq, unsigned hart)
 {
 	struct thread *prev = NULL;
 
 	for (struct thread *t = rq->head; t; prev = t, t = t->next)
-		if (may_run(t, hart))
-			return unlink(rq, prev, t);
+		if (may_run(t, hart)) {
+			unlink(rq, prev, t);
+			if (!t->slice_ns)
+				t->slice_ns = SLICE_NS;
+			return t;
+		}
 	return NULL;
 }
 
@@ -102,15 +118,21 @@ static struct thread *steal(struct cpu *self)
 	return t;
 }
 
-/* Something was queued on a hart: see that it looks. Its queue is locked. */
-static void kick(struct cpu *cpu)
+/* The running thread's slice, now that others wait. Own queue locked. */
+static void limit_slice(const struct run_queue *rq)
+{
+	timer_set_slice_by(time_now_ns() + (rq->rest ? SLICE_WOKEN : SLICE_NS));
+}
+
+/* t was queued on a hart: see that it looks. Its queue is locked. */
+static void kick(struct cpu *cpu, const struct thread *t)
 {
 	if (cpu == cpu_this()) {
 		if (cpu->rq.is_idle)
 			cpu->arch.resched = 1;
 		else
-			timer_set_slice_first(time_now_ns() + SLICE_NS);
-	} else if (cpu->rq.is_idle || cpu->rq.queued == 1) {
+			limit_slice(&cpu->rq);
+	} else if (cpu->rq.is_idle || cpu->rq.queued == 1 || cpu->rq.head == t) {
 		firmware_send_ipi(1UL << cpu->arch.index);
 	}
 }
@@ -160,7 +182,7 @@ static void place(struct cpu *cpu, struct thread *t)
 		spin_acquire(&to->rq.lock, false);
 	}
 	enqueue(&to->rq, t);
-	kick(to);
+	kick(to, t);
 	spin_release(&to->rq.lock);
 }
 
@@ -196,13 +218,22 @@ static void set_idle(struct cpu *cpu, bool idle)
 		__atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_RELAXED);
 }
 
-static void account(struct thread *prev, struct thread *next)
+/* The thread has run until now. */
+static void account(struct thread *t, uint64_t now)
 {
-	uint64_t now = time_now_ns();
+	uint64_t ran = now - t->run_since_ns;
 
-	prev->run_ns += now - prev->run_since_ns;
-	next->run_since_ns = now;
-	next->switches++;
+	t->run_ns += ran;
+	t->run_since_ns = now;
+	t->slice_ns = ran + SLICE_LEAST < t->slice_ns ? t->slice_ns - ran : 0;
+}
+
+/* How long the next thread may run while others wait. */
+static uint64_t slice_of(const struct run_queue *rq, const struct thread *next)
+{
+	if (rq->rest)
+		return SLICE_WOKEN;
+	return next == rq->idle ? SLICE_NS : next->slice_ns;
 }
 
 /* Switch to another thread if there is one. Queue locked, interrupts off; releases the queue. */
@@ -210,8 +241,10 @@ static void switch_away(struct cpu *cpu, bool requeue)
 {
 	struct run_queue *rq = &cpu->rq;
 	struct thread *prev = rq->current, *next;
+	uint64_t now = time_now_ns();
 
 	cpu->arch.resched = 0;
+	account(prev, now);
 	if (requeue && may_run(prev, cpu->arch.index)) {
 		if (prev != rq->idle)
 			enqueue(rq, prev);
@@ -223,7 +256,7 @@ static void switch_away(struct cpu *cpu, bool requeue)
 		next = steal(cpu);
 	if (!next)
 		next = rq->idle;
-	timer_set_slice(rq->queued ? time_now_ns() + SLICE_NS : UINT64_MAX);
+	timer_set_slice(rq->queued ? now + slice_of(rq, next) : UINT64_MAX);
 	if (next == prev) {
 		finish_switch(prev);
 		return;
@@ -231,7 +264,8 @@ static void switch_away(struct cpu *cpu, bool requeue)
 	rq->current = next;
 	set_idle(cpu, next == rq->idle);
 	cpu->switches++;
-	account(prev, next);
+	next->run_since_ns = now;
+	next->switches++;
 	next->before = prev;
 	pmap_activate(next->pmap);
 	prev = (struct thread *)arch_switch(&prev->arch, &next->arch);
@@ -268,6 +302,7 @@ void thread_yield(void)
 	uint64_t flags;
 	struct cpu *cpu = lock_self(&flags);
 
+	thread_current()->slice_ns = 0;
 	switch_away(cpu, true);
 	irq_restore(flags);
 }
@@ -404,7 +439,7 @@ void thread_start(struct thread *t)
 	t->hart = best;
 	t->state = THREAD_RUNNABLE;
 	enqueue(&cpus[best].rq, t);
-	kick(&cpus[best]);
+	kick(&cpus[best], t);
 	spin_unlock_irqrestore(&cpus[best].rq.lock, flags);
 }
 
@@ -474,7 +509,7 @@ void sched_ipi(void)
 	struct run_queue *rq = &cpu_this()->rq;
 
 	if (!rq->is_idle && rq->queued)
-		timer_set_slice_first(time_now_ns() + SLICE_NS);
+		limit_slice(rq);
 }
 
 void sched_init_hart(struct thread *idle)

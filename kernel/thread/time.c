@@ -222,9 +222,9 @@ void timer_set_slice(uint64_t when_ns)
 	arm(tq, when_ns);
 }
 
-void timer_set_slice_first(uint64_t when_ns)
+void timer_set_slice_by(uint64_t when_ns)
 {
-	if (cpu_this()->timers.slice_ns == UINT64_MAX)
+	if (cpu_this()->timers.slice_ns > when_ns)
 		timer_set_slice(when_ns);
 }
 

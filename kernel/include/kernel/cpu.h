@@ -15,7 +15,8 @@ struct thread;
 /* A hart's threads that wait to run, and the one that does. */
 struct run_queue {
 	struct spinlock lock;   /* RANK_RUN_QUEUE; also guards `state` of all its threads */
-	struct thread *head;    /* [lock] FIFO of runnable threads, the running one excluded */
+	struct thread *head;    /* [lock] runnable threads, the running one excluded */
+	struct thread *rest;    /* [lock] the last of those with a rest of a time slice; or NULL */
 	struct thread *tail;    /* [lock] */
 	uint32_t queued;        /* [lock] its length; others read it as a hint */
 	struct thread *current; /* [lock] */

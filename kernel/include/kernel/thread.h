@@ -73,6 +73,7 @@ struct thread {
 	struct waitq exited;   /* thread_join() */
 	uint64_t run_since_ns; /* [q] */
 	uint64_t run_ns;       /* [q] time on a hart until it was last switched out */
+	uint64_t slice_ns;     /* [q] what is left of its time slice; 0: the slice is over */
 	uint64_t switches;     /* [q] */
 	struct task *task;     /* the process layer's part; NULL: a kernel thread */
 	uint32_t mutex_depth;  /* [c] debug */

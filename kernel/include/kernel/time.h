@@ -65,8 +65,8 @@ void timer_cancel_wait(struct timer *timer);
 void timer_interrupt(void);
 void timer_init_hart(void);
 
-/* End of the running thread's time slice, UINT64_MAX: none; and the same unless one is set. */
+/* End of the running thread's time slice, UINT64_MAX: none; and the same unless it ends before. */
 void timer_set_slice(uint64_t when_ns);
-void timer_set_slice_first(uint64_t when_ns);
+void timer_set_slice_by(uint64_t when_ns);
 /* This hart is about to wait for an interrupt; interrupts are off. */
 void timer_before_idle(void);
