@@ -114,7 +114,7 @@ static struct area *measure_both(struct area *head)
 }
 
 /* `now` becomes the head in place of `old`, for a block of n areas. */
-static void behead(struct area_index *index, struct area *old, struct area *now, unsigned n)
+static void replace_head(struct area_index *index, struct area *old, struct area *now, unsigned n)
 {
 	*lane_to(index, old) = now;
 	now->parent = old->parent;
@@ -193,7 +193,7 @@ static struct area *enter(struct area_index *index, struct area *a)
 	head = area_first(index);
 	list_put(a, NULL, head);
 	if (head) {
-		behead(index, head, a, head->height + 1u);
+		replace_head(index, head, a, head->height + 1u);
 	} else {
 		index->root = a;
 		index->blocks = a->height = 1;
@@ -223,7 +223,7 @@ void area_remove(struct area_index *index, struct area *a)
 		return;
 	}
 	if (head == a) {
-		behead(index, a, next, a->height - 1u);
+		replace_head(index, a, next, a->height - 1u);
 		head = next;
 	} else {
 		head->height--;

@@ -35,9 +35,9 @@ def object_of(source, folder):
     return os.path.join(folder, source[:-2].replace("/", "-") + ".o")
 
 
-def compile_one(source, folder, flags, place="topdown", text=None):
+def compile_one(source, folder, flags, text=None):
     """Compile a file of MM, or the text in its stead; None, or what the compiler says."""
-    command = ["clang", *FLAGS, f"-DPLACE_{place.upper()}", *flags, "-o", object_of(source, folder), "-c"]
+    command = ["clang", *FLAGS, *flags, "-o", object_of(source, folder), "-c"]
     if text is None:
         command.append(source)
     else:
@@ -46,9 +46,9 @@ def compile_one(source, folder, flags, place="topdown", text=None):
     return None if done.returncode == 0 else done.stderr
 
 
-def compile_all(files, folder, flags, place="topdown"):
+def compile_all(files, folder, flags):
     with ThreadPoolExecutor(JOBS) as pool:
-        errors = pool.map(lambda f: compile_one(f, folder, flags, place), files)
+        errors = pool.map(lambda f: compile_one(f, folder, flags), files)
         for error in errors:
             if error:
                 raise SystemExit(error)

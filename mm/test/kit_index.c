@@ -339,8 +339,8 @@ static void count(enum call call)
 	steps = 0;
 }
 
-/* Slots of 64 pages, an area of 1 to 60 pages at the beginning of each. */
-#define SLOT (64 * PAGE)
+/* Slots of 8 pages, an area of 1 to 7 pages at the beginning of each: 3.1 GiB at 100,000. */
+#define SLOT (8 * PAGE)
 
 static void measure_order(struct area *areas, unsigned *order, unsigned n)
 {
@@ -351,7 +351,7 @@ static void measure_order(struct area *areas, unsigned *order, unsigned n)
 		struct area *a = &areas[order[i]];
 
 		a->start = FLOOR + order[i] * SLOT;
-		a->end = a->start + (1 + draw(60)) * PAGE;
+		a->end = a->start + (1 + draw(7)) * PAGE;
 		steps = 0;
 		area_insert(&index, a);
 		count(INSERT);
@@ -370,10 +370,10 @@ static void measure_order(struct area *areas, unsigned *order, unsigned n)
 		found = area_prev(a);
 		count(PREV);
 		assert_ptr_equal(found, at > 0 ? a - 1 : NULL);
-		a->end = a->start + (1 + draw(60)) * PAGE;
+		a->end = a->start + (1 + draw(7)) * PAGE;
 		area_resized(&index, a);
 		count(RESIZED);
-		(void)area_gap_below(&index, FLOOR, a->start, (40 + draw(26)) * PAGE, &gap);
+		(void)area_gap_below(&index, FLOOR, a->start, (3 + draw(7)) * PAGE, &gap);
 		count(GAP);
 	}
 	area_index_check(&index);
