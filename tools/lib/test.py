@@ -167,7 +167,9 @@ def suite_plugs(programs):
         build.build("host", ["mm_all_plugs"])
         yield from on_host(options)
         for areas, place in PLUGGED_KERNELS:
-            plugged = suite_guest(about_memory, "dev", (4,), name="dev-plugs", options=(
+            # Best fit puts a map where it fits best, which is not at random.
+            fitting = [name for name in about_memory if (place, name) != ("bestfit", "mem_random")]
+            plugged = suite_guest(fitting, "dev", (4,), name="dev-plugs", options=(
                 f"-DMAPACHE_MM_AREAS={areas}", f"-DMAPACHE_MM_PLACE={place}"))
             for result in plugged(options):
                 result.name = f"{areas}, {place}: {result.name}"
