@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "kit_pager.h"
 
+#include "kit_between.h"
 #include "object.h"
 #include "posix.h"
 
-#include <mm/faulty.h>
 #include <mm/vm.h>
 
 #include <setjmp.h>
@@ -21,7 +21,6 @@
 #define BYTES  (PAGES * PAGE)
 #define LAST   (~(mvm_pgoff_t)0)
 #define LOW    ((mvm_vaddr_t)0x100000)
-#define JUNK   0x5a
 #define RANDOM 4000
 
 static struct kit_pager *kit;
@@ -38,145 +37,6 @@ static unsigned draw(unsigned below)
 static size_t reserved(void)
 {
 	return kit->reserved ? kit->reserved(kit, obj) - reserved_before : 0;
-}
-
-/* --- Between mm and the pager ------------------------------------------------------------------- */
-
-/*
- * mm calls `faulty`, that calls `between`, which checks and calls the pager.  The pager's own
- * table is put back before the owner gets the object back.  What is wrong here ends the program: mm
- * is in the middle of something.
- */
-static struct mvm_faulty faulty;
-
-static struct {
-	const struct mvm_pager_ops *pager;
-	struct mvm_pager_ops ops;
-	unsigned fills, promises, settles, writes, releases;
-	bool ask_again; /* the next promise is to be settled first */
-	int store_into; /* a page that is stored to while it is being written; -1: none */
-} between;
-
-static void set_bytes(mvm_pgoff_t index, size_t from, size_t to, unsigned char value)
-{
-	char *window = mvmh_window_map(mvm_object_frame(obj, index));
-
-	memset(window + from, value, to - from);
-	mvmh_window_unmap(window);
-}
-
-static bool all_zero(mvm_pgoff_t index, size_t from)
-{
-	const char *window = mvmh_window_map(mvm_object_frame(obj, index));
-	bool zero = true;
-
-	for (size_t i = from; i < PAGE; i++)
-		zero &= window[i] == 0;
-	mvmh_window_unmap((char *)(uintptr_t)window);
-	return zero;
-}
-
-/* How many bytes of the page lie below the object's size. */
-static size_t inside(mvm_pgoff_t index)
-{
-	uint64_t size = mvm_object_size(obj), start = index * PAGE;
-
-	return start >= size ? 0 : size - start < PAGE ? (size_t)(size - start) : PAGE;
-}
-
-static int between_fill(struct mvm_object *o, mvm_pgoff_t index, unsigned n)
-{
-	int err;
-
-	MUST(o == obj);
-	MUST(n >= 1 && n <= RUN_PAGES);
-	for (unsigned i = 0; i < n; i++)
-		set_bytes(index + i, 0, PAGE, JUNK);
-	err = between.pager->fill(o, index, n);
-	MUST(err == 0 || err == MVM_PENDING || err == -MVM_EIO || err == -MVM_ENOMEM);
-	for (unsigned i = 0; i < n && err == 0; i++)
-		MUST(all_zero(index + i, inside(index + i)));
-	between.fills++;
-	return err;
-}
-
-/* A promise is made once, however often it is asked for. */
-static int between_make_writable(struct mvm_object *o, mvm_pgoff_t index)
-{
-	size_t before = reserved();
-	int err;
-
-	if (between.ask_again) {
-		between.ask_again = false;
-		return -MVM_EAGAIN;
-	}
-	err = between.pager->make_writable(o, index);
-	MUST(reserved() - before <= (err == 0));
-	if (err == 0) {
-		before = reserved();
-		MUST(between.pager->make_writable(o, index) == 0);
-		MUST(reserved() == before);
-	}
-	between.promises++;
-	return err;
-}
-
-/* A promise that is not there any more may be returned again. */
-static void between_unreserve(struct mvm_object *o, mvm_pgoff_t index)
-{
-	between.pager->unreserve(o, index);
-	between.pager->unreserve(o, index);
-}
-
-static int between_settle(struct mvm_object *o)
-{
-	between.settles++;
-	return between.pager->settle(o);
-}
-
-static int between_write(struct mvm_object *o, mvm_pgoff_t index, unsigned n, unsigned flags)
-{
-	int at = between.store_into, err;
-
-	MUST(n >= 1 && n <= RUN_PAGES);
-	MUST(inside(index) > 0);
-	MUST(all_zero(index + n - 1, inside(index + n - 1)));
-	if (at >= (int)index && at < (int)(index + n)) {
-		between.store_into = -1;
-		MUST(mvm_pc_touch_write(o, (uint64_t)at * PAGE, 99) == 0);
-	}
-	err = between.pager->write(o, index, n, flags);
-	MUST(err <= MVM_PENDING);
-	between.writes++;
-	return err;
-}
-
-static void between_release(struct mvm_object *o)
-{
-	between.releases++;
-	if (between.pager->release)
-		between.pager->release(o);
-	else
-		mvm_object_destroy(o);
-}
-
-static void stand_between(void)
-{
-	const struct mvm_pager_ops *pager = obj->ops;
-
-	memset(&between, 0, sizeof between);
-	between.pager = pager;
-	between.store_into = -1;
-	between.ops = (struct mvm_pager_ops){
-		.fill = between_fill,
-		.make_writable = pager->make_writable ? between_make_writable : NULL,
-		.unreserve = pager->unreserve ? between_unreserve : NULL,
-		.settle = pager->settle ? between_settle : NULL,
-		.write = pager->write ? between_write : NULL,
-		.release = between_release,
-	};
-	mvm_faulty_init(&faulty, &between.ops);
-	obj->ops = &faulty.ops;
 }
 
 /* --- Short forms -------------------------------------------------------------------------------- */
@@ -267,7 +127,7 @@ static void inject(enum mvm_faulty_call call, int error, bool later)
 		.later = later,
 	};
 
-	mvm_faulty_set(&faulty, call, &rule);
+	mvm_faulty_set(&kit_faulty, call, &rule);
 }
 
 static void mend(enum mvm_faulty_call call)
@@ -287,26 +147,26 @@ static void open_object(uint64_t bytes)
 {
 	obj = kit->open(kit, bytes);
 	reserved_before = kit->reserved ? kit->reserved(kit, obj) : 0;
-	stand_between();
+	kit_stand_between(obj, reserved);
 }
 
 /* Whatever the test did: no promise stays, release() was called once for the one reference. */
 static void close_object(void)
 {
-	const struct mvm_pager_ops *pager = between.pager;
+	const struct mvm_pager_ops *pager = kit_between.pager;
 
 	resize(0);
 	assert_int_equal(reserved(), 0);
 	assert_int_equal(counts().cached_pages, 0);
-	assert_int_equal(between.releases, 0);
+	assert_int_equal(kit_between.releases, 0);
 	if (!pager->release) {
-		kit->close(kit, obj); /* mm destroys it, by way of `between` */
-		assert_int_equal(between.releases, 1);
+		kit->close(kit, obj); /* mm destroys it, by way of the kit */
+		assert_int_equal(kit_between.releases, 1);
 		return;
 	}
 	mvm_object_ref(obj);
 	mvm_object_unref(obj);
-	assert_int_equal(between.releases, 0);
+	assert_int_equal(kit_between.releases, 0);
 	obj->ops = pager;
 	kit->close(kit, obj);
 }
@@ -340,7 +200,7 @@ static void holes_are_zero(void **state)
 	assert_int_equal(mvm_pc_touch_read(obj, 5 * PAGE, &byte), -MVM_EFAULT);
 	assert_int_equal(counts().dirty_pages, 0);
 	assert_int_equal(reserved(), 0);
-	assert_true(between.fills > 0);
+	assert_true(kit_between.fills > 0);
 }
 
 static void what_was_written_comes_back(void **state)
@@ -417,14 +277,14 @@ static void promises_balance(void **state)
 static void settled_and_asked_again(void **state)
 {
 	(void)state;
-	assert_non_null(between.ops.make_writable);
-	between.ask_again = true;
+	assert_non_null(kit_between.ops.make_writable);
+	kit_between.ask_again = true;
 	store(2 * PAGE, 7);
-	assert_int_equal(between.settles, 1);
+	assert_int_equal(kit_between.settles, 1);
 	assert_int_equal(load(2 * PAGE), 7);
-	between.ask_again = true;
+	kit_between.ask_again = true;
 	write_at(PAGE, "abc", 3);
-	assert_int_equal(between.settles, 2);
+	assert_int_equal(kit_between.settles, 2);
 	assert_int_equal(load(PAGE), 'a');
 }
 
@@ -433,9 +293,9 @@ static void a_store_meanwhile_is_written_too(void **state)
 {
 	(void)state;
 	store(PAGE, 1);
-	between.store_into = 1;
+	kit_between.store_into = 1;
 	assert_int_equal(mvm_pc_flush(obj, 0, LAST, 0), 0);
-	assert_int_equal(between.store_into, -1);
+	assert_int_equal(kit_between.store_into, -1);
 	assert_int_equal(counts().dirty_pages, 1);
 	flush();
 	assert_int_equal(counts().dirty_pages, 0);
@@ -461,7 +321,7 @@ static void a_failed_fill_leaves_nothing(void **state)
 	mend(MVM_FAULTY_FILL);
 	assert_int_equal(load(PAGE), 1);
 	assert_int_equal(load(3 * PAGE), 0);
-	assert_true(mvm_faulty_picked(&faulty, MVM_FAULTY_FILL) >= 2);
+	assert_true(mvm_faulty_picked(&kit_faulty, MVM_FAULTY_FILL) >= 2);
 }
 
 static void a_failed_promise_is_an_error_of_the_store(void **state)
@@ -512,23 +372,23 @@ static void late_answers(void **state)
 	inject(MVM_FAULTY_FILL, 0, true);
 	mvm_pc_readahead(obj, 0, 4);
 	assert_int_equal(counts().cached_pages, 4);
-	assert_int_equal(mvm_faulty_answer(&faulty), 1);
+	assert_int_equal(mvm_faulty_answer(&kit_faulty), 1);
 	mend(MVM_FAULTY_FILL);
 	expect_zeros(0, 4 * PAGE);
 	inject(MVM_FAULTY_FILL, -MVM_EIO, true);
 	mvm_pc_readahead(obj, 4, 4);
-	assert_int_equal(mvm_faulty_answer(&faulty), 1);
+	assert_int_equal(mvm_faulty_answer(&kit_faulty), 1);
 	assert_int_equal(counts().cached_pages, 4);
 	mend(MVM_FAULTY_FILL);
 	store(PAGE, 8);
-	if (!between.ops.write)
+	if (!kit_between.ops.write)
 		return;
 	for (int error = -MVM_EIO; error <= 0; error += MVM_EIO) {
 		inject(MVM_FAULTY_WRITE, error, true);
 		assert_int_equal(mvm_pc_flush(obj, 0, LAST, 0), 0);
 		assert_int_equal(counts().writeback_pages, 1);
 		assert_int_equal(load(PAGE), 8);
-		assert_int_equal(mvm_faulty_answer(&faulty), 1);
+		assert_int_equal(mvm_faulty_answer(&kit_faulty), 1);
 		assert_int_equal(counts().writeback_pages, 0);
 		assert_int_equal(counts().dirty_pages, error ? 1 : 0);
 	}
