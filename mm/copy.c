@@ -6,6 +6,20 @@
 #include "fault.h"
 #include "object.h"
 
+OWN_FRAME int fault_error(enum mvm_fault_result result)
+{
+	switch (result) {
+	case MVM_FAULT_OK:
+		return 0;
+	case MVM_FAULT_NOMEM:
+		return -MVM_ENOMEM;
+	case MVM_FAULT_KILLED:
+		return -MVM_EINTR;
+	default:
+		return -MVM_EFAULT;
+	}
+}
+
 int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned access)
 {
 	mvm_vaddr_t last = va + bytes - 1;

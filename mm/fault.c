@@ -45,8 +45,11 @@
  * sweep cannot overtake the space's lock.
  *
  * An entry never changes its frame in place.  1B and 2B remove what is mapped at once, and the
- * batch is finished while the copy is made; if another thread has mapped the old page again in
- * between, enter says so and one more pass follows.
+ * batch is finished before the copy is made.  But meanwhile another thread may have mapped the old
+ * page again, and a third have removed that and not yet finished its batch: some hart may still
+ * load from the old page when others store to the new one.  So if the old page is mapped, or any
+ * batch is open, when the copy is to be mapped, the fault claims the page, removes what is there,
+ * finishes a batch of its own, and maps the copy as it gives up the claim (pass_alone).
  *
  * Memory.  Who lacks it deep inside says so; the fault gives back what is in hand, and fault_in()
  * reclaims with little on the stack (page.h: memory_wait) before it tries again.  Tables and nodes
@@ -70,6 +73,7 @@
 enum need {
 	NEED_NOTHING,   /* done: f->result */
 	NEED_LOOK,      /* the batch finished, or a claim gone: only look again */
+	NEED_REPLACE,   /* the page to be claimed, and unreachable, before it is mapped */
 	NEED_ZEROS,     /* fresh: zeros */
 	NEED_ANON_COPY, /* fresh: a copy of f->source */
 	NEED_PAGE,      /* the object's page, filled and not BUSY */
@@ -77,6 +81,7 @@ enum need {
 	NEED_WRITABLE,  /* f->page DIRTY */
 	NEED_OTHER,     /* another object than before: let go of that first */
 	NEED_MEMORY,    /* for a table or a node */
+	NEED_INSTALL,   /* nothing: pass() installs the fresh page */
 };
 
 /* What a fresh page contains, if not a copy of something. */
@@ -87,10 +92,12 @@ struct fault {
 	mvm_vaddr_t va; /* of the page */
 	uint8_t access;
 	uint8_t result; /* enum mvm_fault_result */
+	uint8_t rights; /* NEED_INSTALL: of the area */
 	bool force;
 	bool again;   /* not the first pass */
 	bool swept;   /* something is in the batch or the grave */
 	bool dirtied; /* the object's page became DIRTY */
+	bool alone;   /* the page was claimed until this look: no hart reaches anything here */
 
 	/* In hand, from pass to pass: */
 	struct anon *fresh;        /* of our own, in no tree */
@@ -110,20 +117,6 @@ static enum need done(struct fault *f, enum mvm_fault_result result)
 {
 	f->result = (uint8_t)result;
 	return NEED_NOTHING;
-}
-
-int fault_error(enum mvm_fault_result result)
-{
-	switch (result) {
-	case MVM_FAULT_OK:
-		return 0;
-	case MVM_FAULT_NOMEM:
-		return -MVM_ENOMEM;
-	case MVM_FAULT_KILLED:
-		return -MVM_EINTR;
-	default:
-		return -MVM_EFAULT;
-	}
 }
 
 /* How a failed pager operation ends the fault. */
@@ -155,25 +148,29 @@ static enum need map_frame(struct fault *f, mvm_frame_t frame, unsigned rights)
 	trace(space, MVM_TRACE_PTE, f->va, frame, rights);
 	if (likely(!err))
 		return done(f, MVM_FAULT_OK);
-	if (err == -MVM_ENOMEM)
-		return NEED_MEMORY;
-	remove_entry(f); /* another frame is mapped here */
-	return NEED_LOOK;
+	return err == -MVM_ENOMEM ? NEED_MEMORY : NEED_REPLACE; /* another frame is mapped here */
+}
+
+/* The fresh page it is; pass() installs it, for which it takes the stack that the look had. */
+static enum need install(struct fault *f, const struct area *a)
+{
+	f->rights = (uint8_t)area_rights(a);
+	return NEED_INSTALL;
 }
 
 /* Make the fresh page the space's own, and map it. */
-static enum need install_fresh(struct fault *f, struct area *a)
+static OWN_FRAME enum need install_fresh(struct fault *f)
 {
 	struct mvm_page *page = f->fresh->page;
 
 	/* What the copy replaces may still be reached by a hart: see unmap.c and struct sweep. */
-	if (unlikely(ref_count(&f->space->open_sweeps) > 0))
-		remove_entry(f);
+	if (unlikely(ref_count(&f->space->open_sweeps) > 0) && f->fresh_of != zeros && !f->alone)
+		return NEED_REPLACE;
 	f->swept = true;
 	if (anon_set(&f->space->anons, f->va >> MVM_PAGE_SHIFT, f->fresh, f->grave) != 0)
 		return NEED_MEMORY;
 	f->fresh = NULL;
-	return map_frame(f, page->frame, area_rights(a));
+	return map_frame(f, page->frame, f->rights);
 }
 
 /* --- Look: the space's lock is held ----------------------------------------------------------- */
@@ -190,7 +187,7 @@ static enum need look_anon(struct fault *f, struct area *a, struct anon *anon, b
 	if (f->access != MVM_WRITE)
 		return map_frame(f, anon->page->frame, area_rights(a) & ~(unsigned)MVM_WRITE);
 	if (f->fresh && f->fresh_of == anon)
-		return install_fresh(f, a);
+		return install(f, a);
 	ref_get(&anon->refs);
 	if (f->source)
 		anon_put(f->source, f->grave);
@@ -305,7 +302,7 @@ static enum need look_page(struct fault *f, struct area *a)
 	if (!area_private(a))
 		return NEED_WRITABLE;
 	if (f->fresh && f->fresh_of == page)
-		return install_fresh(f, a);
+		return install(f, a);
 	remove_entry(f);
 	return NEED_PAGE_COPY;
 }
@@ -333,9 +330,7 @@ static enum need look_object(struct fault *f, struct area *a)
 /* Case 3. */
 static enum need look_zero(struct fault *f, struct area *a)
 {
-	if (f->fresh && f->fresh_of == zeros)
-		return install_fresh(f, a);
-	return NEED_ZEROS;
+	return f->fresh && f->fresh_of == zeros ? install(f, a) : NEED_ZEROS;
 }
 
 /* The claim is in our way. */
@@ -347,29 +342,6 @@ static enum need wait_claim(struct fault *f, struct claim *c)
 	if (mvmh_wait(&f->space->claims, &f->space->lock, true) != 0)
 		return done(f, MVM_FAULT_KILLED);
 	return NEED_LOOK;
-}
-
-/*
- * May the stack `a` grow down to the page?  Not past its limit, and not so far that less than the
- * guard gap stays free below.
- */
-static bool may_grow(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
-{
-	struct area *below = area_prev(a);
-	mvm_vaddr_t floor = below ? below->end : space->low;
-
-	if (!(a->flags & AREA_GROWSDOWN) || (a->end - va) >> MVM_PAGE_SHIFT > space->limits.stack ||
-		space_room(space, a->rights, a->flags, (a->start - va) >> MVM_PAGE_SHIFT) != 0 ||
-		space_room_locked(space, a->flags, (a->start - va) >> MVM_PAGE_SHIFT) != 0)
-		return false;
-	return !below || (va > floor && va - floor >= GUARD_BYTES);
-}
-
-bool fault_allowed(const struct area *a, unsigned access, bool force)
-{
-	if (force)
-		return access != MVM_WRITE || area_private(a) || a->rights & MVM_WRITE;
-	return area_rights(a) & access;
 }
 
 /* One pass. */
@@ -386,7 +358,7 @@ static enum need look(struct fault *f)
 	if (!a || space->dead)
 		return done(f, MVM_FAULT_MAPERR);
 	if (a->start > f->va) {
-		if (!may_grow(space, a, f->va))
+		if (!place_may_grow(space, a, f->va))
 			return done(f, MVM_FAULT_MAPERR);
 		c = claim_find(space, f->va, a->end);
 		if (c)
@@ -503,8 +475,8 @@ static OWN_FRAME enum mvm_fault_result supply(struct fault *f, enum need need)
 	}
 }
 
-/* One look, and the end of the batch that it began. */
-static OWN_FRAME enum need pass(struct fault *f)
+/* One look, and the end of the batch that it began; `claim`, if any, of the page is given up. */
+static OWN_FRAME enum need pass(struct fault *f, struct claim *claim)
 {
 	struct sweep sweep = {0};
 	struct grave grave = {0};
@@ -513,14 +485,45 @@ static OWN_FRAME enum need pass(struct fault *f)
 	f->sweep = &sweep;
 	f->grave = &grave;
 	f->swept = false;
+	f->alone = claim;
 	space_lock(f->space);
+	if (unlikely(claim))
+		claim_leave(f->space, claim);
 	need = look(f);
+	if (need == NEED_INSTALL)
+		need = install_fresh(f);
 	space_unlock(f->space);
+	if (unlikely(claim && claim->waited))
+		mvmh_wake(&f->space->claims);
 	if (f->swept) {
 		sweep_sync(f->space, &sweep);
 		anon_bury(&grave);
 	}
 	return need;
+}
+
+/* Claim the page, until no hart reaches anything there.  False: others claim it. */
+static OWN_FRAME bool claim_page(struct fault *f, struct claim *claim)
+{
+	struct sweep sweep = {0};
+	bool claimed;
+
+	f->sweep = &sweep;
+	space_lock(f->space);
+	claimed = claim_enter_change(f->space, claim, f->va, f->va + MVM_PAGE_BYTES);
+	if (claimed)
+		remove_entry(f);
+	space_unlock(f->space);
+	sweep_sync(f->space, &sweep);
+	return claimed;
+}
+
+/* A pass that begins with nothing mapped at the page, whatever others do. */
+static OWN_FRAME enum need pass_alone(struct fault *f)
+{
+	struct claim claim;
+
+	return claim_page(f, &claim) ? pass(f, &claim) : NEED_LOOK;
 }
 
 /* Give back what is still in hand. */
@@ -551,10 +554,10 @@ static OWN_FRAME enum mvm_fault_result attempt(struct mvm_space *space, mvm_vadd
 	unsigned access, bool force, struct mvm_object **dirtied)
 {
 	struct fault f = {.space = space, .va = va, .force = force};
-	enum need need;
+	enum need need = NEED_LOOK;
 
 	f.access = (uint8_t)access;
-	while ((need = pass(&f)) != NEED_NOTHING) {
+	while ((need = need == NEED_REPLACE ? pass_alone(&f) : pass(&f, NULL)) != NEED_NOTHING) {
 		if (f.again)
 			count_retry(&f, need);
 		f.again = true;

@@ -11,8 +11,13 @@
 enum mvm_fault_result fault_in(
 	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force);
 
-/* 0, -MVM_EFAULT, -MVM_ENOMEM or -MVM_EINTR for a result. */
+/* 0, -MVM_EFAULT, -MVM_ENOMEM or -MVM_EINTR for a result (copy.c). */
 int fault_error(enum mvm_fault_result result);
 
 /* Does the area allow it? */
-bool fault_allowed(const struct area *a, unsigned access, bool force);
+static inline bool fault_allowed(const struct area *a, unsigned access, bool force)
+{
+	if (force)
+		return access != MVM_WRITE || area_private(a) || a->rights & MVM_WRITE;
+	return area_rights(a) & access;
+}

@@ -31,6 +31,7 @@
 #define cache_get_wait       mvm_i_cache_get_wait
 #define cache_make_writable  mvm_i_cache_make_writable
 #define claim_enter          mvm_i_claim_enter
+#define claim_enter_change   mvm_i_claim_enter_change
 #define change_begin         mvm_i_change_begin
 #define change_end           mvm_i_change_end
 #define change_walk          mvm_i_change_walk
@@ -38,7 +39,6 @@
 #define claim_leave_unlock   mvm_i_claim_leave_unlock
 #define claim_wait           mvm_i_claim_wait
 #define counters             mvm_i_counters
-#define fault_allowed        mvm_i_fault_allowed
 #define fault_error          mvm_i_fault_error
 #define fault_in             mvm_i_fault_in
 #define flush_start          mvm_i_flush_start
@@ -80,6 +80,7 @@
 #define part_put             mvm_i_part_put
 #define place                mvm_i_place
 #define place_choose         mvm_i_place_choose
+#define place_may_grow       mvm_i_place_may_grow
 #define place_next           mvm_i_place_next
 #define queue_add            mvm_i_queue_add
 #define queue_check          mvm_i_queue_check

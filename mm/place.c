@@ -104,3 +104,15 @@ int place(struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *
 		return 0;
 	return place_choose(space, space->high, bytes, out) ? 0 : -MVM_ENOMEM;
 }
+
+bool place_may_grow(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
+{
+	struct area *below = area_prev(a);
+	mvm_vaddr_t floor = below ? below->end : space->low;
+
+	if (!(a->flags & AREA_GROWSDOWN) || (a->end - va) >> MVM_PAGE_SHIFT > space->limits.stack ||
+		space_room(space, a->rights, a->flags, (a->start - va) >> MVM_PAGE_SHIFT) != 0 ||
+		space_room_locked(space, a->flags, (a->start - va) >> MVM_PAGE_SHIFT) != 0)
+		return false;
+	return !below || (va > floor && va - floor >= GUARD_BYTES);
+}

@@ -27,6 +27,12 @@
  */
 int place(struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out) MVM_MUST_CHECK;
 
+/*
+ * May the stack `a` grow down to the page?  Not past its limit, and not so far that less than the
+ * guard gap stays free below.  The space's lock is held.
+ */
+bool place_may_grow(struct mvm_space *space, struct area *a, mvm_vaddr_t va);
+
 /* --- What a policy is given ------------------------------------------------------------------- */
 
 /*

@@ -124,12 +124,30 @@ void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 	}
 }
 
+/* The latest first: a claim inside another is found before it. */
+static void claim_add(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start,
+	mvm_vaddr_t end, enum claim_kind kind)
+{
+	*claim = (struct claim){.start = start, .end = end, .kind = kind, .next = space->claims};
+	space->claims = claim;
+}
+
 void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end,
 	enum claim_kind kind)
 {
 	claim_wait(space, start, end);
-	*claim = (struct claim){.start = start, .end = end, .kind = kind, .next = space->claims};
-	space->claims = claim;
+	claim_add(space, claim, start, end, kind);
+}
+
+bool claim_enter_change(
+	struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	struct claim *c = claim_find(space, start, end);
+
+	if (c && c->kind != CLAIM_CHANGE)
+		return false;
+	claim_add(space, claim, start, end, CLAIM_REPLACE);
+	return true;
 }
 
 void claim_leave(struct mvm_space *space, struct claim *claim)

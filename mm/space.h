@@ -115,6 +115,13 @@ static inline void claim_wait_fork(struct mvm_space *space)
 void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end,
 	enum claim_kind kind);
 
+/*
+ * Claim for CLAIM_REPLACE, as a fault does, also what is under a CLAIM_CHANGE, which lets faults go
+ * on.  Does not wait: false if another claim is there.
+ */
+bool claim_enter_change(
+	struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end);
+
 /* Unclaim; claim->waited says whether mvmh_wake(&space->claims) is due once the space is unlocked. */
 void claim_leave(struct mvm_space *space, struct claim *claim);
 
