@@ -307,23 +307,40 @@ static void set_size(unsigned file, unsigned words)
 	file_resize_end(file, words);
 }
 
+/* What is behind the end in the last page is zeros, and may be stored to without a trace. */
+static void look_behind_end(struct actor *a, unsigned words)
+{
+	unsigned page = 0;
+
+	while (page < VIEW_PAGES && !(a->view->pages[page].kind == KIND_SHARED &&
+					    a->view->pages[page].index == words / WORDS))
+		page++;
+	for (unsigned i = 0; words % WORDS && page < VIEW_PAGES && i < 2; i++) {
+		view_load(a->view, page, words % WORDS);
+		view_store(a->view, page, words % WORDS);
+	}
+}
+
 /* Cut the file, and make it as long as it was. */
 static void cut(struct actor *a, unsigned words)
 {
 	unsigned file = a->file, index = (words + WORDS - 1) / WORDS, all = file_words(file);
 	struct cut_effect copies;
-	uint32_t since;
+	uint32_t since = last_store();
 
 	file_inode_lock(&files[file]);
 	file_disturb(file, words, all);
 	cut_begin(&copies, file, index);
 	set_size(file, words);
+	file_since(file, words, index * WORDS, since);
 	cut_end(&copies);
+	look_behind_end(a, words);
 	file_free_blocks(&files[file], index, FILE_PAGES - 1);
 	file_settle_zeros(file, index * WORDS, all);
 	since = last_store(); /* what stands behind the end goes when the file grows */
 	set_size(file, all);
-	file_settle_since(file, words, index * WORDS, since);
+	file_since(file, words, index * WORDS, since);
+	file_settle(file, words, index * WORDS);
 	file_inode_unlock(&files[file]);
 }
 

@@ -627,14 +627,20 @@ void file_settle_zeros(unsigned file, unsigned first, unsigned end)
 	}
 }
 
-void file_settle_since(unsigned file, unsigned first, unsigned end, uint32_t since)
+void file_since(unsigned file, unsigned first, unsigned end, uint32_t since)
 {
-	state[file].changes++;
 	for (unsigned i = first; i < end; i++) {
-		state[file].cells[i].disturbance--;
+		make_loose(&state[file].cells[i]);
 		state[file].cells[i].first = since;
 		state[file].cells[i].value = 0;
 	}
+}
+
+void file_settle(unsigned file, unsigned first, unsigned end)
+{
+	state[file].changes++;
+	for (unsigned i = first; i < end; i++)
+		state[file].cells[i].disturbance--;
 }
 
 uint32_t last_store(void)

@@ -128,11 +128,12 @@ void cut_end(struct cut_effect *e);
 
 /*
  * Words [first, end) of a file (page * WORDS + word) may change by themselves, until they are
- * settled: as zeros; or as zeros or a store later than `since`.
+ * settled, as zeros or as whatever is there: zeros, too, or a store later than `since`.
  */
 void file_disturb(unsigned file, unsigned first, unsigned end);
+void file_since(unsigned file, unsigned first, unsigned end, uint32_t since);
+void file_settle(unsigned file, unsigned first, unsigned end);
 void file_settle_zeros(unsigned file, unsigned first, unsigned end);
-void file_settle_since(unsigned file, unsigned first, unsigned end, uint32_t since);
 
 /* The last store that was made. */
 uint32_t last_store(void);
