@@ -222,25 +222,6 @@ static int try_map(struct mvm_space *space, struct mvm_map *m, size_t bytes, str
 	return *spare ? map_over(space, m, bytes, spare) : NEED_MEMORY;
 }
 
-/* Prefault as far as it goes, if the new map or its area says so. */
-static OWN_FRAME void populate(
-	struct mvm_space *space, mvm_vaddr_t start, size_t bytes, bool even_unlocked)
-{
-	mvm_vaddr_t end = start + bytes;
-
-	while (start < end) {
-		struct part part;
-		bool wanted;
-
-		part_at(space, start, end, &part);
-		wanted = even_unlocked || (part.flags & AREA_LOCK_FLAGS) == AREA_LOCKED;
-		if (!part.hole && wanted)
-			(void)!part_populate(space, &part);
-		start = part.end;
-		part_put(&part);
-	}
-}
-
 /* Map, without prefaulting. */
 static OWN_FRAME int map(struct mvm_space *space, struct mvm_map *m, size_t bytes)
 {
@@ -287,7 +268,8 @@ int mvm_map(struct mvm_space *space, struct mvm_map *m)
 		err = map_object(space, m, bytes);
 	locked = (m->flags | __atomic_load_n(&space->lock_future, __ATOMIC_RELAXED)) & AREA_LOCKED;
 	if (!err && unlikely(locked || m->flags & MVM_MAP_POPULATE))
-		populate(space, m->addr, bytes, m->flags & MVM_MAP_POPULATE);
+		(void)!range_populate(space, m->addr, m->addr + bytes,
+			POPULATE_ALL | (m->flags & MVM_MAP_POPULATE ? 0 : POPULATE_LOCKED));
 	return err;
 }
 

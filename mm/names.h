@@ -76,7 +76,6 @@
 #define page_wait            mvm_i_page_wait
 #define page_zero            mvm_i_page_zero
 #define part_at              mvm_i_part_at
-#define part_populate        mvm_i_part_populate
 #define part_put             mvm_i_part_put
 #define place                mvm_i_place
 #define place_choose         mvm_i_place_choose
@@ -85,6 +84,7 @@
 #define queue_add            mvm_i_queue_add
 #define queue_check          mvm_i_queue_check
 #define queue_remove         mvm_i_queue_remove
+#define range_populate       mvm_i_range_populate
 #define reclaim_init         mvm_i_reclaim_init
 #define registry_add         mvm_i_registry_add
 #define registry_count       mvm_i_registry_count
@@ -114,8 +114,11 @@
 #define sweep_sync           mvm_i_sweep_sync
 #define unclean_list_move    mvm_i_unclean_list_move
 #define unmap_all            mvm_i_unmap_all
+#define unmap_areas          mvm_i_unmap_areas
 #define unmap_contents       mvm_i_unmap_contents
+#define unmap_reserve        mvm_i_unmap_reserve
 #define unmap_sweep          mvm_i_unmap_sweep
+#define unmap_unreserve      mvm_i_unmap_unreserve
 #define unmap_lock           mvm_i_unmap_lock
 #define unmap_end_unlock     mvm_i_unmap_end_unlock
 #define writeback_balance    mvm_i_writeback_balance

@@ -40,6 +40,7 @@ void part_at(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct pa
 		part->end = min_u64(a->end, end);
 		part->hole = false;
 		part->rights = a->rights;
+		part->max_rights = a->max_rights;
 		part->flags = a->flags;
 		part->object = a->object;
 		part->first = area_page(a, at);
@@ -55,7 +56,7 @@ void part_put(struct part *part)
 		mvm_object_unref(part->object);
 }
 
-int part_populate(struct mvm_space *space, const struct part *part)
+static int populate(struct mvm_space *space, const struct part *part)
 {
 	bool own = !(part->flags & AREA_SHARED) && (!part->object || part->flags & AREA_LOCKED);
 	unsigned access = part->rights & MVM_EXEC;
@@ -66,6 +67,27 @@ int part_populate(struct mvm_space *space, const struct part *part)
 		access = MVM_READ;
 	return access ? mvm_prefault(space, part->start, part->end - part->start, access)
 		      : -MVM_EFAULT;
+}
+
+OWN_FRAME int range_populate(
+	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, unsigned how)
+{
+	int err = 0;
+
+	while (!err && start < end) {
+		struct part part;
+		bool locked;
+
+		part_at(space, start, end, &part);
+		locked = (part.flags & AREA_LOCK_FLAGS) == AREA_LOCKED;
+		if (!part.hole && (locked || !(how & POPULATE_LOCKED)))
+			err = populate(space, &part);
+		if (how & POPULATE_ALL && err != -MVM_EINTR)
+			err = 0;
+		start = part.end;
+		part_put(&part);
+	}
+	return err;
 }
 
 /* --- Changing ---------------------------------------------------------------------------------- */

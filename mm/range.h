@@ -12,7 +12,7 @@
 /* What of one area, or of one hole between areas, lies in a range; as it was a moment ago. */
 struct part {
 	mvm_vaddr_t start, end;
-	unsigned rights, flags;
+	unsigned rights, max_rights, flags;
 	bool hole;
 	struct mvm_object *object; /* referenced; NULL: anonymous, or a hole */
 	mvm_pgoff_t first;         /* the object's page at `start` */
@@ -25,11 +25,16 @@ void part_at(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct pa
 void part_put(struct part *part);
 
 /*
- * Prefault the part so that later accesses find what they need: private writable memory of its own
+ * Prefault the range so that later accesses find what they need: private writable memory of its own
  * if it is anonymous or locked; what belongs to an object is only read, neither copied nor made dirty.
- * As mvm_prefault(); -MVM_EFAULT also where no access is allowed.
+ * As mvm_prefault(); -MVM_EFAULT also where no access is allowed; holes are passed by.
  */
-int part_populate(struct mvm_space *space, const struct part *part) MVM_MUST_CHECK;
+enum {
+	POPULATE_LOCKED = 1, /* only what is locked, and not ONFAULT */
+	POPULATE_ALL = 2,    /* go on in the next area after a failure, return 0 or -MVM_EINTR */
+};
+int range_populate(
+	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, unsigned how) MVM_MUST_CHECK;
 
 /* --- Changing ---------------------------------------------------------------------------------- */
 

@@ -55,8 +55,7 @@ static uint64_t last_vpn(const struct mvm_space *space, mvm_vaddr_t end)
 	return (end == space->high ? node_span(space->anons.levels) : end >> MVM_PAGE_SHIFT) - 1;
 }
 
-/* Reserve; the space's lock is held, nobody claims the range.  Errors as of unmap_lock(). */
-static OWN_FRAME int reserve(
+OWN_FRAME int unmap_reserve(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	if (cuts_middle(space, start, end)) {
@@ -69,6 +68,13 @@ static OWN_FRAME int reserve(
 	if (anon_reserve_edges(&space->anons, first_vpn(space, start), last_vpn(space, end)) != 0)
 		return -MVM_EAGAIN;
 	return 0;
+}
+
+void unmap_unreserve(struct unmap *u)
+{
+	if (u->spare)
+		slab_free(SLAB_AREA, u->spare);
+	u->spare = NULL;
 }
 
 /* Step 3.  Locked at the start, unlocked at the end. */
@@ -130,8 +136,7 @@ static void cut(struct unmap *u, struct mvm_space *space, struct area *a)
 		space_resize(space, a, end, a->end);
 }
 
-/* Step 5.  Locked at the start and at the end. */
-static OWN_FRAME void remove_areas(struct unmap *u, struct mvm_space *space)
+OWN_FRAME void unmap_areas(struct unmap *u, struct mvm_space *space)
 {
 	struct area *a;
 	unsigned n = 0;
@@ -153,17 +158,16 @@ int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_
 	*u = (struct unmap){.spare = NULL};
 	space_lock(space);
 	claim_wait(space, start, end);
-	err = reserve(u, space, start, end);
+	err = unmap_reserve(u, space, start, end);
 	if (unlikely(err)) {
 		space_unlock(space);
-		if (u->spare)
-			slab_free(SLAB_AREA, u->spare);
+		unmap_unreserve(u);
 		return err;
 	}
 	claim_enter(space, &u->claim, start, end, kind);
 	trace(space, MVM_TRACE_UNMAP, start, end, 0);
 	unmap_sweep(space, &u->claim, &u->grave);
-	remove_areas(u, space);
+	unmap_areas(u, space);
 	return 0;
 }
 
@@ -185,8 +189,7 @@ void unmap_end_unlock(struct unmap *u, struct mvm_space *space)
 	claim_leave_unlock(space, &u->claim);
 	anon_bury(&u->grave);
 	free_areas(u->gone);
-	if (u->spare)
-		slab_free(SLAB_AREA, u->spare);
+	unmap_unreserve(u);
 }
 
 int unmap_contents(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)

@@ -26,6 +26,17 @@ struct unmap {
 int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
 	enum claim_kind kind) MVM_MUST_CHECK;
 
+/*
+ * The parts of unmap_lock(), for a call that enters the claim itself.  Reserve what could fail, for a
+ * range that nobody claims; locked.  Errors as of unmap_lock(); unmap_unreserve() in any case.  Then
+ * claim, unmap_sweep(), and take the range out of the areas: unmap_areas(), locked at the start and
+ * at the end.
+ */
+int unmap_reserve(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start,
+	mvm_vaddr_t end) MVM_MUST_CHECK;
+void unmap_unreserve(struct unmap *u);
+void unmap_areas(struct unmap *u, struct mvm_space *space);
+
 /* Give the claim up, unlock, let go of what the range referred to. */
 void unmap_end_unlock(struct unmap *u, struct mvm_space *space);
 

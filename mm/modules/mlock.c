@@ -84,23 +84,6 @@ static unsigned lock_flags(bool onfault)
 	return AREA_LOCKED | (onfault ? AREA_LOCKONFAULT : 0);
 }
 
-/* Bring in what is locked in the range; with `all`, also what comes after a page that fails. */
-static int bring_in(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, bool all)
-{
-	int err = 0;
-
-	while (at < end && (!err || (all && err != -MVM_EINTR))) {
-		struct part part;
-
-		part_at(space, at, end, &part);
-		if ((part.flags & AREA_LOCK_FLAGS) == AREA_LOCKED)
-			err = part_populate(space, &part);
-		at = part.end;
-		part_put(&part);
-	}
-	return err;
-}
-
 int mvm_mlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, bool onfault)
 {
 	mvm_vaddr_t end = addr + pages_of(bytes) * MVM_PAGE_BYTES;
@@ -113,7 +96,7 @@ int mvm_mlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, bool onfa
 	err = lock_areas(space, addr, end, lock_flags(onfault), false);
 	if (err)
 		return err;
-	err = bring_in(space, addr, end, false);
+	err = range_populate(space, addr, end, POPULATE_LOCKED);
 	if (err == -MVM_ENOMEM)
 		return -MVM_EAGAIN;
 	return err == -MVM_EFAULT ? -MVM_ENOMEM : err;
@@ -157,8 +140,7 @@ int mvm_mlockall(struct mvm_space *space, unsigned flags)
 		set_future(space, before);
 		return err;
 	}
-	err = bring_in(space, space->low, space->high, true);
-	return err == -MVM_EINTR ? err : 0;
+	return range_populate(space, space->low, space->high, POPULATE_LOCKED | POPULATE_ALL);
 }
 
 void mvm_munlockall(struct mvm_space *space)

@@ -129,6 +129,26 @@ int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes) MVM_MUST_
 int mvm_protect(
 	struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned rights) MVM_MUST_CHECK;
 
+enum mvm_remap_flags {
+	MVM_REMAP_MAYMOVE = 1 << 0,
+	MVM_REMAP_FIXED = 1 << 1, /* with MAYMOVE: to *new_addr, replacing what is there */
+};
+
+/*
+ * Change the size of the mapping [addr, addr + old_bytes); move it when it cannot grow where it is and
+ * MAYMOVE allows, its private pages with it (no page is copied).  It lies in one area, unless it only
+ * shrinks.
+ * old_bytes 0 maps a shared mapping's pages a second time and needs MAYMOVE.  *new_addr: in, the
+ * place with FIXED; out, where the mapping is.  Lengths are rounded up to pages.  A locked area's new
+ * part is prefaulted; failure to do so is no failure.  mremap(2).
+ * -MVM_EINVAL (boundaries, flags, the two ranges overlap, new_bytes 0, old_bytes 0 of a private
+ * mapping or without MAYMOVE); -MVM_EFAULT (the old range is not in one area, or grows past its object's largest index);
+ * -MVM_ENOMEM (no room, no memory, a limit); -MVM_EAGAIN (the limit of locked pages).  With FIXED a
+ * failure may come after what was at the new place is gone; otherwise nothing has changed.
+ */
+int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_t new_bytes,
+	unsigned flags, mvm_vaddr_t *new_addr) MVM_MUST_CHECK;
+
 enum { MVM_SYNC_WAIT = 1, MVM_SYNC_INVALIDATE = 2 };
 
 /*

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mremap: a mapping gets another size, or another place.
+ *
+ * Shrinking is an unmap of the tail.  Growing in place is an area made longer.  The rest is the move:
+ *
+ *	1. claim the old range and the new one, both at once: two moves that cross could otherwise
+ *	   wait for each other's second claim.  Faults in either wait, so neither is seen half done
+ *	2. with FIXED, sweep what is at the new place and take it out of the areas
+ *	3. put each private page of the old range into the tree at its new place too, by reference
+ *	4. sweep the old range, translations first, then its references to the pages
+ *	5. enter an area at the new place, and take the old range out of the areas
+ *
+ * 3 is the only step that can fail, for it may need nodes for the tree, and it is taken back
+ * by dropping what it put there: before 4 nothing has changed.  No page is copied; harts may store
+ * through translations of the old place until 4 removes them, and they store to the same page.  A
+ * page that was exclusive is so again after 4; one that a fork shares stays shared.
+ *
+ * The object's list gets the new area at its end before it loses the old one.  So a reverse walk that
+ * was to come to the old area comes to the new one: what truncate or reclaim marked is swept at one of
+ * the two.  A truncate's walk that wants private pages of the old range waits for the claim.
+ */
+#include "../meta.h"
+#include "../object.h"
+#include "../place.h"
+#include "../range.h"
+#include "../unmap.h"
+
+#include <mm/vm.h>
+
+/* What an attempt may say besides errors: reclaim, and try again. */
+#define NEED_MEMORY 1
+
+/* One call. */
+struct remap {
+	struct mvm_space *space;
+	mvm_vaddr_t start;           /* of the old range */
+	size_t old_bytes, new_bytes; /* whole pages */
+	unsigned flags;
+	mvm_vaddr_t target;      /* where the mapping is to be, or is */
+	struct area *fresh;      /* for the new place */
+	struct unmap from, away; /* the old range; what is at the new place */
+};
+
+static int check_args(const struct remap *r)
+{
+	const struct mvm_space *space = r->space;
+	bool fixed = r->flags & MVM_REMAP_FIXED;
+
+	if (r->flags & ~(unsigned)(MVM_REMAP_MAYMOVE | MVM_REMAP_FIXED) ||
+		r->flags == MVM_REMAP_FIXED || r->start & MVM_PAGE_MASK || r->new_bytes == 0)
+		return -MVM_EINVAL;
+	if (r->start < space->low || r->start >= space->high ||
+		r->old_bytes > space->high - r->start)
+		return -MVM_EFAULT;
+	if (!fixed)
+		return r->new_bytes > space->high - space->low ? -MVM_ENOMEM : 0;
+	if (r->target & MVM_PAGE_MASK || r->target < space->low || r->target >= space->high ||
+		r->new_bytes > space->high - r->target)
+		return -MVM_EINVAL;
+	if (r->target < r->start + r->old_bytes && r->start < r->target + r->new_bytes)
+		return -MVM_EINVAL;
+	return 0;
+}
+
+/* May the mapping have its new size?  The space's lock is held. */
+static int check_area(const struct remap *r, const struct area *a)
+{
+	const struct mvm_space *space = r->space;
+	mvm_pgoff_t pages = r->new_bytes >> MVM_PAGE_SHIFT;
+	uint64_t more;
+	int err;
+
+	if (!a || a->end - r->start < r->old_bytes)
+		return -MVM_EFAULT;
+	if (a->object && PAGE_INDEX_MAX - area_page(a, r->start) < pages)
+		return -MVM_EFAULT;
+	if (r->new_bytes <= r->old_bytes)
+		return 0;
+	more = (r->new_bytes - r->old_bytes) >> MVM_PAGE_SHIFT;
+	err = space_room_locked(space, a->flags, more);
+	return err ? err : space_room(space, a->rights, a->flags, more);
+}
+
+/* --- In place ---------------------------------------------------------------------------------- */
+
+/* Make the area longer where it is.  False: something is in the way.  The space's lock is held. */
+static bool grow_here(struct remap *r, struct area *a, struct area **gone)
+{
+	struct mvm_space *space = r->space;
+	mvm_vaddr_t end = r->start + r->new_bytes;
+	struct area *next = area_next(a);
+
+	if (r->flags & MVM_REMAP_FIXED || r->old_bytes == 0 || a->end != r->start + r->old_bytes ||
+		r->new_bytes > space->high - r->start || (next && next->start < end) ||
+		claim_find(space, r->start, end))
+		return false;
+	space_resize(space, a, a->start, end);
+	*gone = space_merge_at(space, end, NULL);
+	r->target = r->start;
+	return true;
+}
+
+static int shrink(struct remap *r)
+{
+	mvm_vaddr_t end = r->start + r->new_bytes;
+	bool mapped;
+
+	space_lock(r->space);
+	mapped = space_area(r->space, r->start);
+	space_unlock(r->space);
+	if (!mapped)
+		return -MVM_EFAULT;
+	r->target = r->start;
+	if (r->new_bytes == r->old_bytes)
+		return 0;
+	return mvm_unmap(r->space, end, r->old_bytes - r->new_bytes);
+}
+
+/* --- The move ---------------------------------------------------------------------------------- */
+
+/* Wait until nobody claims the old range, nor the new one if it is given.  Locked. */
+static void wait_for_others(struct remap *r)
+{
+	struct mvm_space *space = r->space;
+	mvm_vaddr_t end = r->target + r->new_bytes;
+
+	for (;;) {
+		claim_wait(space, r->start, r->start + r->old_bytes);
+		if (!(r->flags & MVM_REMAP_FIXED) || !claim_find(space, r->target, end))
+			return;
+		claim_wait(space, r->target, end);
+	}
+}
+
+/* Will there be too many areas when [start, end) of `a` is elsewhere? */
+static bool too_many_areas(
+	const struct mvm_space *space, const struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	bool left = a->start < start, right = end < a->end;
+
+	return (left || right) && space->n_areas + left + right > space->limits.areas;
+}
+
+/*
+ * All that may fail before anything changes, but step 3: a place, an area for it, the edges of both
+ * ranges.  Locked.
+ */
+static int reserve(struct remap *r, const struct area *a)
+{
+	struct mvm_space *space = r->space;
+	int err = 0;
+
+	if (too_many_areas(space, a, r->start, r->start + r->old_bytes))
+		return -MVM_ENOMEM;
+	if (!(r->flags & MVM_REMAP_FIXED))
+		err = place(space, 0, r->new_bytes, &r->target);
+	if (err)
+		return err;
+	if (!r->fresh)
+		r->fresh = slab_alloc(SLAB_AREA);
+	if (!r->fresh)
+		return NEED_MEMORY;
+	err = unmap_reserve(&r->from, space, r->start, r->start + r->old_bytes);
+	if (!err)
+		err = unmap_reserve(&r->away, space, r->target, r->target + r->new_bytes);
+	return err == -MVM_EAGAIN ? NEED_MEMORY : err;
+}
+
+/* Step 3, some pages a hold.  Locked at the start and at the end. */
+static OWN_FRAME int share_pages(struct remap *r)
+{
+	struct anon_tree *tree = &r->space->anons;
+	size_t bytes = min_u64(r->old_bytes, r->new_bytes);
+	uint64_t first = r->start >> MVM_PAGE_SHIFT, last = first + (bytes >> MVM_PAGE_SHIFT) - 1;
+	uint64_t to = r->target >> MVM_PAGE_SHIFT;
+	struct anon *anon;
+	bool exclusive;
+	unsigned n = 0;
+
+	for (uint64_t vpn = first; (vpn = anon_next(tree, vpn, last)) <= last; vpn++) {
+		anon = anon_find(tree, vpn, &exclusive);
+		ref_get(&anon->refs);
+		if (anon_set(tree, to + (vpn - first), anon, &r->away.grave) != 0) {
+			anon_put(anon, &r->away.grave);
+			return NEED_MEMORY;
+		}
+		if (++n % MVM_HOLD_PAGES == 0) {
+			space_unlock(r->space);
+			space_lock(r->space);
+		}
+	}
+	return 0;
+}
+
+/* Step 5, after `a` was looked up again.  Locked. */
+static void replace_area(struct remap *r, const struct area *a)
+{
+	struct mvm_space *space = r->space;
+	uint64_t peak = space->peak;
+
+	area_init_like(r->fresh, a);
+	r->fresh->start = r->target;
+	r->fresh->end = r->target + r->new_bytes;
+	if (a->object) {
+		r->fresh->offset = area_page(a, r->start);
+		mvm_object_ref(a->object);
+	}
+	space_insert(space, r->fresh);
+	r->fresh = NULL;
+	unmap_areas(&r->from, space);
+	space->peak = max_u64(peak, space->mapped); /* for a moment it was counted twice */
+}
+
+/* Both ranges are claimed, and what was at the new place is to go.  Locked; unlocks. */
+static OWN_FRAME int move_unlock(struct remap *r)
+{
+	struct mvm_space *space = r->space;
+	int err;
+
+	if (r->flags & MVM_REMAP_FIXED) {
+		unmap_sweep(space, &r->away.claim, &r->away.grave);
+		unmap_areas(&r->away, space);
+	}
+	err = share_pages(r);
+	if (!err) {
+		unmap_sweep(space, &r->from.claim, &r->from.grave);
+		replace_area(r, space_area(space, r->start));
+	} else {
+		unmap_sweep(space, &r->away.claim, &r->away.grave);
+	}
+	unmap_end_unlock(&r->from, space);
+	space_lock(space);
+	unmap_end_unlock(&r->away, space);
+	return err;
+}
+
+/* One attempt to grow or to move. */
+static OWN_FRAME int try_remap(struct remap *r)
+{
+	struct mvm_space *space = r->space;
+	struct area *a, *gone = NULL;
+	bool done = false;
+	int err;
+
+	r->from = r->away = (struct unmap){.spare = NULL};
+	space_lock(space);
+	wait_for_others(r);
+	a = space_area(space, r->start);
+	err = space->dead ? -MVM_EFAULT : check_area(r, a);
+	if (!err)
+		done = grow_here(r, a, &gone);
+	if (!err && !done)
+		err = r->flags & MVM_REMAP_MAYMOVE ? reserve(r, a) : -MVM_ENOMEM;
+	if (err || done) {
+		space_unlock(space);
+		unmap_unreserve(&r->from);
+		unmap_unreserve(&r->away);
+		if (gone)
+			area_free(gone);
+		return err;
+	}
+	claim_enter(space, &r->from.claim, r->start, r->start + r->old_bytes, CLAIM_REPLACE);
+	claim_enter(space, &r->away.claim, r->target, r->target + r->new_bytes, CLAIM_REPLACE);
+	return move_unlock(r);
+}
+
+/* --- The whole --------------------------------------------------------------------------------- */
+
+/* Old size 0: map the pages of a shared mapping once more. */
+static OWN_FRAME int duplicate(struct remap *r)
+{
+	struct mvm_map m = {.addr = r->flags & MVM_REMAP_FIXED ? r->target : 0};
+	struct part part;
+	int err = -MVM_EFAULT;
+
+	part_at(r->space, r->start, r->start + MVM_PAGE_BYTES, &part);
+	if (!part.hole && (!(part.flags & AREA_SHARED) || !r->flags)) {
+		err = -MVM_EINVAL;
+	} else if (!part.hole) {
+		m.bytes = r->new_bytes;
+		m.rights = part.rights;
+		m.max_rights = part.max_rights;
+		m.flags = part.flags | (r->flags & MVM_REMAP_FIXED ? MVM_MAP_FIXED : 0);
+		m.object = part.object;
+		m.offset_pages = part.first;
+		err = mvm_map(r->space, &m);
+		r->target = m.addr;
+	}
+	part_put(&part);
+	return err == -MVM_EFBIG ? -MVM_EFAULT : err;
+}
+
+static int run(struct remap *r)
+{
+	unsigned attempts = 0;
+	int err;
+
+	if (r->old_bytes == 0)
+		return duplicate(r);
+	if (r->new_bytes <= r->old_bytes && !(r->flags & MVM_REMAP_FIXED))
+		return shrink(r);
+	do {
+		err = try_remap(r);
+	} while (err == NEED_MEMORY && memory_wait(&attempts));
+	return err == NEED_MEMORY ? -MVM_ENOMEM : err;
+}
+
+int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_t new_bytes,
+	unsigned flags, mvm_vaddr_t *new_addr)
+{
+	struct remap r = {
+		.space = space,
+		.start = addr,
+		.old_bytes = (size_t)(pages_of(old_bytes) << MVM_PAGE_SHIFT),
+		.new_bytes = (size_t)(pages_of(new_bytes) << MVM_PAGE_SHIFT),
+		.flags = flags,
+		.target = *new_addr,
+	};
+	int err = check_args(&r);
+
+	if (!err)
+		err = run(&r);
+	if (r.fresh)
+		slab_free(SLAB_AREA, r.fresh);
+	if (err)
+		return err;
+	*new_addr = r.target;
+	if (r.new_bytes > r.old_bytes)
+		(void)!range_populate(space, r.target + r.old_bytes, r.target + r.new_bytes,
+			POPULATE_LOCKED | POPULATE_ALL);
+	return 0;
+}
