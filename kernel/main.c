@@ -73,6 +73,9 @@ static void main_thread(void *unused)
 #endif
 	mm_host_init();
 	start_file_systems();
+#ifdef MAPACHE_DEBUG
+	faulty_device_init();
+#endif
 	process_init();
 	process_start_init();
 }

@@ -25,6 +25,9 @@ unsigned selftest_run(void);
 /* Returns if the name is unknown, or the check did not fire. */
 void selftest_plant(const char *name);
 
+/* /dev/faulty, for tests in user mode; not in the core. */
+void faulty_device_init(void);
+
 /* The running test fails, and goes on. */
 void selftest_fail(const char *file, int line, const char *what);
 void selftest_skip(const char *why);

@@ -42,9 +42,7 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 	siglongjmp(fault_exit, 1);
 }
 
-enum access { LOAD, STORE, CALL };
-
-static struct fault try_access(void *p, enum access access)
+struct fault try_run(void (*access)(void *p), void *p)
 {
 	struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO}, segv, bus,
 			 ill;
@@ -54,33 +52,42 @@ static struct fault try_access(void *p, enum access access)
 	sigaction(SIGBUS, &action, &bus);
 	sigaction(SIGILL, &action, &ill);
 	fault = (struct fault){0, 0, 0};
-	if (sigsetjmp(fault_exit, 1) == 0) {
-		if (access == LOAD)
-			(void)load(p);
-		else if (access == STORE)
-			store(p, 's');
-		else
-			((void (*)(void))(uintptr_t)p)();
-	}
+	if (sigsetjmp(fault_exit, 1) == 0)
+		access(p);
 	sigaction(SIGSEGV, &segv, NULL);
 	sigaction(SIGBUS, &bus, NULL);
 	sigaction(SIGILL, &ill, NULL);
 	return fault;
 }
 
+static void do_load(void *p)
+{
+	(void)load(p);
+}
+
+static void do_store(void *p)
+{
+	store(p, 's');
+}
+
+static void do_call(void *p)
+{
+	((void (*)(void))(uintptr_t)p)();
+}
+
 struct fault try_load(const void *p)
 {
-	return try_access((void *)(uintptr_t)p, LOAD);
+	return try_run(do_load, (void *)(uintptr_t)p);
 }
 
 struct fault try_store(void *p)
 {
-	return try_access(p, STORE);
+	return try_run(do_store, p);
 }
 
 struct fault try_call(void *p)
 {
-	return try_access(p, CALL);
+	return try_run(do_call, p);
 }
 
 void check_pattern(const char *p, size_t from, size_t bytes)

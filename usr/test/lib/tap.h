@@ -97,6 +97,7 @@ struct fault {
 struct fault try_load(const void *p);
 struct fault try_store(void *p);
 struct fault try_call(void *p); // jumps there
+struct fault try_run(void (*access)(void *p), void *p);
 
 #define CHECK_FAULT(access, signal_number, signal_code, at)                                       \
 	do {                                                                                      \
