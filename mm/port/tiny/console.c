@@ -4,6 +4,7 @@
 #include "riscv.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 #define FINISHER 0x100000ul /* QEMU's test device */
 
@@ -19,10 +20,14 @@ static void put_number(unsigned long n, unsigned base)
 	put("0123456789abcdef"[n % base]);
 }
 
+/* A line stays together: harts take turns. */
 void print(const char *format, ...)
 {
+	static bool busy;
 	va_list args;
 
+	while (__atomic_test_and_set(&busy, __ATOMIC_ACQUIRE))
+		;
 	va_start(args, format);
 	for (const char *s = format; *s; s++) {
 		if (*s != '%')
@@ -36,6 +41,7 @@ void print(const char *format, ...)
 			put(*s);
 	}
 	va_end(args);
+	__atomic_clear(&busy, __ATOMIC_RELEASE);
 }
 
 void panic(const char *why)

@@ -12,7 +12,8 @@
 #define IDLE_TICKS 2000
 
 struct cpu cpus[MAX_HARTS];
-char hart_stacks[MAX_HARTS][STACK_BYTES] __attribute__((aligned(STACK_BYTES)));
+/* start.S knows them. */
+uint64_t hart_stacks[MAX_HARTS][STACK_BYTES / 8] __attribute__((aligned(STACK_BYTES)));
 
 static struct proc procs[N_PROCS];
 static uint64_t stacks[N_PROCS][STACK_BYTES / 8] __attribute__((aligned(STACK_BYTES)));
@@ -73,7 +74,9 @@ static struct proc *proc_new(void (*begin)(void))
 void scheduler(void)
 {
 	struct cpu *cpu = this_cpu();
+	uint64_t *canary = hart_stacks[cpu - cpus];
 
+	*canary = FRESH;
 	for (;;) {
 		bool found = false, running = false;
 
@@ -88,6 +91,8 @@ void scheduler(void)
 			swtch(&cpu->scheduler, &p->context);
 			cpu->proc = 0;
 			check_canary(p);
+			if (*canary != FRESH)
+				panic("a hart has left its stack");
 		}
 		if (!found && !running)
 			panic("everybody sleeps");

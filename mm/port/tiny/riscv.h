@@ -15,9 +15,8 @@
 #define csr_write(name, value) \
 	asm volatile("csrw " #name ", %0" : : "r"((uint64_t)(value)) : "memory")
 
-#define SIE_TIMER      (1ul << 5)
-#define SSTATUS_PIE    (1ul << 5)
-#define SSTATUS_FROM_S (1ul << 8)
+#define SIE_TIMER   (1ul << 5)
+#define SSTATUS_PIE (1ul << 5)
 
 #define CAUSE_TIMER       (1ul << 63 | 5)
 #define CAUSE_ECALL       8
