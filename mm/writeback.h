@@ -7,8 +7,8 @@
 void writeback_init(void);
 
 /* mvm_pc_flush() without MVM_PC_WAIT, of an object that can write. */
-int flush_start(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last,
-	unsigned flags) MVM_MUST_CHECK;
+int flush_start(
+	struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, unsigned flags) MVM_MUST_CHECK;
 
 /* Put the object on the list of unclean objects, or take it off; its lock is held. */
 void unclean_list_move(struct mvm_object *obj, bool on);

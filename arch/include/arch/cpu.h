@@ -26,7 +26,7 @@ struct arch_cpu {
 	uint64_t hart_id;           /* the firmware's name for it */
 	struct arch_thread *fpu_of; /* whose FPU state the registers hold; NULL: nobody's */
 	struct pmap *pmap;          /* the active one */
-	uint64_t remote_fences;     /* [a] that were asked for by this hart, of others' translations */
+	uint64_t remote_fences; /* [a] that were asked for by this hart, of others' translations */
 };
 
 #include <arch_impl/cpu.h>
