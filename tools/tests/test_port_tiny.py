@@ -100,7 +100,7 @@ PLANTS = {
         "mvm_config.h", "kfree(page)", "((void)(page))",
         "FAILED no page is lost"),
     "a page is written past the file's end": (
-        "glue.c", "left < PAGE_BYTES ? left : PAGE_BYTES", "left ? PAGE_BYTES : 0",
+        "fs.c", "offset + bytes < size ? offset + bytes : size", "size + bytes",
         "FAILED every file ends on the disk where it should"),
     "no space is promised": (
         "glue.c", "return promise_page(mvm_object_owner(obj), index) ? 0 : -MVM_ENOSPC;",

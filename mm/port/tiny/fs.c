@@ -9,8 +9,6 @@
 #include "console.h"
 #include "proc.h"
 
-#include <stdbool.h>
-
 #define INODE_BLOCK  FIRST_BLOCK
 #define BITS_BLOCK   (FIRST_BLOCK + 1)
 #define FIRST_DATA   (FIRST_BLOCK + 2)
@@ -94,6 +92,7 @@ void break_promise(struct inode *ip, uint64_t page)
 	release(&fs.lock);
 }
 
+/* mm does not fill a page while it writes it, so the blocks stay. */
 void read_file(struct inode *ip, void *to, uint64_t offset, uint64_t bytes)
 {
 	for (uint64_t done = 0; done < bytes; done += BLOCK_BYTES) {
@@ -107,27 +106,30 @@ void read_file(struct inode *ip, void *to, uint64_t offset, uint64_t bytes)
 }
 
 /* One operation. */
-static void write_some(struct inode *ip, const char *from, uint64_t offset, uint64_t bytes)
+static void write_some(
+	struct inode *ip, const char *from, uint64_t offset, uint64_t bytes, uint64_t size)
 {
+	uint64_t end = offset + bytes < size ? offset + bytes : size;
+
 	begin_op();
 	for (uint64_t done = 0; done < bytes; done += BLOCK_BYTES)
 		log_write(map_block(ip, (unsigned)((offset + done) / BLOCK_BYTES)), 0, from + done,
 			BLOCK_BYTES);
 	acquire(&fs.lock);
-	if (offset + bytes > ip->d.size)
-		ip->d.size = (uint32_t)(offset + bytes);
+	if (end > ip->d.size)
+		ip->d.size = (uint32_t)end;
 	log_write(INODE_BLOCK, (unsigned)(ip - fs.inodes) * INODE_STRIDE, &ip->d, sizeof ip->d);
 	release(&fs.lock);
 	end_op();
 }
 
-void write_file(struct inode *ip, const void *from, uint64_t offset, uint64_t bytes)
+void write_file(struct inode *ip, const void *from, uint64_t offset, uint64_t bytes, uint64_t size)
 {
 	for (uint64_t done = 0; done < bytes; done += MAX_WRITE_BYTES) {
 		uint64_t left = bytes - done;
 
 		write_some(ip, (const char *)from + done, offset + done,
-			left < MAX_WRITE_BYTES ? left : MAX_WRITE_BYTES);
+			left < MAX_WRITE_BYTES ? left : MAX_WRITE_BYTES, size);
 	}
 }
 

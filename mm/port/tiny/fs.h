@@ -38,11 +38,11 @@ void mkfs(const void *contents, unsigned bytes);
 void ilock(struct inode *ip);
 void iunlock(struct inode *ip);
 
-/* Bytes from a block's start on, between a file and whole blocks of the kernel's memory.
- * What was never written reads as zeros.  Writing moves the file's end; it takes as many
- * operations of the log as it must. */
+/* Whole blocks between a file and the kernel's memory.  What was never written reads as zeros.
+ * Writing takes as many operations of the log as it must, and moves the file's end to behind what
+ * it wrote, but not past `size`. */
 void read_file(struct inode *ip, void *to, uint64_t offset, uint64_t bytes);
-void write_file(struct inode *ip, const void *from, uint64_t offset, uint64_t bytes);
+void write_file(struct inode *ip, const void *from, uint64_t offset, uint64_t bytes, uint64_t size);
 
 /* Promise the blocks that a page of the file lacks, once; writing takes them from the promise.
  * False: there are not that many.  And give back what is left of a promise. */

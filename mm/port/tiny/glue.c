@@ -125,17 +125,13 @@ static void unreserve(struct mvm_object *obj, mvm_pgoff_t index)
 	break_promise(mvm_object_owner(obj), index);
 }
 
-/* Not past the file's end: write_file() would move it. */
 static int write(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, unsigned flags)
 {
 	uint64_t size = mvm_object_size(obj);
 
-	for (; n > 0 && index * PAGE_BYTES < size; n--, index++) {
-		uint64_t at = index * PAGE_BYTES, left = size - at;
-
-		write_file(mvm_object_owner(obj), page_bytes(obj, index), at,
-			left < PAGE_BYTES ? left : PAGE_BYTES);
-	}
+	for (; n > 0; n--, index++)
+		write_file(mvm_object_owner(obj), page_bytes(obj, index), index * PAGE_BYTES,
+			PAGE_BYTES, size);
 	return 0;
 }
 

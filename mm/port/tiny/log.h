@@ -6,7 +6,8 @@
  * which are what log_read() returns from then on.  When the last running operation ends, all go to
  * the log's place on the disk, then the header, which is the commit, then to their own places.
  * An operation may write MAX_OP_BLOCKS different blocks; begin_op() lets in only as many
- * operations as the log can hold.  Operations do not nest.
+ * operations as the log can hold.  Operations do not nest.  Nothing here recovers, for this disk
+ * does not outlive its kernel.
  */
 #pragma once
 

@@ -50,7 +50,10 @@ unsigned check_stacks(void)
 
 /* --- Switching -------------------------------------------------------------------------------- */
 
-/* A free slot, its stack ready to begin at `begin`. */
+/*
+ * A free slot, its stack ready to begin at `begin`.  What earlier processes of the slot have touched
+ * of the stack stays so: check_stacks() finds the deepest of all.
+ */
 static struct proc *proc_new(void (*begin)(void))
 {
 	struct proc *p;
