@@ -148,6 +148,24 @@ static int fault_in(struct pipe *p, struct mvm_copy *c, size_t done, size_t n)
 	return err;
 }
 
+/* Take out what is there, as far as n; where the caller's memory is missing, it is brought in first. */
+static int take_out(struct pipe *p, struct mvm_copy *c, size_t n, size_t *done)
+{
+	size_t left = n;
+	int err = 0;
+
+	while (!err && left && used(p)) {
+		size_t want = used(p) < left ? used(p) : left;
+		size_t got = copy_ring(p, p->head, c, *done, want, &err);
+		p->head += got;
+		*done += got;
+		left = got == want ? 0 : left - got;
+		if (left && !err)
+			err = fault_in(p, c, *done, want - got);
+	}
+	return err;
+}
+
 static int pipe_read(
 	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
 {
@@ -161,12 +179,7 @@ static int pipe_read(
 		return 0;
 	spin_lock(&p->lock);
 	while (!*done && (err = wait_readable(p, nonblocking(file))) > 0) {
-		size_t want = used(p) < n ? used(p) : n;
-		err = 0;
-		*done = copy_ring(p, p->head, c, 0, want, &err);
-		p->head += *done;
-		if (!*done)
-			err = fault_in(p, c, 0, want);
+		err = take_out(p, c, n, done);
 		if (err)
 			break;
 	}

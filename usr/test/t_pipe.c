@@ -392,6 +392,19 @@ static void ping_pong_loses_no_wakeup(void)
 	must_exit_well(pid);
 }
 
+// A read takes all that is there, also where the buffer's next page has to be brought in first.
+static void read_goes_on_over_a_page(void)
+{
+	char *p = map_anon(4 * PAGE);
+	int ends[2];
+
+	CHECK_OK(pipe(ends));
+	store(p, 1); // there; the next page is not
+	CHECK_EQ(write(ends[1], "0123456789", 10), 10);
+	CHECK_EQ(read(ends[0], p + PAGE - 4, 10), 10);
+	CHECK(!memcmp(p + PAGE - 4, "0123456789", 10));
+}
+
 static const struct test tests[] = {
 	{"bytes_come_in_order", bytes_come_in_order},
 	{"reader_sees_the_end", reader_sees_the_end},
@@ -403,6 +416,7 @@ static const struct test tests[] = {
 	{"no_byte_lost_in_unfaulted_buffers", no_byte_lost_in_unfaulted_buffers},
 	{"no_byte_lost_when_the_buffer_ends", no_byte_lost_when_the_buffer_ends},
 	{"write_from_a_buffer_that_ends", write_from_a_buffer_that_ends},
+	{"read_goes_on_over_a_page", read_goes_on_over_a_page},
 	{"unfaulted_source", unfaulted_source},
 	{"many_writers_are_not_torn", many_writers_are_not_torn},
 	{"waiting_readers_see_the_end", waiting_readers_see_the_end},
