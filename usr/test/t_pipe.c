@@ -396,7 +396,6 @@ static void ping_pong_loses_no_wakeup(void)
 static void read_goes_on_over_a_page(void)
 {
 	char *p = map_anon(4 * PAGE);
-	int ends[2];
 
 	CHECK_OK(pipe(ends));
 	store(p, 1); // there; the next page is not
