@@ -4,44 +4,33 @@
 The kernel is built from a copy of mm's folder, and nothing else of the tree, by its own Makefile.
 Each plant is a mistake that somebody who carries mm makes: it must not go unnoticed.
 """
-import os
 import re
 import shutil
-import signal
 import subprocess
 
 import pytest
+from conftest import TREE
 
 TINY = "mm/port/tiny"
 BOOT_SECONDS = 120  # against hanging
 
 
 @pytest.fixture(scope="module")
-def built(tree_of_module, tmp_path_factory):
+def built(tmp_path_factory):
     """A copy of mm with the kernel built in it."""
     copy = tmp_path_factory.mktemp("tiny")
-    shutil.copytree(tree_of_module / "mm", copy / "mm", ignore=shutil.ignore_patterns("build"))
-    make(copy, "B=build-O2")
+    shutil.copytree(TREE / "mm", copy / "mm", ignore=shutil.ignore_patterns("build*"))
+    status, output = make(copy, "B=build-O2")
+    assert status == 0, output
     return copy
 
 
-@pytest.fixture(scope="module")
-def tree_of_module():
-    from conftest import TREE
-    return TREE
-
-
 def make(copy, *arguments):
-    """make in the copy's tiny; status and output.  What it started ends with it."""
-    process = subprocess.Popen(["make", "-s", "-j2", "-C", copy / TINY, *arguments],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, start_new_session=True)
-    try:
-        output = process.communicate(timeout=BOOT_SECONDS)[0]
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    return process.returncode, output.decode(errors="replace").replace("\r", "")
+    """make in the copy's tiny; status and output.  A kernel that hangs ends, whatever becomes of us."""
+    done = subprocess.run(["timeout", str(BOOT_SECONDS), "make", "-s", "-j2", "-C", copy / TINY,
+                           *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout.decode(errors="replace").replace("\r", "")
 
 
 def checks_in_source(copy):
