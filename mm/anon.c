@@ -170,6 +170,19 @@ struct anon *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
 	return anon;
 }
 
+/* Each node's other parents are other trees' nodes, and each of these has one root at least. */
+unsigned anon_reach(struct anon_tree *tree, uint64_t vpn)
+{
+	struct node *n = tree->root;
+	unsigned trees = 1;
+
+	for (unsigned level = tree->levels; level-- > 0;) {
+		trees += ref_count(&n->refs) - 1;
+		n = n->slot[node_slot(vpn, level)];
+	}
+	return trees + ref_count(&((struct anon *)n)->refs) - 1;
+}
+
 uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last)
 {
 	return node_next(tree->root, tree->levels, &vpn, last, false) ? vpn : last + 1;

@@ -59,6 +59,12 @@ void anon_put(struct anon *anon, struct grave *grave);
  */
 struct anon *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive);
 
+/*
+ * How many trees reach the anon at the virtual page, which has one: what this tree can see of it, that
+ * is at least so many; exact as long as nobody beside has forked again.
+ */
+unsigned anon_reach(struct anon_tree *tree, uint64_t vpn);
+
 /* The first virtual page at or above vpn, up to last, that has an anon; last + 1 if none has. */
 uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last);
 

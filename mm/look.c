@@ -31,24 +31,106 @@ bool mvm_area_next(struct mvm_space *space, mvm_vaddr_t from, struct mvm_area_in
 	return a;
 }
 
-/* Count the page at va; the space's lock is held. */
-static void count_page(struct area *a, mvm_vaddr_t va, struct mvm_residency *out)
+/* --- Residency --------------------------------------------------------------------------------- */
+
+/* Pages looked at under one hold, for each of which a list of areas may have to be walked. */
+#define LOOK_PAGES 16
+
+/* More areas than this are not counted: the share of each is next to nothing. */
+#define LOOK_AREAS 64
+
+/* In how many areas the object's page lies, from 1 to LOOK_AREAS; the object's lock is held. */
+static unsigned count_areas(struct mvm_object *obj, mvm_pgoff_t index)
 {
+	unsigned n = 0, links = 0;
+
+	for (struct list *l = obj->areas.next; l != &obj->areas && links < LOOK_AREAS;
+		l = l->next) {
+		struct area *a = container_of(l, struct rmap_link, list)->area;
+
+		n += a && a->offset <= index && index - a->offset < area_pages(a);
+		links++;
+	}
+	return n ? n : 1;
+}
+
+/* A page that n reach. */
+static void count_page(struct mvm_residency *out, unsigned n, bool dirty, bool used)
+{
+	out->resident++;
+	out->used += used;
+	out->share += MVM_PAGE_BYTES / n;
+	if (n > 1 && dirty)
+		out->shared_dirty++;
+	else if (n > 1)
+		out->shared_clean++;
+	else if (dirty)
+		out->private_dirty++;
+	else
+		out->private_clean++;
+}
+
+/* Is the page mapped at va, as far as the host can tell? */
+static bool is_mapped(struct area *a, mvm_vaddr_t va, const struct mvm_page *page)
+{
+#ifdef mvmh_pmap_query
+	mvm_frame_t frame;
+	unsigned rights;
+
+	return mvmh_pmap_query(&a->space->pmap, va, &frame, &rights) && frame == page->frame;
+#else
+	(void)a, (void)va, (void)page;
+	return true;
+#endif
+}
+
+static void count_object_page(struct area *a, mvm_vaddr_t va, struct mvm_residency *out)
+{
+	struct mvm_object *obj = a->object;
+	mvm_pgoff_t index = area_page(a, va);
 	struct mvm_page *page;
+
+	object_lock(obj);
+	page = object_usable(obj, index);
+	if (page && is_mapped(a, va, page))
+		count_page(out, count_areas(obj, index), page->state & PAGE_DIRTY,
+			page->state & PAGE_USED);
+	mvmh_unlock(&obj->lock);
+}
+
+static void count_at(struct area *a, mvm_vaddr_t va, struct mvm_residency *out)
+{
+	uint64_t vpn = va >> MVM_PAGE_SHIFT;
+	struct anon *anon = NULL;
 	bool exclusive;
 
-	if (area_private(a) && anon_find(&a->space->anons, va >> MVM_PAGE_SHIFT, &exclusive)) {
-		out->resident_pages++;
-		out->anon_pages++;
-	} else if (a->object && a->object->kind == OBJECT_PAGED) {
-		object_lock(a->object);
-		page = object_usable(a->object, area_page(a, va));
-		if (page) {
-			out->resident_pages++;
-			out->dirty_pages += !area_private(a) && page->state & PAGE_DIRTY;
-		}
-		mvmh_unlock(&a->object->lock);
+	if (area_private(a))
+		anon = anon_find(&a->space->anons, vpn, &exclusive);
+	if (anon && is_mapped(a, va, anon->page)) {
+		count_page(out, anon_reach(&a->space->anons, vpn), true, true);
+		out->anon++;
+	} else if (!anon && a->object && a->object->kind == OBJECT_PAGED) {
+		count_object_page(a, va, out);
 	}
+}
+
+/* The first address from va on, below `end`, at which the area may have a page in memory. */
+static mvm_vaddr_t next_page(struct area *a, mvm_vaddr_t va, mvm_vaddr_t end)
+{
+	uint64_t vpn = va >> MVM_PAGE_SHIFT, last = (end >> MVM_PAGE_SHIFT) - 1, next = last + 1;
+	struct mvm_object *obj = a->object;
+	struct mvm_page *page;
+
+	if (area_private(a))
+		next = anon_next(&a->space->anons, vpn, last);
+	if (obj && obj->kind == OBJECT_PAGED) {
+		object_lock(obj);
+		page = index_next(obj, area_page(a, va), area_page(a, end) - 1, false);
+		if (page)
+			next = min_u64(next, vpn + (page_index(page) - area_page(a, va)));
+		mvmh_unlock(&obj->lock);
+	}
+	return (mvm_vaddr_t)next << MVM_PAGE_SHIFT;
 }
 
 void mvm_residency(
@@ -56,16 +138,21 @@ void mvm_residency(
 {
 	*out = (struct mvm_residency){0};
 	while (start < end) {
+		mvm_vaddr_t part_end = end;
 		struct area *a;
 
 		space_lock(space);
 		a = area_find(&space->areas, start);
-		if (a && start < a->start)
-			start = a->start;
-		for (unsigned n = 0; a && start < end && start < a->end && n < MVM_HOLD_PAGES;
-			n++) {
-			count_page(a, start, out);
-			start += MVM_PAGE_BYTES;
+		if (a) {
+			start = max_u64(start, a->start);
+			part_end = min_u64(end, a->end);
+		}
+		for (unsigned n = 0; a && start < part_end && n < LOOK_PAGES; n++) {
+			start = next_page(a, start, part_end);
+			if (start < part_end) {
+				count_at(a, start, out);
+				start += MVM_PAGE_BYTES;
+			}
 		}
 		space_unlock(space);
 		if (!a)

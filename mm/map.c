@@ -49,6 +49,8 @@ static unsigned area_flags(const struct mvm_space *space, const struct mvm_map *
 {
 	unsigned flags = (m->flags & AREA_FLAGS) | space->lock_future;
 
+	if (m->object && m->object->kind == OBJECT_DEVICE)
+		return flags & ~(unsigned)AREA_LOCK_FLAGS; /* it cannot be evicted */
 	return flags & AREA_LOCKED ? flags : flags & ~(unsigned)AREA_LOCKONFAULT;
 }
 

@@ -11,6 +11,7 @@
 #define anon_new             mvm_i_anon_new
 #define anon_next            mvm_i_anon_next
 #define anon_put             mvm_i_anon_put
+#define anon_reach           mvm_i_anon_reach
 #define anon_remove          mvm_i_anon_remove
 #define anon_reserve_edges   mvm_i_anon_reserve_edges
 #define anon_set             mvm_i_anon_set

@@ -246,7 +246,7 @@ static inline void mvmh_writeback_wanted(bool now)
 
 /*
  * What va is mapped to: true, with *frame and *rights (those that the entry grants now), or
- * false.  For mvm_check() and mvm_describe() only.  Under the space's lock.  Default: unknown, and
+ * false.  For mvm_check(), mvm_describe() and mvm_residency() only.  Under the space's lock.  Default: unknown, and
  * the checks against the tables are left out.
  */
 #ifndef mvmh_pmap_query

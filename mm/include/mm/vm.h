@@ -313,9 +313,15 @@ struct mvm_area_info {
  */
 bool mvm_area_next(struct mvm_space *space, mvm_vaddr_t from, struct mvm_area_info *info);
 
-/* Pages of [start, end) that are resident, and those of them that are this space's alone. */
+/*
+ * What of [start, end) is in memory and mapped (where the host cannot say what is mapped, see
+ * mvmh_pmap_query, all that is in memory).  In pages, devices left out.  `shared`: reached by another
+ * space or area too, through an anon that fork shares or by an area that covers the object's page.
+ */
 struct mvm_residency {
-	size_t resident_pages, anon_pages, dirty_pages;
+	size_t resident, anon, shared_clean, shared_dirty, private_clean, private_dirty;
+	size_t used;    /* since reclaim last looked; private pages always are */
+	uint64_t share; /* bytes: the sum of a page's size divided by how many reach it */
 };
 void mvm_residency(
 	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, struct mvm_residency *out);
