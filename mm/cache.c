@@ -4,8 +4,8 @@
  *
  * A page enters the index BUSY, before it is filled: whoever else wants it waits for it, so that
  * each page is read once.  Several absent pages in a row are filled by one call of the pager; how
- * many is guessed from the misses: one that continues where the last fill ended doubles the run,
- * from 16 to 128 KiB; any other reads only the page that is wanted.
+ * many is guessed from the misses: one that continues where one of the last fills ended doubles the
+ * run, from 16 to 128 KiB; any other reads only the page that is wanted.
  *
  * A write holds its page BUSY from before make_writable() until the bytes are in place and the size
  * says so.  So neither write-back nor a reader sees half a page's change, and a page that is
@@ -44,21 +44,40 @@ static bool absent(struct mvm_object *obj, mvm_pgoff_t index)
 	return index < object_pages(obj) && !in_hole(obj, index) && !index_get(obj, index);
 }
 
+/* The stream that a miss at the index continues, or a new one in place of the one unused longest. */
+static struct stream *stream_at(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	struct stream *streams = obj->streams, found;
+	unsigned i = 0;
+
+	while (i < AHEAD_STREAMS - 1 && streams[i].next != index)
+		i++;
+	found = streams[i];
+	if (found.next != index)
+		found.pages = 0;
+	for (; i > 0; i--)
+		streams[i] = streams[i - 1];
+	streams[0] = found;
+	return streams;
+}
+
 /* How many pages from an absent one on to read at once.  Object locked. */
 static OWN_FRAME unsigned run_ahead(struct mvm_object *obj, mvm_pgoff_t index, enum ahead how)
 {
+	struct stream *s;
 	unsigned n = 1, want = 1;
 
 	if (how == AHEAD_NONE)
 		return 1;
+	s = stream_at(obj, index);
 	if (how == AHEAD_MOST)
 		want = RUN_PAGES;
-	else if (index == obj->ahead_next)
-		want = (unsigned)max_u64(AHEAD_MIN, min_u64(2 * obj->ahead, RUN_PAGES));
-	obj->ahead = want > 1 ? want : 0;
+	else if (index == s->next)
+		want = (unsigned)max_u64(AHEAD_MIN, min_u64(2 * s->pages, RUN_PAGES));
 	while (n < want && absent(obj, index + n))
 		n++;
-	obj->ahead_next = index + n;
+	s->pages = want > 1 ? want : 0;
+	s->next = index + n;
 	return n;
 }
 

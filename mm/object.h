@@ -22,6 +22,14 @@
 /* The most pages of one fill or write. */
 #define RUN_PAGES 32
 
+/* Readers that go through an object in order: so many at a time are recognized. */
+#define AHEAD_STREAMS 4
+
+struct stream {
+	uint64_t next;  /* the index whose miss continues it */
+	unsigned pages; /* that were read last; 0: it may be none */
+};
+
 enum object_kind { OBJECT_PAGED, OBJECT_DEVICE };
 
 /* [I] immutable  [a] atomic  [o] the object's lock  [d] the list of unclean objects' lock */
@@ -47,8 +55,7 @@ struct mvm_object {
 	int last_error;      /* [o] the last one's code */
 	uint64_t hole_first; /* [o] pages that a punch keeps out of the cache: */
 	uint64_t hole_end;   /* [o] [hole_first, hole_end) */
-	uint64_t ahead_next; /* [o] readahead: the index whose miss continues the sequence, */
-	unsigned ahead;      /* [o] and how many pages were read last */
+	struct stream streams[AHEAD_STREAMS]; /* [o] readahead; the last one used first */
 
 	struct list areas; /* [o] struct rmap_link of the areas that map it, and walkers' markers */
 	unsigned walkers;  /* [o] reverse walks under way: no area merges meanwhile */

@@ -148,6 +148,7 @@ void tlb_flush(struct pmap *pmap, struct tlb_batch *batch)
 		start = 0;
 		end = USER_END;
 	}
+	__atomic_fetch_add(&arch_cpu()->tlb_flushes, 1, __ATOMIC_RELAXED);
 	fence_full();
 	flags = irq_save();
 	others = mark_stale(pmap, &pmap->stale);

@@ -63,22 +63,24 @@ static void show_disks(struct proc_text *t)
 		sum.reads, sum.writes, sum.flushes);
 }
 
-static uint64_t remote_fences(void)
+static void count_fences(uint64_t *flushes, uint64_t *remote)
 {
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < cpu_count; i++)
-		n += __atomic_load_n(&cpus[i].arch.remote_fences, __ATOMIC_RELAXED);
-	return n;
+	*flushes = *remote = 0;
+	for (unsigned i = 0; i < cpu_count; i++) {
+		*flushes += __atomic_load_n(&cpus[i].arch.tlb_flushes, __ATOMIC_RELAXED);
+		*remote += __atomic_load_n(&cpus[i].arch.remote_fences, __ATOMIC_RELAXED);
+	}
 }
 
 /* Linux's names where they mean the same; what only this kernel counts begins with mapache_. */
 static void show_vmstat(struct proc_text *t, struct process *p)
 {
 	struct mvm_stats s;
+	uint64_t flushes, remote;
 
 	(void)p;
 	mvm_stats(&s);
+	count_fences(&flushes, &remote);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -105,7 +107,8 @@ static void show_vmstat(struct proc_text *t, struct process *p)
 		{"mapache_reclaim_direct", s.reclaim_direct},
 		{"mapache_throttled", s.throttled},
 		{"mapache_shootdowns", s.shootdowns},
-		{"mapache_remote_fences", remote_fences()},
+		{"mapache_tlb_flushes", flushes},
+		{"mapache_remote_fences", remote},
 		{"mapache_spaces", s.spaces},
 		{"mapache_areas", s.areas},
 		{"mapache_objects", s.objects},

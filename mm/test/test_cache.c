@@ -501,6 +501,18 @@ static void sequential_misses_read_ahead(void **state)
 	assert_int_equal(file->filled_pages, 8);
 }
 
+/* Four readers, each with its own part of the file, take turns. */
+static void interleaved_sequences_read_ahead(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < PAGES / 4; i++)
+		for (unsigned reader = 0; reader < 4; reader++)
+			read_byte((uint64_t)(reader * (PAGES / 4) + i) * PAGE);
+	assert_int_equal(file->filled_pages, PAGES);
+	assert_true(
+		file->fills <= 4 * 5); /* 1, 4, 8, and the rest; one stands for the others' end */
+}
+
 static void a_punched_hole_is_zero(void **state)
 {
 	(void)state;
@@ -542,6 +554,7 @@ int main(void)
 		CASE(write_from_a_mapping_of_the_same_page),
 		CASE(a_write_cut_short_grows_by_what_it_says),
 		CASE(sequential_misses_read_ahead),
+		CASE(interleaved_sequences_read_ahead),
 		CASE(a_punched_hole_is_zero),
 	};
 

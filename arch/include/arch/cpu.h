@@ -26,7 +26,8 @@ struct arch_cpu {
 	uint64_t hart_id;           /* the firmware's name for it */
 	struct arch_thread *fpu_of; /* whose FPU state the registers hold; NULL: nobody's */
 	struct pmap *pmap;          /* the active one */
-	uint64_t remote_fences; /* [a] that were asked for by this hart, of others' translations */
+	uint64_t tlb_flushes;       /* [a] batches of translations that this hart had forgotten, */
+	uint64_t remote_fences;     /* [a] and for how many of them it had to interrupt others */
 };
 
 #include <arch_impl/cpu.h>
