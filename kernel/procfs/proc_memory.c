@@ -136,8 +136,8 @@ static void show_area_pages(struct area_walk *w)
 	show_area(w);
 	mvm_residency(w->vm->space, area->start, area->end, &r);
 	proc_printf(w->text, "Size:           %8lu kB\nRss:            %8lu kB\n",
-		(area->end - area->start) / 1024, r.resident_pages * PAGE_KIB);
-	proc_printf(w->text, "Anonymous:      %8lu kB\n", r.anon_pages * PAGE_KIB);
+		(area->end - area->start) / 1024, r.resident * PAGE_KIB);
+	proc_printf(w->text, "Anonymous:      %8lu kB\n", r.anon * PAGE_KIB);
 }
 
 void proc_show_smaps(struct proc_text *t, struct process *p)
