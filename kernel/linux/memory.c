@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * madvise, mincore, and the family of mlock.
+ * mremap, madvise, mincore, and the family of mlock.
  *
  * Advice that this kernel has no use for is refused, not ignored: pages have one size, nothing merges
  * equal pages, nothing dumps memory.
@@ -15,6 +15,42 @@ static struct mvm_space *current_space(void)
 {
 	return process_current()->vm->space;
 }
+
+/* --- mremap ----------------------------------------------------------------------------------- */
+
+/* May the mapping go there? */
+static int check_target(vaddr_t addr, size_t bytes)
+{
+	if (addr & PAGE_MASK || bytes > USER_END || addr > USER_END - bytes)
+		return -EINVAL;
+	return addr < USER_BASE ? -EPERM : 0;
+}
+
+/* MREMAP_DONTUNMAP is not there: -EINVAL like any flag that is not known. */
+long sys_mremap(vaddr_t addr, size_t old_argument, size_t new_argument,
+	unsigned long flags_argument, vaddr_t new_addr)
+{
+	size_t old_bytes = page_align_up(old_argument), new_bytes = page_align_up(new_argument);
+	unsigned flags = (unsigned)flags_argument;
+	bool fixed = flags & MREMAP_FIXED;
+	int err;
+
+	if (flags & ~(unsigned)(MREMAP_MAYMOVE | MREMAP_FIXED))
+		return -EINVAL;
+	if ((fixed && !(flags & MREMAP_MAYMOVE)) || addr & PAGE_MASK || !new_bytes)
+		return -EINVAL;
+	if (addr >= USER_END)
+		return -EFAULT;
+	if (old_bytes > USER_END - addr)
+		return old_bytes >= new_bytes ? -EINVAL : -EFAULT;
+	err = fixed ? check_target(new_addr, new_bytes) : 0;
+	if (!err)
+		err = mvm_remap(current_space(), addr, old_bytes, new_bytes, flags, &new_addr);
+	return err ? err : (long)new_addr;
+}
+
+_Static_assert(MREMAP_MAYMOVE == (int)MVM_REMAP_MAYMOVE && MREMAP_FIXED == (int)MVM_REMAP_FIXED,
+	"the flags pass as they are");
 
 /* --- madvise ---------------------------------------------------------------------------------- */
 

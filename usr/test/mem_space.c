@@ -471,9 +471,34 @@ static bool all_mapped(const struct known *k, unsigned n)
 	return true;
 }
 
+// Beyond the core: pages are dropped, and move to another place of the part.
+static void change_more(char *part, struct known *k)
+{
+	unsigned half = OWN / 2, from = member_below(half), n = 1 + member_below(half - from);
+
+	if (!all_mapped(k + from, n))
+		return;
+	if (member_below(2)) {
+		CHECK_OK(madvise(part + from * PAGE, n * PAGE, MADV_DONTNEED));
+		for (unsigned i = from; i < from + n; i++)
+			k[i].value = 0;
+		return;
+	}
+	for (unsigned i = 0; i < n; i++) { // of one kind: mremap takes no more
+		if (k[from + i].writable != k[from].writable)
+			return;
+	}
+	CHECK(mremap(part + from * PAGE, n * PAGE, n * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		      part + (half + from) * PAGE) == part + (half + from) * PAGE);
+	for (unsigned i = from; i < from + n; i++) {
+		k[half + i] = k[i];
+		k[i] = (struct known){-1, false};
+	}
+}
+
 static void change(char *part, struct known *k)
 {
-	unsigned from = member_below(OWN), n = 1 + member_below(OWN - from), op = member_below(8);
+	unsigned from = member_below(OWN), n = 1 + member_below(OWN - from), op = member_below(9);
 	char *p = part + from * PAGE;
 
 	switch (op) {
@@ -502,6 +527,10 @@ static void change(char *part, struct known *k)
 		CHECK_OK(mprotect(p, n * PAGE, RW));
 		for (unsigned i = from; i < from + n; i++)
 			k[i].writable = true;
+		break;
+	case 5:
+		if (!on_core())
+			change_more(part, k);
 		break;
 	default:
 		if (k[from].writable)
