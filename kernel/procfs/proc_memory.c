@@ -27,15 +27,22 @@ struct vmspace *proc_memory_of(struct process *p)
 
 /* --- A walk over the areas ----------------------------------------------------------------------- */
 
-/* Who walks; `area` and its object are valid during a call of show(). */
+/* Who walks; vm, buffer, area and its object are valid during a call of show(). */
 struct area_walk {
 	struct proc_text *text;
 	struct vmspace *vm;
 	char *buffer; /* PATH_MAX bytes for names */
 	struct mvm_area_info area;
+
+	/* What add_area() found: */
+	struct mvm_residency sum;
+	vaddr_t start, end;
+	uint64_t locked; /* bytes */
+	uint64_t text_pages;
 };
 
-static void walk_areas(struct proc_text *t, struct process *p, void (*show)(struct area_walk *w))
+static struct area_walk walk_areas(
+	struct proc_text *t, struct process *p, void (*show)(struct area_walk *w))
 {
 	struct area_walk w = {.text = t, .vm = proc_memory_of(p), .buffer = kmalloc(PATH_MAX)};
 	vaddr_t from = 0;
@@ -49,6 +56,7 @@ static void walk_areas(struct proc_text *t, struct process *p, void (*show)(stru
 	}
 	kfree(w.buffer);
 	vmspace_put(w.vm);
+	return w;
 }
 
 /* --- maps ---------------------------------------------------------------------------------------- */
@@ -126,7 +134,72 @@ void proc_show_maps(struct proc_text *t, struct process *p)
 	walk_areas(t, p, show_area);
 }
 
-/* --- smaps, statm --------------------------------------------------------------------------------- */
+/* --- smaps --------------------------------------------------------------------------------------- */
+
+static void show_kib(struct proc_text *t, const char *label, uint64_t kib)
+{
+	proc_printf(t, "%-16s%8lu kB\n", label, kib);
+}
+
+/* What smaps and smaps_rollup have in common; the zeros are what this kernel has not got. */
+static void show_residency(struct proc_text *t, const struct mvm_residency *r, uint64_t locked)
+{
+	show_kib(t, "Rss:", r->resident * PAGE_KIB);
+	show_kib(t, "Pss:", r->share / 1024);
+	show_kib(t, "Shared_Clean:", r->shared_clean * PAGE_KIB);
+	show_kib(t, "Shared_Dirty:", r->shared_dirty * PAGE_KIB);
+	show_kib(t, "Private_Clean:", r->private_clean * PAGE_KIB);
+	show_kib(t, "Private_Dirty:", r->private_dirty * PAGE_KIB);
+	show_kib(t, "Referenced:", r->used * PAGE_KIB);
+	show_kib(t, "Anonymous:", r->anon * PAGE_KIB);
+	show_kib(t, "LazyFree:", 0);
+	show_kib(t, "AnonHugePages:", 0);
+	show_kib(t, "ShmemPmdMapped:", 0);
+	show_kib(t, "FilePmdMapped:", 0);
+	show_kib(t, "Shared_Hugetlb:", 0);
+	show_kib(t, "Private_Hugetlb:", 0);
+	show_kib(t, "Swap:", 0);
+	show_kib(t, "SwapPss:", 0);
+	show_kib(t, "Locked:", locked / 1024);
+}
+
+/* In the order of proc(5). */
+static void show_flags(struct proc_text *t, const struct mvm_area_info *area)
+{
+	bool shared = area->flags & MVM_MAP_SHARED;
+	const struct {
+		const char *name;
+		bool set;
+	} flags[] = {
+		{"rd", area->rights & MVM_READ},
+		{"wr", area->rights & MVM_WRITE},
+		{"ex", area->rights & MVM_EXEC},
+		{"sh", shared && (area->max_rights & MVM_WRITE)},
+		{"mr", area->max_rights & MVM_READ},
+		{"mw", area->max_rights & MVM_WRITE},
+		{"me", area->max_rights & MVM_EXEC},
+		{"ms", shared},
+		{"gd", area->flags & MVM_MAP_GROWSDOWN},
+		{"lo", area->flags & MVM_MAP_LOCKED},
+		{"sr", area->flags & MVM_MAP_SEQUENTIAL},
+		{"rr", area->flags & MVM_MAP_RANDOM},
+		{"dc", area->flags & MVM_MAP_DONTFORK},
+		{"lf", area->flags & MVM_MAP_LOCKONFAULT},
+		{"nr", area->flags & MVM_MAP_NORESERVE},
+		{"wf", area->flags & MVM_MAP_WIPEONFORK},
+	};
+
+	proc_printf(t, "VmFlags: ");
+	for (unsigned i = 0; i < sizeof flags / sizeof *flags; i++)
+		if (flags[i].set)
+			proc_printf(t, "%s ", flags[i].name);
+	proc_printf(t, "\n");
+}
+
+static bool is_locked(const struct mvm_area_info *area)
+{
+	return area->flags & MVM_MAP_LOCKED;
+}
 
 static void show_area_pages(struct area_walk *w)
 {
@@ -135,12 +208,72 @@ static void show_area_pages(struct area_walk *w)
 
 	show_area(w);
 	mvm_residency(w->vm->space, area->start, area->end, &r);
-	proc_printf(w->text, "Size:           %8lu kB\nRss:            %8lu kB\n",
-		(area->end - area->start) / 1024, r.resident * PAGE_KIB);
-	proc_printf(w->text, "Anonymous:      %8lu kB\n", r.anon * PAGE_KIB);
+	show_kib(w->text, "Size:", (area->end - area->start) / 1024);
+	show_kib(w->text, "KernelPageSize:", PAGE_KIB);
+	show_kib(w->text, "MMUPageSize:", PAGE_KIB);
+	show_residency(w->text, &r, is_locked(area) ? r.share : 0);
+	proc_printf(w->text, "THPeligible:    0\n");
+	show_flags(w->text, area);
 }
 
 void proc_show_smaps(struct proc_text *t, struct process *p)
 {
 	walk_areas(t, p, show_area_pages);
+}
+
+/* --- smaps_rollup, statm -------------------------------------------------------------------------- */
+
+static void add_residency(struct mvm_residency *sum, const struct mvm_residency *r)
+{
+	sum->resident += r->resident;
+	sum->anon += r->anon;
+	sum->shared_clean += r->shared_clean;
+	sum->shared_dirty += r->shared_dirty;
+	sum->private_clean += r->private_clean;
+	sum->private_dirty += r->private_dirty;
+	sum->used += r->used;
+	sum->share += r->share;
+}
+
+static void add_area(struct area_walk *w)
+{
+	const struct mvm_area_info *area = &w->area;
+	struct mvm_residency r;
+
+	mvm_residency(w->vm->space, area->start, area->end, &r);
+	add_residency(&w->sum, &r);
+	if (is_locked(area))
+		w->locked += r.share;
+	if (!w->end)
+		w->start = area->start;
+	w->end = area->end;
+	if (area->rights & MVM_EXEC)
+		w->text_pages += (area->end - area->start) / PAGE_SIZE;
+}
+
+/* All areas as if they were one; nothing at all for who has no memory any more. */
+void proc_show_smaps_rollup(struct proc_text *t, struct process *p)
+{
+	struct area_walk w = walk_areas(t, p, add_area);
+	size_t start = t->bytes;
+
+	if (!w.end)
+		return;
+	proc_printf(t, "%08lx-%08lx ---p %08x %02x:%02x 0 ", w.start, w.end, 0, 0, 0);
+	show_name(t, t->bytes - start, "[rollup]");
+	proc_printf(t, "\n");
+	show_residency(t, &w.sum, w.locked);
+}
+
+void proc_show_statm(struct proc_text *t, struct process *p)
+{
+	struct area_walk w = walk_areas(t, p, add_area);
+	struct vmspace *vm = proc_memory_of(p);
+	struct mvm_space_stats stats = {0};
+
+	if (vm)
+		mvm_space_stats(vm->space, &stats);
+	vmspace_put(vm);
+	proc_printf(t, "%lu %lu %lu %lu 0 %lu 0\n", stats.mapped_pages, w.sum.resident,
+		w.sum.resident - w.sum.anon, w.text_pages, stats.data_pages + stats.stack_pages);
 }

@@ -24,6 +24,7 @@ struct snapshot {
 	char state;
 	struct cpu_times times, children;
 	struct mvm_space_stats memory;
+	struct mvm_residency resident;
 };
 
 static char state_of(struct process *p)
@@ -57,8 +58,10 @@ static void take_snapshot(struct process *p, struct snapshot *s)
 	spin_unlock(&tree_lock);
 	process_times(p, &s->times);
 	struct vmspace *vm = proc_memory_of(p);
-	if (vm)
+	if (vm) {
 		mvm_space_stats(vm->space, &s->memory);
+		mvm_residency(vm->space, USER_BASE, USER_END, &s->resident);
+	}
 	vmspace_put(vm);
 }
 
@@ -78,7 +81,7 @@ static void show_stat(struct proc_text *t, struct process *p)
 	proc_printf(t, "%lu 0 %lu 0 20 0 %u 0 %lu ", ticks(s.times.run_ns),
 		ticks(s.children.run_ns), s.threads, ticks(p->start_ns));
 	proc_printf(t, "%lu %lu %lu 0 0 0 0 0 0 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 %d\n",
-		s.memory.mapped_pages * PAGE_SIZE, s.memory.anon_pages,
+		s.memory.mapped_pages * PAGE_SIZE, s.resident.resident,
 		process_limit(p, RLIMIT_RSS), p->exit_signal, s.exit_status);
 }
 
@@ -88,6 +91,24 @@ static const char *state_name(char state)
 	       : state == 'S' ? "sleeping"
 	       : state == 'T' ? "stopped"
 			      : "zombie";
+}
+
+static uint64_t kib(uint64_t pages)
+{
+	return pages * (PAGE_SIZE / 1024);
+}
+
+static void show_memory(struct proc_text *t, const struct snapshot *s)
+{
+	const struct mvm_space_stats *m = &s->memory;
+
+	proc_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\n",
+		kib(m->peak_mapped_pages), kib(m->mapped_pages), kib(m->locked_pages));
+	proc_printf(t, "VmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8lu kB\n",
+		kib(s->resident.resident), kib(s->resident.anon),
+		kib(s->resident.resident - s->resident.anon));
+	proc_printf(
+		t, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\n", kib(m->data_pages), kib(m->stack_pages));
 }
 
 static void show_status(struct proc_text *t, struct process *p)
@@ -100,9 +121,9 @@ static void show_status(struct proc_text *t, struct process *p)
 		s.state, state_name(s.state), s.pid, s.pid, s.parent);
 	proc_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid,
 		c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
-	proc_printf(t, "VmSize:\t%8lu kB\nRssAnon:\t%8lu kB\nThreads:\t%u\n",
-		s.memory.mapped_pages * (PAGE_SIZE / 1024),
-		s.memory.anon_pages * (PAGE_SIZE / 1024), s.threads);
+	if (s.memory.mapped_pages)
+		show_memory(t, &s);
+	proc_printf(t, "Threads:\t%u\n", s.threads);
 }
 
 /* --- The others ----------------------------------------------------------------------------------
@@ -175,6 +196,8 @@ static int link_cwd(struct process *p, char *to, size_t bytes)
 const struct proc_entry proc_process_entries[] = {
 	{.name = "maps", .mode = FS_IFREG | 0444, .show = proc_show_maps},
 	{.name = "smaps", .mode = FS_IFREG | 0444, .show = proc_show_smaps},
+	{.name = "smaps_rollup", .mode = FS_IFREG | 0444, .show = proc_show_smaps_rollup},
+	{.name = "statm", .mode = FS_IFREG | 0444, .show = proc_show_statm},
 	{.name = "stat", .mode = FS_IFREG | 0444, .show = show_stat},
 	{.name = "status", .mode = FS_IFREG | 0444, .show = show_status},
 	{.name = "comm", .mode = FS_IFREG | 0444, .show = show_comm},

@@ -45,3 +45,5 @@ int proc_command(struct mvm_copy *c, size_t n, char *line, size_t bytes);
 struct vmspace *proc_memory_of(struct process *p);
 void proc_show_maps(struct proc_text *text, struct process *p);
 void proc_show_smaps(struct proc_text *text, struct process *p);
+void proc_show_smaps_rollup(struct proc_text *text, struct process *p);
+void proc_show_statm(struct proc_text *text, struct process *p);

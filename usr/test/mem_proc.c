@@ -218,6 +218,171 @@ static void neighbours_merge(void)
 	check_line(p, 4 * PAGE, "rw-p", 0, NULL, NULL);
 }
 
+// --- smaps
+
+// A number of the block of smaps that describes the area; KiB.
+static long long smaps_number(const void *start, const char *label)
+{
+	char wanted[32], *at, *end;
+	long long value;
+
+	snprintf(wanted, sizeof wanted, "%08lx-", (unsigned long)start);
+	at = strstr(read_text("/proc/self/smaps"), wanted);
+	CHECK(at);
+	end = strstr(at, "VmFlags:");
+	CHECK(end);
+	*end = '\0';
+	at = strstr(at, label);
+	if (!at)
+		FAIL("smaps has no %s", label);
+	CHECK_EQ(sscanf(at + strlen(label), ": %lld kB", &value), 1);
+	return value;
+}
+
+static const char *smaps_flags(const void *start)
+{
+	static char flags[128];
+	char wanted[32], *at;
+
+	snprintf(wanted, sizeof wanted, "%08lx-", (unsigned long)start);
+	at = strstr(read_text("/proc/self/smaps"), wanted);
+	at = at ? strstr(at, "VmFlags:") : NULL;
+	CHECK(at);
+	snprintf(flags, sizeof flags, "%.*s", (int)strcspn(at, "\n"), at);
+	return flags;
+}
+
+static void smaps_of_anonymous_memory(void)
+{
+	char *p = window(8);
+
+	map_at(p, 8, RW, ANON, -1, 0);
+	CHECK_EQ(smaps_number(p, "Size"), 32);
+	CHECK_EQ(smaps_number(p, "Rss"), 0);
+	for (size_t i = 0; i < 3; i++)
+		store(p + i * PAGE, 1);
+	CHECK_EQ(smaps_number(p, "Rss"), 12);
+	CHECK_EQ(smaps_number(p, "Pss"), 12);
+	CHECK_EQ(smaps_number(p, "Private_Dirty"), 12);
+	CHECK_EQ(smaps_number(p, "Anonymous"), 12);
+	CHECK_EQ(smaps_number(p, "Shared_Dirty") + smaps_number(p, "Shared_Clean"), 0);
+	CHECK_EQ(smaps_number(p, "KernelPageSize"), 4);
+}
+
+static char *shared_with_child;
+
+static void child_shares(void *arg)
+{
+	volatile char *flag = arg;
+
+	for (size_t i = 0; i < 8; i++)
+		(void)load(shared_with_child + i * PAGE);
+	flag[0] = 'r';
+	while (flag[1] != 'e')
+		;
+}
+
+// Pages that a fork shares count half for each.
+static void smaps_of_what_fork_shares(void)
+{
+	volatile char *flag = map(PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *p = window(8);
+	pid_t pid;
+
+	map_at(p, 8, RW, ANON, -1, 0);
+	memset(p, 1, 8 * PAGE);
+	shared_with_child = p;
+	pid = start_child(child_shares, (void *)flag);
+	while (flag[0] != 'r')
+		;
+	for (size_t i = 0; i < 8; i++)
+		(void)load(p + i * PAGE);
+	CHECK_EQ(smaps_number(p, "Rss"), 32);
+	CHECK_EQ(smaps_number(p, "Pss"), 16);
+	CHECK_EQ(smaps_number(p, "Shared_Dirty"), 32);
+	store(p, 2); // one page of our own
+	CHECK_EQ(smaps_number(p, "Private_Dirty"), 4);
+	CHECK_EQ(smaps_number(p, "Pss"), 4 + 14);
+	flag[1] = 'e';
+	must_exit_well(pid);
+}
+
+static void smaps_of_a_file(void)
+{
+	int fd = make_file("f", 4 * PAGE);
+	char *p = window(4);
+
+	CHECK_OK(fsync(fd));
+	map_at(p, 4, RW, MAP_SHARED, fd, 0);
+	for (size_t i = 0; i < 4; i++)
+		(void)load(p + i * PAGE);
+	CHECK_EQ(smaps_number(p, "Rss"), 16);
+	CHECK_EQ(smaps_number(p, "Private_Clean"), 16);
+	CHECK_EQ(smaps_number(p, "Anonymous"), 0);
+	store(p + PAGE, 1);
+	CHECK_EQ(smaps_number(p, "Private_Dirty"), 4);
+}
+
+static void smaps_flags_follow(void)
+{
+	char *p = window(4);
+
+	map_at(p, 4, RW, ANON | MAP_NORESERVE, -1, 0);
+	CHECK(strstr(smaps_flags(p), " rd wr mr mw me "));
+	CHECK(strstr(smaps_flags(p), " nr "));
+	CHECK_OK(mprotect(p, 4 * PAGE, PROT_READ));
+	CHECK(strstr(smaps_flags(p), " rd mr mw me "));
+	map_at(p, 4, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(strstr(smaps_flags(p), " rd wr sh mr mw me ms "));
+	if (on_core())
+		return;
+	map_at(p, 4, RW, ANON, -1, 0);
+	CHECK_OK(madvise(p, 4 * PAGE, MADV_DONTFORK));
+	CHECK(strstr(smaps_flags(p), " dc "));
+	CHECK_OK(mlock(p, 4 * PAGE));
+	CHECK(strstr(smaps_flags(p), " lo "));
+	CHECK_EQ(smaps_number(p, "Locked"), 16);
+}
+
+static long long sum_of(const char *path, const char *label)
+{
+	long long sum = 0, value;
+	char line[64];
+
+	snprintf(line, sizeof line, "\n%s: %%lld kB", label);
+	for (char *at = read_text(path); (at = strchr(at, '\n')) != NULL; at++)
+		if (sscanf(at, line, &value) == 1 && !strncmp(at + 1, label, strlen(label)))
+			sum += value;
+	return sum;
+}
+
+static void rollup_adds_up(void)
+{
+	static const char *const labels[] = {"Rss", "Private_Dirty", "Anonymous"};
+
+	memset(map_anon(50 * PAGE), 1, 50 * PAGE);
+	sum_of("/proc/self/smaps", "Rss"); // the buffers are there now
+	for (size_t i = 0; i < 3; i++)
+		CHECK_EQ(sum_of("/proc/self/smaps_rollup", labels[i]),
+			sum_of("/proc/self/smaps", labels[i]));
+	CHECK(strstr(read_text("/proc/self/smaps_rollup"), " [rollup]\n"));
+}
+
+static void statm_counts_pages(void)
+{
+	long long size, resident, shared, bigger, more;
+	char *p;
+
+	CHECK_EQ(sscanf(read_text("/proc/self/statm"), "%lld %lld %lld", &size, &resident, &shared),
+		3);
+	p = map_anon(100 * PAGE);
+	memset(p, 1, 60 * PAGE);
+	CHECK_EQ(sscanf(read_text("/proc/self/statm"), "%lld %lld", &bigger, &more), 2);
+	CHECK_EQ(bigger - size, 100);
+	CHECK(more - resident >= 60);
+	CHECK(resident >= shared);
+}
+
 // --- the whole system
 
 static long long meminfo(const char *name)
@@ -291,6 +456,12 @@ static const struct test tests[] = {
 	{"stack_and_heap_are_named", stack_and_heap_are_named},
 	{"lines_are_in_order", lines_are_in_order},
 	{"neighbours_merge", neighbours_merge},
+	{"smaps_of_anonymous_memory", smaps_of_anonymous_memory},
+	{"smaps_of_what_fork_shares", smaps_of_what_fork_shares},
+	{"smaps_of_a_file", smaps_of_a_file},
+	{"smaps_flags_follow", smaps_flags_follow},
+	{"rollup_adds_up", rollup_adds_up},
+	{"statm_counts_pages", statm_counts_pages},
 	{"meminfo_adds_up", meminfo_adds_up},
 	{"meminfo_follows", meminfo_follows},
 	{"vmstat_lines", vmstat_lines},
