@@ -315,10 +315,11 @@ static void look_behind_end(struct actor *a, unsigned words)
 	while (page < VIEW_PAGES && !(a->view->pages[page].kind == KIND_SHARED &&
 					    a->view->pages[page].index == words / WORDS))
 		page++;
-	for (unsigned i = 0; words % WORDS && page < VIEW_PAGES && i < 2; i++) {
-		view_load(a->view, page, words % WORDS);
-		view_store(a->view, page, words % WORDS);
-	}
+	if (words % WORDS == 0 || page == VIEW_PAGES || draw(a, 2))
+		return;
+	view_load(a->view, page, words % WORDS);
+	view_store(a->view, page, words % WORDS);
+	view_load(a->view, page, words % WORDS);
 }
 
 /* Cut the file, and make it as long as it was. */
