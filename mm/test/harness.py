@@ -3,11 +3,26 @@
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 MM = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = min(4, os.cpu_count() or 1)
 FLAGS = ["-D_GNU_SOURCE", "-DMAPACHE_HOST=1", "-DMAPACHE_DEBUG=1", "-std=gnu11", "-g", "-O1", "-w",
-         "-fno-omit-frame-pointer", "-Iinclude", "-Iport/posix", "-Itest", "-I."]
+         "-fno-omit-frame-pointer", "-Iinclude", "-I."]
+
+
+class Host(NamedTuple):
+    """What mm is compiled for and linked with."""
+    folders: list  # of the files that it is linked with, and of their headers
+    flags: list    # of mm itself
+    link: list
+
+
+POSIX = Host(["port/posix", "test"], [], ["-lpthread", "-lcmocka"])
+# As in test/sim/CMakeLists.txt: mm calls the simulator for each access.
+SIMULATOR = Host(["test/sim"], ["-fsanitize=thread", "-fno-pie"],
+                 ["-no-pie", "-Wl," + ",".join(f"--wrap=mvm_i_slab_{name}"
+                                               for name in ("alloc", "free", "check"))])
 
 
 def c_files(folder):
@@ -25,19 +40,22 @@ def sources(areas="tree", place="topdown"):
             if not f.startswith(("area_", "place_")) or f in plugs]
 
 
-def support():
-    """What the test programs are linked with: the machine, the files."""
-    return c_files("port/posix") + [f for f in c_files("test")
-                                    if not os.path.basename(f).startswith("test_")]
+def support(host=POSIX):
+    """What mm's test programs are linked with: the machine, the files."""
+    return [f for folder in host.folders for f in c_files(folder)
+            if not os.path.basename(f).startswith("test_")]
 
 
 def object_of(source, folder):
     return os.path.join(folder, source[:-2].replace("/", "-") + ".o")
 
 
-def compile_one(source, folder, flags, text=None):
+def compile_one(source, folder, flags, text=None, host=POSIX):
     """Compile a file of MM, or the text in its stead; None, or what the compiler says."""
-    command = ["clang", *FLAGS, *flags, "-o", object_of(source, folder), "-c"]
+    include = [f"-I{f}" for f in host.folders]
+    if not source.startswith(tuple(host.folders)):
+        flags = [*flags, *host.flags]
+    command = ["clang", *FLAGS, *include, *flags, "-o", object_of(source, folder), "-c"]
     if text is None:
         command.append(source)
     else:
@@ -46,14 +64,14 @@ def compile_one(source, folder, flags, text=None):
     return None if done.returncode == 0 else done.stderr
 
 
-def compile_all(files, folder, flags):
+def compile_all(files, folder, flags, host=POSIX):
     with ThreadPoolExecutor(JOBS) as pool:
-        errors = pool.map(lambda f: compile_one(f, folder, flags), files)
+        errors = pool.map(lambda f: compile_one(f, folder, flags, host=host), files)
         for error in errors:
             if error:
                 raise SystemExit(error)
     return [object_of(f, folder) for f in files]
 
 
-def link(objects, binary, flags):
-    subprocess.run(["clang", *flags, *objects, "-o", binary, "-lpthread", "-lcmocka"], check=True)
+def link(objects, binary, flags, host=POSIX):
+    subprocess.run(["clang", *flags, *objects, "-o", binary, *host.link], check=True)
