@@ -54,12 +54,10 @@ static void list_take(struct area *a)
 		a->child[NEXT]->child[PREV] = a->child[PREV];
 }
 
-/* The hole between an area and the one before. */
-static struct gap hole_before(const struct area *a)
+/* Where the hole before an area begins: at its start when it is the first. */
+static mvm_vaddr_t hole_start(const struct area *a)
 {
-	const struct area *prev = a->child[PREV];
-
-	return (struct gap){prev ? prev->end : a->start, a->start};
+	return a->child[PREV] ? a->child[PREV]->end : a->start;
 }
 
 /* --- The lane --------------------------------------------------------------------------------- */
@@ -95,11 +93,8 @@ static struct area *measure(struct area *head)
 	struct area *a = head;
 
 	head->gap = 0;
-	for (unsigned n = head->height; n > 0; n--, a = a->child[NEXT]) {
-		struct gap hole = hole_before(a);
-
-		head->gap = max_u64(head->gap, hole.end - hole.start);
-	}
+	for (unsigned n = head->height; n > 0; n--, a = a->child[NEXT])
+		head->gap = max_u64(head->gap, a->start - hole_start(a));
 	return a;
 }
 
@@ -239,15 +234,6 @@ void area_resized(struct area_index *index, struct area *a)
 	measure_both(block_of(index, a->start));
 }
 
-static bool gap_fits(struct gap hole, mvm_vaddr_t below, size_t bytes, struct gap *gap)
-{
-	hole.end = min_u64(hole.end, below);
-	if (hole.start >= hole.end || hole.end - hole.start < bytes)
-		return false;
-	*gap = hole;
-	return true;
-}
-
 static struct area *last_of(struct area *head)
 {
 	while (head->child[NEXT])
@@ -260,18 +246,18 @@ bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t bel
 {
 	struct area *last = index->root ? last_of(index->root) : NULL, *lowest = last;
 
-	if (gap_fits((struct gap){last ? last->end : floor, below}, below, bytes, gap))
+	if (gap_fits(last ? last->end : floor, below, below, bytes, gap))
 		return true;
 	for (struct area *head = index->root; head; head = head->parent) {
-		bool worth = head->gap >= bytes && hole_before(head).start < below;
+		bool worth = head->gap >= bytes && hole_start(head) < below;
 
 		for (struct area *a = last; worth && a != head->child[PREV]; a = a->child[PREV])
-			if (gap_fits(hole_before(a), below, bytes, gap))
+			if (gap_fits(hole_start(a), a->start, below, bytes, gap))
 				return true;
 		last = head->child[PREV];
 		lowest = head;
 	}
-	return lowest && gap_fits((struct gap){floor, lowest->start}, below, bytes, gap);
+	return lowest && gap_fits(floor, lowest->start, below, bytes, gap);
 }
 
 /* One block; returns the first area behind it. */

@@ -69,3 +69,14 @@ bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t bel
 
 /* Panic unless the index's own invariants hold: links, order, and whatever it keeps beside them. */
 void area_index_check(struct area_index *index);
+
+/* For an index: does the hole [start, end), cut off at `below`, have `bytes`?  Then it is *gap. */
+static inline bool gap_fits(
+	mvm_vaddr_t start, mvm_vaddr_t end, mvm_vaddr_t below, size_t bytes, struct gap *gap)
+{
+	end = min_u64(end, below);
+	if (start >= end || end - start < bytes)
+		return false;
+	*gap = (struct gap){start, end};
+	return true;
+}

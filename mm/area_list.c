@@ -67,20 +67,14 @@ void area_resized(struct area_index *index, struct area *a)
 bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t below, size_t bytes,
 	struct gap *gap)
 {
-	mvm_vaddr_t start = floor, end;
+	mvm_vaddr_t start = floor;
 	bool found = false;
 
-	for (struct area *a = index->root; start < below; a = area_next(a)) {
-		end = a ? min_u64(a->start, below) : below;
-		if (start < end && end - start >= bytes) {
-			*gap = (struct gap){start, end};
-			found = true;
-		}
-		if (!a)
-			break;
+	for (struct area *a = index->root; a && start < below; a = area_next(a)) {
+		found |= gap_fits(start, a->start, below, bytes, gap);
 		start = a->end;
 	}
-	return found;
+	return gap_fits(start, below, below, bytes, gap) || found;
 }
 
 void area_index_check(struct area_index *index)

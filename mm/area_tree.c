@@ -210,16 +210,6 @@ void area_resized(struct area_index *index, struct area *a)
 	repair(index, a);
 }
 
-static bool gap_fits(
-	mvm_vaddr_t start, mvm_vaddr_t end, mvm_vaddr_t below, size_t bytes, struct gap *gap)
-{
-	end = min_u64(end, below);
-	if (start >= end || end - start < bytes)
-		return false;
-	*gap = (struct gap){start, end};
-	return true;
-}
-
 /* The rightmost node of the tree below `a` whose holes may be large enough. */
 static struct area *enter(struct area *a, mvm_vaddr_t below, size_t bytes)
 {
