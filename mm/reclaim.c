@@ -4,10 +4,10 @@
  *
  * The queue holds them in the order of their coming.  The hand takes the first: if it was used since
  * the hand last came by (a fault or a read set PAGE_USED, or a translation's mark says so), it goes
- * to the end; else it is evicted if it is clean.  Clean pages go first: dirty ones are passed by in
- * the first round, and written only if that round has freed nothing, since who waits for memory
- * should not wait for the disk.  Write-back keeps dirty pages few (writeback.c), so a second
- * round is rare.
+ * to the end; else it is evicted if it is clean.  Clean pages go first: dirty ones are passed by for
+ * two rounds (in the first everything may have been used), and written only if these have freed
+ * nothing, since who waits for memory should not wait for the disk.  Write-back keeps dirty pages
+ * few (writeback.c), so a third round is rare.
  *
  * Runs.  What comes into the cache together stands together on the queue, and mostly under
  * neighbouring indexes of one object.  So the hand takes runs of such neighbours, and everything
@@ -301,10 +301,10 @@ static size_t go_round(size_t want, uint64_t looks, bool write)
 size_t mvm_reclaim(size_t want)
 {
 	uint64_t writes = writes_ended(), length = queue_length();
-	size_t freed = go_round(want, length, false);
+	size_t freed = go_round(want, 2 * length, false);
 
 	if (freed == 0)
-		freed = go_round(want, 2 * length + 1, true);
+		freed = go_round(want, 2 * length, true);
 	if (freed == 0)
 		writeback_wait(writes);
 	COUNT(reclaim_freed, freed);
