@@ -188,18 +188,39 @@ uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last)
 	return node_next(tree->root, tree->levels, &vpn, last, false) ? vpn : last + 1;
 }
 
+/*
+ * Free the nodes of the path to vpn from `level` up to below level `above` (0: none): they were made
+ * for an anon that does not come, and nobody would ever take empty ones away.
+ */
+static void unmake(struct anon_tree *tree, uint64_t vpn, unsigned level, unsigned above)
+{
+	if (above == 0)
+		return;
+	for (; level < above; level++)
+		slab_free(SLAB_NODE, tree->path[level]);
+	if (above == tree->levels)
+		tree->root = NULL;
+	else
+		node_clear(tree->path[above], node_slot(vpn, above));
+}
+
 /* Put the finger on the leaf of vpn, making what is missing and copying what is shared. */
 static COLD int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
 {
 	struct node **link = &tree->root, *parent = NULL;
+	unsigned above = 0; /* the level above the first node that was made */
 
 	tree->leaf = NO_LEAF;
 	for (unsigned level = tree->levels; level-- > 0;) {
 		if (!*link) {
 			struct node *n = node_new(level);
 
-			if (!n)
+			if (!n) {
+				unmake(tree, vpn, level + 1, above);
 				return -MVM_ENOMEM;
+			}
+			if (above == 0)
+				above = level + 1;
 			if (parent)
 				node_set(parent, node_slot(vpn, level + 1), n);
 			else
