@@ -498,6 +498,8 @@ int mvm_pc_write(
 		writeback_balance(obj);
 		err = write_page(obj, at, want, c, done, whole && want == MVM_PAGE_BYTES);
 		whole = true;
+		if (!err)
+			attempts = 0;
 		if (err == -MVM_EFAULT) {
 			err = copy_was_short(c, *done, n - *done);
 			whole = false; /* it may be short for ever: have the page's bytes */

@@ -108,7 +108,8 @@ struct mvm_page *page_alloc(void)
 bool memory_wait(unsigned *attempts)
 {
 	COUNT(reclaim_direct, 1);
-	return mvm_reclaim(MVM_HOLD_PAGES) > 0 || ++*attempts < MEMORY_ATTEMPTS;
+	*attempts += mvm_reclaim(MVM_HOLD_PAGES) > 0 ? 1 : MEMORY_ATTEMPTS;
+	return *attempts < MEMORY_ATTEMPTS * MEMORY_ATTEMPTS;
 }
 
 void page_put(struct mvm_page *page)

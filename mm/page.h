@@ -83,7 +83,11 @@ struct page_list {
 void page_list_add(struct page_list *list, struct mvm_page *page);
 struct mvm_page *page_list_take(struct page_list *list);
 
-/* After reclaim could not help this often, memory is short. */
+/*
+ * After reclaim found nothing this often, memory is short; and after it has freed something this
+ * many times as often, the memory that is wanted is of another kind (a host's tables), or others
+ * are faster.
+ */
 #define MEMORY_ATTEMPTS 16
 
 /*
