@@ -25,7 +25,8 @@ enum {
 
 	AREA_LOCK_FLAGS = AREA_LOCKED | AREA_LOCKONFAULT,
 	/* Those that mvm_map() may give: */
-	AREA_FLAGS = AREA_SHARED | AREA_GROWSDOWN | AREA_NORESERVE | AREA_LOCK_FLAGS,
+	AREA_FLAGS = AREA_SHARED | AREA_GROWSDOWN | AREA_NORESERVE | AREA_LOCK_FLAGS | AREA_RANDOM |
+		     AREA_SEQUENTIAL | AREA_DONTFORK | AREA_WIPEONFORK,
 };
 
 /* An area's place in its object's reverse map; a walker's marker there has no area. */

@@ -91,7 +91,7 @@ enum mvm_map_flags {
 	MVM_MAP_LOCKED = 1 << 6,      /* as if mvm_mlock() followed; prefaulted like POPULATE */
 	MVM_MAP_LOCKONFAULT = 1 << 7, /* with LOCKED: not prefaulted */
 
-	/* Of areas only (struct mvm_area_info), set by mvm_advise(): */
+	/* Advice: mvm_advise() gives it, struct mvm_area_info shows it. */
 	MVM_MAP_RANDOM = 1 << 8,
 	MVM_MAP_SEQUENTIAL = 1 << 9,
 	MVM_MAP_DONTFORK = 1 << 10,
