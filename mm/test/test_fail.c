@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Every request for memory, and every operation of a pager, fails once: the first, then the second,
- * and so on, until a run of the script meets no failure; then the same with all that follow failing
- * too.  Whatever fails, the invariants hold after each step, a call either does its work or says
- * why not, and at the end nothing is left behind.
+ * Every request for memory, and every operation of a pager, fails: the first, then the second, and
+ * so on, until a run of the script meets no failure; once, and then the same with all that follow
+ * failing too.  Whatever fails, the invariants hold after each step; a call either does its work or
+ * says why not, and then the areas are what they were; what was stored is there; and at the end
+ * nothing is left behind, neither frames nor any structure of mm.
+ *
+ * The script has each family of calls: map, unmap, protect, brk, mremap, stacks, devices, shared memory,
+ * advice, locks, fork of a fork, holds, and all that the page cache offers.
  */
 #include "posix.h"
 #include "testfile.h"
+
+#include "../meta.h"
 
 #include <mm/vm.h>
 
@@ -20,24 +26,44 @@
 
 #define FILE_PAGES 40
 #define PAGE       MVM_PAGE_BYTES
-#define AT         ((mvm_vaddr_t)0x400000)
+#define RW         (MVM_READ | MVM_WRITE)
+
+/* Where things are, in pages of the window. */
+#define AT       ((mvm_vaddr_t)0x400000)
+#define ANON     0
+#define PRIVATE  300
+#define SHARED   400
+#define MEMORY   500
+#define HEAP     600
+#define STACK    2000 /* its end */
+#define MAX_AREA 64
 
 static struct mvm_space *space;
 static struct test_file *file;
 static unsigned failed; /* calls of this run that said so */
 
+static mvm_vaddr_t at(unsigned page)
+{
+	return AT + page * PAGE;
+}
+
+/* --- What a failure may say, and must leave ----------------------------------------------------- */
+
 /* 0, or an error that lack of memory, or the file, explains. */
 static bool try(int err)
 {
+	mvm_check();
 	if (err == 0)
 		return true;
-	assert_true(err == -MVM_ENOMEM || err == -MVM_EIO || err == -MVM_EFAULT);
+	if (err != -MVM_ENOMEM && err != -MVM_EIO && err != -MVM_EFAULT && err != -MVM_EAGAIN)
+		fail_msg("error %d", err);
 	failed++;
 	return false;
 }
 
 static bool try_fault(enum mvm_fault_result result)
 {
+	mvm_check();
 	if (result == MVM_FAULT_OK)
 		return true;
 	assert_true(result == MVM_FAULT_NOMEM || result == MVM_FAULT_BUS);
@@ -45,55 +71,244 @@ static bool try_fault(enum mvm_fault_result result)
 	return false;
 }
 
-static bool map(mvm_vaddr_t at, size_t pages, unsigned flags, struct mvm_object *object)
+/* The space's areas, as they were before a call. */
+struct areas {
+	unsigned n;
+	struct mvm_area_info area[MAX_AREA];
+};
+
+static void see_areas(struct areas *a)
 {
+	mvm_vaddr_t va = 0;
+
+	for (a->n = 0; a->n < MAX_AREA && mvm_area_next(space, va, &a->area[a->n]); a->n++) {
+		va = a->area[a->n].end;
+		if (a->area[a->n].object)
+			mvm_object_unref(a->area[a->n].object);
+	}
+}
+
+/* A call that fails has changed no area. */
+static bool try_wholly(const struct areas *before, int err)
+{
+	static struct areas after;
+
+	if (try(err))
+		return true;
+	see_areas(&after);
+	assert_int_equal(after.n, before->n);
+	for (unsigned i = 0; i < after.n; i++) {
+		const struct mvm_area_info *a = &after.area[i], *b = &before->area[i];
+
+		assert_true(a->start == b->start && a->end == b->end && a->rights == b->rights &&
+			    a->flags == b->flags && a->object == b->object &&
+			    a->offset_pages == b->offset_pages);
+	}
+	return false;
+}
+
+static bool map(unsigned page, unsigned pages, unsigned flags, struct mvm_object *object)
+{
+	static struct areas before;
 	struct mvm_map m = {
-		.addr = at,
+		.addr = at(page),
 		.bytes = pages * PAGE,
-		.rights = MVM_READ | MVM_WRITE,
+		.rights = RW,
 		.max_rights = MVM_RWX,
 		.flags = MVM_MAP_FIXED | flags,
 		.object = object,
 	};
 
-	return try(mvm_map(space, &m));
+	see_areas(&before);
+	return try_wholly(&before, mvm_map(space, &m));
+}
+
+static bool unmap(unsigned page, unsigned pages)
+{
+	static struct areas before;
+
+	see_areas(&before);
+	return try_wholly(&before, mvm_unmap(space, at(page), pages * PAGE));
+}
+
+static bool try_fork(struct mvm_space *parent, struct mvm_space **child)
+{
+	static struct areas before;
+
+	see_areas(&before);
+	return try_wholly(&before, mvm_space_fork(parent, child));
 }
 
 /* Store, then load: what was stored is there, whatever failed in between. */
-static void touch(struct mvm_space *s, mvm_vaddr_t va, uint64_t word)
+static bool touch(struct mvm_space *s, mvm_vaddr_t va, uint64_t word)
 {
 	uint64_t seen = 0;
 
-	if (try_fault(posix_store(s, va, &word, 8)) && try_fault(posix_load(s, va, &seen, 8)))
+	if (!try_fault(posix_store(s, va, &word, 8)) || !try_fault(posix_load(s, va, &seen, 8)))
+		return false;
+	assert_true(seen == word);
+	return true;
+}
+
+/* What was stored before is still there, if it can be loaded. */
+static void expect(struct mvm_space *s, mvm_vaddr_t va, uint64_t word)
+{
+	uint64_t seen = 0;
+
+	if (try_fault(posix_load(s, va, &seen, 8)))
 		assert_true(seen == word);
-	mvm_check();
+}
+
+/* --- The script --------------------------------------------------------------------------------- */
+
+/* False: not even a place for it. */
+static bool private_memory(void)
+{
+	bool there[200] = {false};
+
+	if (!map(ANON, 200, 0, NULL))
+		return false;
+	for (unsigned i = 0; i < 200; i += 7)
+		there[i] = touch(space, at(ANON + i), i + 1);
+	if (unmap(ANON + 50, 9))
+		there[56] = false;
+	(void)try(mvm_protect(space, at(ANON + 20), 9 * PAGE, MVM_READ));
+	(void)try(mvm_advise(space, at(ANON + 100), 5 * PAGE, MVM_ADVISE_WIPEONFORK));
+	if (try(mvm_advise(space, at(ANON + 150), 20 * PAGE, MVM_ADVISE_DONTNEED)))
+		memset(there + 150, 0, 20);
+	for (unsigned i = 0; i < 200; i += 7) {
+		if (there[i])
+			expect(space, at(ANON + i), i + 1);
+	}
+	(void)map(ANON + 5, 3, 0, NULL);
+	(void)map(ANON + 60, 10, MVM_MAP_POPULATE, NULL);
+	return true;
+}
+
+static void mapped_files(void)
+{
+	if (map(PRIVATE, FILE_PAGES, 0, file->object)) {
+		(void)touch(space, at(PRIVATE + 10), 5);
+		(void)try(mvm_advise(space, at(PRIVATE), 4 * PAGE, MVM_ADVISE_POPULATE_WRITE));
+	}
+	if (map(SHARED, FILE_PAGES, MVM_MAP_SHARED, file->object)) {
+		for (unsigned i = 0; i < FILE_PAGES; i += 3)
+			(void)touch(space, at(SHARED + i), 100 + i);
+		(void)try(mvm_advise(space, at(SHARED), 8 * PAGE, MVM_ADVISE_POPULATE_READ));
+	}
+}
+
+static void shared_memory(void)
+{
+	struct mvm_object *object;
+
+	if (!try(mvm_object_new_shared_anon(8 * PAGE, &object)))
+		return;
+	if (map(MEMORY, 8, MVM_MAP_SHARED, object))
+		(void)touch(space, at(MEMORY + 3), 33);
+	mvm_object_unref(object);
+}
+
+static void device(void)
+{
+	mvm_frame_t frame = mvmh_frame_alloc(0);
+	struct mvm_object *object;
+
+	if (frame == MVM_NO_FRAME)
+		return;
+	if (try(mvm_object_new_device(frame, PAGE, &object))) {
+		if (map(MEMORY + 20, 1, MVM_MAP_SHARED, object))
+			(void)touch(space, at(MEMORY + 20), 44);
+		mvm_object_unref(object);
+		while (mvm_unmap(space, at(MEMORY + 20), PAGE) != 0)
+			;
+	}
+	mvmh_frame_free(frame, 0);
+}
+
+static void heap_and_stack(void)
+{
+	static struct areas before;
+
+	see_areas(&before);
+	if (try_wholly(&before, mvm_brk(space, at(HEAP), at(HEAP), at(HEAP + 12)))) {
+		(void)touch(space, at(HEAP + 11), 1);
+		see_areas(&before);
+		(void)try_wholly(&before, mvm_brk(space, at(HEAP), at(HEAP + 12), at(HEAP + 4)));
+	}
+	if (map(STACK - 2, 2, MVM_MAP_GROWSDOWN, NULL)) {
+		(void)touch(space, at(STACK - 1), 2);
+		(void)touch(space, at(STACK - 20), 3);
+	}
+}
+
+static void moves(void)
+{
+	static struct areas before;
+	mvm_vaddr_t to = 0, fixed = at(700);
+
+	see_areas(&before);
+	if (try_wholly(&before,
+		    mvm_remap(space, at(ANON + 120), 10 * PAGE, 16 * PAGE, MVM_REMAP_MAYMOVE, &to)))
+		(void)touch(space, to + 15 * PAGE, 77);
+	(void)try(mvm_remap(space, at(ANON + 180), 15 * PAGE, 15 * PAGE,
+		MVM_REMAP_MAYMOVE | MVM_REMAP_FIXED, &fixed));
+}
+
+static void locks(void)
+{
+	unsigned char in[8];
+
+	(void)try(mvm_mlock(space, at(ANON + 30), 8 * PAGE, false));
+	(void)try(mvm_mlock(space, at(PRIVATE + 4), 8 * PAGE, true));
+	(void)try(mvm_incore(space, at(PRIVATE), 8, in));
+	(void)try(mvm_munlock(space, at(ANON + 33), 2 * PAGE));
+	(void)try(mvm_mlockall(space, MVM_LOCK_CURRENT));
+	mvm_munlockall(space);
+}
+
+static void forks(void)
+{
+	struct mvm_space *child, *grandchild;
+	struct mvm_hold hold;
+	bool held = try(mvm_hold(space, at(ANON + 7), MVM_WRITE, &hold));
+
+	if (try_fork(space, &child)) {
+		(void)touch(child, at(ANON + 14), 99);
+		(void)touch(space, at(ANON + 35), 98);
+		if (try_fork(child, &grandchild)) {
+			(void)touch(grandchild, at(ANON + 14), 97);
+			(void)touch(child, at(ANON + 42), 96);
+			mvm_space_unref(grandchild);
+		}
+		mvm_space_unref(child);
+	}
+	if (held)
+		(void)try(mvm_release(&hold));
+}
+
+static void kernel_copies(void)
+{
+	uint64_t word = 7, back = 0;
+
+	if (try(mvm_space_write(space, at(ANON + 40) - 4, &word, 8, true)) &&
+		try(mvm_space_read(space, at(ANON + 40) - 4, &back, 8)))
+		assert_true(back == word);
+	(void)try(mvm_prefault(space, at(ANON + 80), 3 * PAGE, MVM_WRITE));
 }
 
 static void in_spaces(void)
 {
-	struct mvm_space *child;
-
-	if (map(AT, 200, 0, NULL)) {
-		for (unsigned i = 0; i < 200; i += 7)
-			touch(space, AT + i * PAGE, i + 1);
-		try(mvm_unmap(space, AT + 50 * PAGE, 9 * PAGE));
-		try(mvm_protect(space, AT + 20 * PAGE, 9 * PAGE, MVM_READ));
-		mvm_check();
-	}
-	if (map(AT + 300 * PAGE, FILE_PAGES, 0, file->object))
-		touch(space, AT + 310 * PAGE, 5);
-	if (map(AT + 400 * PAGE, FILE_PAGES, MVM_MAP_SHARED, file->object))
-		for (unsigned i = 0; i < FILE_PAGES; i += 3)
-			touch(space, AT + (400 + i) * PAGE, 100 + i);
-	mvm_check();
-	if (try(mvm_space_fork(space, &child))) {
-		touch(child, AT + 7 * PAGE, 99);
-		touch(space, AT + 14 * PAGE, 98);
-		mvm_check();
-		mvm_space_unref(child);
-	}
-	map(AT + 5 * PAGE, 3, 0, NULL);
-	mvm_check();
+	mapped_files();
+	shared_memory();
+	device();
+	heap_and_stack();
+	if (!private_memory())
+		return;
+	moves();
+	locks();
+	forks();
+	kernel_copies();
 }
 
 static void in_file(void)
@@ -102,29 +317,50 @@ static void in_file(void)
 	size_t done;
 
 	memset(bytes, 'x', sizeof bytes);
-	try(test_file_write(file, 700, bytes, sizeof bytes, &done));
-	try(test_file_read(file, 600, bytes, sizeof bytes, &done));
-	mvm_check();
+	(void)try(test_file_write(file, 700, bytes, sizeof bytes, &done));
+	(void)try(test_file_read(file, 600, bytes, sizeof bytes, &done));
 	if (try(mvm_pc_truncate(file->object, 10 * PAGE + 100)))
 		test_file_free_blocks(file, 10 * PAGE + 100);
-	mvm_check();
-	try(mvm_pc_truncate(file->object, FILE_PAGES * PAGE));
-	try(mvm_pc_punch(file->object, 100, 3 * PAGE + 5, NULL));
-	try(mvm_sync(space, AT + 400 * PAGE, FILE_PAGES * PAGE, MVM_SYNC_WAIT, NULL));
-	try(mvm_writeback(0, true));
+	(void)try(mvm_pc_truncate(file->object, FILE_PAGES * PAGE));
+	(void)try(mvm_pc_punch(file->object, 100, 3 * PAGE + 5, NULL));
+	mvm_pc_readahead(file->object, 20, 16);
+	(void)try(mvm_sync(space, at(SHARED), FILE_PAGES * PAGE, MVM_SYNC_WAIT, NULL));
+	(void)try(mvm_writeback(0, true));
 	(void)mvm_reclaim(10);
 	mvm_check();
 }
 
+/* --- The sweeps --------------------------------------------------------------------------------- */
+
+/* What mm has out: frames, and pieces of each kind. */
+struct held {
+	size_t frames;
+	uint64_t pieces[SLAB_N];
+};
+
+static struct held now_held(void)
+{
+	struct held h = {.frames = posix_frames_used()};
+
+	for (unsigned kind = 0; kind < SLAB_N; kind++)
+		h.pieces[kind] = slab_live(kind);
+	return h;
+}
+
 static void set_up(void)
 {
+	struct mvm_limits limits = {MVM_NO_LIMIT, MVM_NO_LIMIT, 64, MVM_NO_LIMIT, MVM_NO_LIMIT};
+
 	failed = 0;
 	file = test_file_new(FILE_PAGES, FILE_PAGES * PAGE);
 	assert_int_equal(mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space), 0);
+	mvm_space_set_limits(space, &limits);
 }
 
-static void clean_up(size_t frames)
+static void clean_up(const struct held *before)
 {
+	struct held after;
+
 	for (unsigned what = 0; what < POSIX_FAILURES; what++)
 		posix_fail(what, 0, false);
 	file->fail_fill = file->fail_write = file->fail_reserve = 0;
@@ -132,24 +368,32 @@ static void clean_up(size_t frames)
 	mvm_space_unref(space);
 	test_file_free(file);
 	mvm_check();
-	assert_int_equal(posix_frames_used(), frames);
+	after = now_held();
+	assert_int_equal(after.frames, before->frames);
+	for (unsigned kind = 0; kind < SLAB_N; kind++)
+		assert_int_equal(after.pieces[kind], before->pieces[kind]);
 }
 
+/* The nth request for memory of this kind fails, for each n there is. */
 static void sweep_memory(enum posix_failure what, bool for_good)
 {
-	size_t frames = posix_frames_used();
+	struct held before = now_held();
 	uint64_t requests;
 
 	for (uint64_t n = 1;; n++) {
 		set_up();
 		posix_fail(what, n, for_good);
 		in_spaces();
-		in_file();
+		if (!for_good)
+			in_file(); /* truncate waits for memory for as long as it takes */
 		requests = posix_requests(what);
-		clean_up(frames);
+		clean_up(&before);
 		if (requests < n)
 			break;
+		if (for_good)
+			assert_true(failed > 0);
 	}
+	print_message("%lu requests\n", (unsigned long)requests);
 }
 
 static void frames_fail_once(void **state)
@@ -170,45 +414,135 @@ static void metadata_fails_once(void **state)
 	sweep_memory(POSIX_FAIL_META, false);
 }
 
+static void metadata_fails_for_good(void **state)
+{
+	(void)state;
+	sweep_memory(POSIX_FAIL_META, true);
+}
+
 static void tables_fail_once(void **state)
 {
 	(void)state;
 	sweep_memory(POSIX_FAIL_TABLE, false);
 }
 
-/* One operation of the pager fails: the nth. */
-static void sweep_pager(size_t which)
+static void tables_fail_for_good(void **state)
 {
-	size_t frames = posix_frames_used();
+	(void)state;
+	sweep_memory(POSIX_FAIL_TABLE, true);
+}
 
+#define STOCK       400 /* more of a kind than the script needs */
+#define MOST_PIECES 4096
+
+static void *taken[SLAB_N][MOST_PIECES];
+static unsigned n_taken[SLAB_N];
+
+/* Take pieces until there are so many, or no more. */
+static void take_pieces(enum slab_kind kind, unsigned most)
+{
+	while (n_taken[kind] < most) {
+		void *piece = slab_alloc(kind);
+
+		if (!piece)
+			return;
+		taken[kind][n_taken[kind]++] = piece;
+	}
+}
+
+/* Give so many, but keep some of each metadata page, so that no page goes back to the host. */
+static void give_pieces(enum slab_kind kind, unsigned most)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n_taken[kind]; i++) {
+		if (i % 4 == 0 || most == 0) {
+			taken[kind][kept++] = taken[kind][i];
+		} else {
+			slab_free(kind, taken[kind][i]);
+			most--;
+		}
+	}
+	n_taken[kind] = kept;
+}
+
+static void give_all(enum slab_kind kind)
+{
+	while (n_taken[kind] > 0)
+		slab_free(kind, taken[kind][--n_taken[kind]]);
+}
+
+/*
+ * Of one kind of mm's structures there are `spare` more, and no metadata page to make others of:
+ * none, one, and so on, until the script does not notice.
+ */
+static void sweep_structures(enum slab_kind kind)
+{
+	for (unsigned spare = 0; spare < STOCK; spare += 1 + spare / 4) {
+		struct held before = now_held();
+
+		set_up();
+		for (unsigned k = 0; k < SLAB_N; k++)
+			take_pieces(k, STOCK);
+		posix_fail(POSIX_FAIL_META, 1, true);
+		take_pieces(kind, MOST_PIECES);
+		for (unsigned k = 0; k < SLAB_N; k++)
+			give_pieces(k, k == kind ? spare : MOST_PIECES);
+		in_spaces();
+		for (unsigned k = 0; k < SLAB_N; k++)
+			give_all(k);
+		clean_up(&before);
+		assert_true(spare > 0 || failed > 0);
+	}
+	if (failed)
+		fail_msg("kind %u: with all it wants, %u calls fail", kind, failed);
+}
+
+static void structures_fail(void **state)
+{
+	(void)state;
+	for (unsigned kind = 0; kind < SLAB_N; kind++)
+		sweep_structures(kind);
+}
+
+/* The nth operation of a pager fails: where the count of what is to fail stands in the file. */
+static void sweep_pager(size_t which, bool for_good)
+{
+	struct held before = now_held();
+	uint64_t *countdown;
 	bool met = true;
 
 	for (uint64_t n = 1; met; n++) {
 		set_up();
-		*(uint64_t *)((char *)file + which) = n;
+		countdown = (uint64_t *)((char *)file + which);
+		*countdown = n;
+		file->for_good = for_good;
 		in_spaces();
 		in_file();
-		met = *(uint64_t *)((char *)file + which) == 0;
-		clean_up(frames);
+		met = for_good ? *countdown == 1 : *countdown == 0;
+		clean_up(&before);
 	}
 }
 
 static void fills_fail(void **state)
 {
 	(void)state;
-	sweep_pager(offsetof(struct test_file, fail_fill));
+	sweep_pager(offsetof(struct test_file, fail_fill), false);
+	sweep_pager(offsetof(struct test_file, fail_fill), true);
 }
 
 static void writes_fail(void **state)
 {
 	(void)state;
-	sweep_pager(offsetof(struct test_file, fail_write));
+	sweep_pager(offsetof(struct test_file, fail_write), false);
+	sweep_pager(offsetof(struct test_file, fail_write), true);
 }
 
 static void reserves_fail(void **state)
 {
 	(void)state;
-	sweep_pager(offsetof(struct test_file, fail_reserve));
+	sweep_pager(offsetof(struct test_file, fail_reserve), false);
+	sweep_pager(offsetof(struct test_file, fail_reserve), true);
 }
 
 int main(void)
@@ -217,7 +551,10 @@ int main(void)
 		cmocka_unit_test(frames_fail_once),
 		cmocka_unit_test(frames_fail_for_good),
 		cmocka_unit_test(metadata_fails_once),
+		cmocka_unit_test(metadata_fails_for_good),
 		cmocka_unit_test(tables_fail_once),
+		cmocka_unit_test(tables_fail_for_good),
+		cmocka_unit_test(structures_fail),
 		cmocka_unit_test(fills_fail),
 		cmocka_unit_test(writes_fail),
 		cmocka_unit_test(reserves_fail),
