@@ -106,7 +106,7 @@ static void file_pages_too(void)
 
 // --- what is gone is gone: member 0 takes away, the others try at once
 
-enum { ROUNDS = 8 };
+enum { ROUNDS = 5 };
 
 // Member 0: a step that all others take, too.
 static void next_stage(void)
@@ -553,12 +553,12 @@ static void storm(unsigned me)
 	char *part = memory + (size_t)me * OWN * PAGE;
 	struct known *k = known[me];
 
-	for (unsigned round = 0; round < 120; round++) {
+	for (unsigned round = 0; round < 60; round++) {
 		unsigned i = member_below(OWN);
 
 		change(part, k);
 		check_page(part + i * PAGE, &k[i]);
-		if (round % 60 == 30 + me)
+		if (round % 60 == 20 + me)
 			must_exit_well(start_child(look_at_own, k));
 		if (me == 0 && round % 50 == 0)
 			drop_caches();
