@@ -169,6 +169,79 @@ void op_read_only(struct actor *a)
 	protect(a, RW);
 }
 
+/* madvise(DONTNEED). */
+void op_forget(struct actor *a)
+{
+	struct effect e;
+	unsigned first, end;
+	int err;
+
+	draw_range(a, &first, &end);
+	effect_begin(&e, a->view, first, end, EFFECT_CONTENTS);
+	err = mvm_advise(a->view->space, view_va(first), (end - first) * MVM_PAGE_BYTES,
+		MVM_ADVISE_DONTNEED);
+	check_result("advise", err, !err || err == -MVM_ENOMEM);
+	effect_end(&e, !err, true, 0);
+}
+
+/* Each actor has a place of its own, outside of what views know. */
+static mvm_vaddr_t place_aside(void)
+{
+	return (mvm_vaddr_t)(512 + sched_self() * 2 * VIEW_PAGES) << MVM_PAGE_SHIFT;
+}
+
+/* mremap() to another place, and back. */
+void op_move(struct actor *a)
+{
+	struct view_page kept[VIEW_PAGES];
+	struct mvm_space *space = a->view->space;
+	unsigned flags = MVM_REMAP_MAYMOVE | MVM_REMAP_FIXED, first, end;
+	mvm_vaddr_t aside = place_aside(), back;
+	struct effect e;
+	size_t bytes;
+	int err;
+
+	draw_range(a, &first, &end);
+	bytes = (end - first) * MVM_PAGE_BYTES;
+	back = view_va(first);
+	effect_begin_move(&e, a->view, first, end, kept);
+	err = mvm_remap(space, back, bytes, bytes, flags, &aside);
+	check_result("remap", err, !err || err == -MVM_EFAULT);
+	if (!err) {
+		err = mvm_remap(space, aside, bytes, bytes, flags, &back);
+		check_result("remap back", err, !err);
+		effect_end(
+			&e, !kept[first].calls && !kept[first].doubtful, true, kept[first].rights);
+	} else {
+		effect_end(&e, false, false, 0);
+	}
+}
+
+/* While it is locked, memory is there. */
+void op_lock(struct actor *a)
+{
+	unsigned char there[VIEW_PAGES];
+	unsigned first, end;
+	mvm_vaddr_t va;
+	size_t bytes;
+	int err;
+
+	draw_range(a, &first, &end);
+	va = view_va(first);
+	bytes = (end - first) * MVM_PAGE_BYTES;
+	err = mvm_mlock(a->view->space, va, bytes, false);
+	check_result("mlock", err, !err);
+	sched_point(POINT_USER);
+	err = mvm_incore(a->view->space, va, end - first, there);
+	check_result("incore", err, !err);
+	for (unsigned i = 0; i < end - first; i++) {
+		if (!there[i])
+			sim_fail("page %u is locked, and not there", first + i);
+	}
+	err = mvm_munlock(a->view->space, va, bytes);
+	check_result("munlock", err, !err);
+}
+
 /* --- Fork ------------------------------------------------------------------------------------- */
 
 struct view *view_fork(struct view *parent)
@@ -219,6 +292,35 @@ void op_fork_store(struct actor *a)
 	load_all(a, child);
 	view_end(child);
 	load_all(a, a->view);
+}
+
+static void mark_for_fork(
+	struct actor *a, enum mvm_advice advice, enum mvm_advice undo, enum fork_mark mark)
+{
+	unsigned first = a->first, end = a->end;
+	mvm_vaddr_t va = view_va(first);
+	size_t bytes = (end - first) * MVM_PAGE_BYTES;
+	int err;
+
+	mark_begin(a->view, first, end);
+	err = mvm_advise(a->view->space, va, bytes, advice);
+	check_result("advise", err, !err);
+	mark_end(a->view, first, end, mark);
+	op_fork(a);
+	mark_begin(a->view, first, end);
+	err = mvm_advise(a->view->space, va, bytes, undo);
+	check_result("advise", err, !err);
+	mark_end(a->view, first, end, MARK_NONE);
+}
+
+void op_wipe_on_fork(struct actor *a)
+{
+	mark_for_fork(a, MVM_ADVISE_WIPEONFORK, MVM_ADVISE_KEEPONFORK, MARK_WIPE);
+}
+
+void op_dont_fork(struct actor *a)
+{
+	mark_for_fork(a, MVM_ADVISE_DONTFORK, MVM_ADVISE_DOFORK, MARK_DONT);
 }
 
 /* --- The kernel's own accesses ---------------------------------------------------------------- */

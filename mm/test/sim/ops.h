@@ -21,7 +21,8 @@ typedef void operation(struct actor *a);
 
 operation op_load, op_store, op_touch_all;
 operation op_map, op_map_part, op_map_hint, op_unmap, op_protect, op_read_only;
-operation op_fork, op_fork_store;
+operation op_fork, op_fork_store, op_wipe_on_fork, op_dont_fork;
+operation op_forget, op_move, op_lock;
 operation op_hold, op_space_write, op_space_read;
 operation op_truncate, op_cut_page, op_punch;
 operation op_read, op_write, op_flush, op_sync, op_writeback, op_invalidate;

@@ -448,6 +448,18 @@ void effect_begin(
 	begin_all(e);
 }
 
+void effect_begin_move(
+	struct effect *e, struct view *view, unsigned first, unsigned end, struct view_page *kept)
+{
+	memcpy(kept, view->pages, sizeof view->pages);
+	effect_begin(e, view, first, end, EFFECT_MAPPING);
+	e->kept = kept;
+	for (unsigned i = first; i < end; i++) {
+		if (kept[i].disturbance) /* they are not known */
+			e->changes[i]--;
+	}
+}
+
 void effect_begin_replace(struct effect *e, struct view *view, unsigned first, unsigned end)
 {
 	*e = (struct effect){
@@ -460,12 +472,17 @@ void effect_begin_replace(struct effect *e, struct view *view, unsigned first, u
 	begin_all(e);
 }
 
-static void end_contents(struct view_page *p, bool sure, bool alone)
+static void end_contents(struct view_page *p, bool known, const struct view_page *kept)
 {
 	p->disturbance--;
 	p->changes++;
-	if (sure && alone && !p->disturbance)
-		make_fresh(p);
+	if (!known || p->disturbance)
+		return;
+	make_fresh(p);
+	if (kept) {
+		p->copied = kept->copied;
+		memcpy(p->cells, kept->cells, sizeof p->cells);
+	}
 }
 
 static void end_mapping(struct view_page *p, bool sure, bool mapped, unsigned rights)
@@ -486,7 +503,8 @@ void effect_end(struct effect *e, bool sure, bool mapped, unsigned rights)
 		bool known = e->kind == EFFECT_MAPPING || (p->mapped && !p->doubtful);
 
 		if (e->kind != EFFECT_RIGHTS)
-			end_contents(p, sure, p->changes == e->changes[i]);
+			end_contents(p, sure && p->changes == e->changes[i],
+				e->kept ? &e->kept[i] : NULL);
 		if (e->kind != EFFECT_CONTENTS)
 			end_mapping(
 				p, sure && known && p->version == e->version[i], mapped, rights);
@@ -494,6 +512,22 @@ void effect_end(struct effect *e, bool sure, bool mapped, unsigned rights)
 			p->holes--;
 		if (e->kind == EFFECT_MAPPING && sure && p->cracks == e->cracks[i])
 			p->solid = true;
+	}
+}
+
+void mark_begin(struct view *view, unsigned first, unsigned end)
+{
+	for (unsigned i = first; i < end; i++) {
+		view->pages[i].marking++;
+		view->pages[i].marks++;
+	}
+}
+
+void mark_end(struct view *view, unsigned first, unsigned end, enum fork_mark mark)
+{
+	for (unsigned i = first; i < end; i++) {
+		view->pages[i].marking--;
+		view->pages[i].mark = mark;
 	}
 }
 
@@ -510,6 +544,7 @@ void fork_begin(struct fork_effect *e, struct view *parent)
 		e->version[i] = p->version;
 		e->changes[i] = p->disturbance ? ~0u : p->changes;
 		e->holds[i] = p->held ? ~0u : p->holds;
+		e->marks[i] = p->marking ? ~0u : p->marks;
 		e->copied[i] = p->copied;
 		memcpy(e->before[i], p->cells, sizeof p->cells);
 	}
@@ -538,6 +573,20 @@ static void inherit_cuts(const struct view_page *parent, struct view_page *child
 		child->disturbance++;
 }
 
+/* What the child has of a page that was marked for that; `sure`: all the while. */
+static void obey_mark(const struct view_page *parent, struct view_page *child, bool sure)
+{
+	child->mark = parent->mark;
+	if (!sure) {
+		child->doubtful = true;
+		page_make_loose(child);
+	} else if (parent->mark == MARK_WIPE) {
+		make_fresh(child);
+	} else if (parent->mark == MARK_DONT) {
+		child->mapped = false;
+	}
+}
+
 void fork_end(struct fork_effect *e, struct view *child)
 {
 	e->cut->last = child->born = history.n_stores;
@@ -554,6 +603,7 @@ void fork_end(struct fork_effect *e, struct view *child)
 		c->copied = e->copied[i] && p->copied && still;
 		for (unsigned w = 0; w < WORDS && still; w++)
 			c->cells[w] = cell_between(&e->before[i][w], &p->cells[w], e->cut);
+		obey_mark(p, c, p->marks == e->marks[i]);
 	}
 }
 

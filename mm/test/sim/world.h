@@ -36,17 +36,21 @@ struct view_page {
 	bool mapped, doubtful;
 	unsigned rights;
 	unsigned calls, version;
-	bool solid; /* whatever calls are under way, it is mapped read-write all the time */
-	unsigned holes,
-		cracks; /* calls under way after which it may not be, and all of them so far */
+	/* Mapped read-write all the time; calls after which it may not be: under way, and so far. */
+	bool solid;
+	unsigned holes, cracks;
 
 	/* The contents; disturbed while a call may take them away. */
 	unsigned disturbance, changes;
 	unsigned cuts; /* of the disturbances: truncates */
 	bool copied;   /* PRIVATE: it certainly has a copy of its own */
-	unsigned held,
-		holds; /* others than harts may store to it: a fork copies it when it likes */
 	struct cell cells[WORDS];
+
+	/* Holds, now and so far: others than harts may store, and a fork copies the page at once. */
+	unsigned held, holds;
+	/* What a fork's child has of it, and the calls that change that: under way, and so far. */
+	enum fork_mark { MARK_NONE, MARK_WIPE, MARK_DONT } mark;
+	unsigned marking, marks;
 };
 
 struct view {
@@ -88,7 +92,8 @@ struct effect {
 	unsigned life;
 	unsigned first, end; /* pages [first, end) of the view */
 	enum effect_kind kind;
-	bool holes; /* the pages may not be mapped read-write any more */
+	bool holes;                   /* the pages may not be mapped read-write any more */
+	const struct view_page *kept; /* MAPPING: contents are these afterwards, not fresh */
 	unsigned version[VIEW_PAGES], changes[VIEW_PAGES], cracks[VIEW_PAGES];
 };
 
@@ -97,6 +102,10 @@ void effect_begin(
 
 /* The same for a call that puts one read-write mapping in the place of another. */
 void effect_begin_replace(struct effect *e, struct view *view, unsigned first, unsigned end);
+
+/* The same for calls that move the pages away and back; `kept` gets what they are now. */
+void effect_begin_move(
+	struct effect *e, struct view *view, unsigned first, unsigned end, struct view_page *kept);
 
 /*
  * The call has ended.  If it did what it should (`sure`), and nobody else was at work on them, the
@@ -109,10 +118,14 @@ struct fork_effect {
 	struct view *parent;
 	struct cut *cut;
 	unsigned version[VIEW_PAGES], changes[VIEW_PAGES];
-	unsigned holds[VIEW_PAGES];
+	unsigned holds[VIEW_PAGES], marks[VIEW_PAGES];
 	bool copied[VIEW_PAGES];
 	struct cell before[VIEW_PAGES][WORDS];
 };
+
+/* A call changes what forks do with the pages [first, end). */
+void mark_begin(struct view *view, unsigned first, unsigned end);
+void mark_end(struct view *view, unsigned first, unsigned end, enum fork_mark mark);
 
 void fork_begin(struct fork_effect *e, struct view *parent);
 void fork_end(struct fork_effect *e, struct view *child);
