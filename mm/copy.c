@@ -70,9 +70,14 @@ static OWN_FRAME bool hold_now(
 	anon = area_private(a) ? anon_find(&space->anons, va >> MVM_PAGE_SHIFT, &exclusive) : NULL;
 	hold->page = NULL;
 	hold->object = NULL;
+	hold->shared = NULL;
 	if (anon && (exclusive || !write)) {
 		hold->page = anon->page;
 		page_get(hold->page);
+		if (!exclusive) { /* else the last to share it would store to it in place */
+			hold->shared = anon;
+			ref_get(&anon->refs);
+		}
 	} else if (anon || !a->object) {
 		return false;
 	} else {
@@ -119,10 +124,21 @@ int mvm_hold(struct mvm_space *space, mvm_vaddr_t va, unsigned access, struct mv
 	return err;
 }
 
+/* Who has the page alone after this may store to it. */
+static OWN_FRAME void release_shared(struct anon *anon)
+{
+	struct grave grave = {0};
+
+	anon_put(anon, &grave);
+	anon_bury(&grave);
+}
+
 int mvm_release(struct mvm_hold *h)
 {
 	int err = 0;
 
+	if (h->shared)
+		release_shared(h->shared);
 	if (h->object) {
 		err = cache_make_writable(h->object, h->page);
 		mvm_object_unref(h->object);
