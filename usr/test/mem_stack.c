@@ -156,6 +156,64 @@ static void stack_pages_are_zero_and_writable(void)
 	CHECK_NO_FAULT(try_store(low));
 }
 
+// --- stacks of one's own: MAP_GROWSDOWN
+
+#define GROW_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN)
+
+// PAGES of address space with nothing in it but a stack of 4 pages at its end; returns the beginning.
+static char *space_with_stack(size_t pages)
+{
+	char *low = map(pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *stack = low + (pages - 4) * PAGE;
+
+	CHECK_OK(munmap(low, pages * PAGE));
+	CHECK(mmap(stack, 4 * PAGE, PROT_READ | PROT_WRITE, GROW_FLAGS, -1, 0) == stack);
+	return low;
+}
+
+static void own_stack_grows(void)
+{
+	char *low = space_with_stack(1024), *stack = low + 1020 * PAGE;
+
+	store(stack, 't');
+	CHECK_NO_FAULT(try_store(stack - PAGE));
+	CHECK_NO_FAULT(try_store(stack - 100 * PAGE + 7));
+	CHECK_EQ(load(stack - 50 * PAGE), 0); // all in between is there
+	CHECK_EQ(load(stack), 't');
+}
+
+static void own_stack_stops_at_the_limit(void)
+{
+	struct rlimit limit = {1ul << 20, 1ul << 20};
+	char *low = space_with_stack(2048), *end = low + 2048 * PAGE, *beyond = end - 300 * PAGE;
+
+	CHECK_OK(setrlimit(RLIMIT_STACK, &limit));
+	CHECK_FAULT(try_store(beyond + 5), SIGSEGV, SEGV_MAPERR, beyond + 5);
+	CHECK_NO_FAULT(try_store(end - 250 * PAGE));
+	CHECK_FAULT(try_load(beyond), SIGSEGV, SEGV_MAPERR, beyond);
+}
+
+// A gap stays free between a stack and what is below it.
+static void own_stack_keeps_its_distance(void)
+{
+	char *low = space_with_stack(1024);
+
+	CHECK(mmap(low, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		      0) == low);
+	CHECK_FAULT(try_store(low + 10 * PAGE), SIGSEGV, SEGV_MAPERR, low + 10 * PAGE);
+	CHECK_NO_FAULT(try_store(low + 300 * PAGE));
+	CHECK_FAULT(try_store(low + PAGE), SIGSEGV, SEGV_MAPERR, low + PAGE);
+}
+
+// What is no stack does not grow.
+static void others_do_not_grow(void)
+{
+	char *p = map_anon(16 * PAGE);
+
+	CHECK_OK(munmap(p, 8 * PAGE));
+	CHECK_FAULT(try_store(p + 8 * PAGE - 1), SIGSEGV, SEGV_MAPERR, p + 8 * PAGE - 1);
+}
+
 static const struct test tests[] = {
 	{"grows_on_demand", grows_on_demand},
 	{"limit_is_kept", limit_is_kept},
@@ -165,6 +223,10 @@ static const struct test tests[] = {
 	{"overflow_with_no_room_kills", overflow_with_no_room_kills},
 	{"mappings_keep_clear", mappings_keep_clear},
 	{"stack_pages_are_zero_and_writable", stack_pages_are_zero_and_writable},
+	{"own_stack_grows", own_stack_grows},
+	{"own_stack_stops_at_the_limit", own_stack_stops_at_the_limit},
+	{"own_stack_keeps_its_distance", own_stack_keeps_its_distance},
+	{"others_do_not_grow", others_do_not_grow},
 };
 
 TEST_MAIN(tests)
