@@ -62,6 +62,12 @@ static inline bool area_private(const struct area *a)
 	return !(a->flags & AREA_SHARED);
 }
 
+/* May stores through the area ever reach its object? */
+static inline bool area_is_writer(const struct area *a)
+{
+	return !area_private(a) && a->max_rights & MVM_WRITE;
+}
+
 /* What an entry may grant by these rights: no machine has memory that is writable but not readable. */
 static inline unsigned effective_rights(unsigned rights)
 {

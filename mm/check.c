@@ -161,13 +161,18 @@ void mvm_check_space(struct mvm_space *space)
 
 static void check_object(struct mvm_object *obj)
 {
-	uint64_t areas = 0;
+	uint64_t areas = 0, writers = 0;
 
 	object_lock(obj);
 	index_check(obj);
-	for (struct list *l = obj->areas.next; l != &obj->areas; l = l->next)
-		areas += container_of(l, struct rmap_link, list)->area != NULL;
+	for (struct list *l = obj->areas.next; l != &obj->areas; l = l->next) {
+		const struct area *a = container_of(l, struct rmap_link, list)->area;
+
+		areas += a != NULL;
+		writers += a && area_is_writer(a);
+	}
 	MUST(areas == obj->mapped);
+	MUST(writers == obj->writers && !(obj->frozen && writers));
 	MUST(obj->dirty_ref ==
 		(obj->dirty + obj->writeback > 0 && obj->ops->write && !obj->doomed));
 	mvmh_unlock(&obj->lock);

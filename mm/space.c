@@ -222,12 +222,6 @@ static void object_of_unlock(struct area *a)
 		mvmh_unlock(&a->object->lock);
 }
 
-/* May stores through the area ever reach its object? */
-static bool is_writer(const struct area *a)
-{
-	return !area_private(a) && a->max_rights & MVM_WRITE;
-}
-
 static void attach(struct mvm_space *space, struct area *a)
 {
 	a->space = space;
@@ -238,7 +232,7 @@ static void attach(struct mvm_space *space, struct area *a)
 		a->rmap.area = a;
 		list_append(&a->object->areas, &a->rmap.list);
 		a->object->mapped++;
-		a->object->writers += is_writer(a);
+		a->object->writers += area_is_writer(a);
 	}
 }
 
@@ -250,7 +244,7 @@ static void detach(struct mvm_space *space, struct area *a)
 	if (a->object) {
 		list_remove(&a->rmap.list);
 		a->object->mapped--;
-		a->object->writers -= is_writer(a);
+		a->object->writers -= area_is_writer(a);
 	}
 }
 

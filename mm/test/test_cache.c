@@ -527,6 +527,45 @@ static void a_punched_hole_is_zero(void **state)
 	assert_int_equal(load(AT + 5 * PAGE + 20), 'f');
 }
 
+static int map_shared(unsigned max_rights)
+{
+	struct mvm_map m = {
+		.addr = AT,
+		.bytes = 4 * PAGE,
+		.rights = MVM_READ,
+		.max_rights = max_rights,
+		.flags = MVM_MAP_FIXED | MVM_MAP_SHARED,
+		.object = file->object,
+	};
+
+	return mvm_map(space, &m);
+}
+
+/* Also one that may only become writable, and each part of what is left of it, counts. */
+static void a_frozen_object_has_no_writers(void **state)
+{
+	struct mvm_space *child;
+
+	(void)state;
+	assert_int_equal(map_shared(MVM_RWX), 0);
+	assert_int_equal(mvm_object_freeze(file->object), -MVM_EBUSY);
+	assert_int_equal(mvm_space_fork(space, &child), 0);
+	assert_int_equal(mvm_unmap(space, AT, 4 * PAGE), 0);
+	assert_int_equal(mvm_object_freeze(file->object), -MVM_EBUSY);
+	assert_int_equal(mvm_unmap(child, AT + PAGE, PAGE), 0);
+	assert_int_equal(mvm_unmap(child, AT + 2 * PAGE, 2 * PAGE), 0);
+	assert_int_equal(mvm_object_freeze(file->object), -MVM_EBUSY);
+	mvm_check();
+	mvm_space_unref(child);
+	assert_int_equal(mvm_object_freeze(file->object), 0);
+	assert_int_equal(map_shared(MVM_RWX), -MVM_EPERM);
+	assert_int_equal(map_shared(MVM_READ | MVM_EXEC), 0);
+	assert_int_equal(mvm_protect(space, AT, PAGE, MVM_READ | MVM_WRITE), -MVM_EACCES);
+	map_at(OTHER, 4, 0, 0); /* a private one is none */
+	store(OTHER, 'p');
+	assert_int_equal(load(AT), 'a');
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -556,6 +595,7 @@ int main(void)
 		CASE(sequential_misses_read_ahead),
 		CASE(interleaved_sequences_read_ahead),
 		CASE(a_punched_hole_is_zero),
+		CASE(a_frozen_object_has_no_writers),
 	};
 
 	posix_start(2000);
