@@ -179,6 +179,20 @@ static void protect_range(struct worker *w)
 		w->page[first + i].rights = (uint8_t)rights;
 }
 
+static void forget_range(struct worker *w)
+{
+	unsigned n, first = choose(w, WINDOW, &n);
+
+	n = before_a_hole(w, first, n);
+	if (n == 0)
+		return;
+	CHECK_OK(madvise(address(w, first), n * PAGE, MADV_DONTNEED));
+	for (unsigned i = 0; i < n; i++) {
+		w->page[first + i].own = false;
+		w->page[first + i].stamp = 0;
+	}
+}
+
 static void store_page(struct worker *w, unsigned i)
 {
 	struct window_page *p = &w->page[i];
@@ -340,6 +354,8 @@ static void step(struct worker *w)
 		unmap_range(w);
 	else if (what < 30)
 		protect_range(w);
+	else if (what < 32)
+		forget_range(w);
 	else if (what < 50)
 		touch_range(w, PROT_WRITE);
 	else if (what < 66)
@@ -393,25 +409,13 @@ static long long evicted; // pages, before
 // What is left for the workers: less than they look at.
 #define LEAVE_KIB (20 * 1024)
 
-// Private memory, touched, until no more than that is available; where there is much, nothing.
-static void squeeze(void)
-{
-	long long kib = memory_kib("MemAvailable");
-
-	squeezed = on_mapache() && memory_kib("MemTotal") <= 128 * 1024;
-	if (!squeezed)
-		return;
-	evicted = vmstat("mapache_reclaim_freed");
-	for (char *p = map_anon((size_t)kib * 1024); kib > LEAVE_KIB; kib -= 4, p += PAGE)
-		store(p, 'x');
-}
-
 static void prepare(bool alone, unsigned default_steps)
 {
 	const char *text = getenv("STEPS");
 
 	steps = text ? (unsigned)strtoul(text, NULL, 0) : default_steps;
-	squeeze();
+	squeezed = squeeze_memory(LEAVE_KIB);
+	evicted = squeezed ? vmstat("mapache_reclaim_freed") : 0;
 	shared = map(SHARED_PAGES * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (unsigned i = 0; i < WORKERS; i++)
 		workers[i] = new_worker(i, alone);

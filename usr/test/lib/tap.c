@@ -224,6 +224,19 @@ long long vmstat(const char *name)
 	return value;
 }
 
+bool squeeze_memory(long long leave_kib)
+{
+	long long kib = on_mapache() ? memory_kib("MemAvailable") : 0;
+
+	if (!on_mapache() || memory_kib("MemTotal") > 128 * 1024)
+		return false;
+	if (kib <= leave_kib)
+		return true;
+	for (char *p = map_anon((size_t)kib * 1024); kib > leave_kib; kib -= 4, p += PAGE)
+		store(p, 'x');
+	return true;
+}
+
 long long blocks_read(void)
 {
 	return vmstat("pgpgin") / 4;

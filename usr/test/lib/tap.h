@@ -139,6 +139,9 @@ bool on_core(void); // the kernel without its optional modules
 long long vmstat(const char *name);
 // A line of /proc/meminfo, in KiB; -1 when there is none.
 long long memory_kib(const char *name);
+// Where there is little memory anyway (64M; not on Linux): takes private memory until no more than that
+// is available, for the life of this process. False where nothing was done.
+bool squeeze_memory(long long leave_kib);
 long long blocks_read(void); // of 4 KiB, from and to all disks since the start
 long long blocks_written(void);
 long long free_blocks(void); // of the folder's file system
