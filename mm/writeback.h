@@ -20,8 +20,9 @@ void writeback_urgent(struct mvm_object *obj);
 void writeback_count(int pages);
 
 /*
- * To be called by whoever is about to make a page of the object dirty: with too much that is dirty
- * already, has some written.  No lock held, the object referenced; may sleep for a write.
+ * To be called by whoever makes pages of the object dirty, once a page, before or after: with too much
+ * that is dirty, has some of the object's written.  No lock held, the object referenced; may sleep for
+ * a write.
  */
 void writeback_balance(struct mvm_object *obj);
 
