@@ -152,8 +152,8 @@ static bool may_go(const struct mvm_page *page)
 	       !(page->state & (PAGE_BUSY | PAGE_DIRTY | PAGE_WRITEBACK));
 }
 
-/* Mark what may go, but the pages `keep`, and those that were used unless `even_used`. */
-static OWN_FRAME uint32_t mark(const struct run *run, uint32_t keep, bool even_used)
+/* Mark what may go, but the pages `keep`, and those that were used since the last call. */
+static OWN_FRAME uint32_t mark(const struct run *run, uint32_t keep)
 {
 	uint32_t marked = 0;
 
@@ -163,7 +163,7 @@ static OWN_FRAME uint32_t mark(const struct run *run, uint32_t keep, bool even_u
 
 		if (!page)
 			continue;
-		if (page->state & PAGE_USED && !even_used)
+		if (page->state & PAGE_USED)
 			keep |= bit(i);
 		page->state &= (uint16_t)~PAGE_USED;
 		if (may_go(page) && !(keep & bit(i))) {
@@ -221,10 +221,13 @@ static OWN_FRAME unsigned forget(const struct run *run, uint32_t marked)
 /* Evict what is clean and was not used since reclaim last looked.  Returns how many pages. */
 static OWN_FRAME unsigned evict(const struct run *run, bool even_used)
 {
-	uint32_t keep = even_used ? rmap_locked(run->obj, run->first, run->n)
-				  : rmap_used(run->obj, run->first, run->n);
-	uint32_t marked = mark(run, keep, even_used);
+	uint32_t keep, marked;
 
+	if (even_used) /* until now; what is locked meanwhile has been used by that */
+		(void)mark(run, ~(uint32_t)0);
+	keep = even_used ? rmap_locked(run->obj, run->first, run->n)
+			 : rmap_used(run->obj, run->first, run->n);
+	marked = mark(run, keep);
 	if (!marked)
 		return 0;
 	sweep(run, marked);
