@@ -40,7 +40,7 @@ PRESETS = ("host", "dev", "release", "core")
 HARTS = (1, 4)
 MEMORY_GROUPS = ("coherence", "fork", "mem", "smp", "stress")
 LITTLE_MEMORY = "64M"
-PLUGGED_KERNELS = (("list", "bestfit"), ("blocks", "random"), ("tree", "bottomup"))
+PLUGGED_KERNELS = (("list", "bestfit"), ("blocks", "bottomup"))
 GUEST_SECONDS = 300  # against hanging, not a threshold: under load a boot takes its time
 
 
