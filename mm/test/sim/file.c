@@ -116,6 +116,9 @@ static int transfer(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool 
 
 static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n)
 {
+	check_index(index, n);
+	for (unsigned i = 0; i < n; i++)
+		file_of(obj)->fills[index + i]++;
 	return transfer(obj, index, n, false);
 }
 

@@ -17,7 +17,8 @@ struct sim_file {
 	struct mvm_object *object;
 	char (*disk)[MVM_PAGE_BYTES];
 	bool reserved[FILE_PAGES];
-	unsigned released; /* calls of release() */
+	unsigned fills[FILE_PAGES]; /* how often each page was read */
+	unsigned released;          /* calls of release() */
 	bool inode_locked;
 };
 
