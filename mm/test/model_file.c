@@ -421,7 +421,7 @@ void op_invalidate(struct draw *d)
 
 	note_file(f, first, last);
 	mvm_pc_invalidate(f->object, first, last);
-	drop_pages(f, bytes_of(first), bytes_of(last + 1), false);
+	compare_kept();
 	progress->accepted++;
 }
 

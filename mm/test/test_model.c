@@ -49,10 +49,11 @@ static mvm_frame_t device_first;
 		STATE(SHARED_CLEAN) | STATE(SHARED_STORED) | STATE(SHARED_PAST) |                \
 		STATE(SHARED_MEMORY) | STATE(IS_LOCKED))
 #define OF_DISKS (OF_FILES & ~STATE(SHARED_MEMORY))
+#define IN_FILES (OF_FILES & ~(STATE(PRIVATE_PAST) | STATE(SHARED_PAST)))
 
 /*
  * `meets`: each state of a page that the operation can meet, and must meet in a full run.  Those
- * about a file meet only its pages; a transfer, also the memory that it is from or to; the heap and
+ * about a file meet only its pages (a hole's are inside of it); a transfer, also the memory that it is from or to; the heap and
  * the stacks are private memory of one kind each; what is held for a device to write is private.
  */
 static const struct op {
@@ -96,7 +97,7 @@ static const struct op {
 	{"write-from", 8, op_file_write_user, ALL, PARTLY},
 	{"touch", 3, op_file_touch, OF_FILES, WHOLLY},
 	{"truncate", 6, op_truncate, OF_FILES, WAITS},
-	{"punch", 4, op_punch, OF_FILES, PARTLY},
+	{"punch", 4, op_punch, IN_FILES, PARTLY},
 	{"flush", 6, op_flush, OF_FILES, PARTLY},
 	{"readahead", 3, op_readahead, OF_FILES, WHOLLY},
 	{"invalidate", 3, op_invalidate, OF_FILES, WHOLLY},
