@@ -25,7 +25,7 @@ static struct {
 	unsigned depth;
 	int coarse; /* -1: by the seed */
 	bool trace;
-} options = {.seed = 1, .schedules = 30000, .shards = 1, .strategy = -1, .coarse = -1};
+} options = {.seed = 1, .schedules = 25000, .shards = 1, .strategy = -1, .coarse = -1};
 
 /* What runs, for a report. */
 static struct {
