@@ -553,14 +553,14 @@ static void storm(unsigned me)
 	char *part = memory + (size_t)me * OWN * PAGE;
 	struct known *k = known[me];
 
-	for (unsigned round = 0; round < 60; round++) {
+	for (unsigned round = 0; round < 30; round++) {
 		unsigned i = member_below(OWN);
 
 		change(part, k);
 		check_page(part + i * PAGE, &k[i]);
-		if (round % 60 == 20 + me)
+		if (round % 30 == 10 + me)
 			must_exit_well(start_child(look_at_own, k));
-		if (me == 0 && round % 50 == 0)
+		if (me == 0 && round % 30 == 5)
 			drop_caches();
 	}
 }
