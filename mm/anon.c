@@ -122,16 +122,14 @@ static int node_own(struct node **link, struct grave *grave)
 
 	if (likely(!node_shared(old)))
 		return 0;
-	copy = node_new(old->level);
+	copy = slab_alloc(SLAB_NODE);
 	if (!copy)
 		return -MVM_ENOMEM;
-	copy->used = old->used;
-	copy->anons = old->anons;
+	copy->refs = 1;
+	__builtin_memcpy(&copy->level, &old->level, sizeof(*copy) - offsetof(struct node, level));
 	for (uint64_t rest = old->used; rest; rest &= rest - 1) {
-		unsigned slot = lowest_bit(rest);
-		void *child = old->slot[slot];
+		void *child = old->slot[lowest_bit(rest)];
 
-		copy->slot[slot] = child;
 		ref_get(old->level ? &((struct node *)child)->refs : &((struct anon *)child)->refs);
 	}
 	*link = copy;

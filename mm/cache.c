@@ -23,7 +23,8 @@
 #define AHEAD_MIN 4 /* pages: 16 KiB */
 
 /* Insert a new page, BUSY of the caller; its reference becomes the index's.  Object locked. */
-static int insert_busy(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
+static inline __attribute__((always_inline)) int insert_busy(
+	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
 {
 	int err = index_insert(obj, index, page);
 
@@ -39,7 +40,7 @@ static int insert_busy(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_pag
 }
 
 /* May a page be filled at the index now?  Object locked. */
-static bool absent(struct mvm_object *obj, mvm_pgoff_t index)
+static OWN_FRAME bool absent(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	return index < object_pages(obj) && !in_hole(obj, index) && !index_get(obj, index);
 }
@@ -81,7 +82,7 @@ static OWN_FRAME unsigned run_ahead(struct mvm_object *obj, mvm_pgoff_t index, e
 	return n;
 }
 
-void mvm_fill_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int err)
+OWN_FRAME void mvm_fill_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int err)
 {
 	for (; n > 0; n--, index++) {
 		struct mvm_page *page;
@@ -103,32 +104,30 @@ void mvm_fill_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, int er
 }
 
 /*
- * Put new pages, BUSY, at *n indexes from `index` on, as long as these are absent and memory lasts.
- * *n: how many; *first: the first one, referenced.  0 pages: with -MVM_ENOMEM, or because the first
- * one is not absent any more.
+ * Put new pages, BUSY, at up to n indexes from `index` on, as long as these are absent and memory
+ * lasts.  Returns how many, 0 when the first one is not absent any more, or -MVM_ENOMEM.  *first: the
+ * first page, referenced.
  */
 static OWN_FRAME int insert_run(
-	struct mvm_object *obj, mvm_pgoff_t index, unsigned *n, struct mvm_page **first)
+	struct mvm_object *obj, mvm_pgoff_t index, int n, struct mvm_page **first)
 {
 	struct mvm_page *page = page_alloc();
-	unsigned count = 0;
-	int err = page ? 0 : -MVM_ENOMEM;
+	int count = 0, err = page ? 0 : -MVM_ENOMEM;
 
 	*first = page;
 	object_lock(obj);
-	while (page && count < *n && absent(obj, index + count)) {
-		err = insert_busy(obj, index + count, page);
+	while (page && count < n && absent(obj, index + (mvm_pgoff_t)count)) {
+		err = insert_busy(obj, index + (mvm_pgoff_t)count, page);
 		if (err)
 			break;
-		page = ++count < *n ? page_alloc() : NULL;
+		page = ++count < n ? page_alloc() : NULL;
 	}
 	if (count > 0)
 		page_get(*first);
 	mvmh_unlock(&obj->lock);
 	if (page)
 		page_put(page);
-	*n = count;
-	return err;
+	return count > 0 ? count : err;
 }
 
 /* Wait for a fill that another thread will end. */
@@ -158,10 +157,11 @@ static OWN_FRAME void count_fill(mvm_pgoff_t index, unsigned n, uint32_t tag)
 static int fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, bool wait, uint32_t tag)
 {
 	struct mvm_page *first;
-	int err = insert_run(obj, index, &n, &first);
+	int err = insert_run(obj, index, (int)n, &first);
 
-	if (n == 0)
+	if (err <= 0)
 		return err;
+	n = (unsigned)err;
 	count_fill(index, n, tag);
 	err = obj->ops->fill(obj, index, n);
 	if (err != MVM_PENDING)

@@ -26,7 +26,7 @@ int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned
 	int err = bytes > 0 && last < va ? -MVM_EFAULT : 0;
 
 	for (va = page_floor(va); !err && bytes > 0 && va <= last; va += MVM_PAGE_BYTES)
-		err = fault_error(mvm_fault(space, va, access));
+		err = fault_error(fault_in(space, va, access, false));
 	return err;
 }
 

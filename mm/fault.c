@@ -334,7 +334,7 @@ static enum need look_zero(struct fault *f, struct area *a)
 }
 
 /* The claim is in our way. */
-static enum need wait_claim(struct fault *f, struct claim *c)
+static COLD enum need wait_claim(struct fault *f, struct claim *c)
 {
 	if (c->kind == CLAIM_UNMAP)
 		return done(f, MVM_FAULT_MAPERR);
@@ -342,6 +342,20 @@ static enum need wait_claim(struct fault *f, struct claim *c)
 	if (mvmh_wait(&f->space->claims, &f->space->lock, true) != 0)
 		return done(f, MVM_FAULT_KILLED);
 	return NEED_LOOK;
+}
+
+/* Have the stack `a` reach down to the page; false: *need says what is in the way. */
+static COLD bool grow_stack(struct fault *f, struct area *a, enum need *need)
+{
+	struct claim *c = claim_find(f->space, f->va, a->end);
+
+	if (!place_may_grow(f->space, a, f->va))
+		*need = done(f, MVM_FAULT_MAPERR);
+	else if (c)
+		*need = wait_claim(f, c);
+	else
+		space_resize(f->space, a, f->va, a->end);
+	return a->start == f->va;
 }
 
 /* One pass. */
@@ -358,12 +372,10 @@ static enum need look(struct fault *f)
 	if (!a || space->dead)
 		return done(f, MVM_FAULT_MAPERR);
 	if (a->start > f->va) {
-		if (!place_may_grow(space, a, f->va))
-			return done(f, MVM_FAULT_MAPERR);
-		c = claim_find(space, f->va, a->end);
-		if (c)
-			return wait_claim(f, c);
-		space_resize(space, a, f->va, a->end);
+		enum need need;
+
+		if (!grow_stack(f, a, &need))
+			return need;
 	}
 	trace(space, MVM_TRACE_AREA, f->va, a->start, a->end);
 	if (!fault_allowed(a, f->access, f->force))
@@ -546,6 +558,21 @@ static OWN_FRAME void count_retry(struct fault *f, enum need need)
 	trace(f->space, MVM_TRACE_RETRY, f->va, need, 0);
 }
 
+/* Count it, trace it; the time, if that is wanted. */
+static OWN_FRAME uint64_t begin(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
+{
+	COUNT(faults, 1);
+	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
+	trace(space, MVM_TRACE_FAULT, va, access, 0);
+	return space->traced ? mvmh_now() : 0;
+}
+
+static OWN_FRAME void trace_end(
+	struct mvm_space *space, mvm_vaddr_t va, enum mvm_fault_result result, uint64_t began)
+{
+	trace(space, MVM_TRACE_FAULT_END, va, result, mvmh_now() - began);
+}
+
 /*
  * Passes, until the fault is over or memory is short.  *dirtied: the object, referenced, of which a
  * page was made DIRTY, else NULL.
@@ -577,21 +604,6 @@ static OWN_FRAME void pay(struct mvm_object *dirtied)
 {
 	writeback_balance(dirtied);
 	mvm_object_unref(dirtied);
-}
-
-/* Count it, trace it; the time, if that is wanted. */
-static OWN_FRAME uint64_t begin(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
-{
-	COUNT(faults, 1);
-	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
-	trace(space, MVM_TRACE_FAULT, va, access, 0);
-	return space->traced ? mvmh_now() : 0;
-}
-
-static OWN_FRAME void trace_end(
-	struct mvm_space *space, mvm_vaddr_t va, enum mvm_fault_result result, uint64_t began)
-{
-	trace(space, MVM_TRACE_FAULT_END, va, result, mvmh_now() - began);
 }
 
 enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)

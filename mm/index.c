@@ -30,7 +30,7 @@ struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index)
 }
 
 /* A first root that fits the index, or one more node above the root. */
-static int grow(struct mvm_object *obj, mvm_pgoff_t index)
+static OWN_FRAME int grow(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	unsigned levels = obj->levels + 1;
 	struct node *n;

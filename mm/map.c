@@ -260,19 +260,28 @@ static int map_object(struct mvm_space *space, struct mvm_map *m, size_t bytes)
 	return err;
 }
 
-int mvm_map(struct mvm_space *space, struct mvm_map *m)
+int map_only(struct mvm_space *space, struct mvm_map *m)
 {
 	size_t bytes = (size_t)(pages_of(m->bytes) << MVM_PAGE_SHIFT);
 	int err = check_args(space, m, bytes);
-	bool locked;
 
-	if (!err)
-		err = map_object(space, m, bytes);
+	return err ? err : map_object(space, m, bytes);
+}
+
+int mvm_map(struct mvm_space *space, struct mvm_map *m)
+{
+	mvm_vaddr_t end;
+	unsigned locked;
+	int err = map_only(space, m);
+
+	if (err)
+		return err;
+	end = m->addr + (size_t)(pages_of(m->bytes) << MVM_PAGE_SHIFT);
 	locked = (m->flags | __atomic_load_n(&space->lock_future, __ATOMIC_RELAXED)) & AREA_LOCKED;
-	if (!err && unlikely(locked || m->flags & MVM_MAP_POPULATE))
-		(void)!range_populate(space, m->addr, m->addr + bytes,
+	if (unlikely(locked || m->flags & MVM_MAP_POPULATE))
+		(void)!range_populate(space, m->addr, end,
 			POPULATE_ALL | (m->flags & MVM_MAP_POPULATE ? 0 : POPULATE_LOCKED));
-	return err;
+	return 0;
 }
 
 int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm_vaddr_t new_end)

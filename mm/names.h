@@ -49,6 +49,7 @@
 #define index_next           mvm_i_index_next
 #define index_remove         mvm_i_index_remove
 #define index_tag            mvm_i_index_tag
+#define map_only             mvm_i_map_only
 #define memory_wait          mvm_i_memory_wait
 #define meta_page_alloc      mvm_i_meta_page_alloc
 #define meta_page_free       mvm_i_meta_page_free

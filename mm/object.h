@@ -64,7 +64,8 @@ struct mvm_object {
 	bool frozen;       /* [o] there shall be no writers */
 
 	struct list unclean;    /* [d] */
-	uint64_t unclean_since; /* [d] ns; 0: urgent */
+	uint64_t unclean_since; /* [d] ns */
+	bool urgent;            /* [a] counts as old */
 	struct list all;        /* the registry's */
 };
 

@@ -56,36 +56,53 @@ void part_put(struct part *part)
 		mvm_object_unref(part->object);
 }
 
-static int populate(struct mvm_space *space, const struct part *part)
+/* In the place of an access: none is allowed. */
+#define NO_ACCESS 8
+
+/* How: private writable memory of its own if it is anonymous or locked; else it is only read. */
+static unsigned populate_access(const struct part *part)
 {
 	bool own = !(part->flags & AREA_SHARED) && (!part->object || part->flags & AREA_LOCKED);
-	unsigned access = part->rights & MVM_EXEC;
 
 	if (own && part->rights & MVM_WRITE)
-		access = MVM_WRITE;
-	else if (effective_rights(part->rights) & MVM_READ)
-		access = MVM_READ;
-	return access ? mvm_prefault(space, part->start, part->end - part->start, access)
-		      : -MVM_EFAULT;
+		return MVM_WRITE;
+	if (effective_rights(part->rights) & MVM_READ)
+		return MVM_READ;
+	return part->rights & MVM_EXEC ? MVM_EXEC : NO_ACCESS;
+}
+
+/* With which access the part at `at` is to be prefaulted, 0: not at all.  Returns its end. */
+static OWN_FRAME mvm_vaddr_t populate_next(
+	struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, unsigned how, unsigned *access)
+{
+	struct part part;
+
+	part_at(space, at, end, &part);
+	*access = 0;
+	if (!part.hole &&
+		(!(how & POPULATE_LOCKED) || (part.flags & AREA_LOCK_FLAGS) == AREA_LOCKED))
+		*access = populate_access(&part);
+	end = part.end;
+	part_put(&part);
+	return end;
 }
 
 OWN_FRAME int range_populate(
 	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, unsigned how)
 {
+	unsigned access;
 	int err = 0;
 
 	while (!err && start < end) {
-		struct part part;
-		bool locked;
+		mvm_vaddr_t next = populate_next(space, start, end, how, &access);
 
-		part_at(space, start, end, &part);
-		locked = (part.flags & AREA_LOCK_FLAGS) == AREA_LOCKED;
-		if (!part.hole && (locked || !(how & POPULATE_LOCKED)))
-			err = populate(space, &part);
+		if (access == NO_ACCESS)
+			err = -MVM_EFAULT;
+		else if (access)
+			err = mvm_prefault(space, start, next - start, access);
 		if (how & POPULATE_ALL && err != -MVM_EINTR)
 			err = 0;
-		start = part.end;
-		part_put(&part);
+		start = next;
 	}
 	return err;
 }

@@ -24,6 +24,9 @@ struct part {
 void part_at(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct part *part);
 void part_put(struct part *part);
 
+/* mvm_map(), but nothing is prefaulted, whatever its flags say. */
+int map_only(struct mvm_space *space, struct mvm_map *m) MVM_MUST_CHECK;
+
 /*
  * Prefault the range so that later accesses find what they need: private writable memory of its own
  * if it is anonymous or locked; what belongs to an object is only read, neither copied nor made dirty.

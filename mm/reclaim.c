@@ -303,7 +303,8 @@ static size_t go_round(size_t want, uint64_t looks, bool write)
 
 size_t mvm_reclaim(size_t want)
 {
-	uint64_t writes = writes_ended(), length = queue_length();
+	size_t writes = writes_ended();
+	uint64_t length = queue_length();
 	size_t freed = go_round(want, 2 * length, false);
 
 	if (freed == 0)

@@ -16,10 +16,9 @@
 #define SLOTS_PER_PAGE (MVM_PAGE_BYTES / sizeof(struct trace_slot))
 
 struct trace_slot {
-	uint64_t stamp; /* [a] */
+	size_t stamp; /* [a] */
 	struct mvm_trace_record record;
-	uint64_t unused[2];
-};
+} __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct trace_slot) == 64, "slots fill a page");
 _Static_assert((RING_PAGES & (RING_PAGES - 1)) == 0, "numbers name slots by their low bits");
@@ -28,8 +27,8 @@ _Static_assert((RING_PAGES & (RING_PAGES - 1)) == 0, "numbers name slots by thei
 static struct {
 	struct mvmh_lock lock;
 	struct trace_slot *pages[RING_PAGES]; /* [a] written once, under [r]; NULL: not had */
-	uint64_t head;                        /* [a] the next number */
-	uint64_t tail;                        /* [r] the next number to read */
+	size_t head;                          /* [a] the next number */
+	size_t tail;                          /* [r] the next number to read */
 } ring;
 
 uint32_t mvm_traced;
@@ -39,9 +38,9 @@ void mvm_trace_init(void)
 	mvmh_lock_init(&ring.lock, MVMH_RANK_PAGE);
 }
 
-static struct trace_slot *slot_of(uint64_t number)
+static struct trace_slot *slot_of(size_t number)
 {
-	uint64_t i = number & (RING_PAGES * SLOTS_PER_PAGE - 1);
+	size_t i = number & (RING_PAGES * SLOTS_PER_PAGE - 1);
 	struct trace_slot *page =
 		__atomic_load_n(&ring.pages[i / SLOTS_PER_PAGE], __ATOMIC_ACQUIRE);
 
@@ -51,7 +50,7 @@ static struct trace_slot *slot_of(uint64_t number)
 void mvm_trace_emit(
 	uint32_t tag, enum mvm_trace_event event, mvm_vaddr_t va, uint64_t a, uint64_t b)
 {
-	uint64_t number = __atomic_fetch_add(&ring.head, 1, __ATOMIC_RELAXED);
+	size_t number = __atomic_fetch_add(&ring.head, 1, __ATOMIC_RELAXED);
 	struct trace_slot *slot = slot_of(number);
 
 	if (!slot)
@@ -71,12 +70,12 @@ void mvm_trace_emit(
 }
 
 /* Take record `number`; false: it is not whole yet.  *missed: a later one is in its place. */
-static bool take(uint64_t number, struct mvm_trace_record *to, bool *missed)
+static bool take(size_t number, struct mvm_trace_record *to, bool *missed)
 {
 	struct trace_slot *slot = slot_of(number);
-	uint64_t stamp = slot ? __atomic_load_n(&slot->stamp, __ATOMIC_ACQUIRE) : number + 2;
+	size_t stamp = slot ? __atomic_load_n(&slot->stamp, __ATOMIC_ACQUIRE) : number + 2;
 
-	*missed = stamp > number + 1;
+	*missed = stamp != 0 && (intptr_t)(stamp - (number + 1)) > 0;
 	if (stamp != number + 1)
 		return *missed;
 	*to = slot->record;
@@ -88,7 +87,7 @@ static bool take(uint64_t number, struct mvm_trace_record *to, bool *missed)
 size_t mvm_trace_read(struct mvm_trace_record *to, size_t n, uint64_t *lost)
 {
 	size_t taken = 0;
-	uint64_t head;
+	size_t head;
 	bool missed;
 
 	*lost = 0;

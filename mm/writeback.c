@@ -36,15 +36,15 @@
 #define LIMIT_SHIFT      2
 
 static struct registry unclean;
-static uint64_t unclean_pages;     /* [a] of objects that can write */
-static uint64_t background, limit; /* [I] */
+static size_t unclean_pages;     /* [a] of objects that can write */
+static size_t background, limit; /* [I] */
 
 /* Writes of runs: [l] the lock, [a] also read without. */
 static struct {
 	struct mvmh_lock lock;
-	uint64_t begun; /* [l] */
-	uint64_t ended; /* [la] */
-	bool waited;    /* [l] */
+	size_t begun; /* [l] */
+	size_t ended; /* [la] */
+	bool waited;  /* [l] */
 } writes;
 
 void writeback_init(void)
@@ -61,17 +61,17 @@ void writeback_init(void)
 
 void writeback_count(int pages)
 {
-	__atomic_fetch_add(&unclean_pages, (uint64_t)(int64_t)pages, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&unclean_pages, (size_t)pages, __ATOMIC_RELAXED);
 }
 
-static bool more_unclean_than(uint64_t pages)
+static bool more_unclean_than(size_t pages)
 {
 	return __atomic_load_n(&unclean_pages, __ATOMIC_RELAXED) > pages;
 }
 
 /* --- Writes under way ------------------------------------------------------------------------- */
 
-uint64_t writes_ended(void)
+size_t writes_ended(void)
 {
 	return __atomic_load_n(&writes.ended, __ATOMIC_RELAXED);
 }
@@ -96,7 +96,7 @@ static void write_ends(void)
 		mvmh_wake(&writes);
 }
 
-void writeback_wait(uint64_t ended)
+void writeback_wait(size_t ended)
 {
 	mvmh_lock(&writes.lock);
 	if (writes.ended == ended && writes.begun != ended) {
@@ -112,6 +112,7 @@ void unclean_list_move(struct mvm_object *obj, bool on)
 {
 	if (on) {
 		obj->unclean_since = mvmh_now();
+		__atomic_store_n(&obj->urgent, false, __ATOMIC_RELAXED);
 		registry_add(&unclean, &obj->unclean);
 	} else {
 		registry_remove(&unclean, &obj->unclean);
@@ -125,7 +126,7 @@ void writeback_urgent(struct mvm_object *obj)
 	object_lock(obj);
 	wanted = obj->dirty_ref && obj->dirty > 0;
 	if (wanted)
-		__atomic_store_n(&obj->unclean_since, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&obj->urgent, true, __ATOMIC_RELAXED);
 	mvmh_unlock(&obj->lock);
 	if (wanted)
 		mvmh_writeback_wanted(false);
@@ -377,16 +378,18 @@ void writeback_balance(struct mvm_object *obj)
  */
 static struct mvm_object *next_unclean(uint64_t age_ns)
 {
-	uint64_t now = mvmh_now(), since;
+	uint64_t now = mvmh_now();
+	bool due;
 	struct mvm_object *obj = NULL;
 
 	mvmh_lock(&unclean.lock);
 	if (!list_empty(&unclean.all)) {
 		obj = container_of(unclean.all.next, struct mvm_object, unclean);
-		since = __atomic_load_n(&obj->unclean_since, __ATOMIC_RELAXED);
+		due = now - obj->unclean_since >= age_ns ||
+		      __atomic_load_n(&obj->urgent, __ATOMIC_RELAXED);
 		list_remove(&obj->unclean);
 		list_append(&unclean.all, &obj->unclean);
-		if (now - since < age_ns && !more_unclean_than(background))
+		if (!due && !more_unclean_than(background))
 			obj = NULL;
 		else
 			mvm_object_ref(obj); /* on the list: not the first */

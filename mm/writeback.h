@@ -30,5 +30,5 @@ void writeback_balance(struct mvm_object *obj);
  * How many writes of runs have ended; and wait until that has changed, unless none is under way.  May
  * come back early.  No lock held; not from inside a pager's write().
  */
-uint64_t writes_ended(void);
-void writeback_wait(uint64_t ended);
+size_t writes_ended(void);
+void writeback_wait(size_t ended);

@@ -37,9 +37,9 @@ struct remap {
 	mvm_vaddr_t start;           /* of the old range */
 	size_t old_bytes, new_bytes; /* whole pages */
 	unsigned flags;
-	mvm_vaddr_t target;      /* where the mapping is to be, or is */
-	struct area *fresh;      /* for the new place */
-	struct unmap from, away; /* the old range; what is at the new place */
+	mvm_vaddr_t target;        /* where the mapping is to be, or is */
+	struct area *fresh;        /* for the new place */
+	struct unmap *from, *away; /* the old range; what is at the new place: for run_move() */
 };
 
 static int check_args(const struct remap *r)
@@ -101,7 +101,7 @@ static bool grow_here(struct remap *r, struct area *a, struct area **gone)
 	return true;
 }
 
-static int shrink(struct remap *r)
+static OWN_FRAME int shrink(struct remap *r)
 {
 	mvm_vaddr_t end = r->start + r->new_bytes;
 	bool mapped;
@@ -161,9 +161,9 @@ static int reserve(struct remap *r, const struct area *a)
 		r->fresh = slab_alloc(SLAB_AREA);
 	if (!r->fresh)
 		return NEED_MEMORY;
-	err = unmap_reserve(&r->from, space, r->start, r->start + r->old_bytes);
+	err = unmap_reserve(r->from, space, r->start, r->start + r->old_bytes);
 	if (!err)
-		err = unmap_reserve(&r->away, space, r->target, r->target + r->new_bytes);
+		err = unmap_reserve(r->away, space, r->target, r->target + r->new_bytes);
 	return err == -MVM_EAGAIN ? NEED_MEMORY : err;
 }
 
@@ -181,8 +181,8 @@ static OWN_FRAME int share_pages(struct remap *r)
 	for (uint64_t vpn = first; (vpn = anon_next(tree, vpn, last)) <= last; vpn++) {
 		anon = anon_find(tree, vpn, &exclusive);
 		ref_get(&anon->refs);
-		if (anon_set(tree, to + (vpn - first), anon, &r->away.grave) != 0) {
-			anon_put(anon, &r->away.grave);
+		if (anon_set(tree, to + (vpn - first), anon, &r->away->grave) != 0) {
+			anon_put(anon, &r->away->grave);
 			return NEED_MEMORY;
 		}
 		if (++n % MVM_HOLD_PAGES == 0) {
@@ -208,7 +208,7 @@ static void replace_area(struct remap *r, const struct area *a)
 	}
 	space_insert(space, r->fresh);
 	r->fresh = NULL;
-	unmap_areas(&r->from, space);
+	unmap_areas(r->from, space);
 	space->peak = max_u64(peak, space->mapped); /* for a moment it was counted twice */
 }
 
@@ -219,19 +219,19 @@ static OWN_FRAME int move_unlock(struct remap *r)
 	int err;
 
 	if (r->flags & MVM_REMAP_FIXED) {
-		unmap_sweep(space, &r->away.claim, &r->away.grave);
-		unmap_areas(&r->away, space);
+		unmap_sweep(space, &r->away->claim, &r->away->grave);
+		unmap_areas(r->away, space);
 	}
 	err = share_pages(r);
 	if (!err) {
-		unmap_sweep(space, &r->from.claim, &r->from.grave);
+		unmap_sweep(space, &r->from->claim, &r->from->grave);
 		replace_area(r, space_area(space, r->start));
 	} else {
-		unmap_sweep(space, &r->away.claim, &r->away.grave);
+		unmap_sweep(space, &r->away->claim, &r->away->grave);
 	}
-	unmap_end_unlock(&r->from, space);
+	unmap_end_unlock(r->from, space);
 	space_lock(space);
-	unmap_end_unlock(&r->away, space);
+	unmap_end_unlock(r->away, space);
 	return err;
 }
 
@@ -243,7 +243,7 @@ static OWN_FRAME int try_remap(struct remap *r)
 	bool done = false;
 	int err;
 
-	r->from = r->away = (struct unmap){.spare = NULL};
+	*r->from = *r->away = (struct unmap){.spare = NULL};
 	space_lock(space);
 	wait_for_others(r);
 	a = space_area(space, r->start);
@@ -254,14 +254,14 @@ static OWN_FRAME int try_remap(struct remap *r)
 		err = r->flags & MVM_REMAP_MAYMOVE ? reserve(r, a) : -MVM_ENOMEM;
 	if (err || done) {
 		space_unlock(space);
-		unmap_unreserve(&r->from);
-		unmap_unreserve(&r->away);
+		unmap_unreserve(r->from);
+		unmap_unreserve(r->away);
 		if (gone)
 			area_free(gone);
 		return err;
 	}
-	claim_enter(space, &r->from.claim, r->start, r->start + r->old_bytes, CLAIM_REPLACE);
-	claim_enter(space, &r->away.claim, r->target, r->target + r->new_bytes, CLAIM_REPLACE);
+	claim_enter(space, &r->from->claim, r->start, r->start + r->old_bytes, CLAIM_REPLACE);
+	claim_enter(space, &r->away->claim, r->target, r->target + r->new_bytes, CLAIM_REPLACE);
 	return move_unlock(r);
 }
 
@@ -284,26 +284,34 @@ static OWN_FRAME int duplicate(struct remap *r)
 		m.flags = part.flags | (r->flags & MVM_REMAP_FIXED ? MVM_MAP_FIXED : 0);
 		m.object = part.object;
 		m.offset_pages = part.first;
-		err = mvm_map(r->space, &m);
+		err = map_only(r->space, &m);
 		r->target = m.addr;
 	}
 	part_put(&part);
 	return err == -MVM_EFBIG ? -MVM_EFAULT : err;
 }
 
-static int run(struct remap *r)
+static OWN_FRAME int run_move(struct remap *r)
 {
+	struct unmap from, away;
 	unsigned attempts = 0;
 	int err;
 
-	if (r->old_bytes == 0)
-		return duplicate(r);
-	if (r->new_bytes <= r->old_bytes && !(r->flags & MVM_REMAP_FIXED))
-		return shrink(r);
+	r->from = &from;
+	r->away = &away;
 	do {
 		err = try_remap(r);
 	} while (err == NEED_MEMORY && memory_wait(&attempts));
 	return err == NEED_MEMORY ? -MVM_ENOMEM : err;
+}
+
+static int run(struct remap *r)
+{
+	if (r->old_bytes == 0)
+		return duplicate(r);
+	if (r->new_bytes <= r->old_bytes && !(r->flags & MVM_REMAP_FIXED))
+		return shrink(r);
+	return run_move(r);
 }
 
 int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_t new_bytes,
