@@ -468,6 +468,11 @@ static void let_go(struct fault *f)
  */
 static OWN_FRAME enum mvm_fault_result supply(struct fault *f, enum need need)
 {
+	if (f->again) {
+		COUNT(fault_retries, 1);
+		trace(f->space, MVM_TRACE_RETRY, f->va, need, 0);
+	}
+	f->again = true;
 	switch (need) {
 	case NEED_ZEROS:
 	case NEED_ANON_COPY:
@@ -547,15 +552,8 @@ static OWN_FRAME void finish(struct fault *f)
 		anon_put(f->fresh, &grave);
 	if (f->source)
 		anon_put(f->source, &grave);
-	if (f->fresh || f->source)
-		anon_bury(&grave);
+	anon_bury(&grave);
 	let_go(f);
-}
-
-static OWN_FRAME void count_retry(struct fault *f, enum need need)
-{
-	COUNT(fault_retries, 1);
-	trace(f->space, MVM_TRACE_RETRY, f->va, need, 0);
 }
 
 /* Count it, trace it; the time, if that is wanted. */
@@ -585,9 +583,6 @@ static OWN_FRAME enum mvm_fault_result attempt(struct mvm_space *space, mvm_vadd
 
 	f.access = (uint8_t)access;
 	while ((need = need == NEED_REPLACE ? pass_alone(&f) : pass(&f, NULL)) != NEED_NOTHING) {
-		if (f.again)
-			count_retry(&f, need);
-		f.again = true;
 		f.result = (uint8_t)supply(&f, need);
 		if (f.result != MVM_FAULT_OK)
 			break;
@@ -599,13 +594,6 @@ static OWN_FRAME enum mvm_fault_result attempt(struct mvm_space *space, mvm_vadd
 	return f.result;
 }
 
-/* What a fault that made a page DIRTY owes; the reference goes. */
-static OWN_FRAME void pay(struct mvm_object *dirtied)
-{
-	writeback_balance(dirtied);
-	mvm_object_unref(dirtied);
-}
-
 enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)
 {
 	uint64_t began = begin(space, va, access);
@@ -615,8 +603,10 @@ enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned
 
 	do {
 		result = attempt(space, page_floor(va), access, force, &dirtied);
-		if (dirtied)
-			pay(dirtied);
+		if (dirtied) { /* who dirties pays */
+			writeback_balance(dirtied);
+			mvm_object_unref(dirtied);
+		}
 	} while (unlikely(result == MVM_FAULT_NOMEM) && memory_wait(&attempts));
 	if (unlikely(began))
 		trace_end(space, va, result, began);

@@ -267,27 +267,36 @@ static OWN_FRAME int try_remap(struct remap *r)
 
 /* --- The whole --------------------------------------------------------------------------------- */
 
+/* What is mapped at the start, for one more map of it; the object is referenced. */
+static OWN_FRAME int describe(const struct remap *r, struct mvm_map *m)
+{
+	struct part part;
+
+	part_at(r->space, r->start, r->start + MVM_PAGE_BYTES, &part);
+	m->rights = part.rights;
+	m->max_rights = part.max_rights;
+	m->flags = part.flags | (r->flags & MVM_REMAP_FIXED ? MVM_MAP_FIXED : 0);
+	m->object = part.object;
+	m->offset_pages = part.first;
+	if (part.hole)
+		return -MVM_EFAULT;
+	return part.flags & AREA_SHARED && r->flags ? 0 : -MVM_EINVAL;
+}
+
 /* Old size 0: map the pages of a shared mapping once more. */
 static OWN_FRAME int duplicate(struct remap *r)
 {
-	struct mvm_map m = {.addr = r->flags & MVM_REMAP_FIXED ? r->target : 0};
-	struct part part;
-	int err = -MVM_EFAULT;
+	struct mvm_map m;
+	int err = describe(r, &m);
 
-	part_at(r->space, r->start, r->start + MVM_PAGE_BYTES, &part);
-	if (!part.hole && (!(part.flags & AREA_SHARED) || !r->flags)) {
-		err = -MVM_EINVAL;
-	} else if (!part.hole) {
-		m.bytes = r->new_bytes;
-		m.rights = part.rights;
-		m.max_rights = part.max_rights;
-		m.flags = part.flags | (r->flags & MVM_REMAP_FIXED ? MVM_MAP_FIXED : 0);
-		m.object = part.object;
-		m.offset_pages = part.first;
+	m.addr = r->flags & MVM_REMAP_FIXED ? r->target : 0;
+	m.bytes = r->new_bytes;
+	if (!err)
 		err = map_only(r->space, &m);
+	if (!err)
 		r->target = m.addr;
-	}
-	part_put(&part);
+	if (m.object)
+		mvm_object_unref(m.object);
 	return err == -MVM_EFBIG ? -MVM_EFAULT : err;
 }
 
@@ -314,14 +323,14 @@ static int run(struct remap *r)
 	return run_move(r);
 }
 
-int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_t new_bytes,
-	unsigned flags, mvm_vaddr_t *new_addr)
+static OWN_FRAME int remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes,
+	size_t new_bytes, unsigned flags, mvm_vaddr_t *new_addr)
 {
 	struct remap r = {
 		.space = space,
 		.start = addr,
-		.old_bytes = (size_t)(pages_of(old_bytes) << MVM_PAGE_SHIFT),
-		.new_bytes = (size_t)(pages_of(new_bytes) << MVM_PAGE_SHIFT),
+		.old_bytes = old_bytes,
+		.new_bytes = new_bytes,
 		.flags = flags,
 		.target = *new_addr,
 	};
@@ -331,11 +340,21 @@ int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_
 		err = run(&r);
 	if (r.fresh)
 		slab_free(SLAB_AREA, r.fresh);
-	if (err)
-		return err;
-	*new_addr = r.target;
-	if (r.new_bytes > r.old_bytes)
-		(void)!range_populate(space, r.target + r.old_bytes, r.target + r.new_bytes,
+	if (!err)
+		*new_addr = r.target;
+	return err;
+}
+
+int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_t new_bytes,
+	unsigned flags, mvm_vaddr_t *new_addr)
+{
+	int err;
+
+	old_bytes = (size_t)(pages_of(old_bytes) << MVM_PAGE_SHIFT);
+	new_bytes = (size_t)(pages_of(new_bytes) << MVM_PAGE_SHIFT);
+	err = remap(space, addr, old_bytes, new_bytes, flags, new_addr);
+	if (!err && new_bytes > old_bytes)
+		(void)!range_populate(space, *new_addr + old_bytes, *new_addr + new_bytes,
 			POPULATE_LOCKED | POPULATE_ALL);
-	return 0;
+	return err;
 }
