@@ -226,10 +226,20 @@ void unmap_all(struct mvm_space *space)
 	unmap_end_unlock(&u, space);
 }
 
+/* -MVM_EAGAIN: reclaim, and again. */
+static OWN_FRAME int unmap_once(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	struct unmap u;
+	int err = unmap_lock(&u, space, start, end, CLAIM_UNMAP);
+
+	if (!err)
+		unmap_end_unlock(&u, space);
+	return err;
+}
+
 int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes)
 {
 	mvm_vaddr_t end = addr + pages_of(bytes) * MVM_PAGE_BYTES;
-	struct unmap u;
 	unsigned attempts = 0;
 	int err;
 
@@ -237,9 +247,7 @@ int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes)
 		end > space->high)
 		return -MVM_EINVAL;
 	do {
-		err = unmap_lock(&u, space, addr, end, CLAIM_UNMAP);
+		err = unmap_once(space, addr, end);
 	} while (err == -MVM_EAGAIN && memory_wait(&attempts));
-	if (!err)
-		unmap_end_unlock(&u, space);
 	return err == -MVM_EAGAIN ? -MVM_ENOMEM : err;
 }

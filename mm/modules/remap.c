@@ -267,39 +267,6 @@ static OWN_FRAME int try_remap(struct remap *r)
 
 /* --- The whole --------------------------------------------------------------------------------- */
 
-/* What is mapped at the start, for one more map of it; the object is referenced. */
-static OWN_FRAME int describe(const struct remap *r, struct mvm_map *m)
-{
-	struct part part;
-
-	part_at(r->space, r->start, r->start + MVM_PAGE_BYTES, &part);
-	m->rights = part.rights;
-	m->max_rights = part.max_rights;
-	m->flags = part.flags | (r->flags & MVM_REMAP_FIXED ? MVM_MAP_FIXED : 0);
-	m->object = part.object;
-	m->offset_pages = part.first;
-	if (part.hole)
-		return -MVM_EFAULT;
-	return part.flags & AREA_SHARED && r->flags ? 0 : -MVM_EINVAL;
-}
-
-/* Old size 0: map the pages of a shared mapping once more. */
-static OWN_FRAME int duplicate(struct remap *r)
-{
-	struct mvm_map m;
-	int err = describe(r, &m);
-
-	m.addr = r->flags & MVM_REMAP_FIXED ? r->target : 0;
-	m.bytes = r->new_bytes;
-	if (!err)
-		err = map_only(r->space, &m);
-	if (!err)
-		r->target = m.addr;
-	if (m.object)
-		mvm_object_unref(m.object);
-	return err == -MVM_EFBIG ? -MVM_EFAULT : err;
-}
-
 static OWN_FRAME int run_move(struct remap *r)
 {
 	struct unmap from, away;
@@ -316,8 +283,6 @@ static OWN_FRAME int run_move(struct remap *r)
 
 static int run(struct remap *r)
 {
-	if (r->old_bytes == 0)
-		return duplicate(r);
 	if (r->new_bytes <= r->old_bytes && !(r->flags & MVM_REMAP_FIXED))
 		return shrink(r);
 	return run_move(r);
@@ -345,6 +310,51 @@ static OWN_FRAME int remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old
 	return err;
 }
 
+/* What is mapped at r->start, for one more map of it; the object is referenced. */
+static int describe(const struct remap *r, struct mvm_map *m)
+{
+	struct part part;
+	int err = check_args(r);
+
+	if (err)
+		return err;
+	part_at(r->space, r->start, r->start + MVM_PAGE_BYTES, &part);
+	m->rights = part.rights;
+	m->max_rights = part.max_rights;
+	m->flags = part.flags | (r->flags & MVM_REMAP_FIXED ? MVM_MAP_FIXED : 0);
+	m->object = part.object;
+	m->offset_pages = part.first;
+	if (part.hole)
+		return -MVM_EFAULT;
+	return part.flags & AREA_SHARED && r->flags ? 0 : -MVM_EINVAL;
+}
+
+static OWN_FRAME int describe_again(struct mvm_space *space, mvm_vaddr_t addr, unsigned flags,
+	mvm_vaddr_t target, struct mvm_map *m)
+{
+	struct remap r = {.space = space, .start = addr, .flags = flags, .target = target};
+
+	r.new_bytes = m->bytes;
+	return describe(&r, m);
+}
+
+/* Old size 0: map the pages of a shared mapping once more. */
+static OWN_FRAME int duplicate(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes,
+	unsigned flags, mvm_vaddr_t *new_addr)
+{
+	struct mvm_map m = {.bytes = bytes};
+	int err = describe_again(space, addr, flags, *new_addr, &m);
+
+	m.addr = flags & MVM_REMAP_FIXED ? *new_addr : 0;
+	if (!err)
+		err = map_only(space, &m);
+	if (!err)
+		*new_addr = m.addr;
+	if (m.object)
+		mvm_object_unref(m.object);
+	return err == -MVM_EFBIG ? -MVM_EFAULT : err;
+}
+
 int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_t new_bytes,
 	unsigned flags, mvm_vaddr_t *new_addr)
 {
@@ -352,7 +362,8 @@ int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_
 
 	old_bytes = (size_t)(pages_of(old_bytes) << MVM_PAGE_SHIFT);
 	new_bytes = (size_t)(pages_of(new_bytes) << MVM_PAGE_SHIFT);
-	err = remap(space, addr, old_bytes, new_bytes, flags, new_addr);
+	err = old_bytes == 0 ? duplicate(space, addr, new_bytes, flags, new_addr)
+			     : remap(space, addr, old_bytes, new_bytes, flags, new_addr);
 	if (!err && new_bytes > old_bytes)
 		(void)!range_populate(space, *new_addr + old_bytes, *new_addr + new_bytes,
 			POPULATE_LOCKED | POPULATE_ALL);
