@@ -603,10 +603,8 @@ enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned
 
 	do {
 		result = attempt(space, page_floor(va), access, force, &dirtied);
-		if (dirtied) { /* who dirties pays */
-			writeback_balance(dirtied);
-			mvm_object_unref(dirtied);
-		}
+		if (dirtied)
+			writeback_pay(dirtied);
 	} while (unlikely(result == MVM_FAULT_NOMEM) && memory_wait(&attempts));
 	if (unlikely(began))
 		trace_end(space, va, result, began);

@@ -123,6 +123,7 @@
 #define unmap_unreserve      mvm_i_unmap_unreserve
 #define unmap_lock           mvm_i_unmap_lock
 #define unmap_end_unlock     mvm_i_unmap_end_unlock
+#define writeback_pay        mvm_i_writeback_pay
 #define writeback_balance    mvm_i_writeback_balance
 #define writeback_count      mvm_i_writeback_count
 #define writeback_init       mvm_i_writeback_init

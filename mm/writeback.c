@@ -372,6 +372,12 @@ void writeback_balance(struct mvm_object *obj)
 	}
 }
 
+void writeback_pay(struct mvm_object *obj)
+{
+	writeback_balance(obj);
+	mvm_object_unref(obj);
+}
+
 /*
  * The object that is unclean longest, referenced, if that is long enough or too much is; moved to the
  * end.

@@ -26,6 +26,9 @@ void writeback_count(int pages);
  */
 void writeback_balance(struct mvm_object *obj);
 
+/* The same for who has made one dirty; the reference goes. */
+void writeback_pay(struct mvm_object *obj);
+
 /*
  * How many writes of runs have ended; and wait until that has changed, unless none is under way.  May
  * come back early.  No lock held; not from inside a pager's write().
