@@ -40,6 +40,26 @@
  */
 #define OWN_FRAME __attribute__((noinline))
 
+/* --- How much one hold of a lock covers ---------------------------------------------------------- */
+
+/*
+ * What is looked at, changed or moved for a page under a space's or an object's lock is charged to
+ * that hold (space_work, object_work); the count begins anew when the lock is taken or a wait returns.
+ * A host whose configuration defines MVMH_DEBUG as 1 has it asserted that no hold passes the bound;
+ * elsewhere it costs nothing.
+ */
+#ifndef MVMH_DEBUG
+#define MVMH_DEBUG 0
+#endif
+
+static inline void charge(uint32_t *work, uint64_t pages)
+{
+	if (MVMH_DEBUG) {
+		MUST(pages <= MVM_HOLD_PAGES - *work);
+		*work += (uint32_t)pages;
+	}
+}
+
 /* --- Small numbers ---------------------------------------------------------------------------- */
 
 static inline uint64_t min_u64(uint64_t a, uint64_t b)

@@ -187,7 +187,7 @@ static OWN_FRAME int wait_unlock(struct mvm_object *obj, struct mvm_page *page)
 /* The index lies in a hole that is being punched: wait until that is over.  Unlocks the object. */
 static OWN_FRAME int wait_hole_unlock(struct mvm_object *obj)
 {
-	int err = mvmh_wait(&obj->hole_end, &obj->lock, true);
+	int err = object_wait(obj, &obj->hole_end, true);
 
 	mvmh_unlock(&obj->lock);
 	return err;

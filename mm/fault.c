@@ -136,7 +136,7 @@ static void remove_entry(struct fault *f)
 
 	f->swept = true;
 	sweep_open(f->space, f->sweep);
-	if (mvmh_pmap_remove(&f->space->pmap, f->va, end, &f->sweep->batch) != end)
+	if (space_remove_some(f->space, f->va, end, &f->sweep->batch) != end)
 		mvmh_panic("mm: the host removes one entry at a time");
 }
 
@@ -339,7 +339,7 @@ static COLD enum need wait_claim(struct fault *f, struct claim *c)
 	if (c->kind == CLAIM_UNMAP)
 		return done(f, MVM_FAULT_MAPERR);
 	c->waited = true;
-	if (mvmh_wait(&f->space->claims, &f->space->lock, true) != 0)
+	if (space_wait(f->space, &f->space->claims, true) != 0)
 		return done(f, MVM_FAULT_KILLED);
 	return NEED_LOOK;
 }

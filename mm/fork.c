@@ -78,6 +78,7 @@ static OWN_FRAME int forget(struct mvm_space *child, mvm_vaddr_t start, mvm_vadd
 
 	while (!err && vpn <= last) {
 		space_lock(child);
+		space_work(child, NODE_SLOTS);
 		vpn = anon_next(&child->anons, vpn, last);
 		if (vpn <= last)
 			err = anon_reserve_edges(&child->anons, vpn, last);
@@ -194,7 +195,7 @@ static OWN_FRAME void write_protect(struct mvm_space *space)
 		sweep_open(space, &sweep);
 		a = next_to_protect(space, va);
 		if (a)
-			va = mvmh_pmap_protect(&space->pmap, max_u64(va, a->start), a->end,
+			va = space_protect_some(space, max_u64(va, a->start), a->end,
 				area_rights(a) & (MVM_READ | MVM_EXEC), &sweep.batch);
 		space_unlock(space);
 	} while (a);

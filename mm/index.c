@@ -22,6 +22,7 @@ struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	void *at = obj->root;
 
+	object_work(obj, 1);
 	if (unlikely(!fits(obj, index)))
 		return NULL;
 	for (unsigned level = obj->levels; at && level-- > 0;)
@@ -147,6 +148,7 @@ void index_tag(struct mvm_object *obj, mvm_pgoff_t index, bool unclean)
 struct mvm_page *index_next(
 	struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, bool unclean)
 {
+	object_work(obj, 1);
 	return node_next(obj->root, obj->levels, &first, last, unclean);
 }
 
@@ -173,6 +175,7 @@ void index_check(struct mvm_object *obj)
 		at++) {
 		bool unclean = page->state & (PAGE_DIRTY | PAGE_WRITEBACK);
 
+		obj->work = 0; /* a check may take its time */
 		at = page_index(page);
 		MUST(page->object == obj && index_get(obj, at) == page);
 		MUST(ref_count(&page->refs) >= 1);

@@ -104,6 +104,7 @@ static void count_at(struct area *a, mvm_vaddr_t va, struct mvm_residency *out)
 	struct anon *anon = NULL;
 	bool exclusive;
 
+	space_work(a->space, 1);
 	if (area_private(a))
 		anon = anon_find(&a->space->anons, vpn, &exclusive);
 	if (anon && is_mapped(a, va, anon->page)) {

@@ -299,7 +299,7 @@ int page_wait(struct mvm_object *obj, struct mvm_page *page, unsigned what, bool
 
 	while (page->state & what && !err) {
 		page->state |= PAGE_WAITED;
-		err = mvmh_wait(page, &obj->lock, killable);
+		err = object_wait(obj, page, killable);
 	}
 	return err;
 }

@@ -35,6 +35,7 @@ enum object_kind { OBJECT_PAGED, OBJECT_DEVICE };
 /* [I] immutable  [a] atomic  [o] the object's lock  [d] the list of unclean objects' lock */
 struct mvm_object {
 	struct mvmh_lock lock;
+	uint32_t work;                   /* [o] pages' work under this hold */
 	const struct mvm_pager_ops *ops; /* [I] */
 	void *owner;                     /* [I] */
 	enum object_kind kind;           /* [I] */
@@ -87,6 +88,29 @@ void objects_init(void);
 static inline void object_lock(struct mvm_object *obj)
 {
 	mvmh_lock(&obj->lock);
+	obj->work = 0;
+}
+
+/* Let others in: another hold begins.  Not where object_unlock() would have something to do. */
+static inline void object_relock(struct mvm_object *obj)
+{
+	mvmh_unlock(&obj->lock);
+	object_lock(obj);
+}
+
+/* That much is done under this hold (base.h). */
+static inline void object_work(struct mvm_object *obj, uint64_t pages)
+{
+	charge(&obj->work, pages);
+}
+
+/* As mvmh_wait(): after it another hold begins. */
+static inline int object_wait(struct mvm_object *obj, const void *chan, bool killable)
+{
+	int err = mvmh_wait(chan, &obj->lock, killable);
+
+	obj->work = 0;
+	return err;
 }
 
 /*

@@ -47,9 +47,9 @@ static OWN_FRAME void sweep_lost(struct protect *p)
 		space_lock(space);
 		sweep_open(space, &sweep);
 		if (rights)
-			va = mvmh_pmap_protect(&space->pmap, va, p->lost_end, rights, &sweep.batch);
+			va = space_protect_some(space, va, p->lost_end, rights, &sweep.batch);
 		else
-			va = mvmh_pmap_remove(&space->pmap, va, p->lost_end, &sweep.batch);
+			va = space_remove_some(space, va, p->lost_end, &sweep.batch);
 		space_unlock(space);
 	}
 	sweep_sync(space, &sweep);

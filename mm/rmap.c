@@ -150,7 +150,7 @@ static void visit_all(struct walk *walk)
 static mvm_vaddr_t part_unmap(struct walk *walk, struct area *a)
 {
 	sweep_open(a->space, &walk->sweep);
-	return mvmh_pmap_remove(&a->space->pmap, walk->start, walk->end, &walk->sweep.batch);
+	return space_remove_some(a->space, walk->start, walk->end, &walk->sweep.batch);
 }
 
 static mvm_vaddr_t part_protect(struct walk *walk, struct area *a)
@@ -160,8 +160,8 @@ static mvm_vaddr_t part_protect(struct walk *walk, struct area *a)
 
 	sweep_open(a->space, &walk->sweep);
 	if (!rights)
-		return mvmh_pmap_remove(&a->space->pmap, walk->start, walk->end, batch);
-	return mvmh_pmap_protect(&a->space->pmap, walk->start, walk->end, rights, batch);
+		return space_remove_some(a->space, walk->start, walk->end, batch);
+	return space_protect_some(a->space, walk->start, walk->end, rights, batch);
 }
 
 static mvm_vaddr_t part_used(struct walk *walk, struct area *a)

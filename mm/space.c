@@ -57,7 +57,7 @@ void mvm_space_unref(struct mvm_space *space)
 	mvm_trace_enable(space, false);
 	space_lock(space);
 	while (ref_count(&space->pins) > 0)
-		(void)!mvmh_wait(&space->pins, &space->lock, false);
+		(void)!space_wait(space, &space->pins, false);
 	space_unlock(space);
 	registry_remove(&all_spaces, &space->all);
 	mvmh_pmap_destroy(&space->pmap);
@@ -120,7 +120,7 @@ void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 
 	while (unlikely((c = claim_find(space, start, end)) != NULL)) {
 		c->waited = true;
-		(void)!mvmh_wait(&space->claims, &space->lock, false);
+		(void)!space_wait(space, &space->claims, false);
 	}
 }
 

@@ -34,6 +34,7 @@ struct claim {
 /* [I] immutable  [a] atomic  [s] the space's lock */
 struct mvm_space {
 	struct mvmh_lock lock;
+	uint32_t work;           /* [s] pages' work under this hold */
 	struct area_index areas; /* [s] */
 	struct anon_tree anons;  /* [s] private pages */
 	struct mvmh_pmap pmap;   /* [s] */
@@ -73,11 +74,49 @@ struct sweep {
 static inline void space_lock(struct mvm_space *space)
 {
 	mvmh_lock(&space->lock);
+	space->work = 0;
+}
+
+/* That much is done under this hold (base.h). */
+static inline void space_work(struct mvm_space *space, uint64_t pages)
+{
+	charge(&space->work, pages);
+}
+
+/* As mvmh_wait(): after it another hold begins. */
+static inline int space_wait(struct mvm_space *space, const void *chan, bool killable)
+{
+	int err = mvmh_wait(chan, &space->lock, killable);
+
+	space->work = 0;
+	return err;
 }
 
 static inline void space_unlock(struct mvm_space *space)
 {
 	mvmh_unlock(&space->lock);
+}
+
+/* Let others in: another hold begins. */
+static inline void space_relock(struct mvm_space *space)
+{
+	space_unlock(space);
+	space_lock(space);
+}
+
+/* mvmh_pmap_remove() and mvmh_pmap_protect(), as the work that they are. */
+static inline mvm_vaddr_t space_remove_some(
+	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, struct mvmh_tlb *batch)
+{
+	space_work(space, min_u64((end - start) >> MVM_PAGE_SHIFT, MVM_HOLD_PAGES));
+	return mvmh_pmap_remove(&space->pmap, start, end, batch);
+}
+
+static inline mvm_vaddr_t space_protect_some(struct mvm_space *space, mvm_vaddr_t start,
+	mvm_vaddr_t end, unsigned rights, struct mvmh_tlb *batch)
+{
+	space_work(space, min_u64((end - start) >> MVM_PAGE_SHIFT, MVM_HOLD_PAGES));
+	return mvmh_pmap_protect(&space->pmap, start, end, rights, batch);
 }
 
 void space_pin(struct mvm_space *space);

@@ -102,16 +102,40 @@ static void drop_range(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t la
 	object_unlock(obj);
 }
 
+/*
+ * Wait for the I/O under way on pages [first, last], before anything is marked: until then the call
+ * may be given up when its thread must die.  0 or -MVM_EINTR.
+ */
+static int wait_idle(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+{
+	struct mvm_page *page;
+	unsigned looks = 0;
+	int err = 0;
+
+	object_lock(obj);
+	for (; !err && (page = index_next(obj, first, last, false)) != NULL; first++) {
+		first = page_index(page);
+		page_get(page);
+		err = page_wait(obj, page, PAGE_BUSY | PAGE_WRITEBACK, true);
+		page_put(page);
+		if (++looks % RUN_PAGES == 0)
+			object_relock(obj);
+	}
+	mvmh_unlock(&obj->lock);
+	return err;
+}
+
 int mvm_pc_truncate(struct mvm_object *obj, uint64_t bytes)
 {
 	uint64_t old = mvm_object_size(obj), cut = bytes & MVM_PAGE_MASK;
-	int err = 0;
+	int err;
 
 	if (pages_of(bytes) > PAGE_INDEX_MAX)
 		return -MVM_EFBIG;
 	if (bytes >= old)
 		return object_grow(obj, bytes);
-	if (cut)
+	err = wait_idle(obj, pages_of(bytes), PAGE_INDEX_MAX);
+	if (!err && cut)
 		err = zero_part(obj, bytes, bytes - cut + MVM_PAGE_BYTES, true);
 	if (err)
 		return err;
@@ -146,6 +170,8 @@ int mvm_pc_punch(struct mvm_object *obj, uint64_t start, uint64_t end,
 		err = zero_part(obj, start, min_u64(end, first << MVM_PAGE_SHIFT), false);
 	if (!err && end & MVM_PAGE_MASK && past >= first)
 		err = zero_part(obj, max_u64(start, past << MVM_PAGE_SHIFT), end, false);
+	if (!err && first < past)
+		err = wait_idle(obj, first, past - 1);
 	if (err || first >= past)
 		return err;
 	set_hole(obj, first, past);

@@ -85,7 +85,7 @@ static void remove_translations_unlock(struct mvm_space *space, const struct cla
 
 	for (;;) {
 		sweep_open(space, &sweep);
-		va = mvmh_pmap_remove(&space->pmap, va, c->end, &sweep.batch);
+		va = space_remove_some(space, va, c->end, &sweep.batch);
 		space_unlock(space);
 		if (va == c->end)
 			break;
@@ -100,11 +100,12 @@ static void remove_anons(struct mvm_space *space, const struct claim *c, struct 
 	uint64_t vpn = first_vpn(space, c->start), last = last_vpn(space, c->end);
 
 	while ((vpn = anon_next(&space->anons, vpn, last)) <= last) {
+		uint64_t before = anon_count(&space->anons);
+
 		vpn = anon_remove(&space->anons, vpn, last, grave);
-		if (vpn <= last) {
-			space_unlock(space);
-			space_lock(space);
-		}
+		space_work(space, min_u64(before - anon_count(&space->anons), MVM_HOLD_PAGES));
+		if (vpn <= last)
+			space_relock(space);
 	}
 }
 
@@ -143,10 +144,8 @@ OWN_FRAME void unmap_areas(struct unmap *u, struct mvm_space *space)
 
 	while ((a = area_find(&space->areas, u->claim.start)) != NULL && a->start < u->claim.end) {
 		cut(u, space, a);
-		if (++n % MVM_HOLD_PAGES == 0) {
-			space_unlock(space);
-			space_lock(space);
-		}
+		if (++n % MVM_HOLD_PAGES == 0)
+			space_relock(space);
 	}
 }
 

@@ -101,7 +101,7 @@ void writeback_wait(size_t ended)
 	mvmh_lock(&writes.lock);
 	if (writes.ended == ended && writes.begun != ended) {
 		writes.waited = true;
-		(void)!mvmh_wait(&writes, &writes.lock, false);
+		(void)!mvmh_wait(&writes, &writes.lock, true);
 	}
 	mvmh_unlock(&writes.lock);
 }
@@ -135,16 +135,17 @@ void writeback_urgent(struct mvm_object *obj)
 /*
  * Collect a run of up to RUN_PAGES neighbours that are DIRTY and nothing else, from *at on, and
  * mark them.  With `wait`, waits for BUSY pages and earlier writes on the way, else passes them by.
- * *at moves behind what was looked at.  Returns the length of the run, which ends at *at.  Object
- * locked.
+ * *at moves behind what was looked at.  *length is the run's, which ends at *at; 0: that was all.
+ * 0 or -MVM_EINTR.  Object locked.
  */
-static OWN_FRAME unsigned take_run(
-	struct mvm_object *obj, mvm_pgoff_t *at, mvm_pgoff_t last, bool wait)
+static OWN_FRAME int take_run(
+	struct mvm_object *obj, mvm_pgoff_t *at, mvm_pgoff_t last, bool wait, unsigned *length)
 {
 	struct mvm_page *page;
-	unsigned n = 0;
+	unsigned n = 0, passed = 0;
+	int err = 0;
 
-	while (n < RUN_PAGES && (page = index_next(obj, *at, last, true)) != NULL) {
+	while (!err && n < RUN_PAGES && (page = index_next(obj, *at, last, true)) != NULL) {
 		if (n > 0 && page_index(page) != *at)
 			break;
 		*at = page_index(page);
@@ -153,10 +154,12 @@ static OWN_FRAME unsigned take_run(
 				break;
 			if (!wait) {
 				++*at;
+				if (++passed % RUN_PAGES == 0)
+					object_relock(obj);
 				continue;
 			}
 			page_get(page);
-			(void)!page_wait(obj, page, PAGE_BUSY | PAGE_WRITEBACK, false);
+			err = page_wait(obj, page, PAGE_BUSY | PAGE_WRITEBACK, true);
 			page_put(page); /* not the last: or it has left the object, unmapped */
 			continue;
 		}
@@ -164,7 +167,8 @@ static OWN_FRAME unsigned take_run(
 		n++;
 		++*at;
 	}
-	return n;
+	*length = n;
+	return err;
 }
 
 /* The page that the size cuts, if it is one of [first, first + n); else NULL.  Object locked. */
@@ -266,18 +270,23 @@ static int write_run(struct mvm_object *obj, mvm_pgoff_t first, unsigned n, unsi
 }
 
 /* Wait until no page of the range is under WRITEBACK. */
-static OWN_FRAME void wait_written(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+static OWN_FRAME int wait_written(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
 {
 	struct mvm_page *page;
+	unsigned looks = 0;
+	int err = 0;
 
 	object_lock(obj);
-	for (; (page = index_next(obj, first, last, true)) != NULL; first++) {
+	for (; !err && (page = index_next(obj, first, last, true)) != NULL; first++) {
 		first = page_index(page);
 		page_get(page);
-		(void)!page_wait(obj, page, PAGE_WRITEBACK, false);
+		err = page_wait(obj, page, PAGE_WRITEBACK, true);
 		page_put(page);
+		if (++looks % RUN_PAGES == 0)
+			object_relock(obj);
 	}
 	mvmh_unlock(&obj->lock);
+	return err;
 }
 
 /*
@@ -291,7 +300,12 @@ static OWN_FRAME int write_range(
 	unsigned n;
 
 	object_lock(obj);
-	while (*budget > 0 && (n = take_run(obj, at, last, flags & MVM_PC_WAIT)) > 0) {
+	while (*budget > 0) {
+		failed = take_run(obj, at, last, flags & MVM_PC_WAIT, &n);
+		if (failed)
+			err = failed;
+		if (failed || n == 0)
+			break;
 		object_unlock(obj);
 		failed = write_run(obj, *at - n, n, flags);
 		if (!err)
@@ -309,13 +323,15 @@ static OWN_FRAME int flush_wait(struct mvm_object *obj, mvm_pgoff_t first, mvm_p
 	uint64_t budget = UINT64_MAX;
 	mvm_pgoff_t at = first;
 	uint32_t errors;
-	int err;
+	int err, failed;
 
 	object_lock(obj);
 	errors = obj->errors;
 	mvmh_unlock(&obj->lock);
 	err = write_range(obj, &at, last, MVM_PC_WAIT, &budget);
-	wait_written(obj, first, last);
+	failed = wait_written(obj, first, last);
+	if (!err)
+		err = failed;
 	object_lock(obj);
 	if (!err && obj->errors != errors)
 		err = obj->last_error;

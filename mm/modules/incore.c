@@ -11,6 +11,7 @@ static bool is_in_memory(struct area *a, mvm_vaddr_t va)
 	struct mvm_object *obj = a->object;
 	bool exclusive, found;
 
+	space_work(a->space, 1);
 	if (area_private(a) && anon_find(&a->space->anons, va >> MVM_PAGE_SHIFT, &exclusive))
 		return true;
 	if (!obj || obj->kind == OBJECT_DEVICE)

@@ -177,20 +177,21 @@ static OWN_FRAME int share_pages(struct remap *r)
 	struct anon *anon;
 	bool exclusive;
 	unsigned n = 0;
+	int err = 0;
 
-	for (uint64_t vpn = first; (vpn = anon_next(tree, vpn, last)) <= last; vpn++) {
+	space_relock(r->space);
+	for (uint64_t vpn = first; !err && (vpn = anon_next(tree, vpn, last)) <= last; vpn++) {
 		anon = anon_find(tree, vpn, &exclusive);
 		ref_get(&anon->refs);
-		if (anon_set(tree, to + (vpn - first), anon, &r->away->grave) != 0) {
+		err = anon_set(tree, to + (vpn - first), anon, &r->away->grave);
+		if (err)
 			anon_put(anon, &r->away->grave);
-			return NEED_MEMORY;
-		}
-		if (++n % MVM_HOLD_PAGES == 0) {
-			space_unlock(r->space);
-			space_lock(r->space);
-		}
+		space_work(r->space, 1);
+		if (++n % MVM_HOLD_PAGES == 0)
+			space_relock(r->space);
 	}
-	return 0;
+	space_relock(r->space); /* a sweep is next */
+	return err ? NEED_MEMORY : 0;
 }
 
 /* Step 5, after `a` was looked up again.  Locked. */

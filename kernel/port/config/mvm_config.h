@@ -14,6 +14,9 @@
 #include <kernel/time.h>
 
 #define MVMH_MAX_HARTS MAX_HARTS
+#ifdef MAPACHE_DEBUG
+#define MVMH_DEBUG 1
+#endif
 
 struct mvmh_pmap {
 	struct pmap pmap;

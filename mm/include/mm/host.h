@@ -16,6 +16,8 @@
  * all that mvm_config.h includes, so let that be little.  Optional hooks stand at the end; mm has a
  * default for each.
  *
+ * It may define MVMH_DEBUG as 1, to have mm assert that no hold of a lock covers too much.
+ *
  * Rules that hold for every hook:
  *  - "Under a lock" means: mm may hold up to three mvmh_locks.  Such a hook neither sleeps nor
  *    reclaims nor calls back into mm.

@@ -57,7 +57,7 @@ int mvm_pc_write(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_c
 /*
  * Start write-back of the dirty pages with index in [first, last]; with MVM_PC_WAIT also wait
  * until every page of the range that was dirty at the call is written.  0, or the first error of
- * this call's writes (their pages are dirty again).
+ * this call's writes (their pages are dirty again); -MVM_EINTR.
  */
 enum { MVM_PC_WAIT = 1, MVM_PC_RECLAIM = 2 };
 int mvm_pc_flush(
@@ -68,7 +68,8 @@ int mvm_pc_flush(
  * rest of the last page is zeroed (it becomes dirty if it was cached clean with bytes there), and
  * waits for BUSY and WRITEBACK pages on the way.  Larger: the new bytes read as zeros.  The
  * caller holds the inode lock, and frees blocks only afterwards.
- * 0, or the error of make_writable or fill on the partial page: the size is then unchanged.
+ * 0, or the error of make_writable or fill on the partial page, or -MVM_EINTR: the size is then
+ * unchanged.  Once it is set, the call waits for I/O that began meanwhile, and is not given up.
  */
 int mvm_pc_truncate(struct mvm_object *obj, uint64_t size_bytes) MVM_MUST_CHECK;
 

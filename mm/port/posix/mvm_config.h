@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define MVMH_MAX_HARTS 16
+#define MVMH_DEBUG     1
 
 struct posix_table;
 
