@@ -132,7 +132,7 @@ void new_space(struct model_space *s)
 {
 	memset(s, 0, sizeof *s);
 	s->limits = no_limits();
-	EXPECT(mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &s->space), 0, "space_new");
+	EXPECT(mvm_space_new(0x1000, SPACE_END, &s->space), 0, "space_new");
 	mvm_space_set_limits(s->space, &s->limits);
 }
 

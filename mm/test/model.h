@@ -25,6 +25,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Sv39's lower half, or a 32-bit host's. */
+#define SPACE_END ((mvm_vaddr_t)(UINT64_C(1) << (sizeof(mvm_vaddr_t) == 8 ? 38 : 31)))
+
 #define SPACES       6
 #define FILES        3 /* on disk; after them: */
 #define MEMORY       3 /* the shared anonymous object */

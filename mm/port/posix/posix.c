@@ -38,13 +38,13 @@ static struct {
 
 	bool dead[MVMH_MAX_HARTS]; /* [a] */
 	struct channel channels[N_CHANNELS];
-	uint64_t random; /* [a] */
+	posix_word_t random; /* [a] */
 	void (*writeback_wanted)(void);
 	void (*log)(const char *line);
 } machine = {.mutex = PTHREAD_MUTEX_INITIALIZER, .random = 1};
 
 static struct failure {
-	uint64_t requests, nth; /* [a] */
+	posix_word_t requests, nth; /* [a] */
 	bool for_good;
 } failures[POSIX_FAILURES];
 

@@ -8,6 +8,9 @@
 
 #include <mm/host.h>
 
+/* 64 bits that are read and written at once, also where the ABI aligns them to 4 bytes only. */
+typedef uint64_t posix_word_t __attribute__((aligned(8)));
+
 uint64_t posix_random(void);
 bool posix_must_fail(enum posix_failure what);
 bool posix_frame_taken(mvm_frame_t frame);

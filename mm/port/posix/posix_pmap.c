@@ -32,7 +32,7 @@
 struct posix_table {
 	union {
 		struct posix_table *table[LEVEL_SLOTS];
-		uint64_t entry[LEVEL_SLOTS]; /* [a] */
+		posix_word_t entry[LEVEL_SLOTS]; /* [a] */
 	};
 };
 
@@ -238,7 +238,7 @@ static struct posix_table *leaf_table_make(struct mvmh_pmap *pmap, mvm_vaddr_t v
 }
 
 /* The entry of va, or NULL. */
-static uint64_t *entry_at(struct mvmh_pmap *pmap, mvm_vaddr_t va)
+static posix_word_t *entry_at(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 {
 	mvm_vaddr_t covered;
 	struct posix_table *leaf = leaf_table(pmap, va, &covered);
@@ -254,7 +254,7 @@ void posix_forget_anywhere(unsigned one_in)
 
 static void forget_entry(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 {
-	uint64_t *entry = entry_at(pmap, va);
+	posix_word_t *entry = entry_at(pmap, va);
 
 	if (entry)
 		__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
@@ -277,7 +277,7 @@ int mvmh_pmap_enter(
 	struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights, unsigned order)
 {
 	struct posix_table *leaf = leaf_table_make(pmap, va);
-	uint64_t *entry, old;
+	posix_word_t *entry, old;
 
 	posix_perhaps_forget();
 	if (order != 0 || (va & MVM_PAGE_MASK) || !posix_frame_taken(frame) || !rights)
@@ -305,7 +305,7 @@ static mvm_vaddr_t sweep(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t 
 	posix_perhaps_forget();
 	while (va < end) {
 		struct posix_table *leaf = leaf_table(pmap, va, &covered);
-		uint64_t *entry, old;
+		posix_word_t *entry, old;
 
 		if (!leaf) {
 			va = covered;
@@ -344,7 +344,7 @@ mvm_vaddr_t mvmh_pmap_protect(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vad
 
 bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 {
-	uint64_t *entry = entry_at(pmap, va);
+	posix_word_t *entry = entry_at(pmap, va);
 
 	if (!entry || !__atomic_load_n(entry, __ATOMIC_RELAXED))
 		return false;
@@ -353,7 +353,7 @@ bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 
 bool posix_pmap_query(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t *frame, unsigned *rights)
 {
-	uint64_t *entry = entry_at(pmap, va);
+	posix_word_t *entry = entry_at(pmap, va);
 	uint64_t e = entry ? __atomic_load_n(entry, __ATOMIC_ACQUIRE) : 0;
 
 	*frame = entry_frame(e);
@@ -398,7 +398,7 @@ static void maybe_forget(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 /* The entry as a walk finds it, marked used; 0 when it does not allow the access. */
 static uint64_t walk(struct mvmh_pmap *pmap, mvm_vaddr_t page, unsigned access)
 {
-	uint64_t *entry = entry_at(pmap, page);
+	posix_word_t *entry = entry_at(pmap, page);
 	uint64_t e = entry ? __atomic_load_n(entry, __ATOMIC_ACQUIRE) : 0;
 
 	while (entry_rights(e) & access) {
