@@ -74,12 +74,15 @@ static void take_pages(const struct remap *r, struct model_page *pages)
 		pages[i] = page_after(&pages[0], i);
 }
 
-static void put_pages(const struct remap *r, unsigned at, const struct model_page *pages)
+static void put_pages(
+	struct draw *d, const struct remap *r, unsigned at, const struct model_page *pages)
 {
 	for (unsigned i = 0; i < r->new; i++) {
 		drop_page(&r->s->page[at + i]);
 		r->s->page[at + i] = pages[i];
 	}
+	if (r->new > r->old && is_locked(&pages[r->new - 1]))
+		store_to_copied(d, r->s, at + r->old, r->new - r->old);
 }
 
 /* Move a mapping that was placed outside of the window back into it. */
@@ -97,7 +100,7 @@ static void move_back(
 		0, "remap back");
 	EXPECT(to, address(at), "where remap put it back");
 	mvm_space_set_limits(r->s->space, &r->s->limits);
-	put_pages(r, at, pages);
+	put_pages(d, r, at, pages);
 }
 
 /* What must come of it: 0, or the error. */
@@ -185,9 +188,9 @@ void op_remap(struct draw *d)
 	if (r.flags & MVM_REMAP_FIXED)
 		EXPECT(at, address(r.to), "where remap put it");
 	if (at == address(r.first))
-		put_pages(&r, r.first, pages);
+		put_pages(d, &r, r.first, pages);
 	else if (at >= BASE && at + bytes_of(r.new) <= BASE + bytes_of(MAIN_PAGES))
-		put_pages(&r, (unsigned)((at - BASE) >> MVM_PAGE_SHIFT), pages);
+		put_pages(d, &r, (unsigned)((at - BASE) >> MVM_PAGE_SHIFT), pages);
 	else
 		move_back(d, &r, at, pages);
 }

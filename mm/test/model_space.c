@@ -75,7 +75,8 @@ static void enter_pages(struct draw *d, struct model_space *s, unsigned first, u
 	bool prefaulted = flags & MVM_MAP_POPULATE ||
 			  (p.flags & (MVM_MAP_LOCKED | MVM_MAP_LOCKONFAULT)) == MVM_MAP_LOCKED;
 
-	p.touched = prefaulted ? p.rights ? TOUCHED : MAYBE : UNTOUCHED;
+	/* That nothing could be prefaulted is no failure of the call. */
+	p.touched = !prefaulted ? UNTOUCHED : p.rights && !options.fail ? TOUCHED : MAYBE;
 	for (unsigned i = first; i < first + n; i++, p.index++) {
 		drop_page(&s->page[i]);
 		s->page[i] = p;
