@@ -20,10 +20,11 @@
  *	anon.c                private pages: a copy-on-write tree
  *	object.h, index.c, object.c, cache.c   pages of files
  *	fault.c               the heart: how an access becomes an entry
- *	unmap.c, map.c, protect.c, fork.c      how spaces change
+ *	unmap.c, map.c, range.c, protect.c, fork.c   how spaces change
  *	rmap.c, writeback.c, truncate.c, reclaim.c   how pages change under those who map them
  *	page.c, meta.c        where frames' descriptors and all structures live
  *	check.c               every invariant
+ *	modules/              calls that a host may leave out: madvise, mlock, mincore, mremap
  *
  * Locks, in the order in which they are taken:
  *	space.lock            areas, anon tree, tables, claims of one space

@@ -137,7 +137,7 @@ enum mvm_remap_flags {
 /*
  * Change the size of the mapping [addr, addr + old_bytes); move it when it cannot grow where it is and
  * MAYMOVE allows, its private pages with it (no page is copied).  It lies in one area, unless it only
- * shrinks.
+ * shrinks where it is.
  * old_bytes 0 maps a shared mapping's pages a second time and needs MAYMOVE.  *new_addr: in, the
  * place with FIXED; out, where the mapping is.  Lengths are rounded up to pages.  A locked area's new
  * part is prefaulted; failure to do so is no failure.  mremap(2).
