@@ -82,6 +82,9 @@ static void main_thread(void *unused)
 
 static void start_other_harts(void)
 {
+#ifdef MAPACHE_DEBUG
+	arch_start_stray = boot_has("strayharts");
+#endif
 	for (unsigned i = 1; i < cpu_count; i++) {
 		vaddr_t stack = kstack_alloc();
 

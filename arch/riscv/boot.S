@@ -17,6 +17,10 @@
 	.globl	_start
 _start:
 	csrw	sie, zero
+	la	t0, boot_entered
+	li	t1, 1
+	amoswap.w.aqrl t1, t1, (t0)
+	bnez	t1, stray
 	la	t0, __bss_start
 	la	t1, __bss_end
 1:	sd	zero, 0(t0)
@@ -64,22 +68,44 @@ go_high:
 	/* Never executed: were the fetch to succeed, it would loop here. */
 	j	.
 
+/*
+ * A hart that was to be started at arch_secondary_start(). OpenSBI marks a hart as started before it
+ * notes where (sbi_hsm_hart_start(), up to 1.1 at least), so one that is late for its own firmware's
+ * start-up may go where the first one went. Its arch_start is found by its id.
+ */
+stray:
+	la	a1, arch_starts
+	li	t2, START_COUNT
+1:	ld	t0, START_HART(a1)
+	ld	t1, START_ROOT(a1)
+	bne	t0, a0, 2f
+	bnez	t1, arch_secondary_start
+2:	addi	a1, a1, START_BYTES
+	addi	t2, t2, -1
+	bnez	t2, 1b
+	j	stray
+
 /* A secondary hart: a0 is its id, a1 the physical address of its struct arch_start. */
 	.globl	arch_secondary_start
 arch_secondary_start:
 	csrw	sie, zero
-	ld	t0, 0(a1)		/* root table */
+	ld	t0, START_ROOT(a1)
 	la	t1, secondary_high
 	call	go_high
 	.balign	4
 secondary_high:
 	li	t0, ASM_DIRECT_BASE
 	add	a1, a1, t0
-	ld	sp, 8(a1)		/* stack */
-	ld	a0, 16(a1)		/* struct arch_cpu */
+	ld	sp, START_STACK(a1)
+	ld	a0, START_CPU(a1)
 	li	tp, 0
 	li	s0, 0
 	tail	arch_secondary_main
+
+	.data
+	.balign	4
+boot_entered:
+	.word	0
 
 	.section .bss.boot_stack, "aw", @nobits
 	.balign	16

@@ -13,19 +13,15 @@
 #include "sbi.h"
 
 void trap_entry(void);
+void _start(void);
 void arch_secondary_start(void);
 
 uint64_t cpu_hart_ids[MAX_HARTS];
 uint64_t cpu_started_mask;
 bool cpu_has_sstc;
 
-/* What arch_secondary_start() in boot.S reads; one a hart, as several may be on their way. */
-struct arch_start {
-	paddr_t root;
-	vaddr_t stack_top;
-	struct arch_cpu *cpu;
-};
-static struct arch_start starts[MAX_HARTS];
+struct arch_start arch_starts[MAX_HARTS];
+bool arch_start_stray;
 
 void arch_cpu_init(struct arch_cpu *cpu)
 {
@@ -41,13 +37,13 @@ void arch_cpu_init(struct arch_cpu *cpu)
 
 int arch_cpu_start(struct arch_cpu *cpu, vaddr_t stack_top)
 {
-	struct arch_start *start = &starts[cpu->index];
+	struct arch_start *start = &arch_starts[cpu->index];
+	void (*entry)(void) = arch_start_stray ? _start : arch_secondary_start;
 
 	cpu_hart_ids[cpu->index] = cpu->hart_id;
-	*start = (struct arch_start){pmap_kernel_root(), stack_top, cpu};
+	*start = (struct arch_start){pmap_kernel_root(), stack_top, cpu, cpu->hart_id};
 	fence_full();
-	if (sbi_call(SBI_HSM, 0, cpu->hart_id, virt_to_phys(arch_secondary_start),
-		    virt_to_phys(start), 0, 0))
+	if (sbi_call(SBI_HSM, 0, cpu->hart_id, virt_to_phys(entry), virt_to_phys(start), 0, 0))
 		return -ENODEV;
 	return 0;
 }

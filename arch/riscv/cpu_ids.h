@@ -9,3 +9,12 @@ extern uint64_t cpu_hart_ids[MAX_HARTS];
 extern uint64_t cpu_started_mask;
 /* Supervisor mode has a timer of its own (extension Sstc). */
 extern bool cpu_has_sstc;
+
+/* What boot.S reads of a hart that is to be started; all zeros until then. */
+struct arch_start {
+	paddr_t root;
+	vaddr_t stack_top;
+	struct arch_cpu *cpu;
+	uint64_t hart_id;
+};
+extern struct arch_start arch_starts[MAX_HARTS];

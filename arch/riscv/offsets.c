@@ -7,6 +7,7 @@
 #include <arch/layout.h>
 #include <arch/trap.h>
 
+#include "cpu_ids.h"
 #include "offsets.h"
 
 #define SAME(value, offset)     _Static_assert((value) == (offset), #offset)
@@ -17,6 +18,12 @@ AT(arch_cpu, user_frame, CPU_USER_FRAME);
 AT(arch_cpu, thread, CPU_THREAD);
 AT(arch_cpu, panic_stack, CPU_PANIC_STACK);
 AT(arch_cpu, resched, CPU_RESCHED);
+AT(arch_start, root, START_ROOT);
+AT(arch_start, stack_top, START_STACK);
+AT(arch_start, cpu, START_CPU);
+AT(arch_start, hart_id, START_HART);
+SAME(sizeof(struct arch_start), START_BYTES);
+SAME(MAX_HARTS, START_COUNT);
 AT(trapframe, x, TF_X(0));
 AT(trapframe, status, TF_STATUS);
 AT(trapframe, cause, TF_CAUSE);

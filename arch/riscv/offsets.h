@@ -10,6 +10,13 @@
 #define CPU_PANIC_STACK 32
 #define CPU_RESCHED     44
 
+#define START_ROOT  0
+#define START_STACK 8
+#define START_CPU   16
+#define START_HART  24
+#define START_BYTES 32
+#define START_COUNT 8
+
 #define TF_PC      0
 #define TF_X(n)    ((n)*8)
 #define TF_STATUS  256

@@ -45,6 +45,13 @@ def test_selftest(kit, tmp_path, smp, mem):
     assert status == 0
 
 
+def test_harts_that_come_in_by_the_wrong_door(kit, tmp_path):
+    """Each finds its place; else the kernel would begin anew on each of them."""
+    status, said = boot(kit, tmp_path, "selftest=pmap-shootdown strayharts", smp=4)
+    assert status == 0, said
+    assert (tmp_path / "log").read_text().count("Mapache on 4 harts") == 1
+
+
 @pytest.mark.parametrize("plant", PLANTS)
 def test_planted_bug_panics(kit, tmp_path, plant):
     """The checks of debug builds can fail; the backtrace names who did it."""

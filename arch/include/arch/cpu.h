@@ -72,6 +72,9 @@ uint64_t arch_hwcap(void);
  */
 int arch_cpu_start(struct arch_cpu *cpu, vaddr_t stack_top);
 
+/* For a test: have harts begin where a race in the firmware lets them begin (boot.S). */
+extern bool arch_start_stray;
+
 /* Upcalls, defined by the kernel. */
 _Noreturn void arch_boot_main(uint64_t hart_id, paddr_t fdt);
 _Noreturn void arch_secondary_main(struct arch_cpu *cpu);

@@ -11,6 +11,8 @@
  *	idle=MS		a hart idles at most so long at a time (QEMU's instruction clock needs it)
  *	selftest[=NAME]	run the kernel's own tests instead of init (kernel/test); seed=N, scratch=DEVICE
  *	plant=BUG	commit a bug that a debug build must catch (kernel/test)
+ *	strayharts	(debug builds) secondary harts come in by the boot hart's door, as a race in
+ *			the firmware may have it (arch/riscv/boot.S)
  *	-- WORD...	arguments of init
  */
 #pragma once
