@@ -6,6 +6,10 @@
 	.section .text.entry, "ax"
 	.globl	_entry
 _entry:					/* the first hart; a0: its number */
+	la	t0, entered		/* or another: OpenSBI starts a hart before it notes where, */
+	li	t1, 1			/* so a late one may come in where the first did */
+	amoswap.w.aqrl t1, t1, (t0)
+	bnez	t1, hart_entry
 	la	t0, bss_start
 	la	t1, bss_end
 1:	sd	zero, (t0)
@@ -21,6 +25,11 @@ hart_entry:				/* another one, started by the first */
 	slli	t0, t0, 12
 	add	sp, sp, t0
 	jr	t2
+
+	.data
+	.balign	4
+entered:
+	.word	0
 
 	.text
 /* A trap from user mode: sscratch points to the process's struct trapframe. */
