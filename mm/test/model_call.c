@@ -85,6 +85,9 @@ static void put_pages(
 		store_to_copied(d, r->s, at + r->old, r->new - r->old);
 }
 
+/* Far from where the model looks, and from where maps are placed. */
+#define ELSEWHERE (BASE + ((mvm_vaddr_t)1 << 30))
+
 /* Move a mapping that was placed outside of the window back into it. */
 static void move_back(
 	struct draw *d, const struct remap *r, mvm_vaddr_t from, struct model_page *pages)
@@ -95,6 +98,15 @@ static void move_back(
 
 	compare_moved(r, pages, from);
 	mvm_space_set_limits(r->s->space, &none);
+	if (from < to + bytes_of(r->new) && to < from + bytes_of(r->new)) {
+		/* It lies across the end of what the model watches: by way of elsewhere. */
+		mvm_vaddr_t far = ELSEWHERE;
+
+		EXPECT(mvm_remap(r->s->space, from, bytes_of(r->new), bytes_of(r->new),
+			       MVM_REMAP_MAYMOVE | MVM_REMAP_FIXED, &far),
+			0, "remap elsewhere");
+		from = far;
+	}
 	EXPECT(mvm_remap(r->s->space, from, bytes_of(r->new), bytes_of(r->new),
 		       MVM_REMAP_MAYMOVE | MVM_REMAP_FIXED, &to),
 		0, "remap back");
