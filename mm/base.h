@@ -19,6 +19,11 @@
 #undef likely
 #undef unlikely
 
+/* How much of mm is linked: stages/absent.c.  All, unless somebody says less. */
+#ifndef MVM_STAGE
+#define MVM_STAGE 5
+#endif
+
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* An invariant that holds whatever users do; the message is the condition. */

@@ -112,6 +112,29 @@ def test_each_stub_of_the_template_names_itself(tree, tmp_path):
     assert said.splitlines() == [f"{name}: not written yet" for name in hooks]
 
 
+def test_each_stage_asks_for_the_hooks_that_the_docs_say(tree):
+    done = run(tree, "stages", "--docs", tree / "docs/porting.md", tree / "mm")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stage_that_needs_a_later_one_is_refused(tree, mm):
+    plant_in(mm / "fork.c", "static struct area *area_copy(",
+             "int mvm_planted(struct mvm_object *obj);\n"
+             "int mvm_planted(struct mvm_object *obj)\n"
+             "{\n\treturn mvm_pc_truncate(obj, 0);\n}\n\n")
+    done = run(tree, "stages", mm)
+    assert done.returncode != 0
+    assert "stage 2 needs mvm_pc_truncate" in done.stderr
+
+
+def test_a_host_for_another_version_does_not_compile(tree, hollow):
+    header = hollow / "include/mm/vm.h"
+    header.write_text(re.sub(r"#define MVM_VERSION \d+", "#define MVM_VERSION 99", header.read_text()))
+    done = run(tree, "portable", "--target", "rv64", "--opt=-O2", hollow)
+    assert done.returncode == 1
+    assert "was written for version" in done.stderr
+
+
 # --- The stack ------------------------------------------------------------------------------------
 
 def plant_in(path, before, text):

@@ -7,6 +7,11 @@
  * Write host_stop() first.
  */
 #include <mm/host.h>
+#include <mm/vm.h>
+
+#if MVM_VERSION != 2
+#error "this host was written for version 2 of mm's headers; what changed is in their comments"
+#endif
 
 /* Say so, and stop the machine. */
 void host_stop(const char *text) __attribute__((noreturn, weak));
