@@ -18,6 +18,7 @@ PROGRAMS = {
     "remap": ["test_remap"],
     "simulator": ["simulator", "--schedules", "2500"],
     "simulator, copies": ["simulator", "--scenario", "copy-exit", "--schedules", "40000"],
+    "simulator, truncate": ["simulator", "--scenario", "truncate-fault", "--schedules", "20000"],
     "simulator, files": ["simulator", "--scenario", "read-write", "--schedules", "20000"],
     "threads": ["test_threads", "--ops", "15000", "--seed", "1"],
     "threads, longer": ["test_threads", "--ops", "40000", "--seed", "2"],
@@ -273,7 +274,7 @@ MUTANTS = [
            "if (anon) {", by="simulator"),
     Mutant("fault: page that left its object is made dirty", "cache.c",
            "err || page->object != obj || page->state & PAGE_DIRTY",
-           "err || page->state & PAGE_DIRTY", by="simulator, files"),
+           "err || page->state & PAGE_DIRTY", by="simulator, truncate"),
     Mutant("areas enter the list in front of walks", "space.c",
            "list_append(&a->object->areas, &a->rmap.list);",
            "list_insert(&a->rmap.list, &a->object->areas, a->object->areas.next);", by="simulator"),
@@ -380,4 +381,6 @@ MUTANTS = [
            "\t\t\t\tunmake(tree, vpn, level + 1, above);\n", "", by="fail"),
     Mutant("who waits for memory never gives up", "page.c",
            "return *attempts < MEMORY_ATTEMPTS * MEMORY_ATTEMPTS;", "return true;", by="fail"),
+    Mutant("a hold covers more than 64 pages", "unmap.c",
+           "\t\tif (vpn <= last)\n\t\t\tspace_relock(space);", "", by="model"),
 ]
