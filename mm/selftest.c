@@ -385,7 +385,7 @@ static OWN_FRAME void check_reclaim(struct mvm_space *space)
 #endif
 
 /* What a host can do that has only private memory; it is left mapped for the stages to come. */
-static OWN_FRAME void check_memory(void)
+static void check_memory(void)
 {
 	check_pmap(test.space);
 	check_anonymous(test.space);
@@ -396,7 +396,7 @@ static OWN_FRAME void check_memory(void)
 }
 
 #if MVM_STAGE >= 3
-static OWN_FRAME void check_object(void)
+static void check_object(void)
 {
 	check_file(test.space, test.obj);
 	check_private_stores(test.space);
@@ -410,7 +410,7 @@ static OWN_FRAME void check_object(void)
 #endif
 }
 
-static OWN_FRAME void check_release(void)
+static void check_release(void)
 {
 #if MVM_STAGE >= 4
 	check(mvm_pc_flush(test.obj, 0, FILE_PAGES, MVM_PC_WAIT) == 0, "the last flush");

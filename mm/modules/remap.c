@@ -37,9 +37,10 @@ struct remap {
 	mvm_vaddr_t start;           /* of the old range */
 	size_t old_bytes, new_bytes; /* whole pages */
 	unsigned flags;
-	mvm_vaddr_t target;        /* where the mapping is to be, or is */
-	struct area *fresh;        /* for the new place */
-	struct unmap *from, *away; /* the old range; what is at the new place: for run_move() */
+	mvm_vaddr_t target; /* where the mapping is to be, or is */
+	struct area *fresh; /* for the new place */
+	struct unmap *from,
+		*away; /* the old range; what is at the new place: on try_remap()'s stack */
 };
 
 static int check_args(const struct remap *r)
@@ -239,12 +240,14 @@ static OWN_FRAME int move_unlock(struct remap *r)
 /* One attempt to grow or to move. */
 static OWN_FRAME int try_remap(struct remap *r)
 {
+	struct unmap from = {.spare = NULL}, away = {.spare = NULL};
 	struct mvm_space *space = r->space;
 	struct area *a, *gone = NULL;
 	bool done = false;
 	int err;
 
-	*r->from = *r->away = (struct unmap){.spare = NULL};
+	r->from = &from;
+	r->away = &away;
 	space_lock(space);
 	wait_for_others(r);
 	a = space_area(space, r->start);
@@ -270,12 +273,9 @@ static OWN_FRAME int try_remap(struct remap *r)
 
 static OWN_FRAME int run_move(struct remap *r)
 {
-	struct unmap from, away;
 	unsigned attempts = 0;
 	int err;
 
-	r->from = &from;
-	r->away = &away;
 	do {
 		err = try_remap(r);
 	} while (err == NEED_MEMORY && memory_wait(&attempts));
