@@ -387,7 +387,9 @@ static enum need look(struct fault *f)
 	anon = anon_find(&space->anons, f->va >> MVM_PAGE_SHIFT, &exclusive);
 	if (anon)
 		return look_anon(f, a, anon, exclusive);
-	return a->object ? look_object(f, a) : look_zero(f, a);
+	if (a->object)
+		return look_object(f, a);
+	return unlikely(fork) ? wait_claim(f, c) : look_zero(f, a);
 }
 
 /* --- Supply: no lock is held ------------------------------------------------------------------ */

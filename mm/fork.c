@@ -11,7 +11,9 @@
  *
  * From 2 on nothing private is exclusive, so no fault of the parent maps private memory writable;
  * stores wait until 5, because until the batch has finished another hart may still store through an
- * old translation, and a copy made meanwhile would miss that.  Loads, and shared memory, go on.
+ * old translation, and a copy made meanwhile would miss that.  A load of memory that was never touched
+ * waits too: its new page would be the parent's alone, and stores to it would not be the child's while
+ * later ones to old pages were.  Other loads, and shared memory, go on.
  *
  * Truncate, meanwhile, may drop private copies: it marks by the object's size, then walks.  An area
  * of the child that enters the object's list before the size changes is visited; one that enters

@@ -16,7 +16,7 @@
  *	CLAIM_UNMAP        wait              avoids it   MAPERR
  *	CLAIM_REPLACE      wait              avoids it   wait (FIXED over what is there, a move)
  *	CLAIM_CHANGE       wait              avoids it   go on (mprotect, madvise, mlock)
- *	CLAIM_FORK         wait              waits       wait, if they would write private memory
+ *	CLAIM_FORK         wait              waits       wait, if they would write or make private pages
  *
  * A fork claims the whole space, hence is alone in the list.  The areas stay in the index and in
  * their objects' reverse maps until the sweep is over, so that truncate and reclaim still find what
