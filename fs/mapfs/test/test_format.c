@@ -69,8 +69,13 @@ static void layouts_hold_together(void **state)
 		check_layout(n, 0);
 	for (uint64_t n = 2 * MAPFS_GROUP_BLOCKS; n < 2 * MAPFS_GROUP_BLOCKS + 12000; n += 7)
 		check_layout(n, 0);
-	for (int i = 0; i < 300; i++)
-		check_layout(256 + world_random(&seed) % (1 << 24), world_random(&seed) % 100000);
+	for (int i = 0; i < 300; i++) {
+		uint64_t n = 256 + world_random(&seed) % (1 << 24);
+		uint64_t fit =
+			4 * n < 100000 ? 4 * n : 100000; /* inodes, in a quarter of the blocks */
+
+		check_layout(n, world_random(&seed) % fit);
+	}
 	for (uint64_t n = 0; n < 256; n++)
 		assert_int_equal(mapfs_layout(&sb, n, 0), -ENOSPC);
 }
