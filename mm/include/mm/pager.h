@@ -41,7 +41,7 @@ struct mvm_object;
 
 enum {
 	MVM_WRITE_SYNC = 1,    /* somebody waits: data must be on the medium's way, no batching */
-	MVM_WRITE_RECLAIM = 2, /* called to get memory: allocate without reclaim */
+	MVM_WRITE_RECLAIM = 2, /* called to get memory: take as little as can be */
 };
 
 /*
@@ -93,6 +93,9 @@ struct mvm_pager_ops {
 	 * file's end stops at mvm_object_size(), and writes the rest of the last block as it is.)
 	 * After success the bytes read back after a crash once the pager's own commit (fsync) has
 	 * followed.
+	 * Takes no lock under which the file is read, written or truncated (the inode lock): those
+	 * calls may write back first, this object too.  Allocates without reclaim, whatever the
+	 * flags: reclaim waits for writes under way.
 	 * 0; MVM_PENDING; -MVM_EIO, -MVM_ENOSPC, ...: all n are DIRTY again.
 	 * NULL for memory that has no other place (a tmpfs): then dirty pages stay until truncate or
 	 * destroy, and do not keep the object alive.
