@@ -26,7 +26,8 @@ Sets up what is missing, builds every preset, and runs the suites, all of them w
   GROUP     the guest's test programs /test/t_GROUP and /test/GROUP_*, each at --smp 1 and --smp 4,
             each on its own copy of the image, which must be clean afterwards; those that are about
             memory have 64M of it at --smp 4
-  core      the guest's test programs once more on the kernel without optional modules
+  core      the guest's test programs once more on the kernel without optional modules, but for those
+            that are about these (BEYOND_CORE_MAIN)
 
 A single guest program is a suite too (/test/NAME), and `guest` is all of them.  --all-plugs adds one:
 
@@ -178,6 +179,14 @@ def suite_plugs(programs):
     return suite
 
 
+def is_about_core(name):
+    source = os.path.join(build.TREE, "usr/test", name + ".c")
+    if not os.path.exists(source):
+        return True
+    with open(source) as text:
+        return "BEYOND_CORE_MAIN(" not in text.read()
+
+
 def all_suites(programs):
     """Name -> function of the options, in the order in which they run."""
     suites = {"build": suite_build, "host": suite_ctest("host"),
@@ -187,7 +196,7 @@ def all_suites(programs):
         suites[name] = suite_pytest(name)
     for group in sorted({group_of(name) for name in programs}):
         suites[group] = suite_guest([name for name in programs if group_of(name) == group])
-    suites["core"] = suite_guest(programs, preset="core", harts=(1,))
+    suites["core"] = suite_guest(list(filter(is_about_core, programs)), preset="core", harts=(1,))
     return suites
 
 

@@ -462,4 +462,4 @@ static const struct test tests[] = {
 	{"tasks_in_one_space", tasks_in_one_space},
 };
 
-TEST_MAIN(tests)
+BEYOND_CORE_MAIN(tests)
