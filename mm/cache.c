@@ -92,7 +92,7 @@ OWN_FRAME void mvm_fill_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned
 		page = index_get(obj, index); /* BUSY, hence still there */
 		if (err) {
 			page_detach(obj, page);
-			page->state |= PAGE_FAILED;
+			page->state |= PAGE_FAILED | (err == -MVM_ENOMEM ? PAGE_STARVED : 0);
 		}
 		waited = page_unbusy(page);
 		mvmh_unlock(&obj->lock); /* it was not dirty */
@@ -138,7 +138,7 @@ static OWN_FRAME int wait_filled(struct mvm_object *obj, struct mvm_page *page)
 	object_lock(obj);
 	err = page_wait(obj, page, PAGE_BUSY, true);
 	if (!err && page->state & PAGE_FAILED)
-		err = -MVM_EIO;
+		err = page->state & PAGE_STARVED ? -MVM_ENOMEM : -MVM_EIO;
 	mvmh_unlock(&obj->lock);
 	return err;
 }
@@ -264,13 +264,13 @@ static int settle(struct mvm_object *obj)
 	return err ? err : -MVM_EAGAIN;
 }
 
-int cache_make_writable(struct mvm_object *obj, struct mvm_page *page)
+int cache_make_writable(struct mvm_object *obj, struct mvm_page *page, bool killable)
 {
 	int err;
 
 	do {
 		object_lock(obj);
-		err = page_wait(obj, page, PAGE_BUSY, true);
+		err = page_wait(obj, page, PAGE_BUSY, killable);
 		if (err || page->object != obj || page->state & PAGE_DIRTY) {
 			mvmh_unlock(&obj->lock);
 			return err;
@@ -539,7 +539,7 @@ static int touch_once(struct mvm_object *obj, uint64_t offset, bool write, uint8
 	if (err)
 		return err;
 	if (write)
-		err = cache_make_writable(obj, page);
+		err = cache_make_writable(obj, page, true);
 	object_lock(obj);
 	window = mvmh_window_map(page->frame);
 	if (!err && (page->object != obj || (write && !(page->state & PAGE_DIRTY))))

@@ -9,14 +9,18 @@
  *  - the anon tree keeps its own (anon_tree_check), and every anon lies in a private area;
  *  - what the tables map is what the fault would map: an anon's page, writable only if the anon is
  *    exclusive; or the object's page at that index, writable only if the area is shared and the
- * page DIRTY; never more than the area's rights; nothing outside areas. Of an object: the page
- * index keeps its own (index_check). Of all: slabs, the replacement queue.
+ *    page DIRTY; never more than the area's rights; nothing outside areas.
+ *
+ * Of an object: the page index keeps its own (index_check).
+ *
+ * Of all: slabs, the replacement queue, how many pages are to be written back.
  */
 #include "meta.h"
 #include "object.h"
 #include "reclaim.h"
 #include "registry.h"
 #include "space.h"
+#include "writeback.h"
 
 static void check_attached(struct area *a)
 {
@@ -159,9 +163,10 @@ void mvm_check_space(struct mvm_space *space)
 	space_unlock(space);
 }
 
-static void check_object(struct mvm_object *obj)
+/* Returns how many of its pages are to be written back. */
+static uint64_t check_object(struct mvm_object *obj)
 {
-	uint64_t areas = 0, writers = 0;
+	uint64_t areas = 0, writers = 0, unclean;
 
 	object_lock(obj);
 	index_check(obj);
@@ -173,9 +178,10 @@ static void check_object(struct mvm_object *obj)
 	}
 	MUST(areas == obj->mapped);
 	MUST(writers == obj->writers && !(obj->frozen && writers));
-	MUST(obj->dirty_ref ==
-		(obj->dirty + obj->writeback > 0 && obj->ops->write && !obj->doomed));
+	unclean = obj->ops->write && !obj->doomed ? obj->unclean_n : 0;
+	MUST(obj->dirty_ref == (unclean > 0));
 	mvmh_unlock(&obj->lock);
+	return unclean;
 }
 
 /* The entry after `l`, pinned; `pin` gets it under the registry's lock. */
@@ -202,10 +208,11 @@ static void pin_space(struct list *l)
 void mvm_check(void)
 {
 	struct list *l, *prev;
+	uint64_t unclean = 0;
 
 	for (l = registry_next(&all_objects, &all_objects.all, pin_object); l;) {
 		prev = l;
-		check_object(container_of(l, struct mvm_object, all));
+		unclean += check_object(container_of(l, struct mvm_object, all));
 		l = registry_next(&all_objects, l, pin_object);
 		object_unpin(container_of(prev, struct mvm_object, all));
 	}
@@ -215,6 +222,7 @@ void mvm_check(void)
 		l = registry_next(&all_spaces, l, pin_space);
 		space_unpin(container_of(prev, struct mvm_space, all));
 	}
+	writeback_check(unclean);
 	slab_check();
 	queue_check();
 }

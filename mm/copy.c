@@ -140,7 +140,7 @@ int mvm_release(struct mvm_hold *h)
 	if (h->shared)
 		release_shared(h->shared);
 	if (h->object) {
-		err = cache_make_writable(h->object, h->page);
+		err = cache_make_writable(h->object, h->page, false);
 		mvm_object_unref(h->object);
 	}
 	(void)ref_put(&h->space->holds);

@@ -449,7 +449,7 @@ static enum mvm_fault_result supply_page(struct fault *f)
 
 static OWN_FRAME enum mvm_fault_result supply_writable(struct fault *f)
 {
-	int err = cache_make_writable(f->object, f->page);
+	int err = cache_make_writable(f->object, f->page, true);
 
 	trace(f->space, MVM_TRACE_WRITABLE, f->va, f->index, (uint64_t)err);
 	f->dirtied |= !err;

@@ -167,7 +167,7 @@ static void check_tags(struct mvm_object *obj, mvm_pgoff_t index, bool unclean)
 /* Counts, tags and places of all pages agree. */
 void index_check(struct mvm_object *obj)
 {
-	uint64_t cached = 0, dirty = 0, writeback = 0;
+	uint64_t cached = 0, dirty = 0, writeback = 0, n_unclean = 0;
 	struct mvm_page *page;
 
 	MUST((obj->root == NULL) == (obj->levels == 0));
@@ -181,8 +181,10 @@ void index_check(struct mvm_object *obj)
 		MUST(ref_count(&page->refs) >= 1);
 		check_tags(obj, at, unclean);
 		cached++;
+		n_unclean += unclean;
 		dirty += (page->state & PAGE_DIRTY) != 0;
 		writeback += (page->state & PAGE_WRITEBACK) != 0;
 	}
-	MUST(cached == obj->cached && dirty == obj->dirty && writeback == obj->writeback);
+	MUST(cached == obj->cached && n_unclean == obj->unclean_n);
+	MUST(dirty == obj->dirty && writeback == obj->writeback);
 }

@@ -125,6 +125,7 @@
 #define unmap_end_unlock     mvm_i_unmap_end_unlock
 #define writeback_pay        mvm_i_writeback_pay
 #define writeback_balance    mvm_i_writeback_balance
+#define writeback_check      mvm_i_writeback_check
 #define writeback_count      mvm_i_writeback_count
 #define writeback_init       mvm_i_writeback_init
 #define writeback_urgent     mvm_i_writeback_urgent

@@ -8,7 +8,8 @@
  * neither may delay release() or run it.  mvm_object_destroy() waits for pins.
  *
  * Unclean objects (with DIRTY or WRITEBACK pages and a pager that can write) stand on a list,
- * oldest first, and are referenced by that.  Page states change all over mm, under the object's
+ * oldest first, and are referenced by that.  A doomed one does not, and its pages are not among
+ * those of which there may be only so many: nobody writes them but reclaim.  Page states change all over mm, under the object's
  * lock; what follows for list and reference is brought in order in one place, object_unlock().
  */
 #include "object.h"
@@ -119,7 +120,7 @@ static void drop_pages(struct mvm_object *obj)
 void mvm_object_destroy(struct mvm_object *obj)
 {
 	MUST(ref_count(&obj->refs) == 0 && obj->mapped == 0);
-	obj->doomed = true;
+	mvm_object_doom(obj);
 	drop_pages(obj);
 	mvmh_lock(&obj->lock);
 	while (ref_count(&obj->pins) > 0)
@@ -187,16 +188,24 @@ void object_set_size(struct mvm_object *obj, uint64_t bytes)
 	obj->bytes = bytes;
 }
 
+/* Do its unclean pages wait for write-back, which so is to know how many there are? */
+static bool unclean_counted(const struct mvm_object *obj)
+{
+	return obj->ops->write && !obj->doomed;
+}
+
 void mvm_object_doom(struct mvm_object *obj)
 {
 	object_lock(obj);
+	if (unclean_counted(obj))
+		writeback_count(-(long)obj->unclean_n);
 	obj->doomed = true;
 	object_unlock(obj);
 }
 
 void object_unlock(struct mvm_object *obj)
 {
-	bool want = obj->dirty + obj->writeback > 0 && obj->ops->write && !obj->doomed;
+	bool want = obj->unclean_n > 0 && unclean_counted(obj);
 
 	if (likely(want == obj->dirty_ref)) {
 		mvmh_unlock(&obj->lock);
@@ -228,14 +237,17 @@ struct mvm_page *object_usable(struct mvm_object *obj, mvm_pgoff_t index)
  */
 static void set_unclean(struct mvm_object *obj, struct mvm_page *page, bool unclean)
 {
+	int change = unclean ? 1 : -1;
+
 	index_tag(obj, page_index(page), unclean);
-	if (obj->ops->write) {
-		writeback_count(unclean ? 1 : -1);
-	} else {
-		COUNT(kept_pages, unclean ? 1 : -1);
-		if (unclean)
-			queue_remove(page);
-	}
+	obj->unclean_n += (uint64_t)change;
+	if (unclean_counted(obj))
+		writeback_count(change);
+	if (obj->ops->write)
+		return;
+	COUNT(kept_pages, change);
+	if (unclean)
+		queue_remove(page);
 }
 
 void page_set_dirty(struct mvm_object *obj, struct mvm_page *page)

@@ -50,6 +50,7 @@ struct mvm_object {
 	uint64_t dirty;      /* [o] pages that are DIRTY */
 	uint64_t write_next; /* [o] where who must write some pages goes on (writeback.c) */
 	uint64_t writeback;  /* [o] pages under WRITEBACK */
+	uint64_t unclean_n;  /* [o] pages that are either; while it is not doomed also counted in all */
 	bool doomed;         /* [o] dirty pages hold no reference: they will never be written */
 	bool dirty_ref;      /* [o] dirty pages hold a reference now */
 	uint32_t errors;     /* [o] failed writes, ever; */
@@ -187,9 +188,10 @@ int cache_get_wait(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag,
 /*
  * Make a page that the caller has a reference to DIRTY, with the pager's consent.
  * 0, also when the page has left the object meanwhile (look again); -MVM_ENOSPC, -MVM_EIO;
- * -MVM_EINTR.
+ * -MVM_EINTR if the wait for whoever has it BUSY, a short one, is killable.
  */
-int cache_make_writable(struct mvm_object *obj, struct mvm_page *page) MVM_MUST_CHECK;
+int cache_make_writable(
+	struct mvm_object *obj, struct mvm_page *page, bool killable) MVM_MUST_CHECK;
 
 /*
  * Raise the size to `bytes` if it is smaller; what lies between reads as zeros.  The inode lock of

@@ -22,6 +22,7 @@ enum {
 	PAGE_WAITED = 1 << 3,    /* somebody waits for BUSY or WRITEBACK to go */
 	PAGE_FAILED = 1 << 4,    /* the fill failed; the page has left the object */
 	PAGE_USED = 1 << 5,      /* since reclaim last looked */
+	PAGE_STARVED = 1 << 6,   /* what FAILED was for lack of memory */
 };
 
 /*

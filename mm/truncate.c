@@ -75,7 +75,7 @@ static int zero_part(struct mvm_object *obj, uint64_t start, uint64_t end, bool 
 			object_set_size(obj, start);
 		mvmh_unlock(&obj->lock);
 		if (!done)
-			err = cache_make_writable(obj, page);
+			err = cache_make_writable(obj, page, true);
 		page_put(page);
 	}
 	return err;

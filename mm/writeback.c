@@ -36,7 +36,7 @@
 #define LIMIT_SHIFT      2
 
 static struct registry unclean;
-static size_t unclean_pages;     /* [a] of objects that can write */
+static size_t unclean_pages;     /* [a] of objects that can write and are not doomed */
 static size_t background, limit; /* [I] */
 
 /* Writes of runs: [l] the lock, [a] also read without. */
@@ -59,9 +59,14 @@ void writeback_init(void)
 	list_init(&unclean.all);
 }
 
-void writeback_count(int pages)
+void writeback_count(long pages)
 {
 	__atomic_fetch_add(&unclean_pages, (size_t)pages, __ATOMIC_RELAXED);
+}
+
+void writeback_check(uint64_t unclean_n)
+{
+	MUST(__atomic_load_n(&unclean_pages, __ATOMIC_RELAXED) == unclean_n);
 }
 
 static bool more_unclean_than(size_t pages)

@@ -16,8 +16,14 @@ void unclean_list_move(struct mvm_object *obj, bool on);
 /* Have its dirty pages count as old: the next mvm_writeback() writes them.  No lock held. */
 void writeback_urgent(struct mvm_object *obj);
 
-/* So many more pages (or fewer) are unclean, of an object that can write.  Any lock of mm held. */
-void writeback_count(int pages);
+/*
+ * So many more pages (or fewer) are unclean, of an object that can write and is not doomed.  Any lock
+ * of mm held.
+ */
+void writeback_count(long pages);
+
+/* Panics unless so many are, at rest. */
+void writeback_check(uint64_t unclean_n);
 
 /*
  * To be called by whoever makes pages of the object dirty, once a page, before or after: with too much

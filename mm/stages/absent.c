@@ -66,10 +66,14 @@ void writeback_pay(struct mvm_object *obj)
 	mvm_object_unref(obj);
 }
 
-void writeback_count(int pages)
+void writeback_count(long pages)
 {
 	(void)pages;
-	NOT_YET(4);
+}
+
+void writeback_check(uint64_t unclean_n)
+{
+	(void)unclean_n;
 }
 
 void unclean_list_move(struct mvm_object *obj, bool on)
@@ -150,9 +154,9 @@ int cache_get(struct mvm_object *obj, mvm_pgoff_t index, enum ahead how, uint32_
 	NOT_YET(3);
 }
 
-int cache_make_writable(struct mvm_object *obj, struct mvm_page *page)
+int cache_make_writable(struct mvm_object *obj, struct mvm_page *page, bool killable)
 {
-	(void)obj, (void)page;
+	(void)obj, (void)page, (void)killable;
 	NOT_YET(3);
 }
 #endif

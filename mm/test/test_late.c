@@ -6,6 +6,8 @@
  */
 #include "posix.h"
 
+#include "../page.h"
+
 #include <mm/faulty.h>
 #include <mm/pagecache.h>
 #include <mm/vm.h>
@@ -191,6 +193,20 @@ static void a_late_error_is_a_bus_error(void **state)
 	assert_int_equal(load(), MVM_FAULT_OK);
 }
 
+/* Memory was short a moment ago: as if the pager had said so at once. */
+static void a_late_want_of_memory_is_tried_again(void **state)
+{
+	struct caller one;
+
+	(void)state;
+	late(MVM_FAULTY_FILL, -MVM_ENOMEM);
+	start(&one, load);
+	wait_picked(MVM_FAULTY_FILL, 1);
+	in_time(MVM_FAULTY_FILL);
+	assert_int_equal(mvm_faulty_answer(&faulty), 1);
+	assert_int_equal(result_of(&one), MVM_FAULT_OK);
+}
+
 /* Whoever began the fill, and whoever came later: both go; the page comes when it comes. */
 static void waits_for_a_page_can_be_killed(void **state)
 {
@@ -209,6 +225,53 @@ static void waits_for_a_page_can_be_killed(void **state)
 	assert_int_equal(mvm_faulty_answer(&faulty), 1);
 	assert_int_equal(load(), MVM_FAULT_OK);
 	assert_int_equal(mvm_faulty_picked(&faulty, MVM_FAULTY_FILL), 1);
+}
+
+static struct mvm_hold hold;
+static struct caller releaser;
+
+static int release(void)
+{
+	int err = mvm_release(&hold);
+
+	__atomic_store_n(&hold.page, NULL, __ATOMIC_RELEASE);
+	return err;
+}
+
+/* Somebody waits for the page that is held, or nobody holds it any more. */
+static bool release_waits_or_is_over(void)
+{
+	struct mvm_page *page = __atomic_load_n(&hold.page, __ATOMIC_ACQUIRE);
+
+	return !page || __atomic_load_n(&page->state, __ATOMIC_RELAXED) & PAGE_WAITED;
+}
+
+/* The page is BUSY of the write that copies: have a thread that must die release its hold. */
+static size_t copy_while_released(struct mvm_copy *c, void *kernel, size_t done, size_t n)
+{
+	(void)c, (void)kernel, (void)done;
+	start(&releaser, release);
+	while (__atomic_load_n(&releaser.hart, __ATOMIC_ACQUIRE) == ~0u)
+		sched_yield();
+	posix_kill(releaser.hart, true);
+	while (!release_waits_or_is_over())
+		sched_yield();
+	return n;
+}
+
+/* Else what was stored through the hold would stay in a clean page, and be lost with it. */
+static void a_release_waits_to_its_end(void **state)
+{
+	struct mvm_copy copy = {.copy = copy_while_released};
+	size_t done;
+
+	(void)state;
+	assert_int_equal(mvm_hold(space, LOW + AT * PAGE, MVM_WRITE, &hold), 0);
+	assert_int_equal(mvm_pc_flush(obj, 0, LAST, MVM_PC_WAIT), 0);
+	assert_int_equal(mvm_pc_write(obj, AT * PAGE, 1, &copy, &done), 0);
+	assert_int_equal(result_of(&releaser), 0);
+	posix_kill(releaser.hart, false);
+	assert_int_equal(flush(), 0);
 }
 
 /* --- Writes ----------------------------------------------------------------------------------- */
@@ -262,7 +325,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_fault_waits_for_its_page),
 		CASE(a_late_error_is_a_bus_error),
+		CASE(a_late_want_of_memory_is_tried_again),
 		CASE(waits_for_a_page_can_be_killed),
+		CASE(a_release_waits_to_its_end),
 		CASE(a_flush_waits_for_its_writes),
 		CASE(truncate_waits_for_writes),
 	};

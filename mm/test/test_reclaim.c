@@ -219,6 +219,31 @@ static void who_dirties_pays_for_its_own(void **state)
 	assert_int_equal(now().writes - writes, other->writes);
 }
 
+/* Nobody writes them, so who makes other pages dirty must not be told that there are too many. */
+static void doomed_pages_throttle_nobody(void **state)
+{
+	char bytes[PAGE] = {0};
+	uint64_t throttled;
+	size_t done;
+
+	(void)state;
+	map(file->object);
+	for (unsigned i = 0; i < FRAMES / 4; i++)
+		store(i);
+	mvm_object_doom(file->object);
+	mvm_check();
+	for (unsigned i = FRAMES / 4; i < FRAMES / 2; i++)
+		store(i);
+	throttled = now().throttled;
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(test_file_write(other, i * PAGE, bytes, PAGE, &done), 0);
+	assert_int_equal(now().throttled, throttled);
+	assert_int_equal(other->writes, 0);
+	mvm_check();
+	assert_int_equal(mvm_pc_truncate(file->object, 0), 0);
+	mvm_check();
+}
+
 static void the_host_is_told(void **state)
 {
 	(void)state;
@@ -261,6 +286,7 @@ int main(void)
 		CASE(stores_are_bounded),
 		CASE(writes_are_bounded),
 		CASE(who_dirties_pays_for_its_own),
+		CASE(doomed_pages_throttle_nobody),
 		CASE(the_host_is_told),
 		CASE(much_is_written_at_any_age),
 	};

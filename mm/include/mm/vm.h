@@ -261,7 +261,7 @@ int mvm_space_write(struct mvm_space *space, mvm_vaddr_t va, const void *from, s
  *
  * A page of a shared file mapping may be written back while it is held, and what is stored after
  * that would be lost: the release of a hold for MVM_WRITE makes it dirty again.  0; -MVM_ENOSPC,
- * -MVM_EIO, -MVM_EINTR: it could not, what was stored since the write-back may be lost.
+ * -MVM_EIO: the pager would not have it, what was stored since the write-back may be lost.
  */
 struct mvm_hold {
 	struct mvm_space *space;
