@@ -173,16 +173,22 @@ static OWN_FRAME int copy_areas(struct mvm_space *parent, struct mvm_space *chil
 }
 
 /*
- * The first private writable area that ends above va: no other has writable entries, for an
- * mprotect claims its range until its sweep is over.
+ * Write-protect some of the area at va, or next above it.  Returns where to go on, after one area at
+ * most.  Only private writable ones have writable entries, for an mprotect claims its range until its
+ * sweep is over.
  */
-static struct area *next_to_protect(struct mvm_space *space, mvm_vaddr_t va)
+static mvm_vaddr_t protect_some(struct mvm_space *space, mvm_vaddr_t va, struct mvmh_tlb *batch)
 {
 	struct area *a = area_find(&space->areas, va);
 
-	while (a && !(area_private(a) && a->rights & MVM_WRITE))
-		a = area_next(a);
-	return a;
+	if (!a)
+		return space->high;
+	if (!area_private(a) || !(a->rights & MVM_WRITE)) {
+		space_work(space, 1);
+		return a->end;
+	}
+	return space_protect_some(space, max_u64(va, a->start), a->end,
+		area_rights(a) & (MVM_READ | MVM_EXEC), batch);
 }
 
 /* Step 4. */
@@ -190,17 +196,13 @@ static OWN_FRAME void write_protect(struct mvm_space *space)
 {
 	struct sweep sweep = {0};
 	mvm_vaddr_t va = space->low;
-	struct area *a;
 
-	do {
+	while (va < space->high) {
 		space_lock(space);
 		sweep_open(space, &sweep);
-		a = next_to_protect(space, va);
-		if (a)
-			va = space_protect_some(space, max_u64(va, a->start), a->end,
-				area_rights(a) & (MVM_READ | MVM_EXEC), &sweep.batch);
+		va = protect_some(space, va, &sweep.batch);
 		space_unlock(space);
-	} while (a);
+	}
 	sweep_sync(space, &sweep);
 }
 

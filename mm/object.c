@@ -120,7 +120,7 @@ static void drop_pages(struct mvm_object *obj)
 void mvm_object_destroy(struct mvm_object *obj)
 {
 	MUST(ref_count(&obj->refs) == 0 && obj->mapped == 0);
-	mvm_object_doom(obj);
+	obj->doomed = true; /* unreferenced, so nothing of it waits for write-back */
 	drop_pages(obj);
 	mvmh_lock(&obj->lock);
 	while (ref_count(&obj->pins) > 0)

@@ -64,26 +64,34 @@ static bool part_of(struct walk *walk, const struct area *a)
 	return true;
 }
 
-/* Note the next area that maps the pages, the marker behind it; false at the end of the list. */
-static bool note_next(struct walk *walk)
+/* Move the marker behind the next link.  True: that is of an area that maps the pages, now noted. */
+static bool note_link(struct walk *walk)
 {
 	struct list *l = walk->marker.list.next;
-	bool found = false;
+	struct area *a = container_of(l, struct rmap_link, list)->area;
 
-	for (; l != &walk->obj->areas && !found; l = l->next) {
-		struct area *a = container_of(l, struct rmap_link, list)->area;
-
-		found = a && part_of(walk, a);
-		if (found) {
-			walk->space = a->space;
-			walk->from = walk->start;
-			walk->to = walk->end;
-			space_pin(a->space);
-		}
-	}
+	object_work(walk->obj, 1);
 	list_remove(&walk->marker.list);
-	list_insert(&walk->marker.list, l->prev, l);
-	return found;
+	list_insert(&walk->marker.list, l, l->next);
+	if (!a || !part_of(walk, a))
+		return false;
+	walk->space = a->space;
+	walk->from = walk->start;
+	walk->to = walk->end;
+	space_pin(a->space);
+	return true;
+}
+
+/* Note the next area that maps the pages; false at the end of the list. */
+static bool note_next(struct walk *walk)
+{
+	for (unsigned n = 1; walk->marker.list.next != &walk->obj->areas; n++) {
+		if (note_link(walk))
+			return true;
+		if (n % MVM_HOLD_PAGES == 0)
+			object_relock(walk->obj);
+	}
+	return false;
 }
 
 /* Leave the place that is noted, and with `on` note the next.  False: the walk is over. */
@@ -108,18 +116,23 @@ static OWN_FRAME bool walk_on(struct walk *walk, bool on)
 }
 
 /*
- * The area whose part [walk->start, walk->end) is the first at or above va, at the noted place, that
- * maps the pages; NULL if none.  The space's lock is held.
+ * The area at *va, or next above it at the noted place, if that maps the pages, and then which part:
+ * [walk->start, walk->end).  Else NULL, and *va has moved behind it.  The space's lock is held.
  */
-static OWN_FRAME struct area *find_part(struct walk *walk, mvm_vaddr_t va)
+static OWN_FRAME struct area *find_part(struct walk *walk, mvm_vaddr_t *va)
 {
-	struct area *a = area_find(&walk->space->areas, va);
+	struct area *a = area_find(&walk->space->areas, *va);
 
-	while (a && a->start < walk->to && !(part_of(walk, a) && walk->end > va))
-		a = area_next(a);
-	if (!a || a->start >= walk->to)
+	if (!a || a->start >= walk->to) {
+		*va = walk->to;
 		return NULL;
-	walk->start = max_u64(walk->start, va);
+	}
+	if (!part_of(walk, a) || walk->end <= *va) {
+		space_work(walk->space, 1);
+		*va = a->end;
+		return NULL;
+	}
+	walk->start = max_u64(walk->start, *va);
 	return a;
 }
 
@@ -133,11 +146,11 @@ static OWN_FRAME void visit_parts(struct walk *walk)
 	walk->sweep = (struct sweep){.open = false};
 	do {
 		space_lock(space);
-		a = find_part(walk, va);
+		a = find_part(walk, &va);
 		if (a)
 			va = walk->part(walk, a);
 		space_unlock(space);
-	} while (a);
+	} while (va < walk->to);
 	sweep_sync(space, &walk->sweep);
 }
 
@@ -226,17 +239,18 @@ static OWN_FRAME int drop_private(struct walk *walk)
 {
 	struct mvm_space *space = walk->space;
 	struct grave grave = {0};
-	struct claim claim = {.end = walk->from};
+	mvm_vaddr_t va = walk->from;
+	struct claim claim;
 	struct area *a;
 	int err = 0;
 
 	do {
 		space_lock(space);
-		claim_enter(space, &claim, claim.end, walk->to, CLAIM_REPLACE);
-		a = find_part(walk, claim.start);
+		claim_enter(space, &claim, va, walk->to, CLAIM_REPLACE);
+		a = find_part(walk, &va);
 		if (a) {
 			claim.start = walk->start;
-			claim.end = walk->end;
+			claim.end = va = walk->end;
 			err = anon_reserve_edges(&space->anons, claim.start >> MVM_PAGE_SHIFT,
 				(claim.end - 1) >> MVM_PAGE_SHIFT);
 		}
@@ -244,7 +258,7 @@ static OWN_FRAME int drop_private(struct walk *walk)
 			unmap_sweep(space, &claim, &grave);
 		claim_leave_unlock(space, &claim);
 		anon_bury(&grave);
-	} while (a && !err && claim.end < walk->to);
+	} while (!err && va < walk->to);
 	return err;
 }
 
