@@ -93,6 +93,7 @@
 #define registry_init        mvm_i_registry_init
 #define registry_remove      mvm_i_registry_remove
 #define rmap_locked          mvm_i_rmap_locked
+#define rmap_reserve         mvm_i_rmap_reserve
 #define rmap_truncate        mvm_i_rmap_truncate
 #define rmap_unmap           mvm_i_rmap_unmap
 #define rmap_used            mvm_i_rmap_used

@@ -21,6 +21,8 @@
 
 #include "unmap.h"
 
+#include <mm/vm.h>
+
 enum which { ALL_AREAS, SHARED_AREAS, PRIVATE_AREAS };
 
 /* One walk: all that its steps need, so that their own frames stay small. */
@@ -232,10 +234,11 @@ uint32_t rmap_used(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
 }
 
 /*
- * Drop the private copies of the pages at the noted place, and what is mapped there.  Unlike an
- * object's pages, the copies bear no mark that a fault would see, so the range is claimed.
+ * Drop the private copies of the pages at the noted place, and what is mapped there; or only reserve
+ * what that takes.  Unlike an object's pages, the copies bear no mark that a fault would see, so the
+ * range is claimed.
  */
-static OWN_FRAME int drop_private(struct walk *walk)
+static OWN_FRAME int drop_private(struct walk *walk, bool reserve_only)
 {
 	struct mvm_space *space = walk->space;
 	struct grave grave = {0};
@@ -254,7 +257,7 @@ static OWN_FRAME int drop_private(struct walk *walk)
 			err = anon_reserve_edges(&space->anons, claim.start >> MVM_PAGE_SHIFT,
 				(claim.end - 1) >> MVM_PAGE_SHIFT);
 		}
-		if (a && !err)
+		if (a && !err && !reserve_only)
 			unmap_sweep(space, &claim, &grave);
 		claim_leave_unlock(space, &claim);
 		anon_bury(&grave);
@@ -262,15 +265,26 @@ static OWN_FRAME int drop_private(struct walk *walk)
 	return err;
 }
 
-static OWN_FRAME int drop_copies(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+static OWN_FRAME int drop_copies(
+	struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, bool reserve_only)
 {
 	struct walk walk = {.obj = obj, .first = first, .last = last};
-
 	int err = 0;
 
 	walk.which = PRIVATE_AREAS;
 	while (walk_on(&walk, !err))
-		err = drop_private(&walk);
+		err = drop_private(&walk, reserve_only);
+	return err;
+}
+
+int rmap_reserve(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
+{
+	unsigned attempts = 0;
+	int err;
+
+	do {
+		err = drop_copies(obj, first, last, true);
+	} while (err && memory_wait(&attempts));
 	return err;
 }
 
@@ -285,9 +299,9 @@ static OWN_FRAME void unmap_shared(struct mvm_object *obj, mvm_pgoff_t first, mv
 
 void rmap_truncate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)
 {
-	unsigned attempts = 0;
-
-	while (drop_copies(obj, first, last) != 0)
-		(void)memory_wait(&attempts);
+	while (drop_copies(obj, first, last, false) != 0) {
+		(void)mvm_reclaim(MVM_HOLD_PAGES);
+		mvmh_starved();
+	}
 	unmap_shared(obj, first, last);
 }

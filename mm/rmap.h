@@ -13,7 +13,12 @@
 /* Remove all translations of pages [first, last]. */
 void rmap_unmap(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last);
 
-/* The same, and drop private copies of these pages too; waits for memory as long as it takes. */
+/*
+ * The same, and drop private copies of these pages too.  Where a fork shares copies that are to be
+ * cut off from others this needs memory, and waits for it as long as it takes; so reserve that while
+ * it can still fail: then only a fork that comes in between makes it wait.
+ */
+int rmap_reserve(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last) MVM_MUST_CHECK;
 void rmap_truncate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last);
 
 /* Make all translations of pages [first, last] read-only. */

@@ -7,9 +7,10 @@
  * cached pages themselves, each after its BUSY or WRITEBACK is over.  Only when all that is done
  * may the file system free blocks.
  *
- * The rest of the page that the new end cuts is zeroed as the size changes; getting that page, and
- * writable, is the only step that can fail, so it comes first.  It becomes dirty only if there is
- * something to zero.
+ * What can fail comes before the size is set.  Dropping private copies may take memory, where forks
+ * share them: it is reserved (a fork that comes after that has the sweep wait for memory; it cannot
+ * fail any more).  The rest of the page that the new end cuts is zeroed as the size changes: that page
+ * must be got, and be writable.  It becomes dirty only if there is something to zero.
  *
  * A punch has no size to mark with: its mark is the object's hole, which fills wait for.  Pages of
  * the hole leave the cache as they do in a truncate; private copies stay.
@@ -135,6 +136,8 @@ int mvm_pc_truncate(struct mvm_object *obj, uint64_t bytes)
 	if (bytes >= old)
 		return object_grow(obj, bytes);
 	err = wait_idle(obj, pages_of(bytes), PAGE_INDEX_MAX);
+	if (!err)
+		err = rmap_reserve(obj, pages_of(bytes), PAGE_INDEX_MAX);
 	if (!err && cut)
 		err = zero_part(obj, bytes, bytes - cut + MVM_PAGE_BYTES, true);
 	if (err)

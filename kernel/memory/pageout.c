@@ -32,6 +32,7 @@
 #define WRITEBACK_PAUSE_NS NS_PER_SEC
 #define RECLAIM_BATCH      64 /* frames a round */
 #define RECLAIM_PAUSE_NS   (100 * NS_PER_MS)
+#define STARVED_PAUSE_NS   (10 * NS_PER_MS)
 
 enum wish { NOTHING, SOON, NOW };
 
@@ -81,6 +82,12 @@ void reclaim_wanted(void)
 static void pause_ns(uint64_t ns)
 {
 	(void)thread_sleep_until(time_now_ns() + ns, SLEEP_FOREVER);
+}
+
+void memory_starved(void)
+{
+	reclaim_wanted();
+	pause_ns(STARVED_PAUSE_NS);
 }
 
 static bool anything_dirty(void)

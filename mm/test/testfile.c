@@ -66,6 +66,8 @@ static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 	struct test_file *file = file_of(obj);
 	int err = 0;
 
+	if (file->on_reserve)
+		file->on_reserve();
 	pthread_mutex_lock(&file->mutex);
 	if (due(file, &file->fail_reserve)) {
 		err = error_of(file);

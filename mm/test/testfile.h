@@ -25,6 +25,8 @@ struct test_file {
 	bool for_good;
 	int fail_with; /* 0: -MVM_EIO */
 
+	void (*on_reserve)(void); /* called when a page is to become writable; NULL: nothing */
+
 	bool slow_writes; /* a write takes a while after it has read its pages */
 };
 

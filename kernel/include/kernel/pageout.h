@@ -21,3 +21,6 @@ void writeback_wanted(bool now);
 
 /* Free frames run low.  Any context. */
 void reclaim_wanted(void);
+
+/* There are none, and the caller cannot do without: let others run for a moment.  Sleeps. */
+void memory_starved(void);

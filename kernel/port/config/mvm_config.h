@@ -105,3 +105,4 @@ static inline uint64_t mvmh_now(void)
 }
 
 #define mvmh_writeback_wanted writeback_wanted
+#define mvmh_starved          memory_starved

@@ -247,6 +247,18 @@ static inline void mvmh_writeback_wanted(bool now)
 #endif
 
 /*
+ * There is no memory, nothing can be reclaimed, and the calling thread cannot give up: let others run,
+ * and return when there may be some.  No lock is held; may sleep, is to sleep where only who sleeps
+ * lets others run.  Default: nothing, for hosts that take the hart away from a thread that tries again
+ * and again.
+ */
+#ifndef mvmh_starved
+static inline void mvmh_starved(void)
+{
+}
+#endif
+
+/*
  * What va is mapped to: true, with *frame and *rights (those that the entry grants now), or
  * false.  For mvm_check(), mvm_describe() and mvm_residency() only.  Under the space's lock.  Default: unknown, and
  * the checks against the tables are left out.

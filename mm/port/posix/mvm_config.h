@@ -30,5 +30,7 @@ struct mvmh_lock {
 /* Functions of posix.c that serve as optional hooks. */
 bool posix_pmap_query(struct mvmh_pmap *pmap, uintptr_t va, uint32_t *frame, unsigned *rights);
 void posix_writeback_wanted(bool now);
+void posix_starved(void);
 #define mvmh_pmap_query       posix_pmap_query
 #define mvmh_writeback_wanted posix_writeback_wanted
+#define mvmh_starved          posix_starved

@@ -4,6 +4,7 @@
  */
 #include "posix_internal.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ static struct {
 	struct channel channels[N_CHANNELS];
 	posix_word_t random; /* [a] */
 	void (*writeback_wanted)(void);
+	void (*starved)(void);
 	void (*log)(const char *line);
 } machine = {.mutex = PTHREAD_MUTEX_INITIALIZER, .random = 1};
 
@@ -380,6 +382,20 @@ void mvmh_panic(const char *why)
 {
 	fprintf(stderr, "panic: %s\n", why);
 	abort();
+}
+
+void posix_on_starved(void (*fn)(void))
+{
+	machine.starved = fn;
+}
+
+void posix_starved(void)
+{
+	posix_check_unlocked("mvmh_starved: a lock of mm is held");
+	if (machine.starved)
+		machine.starved();
+	else
+		sched_yield();
 }
 
 void posix_on_writeback_wanted(void (*fn)(void))

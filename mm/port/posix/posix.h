@@ -82,5 +82,8 @@ void posix_kill(unsigned hart, bool dead);
 /* A function for posix_writeback_wanted() to call; NULL: nothing. */
 void posix_on_writeback_wanted(void (*fn)(void));
 
+/* A function that gets memory for who cannot do without (mvmh_starved); NULL: other threads may. */
+void posix_on_starved(void (*fn)(void));
+
 /* What mvmh_log() prints goes to this function; default stderr. */
 void posix_on_log(void (*fn)(const char *line));

@@ -43,3 +43,6 @@ struct mvmh_lock {
 /* Optional: the self-test and mvm_check() look at our tables with it. */
 bool mvmh_pmap_query(struct mvmh_pmap *pmap, uintptr_t va, uint32_t *frame, unsigned *rights);
 #define mvmh_pmap_query mvmh_pmap_query
+
+/* Optional: a thread keeps its hart in the kernel until it sleeps or yields. */
+#define mvmh_starved() yield()
