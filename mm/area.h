@@ -41,9 +41,9 @@ struct rmap_link {
  */
 struct area {
 	mvm_vaddr_t start, end;  /* [so] */
-	uint8_t rights;          /* [s] */
+	uint8_t rights;          /* [so] */
 	uint8_t max_rights;      /* [I] */
-	uint16_t flags;          /* [s] AREA_... */
+	uint16_t flags;          /* [so] AREA_... */
 	uint16_t height;         /* [s] the index's */
 	struct mvm_space *space; /* [I] */
 

@@ -2,8 +2,8 @@
 /*
  * Spaces: life, claims, and the few ways in which areas change.
  *
- * An area's range and offset are written with both its space's and its object's lock held, so
- * that either lock suffices to read them: the map calls have the first, reverse walks the second.
+ * An area's range, offset and meaning are written with both its space's and its object's lock held,
+ * so that either lock suffices to read them: the map calls have the first, reverse walks the second.
  */
 #include "space.h"
 
@@ -284,8 +284,10 @@ void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mv
 void space_set_meaning(struct mvm_space *space, struct area *a, unsigned rights, unsigned flags)
 {
 	count_pages(space, a, -area_pages(a));
+	object_of_lock(a);
 	a->rights = (uint8_t)rights;
 	a->flags = (uint16_t)flags;
+	object_of_unlock(a);
 	count_pages(space, a, area_pages(a));
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads on one space at once: map calls, faults, forks, truncate, write-back and reclaim.
+ * Threads on one space at once: map calls, moves, advice, locks, faults, forks, truncate, write-back and
+ * reclaim.
  *
  * Each thread has a slice of the space's addresses that only it maps and stores to, and knows what
- * must be there; there is a range that all map, unmap and store to at once; besides, all share a mapping of one file, in every page of which each thread has a
- * word of its own.  One thread cuts the file short and grows it again, so a word is its owner's
- * last value or zero.  A child must show its parent's slice as it was at the fork.
+ * must be there; there is a range that all map, unmap, move and store to at once; besides, all share a
+ * mapping of one file, in every page of which each thread has a word of its own.  One thread cuts the
+ * file short and grows it again, so a word is its owner's last value or zero.  A child must show its parent's slice as it was at the fork.
  *
  * Built twice: with the other tests, and with everything in it under the thread sanitizer.
  * Options: --ops N (a thread), --seed S.  Threads make the order of things new each time, so a seed
@@ -26,7 +27,7 @@
 #define THREADS     4
 #define SLICE_PAGES 24
 #define FILE_PAGES  16
-#define FRAMES      1000
+#define FRAMES      1500
 #define BASE        ((mvm_vaddr_t)0x10000000)
 #define FILE_AT     ((mvm_vaddr_t)0x20000000)
 #define COMMON_AT   ((mvm_vaddr_t)0x30000000)
@@ -35,18 +36,18 @@
 #define COMMON_PAGES   (MVM_HOLD_PAGES + 16) /* more than one hold sweeps */
 #define SNAPSHOT_PAGES (COMMON_PAGES + THREADS * SLICE_PAGES)
 
-#define MUST_BE(condition)                                                                \
-	do {                                                                              \
-		if (!(condition)) {                                                       \
-			printf("not ok 1 - %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			fflush(stdout);                                                   \
-			_exit(1);                                                         \
-		}                                                                         \
-	} while (0)
-
 static struct mvm_space *space;
 static struct test_file *file;
 static uint64_t ops = 3000, seed;
+
+#define MUST_BE(condition)                                                              \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			printf("not ok 1 - %s:%d: %s (seed %lu)\n", __FILE__, __LINE__, \
+				#condition, (unsigned long)seed);                       \
+			_exit(1);                                                       \
+		}                                                                       \
+	} while (0)
 
 struct thread {
 	unsigned number;
@@ -117,6 +118,78 @@ static void op_protect(struct thread *t)
 		(end == first + n ? 0 : -MVM_ENOMEM));
 }
 
+static bool all_mapped(const struct thread *t, unsigned first, unsigned n)
+{
+	while (n > 0 && t->mapped[first + n - 1])
+		n--;
+	return n == 0;
+}
+
+/* To another place of the slice.  One area is moved: what was mapped at once need not be one. */
+static void op_move(struct thread *t)
+{
+	unsigned n = 1 + draw(t, 4), from = draw(t, SLICE_PAGES / 2 - n + 1),
+		 to = SLICE_PAGES / 2 + draw(t, SLICE_PAGES / 2 - n + 1), swap = from;
+	mvm_vaddr_t new_addr;
+	int err;
+
+	if (draw(t, 2)) {
+		from = to;
+		to = swap;
+	}
+	new_addr = slice_at(t, to);
+	err = mvm_remap(space, slice_at(t, from), n * MVM_PAGE_BYTES, n * MVM_PAGE_BYTES,
+		MVM_REMAP_MAYMOVE | MVM_REMAP_FIXED, &new_addr);
+	MUST_BE(err == -MVM_EFAULT || (err == 0 && all_mapped(t, from, n)));
+	if (err) /* what was there may have gone before */
+		MUST_BE(mvm_unmap(space, slice_at(t, to), n * MVM_PAGE_BYTES) == 0);
+	for (unsigned i = 0; i < n; i++) {
+		t->mapped[to + i] = t->mapped[from + i] && !err;
+		t->writable[to + i] = t->writable[from + i] && !err;
+		t->slice[to + i] = t->slice[from + i];
+		if (!err)
+			t->mapped[from + i] = t->writable[from + i] = false;
+	}
+}
+
+/* Advice that changes nothing that a program sees. */
+static void op_advise(struct thread *t)
+{
+	static const enum mvm_advice advice[] = {
+		MVM_ADVISE_NORMAL, MVM_ADVISE_RANDOM, MVM_ADVISE_SEQUENTIAL, MVM_ADVISE_WILLNEED};
+	unsigned first, n;
+
+	some_range(t, &first, &n);
+	MUST_BE(mvm_advise(space, slice_at(t, first), n * MVM_PAGE_BYTES, advice[draw(t, 4)]) ==
+		(all_mapped(t, first, n) ? 0 : -MVM_ENOMEM));
+}
+
+static void op_lock(struct thread *t)
+{
+	unsigned first, n;
+	int err;
+
+	some_range(t, &first, &n);
+	if (draw(t, 2))
+		err = mvm_mlock(space, slice_at(t, first), n * MVM_PAGE_BYTES, draw(t, 2));
+	else
+		err = mvm_munlock(space, slice_at(t, first), n * MVM_PAGE_BYTES);
+	MUST_BE(err == (all_mapped(t, first, n) ? 0 : -MVM_ENOMEM));
+}
+
+/* All slices, the range that all fight for, and the file. */
+static void op_lock_all(struct thread *t)
+{
+	unsigned flags = MVM_LOCK_CURRENT;
+
+	flags |= draw(t, 2) ? MVM_LOCK_ONFAULT : 0;
+	flags |= draw(t, 2) ? MVM_LOCK_FUTURE : 0;
+	if (draw(t, 2))
+		MUST_BE(mvm_mlockall(space, flags) == 0);
+	else
+		mvm_munlockall(space);
+}
+
 static void op_load(struct thread *t)
 {
 	unsigned i = draw(t, SLICE_PAGES);
@@ -180,8 +253,8 @@ static void op_fork(struct thread *t)
 }
 
 /*
- * Other threads store to the parent's slices and the common range all the time; what the child shows of them does not
- * move once the fork has returned.
+ * Other threads store to the parent's slices and the common range all the time; what the child shows of
+ * them does not move once the fork has returned.
  */
 static void op_snapshot(struct thread *t)
 {
@@ -230,6 +303,27 @@ static void op_common_map(struct thread *t)
 		(void)!mvm_protect(space, COMMON_AT, COMMON_PAGES * MVM_PAGE_BYTES, m.rights);
 	else
 		MUST_BE(mvm_unmap(space, m.addr, m.bytes) == 0);
+}
+
+/* What it does depends on who was here before; what the words may be does not. */
+static void op_common_advise(struct thread *t)
+{
+	mvm_vaddr_t va = common_at(t), to = common_at(t);
+	size_t bytes = (1 + draw(t, 6)) * MVM_PAGE_BYTES;
+
+	switch (draw(t, 4)) {
+	case 0:
+		(void)!mvm_remap(space, va, bytes, bytes, MVM_REMAP_MAYMOVE | MVM_REMAP_FIXED, &to);
+		break;
+	case 1:
+		(void)!mvm_remap(space, va, bytes, MVM_PAGE_BYTES, 0, &to);
+		break;
+	case 2:
+		(void)!mvm_mlock(space, va, bytes, draw(t, 2));
+		break;
+	default:
+		(void)!mvm_advise(space, va, bytes, draw(t, MVM_ADVISE_KEEPONFORK + 1));
+	}
 }
 
 static void op_common_access(struct thread *t)
@@ -361,6 +455,7 @@ static void op_check(struct thread *t)
 
 static void (*const all_ops[])(struct thread *) = {
 	op_common_map,
+	op_common_advise,
 	op_common_access,
 	op_common_access,
 	op_piece_map,
@@ -370,6 +465,10 @@ static void (*const all_ops[])(struct thread *) = {
 	op_map,
 	op_unmap,
 	op_protect,
+	op_move,
+	op_advise,
+	op_lock,
+	op_lock_all,
 	op_load,
 	op_store,
 	op_store,
@@ -427,7 +526,8 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--seed"))
 			seed = strtoull(argv[i + 1], NULL, 0);
 	}
-	printf("TAP version 13\n1..1\n# seed %lu\n", (long)seed);
+	setvbuf(stdout, NULL, _IOLBF, 0); /* the seed is there, whatever ends the program */
+	printf("TAP version 13\n1..1\n# seed %lu\n", (unsigned long)seed);
 	posix_start(FRAMES);
 	posix_slow_fences(3);
 	MUST_BE(mvm_init() == 0);
