@@ -58,10 +58,10 @@ static OWN_FRAME void sweep_lost(struct protect *p)
 int mvm_protect(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned rights)
 {
 	struct protect p = {.rights = rights};
-	mvm_vaddr_t end = addr + pages_of(bytes) * MVM_PAGE_BYTES;
+	mvm_vaddr_t end;
 	int err;
 
-	if (addr & MVM_PAGE_MASK || end < addr)
+	if (!range_end(addr, bytes, &end))
 		return -MVM_EINVAL;
 	if (addr == end)
 		return 0;

@@ -135,6 +135,15 @@ static int cut(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
 	return 0;
 }
 
+/* What becomes locked has been counted, if mlock has reserved it. */
+static void use_reserved(struct change *c, const struct area *a, unsigned flags)
+{
+	if (c->reserved && flags & AREA_LOCKED && !(a->flags & AREA_LOCKED)) {
+		c->reserved -= area_pages(a);
+		c->space->locked -= area_pages(a);
+	}
+}
+
 /* Have [c->at, end) of the area mean something else. */
 static int set_meaning(struct change *c, struct area *a, mvm_vaddr_t end, const struct meaning *to)
 {
@@ -147,9 +156,11 @@ static int set_meaning(struct change *c, struct area *a, mvm_vaddr_t end, const 
 		return err;
 	a = space_area(c->space, c->at);
 	err = cut(c->space, a, end);
-	if (!err)
-		space_set_meaning(c->space, a, to->rights, to->flags);
-	return err;
+	if (err)
+		return err;
+	use_reserved(c, a, to->flags);
+	space_set_meaning(c->space, a, to->rights, to->flags);
+	return 0;
 }
 
 static void merge(struct change *c, mvm_vaddr_t va)
@@ -210,6 +221,7 @@ void change_end(struct change *c)
 	struct area *a;
 
 	space_lock(c->space);
+	c->space->locked -= c->reserved; /* after a hole or a failure */
 	claim_leave(c->space, &c->claim);
 	merge(c, c->claim.start);
 	merge(c, c->claim.end);

@@ -7,6 +7,16 @@
 
 #include "space.h"
 
+/*
+ * *end: that of the pages of [addr, addr + bytes).  False: addr is no page boundary, or the range goes
+ * round the end of all addresses.
+ */
+static inline bool range_end(mvm_vaddr_t addr, size_t bytes, mvm_vaddr_t *end)
+{
+	*end = addr + (mvm_vaddr_t)(pages_of(bytes) << MVM_PAGE_SHIFT);
+	return !(addr & MVM_PAGE_MASK) && (bytes == 0 || *end > addr);
+}
+
 /* --- Looking: no lock is held ------------------------------------------------------------------ */
 
 /* What of one area, or of one hole between areas, lies in a range; as it was a moment ago. */
@@ -56,6 +66,7 @@ struct change {
 	mvm_vaddr_t at;     /* areas are changed up to here */
 	bool past_holes;    /* in: go on behind holes, else stop at the first */
 	bool hole;          /* out: there was one */
+	uint64_t reserved;  /* pages to be locked that the space counts already as locked (mlock) */
 	struct area *gone;  /* merged into neighbours, linked by `parent` */
 };
 

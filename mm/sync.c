@@ -26,11 +26,11 @@ static int sync_part(const struct part *part, unsigned flags, int (*commit)(stru
 int mvm_sync(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned flags,
 	int (*commit)(struct mvm_object *obj))
 {
-	mvm_vaddr_t end = addr + pages_of(bytes) * MVM_PAGE_BYTES;
 	bool hole = false;
+	mvm_vaddr_t end;
 	int err = 0;
 
-	if (addr & MVM_PAGE_MASK || end < addr)
+	if (!range_end(addr, bytes, &end))
 		return -MVM_EINVAL;
 	while (addr < end && !err) {
 		struct part part;

@@ -39,6 +39,8 @@ long sys_mremap(vaddr_t addr, size_t old_argument, size_t new_argument,
 		return -EINVAL;
 	if ((fixed && !(flags & MREMAP_MAYMOVE)) || addr & PAGE_MASK || !new_bytes)
 		return -EINVAL;
+	if (old_argument && !old_bytes)
+		return -EINVAL; /* rounded up, it goes round the end of all addresses */
 	if (addr >= USER_END)
 		return -EFAULT;
 	if (old_bytes > USER_END - addr)

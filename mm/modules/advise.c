@@ -141,10 +141,10 @@ static OWN_FRAME int act(
 
 int mvm_advise(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, enum mvm_advice advice)
 {
-	mvm_vaddr_t end = addr + pages_of(bytes) * MVM_PAGE_BYTES;
 	const struct marks *marks;
+	mvm_vaddr_t end;
 
-	if ((unsigned)advice > MVM_ADVISE_KEEPONFORK || addr & MVM_PAGE_MASK || end < addr)
+	if ((unsigned)advice > MVM_ADVISE_KEEPONFORK || !range_end(addr, bytes, &end))
 		return -MVM_EINVAL;
 	if (addr == end)
 		return 0;

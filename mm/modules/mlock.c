@@ -8,7 +8,9 @@
  * walk of range.c over the flags, then a fault for each page.  A page that was evicted between the
  * two is read again by the fault; one that is evicted after its fault would have been used.
  *
- * The limit counts pages of areas, not pages in memory; it is looked at before anything changes.
+ * The limit counts pages of areas, not pages in memory; it is looked at before anything changes.  The
+ * lock is dropped between that and the changes, so what will be locked is counted at once: whoever
+ * compares meanwhile finds it.
  */
 #include "../object.h"
 #include "../range.h"
@@ -47,19 +49,25 @@ static int set_flags(struct change *c, const struct area *a, mvm_vaddr_t end, st
 	return 0;
 }
 
-/* Count what would be locked anew; -MVM_ENOMEM when that is too much. */
-static int check_limit(struct locking *l)
+/* Reserve what would be locked anew; -MVM_ENOMEM when that is too much. */
+static int reserve(struct locking *l)
 {
 	struct mvm_space *space = l->change.space;
-	bool too_many;
 	int err;
 
 	l->change.past_holes = true;
 	err = change_walk(&l->change, count_new);
+	if (err)
+		return err;
 	space_lock(space);
-	too_many = space->locked + l->new_pages > space->limits.locked;
+	if (space->locked + l->new_pages > space->limits.locked) {
+		err = -MVM_ENOMEM;
+	} else {
+		space->locked += l->new_pages;
+		l->change.reserved = l->new_pages;
+	}
 	space_unlock(space);
-	return !err && too_many ? -MVM_ENOMEM : err;
+	return err;
 }
 
 /* Give the areas of the range these flags, if the limit allows. */
@@ -71,7 +79,7 @@ static OWN_FRAME int lock_areas(
 
 	change_begin(&l.change, space, start, end);
 	if (set)
-		err = check_limit(&l);
+		err = reserve(&l);
 	l.change.past_holes = past_holes;
 	if (!err)
 		err = change_walk(&l.change, set_flags);
@@ -86,10 +94,10 @@ static unsigned lock_flags(bool onfault)
 
 int mvm_mlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, bool onfault)
 {
-	mvm_vaddr_t end = addr + pages_of(bytes) * MVM_PAGE_BYTES;
+	mvm_vaddr_t end;
 	int err;
 
-	if (addr & MVM_PAGE_MASK || end < addr)
+	if (!range_end(addr, bytes, &end))
 		return -MVM_EINVAL;
 	if (addr == end)
 		return 0;
@@ -104,9 +112,9 @@ int mvm_mlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, bool onfa
 
 int mvm_munlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes)
 {
-	mvm_vaddr_t end = addr + pages_of(bytes) * MVM_PAGE_BYTES;
+	mvm_vaddr_t end;
 
-	if (addr & MVM_PAGE_MASK || end < addr)
+	if (!range_end(addr, bytes, &end))
 		return -MVM_EINVAL;
 	return addr == end ? 0 : lock_areas(space, addr, end, 0, false);
 }
@@ -140,7 +148,8 @@ int mvm_mlockall(struct mvm_space *space, unsigned flags)
 		set_future(space, before);
 		return err;
 	}
-	return range_populate(space, space->low, space->high, POPULATE_LOCKED | POPULATE_ALL);
+	(void)!range_populate(space, space->low, space->high, POPULATE_LOCKED | POPULATE_ALL);
+	return 0;
 }
 
 void mvm_munlockall(struct mvm_space *space)

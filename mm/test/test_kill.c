@@ -169,6 +169,7 @@ static void waits_for_a_fill_can_be_given_up(void **state)
 	assert_int_equal(mvm_pc_touch_read(object, 0, &byte), -MVM_EINTR);
 	assert_int_equal(mvm_advise(space, AT, PAGE, MVM_ADVISE_POPULATE_READ), -MVM_EINTR);
 	assert_int_equal(mvm_mlock(space, AT, PAGE, false), -MVM_EINTR);
+	assert_int_equal(mvm_mlockall(space, MVM_LOCK_CURRENT), 0);
 	answer(0);
 	dying(false);
 	assert_int_equal(mvm_fault(space, AT, MVM_READ), MVM_FAULT_OK);

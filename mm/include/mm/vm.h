@@ -62,9 +62,11 @@ struct mvmh_pmap *mvm_space_pmap(struct mvm_space *space);
 /* --- Limits -------------------------------------------------------------------------------- */
 
 /*
- * What a space may have.  A call that would pass one fails before it changes anything; growth of a
- * stack past one is a fault that ends as MVM_FAULT_MAPERR.  What is there already stays when a limit
- * is lowered.  In pages, except `areas`.
+ * What a space may have.  A call that would pass one fails before it changes anything, but for those
+ * that go from area to area (mvm_protect, mvm_advise, mvm_mlock, mvm_munlock): when one more would
+ * pass `data` or `areas`, those before have changed.  Growth of a stack past a limit is a fault that
+ * ends as MVM_FAULT_MAPERR.  What is there already stays when a limit is lowered.  In pages, except
+ * `areas`.
  */
 struct mvm_limits {
 	size_t total;  /* all areas together (RLIMIT_AS) */
@@ -123,8 +125,9 @@ int mvm_map(struct mvm_space *space, struct mvm_map *map) MVM_MUST_CHECK;
 int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes) MVM_MUST_CHECK;
 
 /*
- * Set rights.  -MVM_ENOMEM: part of the range is not mapped (as Linux does it, areas before the
- * hole have changed), or a limit; -MVM_EACCES: beyond an area's maximum rights.
+ * Set rights.  -MVM_ENOMEM: part of the range is not mapped, or no memory, or a limit; -MVM_EACCES:
+ * beyond an area's maximum rights; as Linux does it, areas before that place have changed.
+ * -MVM_EINVAL: boundaries, or the range goes round the end of all addresses (as in the calls below).
  */
 int mvm_protect(
 	struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned rights) MVM_MUST_CHECK;
@@ -136,15 +139,16 @@ enum mvm_remap_flags {
 
 /*
  * Change the size of the mapping [addr, addr + old_bytes); move it when it cannot grow where it is and
- * MAYMOVE allows, its private pages with it (no page is copied).  It lies in one area, unless it only
- * shrinks where it is.
+ * MAYMOVE allows, its private pages with it (no page is copied).  It lies in one area, but for what it
+ * shrinks by: that is unmapped, whatever is there.
  * old_bytes 0 maps a shared mapping's pages a second time and needs MAYMOVE.  *new_addr: in, the
  * place with FIXED; out, where the mapping is.  Lengths are rounded up to pages.  A locked area's new
  * part is prefaulted; failure to do so is no failure.  mremap(2).
  * -MVM_EINVAL (boundaries, flags, the two ranges overlap, new_bytes 0, old_bytes 0 of a private
  * mapping or without MAYMOVE); -MVM_EFAULT (the old range is not in one area, or grows past its object's largest index);
  * -MVM_ENOMEM (no room, no memory, a limit); -MVM_EAGAIN (the limit of locked pages).  With FIXED a
- * failure may come after what was at the new place is gone; otherwise nothing has changed.
+ * failure may come after what was at the new place, or what the old one shrinks by, is gone; otherwise
+ * nothing has changed.
  */
 int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_t new_bytes,
 	unsigned flags, mvm_vaddr_t *new_addr) MVM_MUST_CHECK;
@@ -205,13 +209,13 @@ int mvm_incore(struct mvm_space *space, mvm_vaddr_t addr, size_t pages,
 /*
  * Lock the areas of the range: their pages are brought in (unless ONFAULT) and reclaim leaves them.
  * Translations may still be forgotten and come back.  mlock2(2).
- * -MVM_ENOMEM: the limit of locked pages (nothing has changed), a hole (areas before it are locked),
- * one area too many, or a page that an access could not have; -MVM_EAGAIN: no memory for a page (the
- * areas stay locked); -MVM_EINVAL; -MVM_EINTR.  Devices are passed by.
+ * -MVM_ENOMEM: the limit of locked pages (nothing has changed), a hole or one area too many
+ * (areas before are locked), or a page that an access could not have; -MVM_EAGAIN: no memory for a
+ * page (the areas stay locked); -MVM_EINVAL; -MVM_EINTR.  Devices are passed by.
  */
 int mvm_mlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, bool onfault) MVM_MUST_CHECK;
 
-/* -MVM_ENOMEM for holes (areas before the first are unlocked), or one area too many; -MVM_EINVAL. */
+/* -MVM_ENOMEM: a hole, or one area too many (areas before are unlocked); -MVM_EINVAL. */
 int mvm_munlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes) MVM_MUST_CHECK;
 
 enum { MVM_LOCK_CURRENT = 1, MVM_LOCK_FUTURE = 2, MVM_LOCK_ONFAULT = 4 };
