@@ -68,7 +68,7 @@ static bool grow_neighbour(
 	unsigned flags = area_flags(space, m);
 	struct area *next = area_find(&space->areas, start), *prev;
 
-	if (m->object || claim_find(space, start - 1, end + 1))
+	if (m->object || claim_find(space, start - (start > 0), end + 1))
 		return false;
 	if (next && next->start == end && continues(next, m, flags)) {
 		space_resize(space, next, start, next->end);
@@ -102,12 +102,21 @@ static void insert(struct mvm_space *space, struct area *a, const struct mvm_map
 	space_insert(space, a);
 }
 
-/* A place for the map, by hint, or as FIXED says.  The space's lock is held. */
+/*
+ * A place for the map, by hint, or as FIXED says, that nobody claims: so no fork is under way.
+ * The space's lock is held, but not all the time.
+ */
 static int find_place(
 	struct mvm_space *space, const struct mvm_map *m, size_t bytes, mvm_vaddr_t *start)
 {
-	if (!(m->flags & (MVM_MAP_FIXED | MVM_MAP_FIXED_NOREPLACE)))
-		return place(space, m->addr, bytes, start);
+	int err;
+
+	if (!(m->flags & (MVM_MAP_FIXED | MVM_MAP_FIXED_NOREPLACE))) {
+		do {
+			err = place(space, m->addr, bytes, start);
+		} while (unlikely(err) && claim_wait_one(space));
+		return err;
+	}
 	*start = m->addr;
 	claim_wait(space, m->addr, m->addr + bytes);
 	if (m->flags & MVM_MAP_FIXED_NOREPLACE && occupied(space, m->addr, m->addr + bytes))
@@ -195,7 +204,6 @@ static OWN_FRAME int map_free(
 	int err;
 
 	space_lock(space);
-	claim_wait_fork(space);
 	err = find_place(space, m, bytes, &start);
 	if (!err && space->dead)
 		err = -MVM_ENOMEM;

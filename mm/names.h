@@ -39,6 +39,7 @@
 #define claim_leave          mvm_i_claim_leave
 #define claim_leave_unlock   mvm_i_claim_leave_unlock
 #define claim_wait           mvm_i_claim_wait
+#define claim_wait_one       mvm_i_claim_wait_one
 #define counters             mvm_i_counters
 #define fault_error          mvm_i_fault_error
 #define fault_in             mvm_i_fault_in
@@ -119,6 +120,7 @@
 #define unmap_all            mvm_i_unmap_all
 #define unmap_areas          mvm_i_unmap_areas
 #define unmap_contents       mvm_i_unmap_contents
+#define unmap_cuts_middle    mvm_i_unmap_cuts_middle
 #define unmap_reserve        mvm_i_unmap_reserve
 #define unmap_sweep          mvm_i_unmap_sweep
 #define unmap_unreserve      mvm_i_unmap_unreserve

@@ -69,7 +69,7 @@ bool place_next(struct mvm_space *space, mvm_vaddr_t *top, size_t bytes, struct 
 		usable->end = usable_end(space, usable->end);
 		c = highest_claim(space, usable->start, usable->end);
 		if (c) {
-			*top = max_u64(c->start, usable->start);
+			*top = max_u64(c->start, space->low); /* no hole inside of it */
 			usable->start = c->end;
 		}
 		if (fits(usable, bytes))

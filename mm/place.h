@@ -23,7 +23,8 @@
 /*
  * Find room for `bytes` (a multiple of the page, not 0): at `hint` (its page) if there is room, else
  * where the policy says, below the space's randomized top if possible.  0 or -MVM_ENOMEM; then no
- * hole of the space is large enough.
+ * hole of the space is large enough, or those that are lie under claims, which end: before a call
+ * fails for that, it waits (claim_wait_one) and asks again.
  */
 int place(struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out) MVM_MUST_CHECK;
 

@@ -124,6 +124,16 @@ void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 	}
 }
 
+bool claim_wait_one(struct mvm_space *space)
+{
+	struct claim *c = space->claims;
+
+	if (!c)
+		return false;
+	claim_wait(space, c->start, c->end);
+	return true;
+}
+
 /* The latest first: a claim inside another is found before it. */
 static void claim_add(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start,
 	mvm_vaddr_t end, enum claim_kind kind)

@@ -16,11 +16,11 @@
  *	CLAIM_UNMAP        wait              avoids it   MAPERR
  *	CLAIM_REPLACE      wait              avoids it   wait (FIXED over what is there, a move)
  *	CLAIM_CHANGE       wait              avoids it   go on (mprotect, madvise, mlock)
- *	CLAIM_FORK         wait              waits       wait, if they would write or make private pages
+ *	CLAIM_FORK         wait              avoids it   wait, if they would write or make private pages
  *
- * A fork claims the whole space, hence is alone in the list.  The areas stay in the index and in
- * their objects' reverse maps until the sweep is over, so that truncate and reclaim still find what
- * is mapped there.
+ * Placement that finds nothing but what it avoids waits, too.  A fork claims the whole space, hence is
+ * alone in the list.  The areas stay in the index and in their objects' reverse maps until the sweep is
+ * over, so that truncate and reclaim still find what is mapped there.
  */
 enum claim_kind { CLAIM_UNMAP, CLAIM_REPLACE, CLAIM_CHANGE, CLAIM_FORK };
 
@@ -143,12 +143,11 @@ static inline struct claim *claim_find(struct mvm_space *space, mvm_vaddr_t star
 /* Wait until nobody claims any of [start, end).  Drops the lock: look everything up again. */
 void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end);
 
-/* Wait until no fork of the space is under way; as claim_wait(). */
-static inline void claim_wait_fork(struct mvm_space *space)
-{
-	while (unlikely(space->claims && space->claims->kind == CLAIM_FORK))
-		claim_wait(space, space->low, space->high);
-}
+/*
+ * Wait until one of the claims there are has gone; as claim_wait().  False: there is none.  For those
+ * who find no place: what is claimed may be room, or become it.
+ */
+bool claim_wait_one(struct mvm_space *space);
 
 /* Wait, then claim. */
 void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end,

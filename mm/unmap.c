@@ -33,8 +33,7 @@
 #include "stats.h"
 #include "writeback.h"
 
-/* Will [start, end) leave something of one area on both sides? */
-static bool cuts_middle(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+bool unmap_cuts_middle(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	struct area *a = space_area(space, start);
 
@@ -58,7 +57,7 @@ static uint64_t last_vpn(const struct mvm_space *space, mvm_vaddr_t end)
 OWN_FRAME int unmap_reserve(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	if (cuts_middle(space, start, end)) {
+	if (unmap_cuts_middle(space, start, end)) {
 		if (space_room_area(space) != 0)
 			return -MVM_ENOMEM;
 		u->spare = slab_alloc(SLAB_AREA);

@@ -26,6 +26,9 @@ struct unmap {
 int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
 	enum claim_kind kind) MVM_MUST_CHECK;
 
+/* Does [start, end) leave something of one area on both sides, so that one more is needed?  Locked. */
+bool unmap_cuts_middle(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end);
+
 /*
  * The parts of unmap_lock(), for a call that enters the claim itself.  Reserve what could fail, for a
  * range that nobody claims; locked.  Errors as of unmap_lock(); unmap_unreserve() in any case.  Then

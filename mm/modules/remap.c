@@ -2,7 +2,8 @@
 /*
  * mremap: a mapping gets another size, or another place.
  *
- * Shrinking is an unmap of the tail.  Growing in place is an area made longer.  The rest is the move:
+ * Shrinking is an unmap of the tail, also before a move.  Growing in place is an area made longer.  The
+ * rest is the move, of one area's pages to a place of that size or more:
  *
  *	1. claim the old range and the new one, both at once: two moves that cross could otherwise
  *	   wait for each other's second claim.  Faults in either wait, so neither is seen half done
@@ -28,8 +29,9 @@
 
 #include <mm/vm.h>
 
-/* What an attempt may say besides errors: reclaim, and try again. */
+/* What an attempt may say besides errors: try again, after reclaim or at once. */
 #define NEED_MEMORY 1
+#define NEED_LOOK   2
 
 /* One call. */
 struct remap {
@@ -76,7 +78,7 @@ static int check_area(const struct remap *r, const struct area *a)
 		return -MVM_EFAULT;
 	if (a->object && PAGE_INDEX_MAX - area_page(a, r->start) < pages)
 		return -MVM_EFAULT;
-	if (r->new_bytes <= r->old_bytes)
+	if (r->new_bytes == r->old_bytes)
 		return 0;
 	more = (r->new_bytes - r->old_bytes) >> MVM_PAGE_SHIFT;
 	err = space_room_locked(space, a->flags, more);
@@ -85,7 +87,10 @@ static int check_area(const struct remap *r, const struct area *a)
 
 /* --- In place ---------------------------------------------------------------------------------- */
 
-/* Make the area longer where it is.  False: something is in the way.  The space's lock is held. */
+/*
+ * Make the area longer where it is; nobody claims that (wait_for_others).  False: something is in the
+ * way.  The space's lock is held.
+ */
 static bool grow_here(struct remap *r, struct area *a, struct area **gone)
 {
 	struct mvm_space *space = r->space;
@@ -93,8 +98,7 @@ static bool grow_here(struct remap *r, struct area *a, struct area **gone)
 	struct area *next = area_next(a);
 
 	if (r->flags & MVM_REMAP_FIXED || r->old_bytes == 0 || a->end != r->start + r->old_bytes ||
-		r->new_bytes > space->high - r->start || (next && next->start < end) ||
-		claim_find(space, r->start, end))
+		r->new_bytes > space->high - r->start || (next && next->start < end))
 		return false;
 	space_resize(space, a, a->start, end);
 	*gone = space_merge_at(space, end, NULL);
@@ -120,44 +124,54 @@ static OWN_FRAME int shrink(struct remap *r)
 
 /* --- The move ---------------------------------------------------------------------------------- */
 
-/* Wait until nobody claims the old range, nor the new one if it is given.  Locked. */
+/*
+ * Wait until nobody claims the old range, nor the new one: that is given, or where the old one may be
+ * able to grow.  Locked.
+ */
 static void wait_for_others(struct remap *r)
 {
 	struct mvm_space *space = r->space;
+	bool fixed = r->flags & MVM_REMAP_FIXED;
+	size_t here = fixed ? r->old_bytes : min_u64(r->new_bytes, space->high - r->start);
 	mvm_vaddr_t end = r->target + r->new_bytes;
 
 	for (;;) {
-		claim_wait(space, r->start, r->start + r->old_bytes);
-		if (!(r->flags & MVM_REMAP_FIXED) || !claim_find(space, r->target, end))
+		claim_wait(space, r->start, r->start + here);
+		if (!fixed || !claim_find(space, r->target, end))
 			return;
 		claim_wait(space, r->target, end);
 	}
 }
 
-/* Will there be too many areas when [start, end) of `a` is elsewhere? */
-static bool too_many_areas(
-	const struct mvm_space *space, const struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
+/*
+ * Will there be too many areas when the old range, of `a`, is elsewhere?  What stays on either side
+ * of it is one more, and so is what the new place cuts off an area that goes on behind it.
+ */
+static bool too_many_areas(const struct remap *r, const struct area *a)
 {
-	bool left = a->start < start, right = end < a->end;
+	const struct mvm_space *space = r->space;
+	unsigned more = (a->start < r->start) + (r->start + r->old_bytes < a->end);
 
-	return (left || right) && space->n_areas + left + right > space->limits.areas;
+	if (r->flags & MVM_REMAP_FIXED)
+		more += unmap_cuts_middle(r->space, r->target, r->target + r->new_bytes);
+	return more && space->n_areas + more > space->limits.areas;
 }
 
 /*
  * All that may fail before anything changes, but step 3: a place, an area for it, the edges of both
- * ranges.  Locked.
+ * ranges.  Locked; NEED_LOOK: not all the time.
  */
 static int reserve(struct remap *r, const struct area *a)
 {
 	struct mvm_space *space = r->space;
 	int err = 0;
 
-	if (too_many_areas(space, a, r->start, r->start + r->old_bytes))
+	if (too_many_areas(r, a))
 		return -MVM_ENOMEM;
 	if (!(r->flags & MVM_REMAP_FIXED))
 		err = place(space, 0, r->new_bytes, &r->target);
 	if (err)
-		return err;
+		return claim_wait_one(space) ? NEED_LOOK : err;
 	if (!r->fresh)
 		r->fresh = slab_alloc(SLAB_AREA);
 	if (!r->fresh)
@@ -172,8 +186,8 @@ static int reserve(struct remap *r, const struct area *a)
 static OWN_FRAME int share_pages(struct remap *r)
 {
 	struct anon_tree *tree = &r->space->anons;
-	size_t bytes = min_u64(r->old_bytes, r->new_bytes);
-	uint64_t first = r->start >> MVM_PAGE_SHIFT, last = first + (bytes >> MVM_PAGE_SHIFT) - 1;
+	uint64_t first = r->start >> MVM_PAGE_SHIFT;
+	uint64_t last = first + (r->old_bytes >> MVM_PAGE_SHIFT) - 1;
 	uint64_t to = r->target >> MVM_PAGE_SHIFT;
 	struct anon *anon;
 	bool exclusive;
@@ -278,15 +292,28 @@ static OWN_FRAME int run_move(struct remap *r)
 
 	do {
 		err = try_remap(r);
-	} while (err == NEED_MEMORY && memory_wait(&attempts));
+	} while (err == NEED_LOOK || (err == NEED_MEMORY && memory_wait(&attempts)));
 	return err == NEED_MEMORY ? -MVM_ENOMEM : err;
+}
+
+/* What a move to a smaller place leaves behind goes first: it may be of any areas. */
+static int cut_surplus(struct remap *r)
+{
+	size_t surplus = r->old_bytes - r->new_bytes;
+
+	r->old_bytes = r->new_bytes;
+	return mvm_unmap(r->space, r->start + r->new_bytes, surplus);
 }
 
 static int run(struct remap *r)
 {
+	int err = 0;
+
 	if (r->new_bytes <= r->old_bytes && !(r->flags & MVM_REMAP_FIXED))
 		return shrink(r);
-	return run_move(r);
+	if (r->new_bytes < r->old_bytes)
+		err = cut_surplus(r);
+	return err ? err : run_move(r);
 }
 
 static OWN_FRAME int remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes,
@@ -359,8 +386,11 @@ static OWN_FRAME int duplicate(struct mvm_space *space, mvm_vaddr_t addr, size_t
 int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_t new_bytes,
 	unsigned flags, mvm_vaddr_t *new_addr)
 {
+	mvm_vaddr_t end;
 	int err;
 
+	if (!range_end(0, old_bytes, &end) || !range_end(0, new_bytes, &end))
+		return -MVM_EINVAL;
 	old_bytes = (size_t)(pages_of(old_bytes) << MVM_PAGE_SHIFT);
 	new_bytes = (size_t)(pages_of(new_bytes) << MVM_PAGE_SHIFT);
 	err = old_bytes == 0 ? duplicate(space, addr, new_bytes, flags, new_addr)

@@ -50,11 +50,23 @@ static void compare_moved(const struct remap *r, struct model_page *pages, mvm_v
 	}
 }
 
+static unsigned kept_pages(const struct remap *r)
+{
+	return r->old < r->new ? r->old : r->new;
+}
+
+/* What the old range has too much; it goes first, also if the rest then cannot be moved. */
+static void drop_surplus(const struct remap *r)
+{
+	for (unsigned i = kept_pages(r); i < r->old; i++)
+		drop_page(&r->s->page[r->first + i]);
+}
+
 /* The pages of the mapping as they are after the call; those given up are dropped. */
 static void take_pages(const struct remap *r, struct model_page *pages)
 {
 	struct model_page *old = &r->s->page[r->first];
-	unsigned kept = r->old < r->new ? r->old : r->new;
+	unsigned kept = kept_pages(r);
 
 	if (r->old == 0) {
 		for (unsigned i = 0; i < r->new; i++) {
@@ -64,8 +76,7 @@ static void take_pages(const struct remap *r, struct model_page *pages)
 		}
 		return;
 	}
-	for (unsigned i = kept; i < r->old; i++)
-		drop_page(&old[i]);
+	drop_surplus(r);
 	for (unsigned i = 0; i < kept; i++) {
 		pages[i] = old[i];
 		memset(&old[i], 0, sizeof old[i]);
@@ -131,7 +142,7 @@ static int remap_result(const struct remap *r)
 		return MVM_EINVAL;
 	if (grows <= 0 && !fixed)
 		return 0; /* whatever there is behind the first page */
-	if (r->old && area_end(r->s, r->first) < r->first + r->old)
+	if (r->old && area_end(r->s, r->first) < r->first + kept_pages(r))
 		return MVM_EFAULT;
 	over = grows > 0 ? over_limit(r->s, p, grows) : 0;
 	if (r->old == 0) {
@@ -193,6 +204,8 @@ void op_remap(struct draw *d)
 	EXPECT(mvm_remap(r.s->space, address(r.first), bytes_of(r.old), bytes_of(r.new), r.flags,
 		       &at),
 		-want, "remap");
+	if (want == MVM_EFAULT && r.flags & MVM_REMAP_FIXED && r.old)
+		drop_surplus(&r);
 	if (want)
 		return;
 	progress->accepted++;

@@ -5,6 +5,7 @@
  */
 #include "kit_place.h"
 #include "posix.h"
+#include "space.h"
 
 #include <mm/vm.h>
 
@@ -178,6 +179,59 @@ static void bad_arguments(void **state)
 	assert_int_equal(mvm_protect(space, LOW, PAGE, MVM_READ), -MVM_ENOMEM);
 }
 
+/* Whoever claims an area counts on its borders: also where nothing is before the map. */
+static void a_claimed_neighbour_stays(void **state)
+{
+	struct mvm_map m = {.bytes = PAGE, .rights = MVM_READ, .max_rights = MVM_RWX};
+	struct mvm_space *from_0;
+	struct mvm_space_stats stats;
+	struct claim claim;
+
+	(void)state;
+	assert_int_equal(mvm_space_new(0, HIGH, &from_0), 0);
+	for (m.addr = 2 * PAGE; m.addr > 0;) {
+		m.addr -= PAGE;
+		m.flags = MVM_MAP_FIXED_NOREPLACE;
+		space_lock(from_0);
+		claim_enter(from_0, &claim, m.addr + PAGE, m.addr + 2 * PAGE, CLAIM_CHANGE);
+		space_unlock(from_0);
+		assert_int_equal(mvm_map(from_0, &m), 0);
+		space_lock(from_0);
+		claim_leave_unlock(from_0, &claim);
+	}
+	mvm_space_stats(from_0, &stats);
+	assert_int_equal(stats.areas, 2);
+	mvm_space_unref(from_0);
+}
+
+/* Lengths that go round the end of all addresses, also when only rounding them up does. */
+static void ranges_past_all_addresses(void **state)
+{
+	const size_t lengths[] = {SIZE_MAX, SIZE_MAX - PAGE + 2, SIZE_MAX - PAGE + 1};
+	mvm_vaddr_t to;
+
+	(void)state;
+	fixed(0, 2);
+	for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		size_t n = lengths[i];
+
+		assert_int_equal(mvm_unmap(space, LOW, n), -MVM_EINVAL);
+		assert_int_equal(mvm_protect(space, LOW, n, 0), -MVM_EINVAL);
+		assert_int_equal(mvm_sync(space, LOW, n, 0, NULL), -MVM_EINVAL);
+		assert_int_equal(mvm_advise(space, LOW, n, MVM_ADVISE_RANDOM), -MVM_EINVAL);
+		assert_int_equal(mvm_advise(space, LOW, n, MVM_ADVISE_DONTNEED), -MVM_EINVAL);
+		assert_int_equal(mvm_mlock(space, LOW, n, false), -MVM_EINVAL);
+		assert_int_equal(mvm_munlock(space, LOW, n), -MVM_EINVAL);
+		to = 0;
+		assert_int_not_equal(mvm_remap(space, LOW, n, PAGE, MVM_REMAP_MAYMOVE, &to), 0);
+		assert_int_not_equal(mvm_remap(space, LOW, PAGE, n, MVM_REMAP_MAYMOVE, &to), 0);
+	}
+	assert_int_equal(
+		mvm_remap(space, LOW, SIZE_MAX, PAGE, MVM_REMAP_MAYMOVE, &to), -MVM_EINVAL);
+	assert_int_equal(
+		mvm_remap(space, LOW, PAGE, SIZE_MAX, MVM_REMAP_MAYMOVE, &to), -MVM_EINVAL);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t seed = 1;
@@ -189,6 +243,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(fixed_noreplace_refuses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stack_keeps_its_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_arguments, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_claimed_neighbour_stays, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ranges_past_all_addresses, set_up, tear_down),
 	};
 
 	for (int i = 1; i + 1 < argc; i += 2) {

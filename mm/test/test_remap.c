@@ -252,6 +252,26 @@ static void fixed_replaces(void **state)
 	assert_int_equal(stats().mapped_pages, 8);
 }
 
+/* What is too much of the old range is unmapped first: only the rest need be one mapping. */
+static void fixed_may_shrink_several_mappings(void **state)
+{
+	mvm_vaddr_t to = FAR;
+
+	(void)state;
+	map(AT, 4);
+	fill(AT, 4);
+	map_object(AT + 4 * PAGE, 2, 0, 0, true);
+	map(AT + 7 * PAGE, 2); /* behind a hole */
+	fill(AT + 7 * PAGE, 2);
+	assert_int_equal(remap(AT, 8, 3, FIXED, &to), 0);
+	expect(space, FAR, 3, 'A');
+	expect_hole(AT + 3 * PAGE);
+	expect_hole(AT + 4 * PAGE);
+	expect_hole(AT + 7 * PAGE);
+	assert_int_equal(load(AT + 8 * PAGE), 'B');
+	assert_int_equal(stats().mapped_pages, 4);
+}
+
 /* Fork shares the tree's paths; a move on either side is of that side alone. */
 static void moves_after_fork_are_of_one_side(void **state)
 {
@@ -372,6 +392,30 @@ static void limits_hold(void **state)
 	assert_int_equal(remap(FAR, 5, 5, FIXED, &to), 0); /* the whole of it is no more areas */
 }
 
+/* Cuts of the old range and of what is at the new place, and the one more that is there then. */
+static void the_limit_of_areas_counts_all_cuts(void **state)
+{
+	struct mvm_limits limits;
+	mvm_vaddr_t to = FAR + 4 * PAGE;
+
+	(void)state;
+	memset(&limits, 0xff, sizeof limits);
+	map(AT, 10);
+	map(FAR, 10);
+	limits.areas = 4;
+	mvm_space_set_limits(space, &limits);
+	assert_int_equal(remap(AT + 4 * PAGE, 2, 2, FIXED, &to), -MVM_ENOMEM);
+	assert_int_equal(remap(AT, 2, 4, FIXED, &to), 0); /* two cuts make it four */
+	assert_int_equal(stats().areas, 4);
+	to = FAR + PAGE;
+	to = FAR + PAGE;
+	assert_int_equal(remap(AT + 2 * PAGE, 8, 2, FIXED, &to), -MVM_ENOMEM); /* all, but a cut */
+	limits.areas = 5;
+	mvm_space_set_limits(space, &limits);
+	assert_int_equal(remap(AT + 2 * PAGE, 2, 2, FIXED, &to), 0);
+	assert_int_equal(stats().areas, 5);
+}
+
 /* Each allocation fails in turn: either it is done, or nothing is. */
 static void without_memory_nothing_changes(void **state)
 {
@@ -409,11 +453,13 @@ int main(void)
 		CASE(moves_pages_and_copies_none),
 		CASE(moves_the_middle_of_an_area),
 		CASE(fixed_replaces),
+		CASE(fixed_may_shrink_several_mappings),
 		CASE(moves_after_fork_are_of_one_side),
 		CASE(a_file_keeps_its_pages),
 		CASE(private_copies_of_a_file_move),
 		CASE(old_size_0_maps_once_more),
 		CASE(limits_hold),
+		CASE(the_limit_of_areas_counts_all_cuts),
 		CASE(without_memory_nothing_changes),
 	};
 

@@ -143,6 +143,18 @@ void op_unmap(struct actor *a)
 	effect_end(&e, true, false, 0);
 }
 
+/* The whole space, what views do not know of too. */
+void op_unmap_all(struct actor *a)
+{
+	struct effect e;
+	int err;
+
+	effect_begin(&e, a->view, 0, VIEW_PAGES, EFFECT_MAPPING);
+	err = mvm_unmap(a->view->space, MVM_PAGE_BYTES, (SIM_PAGES - 1) * MVM_PAGE_BYTES);
+	check_result("unmap", err, !err);
+	effect_end(&e, true, false, 0);
+}
+
 static void protect(struct actor *a, unsigned rights)
 {
 	struct effect e;
@@ -185,9 +197,14 @@ void op_forget(struct actor *a)
 }
 
 /* Each actor has a place of its own, outside of what views know. */
+static mvm_vaddr_t place_of_actor(unsigned number)
+{
+	return (mvm_vaddr_t)(512 + number * 2 * VIEW_PAGES) << MVM_PAGE_SHIFT;
+}
+
 static mvm_vaddr_t place_aside(void)
 {
-	return (mvm_vaddr_t)(512 + sched_self() * 2 * VIEW_PAGES) << MVM_PAGE_SHIFT;
+	return place_of_actor(sched_self());
 }
 
 /* mremap() to another place, and back. */
@@ -217,6 +234,63 @@ void op_move(struct actor *a)
 	}
 }
 
+static int map_aside(struct mvm_space *space, mvm_vaddr_t at, unsigned pages, unsigned flags)
+{
+	struct mvm_map m = {
+		.addr = at,
+		.bytes = pages * MVM_PAGE_BYTES,
+		.rights = RW,
+		.max_rights = MVM_RWX,
+		.flags = MVM_MAP_FIXED | flags,
+	};
+
+	return mvm_map(space, &m);
+}
+
+#define GROW_PAGES 3
+
+/* mremap() to one page more, in place, and then elsewhere, for the page behind is mapped. */
+void op_grow(struct actor *a)
+{
+	struct mvm_space *space = a->view->space;
+	const size_t before = GROW_PAGES * MVM_PAGE_BYTES, after = before + MVM_PAGE_BYTES;
+	mvm_vaddr_t aside = place_aside(), now = aside;
+	int err = map_aside(space, aside, GROW_PAGES, 0);
+
+	check_result("map", err, !err);
+	err = mvm_remap(space, aside, before, after, 0, &now);
+	check_result("grow in place", err, !err);
+	err = mvm_remap(space, aside, before, after, MVM_REMAP_MAYMOVE, &now);
+	check_result("grow elsewhere", err, !err && now != aside);
+	err = mvm_unmap(space, now, after);
+	check_result("unmap", err, !err);
+	err = mvm_unmap(space, aside, after);
+	check_result("unmap", err, !err);
+}
+
+/*
+ * Advice for all that is not of the first actor's op_grow(), holes included; above it, also for the
+ * page that it grows by, or not.
+ */
+static void advise(struct actor *a, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	int err = mvm_advise(a->view->space, start, end - start, MVM_ADVISE_RANDOM);
+
+	check_result("advise", err, err == -MVM_ENOMEM);
+}
+
+void op_advise_below(struct actor *a)
+{
+	advise(a, MVM_PAGE_BYTES, place_of_actor(1));
+}
+
+void op_advise_above(struct actor *a)
+{
+	mvm_vaddr_t start = place_of_actor(1) + (GROW_PAGES + draw(a, 2)) * MVM_PAGE_BYTES;
+
+	advise(a, start, SIM_PAGES * MVM_PAGE_BYTES);
+}
+
 static unsigned *fills_of(const struct view_page *p)
 {
 	return &files[p->file].fills[p->index];
@@ -244,6 +318,76 @@ void op_lock(struct actor *a)
 	}
 	err = mvm_munlock(a->view->space, va, bytes);
 	check_result("munlock", err, !err);
+}
+
+/* Everything there is, and back. */
+void op_lock_all(struct actor *a)
+{
+	int err = mvm_mlockall(a->view->space, MVM_LOCK_CURRENT);
+
+	check_result("mlockall", err, !err);
+	mvm_munlockall(a->view->space);
+}
+
+/* Of several who want to lock two pages each, the limit lets one at a time. */
+#define LIMIT_LOCKED 2
+
+static void limit_locked(struct mvm_space *space)
+{
+	const struct mvm_limits limits = {.total = MVM_NO_LIMIT,
+		.data = MVM_NO_LIMIT,
+		.stack = MVM_NO_LIMIT,
+		.locked = LIMIT_LOCKED,
+		.areas = MVM_NO_LIMIT};
+
+	mvm_space_set_limits(space, &limits);
+}
+
+static void check_locked(struct mvm_space *space)
+{
+	struct mvm_space_stats stats;
+
+	mvm_space_stats(space, &stats);
+	if (stats.locked_pages > LIMIT_LOCKED)
+		sim_fail("%u pages are locked", (unsigned)stats.locked_pages);
+}
+
+void op_lock_limited(struct actor *a)
+{
+	struct mvm_space *space = a->view->space;
+	mvm_vaddr_t va = view_va(a->first);
+	size_t bytes = LIMIT_LOCKED * MVM_PAGE_BYTES;
+	int err;
+
+	limit_locked(space);
+	err = mvm_mlock(space, va, bytes, false);
+	check_result("mlock", err, !err || err == -MVM_ENOMEM);
+	check_locked(space);
+	if (!err) {
+		err = mvm_munlock(space, va, bytes);
+		check_result("munlock", err, !err);
+	}
+}
+
+/* MAP_LOCKED, and an mlock that its limit or the hole behind forbids: it leaves nothing behind. */
+void op_map_locked(struct actor *a)
+{
+	struct mvm_space *space = a->view->space;
+	mvm_vaddr_t aside = place_aside();
+	int err;
+
+	limit_locked(space);
+	err = map_aside(space, aside, LIMIT_LOCKED, MVM_MAP_LOCKED);
+	check_result("map locked", err, !err || err == -MVM_EAGAIN);
+	check_locked(space);
+	err = mvm_unmap(space, aside, LIMIT_LOCKED * MVM_PAGE_BYTES);
+	check_result("unmap", err, !err);
+	err = map_aside(space, aside, 1, 0);
+	check_result("map", err, !err);
+	err = mvm_mlock(space, aside, LIMIT_LOCKED * MVM_PAGE_BYTES, false);
+	check_result("mlock", err, err == -MVM_ENOMEM);
+	err = mvm_unmap(space, aside, MVM_PAGE_BYTES);
+	check_result("unmap", err, !err);
 }
 
 /* --- Fork ------------------------------------------------------------------------------------- */

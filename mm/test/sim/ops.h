@@ -20,9 +20,10 @@ struct actor {
 typedef void operation(struct actor *a);
 
 operation op_load, op_store, op_touch_all;
-operation op_map, op_map_part, op_map_hint, op_unmap, op_protect, op_read_only;
+operation op_map, op_map_part, op_map_hint, op_unmap, op_unmap_all, op_protect, op_read_only;
 operation op_fork, op_fork_store, op_wipe_on_fork, op_dont_fork;
-operation op_forget, op_move, op_lock;
+operation op_forget, op_move, op_grow, op_advise_below, op_advise_above;
+operation op_lock, op_lock_all, op_lock_limited, op_map_locked;
 operation op_hold, op_space_write, op_space_read;
 operation op_truncate, op_cut_page, op_punch;
 operation op_read, op_write, op_flush, op_sync, op_writeback, op_invalidate;

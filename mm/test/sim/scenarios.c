@@ -7,6 +7,8 @@
 
 /* Pages of a view: anonymous, shared, private (world.h); the anon tree has a leaf's end at 8. */
 #define ANON(n)    8 - (n) / 2, 8 - (n) / 2 + (n)
+#define BELOW(n)   8 - (n), 8
+#define ABOVE(n)   8, 8 + (n)
 #define SHARED(n)  16, 16 + (n)
 #define PRIVATE(n) 24, 24 + (n)
 #define FILE_VIEWS 16, 32
@@ -103,6 +105,23 @@ const struct scenario scenarios[] = {
 		{ACTOR(FIRST, SHARED(4), 2, op_lock), ACTOR(FIRST, PRIVATE(4), 1, op_lock),
 			ACTOR(FIRST, SHARED(4), 3, op_store, op_load, op_flush),
 			ACTOR(FIRST, SHARED(4), 3, op_reclaim, op_invalidate)}},
+	/* Calls that claim the whole space, against some that want room: they wait, and get it. */
+	{"lock-all-map", ANON(4), STORED, 1,
+		{ACTOR(FIRST, ANON(4), 2, op_lock_all), ACTOR(FIRST, ANON(4), 3, op_map_hint),
+			ACTOR(FIRST, ANON(4), 2, op_load, op_store)}},
+	{"lock-all-grow", ANON(4), STORED, 1,
+		{ACTOR(FIRST, ANON(4), 2, op_grow), ACTOR(FIRST, ANON(4), 2, op_lock_all),
+			ACTOR(FIRST, ANON(4), 2, op_load, op_store)}},
+	{"advise-all-grow", ANON(4), STORED, 1,
+		{ACTOR(FIRST, ANON(4), 2, op_grow), ACTOR(FIRST, ANON(4), 2, op_advise_below),
+			ACTOR(FIRST, ANON(4), 2, op_advise_above)}},
+	{"unmap-all-map", ANON(4), STORED, 1,
+		{ACTOR(FIRST, ANON(4), 2, op_unmap_all), ACTOR(FIRST, ANON(4), 3, op_map_hint),
+			ACTOR(FIRST, ANON(4), 2, op_store, op_map_part)}},
+	{"lock-limit", ANON(8), STORED, 1,
+		{ACTOR(FIRST, BELOW(2), 2, op_lock_limited),
+			ACTOR(FIRST, ABOVE(2), 2, op_lock_limited),
+			ACTOR(FIRST, ANON(2), 1, op_map_locked)}},
 	/* Files. */
 	{"truncate-fault", FILE_VIEWS, UNTOUCHED, 1,
 		{ACTOR(FIRST, SHARED(4), 3, op_store, op_load),
