@@ -3,6 +3,7 @@
 
 #include "kit_between.h"
 #include "object.h"
+#include "plain.h"
 #include "posix.h"
 
 #include <mm/vm.h>
@@ -41,39 +42,20 @@ static size_t reserved(void)
 
 /* --- Short forms -------------------------------------------------------------------------------- */
 
-struct plain_copy {
-	struct mvm_copy copy;
-	char *bytes;
-};
-
-static size_t copy_out(struct mvm_copy *c, void *kernel, size_t done, size_t n)
-{
-	memcpy(((struct plain_copy *)c)->bytes + done, kernel, n);
-	return n;
-}
-
-static size_t copy_in(struct mvm_copy *c, void *kernel, size_t done, size_t n)
-{
-	memcpy(kernel, ((struct plain_copy *)c)->bytes + done, n);
-	return n;
-}
-
 /* How many bytes were read: up to the size. */
 static size_t read_at(uint64_t offset, void *to, size_t n)
 {
-	struct plain_copy c = {.copy = {.copy = copy_out}, .bytes = to};
 	size_t done;
 
-	assert_int_equal(mvm_pc_read(obj, offset, n, &c.copy, &done), 0);
+	assert_int_equal(plain_read(obj, offset, to, n, &done), 0);
 	return done;
 }
 
 static void write_at(uint64_t offset, const void *from, size_t n)
 {
-	struct plain_copy c = {.copy = {.copy = copy_in}, .bytes = (char *)(uintptr_t)from};
 	size_t done;
 
-	assert_int_equal(mvm_pc_write(obj, offset, n, &c.copy, &done), 0);
+	assert_int_equal(plain_write(obj, offset, from, n, &done), 0);
 	assert_int_equal(done, n);
 }
 

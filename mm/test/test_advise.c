@@ -2,111 +2,31 @@
 /*
  * madvise, case by case from its man page.
  */
-#include "posix.h"
-#include "testfile.h"
-
-#include <mm/vm.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "fixture.h"
 
 #include <string.h>
 
-#define PAGE  MVM_PAGE_BYTES
 #define PAGES 64
-#define AT    ((mvm_vaddr_t)0x400000)
-#define RW    (MVM_READ | MVM_WRITE)
-
-static struct mvm_space *space, *child;
-static struct test_file *file;
-static size_t frames;
 
 static int set_up(void **state)
 {
 	(void)state;
-	frames = posix_frames_used();
-	file = test_file_new(PAGES, PAGES * PAGE);
-	for (size_t i = 0; i < PAGES; i++)
-		memset(file->disk + i * PAGE, 'a' + (int)(i % 26), PAGE);
-	child = NULL;
-	return mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	mvm_check();
-	if (child)
-		mvm_space_unref(child);
-	mvm_space_unref(space);
-	test_file_free(file);
-	return posix_frames_used() == frames ? 0 : -1;
-}
-
-static void map_object(mvm_vaddr_t at, size_t pages, unsigned flags, struct mvm_object *obj)
-{
-	struct mvm_map m = {
-		.addr = at,
-		.bytes = pages * PAGE,
-		.rights = RW,
-		.max_rights = MVM_RWX,
-		.flags = MVM_MAP_FIXED | flags,
-		.object = obj,
-	};
-
-	assert_int_equal(mvm_map(space, &m), 0);
+	return fixture_set_up(PAGES);
 }
 
 static void map_file(mvm_vaddr_t at, size_t pages, unsigned flags)
 {
-	map_object(at, pages, flags, file->object);
+	map_pages(at, pages, flags, file->object, 0);
 }
 
 static void map(mvm_vaddr_t at, size_t pages)
 {
-	map_object(at, pages, 0, NULL);
+	map_pages(at, pages, 0, NULL, 0);
 }
 
 static int advise(mvm_vaddr_t at, size_t pages, enum mvm_advice advice)
 {
 	return mvm_advise(space, at, pages * PAGE, advice);
-}
-
-static char load_of(struct mvm_space *of, mvm_vaddr_t va)
-{
-	char byte = 0;
-
-	assert_int_equal(posix_load(of, va, &byte, 1), MVM_FAULT_OK);
-	return byte;
-}
-
-static char load(mvm_vaddr_t va)
-{
-	return load_of(space, va);
-}
-
-static void store(mvm_vaddr_t va, char byte)
-{
-	assert_int_equal(posix_store(space, va, &byte, 1), MVM_FAULT_OK);
-}
-
-static struct mvm_space_stats stats(struct mvm_space *of)
-{
-	struct mvm_space_stats s;
-
-	mvm_space_stats(of, &s);
-	return s;
-}
-
-static uint64_t cached(void)
-{
-	struct mvm_object_counts counts;
-
-	mvm_object_counts(file->object, &counts);
-	return counts.cached_pages;
 }
 
 static unsigned flags_at(mvm_vaddr_t va)
@@ -161,7 +81,7 @@ static void dontneed_drops_private_pages(void **state)
 	assert_int_equal(load(AT), 'x');
 	assert_int_equal(load(AT + PAGE), 0);
 	assert_int_equal(load(AT + (PAGES - 1) * PAGE), 'x');
-	assert_int_equal(stats(space).areas, 1);
+	assert_int_equal(stats_of(space).areas, 1);
 }
 
 static void dontneed_shows_the_file_again(void **state)
@@ -189,7 +109,7 @@ static void dontneed_after_fork_is_of_one_side(void **state)
 	map(AT, PAGES);
 	for (unsigned i = 0; i < PAGES; i++)
 		store(AT + i * PAGE, 'x');
-	assert_int_equal(mvm_space_fork(space, &child), 0);
+	fork_child();
 	assert_int_equal(advise(AT + PAGE, 2, MVM_ADVISE_DONTNEED), 0);
 	assert_int_equal(load(AT + PAGE), 0);
 	assert_int_equal(load_of(child, AT + PAGE), 'x');
@@ -210,7 +130,7 @@ static void free_is_for_private_anonymous_memory(void **state)
 	map_file(AT + 2 * PAGE, 2, 0);
 	assert_int_equal(advise(AT + 2 * PAGE, 2, MVM_ADVISE_FREE), -MVM_EINVAL);
 	assert_int_equal(mvm_object_new_shared_anon(PAGE, &obj), 0);
-	map_object(AT + 4 * PAGE, 1, MVM_MAP_SHARED, obj);
+	map_pages(AT + 4 * PAGE, 1, MVM_MAP_SHARED, obj, 0);
 	mvm_object_unref(obj);
 	assert_int_equal(advise(AT + 4 * PAGE, 1, MVM_ADVISE_FREE), -MVM_EINVAL);
 }
@@ -221,7 +141,7 @@ static void a_device_is_left_alone(void **state)
 
 	(void)state;
 	assert_int_equal(mvm_object_new_device(0, PAGE, &obj), 0);
-	map_object(AT, 1, MVM_MAP_SHARED, obj);
+	map_pages(AT, 1, MVM_MAP_SHARED, obj, 0);
 	mvm_object_unref(obj);
 	assert_int_equal(advise(AT, 1, MVM_ADVISE_DONTNEED), -MVM_EINVAL);
 	assert_int_equal(advise(AT, 1, MVM_ADVISE_FREE), -MVM_EINVAL);
@@ -236,11 +156,11 @@ static void flags_cut_and_merge_areas(void **state)
 	(void)state;
 	map(AT, 8);
 	assert_int_equal(advise(AT + 2 * PAGE, 2, MVM_ADVISE_RANDOM), 0);
-	assert_int_equal(stats(space).areas, 3);
+	assert_int_equal(stats_of(space).areas, 3);
 	assert_int_equal(advise(AT + 2 * PAGE, 2, MVM_ADVISE_SEQUENTIAL), 0);
 	assert_int_equal(flags_at(AT + 2 * PAGE), MVM_MAP_SEQUENTIAL);
 	assert_int_equal(advise(AT, 8, MVM_ADVISE_NORMAL), 0);
-	assert_int_equal(stats(space).areas, 1);
+	assert_int_equal(stats_of(space).areas, 1);
 	assert_int_equal(flags_at(AT), 0);
 }
 
@@ -251,7 +171,7 @@ static void random_reads_what_is_asked(void **state)
 	assert_int_equal(advise(AT, PAGES, MVM_ADVISE_RANDOM), 0);
 	for (unsigned i = 0; i < 8; i++)
 		load(AT + i * PAGE);
-	assert_int_equal(cached(), 8);
+	assert_int_equal(counts_of(file->object).cached_pages, 8);
 	assert_int_equal(mvm_protect(space, AT, PAGES * PAGE, 0), 0);
 	assert_int_equal(mvm_protect(space, AT, PAGES * PAGE, RW), 0);
 	load(AT + 3 * PAGE);
@@ -264,7 +184,7 @@ static void sequential_reads_the_most_at_once(void **state)
 	map_file(AT, PAGES, MVM_MAP_SHARED);
 	assert_int_equal(advise(AT, PAGES, MVM_ADVISE_SEQUENTIAL), 0);
 	load(AT + 8 * PAGE);
-	assert_int_equal(cached(), 32);
+	assert_int_equal(counts_of(file->object).cached_pages, 32);
 	assert_int_equal(file->fills, 1);
 }
 
@@ -273,13 +193,13 @@ static void willneed_reads_without_mapping(void **state)
 	(void)state;
 	map_file(AT, PAGES, MVM_MAP_SHARED);
 	assert_int_equal(advise(AT + 10 * PAGE, 40, MVM_ADVISE_WILLNEED), 0);
-	assert_int_equal(cached(), 40);
+	assert_int_equal(counts_of(file->object).cached_pages, 40);
 	assert_int_equal(posix_mapped(space), 0);
 	file->fail_fill = 1;
 	assert_int_equal(advise(AT, 4, MVM_ADVISE_WILLNEED), 0); /* an error shows at the access */
 	assert_int_equal(mvm_pc_truncate(file->object, 5 * PAGE), 0);
 	assert_int_equal(advise(AT, PAGES, MVM_ADVISE_WILLNEED), 0);
-	assert_int_equal(cached(), 5);
+	assert_int_equal(counts_of(file->object).cached_pages, 5);
 }
 
 static void populate_brings_pages_in(void **state)
@@ -313,17 +233,17 @@ static void dontfork_areas_are_not_in_the_child(void **state)
 	for (unsigned i = 0; i < 8; i++)
 		store(AT + i * PAGE, 'x');
 	assert_int_equal(advise(AT + 2 * PAGE, 3, MVM_ADVISE_DONTFORK), 0);
-	assert_int_equal(mvm_space_fork(space, &child), 0);
-	assert_int_equal(stats(child).areas, 2);
-	assert_int_equal(stats(child).mapped_pages, 5);
-	assert_int_equal(stats(child).anon_pages, 5);
+	fork_child();
+	assert_int_equal(stats_of(child).areas, 2);
+	assert_int_equal(stats_of(child).mapped_pages, 5);
+	assert_int_equal(stats_of(child).anon_pages, 5);
 	assert_int_equal(posix_load(child, AT + 2 * PAGE, &byte, 1), MVM_FAULT_MAPERR);
 	assert_int_equal(load_of(child, AT + 5 * PAGE), 'x');
 	assert_int_equal(load(AT + 2 * PAGE), 'x');
 	mvm_check();
-	mvm_space_unref(child);
+	end_child();
 	assert_int_equal(advise(AT, 8, MVM_ADVISE_DOFORK), 0);
-	assert_int_equal(mvm_space_fork(space, &child), 0);
+	fork_child();
 	assert_int_equal(load_of(child, AT + 2 * PAGE), 'x');
 }
 
@@ -338,8 +258,8 @@ static void wipeonfork_areas_are_zeros_in_the_child(void **state)
 		store(AT + i * PAGE, 'x');
 	assert_int_equal(advise(AT + 8 * PAGE, 1, MVM_ADVISE_WIPEONFORK), -MVM_EINVAL);
 	assert_int_equal(advise(AT + 2 * PAGE, 3, MVM_ADVISE_WIPEONFORK), 0);
-	assert_int_equal(mvm_space_fork(space, &child), 0);
-	assert_int_equal(stats(child).mapped_pages, 9);
+	fork_child();
+	assert_int_equal(stats_of(child).mapped_pages, 9);
 	assert_int_equal(load_of(child, AT + PAGE), 'x');
 	assert_int_equal(load_of(child, AT + 2 * PAGE), 0);
 	assert_int_equal(load(AT + 2 * PAGE), 'x');
@@ -347,9 +267,9 @@ static void wipeonfork_areas_are_zeros_in_the_child(void **state)
 	assert_int_equal(mvm_space_fork(child, &grandchild), 0); /* the mark is inherited */
 	assert_int_equal(load_of(grandchild, AT + 2 * PAGE), 0);
 	mvm_space_unref(grandchild);
-	mvm_space_unref(child);
+	end_child();
 	assert_int_equal(advise(AT, 8, MVM_ADVISE_KEEPONFORK), 0);
-	assert_int_equal(mvm_space_fork(space, &child), 0);
+	fork_child();
 	assert_int_equal(load_of(child, AT + 2 * PAGE), 'x');
 }
 
@@ -379,7 +299,7 @@ static void a_fork_that_cannot_wipe_fails(void **state)
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, fixture_tear_down)
 	const struct CMUnitTest tests[] = {
 		CASE(arguments),
 		CASE(holes_are_skipped_and_told),
@@ -400,8 +320,5 @@ int main(void)
 		CASE(a_fork_that_cannot_wipe_fails),
 	};
 
-	posix_start(4096);
-	if (mvm_init() != 0)
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fixture_main(4096, tests);
 }

@@ -2,74 +2,22 @@
 /*
  * The page cache and mappings of files, case by case: what is read, written, kept and refused.
  */
-#include "posix.h"
-#include "testfile.h"
-
-#include <mm/vm.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "fixture.h"
 
 #include <string.h>
 
-#define PAGE  MVM_PAGE_BYTES
 #define PAGES 64
-#define AT    ((mvm_vaddr_t)0x400000)
 #define OTHER ((mvm_vaddr_t)0x800000)
-
-static struct mvm_space *space;
-static struct test_file *file;
-static size_t frames;
 
 static int set_up(void **state)
 {
 	(void)state;
-	frames = posix_frames_used();
-	file = test_file_new(PAGES, PAGES * PAGE);
-	for (size_t i = 0; i < PAGES; i++)
-		memset(file->disk + i * PAGE, 'a' + (int)(i % 26), PAGE);
-	return mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	mvm_check();
-	mvm_space_unref(space);
-	if (file)
-		test_file_free(file);
-	return posix_frames_used() == frames ? 0 : -1;
+	return fixture_set_up(PAGES);
 }
 
 static void map_at(mvm_vaddr_t at, size_t pages, unsigned flags, mvm_pgoff_t offset)
 {
-	struct mvm_map m = {
-		.addr = at,
-		.bytes = pages * PAGE,
-		.rights = MVM_READ | MVM_WRITE,
-		.max_rights = MVM_RWX,
-		.flags = MVM_MAP_FIXED | flags,
-		.object = file->object,
-		.offset_pages = offset,
-	};
-
-	assert_int_equal(mvm_map(space, &m), 0);
-}
-
-static char load(mvm_vaddr_t va)
-{
-	char byte = 0;
-
-	assert_int_equal(posix_load(space, va, &byte, 1), MVM_FAULT_OK);
-	return byte;
-}
-
-static void store(mvm_vaddr_t va, char byte)
-{
-	assert_int_equal(posix_store(space, va, &byte, 1), MVM_FAULT_OK);
+	map_pages(at, pages, flags, file->object, offset);
 }
 
 static char read_byte(uint64_t offset)
@@ -85,14 +33,6 @@ static char read_byte(uint64_t offset)
 static void flush(void)
 {
 	assert_int_equal(mvm_pc_flush(file->object, 0, PAGES, MVM_PC_WAIT), 0);
-}
-
-static uint64_t dirty(void)
-{
-	struct mvm_object_counts counts;
-
-	mvm_object_counts(file->object, &counts);
-	return counts.dirty_pages;
 }
 
 static void a_map_reads_and_takes_nothing(void **state)
@@ -118,7 +58,7 @@ static void only_dirty_pages_are_written(void **state)
 	assert_int_equal(file->written_pages, 0);
 	store(AT + 3 * PAGE, 'X');
 	store(AT + 40 * PAGE + 7, 'Y');
-	assert_int_equal(dirty(), 2);
+	assert_int_equal(counts_of(file->object).dirty_pages, 2);
 	flush();
 	assert_int_equal(file->written_pages, 2);
 	assert_int_equal(file->disk[3 * PAGE], 'X');
@@ -126,7 +66,7 @@ static void only_dirty_pages_are_written(void **state)
 	flush();
 	assert_int_equal(file->written_pages, 2);
 	store(AT + 3 * PAGE + 1, 'Z');
-	assert_int_equal(dirty(), 1);
+	assert_int_equal(counts_of(file->object).dirty_pages, 1);
 	flush();
 	assert_int_equal(file->disk[3 * PAGE + 1], 'Z');
 }
@@ -138,7 +78,7 @@ static void unmap_writes_nothing_and_loses_nothing(void **state)
 	store(AT + 5 * PAGE, 'X');
 	assert_int_equal(mvm_unmap(space, AT, PAGES * PAGE), 0);
 	assert_int_equal(file->written_pages, 0);
-	assert_int_equal(dirty(), 1);
+	assert_int_equal(counts_of(file->object).dirty_pages, 1);
 	assert_int_equal(read_byte(5 * PAGE), 'X');
 	assert_int_equal(
 		mvm_writeback((uint64_t)1 << 40, true), 0); /* urgent: the age does not matter */
@@ -168,7 +108,7 @@ static void private_stores_stay_private(void **state)
 	assert_int_equal(load(AT + 1), 'X');
 	assert_int_equal(load(AT), 'a');
 	assert_int_equal(read_byte(1), 'a');
-	assert_int_equal(dirty(), 0);
+	assert_int_equal(counts_of(file->object).dirty_pages, 0);
 }
 
 static void past_the_size_is_bus(void **state)
@@ -239,7 +179,7 @@ static void truncate_takes_mappings_away(void **state)
 	assert_int_equal(posix_load(space, AT + 5 * PAGE, &byte, 1), MVM_FAULT_BUS);
 	assert_int_equal(posix_load(space, OTHER + 6 * PAGE, &byte, 1), MVM_FAULT_BUS);
 	assert_int_equal(load(OTHER + 2 * PAGE), 'Q');
-	assert_int_equal(dirty(), 0);
+	assert_int_equal(counts_of(file->object).dirty_pages, 0);
 	assert_int_equal(test_file_reserved(file), 0);
 	assert_int_equal(mvm_pc_truncate(file->object, 8 * PAGE), 0);
 	assert_int_equal(load(AT + 5 * PAGE), 0);
@@ -259,7 +199,7 @@ static void no_space_is_said_at_the_store(void **state)
 	assert_int_equal(posix_store(space, AT, &byte, 1), MVM_FAULT_BUS);
 	assert_int_equal(test_file_write(file, PAGE, "abc", 3, &done), -MVM_ENOSPC);
 	assert_int_equal(done, 0);
-	assert_int_equal(dirty(), 0);
+	assert_int_equal(counts_of(file->object).dirty_pages, 0);
 	assert_int_equal(load(AT), 'a');
 	file->fail_reserve = 0;
 	store(AT, 'X');
@@ -286,10 +226,10 @@ static void a_failed_write_keeps_its_pages(void **state)
 	file->fail_write = 1;
 	file->for_good = true;
 	assert_int_equal(mvm_pc_flush(file->object, 0, PAGES, MVM_PC_WAIT), -MVM_EIO);
-	assert_int_equal(dirty(), 1);
+	assert_int_equal(counts_of(file->object).dirty_pages, 1);
 	for (unsigned i = 0; i < 4; i++)
 		(void)mvm_reclaim(1000);
-	assert_int_equal(dirty(), 1);
+	assert_int_equal(counts_of(file->object).dirty_pages, 1);
 	assert_int_equal(load(AT + PAGE), 'X');
 	file->fail_write = 0;
 	flush();
@@ -338,12 +278,12 @@ static void a_page_held_for_writing_ends_dirty(void **state)
 	(void)state;
 	map_at(AT, 8, MVM_MAP_SHARED, 0);
 	assert_int_equal(mvm_hold(space, AT + PAGE, MVM_WRITE, &hold), 0);
-	assert_int_equal(dirty(), 1);
+	assert_int_equal(counts_of(file->object).dirty_pages, 1);
 	flush();
-	assert_int_equal(dirty(), 0);
+	assert_int_equal(counts_of(file->object).dirty_pages, 0);
 	*(char *)posix_frame_data(hold.frame) = 'I';
 	assert_int_equal(mvm_release(&hold), 0);
-	assert_int_equal(dirty(), 1);
+	assert_int_equal(counts_of(file->object).dirty_pages, 1);
 	flush();
 	assert_int_equal(file->disk[PAGE], 'I');
 
@@ -354,7 +294,7 @@ static void a_page_held_for_writing_ends_dirty(void **state)
 	assert_int_equal(mvm_release(&hold), -MVM_ENOSPC);
 	assert_int_equal(mvm_hold(space, AT, MVM_READ, &hold), 0);
 	assert_int_equal(mvm_release(&hold), 0);
-	assert_int_equal(dirty(), 0);
+	assert_int_equal(counts_of(file->object).dirty_pages, 0);
 }
 
 /* A child gets its own copy of what is held for I/O at once: the I/O is the parent's. */
@@ -365,7 +305,6 @@ static void fork_copies_what_is_held(void **state)
 		.rights = 3,
 		.max_rights = 7,
 		.flags = MVM_MAP_FIXED};
-	struct mvm_space *child;
 	struct mvm_hold hold;
 	char byte;
 
@@ -373,7 +312,7 @@ static void fork_copies_what_is_held(void **state)
 	assert_int_equal(mvm_map(space, &m), 0);
 	store(AT, 'p');
 	assert_int_equal(mvm_hold(space, AT, MVM_WRITE, &hold), 0);
-	assert_int_equal(mvm_space_fork(space, &child), 0);
+	fork_child();
 	*(char *)posix_frame_data(hold.frame) = 'd';
 	assert_int_equal(mvm_release(&hold), 0);
 	assert_int_equal(load(AT), 'd');
@@ -381,7 +320,7 @@ static void fork_copies_what_is_held(void **state)
 	assert_int_equal(load(AT), 'd');
 	assert_int_equal(posix_load(child, AT, &byte, 1), MVM_FAULT_OK);
 	assert_int_equal(byte, 'p');
-	mvm_space_unref(child);
+	end_child();
 }
 
 static void shared_memory_is_shared_over_fork(void **state)
@@ -391,7 +330,6 @@ static void shared_memory_is_shared_over_fork(void **state)
 		.rights = 3,
 		.max_rights = 7,
 		.flags = MVM_MAP_FIXED | MVM_MAP_SHARED};
-	struct mvm_space *child;
 	char byte = 'c';
 
 	(void)state;
@@ -399,7 +337,7 @@ static void shared_memory_is_shared_over_fork(void **state)
 	assert_int_equal(mvm_map(space, &m), 0);
 	mvm_object_unref(m.object);
 	store(AT, 'p');
-	assert_int_equal(mvm_space_fork(space, &child), 0);
+	fork_child();
 	assert_int_equal(posix_store(child, AT + 1, &byte, 1), MVM_FAULT_OK);
 	store(AT + 2, 'q');
 	assert_int_equal(load(AT + 1), 'c');
@@ -407,7 +345,7 @@ static void shared_memory_is_shared_over_fork(void **state)
 	assert_int_equal(byte, 'q');
 	(void)mvm_reclaim(1000);
 	assert_int_equal(load(AT), 'p'); /* it has no other place */
-	mvm_space_unref(child);
+	end_child();
 }
 
 static void a_doomed_file_goes_unwritten(void **state)
@@ -544,19 +482,17 @@ static int map_shared(unsigned max_rights)
 /* Also one that may only become writable, and each part of what is left of it, counts. */
 static void a_frozen_object_has_no_writers(void **state)
 {
-	struct mvm_space *child;
-
 	(void)state;
 	assert_int_equal(map_shared(MVM_RWX), 0);
 	assert_int_equal(mvm_object_freeze(file->object), -MVM_EBUSY);
-	assert_int_equal(mvm_space_fork(space, &child), 0);
+	fork_child();
 	assert_int_equal(mvm_unmap(space, AT, 4 * PAGE), 0);
 	assert_int_equal(mvm_object_freeze(file->object), -MVM_EBUSY);
 	assert_int_equal(mvm_unmap(child, AT + PAGE, PAGE), 0);
 	assert_int_equal(mvm_unmap(child, AT + 2 * PAGE, 2 * PAGE), 0);
 	assert_int_equal(mvm_object_freeze(file->object), -MVM_EBUSY);
 	mvm_check();
-	mvm_space_unref(child);
+	end_child();
 	assert_int_equal(mvm_object_freeze(file->object), 0);
 	assert_int_equal(map_shared(MVM_RWX), -MVM_EPERM);
 	assert_int_equal(map_shared(MVM_READ | MVM_EXEC), 0);
@@ -566,7 +502,7 @@ static void a_frozen_object_has_no_writers(void **state)
 	assert_int_equal(load(AT), 'a');
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
 
 int main(void)
 {
@@ -598,8 +534,5 @@ int main(void)
 		CASE(a_frozen_object_has_no_writers),
 	};
 
-	posix_start(2000);
-	if (mvm_init() != 0)
-		return 2;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fixture_main(2000, tests);
 }

@@ -3,64 +3,19 @@
  * The limits of a space, case by case: each is met exactly, and a call that would pass one leaves
  * the space as it was.
  */
-#include "posix.h"
+#include "fixture.h"
 
-#include <mm/vm.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#define PAGE MVM_PAGE_BYTES
-#define AT   ((mvm_vaddr_t)0x400000)
-#define TOP  ((mvm_vaddr_t)0x4000000)
-#define RW   (MVM_READ | MVM_WRITE)
-
-static struct mvm_space *space;
-static struct mvm_limits limits;
+#define TOP ((mvm_vaddr_t)0x4000000)
 
 static int set_up(void **state)
 {
 	(void)state;
-	limits = (struct mvm_limits){
-		MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT};
-	return mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	mvm_check();
-	mvm_space_unref(space);
-	return 0;
-}
-
-static void limit(void)
-{
-	mvm_space_set_limits(space, &limits);
+	return fixture_set_up(1);
 }
 
 static int map(mvm_vaddr_t at, size_t pages, unsigned rights, unsigned flags)
 {
-	struct mvm_map m = {
-		.addr = at,
-		.bytes = pages * PAGE,
-		.rights = rights,
-		.max_rights = MVM_RWX,
-		.flags = flags | MVM_MAP_FIXED,
-	};
-
-	return mvm_map(space, &m);
-}
-
-static struct mvm_space_stats stats(void)
-{
-	struct mvm_space_stats s;
-
-	mvm_space_stats(space, &s);
-	return s;
+	return try_map(at, pages, rights, flags, NULL, 0);
 }
 
 static void total_counts_all_areas(void **state)
@@ -70,7 +25,7 @@ static void total_counts_all_areas(void **state)
 	limit();
 	assert_int_equal(map(AT, 6, MVM_READ, 0), 0);
 	assert_int_equal(map(AT + 8 * PAGE, 5, MVM_READ, 0), -MVM_ENOMEM);
-	assert_int_equal(stats().mapped_pages, 6);
+	assert_int_equal(stats_of(space).mapped_pages, 6);
 	assert_int_equal(map(AT + 8 * PAGE, 4, 0, 0), 0);
 	assert_int_equal(map(AT + 20 * PAGE, 1, 0, 0), -MVM_ENOMEM);
 	assert_int_equal(mvm_unmap(space, AT, PAGE), 0);
@@ -85,8 +40,8 @@ static void fixed_over_itself_is_no_growth(void **state)
 	assert_int_equal(map(AT, 10, RW, 0), 0);
 	assert_int_equal(map(AT + 2 * PAGE, 8, MVM_READ, 0), 0);
 	assert_int_equal(map(AT + 2 * PAGE, 9, MVM_READ, 0), -MVM_ENOMEM);
-	assert_int_equal(stats().mapped_pages, 10);
-	assert_int_equal(stats().peak_mapped_pages, 10);
+	assert_int_equal(stats_of(space).mapped_pages, 10);
+	assert_int_equal(stats_of(space).peak_mapped_pages, 10);
 }
 
 static void data_is_private_writable_and_no_stack(void **state)
@@ -107,11 +62,11 @@ static void data_is_private_writable_and_no_stack(void **state)
 	shared.object = obj;
 	assert_int_equal(mvm_map(space, &shared), 0);
 	mvm_object_unref(obj);
-	assert_int_equal(stats().data_pages, 0);
-	assert_int_equal(stats().stack_pages, 8);
+	assert_int_equal(stats_of(space).data_pages, 0);
+	assert_int_equal(stats_of(space).stack_pages, 8);
 	assert_int_equal(map(AT + 32 * PAGE, 5, RW, 0), -MVM_ENOMEM);
 	assert_int_equal(map(AT + 32 * PAGE, 3, RW, 0), 0);
-	assert_int_equal(stats().data_pages, 3);
+	assert_int_equal(stats_of(space).data_pages, 3);
 }
 
 static void protect_makes_data(void **state)
@@ -121,13 +76,13 @@ static void protect_makes_data(void **state)
 	limit();
 	assert_int_equal(map(AT, 8, MVM_READ, 0), 0);
 	assert_int_equal(mvm_protect(space, AT, 5 * PAGE, RW), -MVM_ENOMEM);
-	assert_int_equal(stats().areas, 1);
+	assert_int_equal(stats_of(space).areas, 1);
 	assert_int_equal(mvm_protect(space, AT + PAGE, 4 * PAGE, RW), 0);
-	assert_int_equal(stats().data_pages, 4);
+	assert_int_equal(stats_of(space).data_pages, 4);
 	assert_int_equal(mvm_protect(space, AT + PAGE, 4 * PAGE, MVM_RWX), 0);
 	assert_int_equal(mvm_protect(space, AT, 8 * PAGE, 0), 0);
-	assert_int_equal(stats().data_pages, 0);
-	assert_int_equal(stats().areas, 1);
+	assert_int_equal(stats_of(space).data_pages, 0);
+	assert_int_equal(stats_of(space).areas, 1);
 }
 
 static void the_break_is_data(void **state)
@@ -138,7 +93,7 @@ static void the_break_is_data(void **state)
 	assert_int_equal(mvm_brk(space, AT, AT, AT + 4 * PAGE), 0);
 	assert_int_equal(mvm_brk(space, AT, AT + 4 * PAGE, AT + 5 * PAGE), -MVM_ENOMEM);
 	assert_int_equal(mvm_brk(space, AT, AT + 4 * PAGE, AT + PAGE), 0);
-	assert_int_equal(stats().data_pages, 1);
+	assert_int_equal(stats_of(space).data_pages, 1);
 }
 
 static enum mvm_fault_result touch(mvm_vaddr_t va)
@@ -156,7 +111,7 @@ static void a_stack_grows_to_its_limit(void **state)
 	assert_int_equal(map(TOP, 1, RW, MVM_MAP_GROWSDOWN), 0);
 	assert_int_equal(touch(TOP - 3 * PAGE), MVM_FAULT_OK);
 	assert_int_equal(touch(TOP - 3 * PAGE - 1), MVM_FAULT_MAPERR);
-	assert_int_equal(stats().stack_pages, 4);
+	assert_int_equal(stats_of(space).stack_pages, 4);
 	limits.stack = 5; /* the limit of the moment counts */
 	limit();
 	assert_int_equal(touch(TOP - 3 * PAGE - 1), MVM_FAULT_OK);
@@ -186,33 +141,33 @@ static void areas_are_limited_where_they_are_made(void **state)
 	assert_int_equal(map(AT + 32 * PAGE, 1, MVM_READ, 0), -MVM_ENOMEM);
 	assert_int_equal(mvm_unmap(space, AT + 2 * PAGE, PAGE), -MVM_ENOMEM);
 	assert_int_equal(mvm_protect(space, AT + 2 * PAGE, PAGE, MVM_READ), -MVM_ENOMEM);
-	assert_int_equal(stats().areas, 2);
-	assert_int_equal(stats().mapped_pages, 16);
+	assert_int_equal(stats_of(space).areas, 2);
+	assert_int_equal(stats_of(space).mapped_pages, 16);
 	assert_int_equal(mvm_unmap(space, AT, 2 * PAGE), 0);
 	assert_int_equal(mvm_unmap(space, AT + 16 * PAGE, 8 * PAGE), 0);
 	assert_int_equal(mvm_unmap(space, AT + 4 * PAGE, PAGE), 0);
-	assert_int_equal(stats().areas, 2);
+	assert_int_equal(stats_of(space).areas, 2);
 }
 
 static void a_child_inherits_them(void **state)
 {
-	struct mvm_space *child, *parent = space;
+	struct mvm_space *parent = space;
 
 	(void)state;
 	limits.total = 4;
 	limit();
 	assert_int_equal(map(AT, 4, RW, 0), 0);
-	assert_int_equal(mvm_space_fork(space, &child), 0);
+	fork_child();
 	space = child;
 	assert_int_equal(map(AT + 8 * PAGE, 1, RW, 0), -MVM_ENOMEM);
-	assert_int_equal(stats().data_pages, 4);
+	assert_int_equal(stats_of(space).data_pages, 4);
 	space = parent;
-	mvm_space_unref(child);
+	end_child();
 }
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, fixture_tear_down)
 	const struct CMUnitTest tests[] = {
 		CASE(total_counts_all_areas),
 		CASE(fixed_over_itself_is_no_growth),
@@ -225,8 +180,5 @@ int main(void)
 		CASE(a_child_inherits_them),
 	};
 
-	posix_start(4096);
-	if (mvm_init() != 0)
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fixture_main(4096, tests);
 }

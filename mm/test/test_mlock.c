@@ -3,73 +3,34 @@
  * mlock, mlock2, munlock, mlockall, munlockall, MAP_LOCKED and mincore, case by case from their man
  * pages.
  */
-#include "posix.h"
-#include "testfile.h"
+#include "fixture.h"
 
-#include <mm/vm.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <string.h>
-
-#define PAGE  MVM_PAGE_BYTES
 #define PAGES 32
-#define AT    ((mvm_vaddr_t)0x400000)
 #define FILE  ((mvm_vaddr_t)0x800000)
 #define TOP   ((mvm_vaddr_t)0x4000000)
-#define RW    (MVM_READ | MVM_WRITE)
-
-static struct mvm_space *space;
-static struct test_file *file;
-static struct mvm_limits limits;
-static size_t frames;
 
 static int set_up(void **state)
 {
 	(void)state;
-	frames = posix_frames_used();
-	limits = (struct mvm_limits){
-		MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT};
-	file = test_file_new(PAGES, PAGES * PAGE);
-	return mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space);
+	return fixture_set_up(PAGES);
 }
 
-static int tear_down(void **state)
+static int map_as(mvm_vaddr_t at, size_t pages, unsigned rights, unsigned flags)
 {
-	(void)state;
-	mvm_check();
-	mvm_space_unref(space);
-	test_file_free(file);
-	return posix_frames_used() == frames ? 0 : -1;
-}
+	struct mvm_object *obj = at >= FILE && at < TOP ? file->object : NULL;
 
-static int try_map(mvm_vaddr_t at, size_t pages, unsigned rights, unsigned flags)
-{
-	struct mvm_map m = {
-		.addr = at,
-		.bytes = pages * PAGE,
-		.rights = rights,
-		.max_rights = MVM_RWX,
-		.flags = MVM_MAP_FIXED | flags,
-		.object = at >= FILE && at < TOP ? file->object : NULL,
-	};
-
-	return mvm_map(space, &m);
+	return try_map(at, pages, rights, flags, obj, 0);
 }
 
 static void map(mvm_vaddr_t at, size_t pages, unsigned flags)
 {
-	assert_int_equal(try_map(at, pages, RW, flags), 0);
+	assert_int_equal(map_as(at, pages, RW, flags), 0);
 }
 
-static void limit(size_t pages)
+static void limit_locked(size_t pages)
 {
 	limits.locked = pages;
-	mvm_space_set_limits(space, &limits);
+	limit();
 }
 
 static int lock(mvm_vaddr_t at, size_t pages)
@@ -80,14 +41,6 @@ static int lock(mvm_vaddr_t at, size_t pages)
 static int unlock(mvm_vaddr_t at, size_t pages)
 {
 	return mvm_munlock(space, at, pages * PAGE);
-}
-
-static struct mvm_space_stats stats(void)
-{
-	struct mvm_space_stats s;
-
-	mvm_space_stats(space, &s);
-	return s;
 }
 
 static unsigned resident(mvm_vaddr_t at, size_t pages)
@@ -134,7 +87,7 @@ static void lock_brings_in_and_keeps(void **state)
 	(void)state;
 	map(FILE, PAGES, MVM_MAP_SHARED);
 	assert_int_equal(lock(FILE, 8), 0);
-	assert_int_equal(stats().locked_pages, 8);
+	assert_int_equal(stats_of(space).locked_pages, 8);
 	assert_int_equal(posix_mapped(space) >= 8, 1);
 	mvm_pc_readahead(file->object, 0, PAGES);
 	reclaim();
@@ -145,7 +98,7 @@ static void lock_brings_in_and_keeps(void **state)
 	assert_int_equal(unlock(FILE, 4), 0);
 	reclaim();
 	assert_int_equal(resident(FILE, 8), 4);
-	assert_int_equal(stats().locked_pages, 4);
+	assert_int_equal(stats_of(space).locked_pages, 4);
 	assert_int_equal(file->reserves, 0); /* a page that is only read is not made dirty */
 }
 
@@ -154,10 +107,10 @@ static void lock_copies_private_pages(void **state)
 	(void)state;
 	map(FILE, 4, 0);
 	assert_int_equal(lock(FILE, 4), 0);
-	assert_int_equal(stats().anon_pages, 4);
+	assert_int_equal(stats_of(space).anon_pages, 4);
 	map(AT, 4, 0);
 	assert_int_equal(lock(AT, 4), 0);
-	assert_int_equal(stats().anon_pages, 8);
+	assert_int_equal(stats_of(space).anon_pages, 8);
 	assert_int_equal(posix_mapped(space), 8);
 }
 
@@ -174,8 +127,8 @@ static void on_fault_brings_nothing_in(void **state)
 	assert_int_equal(resident(FILE + 2 * PAGE, 1), 1);
 	assert_int_equal(lock(FILE, 8), 0); /* now all */
 	assert_int_equal(resident(FILE, 8), 8);
-	assert_int_equal(stats().locked_pages, 8);
-	assert_int_equal(stats().areas, 1);
+	assert_int_equal(stats_of(space).locked_pages, 8);
+	assert_int_equal(stats_of(space).areas, 1);
 }
 
 static void areas_before_a_hole_are_locked(void **state)
@@ -184,9 +137,9 @@ static void areas_before_a_hole_are_locked(void **state)
 	map(AT, 2, 0);
 	map(AT + 4 * PAGE, 2, 0);
 	assert_int_equal(lock(AT, 6), -MVM_ENOMEM);
-	assert_int_equal(stats().locked_pages, 2);
+	assert_int_equal(stats_of(space).locked_pages, 2);
 	assert_int_equal(unlock(AT, 6), -MVM_ENOMEM);
-	assert_int_equal(stats().locked_pages, 0);
+	assert_int_equal(stats_of(space).locked_pages, 0);
 	assert_int_equal(mvm_mlock(space, AT + 1, PAGE, false), -MVM_EINVAL);
 	assert_int_equal(mvm_munlock(space, AT + 1, PAGE), -MVM_EINVAL);
 	assert_int_equal(lock(AT, 0), 0);
@@ -198,8 +151,8 @@ static void what_cannot_be_touched_is_told(void **state)
 	map(FILE, 4, MVM_MAP_SHARED);
 	assert_int_equal(mvm_pc_truncate(file->object, 2 * PAGE), 0);
 	assert_int_equal(lock(FILE, 4), -MVM_ENOMEM);
-	assert_int_equal(stats().locked_pages, 4);
-	assert_int_equal(try_map(AT, 1, 0, 0), 0);
+	assert_int_equal(stats_of(space).locked_pages, 4);
+	assert_int_equal(map_as(AT, 1, 0, 0), 0);
 	assert_int_equal(lock(AT, 1), -MVM_ENOMEM);
 }
 
@@ -210,7 +163,7 @@ static void no_memory_is_again(void **state)
 	posix_fail(POSIX_FAIL_FRAME, 3, true);
 	assert_int_equal(lock(AT, 4), -MVM_EAGAIN);
 	posix_fail(POSIX_FAIL_FRAME, 0, false);
-	assert_int_equal(stats().locked_pages, 4);
+	assert_int_equal(stats_of(space).locked_pages, 4);
 	assert_int_equal(resident(AT, 4), 2);
 }
 
@@ -218,100 +171,100 @@ static void the_limit_counts_what_is_new(void **state)
 {
 	(void)state;
 	map(AT, 8, 0);
-	limit(4);
+	limit_locked(4);
 	assert_int_equal(lock(AT, 5), -MVM_ENOMEM);
-	assert_int_equal(stats().locked_pages, 0);
-	assert_int_equal(stats().areas, 1);
+	assert_int_equal(stats_of(space).locked_pages, 0);
+	assert_int_equal(stats_of(space).areas, 1);
 	assert_int_equal(lock(AT, 3), 0);
 	assert_int_equal(lock(AT, 4), 0);
 	assert_int_equal(lock(AT + 4 * PAGE, 1), -MVM_ENOMEM);
-	assert_int_equal(try_map(AT + 16 * PAGE, 1, RW, MVM_MAP_LOCKED), -MVM_EAGAIN);
+	assert_int_equal(map_as(AT + 16 * PAGE, 1, RW, MVM_MAP_LOCKED), -MVM_EAGAIN);
 	assert_int_equal(unlock(AT, 8), 0);
-	assert_int_equal(try_map(AT + 16 * PAGE, 4, RW, MVM_MAP_LOCKED), 0);
+	assert_int_equal(map_as(AT + 16 * PAGE, 4, RW, MVM_MAP_LOCKED), 0);
 	assert_int_equal(resident(AT + 16 * PAGE, 4), 4);
 	assert_int_equal(mvm_unmap(space, AT + 17 * PAGE, PAGE), 0);
-	assert_int_equal(stats().locked_pages, 3);
+	assert_int_equal(stats_of(space).locked_pages, 3);
 }
 
 static void map_locked_on_fault(void **state)
 {
 	(void)state;
 	map(AT, 4, MVM_MAP_LOCKED | MVM_MAP_LOCKONFAULT);
-	assert_int_equal(stats().locked_pages, 4);
+	assert_int_equal(stats_of(space).locked_pages, 4);
 	assert_int_equal(resident(AT, 4), 0);
 	map(AT + 8 * PAGE, 4, MVM_MAP_LOCKONFAULT); /* alone it says nothing */
-	assert_int_equal(stats().locked_pages, 4);
+	assert_int_equal(stats_of(space).locked_pages, 4);
 }
 
 static void a_locked_stack_grows_within_the_limit(void **state)
 {
 	(void)state;
 	map(TOP, 1, MVM_MAP_GROWSDOWN | MVM_MAP_LOCKED);
-	limit(2);
+	limit_locked(2);
 	assert_int_equal(posix_store(space, TOP - PAGE, "x", 1), MVM_FAULT_OK);
 	assert_int_equal(posix_store(space, TOP - 2 * PAGE, "x", 1), MVM_FAULT_MAPERR);
-	assert_int_equal(stats().locked_pages, 2);
+	assert_int_equal(stats_of(space).locked_pages, 2);
 }
 
 static void all_and_what_comes(void **state)
 {
 	(void)state;
 	map(AT, 4, 0);
-	assert_int_equal(try_map(AT + 8 * PAGE, 2, 0, 0), 0); /* cannot be brought in: no failure */
+	assert_int_equal(map_as(AT + 8 * PAGE, 2, 0, 0), 0); /* cannot be brought in: no failure */
 	assert_int_equal(mvm_mlockall(space, 0), -MVM_EINVAL);
 	assert_int_equal(mvm_mlockall(space, MVM_LOCK_ONFAULT), -MVM_EINVAL);
 	assert_int_equal(mvm_mlockall(space, 8), -MVM_EINVAL);
 	assert_int_equal(mvm_mlockall(space, MVM_LOCK_CURRENT), 0);
-	assert_int_equal(stats().locked_pages, 6);
+	assert_int_equal(stats_of(space).locked_pages, 6);
 	assert_int_equal(resident(AT, 4), 4);
 	map(AT + 16 * PAGE, 2, 0);
-	assert_int_equal(stats().locked_pages, 6);
+	assert_int_equal(stats_of(space).locked_pages, 6);
 	assert_int_equal(mvm_mlockall(space, MVM_LOCK_FUTURE), 0);
 	map(AT + 20 * PAGE, 2, 0);
-	assert_int_equal(stats().locked_pages, 8);
+	assert_int_equal(stats_of(space).locked_pages, 8);
 	assert_int_equal(resident(AT + 20 * PAGE, 2), 2);
 	assert_int_equal(mvm_brk(space, AT + 32 * PAGE, AT + 32 * PAGE, AT + 34 * PAGE), 0);
 	assert_int_equal(resident(AT + 32 * PAGE, 2), 2);
 	assert_int_equal(mvm_mlockall(space, MVM_LOCK_FUTURE | MVM_LOCK_ONFAULT), 0);
 	map(AT + 24 * PAGE, 2, 0);
-	assert_int_equal(stats().locked_pages, 12);
+	assert_int_equal(stats_of(space).locked_pages, 12);
 	assert_int_equal(resident(AT + 24 * PAGE, 2), 0);
 	mvm_munlockall(space);
 	map(AT + 28 * PAGE, 2, 0);
-	assert_int_equal(stats().locked_pages, 0);
+	assert_int_equal(stats_of(space).locked_pages, 0);
 }
 
 static void all_within_the_limit(void **state)
 {
 	(void)state;
 	map(AT, 4, 0);
-	limit(3);
+	limit_locked(3);
 	assert_int_equal(mvm_mlockall(space, MVM_LOCK_CURRENT | MVM_LOCK_FUTURE), -MVM_ENOMEM);
-	assert_int_equal(stats().locked_pages, 0);
+	assert_int_equal(stats_of(space).locked_pages, 0);
 	map(AT + 8 * PAGE, 1, 0);
-	assert_int_equal(stats().locked_pages, 0); /* nor what comes */
+	assert_int_equal(stats_of(space).locked_pages, 0); /* nor what comes */
 	assert_int_equal(mvm_mlockall(space, MVM_LOCK_FUTURE), 0);
-	assert_int_equal(try_map(AT + 16 * PAGE, 4, RW, 0), -MVM_EAGAIN);
+	assert_int_equal(map_as(AT + 16 * PAGE, 4, RW, 0), -MVM_EAGAIN);
 	assert_int_equal(
 		mvm_brk(space, AT + 32 * PAGE, AT + 32 * PAGE, AT + 36 * PAGE), -MVM_ENOMEM);
-	assert_int_equal(stats().mapped_pages, 5);
+	assert_int_equal(stats_of(space).mapped_pages, 5);
 }
 
 static void a_child_has_no_locks(void **state)
 {
-	struct mvm_space *child, *parent = space;
+	struct mvm_space *parent = space;
 
 	(void)state;
 	map(AT, 4, MVM_MAP_LOCKED);
 	assert_int_equal(mvm_mlockall(space, MVM_LOCK_FUTURE), 0);
-	assert_int_equal(mvm_space_fork(space, &child), 0);
-	assert_int_equal(stats().locked_pages, 4);
+	fork_child();
+	assert_int_equal(stats_of(space).locked_pages, 4);
 	space = child;
-	assert_int_equal(stats().locked_pages, 0);
+	assert_int_equal(stats_of(space).locked_pages, 0);
 	map(AT + 8 * PAGE, 1, 0);
-	assert_int_equal(stats().locked_pages, 0);
+	assert_int_equal(stats_of(space).locked_pages, 0);
 	space = parent;
-	mvm_space_unref(child);
+	end_child();
 }
 
 static void locked_memory_refuses_to_be_dropped(void **state)
@@ -329,7 +282,7 @@ static void locked_memory_refuses_to_be_dropped(void **state)
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, fixture_tear_down)
 	const struct CMUnitTest tests[] = {
 		CASE(incore_says_what_is_there),
 		CASE(lock_brings_in_and_keeps),
@@ -347,8 +300,5 @@ int main(void)
 		CASE(locked_memory_refuses_to_be_dropped),
 	};
 
-	posix_start(4096);
-	if (mvm_init() != 0)
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fixture_main(4096, tests);
 }

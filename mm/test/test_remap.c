@@ -3,90 +3,28 @@
  * mremap, case by case from its man page, and what a move must keep: pages, their sharing, their
  * place in the object, and everything when it fails.
  */
-#include "posix.h"
-#include "testfile.h"
+#include "fixture.h"
 
-#include <mm/vm.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <string.h>
-
-#define PAGE  MVM_PAGE_BYTES
 #define PAGES 32
-#define AT    ((mvm_vaddr_t)0x400000)
 #define FAR   ((mvm_vaddr_t)0x40000000)
-#define RW    (MVM_READ | MVM_WRITE)
 #define MOVE  MVM_REMAP_MAYMOVE
 #define FIXED (MVM_REMAP_MAYMOVE | MVM_REMAP_FIXED)
-
-static struct mvm_space *space, *child;
-static struct test_file *file;
-static size_t frames;
 
 static int set_up(void **state)
 {
 	(void)state;
-	frames = posix_frames_used();
-	file = test_file_new(PAGES, PAGES * PAGE);
-	for (size_t i = 0; i < PAGES; i++)
-		memset(file->disk + i * PAGE, 'a' + (int)(i % 26), PAGE);
-	child = NULL;
-	return mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	mvm_check();
-	if (child)
-		mvm_space_unref(child);
-	mvm_space_unref(space);
-	test_file_free(file);
-	return posix_frames_used() == frames ? 0 : -1;
+	return fixture_set_up(PAGES);
 }
 
 static void map_object(
 	mvm_vaddr_t at, size_t pages, unsigned flags, mvm_pgoff_t offset, bool of_file)
 {
-	struct mvm_map m = {
-		.addr = at,
-		.bytes = pages * PAGE,
-		.rights = RW,
-		.max_rights = MVM_RWX,
-		.flags = MVM_MAP_FIXED | flags,
-		.object = of_file ? file->object : NULL,
-		.offset_pages = offset,
-	};
-
-	assert_int_equal(mvm_map(space, &m), 0);
+	map_pages(at, pages, flags, of_file ? file->object : NULL, offset);
 }
 
 static void map(mvm_vaddr_t at, size_t pages)
 {
 	map_object(at, pages, 0, 0, false);
-}
-
-static char load_of(struct mvm_space *of, mvm_vaddr_t va)
-{
-	char byte = 0;
-
-	assert_int_equal(posix_load(of, va, &byte, 1), MVM_FAULT_OK);
-	return byte;
-}
-
-static char load(mvm_vaddr_t va)
-{
-	return load_of(space, va);
-}
-
-static void store(mvm_vaddr_t va, char byte)
-{
-	assert_int_equal(posix_store(space, va, &byte, 1), MVM_FAULT_OK);
 }
 
 /* A page of letters each: 'A' at the first. */
@@ -115,14 +53,6 @@ static void expect_hole(mvm_vaddr_t at)
 static int remap(mvm_vaddr_t at, size_t old, size_t new, unsigned flags, mvm_vaddr_t *to)
 {
 	return mvm_remap(space, at, old * PAGE, new *PAGE, flags, to);
-}
-
-static struct mvm_space_stats stats(void)
-{
-	struct mvm_space_stats s;
-
-	mvm_space_stats(space, &s);
-	return s;
 }
 
 static uint64_t copies(void)
@@ -154,7 +84,7 @@ static void arguments(void **state)
 	assert_int_equal(remap(AT, 4, 4, FIXED, &to), -MVM_EINVAL);
 	assert_int_equal(remap(AT, 0, 4, MOVE, &to), -MVM_EINVAL); /* private */
 	assert_int_equal(mvm_remap(space, AT, 4 * PAGE, (size_t)1 << 39, MOVE, &to), -MVM_ENOMEM);
-	assert_int_equal(stats().mapped_pages, 4);
+	assert_int_equal(stats_of(space).mapped_pages, 4);
 }
 
 static void shrinks(void **state)
@@ -169,7 +99,7 @@ static void shrinks(void **state)
 	expect(space, AT, 3, 'A');
 	expect_hole(AT + 3 * PAGE);
 	assert_int_equal(remap(AT, 3, 3, 0, &to), 0);
-	assert_int_equal(stats().mapped_pages, 3);
+	assert_int_equal(stats_of(space).mapped_pages, 3);
 }
 
 static void grows_where_it_is(void **state)
@@ -188,8 +118,8 @@ static void grows_where_it_is(void **state)
 	assert_int_equal(remap(AT, 5, 7, 0, &to), -MVM_ENOMEM);  /* not to the area's end */
 	assert_int_equal(remap(AT + 2 * PAGE, 4, 6, 0, &to), 0); /* its end is enough */
 	assert_int_equal(to, AT + 2 * PAGE);
-	assert_int_equal(stats().areas, 1); /* joined with what followed */
-	assert_int_equal(stats().mapped_pages, 10);
+	assert_int_equal(stats_of(space).areas, 1); /* joined with what followed */
+	assert_int_equal(stats_of(space).mapped_pages, 10);
 }
 
 static void moves_pages_and_copies_none(void **state)
@@ -213,8 +143,8 @@ static void moves_pages_and_copies_none(void **state)
 	assert_int_equal(mvm_release(&before) | mvm_release(&after), 0);
 	fill(to, 4);
 	assert_int_equal(copies(), copied); /* they are exclusive again */
-	assert_int_equal(stats().mapped_pages, 13);
-	assert_int_equal(stats().peak_mapped_pages, 13);
+	assert_int_equal(stats_of(space).mapped_pages, 13);
+	assert_int_equal(stats_of(space).peak_mapped_pages, 13);
 }
 
 static void moves_the_middle_of_an_area(void **state)
@@ -231,7 +161,7 @@ static void moves_the_middle_of_an_area(void **state)
 	expect(space, AT, 3, 'A');
 	expect_hole(AT + 3 * PAGE);
 	expect(space, AT + 7 * PAGE, 3, 'H');
-	assert_int_equal(stats().areas, 3);
+	assert_int_equal(stats_of(space).areas, 3);
 }
 
 static void fixed_replaces(void **state)
@@ -249,7 +179,7 @@ static void fixed_replaces(void **state)
 	expect(space, FAR + 3 * PAGE, 5, 'D');
 	expect_hole(AT);
 	expect_hole(AT + 3 * PAGE);
-	assert_int_equal(stats().mapped_pages, 8);
+	assert_int_equal(stats_of(space).mapped_pages, 8);
 }
 
 /* What is too much of the old range is unmapped first: only the rest need be one mapping. */
@@ -269,7 +199,7 @@ static void fixed_may_shrink_several_mappings(void **state)
 	expect_hole(AT + 4 * PAGE);
 	expect_hole(AT + 7 * PAGE);
 	assert_int_equal(load(AT + 8 * PAGE), 'B');
-	assert_int_equal(stats().mapped_pages, 4);
+	assert_int_equal(stats_of(space).mapped_pages, 4);
 }
 
 /* Fork shares the tree's paths; a move on either side is of that side alone. */
@@ -282,7 +212,7 @@ static void moves_after_fork_are_of_one_side(void **state)
 	(void)state;
 	map(AT, 200);
 	fill(AT, 200);
-	assert_int_equal(mvm_space_fork(space, &child), 0);
+	fork_child();
 	assert_int_equal(remap(AT + 7 * PAGE, 150, 150, FIXED, &to), 0);
 	expect(child, AT, 200, 'A');
 	expect(parent, to, 150, 'H');
@@ -297,8 +227,7 @@ static void moves_after_fork_are_of_one_side(void **state)
 	expect(child, FAR, 200, 'A');
 	space = parent;
 	assert_int_equal(load(FAR + 5 * PAGE), 'x');
-	mvm_space_unref(child);
-	child = NULL;
+	end_child();
 	copied = copies();
 	fill(FAR + 5 * PAGE, 150);
 	assert_int_equal(copies(), copied); /* exclusive again */
@@ -358,35 +287,33 @@ static void old_size_0_maps_once_more(void **state)
 	to = FAR;
 	assert_int_equal(remap(AT, 0, 8, FIXED, &to), 0);
 	assert_int_equal(load(FAR + 2 * PAGE), 'S');
-	assert_int_equal(stats().mapped_pages, 19);
+	assert_int_equal(stats_of(space).mapped_pages, 19);
 }
 
 static void limits_hold(void **state)
 {
-	struct mvm_limits limits;
 	mvm_vaddr_t to = FAR;
 
 	(void)state;
-	memset(&limits, 0xff, sizeof limits); /* MVM_NO_LIMIT, all of them */
 	map_object(AT, 4, MVM_MAP_LOCKED, 0, false);
 	limits.locked = 5;
-	mvm_space_set_limits(space, &limits);
+	limit();
 	assert_int_equal(remap(AT, 4, 6, 0, &to), -MVM_EAGAIN);
 	assert_int_equal(remap(AT, 4, 5, 0, &to), 0);
 	assert_int_equal(posix_mapped(space), 5); /* the new part is brought in */
 	to = FAR;
 	assert_int_equal(remap(AT, 5, 5, FIXED, &to), 0);
-	assert_int_equal(stats().locked_pages, 5);
+	assert_int_equal(stats_of(space).locked_pages, 5);
 	limits.total = 6;
 	limits.locked = MVM_NO_LIMIT;
-	mvm_space_set_limits(space, &limits);
+	limit();
 	assert_int_equal(remap(FAR, 5, 7, MOVE, &to), -MVM_ENOMEM);
 	limits.total = MVM_NO_LIMIT;
 	limits.data = 6;
-	mvm_space_set_limits(space, &limits);
+	limit();
 	assert_int_equal(remap(FAR, 5, 7, MOVE, &to), -MVM_ENOMEM);
 	limits.areas = 1;
-	mvm_space_set_limits(space, &limits);
+	limit();
 	to = AT;
 	assert_int_equal(remap(FAR, 2, 2, FIXED, &to), -MVM_ENOMEM);
 	assert_int_equal(remap(FAR, 5, 5, FIXED, &to), 0); /* the whole of it is no more areas */
@@ -395,25 +322,22 @@ static void limits_hold(void **state)
 /* Cuts of the old range and of what is at the new place, and the one more that is there then. */
 static void the_limit_of_areas_counts_all_cuts(void **state)
 {
-	struct mvm_limits limits;
 	mvm_vaddr_t to = FAR + 4 * PAGE;
 
 	(void)state;
-	memset(&limits, 0xff, sizeof limits);
 	map(AT, 10);
 	map(FAR, 10);
 	limits.areas = 4;
-	mvm_space_set_limits(space, &limits);
+	limit();
 	assert_int_equal(remap(AT + 4 * PAGE, 2, 2, FIXED, &to), -MVM_ENOMEM);
 	assert_int_equal(remap(AT, 2, 4, FIXED, &to), 0); /* two cuts make it four */
-	assert_int_equal(stats().areas, 4);
-	to = FAR + PAGE;
+	assert_int_equal(stats_of(space).areas, 4);
 	to = FAR + PAGE;
 	assert_int_equal(remap(AT + 2 * PAGE, 8, 2, FIXED, &to), -MVM_ENOMEM); /* all, but a cut */
 	limits.areas = 5;
-	mvm_space_set_limits(space, &limits);
+	limit();
 	assert_int_equal(remap(AT + 2 * PAGE, 2, 2, FIXED, &to), 0);
-	assert_int_equal(stats().areas, 5);
+	assert_int_equal(stats_of(space).areas, 5);
 }
 
 /* Each allocation fails in turn: either it is done, or nothing is. */
@@ -424,7 +348,7 @@ static void without_memory_nothing_changes(void **state)
 	(void)state;
 	map(AT, 200);
 	fill(AT, 200);
-	assert_int_equal(mvm_space_fork(space, &child), 0);
+	fork_child();
 	for (uint64_t n = 1; err != 0; n++) {
 		mvm_vaddr_t to = FAR + 3 * PAGE;
 
@@ -434,8 +358,8 @@ static void without_memory_nothing_changes(void **state)
 		mvm_check();
 		if (err) {
 			assert_int_equal(err, -MVM_ENOMEM);
-			assert_int_equal(stats().mapped_pages, 200);
-			assert_int_equal(stats().anon_pages, 200);
+			assert_int_equal(stats_of(space).mapped_pages, 200);
+			assert_int_equal(stats_of(space).anon_pages, 200);
 			expect(space, AT, 200, 'A');
 		}
 	}
@@ -445,7 +369,7 @@ static void without_memory_nothing_changes(void **state)
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, fixture_tear_down)
 	const struct CMUnitTest tests[] = {
 		CASE(arguments),
 		CASE(shrinks),
@@ -463,8 +387,5 @@ int main(void)
 		CASE(without_memory_nothing_changes),
 	};
 
-	posix_start(4096);
-	if (mvm_init() != 0)
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fixture_main(4096, tests);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "testfile.h"
 
+#include "plain.h"
 #include "posix.h"
 
 #include <mm/host.h>
@@ -196,34 +197,13 @@ void test_file_free(struct test_file *file)
 
 /* --- Copies ----------------------------------------------------------------------------------- */
 
-struct plain_copy {
-	struct mvm_copy copy;
-	char *bytes;
-};
-
-static size_t copy_out(struct mvm_copy *c, void *kernel, size_t done, size_t n)
-{
-	memcpy(((struct plain_copy *)c)->bytes + done, kernel, n);
-	return n;
-}
-
-static size_t copy_in(struct mvm_copy *c, void *kernel, size_t done, size_t n)
-{
-	memcpy(kernel, ((struct plain_copy *)c)->bytes + done, n);
-	return n;
-}
-
 int test_file_read(struct test_file *file, uint64_t offset, void *to, size_t n, size_t *done)
 {
-	struct plain_copy c = {.copy = {.copy = copy_out}, .bytes = to};
-
-	return mvm_pc_read(file->object, offset, n, &c.copy, done);
+	return plain_read(file->object, offset, to, n, done);
 }
 
 int test_file_write(
 	struct test_file *file, uint64_t offset, const void *from, size_t n, size_t *done)
 {
-	struct plain_copy c = {.copy = {.copy = copy_in}, .bytes = (char *)(uintptr_t)from};
-
-	return mvm_pc_write(file->object, offset, n, &c.copy, done);
+	return plain_write(file->object, offset, from, n, done);
 }
