@@ -81,9 +81,13 @@ PLANTS = {
         "mvm_config.h", "wakeup(chan)", "((void)(chan))",
         "panic: everybody sleeps"),
     "a killed process waits on": (
-        "glue.c", "\tif (!killable || !this_proc()->killed)\n\t\tsleep(chan, &lock->spin);\n"
+        "glue.c", "\tsleep(chan, &lock->spin, killable);\n"
         "\treturn killable && this_proc()->killed ? -MVM_EINTR : 0;",
-        "\t(void)killable;\n\tsleep(chan, &lock->spin);\n\treturn 0;",
+        "\t(void)killable;\n\tsleep(chan, &lock->spin, false);\n\treturn 0;",
+        "panic: everybody sleeps"),
+    "a kill before the sleep is lost": (
+        "glue.c", "\tsleep(chan, &lock->spin, killable);\n",
+        "\tif (!killable || !this_proc()->killed)\n\t\tsleep(chan, &lock->spin, false);\n",
         "panic: everybody sleeps"),
     "metadata pages are not given back": (
         "mvm_config.h", "kfree(page)", "((void)(page))",

@@ -95,8 +95,7 @@ void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 
 int mvmh_wait(const void *chan, struct mvmh_lock *lock, bool killable)
 {
-	if (!killable || !this_proc()->killed)
-		sleep(chan, &lock->spin);
+	sleep(chan, &lock->spin, killable);
 	return killable && this_proc()->killed ? -MVM_EINTR : 0;
 }
 

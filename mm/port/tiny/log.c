@@ -29,7 +29,7 @@ static void disk_wait(void)
 {
 	acquire(&log.lock);
 	while (log.stopped)
-		sleep(&log.stopped, &log.lock);
+		sleep(&log.stopped, &log.lock, false);
 	release(&log.lock);
 	yield();
 }
@@ -103,7 +103,7 @@ void begin_op(void)
 		panic("begin_op: operations do not nest");
 	acquire(&log.lock);
 	while (log.committing || log.header.count + (log.running + 1) * MAX_OP_BLOCKS > LOG_BLOCKS)
-		sleep(&log, &log.lock);
+		sleep(&log, &log.lock, false);
 	log.running++;
 	release(&log.lock);
 	p->in_op = true;

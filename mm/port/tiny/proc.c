@@ -118,18 +118,26 @@ static void sched(void)
 	swtch(&p->context, &this_cpu()->scheduler);
 }
 
-void sleep(const void *chan, struct spinlock *lock)
+/*
+ * From the moment on that proc_lock is held neither a wake-up nor a kill is lost: whoever brings one
+ * takes it, too.  A look at `killed` before that is worth nothing.
+ */
+void sleep(const void *chan, struct spinlock *lock, bool killable)
 {
 	struct proc *p = this_proc();
 
+	if (p->killed_at_door && killable)
+		kill(p->pid);
 	if (lock != &proc_lock) {
-		acquire(&proc_lock); /* from here on no wake-up is lost */
+		acquire(&proc_lock);
 		release(lock);
 	}
-	p->chan = chan;
-	p->state = SLEEPING;
-	sched();
-	p->chan = 0;
+	if (!killable || !p->killed) {
+		p->chan = chan;
+		p->state = SLEEPING;
+		sched();
+		p->chan = 0;
+	}
 	if (lock != &proc_lock) {
 		release(&proc_lock);
 		acquire(lock);
@@ -246,7 +254,7 @@ int wait(int *status)
 		if (!children)
 			pid = -1;
 		else if (pid == 0)
-			sleep(p, &proc_lock);
+			sleep(p, &proc_lock, false);
 	}
 	release(&proc_lock);
 	return pid;

@@ -40,6 +40,7 @@ struct proc {
 	struct proc *parent;   /* [p] */
 	const void *chan;      /* [p] what it sleeps on */
 	bool killed;           /* [p] to set; to be looked at by the process */
+	bool killed_at_door;   /* [o] a test's: killed on its way into a killable sleep */
 	int status;            /* [p] of a zombie */
 	struct context context;
 	struct trapframe trapframe; /* [o] */
@@ -69,8 +70,11 @@ void proc_first(void (*main)(void));
 /* Run processes on this hart, for ever. */
 void scheduler(void) __attribute__((noreturn));
 
-/* Wait on the channel.  The lock is released meanwhile; it must be the only one held. */
-void sleep(const void *chan, struct spinlock *lock);
+/*
+ * Wait on the channel; killable: but not if this process is killed, or once it is.  The lock is
+ * released meanwhile; it must be the only one held.  May return for no reason.
+ */
+void sleep(const void *chan, struct spinlock *lock, bool killable);
 
 /* Wake all that sleep on the channel. */
 void wakeup(const void *chan);

@@ -10,7 +10,7 @@ void acquire_sleep(struct sleeplock *lock)
 	if (lock->holder == this_proc())
 		panic("acquire_sleep: this process holds the lock already");
 	while (lock->holder)
-		sleep(lock, &lock->lock);
+		sleep(lock, &lock->lock, false);
 	lock->holder = this_proc();
 	release(&lock->lock);
 }

@@ -19,15 +19,16 @@ enum syscall {
 	SYS_WRITE, /* the same */
 
 	/* What tests look at and bring about: */
-	SYS_CHECK,      /* right, its name: a line of output */
-	SYS_ON_DISK,    /* file, offset: the byte on the disk */
-	SYS_EVICT,      /* file: forget its clean pages */
-	SYS_EVICTED,    /* how many pages reclaim has freed so far */
-	SYS_HOLD_INODE, /* file: keep its lock until SYS_LET_GO */
-	SYS_HELD,       /* is it held? */
-	SYS_LET_GO,     /* */
-	SYS_STOP_DISK,  /* or let it go on */
-	SYS_ASLEEP,     /* child: does it sleep in the kernel? */
+	SYS_CHECK,       /* right, its name: a line of output */
+	SYS_ON_DISK,     /* file, offset: the byte on the disk */
+	SYS_EVICT,       /* file: forget its clean pages */
+	SYS_EVICTED,     /* how many pages reclaim has freed so far */
+	SYS_HOLD_INODE,  /* file: keep its lock until SYS_LET_GO */
+	SYS_HELD,        /* is it held? */
+	SYS_LET_GO,      /* */
+	SYS_STOP_DISK,   /* or let it go on */
+	SYS_ASLEEP,      /* child: does it sleep in the kernel? */
+	SYS_DIE_AT_DOOR, /* from now on: be killed on the way into a killable sleep */
 };
 
 /* The call with this number; what it returns is the program's a0. */

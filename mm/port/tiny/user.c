@@ -258,6 +258,11 @@ static void test_wait_for_page(void)
 	call(SYS_KILL, killed, 0, 0, 0);
 	checked(call(SYS_WAIT, (long)&status, 0, 0, 0) == killed && status == -MVM_FAULT_KILLED,
 		"who waits for a page can be killed");
+	if (call(SYS_FORK, 0, 0, 0, 0) == 0) {
+		call(SYS_DIE_AT_DOOR, 0, 0, 0, 0);
+		call(SYS_EXIT, *p, 0, 0, 0);
+	}
+	checked(child_status() == -MVM_FAULT_KILLED, "and between the decision to wait and sleep");
 	call(SYS_STOP_DISK, 0, 0, 0, 0);
 	checked(child_status() == pattern(2, 0) && child_status() == pattern(2, 0),
 		"who reads it, and who waits on, get it");
