@@ -33,11 +33,11 @@
 			mvmh_panic("mm: " #condition); \
 	} while (0)
 
-#define likely(x) __builtin_expect(!!(x), 1)
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* A rare path of a hot function: out of line, so that it costs the hot one no registers to save. */
-#define COLD        __attribute__((cold, noinline))
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define COLD __attribute__((cold, noinline))
 
 /*
  * A function that is not inlined, so that its locals are not on the stack when its caller goes on to

@@ -451,8 +451,9 @@ static size_t copy_in(struct mvm_object *obj, struct mvm_page *page, uint64_t at
 
 /*
  * Write up to the end of one page.  -MVM_EFAULT: the copy was short; -MVM_EAGAIN: call again;
- * -MVM_ENOMEM: reclaim first.  In each case nothing is held.  `whole` says that the copy is trusted to be complete, so that a page
- * that is overwritten from end to end need not be read first; if it is not, the page goes.
+ * -MVM_ENOMEM: reclaim first.  In each case nothing is held.  `whole` says that the copy is trusted
+ * to be complete, so that a page that is overwritten from end to end need not be read first; if it is
+ * not, the page goes.
  */
 static OWN_FRAME int write_page(struct mvm_object *obj, uint64_t at, size_t want,
 	struct mvm_copy *c, size_t *done, bool whole)

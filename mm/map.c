@@ -194,8 +194,8 @@ static OWN_FRAME int map_over(
 }
 
 /*
- * Map where nothing is.  As try_map().  With *over, something is there,
- * and this has only found out that it may be replaced.
+ * Map where nothing is.  As try_map().  With *over, something is there, and this has only found out
+ * that it may be replaced.
  */
 static OWN_FRAME int map_free(
 	struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare, bool *over)

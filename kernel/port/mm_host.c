@@ -42,7 +42,11 @@ void mvmh_pmap_destroy(struct mvmh_pmap *pmap)
 	pmap_fini(&pmap->pmap);
 }
 
-/* To an end of the user's addresses is to the end of the table: nothing is mapped beyond. */
+/*
+ * A table that lies wholly in the range goes as one entry. mm's space begins and ends inside a table,
+ * a page from either end of the user's half; nothing is ever mapped there, so a range up to an end of
+ * the space takes in the whole table.
+ */
 mvm_vaddr_t mvmh_pmap_remove(
 	struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end, struct mvmh_tlb *batch)
 {

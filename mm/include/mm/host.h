@@ -185,6 +185,12 @@ void mvmh_lock_init(struct mvmh_lock *lock, enum mvmh_rank rank);
 #ifndef mvmh_lock
 void mvmh_lock(struct mvmh_lock *lock);
 #endif
+
+/*
+ * Let the next one in, and do not touch the lock after that: it may free the memory that the lock is
+ * in at once (the one that drops a space's last reference does).  So a sleep lock needs a spin lock
+ * inside that is released last, by one store, when its waiters have been woken.
+ */
 #ifndef mvmh_unlock
 void mvmh_unlock(struct mvmh_lock *lock);
 #endif
@@ -260,8 +266,8 @@ static inline void mvmh_starved(void)
 
 /*
  * What va is mapped to: true, with *frame and *rights (those that the entry grants now), or
- * false.  For mvm_check(), mvm_describe() and mvm_residency() only.  Under the space's lock.  Default: unknown, and
- * the checks against the tables are left out.
+ * false.  For mvm_check(), mvm_describe() and mvm_residency() only.  Under the space's lock.
+ * Default: unknown, and the checks against the tables are left out.
  */
 #ifndef mvmh_pmap_query
 static inline bool mvmh_pmap_query(

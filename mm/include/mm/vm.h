@@ -145,10 +145,10 @@ enum mvm_remap_flags {
  * place with FIXED; out, where the mapping is.  Lengths are rounded up to pages.  A locked area's new
  * part is prefaulted; failure to do so is no failure.  mremap(2).
  * -MVM_EINVAL (boundaries, flags, the two ranges overlap, new_bytes 0, old_bytes 0 of a private
- * mapping or without MAYMOVE); -MVM_EFAULT (the old range is not in one area, or grows past its object's largest index);
- * -MVM_ENOMEM (no room, no memory, a limit); -MVM_EAGAIN (the limit of locked pages).  With FIXED a
- * failure may come after what was at the new place, or what the old one shrinks by, is gone; otherwise
- * nothing has changed.
+ * mapping or without MAYMOVE); -MVM_EFAULT (the old range is not in one area, or grows past its
+ * object's largest index); -MVM_ENOMEM (no room, no memory, a limit); -MVM_EAGAIN (the limit of locked
+ * pages).  With FIXED a failure may come after what was at the new place, or what the old one shrinks
+ * by, is gone; otherwise nothing has changed.
  */
 int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_t new_bytes,
 	unsigned flags, mvm_vaddr_t *new_addr) MVM_MUST_CHECK;
