@@ -67,9 +67,6 @@
 #include "stats.h"
 #include "writeback.h"
 
-/* Resident neighbours of an object's page are mapped with it: this many, aligned. */
-#define AROUND_PAGES 16
-
 enum need {
 	NEED_NOTHING,   /* done: f->result */
 	NEED_LOOK,      /* the batch finished, or a claim gone: only look again */
@@ -196,43 +193,6 @@ static enum need look_anon(struct fault *f, struct area *a, struct anon *anon, b
 	return NEED_ANON_COPY;
 }
 
-static unsigned page_rights(const struct area *a, const struct mvm_page *page)
-{
-	bool writable = !area_private(a) && page->state & PAGE_DIRTY;
-
-	return area_rights(a) & (writable ? MVM_RWX : MVM_READ | MVM_EXEC);
-}
-
-/*
- * Map resident pages around the one that was just mapped, unless somebody claims one of them (the
- * claim's sweep may be past it).  The object's lock is held too.
- */
-static void map_around(struct fault *f, struct area *a)
-{
-	mvm_vaddr_t window = AROUND_PAGES * MVM_PAGE_BYTES;
-	mvm_vaddr_t va = max_u64(a->start, f->va & ~(window - 1));
-	mvm_vaddr_t end = min_u64(a->end, (f->va | (window - 1)) + 1);
-	uint64_t last = (end >> MVM_PAGE_SHIFT) - 1, taken = last + 1;
-
-	if (unlikely(claim_find(f->space, va, end)))
-		return;
-	if (area_private(a))
-		taken = anon_next(&f->space->anons, va >> MVM_PAGE_SHIFT, last);
-	for (; va < end; va += MVM_PAGE_BYTES) {
-		struct mvm_page *page;
-		unsigned rights;
-
-		if (va >> MVM_PAGE_SHIFT == taken) {
-			taken = anon_next(&f->space->anons, taken + 1, last);
-			continue;
-		}
-		page = va == f->va ? NULL : object_usable(a->object, area_page(a, va));
-		rights = page ? page_rights(a, page) : 0;
-		if (rights && mvmh_pmap_enter(&f->space->pmap, va, page->frame, rights, 0) != 0)
-			return; /* a help, not a duty */
-	}
-}
-
 /* Case 2A; the object's lock is held. */
 static enum need map_page(struct fault *f, struct area *a, struct mvm_page *page)
 {
@@ -240,7 +200,7 @@ static enum need map_page(struct fault *f, struct area *a, struct mvm_page *page
 
 	page->state |= PAGE_USED;
 	if (need == NEED_NOTHING && !(a->flags & AREA_RANDOM))
-		map_around(f, a);
+		map_around(a, f->va);
 	return need;
 }
 

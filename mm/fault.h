@@ -2,6 +2,7 @@
 /* Faults: the public side is in mm/vm.h, the theory at the head of fault.c. */
 #pragma once
 
+#include "page.h"
 #include "space.h"
 
 /*
@@ -13,6 +14,20 @@ enum mvm_fault_result fault_in(
 
 /* 0, -MVM_EFAULT, -MVM_ENOMEM or -MVM_EINTR for a result (copy.c). */
 int fault_error(enum mvm_fault_result result);
+
+/*
+ * Map resident pages of the area's object around the one at `at`, which was just mapped (around.c).
+ * The space's lock is held, and the object's.
+ */
+void map_around(struct area *a, mvm_vaddr_t at);
+
+/* What an entry for the object's page may grant: a store to a clean page must be heard of. */
+static inline unsigned page_rights(const struct area *a, const struct mvm_page *page)
+{
+	bool writable = !area_private(a) && page->state & PAGE_DIRTY;
+
+	return area_rights(a) & (writable ? MVM_RWX : MVM_READ | MVM_EXEC);
+}
 
 /* Does the area allow it? */
 static inline bool fault_allowed(const struct area *a, unsigned access, bool force)

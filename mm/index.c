@@ -30,6 +30,20 @@ struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index)
 	return at;
 }
 
+void *const *index_run(struct mvm_object *obj, mvm_pgoff_t index, unsigned *n)
+{
+	unsigned slot = node_slot(index, 0), level = obj->levels;
+	struct node *at = obj->root;
+
+	*n = (unsigned)min_u64(*n, NODE_SLOTS - slot);
+	object_work(obj, *n);
+	if (!fits(obj, index))
+		return NULL;
+	while (at && --level > 0)
+		at = at->slot[node_slot(index, level)];
+	return at ? &at->slot[slot] : NULL;
+}
+
 /* A first root that fits the index, or one more node above the root. */
 static OWN_FRAME int grow(struct mvm_object *obj, mvm_pgoff_t index)
 {

@@ -19,7 +19,7 @@
  *	area.h, area_index.h, area_tree.c   what addresses mean, how to find it   (area_list.c first)
  *	anon.c                private pages: a copy-on-write tree
  *	object.h, index.c, object.c, cache.c   pages of files
- *	fault.c               the heart: how an access becomes an entry
+ *	fault.c, around.c     the heart: how an access becomes an entry, and its neighbours too
  *	unmap.c, map.c, range.c, protect.c, fork.c   how spaces change
  *	rmap.c, writeback.c, truncate.c, reclaim.c   how pages change under those who map them
  *	page.c, meta.c        where frames' descriptors and all structures live

@@ -49,7 +49,9 @@
 #define index_insert         mvm_i_index_insert
 #define index_next           mvm_i_index_next
 #define index_remove         mvm_i_index_remove
+#define index_run            mvm_i_index_run
 #define index_tag            mvm_i_index_tag
+#define map_around           mvm_i_map_around
 #define map_only             mvm_i_map_only
 #define memory_wait          mvm_i_memory_wait
 #define meta_page_alloc      mvm_i_meta_page_alloc

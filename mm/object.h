@@ -203,6 +203,12 @@ int object_grow(struct mvm_object *obj, uint64_t bytes) MVM_MUST_CHECK;
 
 struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index);
 
+/*
+ * The pages at the index and behind it as far as they lie side by side, at most *n: *n slots, NULL in
+ * those without a page.  NULL: there is none of these *n pages.
+ */
+void *const *index_run(struct mvm_object *obj, mvm_pgoff_t index, unsigned *n);
+
 /* The slot is empty.  The index takes over a reference.  0 or -MVM_ENOMEM. */
 int index_insert(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page) MVM_MUST_CHECK;
 void index_remove(struct mvm_object *obj, mvm_pgoff_t index);

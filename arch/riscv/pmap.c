@@ -214,20 +214,21 @@ int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsig
 	return 0;
 }
 
-int pmap_enter_run(
-	struct pmap *pmap, vaddr_t va, const paddr_t *frames, unsigned n, unsigned rights)
+void pmap_enter_run(
+	struct pmap *pmap, vaddr_t va, const uint32_t *frames, unsigned n, unsigned rights)
 {
 	pte_t *entry = entry_for(pmap, va, PMAP_ORDER_PAGE);
 	pte_t bits = rights_bits(rights) | PTE_V | PTE_U | PTE_A;
 
 	if (!entry)
-		return -ENOMEM;
-	for (unsigned i = 0; i < n; i++)
-		if (frames[i] && !(entry[i] & PTE_V))
-			pte_set(&entry[i], pte_make(frames[i], bits));
+		return;
+	__atomic_thread_fence(__ATOMIC_RELEASE); /* as pte_set() has it for each */
+	for (const uint32_t *frame = frames; frame < frames + n; frame++, entry++)
+		if (*frame != PMAP_NO_FRAME && !(*entry & PTE_V))
+			__atomic_store_n(entry, pte_make((paddr_t)*frame << PAGE_SHIFT, bits),
+				__ATOMIC_RELAXED);
 	if (rights & PMAP_EXEC)
 		pmap_sync_code(pmap);
-	return 0;
 }
 
 static void batch_add(struct tlb_batch *batch, vaddr_t start, vaddr_t end)

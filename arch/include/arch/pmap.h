@@ -75,12 +75,13 @@ int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsig
 	__attribute__((warn_unused_result));
 
 /*
- * Map n single frames, frames[i] at va + i pages, in one walk; entries that are valid already are
- * left alone, and so is frames[i] == 0. All in one leaf table (2^PMAP_ORDER_LARGE pages). 0 or
- * -ENOMEM with nothing changed.
+ * Map n single frames in one walk, all in one leaf table (2^PMAP_ORDER_LARGE pages): frames[i], a page
+ * number, at va + i pages. Left alone is what is mapped already, or gets PMAP_NO_FRAME; and everything
+ * when there is no table.
  */
-int pmap_enter_run(struct pmap *pmap, vaddr_t va, const paddr_t *frames, unsigned n,
-	unsigned rights) __attribute__((warn_unused_result));
+#define PMAP_NO_FRAME UINT32_MAX
+void pmap_enter_run(
+	struct pmap *pmap, vaddr_t va, const uint32_t *frames, unsigned n, unsigned rights);
 
 /*
  * Unmap what is mapped in [start, end), ascending, but at most max_entries entries. Returns where

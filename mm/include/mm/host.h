@@ -265,6 +265,26 @@ static inline void mvmh_starved(void)
 #endif
 
 /*
+ * Map frames[i] at va + i pages for i < n, except where it is MVM_NO_FRAME.  n is at most
+ * MVM_RUN_PAGES, and the run does not cross a boundary of that many pages, so it lies in one table.
+ * Otherwise as n times mvmh_pmap_enter(), of which none need succeed: an entry that is there already
+ * may be left as it is, and what is not mapped is faulted for.  Under the space's lock.  Default: these
+ * calls, up to the first that fails.
+ */
+#define MVM_RUN_PAGES 16
+#ifndef mvmh_pmap_enter_run
+static inline void mvmh_pmap_enter_run(struct mvmh_pmap *pmap, mvm_vaddr_t va,
+	const mvm_frame_t *frames, unsigned n, unsigned rights)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (frames[i] != MVM_NO_FRAME &&
+			mvmh_pmap_enter(pmap, va + i * MVM_PAGE_BYTES, frames[i], rights, 0) != 0)
+			return;
+	}
+}
+#endif
+
+/*
  * What va is mapped to: true, with *frame and *rights (those that the entry grants now), or
  * false.  For mvm_check(), mvm_describe() and mvm_residency() only.  Under the space's lock.
  * Default: unknown, and the checks against the tables are left out.

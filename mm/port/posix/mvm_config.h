@@ -27,10 +27,15 @@ struct mvmh_lock {
 	unsigned rank; /* enum mvmh_rank */
 };
 
-/* Functions of posix.c that serve as optional hooks. */
+/* Functions of the machine that serve as optional hooks. */
 bool posix_pmap_query(struct mvmh_pmap *pmap, uintptr_t va, uint32_t *frame, unsigned *rights);
 void posix_writeback_wanted(bool now);
 void posix_starved(void);
+void posix_pmap_enter_run(
+	struct mvmh_pmap *pmap, uintptr_t va, const uint32_t *frames, unsigned n, unsigned rights);
 #define mvmh_pmap_query       posix_pmap_query
 #define mvmh_writeback_wanted posix_writeback_wanted
 #define mvmh_starved          posix_starved
+#ifndef POSIX_ENTERS_SINGLY /* to see mm do without it */
+#define mvmh_pmap_enter_run posix_pmap_enter_run
+#endif

@@ -295,6 +295,27 @@ int mvmh_pmap_enter(
 	return 0;
 }
 
+void posix_pmap_enter_run(struct mvmh_pmap *pmap, mvm_vaddr_t va, const mvm_frame_t *frames,
+	unsigned n, unsigned rights)
+{
+	struct posix_table *leaf = leaf_table_make(pmap, va);
+
+	posix_perhaps_forget();
+	if (n > MVM_RUN_PAGES - (va >> MVM_PAGE_SHIFT) % MVM_RUN_PAGES || !rights)
+		mvmh_panic("mvmh_pmap_enter_run: bad arguments");
+	for (unsigned i = 0; leaf && i < n; i++, va += MVM_PAGE_BYTES) {
+		posix_word_t *entry = &leaf->entry[slot_of(va, 0)];
+		mvm_frame_t frame = frames[i];
+
+		if (frame == MVM_NO_FRAME || __atomic_load_n(entry, __ATOMIC_RELAXED))
+			continue;
+		if (!posix_frame_taken(frame))
+			mvmh_panic("mvmh_pmap_enter_run: the frame is free");
+		__atomic_store_n(entry, entry_make(frame, rights) | ENTRY_USED, __ATOMIC_RELEASE);
+		note_entered(pmap, va);
+	}
+}
+
 /* Both sweeps: visit valid entries until 64 have changed. */
 static mvm_vaddr_t sweep(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
 	unsigned rights, struct mvmh_tlb *batch)

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Fault-around: the resident pages about the one that a fault has just mapped are mapped with it, so
+ * that who goes through a file in memory faults once in MVM_RUN_PAGES pages.
+ *
+ * A help, not a duty.  It maps what it finds under the fault's locks; it waits for nothing and reads
+ * nothing.  Where something is in the way (a claim, whose sweep may be past some page; a hole being
+ * punched; a private copy; want of a table) pages stay unmapped, and fault by themselves later.
+ *
+ * What a page costs is mostly the way down two trees, so each is gone once: the window's pages are
+ * side by side in a leaf of the index, or in two, and their entries in one table, into which the host
+ * puts them as a run (mvmh_pmap_enter_run).
+ */
+#include "fault.h"
+
+#include "object.h"
+
+#define WINDOW_BYTES ((mvm_vaddr_t)MVM_RUN_PAGES * MVM_PAGE_BYTES)
+
+/* Pages side by side from va on, in these slots; those with a bit in `skip` are not to be mapped. */
+struct part_of_leaf {
+	mvm_vaddr_t va;
+	void *const *slots;
+	unsigned n;
+	uint32_t skip;
+};
+
+/* Map the pages there of whose bits of state `mask` just `state` are set. */
+static OWN_FRAME void map_some(struct mvmh_pmap *pmap, const struct part_of_leaf *p, unsigned mask,
+	unsigned state, unsigned rights)
+{
+	mvm_frame_t frames[MVM_RUN_PAGES];
+	uint32_t skip = p->skip;
+
+	for (unsigned i = 0; i < p->n; i++, skip >>= 1) {
+		const struct mvm_page *page = p->slots[i];
+		bool wanted = page && !(skip & 1) && (page->state & mask) == state;
+
+		frames[i] = wanted ? page->frame : MVM_NO_FRAME;
+	}
+	mvmh_pmap_enter_run(pmap, p->va, frames, p->n, rights);
+}
+
+/* Pages of which a store is to be heard get no WRITE as long as they are clean. */
+static void map_part(const struct area *a, const struct part_of_leaf *p)
+{
+	unsigned rights = area_rights(a);
+
+	if (area_private(a) || !(rights & MVM_WRITE)) {
+		map_some(&a->space->pmap, p, PAGE_BUSY, 0, rights & ~(unsigned)MVM_WRITE);
+	} else {
+		map_some(&a->space->pmap, p, PAGE_BUSY | PAGE_DIRTY, PAGE_DIRTY, rights);
+		map_some(&a->space->pmap, p, PAGE_BUSY | PAGE_DIRTY, 0,
+			rights & ~(unsigned)MVM_WRITE);
+	}
+}
+
+/* Those of n pages from va on that the space has private pages at: a bit each. */
+static uint32_t private_pages(struct mvm_space *space, mvm_vaddr_t va, unsigned n)
+{
+	uint64_t first = va >> MVM_PAGE_SHIFT, last = first + n - 1, vpn = first;
+	uint32_t pages = 0;
+
+	for (; (vpn = anon_next(&space->anons, vpn, last)) <= last; vpn++)
+		pages |= 1u << (vpn - first);
+	return pages;
+}
+
+void map_around(struct area *a, mvm_vaddr_t at)
+{
+	mvm_vaddr_t va = max_u64(a->start, at & ~(WINDOW_BYTES - 1));
+	mvm_vaddr_t end = min_u64(a->end, (at | (WINDOW_BYTES - 1)) + 1);
+	struct mvm_object *obj = a->object;
+	mvm_pgoff_t index = area_page(a, va);
+	unsigned n = (unsigned)min_u64((end - va) >> MVM_PAGE_SHIFT, object_pages(obj) - index);
+	struct part_of_leaf part = {.va = va, .skip = 1u << ((at - va) >> MVM_PAGE_SHIFT)};
+
+	if (unlikely(claim_find(a->space, va, end)))
+		return;
+	if (unlikely(obj->hole_first < index + n && index < obj->hole_end))
+		return;
+	if (area_private(a))
+		part.skip |= private_pages(a->space, va, n);
+	for (; n > 0; n -= part.n) {
+		part.n = n;
+		part.slots = index_run(obj, index, &part.n);
+		if (part.slots)
+			map_part(a, &part);
+		part.va += part.n * MVM_PAGE_BYTES;
+		part.skip >>= part.n;
+		index += part.n;
+	}
+}
