@@ -124,9 +124,12 @@ static OWN_FRAME void check_frames(void)
 {
 	mvm_frame_t one = mvmh_frame_alloc(0), two = mvmh_frame_alloc(0);
 	unsigned char *a, *b;
+	size_t total;
 
 	check(one != MVM_NO_FRAME && two != MVM_NO_FRAME, "frame_alloc: no memory at boot");
 	check(one != two, "frame_alloc: the same frame twice");
+	check(mvmh_frame_count(&total) < total,
+		"frame_count: as many are free as there are, or more");
 	if (one == MVM_NO_FRAME || two == MVM_NO_FRAME)
 		return;
 	a = mvmh_window_map(one);
@@ -176,21 +179,36 @@ static OWN_FRAME void check_locks(void)
 	check(mvmh_cpu() < MVMH_MAX_HARTS, "cpu: not below MVMH_MAX_HARTS");
 }
 
-/* The entry at BASE is as said, as far as the host can tell. */
-static void check_entry(
-	struct mvmh_pmap *pmap, mvm_frame_t frame, unsigned rights, const char *what_failed)
+/* Can the host say what is mapped? */
+#ifdef mvmh_pmap_query
+#define TABLES_TELL true
+#else
+#define TABLES_TELL false
+#endif
+
+/* What the page is mapped to is as said; or, `lacking`, it is mapped to nothing. */
+static void check_page(struct mvmh_pmap *pmap, unsigned page, mvm_frame_t frame, unsigned rights,
+	bool lacking, const char *what_failed)
 {
 	mvm_frame_t is_frame;
 	unsigned is_rights;
 
-	if (mvmh_pmap_query(pmap, BASE, &is_frame, &is_rights))
+	if (mvmh_pmap_query(pmap, BASE + page * MVM_PAGE_BYTES, &is_frame, &is_rights))
 		check(is_frame == frame && is_rights == rights, what_failed);
+	else
+		check(lacking || !TABLES_TELL, what_failed);
+}
+
+static void check_entry(
+	struct mvmh_pmap *pmap, mvm_frame_t frame, unsigned rights, const char *what_failed)
+{
+	check_page(pmap, 0, frame, rights, false, what_failed);
 }
 
 static void check_enter(struct mvmh_pmap *pmap, mvm_frame_t one, mvm_frame_t two)
 {
 	check(mvmh_pmap_enter(pmap, BASE, one, MVM_READ, 0) == 0, "pmap_enter: failed at boot");
-	check_entry(pmap, one, MVM_READ, "pmap_enter: another frame, or other rights");
+	check_entry(pmap, one, MVM_READ, "pmap_enter: no entry, another frame, or other rights");
 	check(mvmh_pmap_enter(pmap, BASE, two, MVM_READ, 0) == -MVM_EEXIST,
 		"pmap_enter: an entry changed its frame in place");
 	check_entry(pmap, one, MVM_READ, "pmap_enter: refused, and yet changed something");
@@ -221,6 +239,29 @@ static void check_reduce(struct mvmh_pmap *pmap, mvm_frame_t one)
 #endif
 	check(mvmh_pmap_remove(pmap, BASE, end, &batch) == end, "pmap_remove: not to the end");
 	check(!mvmh_pmap_query(pmap, BASE, &frame, &rights), "pmap_remove: the entry is there");
+	batch.whole = true;
+	mvmh_tlb_sync(pmap, &batch);
+	check(!batch.whole, "tlb_sync: did not empty the batch");
+}
+
+/* The first page is mapped already, the second is to stay empty. */
+static void check_run(struct mvmh_pmap *pmap, mvm_frame_t one, mvm_frame_t two)
+{
+	mvm_vaddr_t end = BASE + 4 * MVM_PAGE_BYTES;
+	mvm_frame_t frames[] = {one, MVM_NO_FRAME, two, one}, frame;
+	static struct mvmh_tlb batch;
+	unsigned rights;
+
+	__builtin_memset(&batch, 0, sizeof batch);
+	check(mvmh_pmap_enter(pmap, BASE, two, MVM_READ, 0) == 0, "pmap_enter: failed at boot");
+	mvmh_pmap_enter_run(pmap, BASE + 2 * MVM_PAGE_BYTES, frames + 2, 2, MVM_READ);
+	check_page(pmap, 2, two, MVM_READ, true, "pmap_enter_run: another frame, or other rights");
+	check_page(pmap, 3, one, MVM_READ, true, "pmap_enter_run: another frame, or other rights");
+	mvmh_pmap_enter_run(pmap, BASE, frames, 3, MVM_READ | MVM_WRITE);
+	check_entry(pmap, two, MVM_READ, "pmap_enter_run: an entry changed its frame in place");
+	check(!mvmh_pmap_query(pmap, BASE + MVM_PAGE_BYTES, &frame, &rights),
+		"pmap_enter_run: mapped something where there was no frame");
+	check(mvmh_pmap_remove(pmap, BASE, end, &batch) == end, "pmap_remove: not to the end");
 	mvmh_tlb_sync(pmap, &batch);
 }
 
@@ -251,6 +292,7 @@ static OWN_FRAME void check_pmap(struct mvm_space *space)
 	if (one != MVM_NO_FRAME && two != MVM_NO_FRAME) {
 		check_enter(pmap, one, two);
 		check_reduce(pmap, one);
+		check_run(pmap, one, two);
 		check_bounds(pmap, one);
 	}
 	if (one != MVM_NO_FRAME)

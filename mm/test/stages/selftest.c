@@ -18,6 +18,7 @@ int main(void)
 {
 	unsigned failed;
 
+	setvbuf(stdout, NULL, _IOLBF, 0); /* lines count, even if the host stops the run */
 	posix_start(400);
 	posix_on_log(print);
 	if (mvm_init() != 0)
