@@ -11,6 +11,7 @@
 #include "object.h"
 #include "registry.h"
 #include "stats.h"
+#include "trace.h"
 #include "unmap.h"
 
 int mvm_space_new(mvm_vaddr_t low, mvm_vaddr_t high, struct mvm_space **out)
@@ -107,6 +108,7 @@ void sweep_sync(struct mvm_space *space, struct sweep *sweep)
 	if (!sweep->open)
 		return;
 	COUNT(shootdowns, 1);
+	trace(space, MVM_TRACE_SHOOTDOWN, 0, sweep->batch.whole, 0);
 	mvmh_tlb_sync(&space->pmap, &sweep->batch);
 	(void)ref_put(&space->open_sweeps);
 	sweep->open = false;

@@ -54,7 +54,7 @@ static const struct event_text events[] = {
 	[MVM_TRACE_FAULT_END] = {"end", true, "result", "ns", DEC, DEC},
 	[MVM_TRACE_EVICT] = {"evict", false, "index", "frame", DEC, FRAME},
 	[MVM_TRACE_WRITEBACK] = {"writeback", false, "index", "pages", DEC, DEC},
-	[MVM_TRACE_SHOOTDOWN] = {"shootdown", true, "end", NULL, HEX, NONE},
+	[MVM_TRACE_SHOOTDOWN] = {"shootdown", false, "whole", NULL, DEC, NONE},
 	[MVM_TRACE_FORK] = {"fork", false, "child", NULL, DEC, NONE},
 };
 

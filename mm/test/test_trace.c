@@ -87,6 +87,18 @@ static void a_fault_tells_its_steps(void **state)
 	assert_int_equal(records[5].a, MVM_FAULT_OK);
 }
 
+static void the_end_of_a_batch_is_told(void **state)
+{
+	static const unsigned char batch[] = {MVM_TRACE_UNMAP, MVM_TRACE_SHOOTDOWN};
+
+	(void)state;
+	store(space, AT);
+	mvm_trace_enable(space, true);
+	assert_int_equal(mvm_unmap(space, AT, PAGE), 0);
+	expect_events(batch, sizeof batch, TAG);
+	assert_int_equal(records[1].a, false);
+}
+
 static void only_who_is_traced_is_in_it(void **state)
 {
 	(void)state;
@@ -100,16 +112,17 @@ static void only_who_is_traced_is_in_it(void **state)
 
 static void a_fork_inherits_it(void **state)
 {
-	static const unsigned char fork_only[] = {MVM_TRACE_FORK};
+	static const unsigned char fork_only[] = {MVM_TRACE_FORK, MVM_TRACE_SHOOTDOWN};
 	static const unsigned char copy[] = {MVM_TRACE_FAULT, MVM_TRACE_AREA, MVM_TRACE_ANON,
-		MVM_TRACE_COPY, MVM_TRACE_AREA, MVM_TRACE_ANON, MVM_TRACE_PTE, MVM_TRACE_FAULT_END};
+		MVM_TRACE_SHOOTDOWN, MVM_TRACE_COPY, MVM_TRACE_AREA, MVM_TRACE_ANON, MVM_TRACE_PTE,
+		MVM_TRACE_FAULT_END};
 	struct mvm_space *child;
 
 	(void)state;
 	store(space, AT);
 	mvm_trace_enable(space, true);
 	assert_int_equal(mvm_space_fork(space, &child), 0);
-	expect_events(fork_only, 1, TAG);
+	expect_events(fork_only, sizeof fork_only, TAG);
 	mvm_space_set_tag(child, TAG + 1);
 	store(child, AT);
 	expect_events(copy, sizeof copy, TAG + 1);
@@ -180,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_fault_tells_its_steps),
+		CASE(the_end_of_a_batch_is_told),
 		CASE(only_who_is_traced_is_in_it),
 		CASE(a_fork_inherits_it),
 		CASE(what_is_overwritten_is_counted),

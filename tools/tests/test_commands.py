@@ -80,6 +80,12 @@ def test_trace_tells_the_write_back_at_the_end(tools_run):
     assert max(i for i, n in enumerate(names) if n == "done") < names.index("write-back")
 
 
+def test_trace_tells_that_harts_forget(tools_run):
+    """What is unmapped is swept, and then forgotten by all."""
+    names = [what for _, what, _ in story(tools_run, f"trace mapwc {TEXT}")]
+    assert "unmap" in names and "shootdown" in names
+
+
 def test_trace_has_the_commands_status(tools_run):
     assert tools_run("--", "trace", "sh", "-c", "exit 9").returncode == 9
     assert tools_run("--", "trace", "no-such-command").returncode == 127

@@ -129,6 +129,8 @@ static const struct {
 	{"result", "4", "no memory"},
 	{"result", "5", "killed"},
 	{"error", "0", "granted"},
+	{"whole", "0", "what was removed or reduced"},
+	{"whole", "1", "all of the space"},
 	{"reason", "1", "an entry had to go first"},
 	{"reason", "2", "a page of zeros was wanted"},
 	{"reason", "3", "a copy of the private page was wanted"},
@@ -188,7 +190,7 @@ static const struct telling {
 	{"end", true, "done", "%{result}, after %{ns} ns"},
 	{"evict", false, "evict", "page %{index}, frame %{frame}"},
 	{"writeback", false, "write-back", "from page %{index}, %{pages} pages"},
-	{"shootdown", false, "shootdown", "%{va}..%{end}"},
+	{"shootdown", false, "shootdown", "all harts forget %{whole}"},
 	{"fork", false, "fork", "child %{child}"},
 	{"lost", false, "lost", "%{lost} events: the ring was full"},
 };

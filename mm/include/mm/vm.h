@@ -327,6 +327,8 @@ struct mvm_residency {
 	size_t resident, anon, shared_clean, shared_dirty, private_clean, private_dirty;
 	size_t used;    /* since reclaim last looked; private pages always are */
 	uint64_t share; /* bytes: the sum of a page's size divided by how many reach it */
+	uint64_t share_dirty, share_anon; /* of that */
+	uint64_t share_kept;              /* and that: of objects whose pages are nowhere else */
 };
 void mvm_residency(
 	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, struct mvm_residency *out);
@@ -376,7 +378,7 @@ enum mvm_trace_event {
 	MVM_TRACE_FAULT_END, /* a: enum mvm_fault_result  b: nanoseconds */
 	MVM_TRACE_EVICT,     /* a: index     b: frame */
 	MVM_TRACE_WRITEBACK, /* a: index     b: pages */
-	MVM_TRACE_SHOOTDOWN, /* a: end */
+	MVM_TRACE_SHOOTDOWN, /* a: all of the space?  Harts are made to forget a batch */
 	MVM_TRACE_FORK,      /* a: the child's tag */
 };
 
