@@ -54,12 +54,15 @@ static unsigned count_areas(struct mvm_object *obj, mvm_pgoff_t index)
 	return n ? n : 1;
 }
 
-/* A page that n reach. */
-static void count_page(struct mvm_residency *out, unsigned n, bool dirty, bool used)
+/* A page that n reach.  Returns its share. */
+static uint64_t count_page(struct mvm_residency *out, unsigned n, bool dirty, bool used)
 {
+	uint64_t share = MVM_PAGE_BYTES / n;
+
 	out->resident++;
 	out->used += used;
-	out->share += MVM_PAGE_BYTES / n;
+	out->share += share;
+	out->share_dirty += dirty ? share : 0;
 	if (n > 1 && dirty)
 		out->shared_dirty++;
 	else if (n > 1)
@@ -68,6 +71,7 @@ static void count_page(struct mvm_residency *out, unsigned n, bool dirty, bool u
 		out->private_dirty++;
 	else
 		out->private_clean++;
+	return share;
 }
 
 /* Is the page mapped at va, as far as the host can tell? */
@@ -89,12 +93,15 @@ static void count_object_page(struct area *a, mvm_vaddr_t va, struct mvm_residen
 	struct mvm_object *obj = a->object;
 	mvm_pgoff_t index = area_page(a, va);
 	struct mvm_page *page;
+	uint64_t share;
 
 	object_lock(obj);
 	page = object_usable(obj, index);
-	if (page && is_mapped(a, va, page))
-		count_page(out, count_areas(obj, index), page->state & PAGE_DIRTY,
+	if (page && is_mapped(a, va, page)) {
+		share = count_page(out, count_areas(obj, index), page->state & PAGE_DIRTY,
 			page->state & PAGE_USED);
+		out->share_kept += obj->ops->write ? 0 : share;
+	}
 	mvmh_unlock(&obj->lock);
 }
 
@@ -108,7 +115,7 @@ static void count_at(struct area *a, mvm_vaddr_t va, struct mvm_residency *out)
 	if (area_private(a))
 		anon = anon_find(&a->space->anons, vpn, &exclusive);
 	if (anon && is_mapped(a, va, anon->page)) {
-		count_page(out, anon_reach(&a->space->anons, vpn), true, true);
+		out->share_anon += count_page(out, anon_reach(&a->space->anons, vpn), true, true);
 		out->anon++;
 	} else if (!anon && a->object && a->object->kind == OBJECT_PAGED) {
 		count_object_page(a, va, out);

@@ -435,12 +435,24 @@ void frames_check(void)
 	spin_unlock_irqrestore(&frames.lock, flags);
 }
 
+static size_t table_frames; /* [a] */
+
 paddr_t pmap_table_alloc(void)
 {
-	return frame_alloc(0);
+	paddr_t table = frame_alloc(0);
+
+	if (table)
+		__atomic_fetch_add(&table_frames, 1, __ATOMIC_RELAXED);
+	return table;
 }
 
 void pmap_table_free(paddr_t table)
 {
+	__atomic_fetch_sub(&table_frames, 1, __ATOMIC_RELAXED);
 	frame_free(table, 0);
+}
+
+size_t frames_in_tables(void)
+{
+	return __atomic_load_n(&table_frames, __ATOMIC_RELAXED);
 }

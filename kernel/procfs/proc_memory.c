@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/PID/maps, smaps, smaps_rollup and statm: the memory of a process, in Linux's formats to the
- * byte, for programs take them apart.
+ * /proc/PID/maps, smaps, smaps_rollup and statm: the memory of a process, in the formats of Linux 6.1
+ * to the byte, for programs take them apart.
  *
  * A walk looks at one area after the other and holds no lock in between: an area that is there
  * throughout is shown, of one that comes, goes or is cut meanwhile what was there when the walk passed.
@@ -142,10 +142,17 @@ static void show_kib(struct proc_text *t, const char *label, uint64_t kib)
 }
 
 /* What smaps and smaps_rollup have in common; the zeros are what this kernel has not got. */
-static void show_residency(struct proc_text *t, const struct mvm_residency *r, uint64_t locked)
+static void show_residency(
+	struct proc_text *t, const struct mvm_residency *r, uint64_t locked, bool rollup)
 {
 	show_kib(t, "Rss:", r->resident * PAGE_KIB);
 	show_kib(t, "Pss:", r->share / 1024);
+	show_kib(t, "Pss_Dirty:", r->share_dirty / 1024);
+	if (rollup) {
+		show_kib(t, "Pss_Anon:", r->share_anon / 1024);
+		show_kib(t, "Pss_File:", (r->share - r->share_anon - r->share_kept) / 1024);
+		show_kib(t, "Pss_Shmem:", r->share_kept / 1024);
+	}
 	show_kib(t, "Shared_Clean:", r->shared_clean * PAGE_KIB);
 	show_kib(t, "Shared_Dirty:", r->shared_dirty * PAGE_KIB);
 	show_kib(t, "Private_Clean:", r->private_clean * PAGE_KIB);
@@ -211,7 +218,7 @@ static void show_area_pages(struct area_walk *w)
 	show_kib(w->text, "Size:", (area->end - area->start) / 1024);
 	show_kib(w->text, "KernelPageSize:", PAGE_KIB);
 	show_kib(w->text, "MMUPageSize:", PAGE_KIB);
-	show_residency(w->text, &r, is_locked(area) ? r.share : 0);
+	show_residency(w->text, &r, is_locked(area) ? r.share : 0, false);
 	proc_printf(w->text, "THPeligible:    0\n");
 	show_flags(w->text, area);
 }
@@ -233,6 +240,9 @@ static void add_residency(struct mvm_residency *sum, const struct mvm_residency 
 	sum->private_dirty += r->private_dirty;
 	sum->used += r->used;
 	sum->share += r->share;
+	sum->share_dirty += r->share_dirty;
+	sum->share_anon += r->share_anon;
+	sum->share_kept += r->share_kept;
 }
 
 static void add_area(struct area_walk *w)
@@ -262,7 +272,7 @@ void proc_show_smaps_rollup(struct proc_text *t, struct process *p)
 	proc_printf(t, "%08lx-%08lx ---p %08x %02x:%02x 0 ", w.start, w.end, 0, 0, 0);
 	show_name(t, t->bytes - start, "[rollup]");
 	proc_printf(t, "\n");
-	show_residency(t, &w.sum, w.locked);
+	show_residency(t, &w.sum, w.locked, true);
 }
 
 void proc_show_statm(struct proc_text *t, struct process *p)

@@ -45,6 +45,8 @@ static void show_meminfo(struct proc_text *t, struct process *p)
 	proc_printf(t, "Slab:           %8lu kB\n", kib(s.meta_pages));
 	proc_printf(
 		t, "SReclaimable:   %8lu kB\nSUnreclaim:     %8lu kB\n", 0UL, kib(s.meta_pages));
+	proc_printf(t, "KernelStack:    %8lu kB\nPageTables:     %8lu kB\n", kstack_bytes() / 1024,
+		kib(frames_in_tables()));
 }
 
 static void show_disks(struct proc_text *t)

@@ -21,7 +21,7 @@
 /* A stack that is free has the next one in its top word. */
 static struct spinlock stacks_lock = SPINLOCK_INIT("kernel stacks", RANK_KSTACK);
 static vaddr_t free_stacks;   /* [stacks_lock] stack tops */
-static unsigned stacks_begun; /* [stacks_lock] slots mapped so far */
+static unsigned stacks_begun; /* [stacks_lock, a] slots mapped so far */
 
 static vaddr_t *stack_link(vaddr_t top)
 {
@@ -43,7 +43,7 @@ static vaddr_t stack_new(void)
 		frame_free(pa, KSTACK_ORDER);
 		return 0;
 	}
-	stacks_begun++;
+	__atomic_store_n(&stacks_begun, stacks_begun + 1, __ATOMIC_RELAXED);
 	return bottom + KSTACK_BYTES;
 }
 
@@ -67,6 +67,11 @@ static void kstack_free(vaddr_t top)
 	*stack_link(top) = free_stacks;
 	free_stacks = top;
 	spin_unlock_irqrestore(&stacks_lock, flags);
+}
+
+size_t kstack_bytes(void)
+{
+	return __atomic_load_n(&stacks_begun, __ATOMIC_RELAXED) * KSTACK_BYTES;
 }
 
 static struct kmem_cache thread_cache;

@@ -34,6 +34,8 @@ static void private_memory_is_shared_by_fork(void **state)
 	assert_int_equal(r.anon, 100);
 	assert_int_equal(r.private_dirty, 100);
 	assert_int_equal(r.share, 100 * PAGE);
+	assert_int_equal(r.share_dirty, 100 * PAGE);
+	assert_int_equal(r.share_anon, 100 * PAGE);
 	fork_child();
 	look(AT, (size_t)1 << 20);
 	assert_int_equal(r.shared_dirty, 100);
@@ -70,6 +72,8 @@ static void a_files_pages_are_shared_by_areas(void **state)
 	assert_int_equal(r.shared_clean, 3);
 	assert_int_equal(r.shared_dirty, 1);
 	assert_int_equal(r.share, 6 * PAGE);
+	assert_int_equal(r.share_dirty, PAGE / 2);
+	assert_int_equal(r.share_anon + r.share_kept, 0);
 	store(AT + 16 * PAGE, 'x');
 	look(AT + 16 * PAGE, 4);
 	assert_int_equal(r.anon, 1);

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/tap.h"
@@ -263,6 +265,7 @@ static void smaps_of_anonymous_memory(void)
 		store(p + i * PAGE, 1);
 	CHECK_EQ(smaps_number(p, "Rss"), 12);
 	CHECK_EQ(smaps_number(p, "Pss"), 12);
+	CHECK_EQ(smaps_number(p, "Pss_Dirty"), 12);
 	CHECK_EQ(smaps_number(p, "Private_Dirty"), 12);
 	CHECK_EQ(smaps_number(p, "Anonymous"), 12);
 	CHECK_EQ(smaps_number(p, "Shared_Dirty") + smaps_number(p, "Shared_Clean"), 0);
@@ -303,6 +306,7 @@ static void smaps_of_what_fork_shares(void)
 	store(p, 2); // one page of our own
 	CHECK_EQ(smaps_number(p, "Private_Dirty"), 4);
 	CHECK_EQ(smaps_number(p, "Pss"), 4 + 14);
+	CHECK_EQ(smaps_number(p, "Pss_Dirty"), 4 + 14);
 	flag[1] = 'e';
 	must_exit_well(pid);
 }
@@ -318,8 +322,10 @@ static void smaps_of_a_file(void)
 		(void)load(p + i * PAGE);
 	CHECK_EQ(smaps_number(p, "Rss"), 16);
 	CHECK_EQ(smaps_number(p, "Private_Clean"), 16);
+	CHECK_EQ(smaps_number(p, "Pss_Dirty"), 0);
 	CHECK_EQ(smaps_number(p, "Anonymous"), 0);
 	store(p + PAGE, 1);
+	CHECK_EQ(smaps_number(p, "Pss_Dirty"), 4);
 	CHECK_EQ(smaps_number(p, "Private_Dirty"), 4);
 }
 
@@ -356,16 +362,49 @@ static long long sum_of(const char *path, const char *label)
 	return sum;
 }
 
+// The lines of a block, in order, are those that Linux 6.1 has on a machine without protection keys.
+static void smaps_has_linux_lines(void)
+{
+	static const char *const labels[] = {"Size", "KernelPageSize", "MMUPageSize", "Rss", "Pss",
+		"Pss_Dirty", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty",
+		"Referenced", "Anonymous", "LazyFree", "AnonHugePages", "ShmemPmdMapped",
+		"FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb", "Swap", "SwapPss", "Locked",
+		"THPeligible", "VmFlags"};
+	char *line = strchr(read_text("/proc/self/smaps"), '\n') + 1;
+
+	for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+		size_t n = strlen(labels[i]);
+
+		if (strncmp(line, labels[i], n) || line[n] != ':')
+			FAIL("smaps has \"%.*s\", should be %s", (int)strcspn(line, "\n"), line,
+				labels[i]);
+		line = strchr(line, '\n') + 1;
+	}
+	CHECK(strchr(line, '-') && strspn(line, "0123456789abcdef") >= 8); // the next area
+}
+
 static void rollup_adds_up(void)
 {
-	static const char *const labels[] = {"Rss", "Private_Dirty", "Anonymous"};
+	static const char *const labels[] = {"Rss", "Pss_Dirty", "Private_Dirty", "Anonymous"};
 
 	memset(map_anon(50 * PAGE), 1, 50 * PAGE);
 	sum_of("/proc/self/smaps", "Rss"); // the buffers are there now
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++)
 		CHECK_EQ(sum_of("/proc/self/smaps_rollup", labels[i]),
 			sum_of("/proc/self/smaps", labels[i]));
 	CHECK(strstr(read_text("/proc/self/smaps_rollup"), " [rollup]\n"));
+}
+
+static void rollup_tells_kinds_of_pages(void)
+{
+	static const char rollup[] = "/proc/self/smaps_rollup";
+	long long anon = sum_of(rollup, "Pss_Anon"), shmem = sum_of(rollup, "Pss_Shmem");
+
+	memset(map_anon(50 * PAGE), 1, 50 * PAGE);
+	memset(map(20 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0), 1, 20 * PAGE);
+	CHECK(sum_of(rollup, "Pss_Anon") - anon >= 200 && sum_of(rollup, "Pss_Anon") - anon < 240);
+	CHECK_EQ(sum_of(rollup, "Pss_Shmem") - shmem, 80);
+	CHECK(sum_of(rollup, "Pss_File") > 0); // this program
 }
 
 static void statm_counts_pages(void)
@@ -404,7 +443,7 @@ static void meminfo_adds_up(void)
 {
 	static const char *const names[] = {"MemTotal", "MemFree", "MemAvailable", "Buffers",
 		"Cached", "SwapCached", "SwapTotal", "SwapFree", "Dirty", "Writeback", "AnonPages",
-		"Slab", "SReclaimable", "SUnreclaim"};
+		"Slab", "SReclaimable", "SUnreclaim", "KernelStack", "PageTables"};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		CHECK(meminfo(names[i]) >= 0);
@@ -413,6 +452,32 @@ static void meminfo_adds_up(void)
 	CHECK(meminfo("MemAvailable") <= meminfo("MemTotal"));
 	CHECK_EQ(meminfo("SReclaimable") + meminfo("SUnreclaim"), meminfo("Slab"));
 	CHECK_EQ(sysconf(_SC_PHYS_PAGES) * 4, meminfo("MemTotal"));
+}
+
+// A page in each of 64 tables; a child's stack.
+static void meminfo_follows_tables_and_stacks(void)
+{
+	static pid_t children[16];
+	long long tables = meminfo("PageTables"), stacks = meminfo("KernelStack");
+	char *p = map_anon(64 * (2 << 20));
+
+	for (size_t i = 0; i < 64; i++)
+		store(p + i * (2 << 20), 1);
+	CHECK(meminfo("PageTables") >= tables + 64 * 4);
+	CHECK_OK(munmap(p, 64 * (2 << 20)));
+	CHECK(meminfo("PageTables") < tables + 32 * 4);
+	for (size_t i = 0; i < 16; i++) {
+		children[i] = (pid_t)CHECK_OK(fork());
+		if (children[i] == 0) {
+			pause();
+			_exit(0);
+		}
+	}
+	CHECK(meminfo("KernelStack") >= 16 * 4 && meminfo("KernelStack") >= stacks);
+	for (size_t i = 0; i < 16; i++) {
+		CHECK_OK(kill(children[i], SIGKILL));
+		CHECK_OK(waitpid(children[i], NULL, 0));
+	}
 }
 
 static void meminfo_follows(void)
@@ -460,10 +525,13 @@ static const struct test tests[] = {
 	{"smaps_of_what_fork_shares", smaps_of_what_fork_shares},
 	{"smaps_of_a_file", smaps_of_a_file},
 	{"smaps_flags_follow", smaps_flags_follow},
+	{"smaps_has_linux_lines", smaps_has_linux_lines},
 	{"rollup_adds_up", rollup_adds_up},
+	{"rollup_tells_kinds_of_pages", rollup_tells_kinds_of_pages},
 	{"statm_counts_pages", statm_counts_pages},
 	{"meminfo_adds_up", meminfo_adds_up},
 	{"meminfo_follows", meminfo_follows},
+	{"meminfo_follows_tables_and_stacks", meminfo_follows_tables_and_stacks},
 	{"vmstat_lines", vmstat_lines},
 };
 

@@ -42,6 +42,9 @@ void *frame_alloc_zeroed(void);
 size_t frames_total(void);
 size_t frames_free_count(void);
 
+/* Frames that are translation tables now. */
+size_t frames_in_tables(void);
+
 /*
  * Are fewer free than this many reserves?  Below one, the rest is kept for the kernel's own
  * structures: whoever can reclaim instead of taking more does so.  A hint, without a lock.

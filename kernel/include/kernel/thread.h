@@ -109,6 +109,9 @@ void thread_ref(struct thread *t);
 /* The last reference frees stack, FPU state and struct; of a thread that never ran, too. */
 void thread_unref(struct thread *t);
 
+/* What kernel stacks occupy, those of threads that have ended and are kept for the next included. */
+size_t kstack_bytes(void);
+
 /* End the running thread. No lock held, no space active that could go. */
 _Noreturn void thread_exit(void);
 /* Wait until t is dead. */
