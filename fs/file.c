@@ -8,6 +8,7 @@
  */
 #include "private.h"
 #include <fs/chrdev.h>
+#include <fs/lock.h>
 #include <fs/poll.h>
 #include <errno.h>
 #include <string.h>
@@ -57,6 +58,8 @@ void file_unref(struct file *f)
 		return;
 	if (f->ops->release)
 		f->ops->release(f);
+	if (f->vnode && file_lock_any(f->vnode))
+		file_lock_release(f->vnode, f);
 	file_free(f);
 }
 

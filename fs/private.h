@@ -131,6 +131,13 @@ int file_prepare(unsigned flags, struct file **out);
 int file_begin(struct file *f, struct dentry *d);
 void file_abandon(struct file *f);
 
+/* --- lock.c ---------------------------------------------------------------------------------- */
+
+void file_lock_init(void);
+
+/* Its invariants; quadratic in the locks of a file. */
+void file_lock_check(void);
+
 /* --- tmpfs.c, devfs.c ------------------------------------------------------------------------ */
 
 extern struct fs_type tmpfs_type, devfs_type;

@@ -66,6 +66,7 @@ int vfs_init(size_t cached_names, size_t cached_vnodes)
 	mount_init();
 	dentry_cache_init(cached_names);
 	vnode_cache_init(cached_vnodes);
+	file_lock_init();
 	fs_register(&tmpfs_type);
 	fs_register(&devfs_type);
 	return chrdev_init();
@@ -82,6 +83,7 @@ void vfs_check(void)
 {
 	dentry_cache_check();
 	vnode_cache_check();
+	file_lock_check();
 }
 
 /* --- Open ------------------------------------------------------------------------------------ */

@@ -137,7 +137,7 @@ void vnode_init(struct vnode *v, struct mount *mount, const struct vnode_ops *op
 
 void vnode_fini(struct vnode *v)
 {
-	fsh_assert(v->refs == 0 && v->alias == NULL);
+	fsh_assert(v->refs == 0 && v->alias == NULL && v->locks == NULL);
 	if (v->state & VNODE_CACHED) {
 		fsh_mutex_lock(&cache.lock);
 		cache_remove(v);

@@ -8,6 +8,7 @@
  */
 #include <abi/errno.h>
 #include <abi/fcntl.h>
+#include <fs/lock.h>
 #include <kernel/files.h>
 #include <kernel/kmem.h>
 
@@ -104,13 +105,24 @@ struct files *files_new(struct files *from)
 	return f;
 }
 
+/*
+ * What follows when a descriptor is gone: as POSIX has it, the owner of the table gives back all its
+ * record locks of that file, whichever descriptor they came by.
+ */
+static void closed(struct files *f, struct file *file)
+{
+	if (file->vnode && file_lock_any(file->vnode) && !(file->flags & FS_O_PATH))
+		file_lock_release(file->vnode, f);
+	file_unref(file);
+}
+
 void files_put(struct files *f)
 {
 	if (!f || __atomic_fetch_sub(&f->refs, 1, __ATOMIC_ACQ_REL) != 1)
 		return;
 	for (unsigned fd = 0; fd < f->capacity; fd++)
 		if (f->file[fd])
-			file_unref(f->file[fd]);
+			closed(f, f->file[fd]);
 	if (f->file != f->first)
 		kfree(f->file);
 	kfree(f);
@@ -149,7 +161,7 @@ void files_close_on_exec(struct files *f)
 		struct file *file = take_out(f, fd);
 		spin_unlock(&f->lock);
 		if (file)
-			file_unref(file);
+			closed(f, file);
 	}
 }
 
@@ -249,7 +261,7 @@ long fd_replace(struct file *file, long fd_argument, bool close_on_exec)
 	}
 	spin_unlock(&f->lock);
 	if (old)
-		file_unref(old);
+		closed(f, old);
 	return err ? err : (long)fd;
 }
 
@@ -262,7 +274,7 @@ int fd_close(long fd)
 	spin_unlock(&f->lock);
 	if (!file)
 		return -EBADF;
-	file_unref(file);
+	closed(f, file);
 	return 0;
 }
 

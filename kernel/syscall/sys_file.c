@@ -128,11 +128,15 @@ long sys_pipe2(uaddr_t to, unsigned long flags_argument)
 
 #define SETFL_CHANGES (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
-static long file_control(struct file *file, unsigned command, unsigned long argument)
+static long file_control(long fd, struct file *file, unsigned command, unsigned long argument)
 {
+	unsigned flags = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
+
+	if (command == F_GETFL)
+		return flags | O_LARGEFILE;
+	if (flags & O_PATH)
+		return -EBADF;
 	switch (command) {
-	case F_GETFL:
-		return __atomic_load_n(&file->flags, __ATOMIC_RELAXED) | O_LARGEFILE;
 	case F_SETFL:
 		file_set_flags(file, (unsigned)argument & SETFL_CHANGES);
 		return 0;
@@ -141,7 +145,7 @@ static long file_control(struct file *file, unsigned command, unsigned long argu
 	case F_ADD_SEALS:
 		return file_add_seals(file, (unsigned)argument);
 	default:
-		return -EINVAL; /* locks, owners, leases: not yet */
+		return fcntl_beyond_core(fd, file, command, argument);
 	}
 }
 
@@ -164,7 +168,7 @@ long sys_fcntl(long fd, long command, unsigned long argument)
 	file = fd_get(fd);
 	if (!file)
 		return -EBADF;
-	result = file_control(file, (unsigned)command, argument);
+	result = file_control(fd, file, (unsigned)command, argument);
 	file_unref(file);
 	return result;
 }

@@ -35,6 +35,7 @@
 
 struct dentry;
 struct file;
+struct file_lock_set;
 struct mount;
 struct vnode;
 struct vnode_ops;
@@ -61,6 +62,7 @@ struct vnode {
 	uint32_t pinned;               /* [a] 0 or 1: one reference is the file system's own */
 
 	struct mvm_object *object; /* [I] of a regular file: vnode_init_object() */
+	struct file_lock_set *locks; /* [a] fs/lock.h; NULL: nobody has any */
 
 	uint32_t error_count; /* [a] failed write-backs */
 	int32_t error;        /* [a] the last one's -errno */

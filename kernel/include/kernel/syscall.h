@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <abi/errno.h>
 #include <arch/layout.h>
 #include <arch/trap.h>
 #include <kernel/uaccess.h>
@@ -41,6 +42,19 @@
 #undef SYSCALL
 #undef ARG
 #undef NO_ARGS
+
+/* The commands of fcntl that the core lacks (linux/locks.c).  -EINVAL: unknown. */
+struct file;
+#ifndef MAPACHE_CORE
+long fcntl_beyond_core(long fd, struct file *file, unsigned command, unsigned long argument);
+#else
+static inline long fcntl_beyond_core(
+	long fd, struct file *file, unsigned command, unsigned long argument)
+{
+	(void)fd, (void)file, (void)command, (void)argument;
+	return -EINVAL;
+}
+#endif
 
 /* Shared by handlers (sys_time.c): times as deadlines of the monotonic clock; NO_DEADLINE: none. */
 uint64_t deadline_after(uint64_t ns);
