@@ -18,20 +18,23 @@
 #include <kernel/console.h>
 #include <kernel/exec.h>
 #include <kernel/files.h>
+#include <kernel/frames.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/process.h>
 #include <kernel/process_impl.h>
 #include <kernel/procfs.h>
 #include <kernel/tty.h>
+#include <kernel/user.h>
 #include <kernel/vmspace.h>
 
-#define DEFAULT_INIT  "/bin/init"
-#define MAX_ARGUMENTS 64
-#define STACK_LIMIT   (8UL << 20)
-#define MEMLOCK_LIMIT (8UL << 20)
-#define FILES_LIMIT   1024
-#define FILES_MAXIMUM 4096
+#define DEFAULT_INIT    "/bin/init"
+#define MAX_ARGUMENTS   64
+#define STACK_LIMIT     (8UL << 20)
+#define MEMLOCK_LIMIT   (8UL << 20)
+#define FILES_LIMIT     1024
+#define FILES_MAXIMUM   4096
+#define FRAMES_A_SIGNAL 64 /* so much memory for each siginfo that a user may have queued */
 
 /* --- The tree of files ------------------------------------------------------------------------ */
 
@@ -146,12 +149,15 @@ static void init_begin(void *arg)
 
 static void set_limits(struct process *p)
 {
+	uint64_t signals = frames_total() / FRAMES_A_SIGNAL;
+
 	for (unsigned i = 0; i < RLIM_NLIMITS; i++)
 		p->limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
 	p->limits[RLIMIT_STACK].rlim_cur = STACK_LIMIT;
 	p->limits[RLIMIT_NOFILE] = (struct rlimit){FILES_LIMIT, FILES_MAXIMUM};
 	p->limits[RLIMIT_MEMLOCK] = (struct rlimit){MEMLOCK_LIMIT, MEMLOCK_LIMIT};
 	p->limits[RLIMIT_CORE].rlim_cur = 0;
+	p->limits[RLIMIT_SIGPENDING] = (struct rlimit){signals, signals};
 }
 
 void process_start_init(void)
@@ -165,6 +171,7 @@ void process_start_init(void)
 	p->exit_signal = 0;
 	__builtin_strcpy(p->name, "init");
 	set_limits(p);
+	p->user = user_get(0);
 	p->actions = signal_actions_new(NULL);
 	p->files = files_new(NULL);
 	p->fs = fs_state_new(root, dentry_ref(root), 022);

@@ -11,6 +11,7 @@
 #include <arch/context.h>
 #include <arch/cpu.h>
 #include <arch/trap.h>
+#include <arch/user.h>
 #include <errno.h>
 #include <string.h>
 
@@ -141,35 +142,33 @@ void arch_fpu_copy(struct arch_thread *to, struct arch_thread *from_self)
 	to->fpu_hart = NO_HART;
 }
 
-void arch_sigcontext_save(struct arch_sigcontext *sc)
+int arch_sigcontext_put(struct arch_sigcontext *sc)
 {
 	struct arch_thread *self = arch_current();
 	uint64_t flags = irq_save();
 
 	fpu_save_current(self);
 	irq_restore(flags);
-	memset(sc, 0, sizeof(*sc));
-	memcpy(sc->regs, user_frame()->x, sizeof(sc->regs));
-	if (self->fpu) {
-		memcpy(sc->f, self->fpu->f, sizeof(sc->f));
-		sc->fcsr = (uint32_t)self->fpu->fcsr;
-	}
+	if (copy_to_user(sc->regs, user_frame()->x, sizeof(sc->regs)) ||
+		copy_to_user(&sc->fpu, self->fpu, sizeof(sc->fpu)) ||
+		user_store64(&sc->extensions[0], 0) || user_store64(&sc->extensions[1], 0))
+		return -EFAULT;
+	return 0;
 }
 
-int arch_sigcontext_restore(const struct arch_sigcontext *sc)
+int arch_sigcontext_get(const struct arch_sigcontext *sc)
 {
 	struct arch_thread *self = arch_current();
+	uint64_t first, rest;
 
-	if (sc->fcsr & ~0xffu)
-		return -EINVAL;
-	memcpy(user_frame()->x, sc->regs, sizeof(sc->regs));
+	drop_registers(self);
+	if (copy_from_user(user_frame()->x, sc->regs, sizeof(sc->regs)) ||
+		copy_from_user(self->fpu, &sc->fpu, sizeof(sc->fpu)) ||
+		user_load64(&sc->extensions[0], &first) || user_load64(&sc->extensions[1], &rest))
+		return -EFAULT;
+	self->fpu->fcsr &= 0xff; /* what user mode can write */
 	trapframe_changed();
-	if (self->fpu) {
-		drop_registers(self);
-		memcpy(self->fpu->f, sc->f, sizeof(sc->f));
-		self->fpu->fcsr = sc->fcsr;
-	}
-	return 0;
+	return first >> 32 || rest ? -EINVAL : 0;
 }
 
 /* li a7, 139; ecall */

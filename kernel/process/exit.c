@@ -169,11 +169,12 @@ static void clear_tid(struct task *t)
 static bool leave_process(struct task *t, int status)
 {
 	struct process *p = t->process;
-	bool last;
+	bool last, stopped;
 
 	spin_lock(&p->lock);
 	list_remove(&t->link);
 	last = --p->n_threads == 0;
+	stopped = signal_thread_leaves(t);
 	p->dead_threads.run_ns += thread_run_ns(t->thread);
 	p->dead_threads.switches += t->thread->switches;
 	if (last && !p->ending) {
@@ -181,6 +182,8 @@ static bool leave_process(struct task *t, int status)
 		p->ending_status = status;
 	}
 	spin_unlock(&p->lock);
+	if (stopped)
+		process_report_stop(p, CLD_STOPPED);
 	return last;
 }
 

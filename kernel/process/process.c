@@ -23,6 +23,7 @@
 #include <kernel/tty.h>
 #include <kernel/trace.h>
 #include <kernel/uaccess.h>
+#include <kernel/user.h>
 #include <kernel/vmspace.h>
 
 struct process *init_process;
@@ -74,6 +75,7 @@ void process_unref(struct process *p)
 		return;
 	signal_queue_flush(&p->signals, ~0UL);
 	signal_actions_put(p->actions);
+	user_put(p->user);
 	vmspace_put(p->vm);
 	files_put(p->files);
 	fs_state_put(p->fs);
@@ -191,6 +193,7 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 	p->traced = parent->traced;
 	spin_lock(&parent->lock);
 	__builtin_memcpy(p->limits, parent->limits, sizeof p->limits);
+	p->user = user_ref(parent->user);
 	spin_unlock(&parent->lock);
 
 	if (flags & CLONE_SIGHAND)

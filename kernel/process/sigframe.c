@@ -5,6 +5,11 @@
  * The handler returns to the trampoline that every space maps (vmspace.c), which makes the system
  * call rt_sigreturn: sigframe_pop() then takes everything from the frame.  The frame is the
  * user's memory: whatever is in it on return gives user mode nothing that it could not have had.
+ *
+ *	sp ->  siginfo | flags, link, stack, mask | unused | registers, FPU | unused
+ *	       '-- struct frame_head's part ----'            '--- arch ---'
+ *
+ * It is written and read in place, part by part: garbage collectors live by this path.
  */
 #include <abi/errno.h>
 #include <arch/context.h>
@@ -14,24 +19,68 @@
 #include <kernel/uaccess.h>
 #include <kernel/vmspace.h>
 
+/* The start of struct ucontext, as far as it is in use. */
+struct frame_head {
+	uint64_t flags;
+	uint64_t link;
+	stack_t stack;
+	uint64_t mask;
+};
+
+_Static_assert(sizeof(struct frame_head) == offsetof(ucontext_t, __uc_unused), "the ABI's layout");
 _Static_assert(sizeof(mcontext_t) == sizeof(struct arch_sigcontext), "one layout");
 _Static_assert(offsetof(ucontext_t, uc_mcontext) == 176, "the ABI's layout");
 _Static_assert(sizeof(ucontext_t) == 960 && sizeof(siginfo_t) == 128, "the ABI's layout");
+
+/* --- The alternate stack --------------------------------------------------------------------- */
 
 static bool on_altstack(const struct task *t, vaddr_t sp)
 {
 	vaddr_t start = (vaddr_t)t->altstack.ss_sp;
 
-	return t->altstack.ss_size && sp > start && sp - start <= t->altstack.ss_size;
+	/* One that a handler disarms is free to be used again, wherever the handler stands. */
+	return !((unsigned)t->altstack.ss_flags & SS_AUTODISARM) && sp > start &&
+	       sp - start <= t->altstack.ss_size;
 }
 
-bool sigframe_on_altstack(vaddr_t sp)
+stack_t altstack_get(vaddr_t sp)
 {
-	return on_altstack(task_current(), sp);
+	struct task *t = task_current();
+	stack_t stack = t->altstack;
+
+	stack.ss_flags = (int)((unsigned)stack.ss_flags & SS_AUTODISARM);
+	if (!stack.ss_size)
+		stack.ss_flags |= SS_DISABLE;
+	else if (on_altstack(t, sp))
+		stack.ss_flags |= SS_ONSTACK;
+	return stack;
 }
 
+int altstack_set(const stack_t *stack, vaddr_t sp)
+{
+	struct task *t = task_current();
+	unsigned mode = (unsigned)stack->ss_flags & ~SS_AUTODISARM;
+
+	if (on_altstack(t, sp))
+		return -EPERM;
+	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode)
+		return -EINVAL;
+	if (mode == SS_DISABLE)
+		t->altstack = (stack_t){.ss_flags = stack->ss_flags};
+	else if (stack->ss_size < MINSIGSTKSZ)
+		return -ENOMEM;
+	else
+		t->altstack = *stack;
+	return 0;
+}
+
+/* --- The frame ------------------------------------------------------------------------------- */
+
+/* 0: it would land in whatever is below the alternate stack. */
 static vaddr_t frame_address(const struct task *t, const struct sigaction *action, vaddr_t sp)
 {
+	if (on_altstack(t, sp) && !on_altstack(t, sp - sizeof(struct rt_sigframe)))
+		return 0;
 	if ((action->sa_flags & SA_ONSTACK) && t->altstack.ss_size && !on_altstack(t, sp))
 		sp = (vaddr_t)t->altstack.ss_sp + t->altstack.ss_size;
 	return (sp - sizeof(struct rt_sigframe)) & ~15UL;
@@ -41,23 +90,17 @@ int sigframe_push(struct trapframe *tf, const siginfo_t *info, const struct siga
 	uint64_t old_mask)
 {
 	struct task *t = task_current();
-	vaddr_t sp = trapframe_sp(tf), at = frame_address(t, action, sp);
-	struct rt_sigframe frame = {.info = *info};
+	vaddr_t at = frame_address(t, action, trapframe_sp(tf));
+	struct rt_sigframe *frame = (struct rt_sigframe *)at;
+	struct frame_head head = {.stack = t->altstack, .mask = old_mask};
 
-	/* Overflowing the alternate stack would land in whatever is below it. */
-	if (on_altstack(t, sp) && !on_altstack(t, at + 1))
+	if (put_user(uaddr(at), info) || put_user(uaddr((vaddr_t)&frame->uc), &head) ||
+		arch_sigcontext_put((struct arch_sigcontext *)&frame->uc.uc_mcontext))
 		return -EFAULT;
-	frame.uc.uc_stack = t->altstack;
-	frame.uc.uc_stack.ss_flags = !t->altstack.ss_size ? SS_DISABLE
-				     : on_altstack(t, sp) ? SS_ONSTACK
-							  : 0;
-	frame.uc.uc_sigmask.bits = old_mask;
-	arch_sigcontext_save((struct arch_sigcontext *)&frame.uc.uc_mcontext);
-	if (put_user(uaddr(at), &frame))
-		return -EFAULT;
+	if ((unsigned)t->altstack.ss_flags & SS_AUTODISARM)
+		t->altstack = (stack_t){.ss_flags = SS_DISABLE};
 
-	trapframe_set_args(tf, info->si_signo, (long)(at + offsetof(struct rt_sigframe, info)),
-		(long)(at + offsetof(struct rt_sigframe, uc)));
+	trapframe_set_args(tf, info->si_signo, (long)&frame->info, (long)&frame->uc);
 	trapframe_set_return(tf, t->process->vm->sigreturn);
 	trapframe_set_pc(tf, (vaddr_t)action->sa_handler);
 	trapframe_set_sp(tf, at);
@@ -67,12 +110,15 @@ int sigframe_push(struct trapframe *tf, const siginfo_t *info, const struct siga
 
 int sigframe_pop(struct trapframe *tf)
 {
-	struct rt_sigframe frame;
+	struct rt_sigframe *frame = (struct rt_sigframe *)trapframe_sp(tf);
+	struct frame_head head;
 
-	if (get_user(&frame, uaddr(trapframe_sp(tf))))
+	if (get_user(&head, uaddr((vaddr_t)&frame->uc)))
 		return -EFAULT;
-	int err = arch_sigcontext_restore((const struct arch_sigcontext *)&frame.uc.uc_mcontext);
+	signal_set_mask(head.mask);
+	int err = arch_sigcontext_get((const struct arch_sigcontext *)&frame->uc.uc_mcontext);
+	/* What does not fit there is not taken, as it may be anything by now. */
 	if (!err)
-		signal_set_mask(frame.uc.uc_sigmask.bits);
+		(void)altstack_set(&head.stack, trapframe_sp(tf));
 	return err;
 }

@@ -140,14 +140,14 @@ long process_wait(pid_t which, unsigned options, int *status, struct cpu_times *
 }
 
 /* tree_lock held. */
-static void report_stop_locked(struct process *p)
+static void report_stop_locked(struct process *p, int code)
 {
-	siginfo_t info = signal_info(SIGCHLD, p->stopped ? CLD_STOPPED : CLD_CONTINUED);
+	siginfo_t info = signal_info(SIGCHLD, code);
 	bool wanted = true;
 
 	info.si_pid = p->nr;
 	info.si_uid = p->cred.uid;
-	info.si_status = p->stopped ? p->stop_signal : SIGCONT;
+	info.si_status = code == CLD_STOPPED ? p->stop_signal : SIGCONT;
 	spin_lock(&p->parent->lock);
 	if (p->parent->actions)
 		wanted = !(p->parent->actions->action[SIGCHLD].sa_flags & SA_NOCLDSTOP);
@@ -157,10 +157,10 @@ static void report_stop_locked(struct process *p)
 	waitq_wake_all(&p->parent->child_wait);
 }
 
-void process_report_stop(struct process *p)
+void process_report_stop(struct process *p, int code)
 {
 	spin_lock(&tree_lock);
 	if (p->parent)
-		report_stop_locked(p);
+		report_stop_locked(p, code);
 	spin_unlock(&tree_lock);
 }

@@ -9,26 +9,12 @@
 
 /* --- Sending --------------------------------------------------------------------------------- */
 
-static siginfo_t info_of_sender(int sig, int code)
-{
-	siginfo_t info = signal_info(sig, code);
-
-	info.si_pid = process_current()->nr;
-	info.si_uid = process_current()->cred.uid;
-	return info;
-}
-
 /* tree_lock held.  Signal 0 only asks. */
 static int send_checked(struct process *p, const siginfo_t *info)
 {
-	const struct credentials *self = &process_current()->cred;
-	bool allowed = self->euid == 0 || self->euid == p->cred.suid || self->euid == p->cred.uid ||
-		       self->uid == p->cred.suid || self->uid == p->cred.uid ||
-		       (info->si_signo == SIGCONT && p->session == process_current()->session);
+	int err = signal_may_send(p, info->si_signo);
 
-	if (!allowed)
-		return -EPERM;
-	return info->si_signo ? signal_send_process(p, info) : 0;
+	return !err && info->si_signo ? signal_send_process(p, info) : err;
 }
 
 static long kill_one(pid_t nr, const siginfo_t *info)
@@ -62,12 +48,16 @@ struct kill_all {
 	long result;
 };
 
+/* Who may not be sent it does not count: with nobody else the call is a success, as on Linux. */
 static void kill_each(struct process *p, void *arg)
 {
 	struct kill_all *all = arg;
 
-	if (p != process_current() && p != init_process)
-		note(&all->result, send_checked(p, all->info));
+	if (p == process_current() || p == init_process)
+		return;
+	int err = send_checked(p, all->info);
+	if (err != -EPERM || all->result == -ESRCH)
+		all->result = err == -EPERM ? 0 : err;
 }
 
 static long kill_all(const siginfo_t *info)
@@ -81,11 +71,9 @@ static long kill_all(const siginfo_t *info)
 long sys_kill(long pid_argument, long sig)
 {
 	pid_t pid = (pid_t)pid_argument;
-	siginfo_t info = info_of_sender((int)sig, SI_USER);
+	siginfo_t info = signal_info_of_sender((int)sig, SI_USER);
 	long result;
 
-	if ((unsigned)sig >= NSIG)
-		return -EINVAL;
 	if (pid == INT32_MIN)
 		return -ESRCH;
 	spin_lock(&tree_lock);
@@ -99,37 +87,47 @@ long sys_kill(long pid_argument, long sig)
 	return result;
 }
 
-/* group 0: any. */
-static long kill_thread(pid_t group, pid_t tid, int sig)
+/* group 0: any.  tree_lock held. */
+static long kill_thread_locked(pid_t group, pid_t tid, const siginfo_t *info)
 {
-	siginfo_t info = info_of_sender(sig, SI_TKILL);
-	long result = -ESRCH;
-
-	if (tid <= 0 || group < 0 || (unsigned)sig >= NSIG)
-		return -EINVAL;
-	spin_lock(&tree_lock);
 	struct pid *pid = pid_find(tid);
 	struct task *t = pid ? pid->thread : NULL;
-	if (t && (!group || t->process->nr == group)) {
-		result = send_checked(t->process, &(siginfo_t){0});
-		if (!result && sig)
-			result = signal_send_thread(t, &info);
-	}
+
+	if (!t || (group && t->process->nr != group))
+		return -ESRCH;
+	int err = signal_may_send(t->process, info->si_signo);
+	return !err && info->si_signo ? signal_send_thread(t, info) : err;
+}
+
+long signal_kill_thread(pid_t group, pid_t tid, const siginfo_t *info)
+{
+	if (tid <= 0 || group < 0)
+		return -EINVAL;
+	spin_lock(&tree_lock);
+	long result = kill_thread_locked(group, tid, info);
 	spin_unlock(&tree_lock);
 	return result;
 }
 
 long sys_tkill(long tid, long sig)
 {
-	return kill_thread(0, (pid_t)tid, (int)sig);
+	siginfo_t info = signal_info_of_sender((int)sig, SI_TKILL);
+
+	return signal_kill_thread(0, (pid_t)tid, &info);
 }
 
 long sys_tgkill(long group, long tid, long sig)
 {
-	return (pid_t)group <= 0 ? -EINVAL : kill_thread((pid_t)group, (pid_t)tid, (int)sig);
+	siginfo_t info = signal_info_of_sender((int)sig, SI_TKILL);
+
+	return (pid_t)group <= 0 ? -EINVAL : signal_kill_thread((pid_t)group, (pid_t)tid, &info);
 }
 
 /* --- Actions and masks ----------------------------------------------------------------------- */
+
+#define SIGACTION_FLAGS                                                                           \
+	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_ONSTACK | SA_RESTART | \
+		SA_NODEFER | SA_RESETHAND)
 
 /* A signal that is ignored from now on, but was sent before, is forgotten. */
 static void set_action(struct process *p, int sig, const struct sigaction *action)
@@ -139,12 +137,9 @@ static void set_action(struct process *p, int sig, const struct sigaction *actio
 	spin_lock(&p->lock);
 	spin_lock(&actions->lock);
 	actions->action[sig] = *action;
-	actions->action[sig].sa_mask.bits &= ~SIGNALS_FORCED;
 	spin_unlock(&actions->lock);
-	if (signal_is_ignored(p, sig)) {
-		signal_queue_flush(&p->signals, SIGNAL_BIT(sig));
-		signal_queue_flush(&task_current()->signals, SIGNAL_BIT(sig));
-	}
+	if (signal_is_ignored(p, sig))
+		signal_flush(p, SIGNAL_BIT(sig));
 	spin_unlock(&p->lock);
 }
 
@@ -161,6 +156,9 @@ long sys_rt_sigaction(long sig_argument, uaddr_t from, uaddr_t old_to, size_t se
 			return -EINVAL;
 		if (get_user(&action, from))
 			return -EFAULT;
+		/* By what is left programs can tell what is known. */
+		action.sa_flags &= SIGACTION_FLAGS;
+		action.sa_mask.bits &= ~SIGNALS_FORCED;
 	}
 	spin_lock(&p->actions->lock);
 	old = p->actions->action[sig];
@@ -229,23 +227,15 @@ long sys_rt_sigreturn(void)
 
 long sys_sigaltstack(uaddr_t from, uaddr_t old_to)
 {
-	struct task *t = task_current();
-	bool on_it = sigframe_on_altstack(trapframe_sp(user_frame()));
-	stack_t set, old = t->altstack;
+	vaddr_t sp = trapframe_sp(user_frame());
+	stack_t set, old = altstack_get(sp);
 
-	old.ss_flags = !old.ss_size ? SS_DISABLE : on_it ? SS_ONSTACK : 0;
 	if (!uaddr_is_null(from)) {
 		if (get_user(&set, from))
 			return -EFAULT;
-		if (on_it)
-			return -EPERM;
-		if (set.ss_flags & ~(SS_DISABLE | SS_ONSTACK))
-			return -EINVAL;
-		if (set.ss_flags & SS_DISABLE)
-			set = (stack_t){0};
-		else if (set.ss_size < MINSIGSTKSZ)
-			return -ENOMEM;
-		t->altstack = set;
+		int err = altstack_set(&set, sp);
+		if (err)
+			return err;
 	}
 	return uaddr_is_null(old_to) ? 0 : put_user(old_to, &old);
 }

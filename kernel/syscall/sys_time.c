@@ -152,11 +152,7 @@ long sys_gettimeofday(uaddr_t to, uaddr_t zone_to)
  */
 static long sleep_until(uint64_t deadline, uaddr_t left_to, bool restart_same)
 {
-	struct task *t = task_current();
-
-	if (t->restart_deadline_ns)
-		deadline = t->restart_deadline_ns;
-	t->restart_deadline_ns = 0;
+	deadline = syscall_deadline(deadline);
 	if (!thread_sleep_until(deadline, SLEEP_INTERRUPTIBLE))
 		return 0;
 
@@ -164,8 +160,7 @@ static long sleep_until(uint64_t deadline, uaddr_t left_to, bool restart_same)
 	struct timespec left = timespec_of(deadline > now ? deadline - now : 0);
 	if (!uaddr_is_null(left_to) && put_user(left_to, &left))
 		return -EFAULT;
-	t->restart_deadline_ns = restart_same ? 0 : deadline;
-	return syscall_restart(RESTART_SILENTLY);
+	return syscall_restart_until(RESTART_SILENTLY, restart_same ? 0 : deadline);
 }
 
 long sys_nanosleep(uaddr_t from, uaddr_t left_to)

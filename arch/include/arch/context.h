@@ -60,20 +60,20 @@ void arch_fpu_reset(struct arch_thread *self);
 void arch_fpu_copy(struct arch_thread *to, struct arch_thread *from_self);
 
 /*
- * Signal frames: the machine part, in the ABI's layout (offset 176 of struct ucontext). Save fills
- * all of *sc from the running thread's frame and FPU; restore is the reverse and -EINVAL when *sc
- * holds what no user may have. Restore marks the frame changed.
+ * Signal frames: the machine part, in the ABI's layout (offset 176 of struct ucontext). *sc is user
+ * memory. Put writes there what the running thread's frame, all of which must be valid, and its FPU
+ * hold, -EFAULT when it cannot. Get is the reverse and marks the frame changed; also -EINVAL when
+ * *sc has an extension that is not there. After a failure the user's registers are lost.
  */
 struct arch_sigcontext {
 	uint64_t regs[32]; /* pc, then x1 to x31 */
-	uint64_t f[32];
-	uint32_t fcsr;
-	uint32_t unused[3];
-	uint8_t reserved[256];
+	struct arch_fpu fpu;
+	uint64_t unused[31];    /* room for registers of quad precision; neither read nor written */
+	uint64_t extensions[2]; /* an fcsr for those, and headers of extensions: 0, there is none */
 } __attribute__((aligned(16)));
 
-void arch_sigcontext_save(struct arch_sigcontext *sc);
-int arch_sigcontext_restore(const struct arch_sigcontext *sc);
+int arch_sigcontext_put(struct arch_sigcontext *sc) __attribute__((warn_unused_result));
+int arch_sigcontext_get(const struct arch_sigcontext *sc) __attribute__((warn_unused_result));
 
 /* The instructions of the sigreturn trampoline, for a page that user mode can read and execute. */
 extern const uint8_t arch_sigreturn_code[];

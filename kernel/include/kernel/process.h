@@ -40,6 +40,7 @@
 struct files;
 struct fs_state;
 struct tty;
+struct user;
 struct vmspace;
 
 typedef int32_t pid_t;
@@ -100,12 +101,14 @@ struct process {
 	bool releasing;                 /* [p] vm is NULL, but not all of it is free yet */
 	int ending_status;              /* [p] with this status */
 	bool stop_wanted;               /* [p] a thread took a stop signal; SIGCONT revokes it */
-	bool stopped;                   /* [p] threads wait in signal_deliver() */
+	bool stopping;                  /* [p] threads that come to signal_deliver() wait there */
+	bool stopped;                   /* [p] all do */
+	unsigned n_stopped;             /* [p] so many */
 	uint8_t stop_signal;            /* [p] */
 	bool stop_unreported;           /* [p] for wait4 WUNTRACED */
 	bool continue_unreported;       /* [p] for wait4 WCONTINUED */
-	bool continue_to_tell;          /* [p] the first thread that goes on tells the parent */
-	struct waitq stop_wait;         /* until !stopped */
+	int tell_parent;                /* [p] CLD_, by the first thread that goes on; 0: nothing */
+	struct waitq stop_wait;         /* of those who take part, until !in_stop */
 	struct signal_queue signals;    /* [p] sent to the process */
 	struct signal_actions *actions; /* [c] changes at exec */
 
@@ -113,6 +116,7 @@ struct process {
 	struct files *files;     /* [c] NULL from exit on */
 	struct fs_state *fs;     /* [c] */
 	struct credentials cred; /* [c] */
+	struct user *user;       /* [p] the account of cred.uid */
 	struct rlimit limits[RLIM_NLIMITS]; /* [p] */
 	char name[16];                      /* [c] of the program; readers may see a mixture */
 
@@ -134,9 +138,11 @@ struct task {
 	struct pid *pid;         /* [I] tid */
 	struct list link;        /* [p] in process.threads */
 
-	uint64_t mask;               /* blocked signals: written by [c] under [p] */
-	uint64_t saved_mask;         /* [c] to be restored, if mask_is_temporary */
-	bool mask_is_temporary;      /* [c] */
+	uint64_t mask;          /* blocked signals: written by [c] under [p] */
+	uint64_t saved_mask;    /* [c] to be restored, if mask_is_temporary */
+	bool mask_is_temporary; /* [c] */
+	uint64_t waited; /* [p] what it waits for in sigtimedwait: not blocked, not acted on */
+	bool in_stop;    /* [p] counted in process.n_stopped */
 	struct signal_queue signals; /* [p] sent to this thread */
 	stack_t altstack;            /* [c] */
 
@@ -216,8 +222,8 @@ void process_unref(struct process *p);
  */
 long process_wait(pid_t which, unsigned options, int *status, struct cpu_times *times);
 
-/* The process stopped or went on: tell the parent. */
-void process_report_stop(struct process *p);
+/* The process stopped or went on: tell the parent, with CLD_STOPPED or CLD_CONTINUED. */
+void process_report_stop(struct process *p, int code);
 
 /* With p->lock held: its memory with a reference, or NULL.  For other processes' eyes. */
 struct vmspace *process_vm_get(struct process *p);

@@ -8,6 +8,7 @@
 #include <abi/signal.h>
 #include <arch/types.h>
 
+struct task;
 struct trapframe;
 
 /*
@@ -16,12 +17,16 @@ struct trapframe;
  */
 int sigframe_push(struct trapframe *tf, const siginfo_t *info, const struct sigaction *action,
 	uint64_t old_mask) __attribute__((warn_unused_result));
-/* Undo it: registers and mask as the frame at the stack pointer has them.  0 or -EFAULT, -EINVAL.
+/*
+ * Undo it: registers, mask and alternate stack as the frame at the stack pointer has them.  0 or
+ * -EFAULT, -EINVAL, and the registers are lost.
  */
 int sigframe_pop(struct trapframe *tf) __attribute__((warn_unused_result));
 
-/* Is sp on the running thread's alternate stack? */
-bool sigframe_on_altstack(vaddr_t sp);
+/* The alternate stack of the running thread, whose stack pointer is sp, as sigaltstack() tells it. */
+stack_t altstack_get(vaddr_t sp);
+/* 0, -EPERM: it stands on the one that it has, -EINVAL, -ENOMEM: too small. */
+int altstack_set(const stack_t *stack, vaddr_t sp);
 
 /* Log why the running process is about to end: the address, its area, its entry, the callers. */
 void user_fault_report(int sig, int code, vaddr_t addr, struct trapframe *tf);

@@ -34,7 +34,7 @@ struct task;
 /* Signals that were sent and not yet taken; guarded by the process's lock. */
 struct signal_queue {
 	uint64_t set;
-	struct list entries; /* struct signal_entry, oldest first */
+	struct list entries; /* struct signal_entry, oldest first; not all of the set have one */
 };
 
 /* What a process does about each signal.  Counted: CLONE_SIGHAND shares it. */
@@ -44,9 +44,15 @@ struct signal_actions {
 	struct sigaction action[NSIG];
 };
 
+/* --- Queues (signal_queue.c): the process's lock is held ------------------------------------- */
+
 void signal_queue_init(struct signal_queue *q);
 /* Drop all of `which`. */
 void signal_queue_flush(struct signal_queue *q, uint64_t which);
+/* The same in the process's queue and those of its threads. */
+void signal_flush(struct process *p, uint64_t which);
+
+/* --- Actions (signal_send.c) ----------------------------------------------------------------- */
 
 /* With all defaults, or as a copy; NULL: no memory. */
 struct signal_actions *signal_actions_new(struct signal_actions *from);
@@ -54,40 +60,64 @@ void signal_actions_put(struct signal_actions *actions);
 /* For exec: what has a handler gets the default action; ignored ones stay ignored. */
 void signal_actions_exec(struct signal_actions *actions);
 
-/* Does sending it to p do nothing?  p's lock held. */
+/* Does sending it to p do nothing, if it is not blocked?  p's lock held. */
 bool signal_is_ignored(struct process *p, int sig);
 
-/* A siginfo of the kernel, and that of a process's kill(). */
+/* --- Sending (signal_send.c) ----------------------------------------------------------------- */
+
+/* A siginfo of the kernel, and one that names the running process as the sender. */
 siginfo_t signal_info(int sig, int code);
+siginfo_t signal_info_of_sender(int sig, int code);
 
 /*
  * Send.  They take the process's lock and so want it, and those above it in rank, not held by the
  * caller; the caller keeps the process from going away.  Any thread context.  Signals of which one
- * is pending are not queued twice unless they are real-time signals (-EAGAIN: no memory for those).
+ * is pending are not queued twice unless they are real-time signals: for those -EAGAIN when there
+ * is no memory, or too many wait for this user (RLIMIT_SIGPENDING).
  */
 int signal_send_process(struct process *p, const siginfo_t *info);
 int signal_send_thread(struct task *t, const siginfo_t *info);
 
+/* May the running process send it to p?  0, -EPERM, -EINVAL: no signal.  tree_lock held. */
+int signal_may_send(struct process *p, int sig);
+/* Send to the thread tid, of the process `group` if that is not 0.  Also -ESRCH.  Sig 0 only asks. */
+long signal_kill_thread(int group, int tid, const siginfo_t *info);
+
 /*
- * A fault of the running thread: cannot be ignored or blocked; where it is, or has the default
- * action, the process ends, after a report to the log.
+ * A signal that the running thread cannot get round: it can neither be ignored nor blocked; where
+ * it is, or has the default action, the process ends, after a report to the log.  The first is for
+ * faults of user mode, with all of the frame valid; its handler is entered at once.  The second
+ * is for system calls.
  */
 void signal_fault(int sig, int code, vaddr_t addr, struct trapframe *tf);
-/* The running thread gets sig, with the same force and no address. */
 void signal_force(int sig, struct trapframe *tf);
 
-/* Is there a signal that the running thread would take? */
+/* --- The running thread (signal.c) ----------------------------------------------------------- */
+
+/* Is there a signal that the running thread would take, or a stop? */
 bool signal_pending(void);
+/* The same of a thread whose process's lock is held. */
+bool signal_pending_locked(const struct task *t);
+
+/* Take one of `set`, blocked or not, without doing anything about it: its number, 0: none. */
+int signal_take(uint64_t set, siginfo_t *info);
 
 /* Change the running thread's mask. */
 void signal_set_mask(uint64_t mask);
-/* Until the system call ends: signal_deliver() puts `old` back once a handler's frame has it. */
+/* Until the system call ends: signal_deliver() puts the old one back once a handler's frame has it. */
 void signal_set_mask_temporarily(uint64_t mask);
 /* Undo it, if it is still in force. */
 void signal_restore_mask(void);
 
 /* On the way to user mode: take what is pending.  May end the thread. */
 void signal_deliver(struct trapframe *tf);
+
+/*
+ * t leaves its process, whose lock is held: it is in p->threads no more, n_threads does not count
+ * it.  What it was to take is another's now.  True: the others have all stopped, and the caller
+ * calls process_report_stop() with CLD_STOPPED when the lock is dropped.
+ */
+bool signal_thread_leaves(struct task *t);
 
 /* How a system call that was interrupted goes on if no handler of the program runs. */
 enum syscall_restart {
@@ -98,6 +128,10 @@ enum syscall_restart {
 };
 /* Note it for the running thread; returns -EINTR, for the handler to return. */
 long syscall_restart(enum syscall_restart how);
+/* The same for a call with a deadline, which holds for the next time it is made, too. */
+long syscall_restart_until(enum syscall_restart how, uint64_t deadline_ns);
+/* The deadline that such a call goes by: `fresh`, or, if it is made again, its first. */
+uint64_t syscall_deadline(uint64_t fresh);
 
-/* "SIGSEGV", or "SIG34"; lives for ever. */
+/* "SIGSEGV", or "SIGRT"; lives for ever. */
 const char *signal_name(int sig);
