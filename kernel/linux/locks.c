@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * fcntl's record locks and flock, on top of fs/lock.h.
+ * fcntl's record locks and flock, on top of fs/lock.h; and what else of fcntl is beyond the core.
  *
  * Record locks have one of two owners.  Those of a process belong to its table of descriptors: fork
  * copies the table and so inherits none, exec keeps both, and the first descriptor of the file
@@ -15,6 +15,7 @@
 #include <abi/fcntl.h>
 #include <fs/lock.h>
 #include <kernel/files.h>
+#include <kernel/pipe.h>
 #include <kernel/syscall.h>
 
 /* --- Waiting --------------------------------------------------------------------------------- */
@@ -205,6 +206,10 @@ long fcntl_beyond_core(long fd, struct file *file, unsigned command, unsigned lo
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 		return record_lock(fd, file, command, uaddr(argument));
+	case F_GETPIPE_SZ:
+		return file_is_pipe(file) ? pipe_bytes(file) : -EBADF;
+	case F_SETPIPE_SZ:
+		return file_is_pipe(file) ? pipe_set_bytes(file, (unsigned)argument) : -EBADF;
 	case F_GETLEASE:
 		return F_UNLCK; /* nobody can take one */
 	case F_GETOWN:

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pipes: a ring of pages between a reading and a writing end.
+ * Pipes: a ring of pages between reading and writing ends.
  *
- * Positions count bytes for ever; byte i lies in page (i / PAGE_SIZE) mod PIPE_PAGES.  Pages come
+ * Positions count bytes for ever; byte i lies in page (i / PAGE_SIZE) mod n_slots.  Pages come
  * when they are first written and go when the ring is empty, but for one; an empty ring starts
- * again at its first byte, so that a pipe of small messages stays within that page.
+ * again at its first byte, so that a pipe of small messages stays within that page.  A full ring
+ * that does not begin on a page boundary has its newest bytes in the page of its oldest.
  *
  * No byte is lost.  Bytes are copied under the pipe's lock with faults off, and counted only when
  * they are copied: where the user's memory is not there, the copy is short, the lock is dropped,
@@ -21,26 +22,9 @@
 #include <kernel/frames.h>
 #include <kernel/kmem.h>
 #include <kernel/pipe.h>
-#include <kernel/thread.h>
+#include <kernel/pipe_impl.h>
 #include <kernel/time.h>
 #include <kernel/uaccess.h>
-
-#define PIPE_PAGES 16
-#define PIPE_BYTES (PIPE_PAGES * PAGE_SIZE)
-
-/* All under lock but `ino` and `made_ns`. */
-struct pipe {
-	struct spinlock lock; /* RANK_PIPE */
-	struct waitq readable, writable;
-	uint64_t head, tail;       /* bytes taken out and put in */
-	unsigned readers, writers; /* open ends: 0 or 1, as struct file counts descriptors */
-	unsigned n_pages;
-	char *page[PIPE_PAGES];
-	uint64_t ino;
-	int64_t made_ns;
-};
-
-static const struct file_ops pipe_ops;
 
 static struct pipe *pipe_of(const struct file *file)
 {
@@ -55,10 +39,15 @@ static size_t used(const struct pipe *p)
 	return p->tail - p->head;
 }
 
+static size_t room(const struct pipe *p)
+{
+	return p->n_slots * PAGE_SIZE - used(p);
+}
+
 /* The byte at a position, and how many follow in its page; NULL: no memory for the page. */
 static char *byte_at(struct pipe *p, uint64_t position, size_t *n)
 {
-	char **page = &p->page[position / PAGE_SIZE % PIPE_PAGES];
+	char **page = &p->page[position / PAGE_SIZE % p->n_slots];
 
 	if (!*page) {
 		paddr_t pa = frame_alloc(0);
@@ -73,7 +62,7 @@ static char *byte_at(struct pipe *p, uint64_t position, size_t *n)
 
 static void free_pages(struct pipe *p, unsigned from)
 {
-	for (unsigned i = from; i < PIPE_PAGES; i++) {
+	for (unsigned i = from; i < p->n_slots; i++) {
 		if (p->page[i]) {
 			frame_free(virt_to_phys(p->page[i]), 0);
 			p->page[i] = NULL;
@@ -199,7 +188,7 @@ static int pipe_read(
 /* Wait for room for `need` bytes, at most PIPE_BUF. */
 static int wait_writable(struct pipe *p, size_t need, bool nonblock)
 {
-	while (p->readers && PIPE_BYTES - used(p) < need) {
+	while (p->readers && room(p) < need) {
 		if (nonblock)
 			return -EAGAIN;
 		int err = waitq_sleep(&p->writable, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
@@ -212,7 +201,7 @@ static int wait_writable(struct pipe *p, size_t need, bool nonblock)
 /* Put in what fits; all or nothing if atomic.  0, and more is to be tried unless *done == n. */
 static int put_in(struct pipe *p, struct mvm_copy *c, size_t n, size_t *done, bool atomic)
 {
-	size_t room = PIPE_BYTES - used(p), want = n - *done < room ? n - *done : room;
+	size_t want = n - *done < room(p) ? n - *done : room(p);
 	int err = 0;
 	size_t got = copy_ring(p, p->tail, c, *done, want, &err);
 
@@ -257,16 +246,20 @@ static int pipe_write(
 static unsigned pipe_poll(struct file *file, struct poll_table *table)
 {
 	struct pipe *p = pipe_of(file);
-	bool reads = file->state & FILE_READABLE;
+	bool reads = file->state & FILE_READABLE, writes = file->state & FILE_WRITABLE;
 	unsigned events = 0;
 
-	poll_wait(table, reads ? &p->readable : &p->writable);
+	if (reads)
+		poll_wait(table, &p->readable);
+	if (writes)
+		poll_wait(table, &p->writable);
 	spin_lock(&p->lock);
 	if (reads) {
 		events |= used(p) ? FS_POLLIN : 0;
 		events |= p->writers ? 0 : FS_POLLHUP;
-	} else {
-		events |= PIPE_BYTES - used(p) >= PIPE_BUF ? FS_POLLOUT : 0;
+	}
+	if (writes) {
+		events |= room(p) >= PIPE_BUF ? FS_POLLOUT : 0;
 		events |= p->readers ? 0 : FS_POLLERR;
 	}
 	spin_unlock(&p->lock);
@@ -286,28 +279,32 @@ static int pipe_ioctl(struct file *file, unsigned command, uintptr_t arg)
 	return put_user(uaddr(arg), &n);
 }
 
+void pipe_free(struct pipe *p)
+{
+	free_pages(p, 0);
+	if (p->page != p->first)
+		kfree(p->page);
+	kfree(p);
+}
+
 static void pipe_release(struct file *file)
 {
 	struct pipe *p = pipe_of(file);
 	bool last;
 
 	spin_lock(&p->lock);
-	if (file->state & FILE_READABLE)
-		p->readers = 0;
-	else
-		p->writers = 0;
+	p->readers -= (file->state & FILE_READABLE) != 0;
+	p->writers -= (file->state & FILE_WRITABLE) != 0;
 	last = !p->readers && !p->writers;
 	/* The other end is awake and through before it can be the last. */
 	waitq_wake_all(&p->readable);
 	waitq_wake_all(&p->writable);
 	spin_unlock(&p->lock);
-	if (last) {
-		free_pages(p, 0);
-		kfree(p);
-	}
+	if (last)
+		pipe_free(p);
 }
 
-static const struct file_ops pipe_ops = {
+const struct file_ops pipe_ops = {
 	.read = pipe_read,
 	.write = pipe_write,
 	.ioctl = pipe_ioctl,
@@ -335,7 +332,10 @@ void pipe_getattr(struct file *file, struct fs_attr *attr)
 	};
 }
 
-static struct pipe *pipe_alloc(void)
+/* --- Life --------------------------------------------------------------------------------------
+ */
+
+struct pipe *pipe_alloc(void)
 {
 	static uint64_t last_ino;
 	struct pipe *p = kzalloc(sizeof *p);
@@ -345,7 +345,8 @@ static struct pipe *pipe_alloc(void)
 	spin_init(&p->lock, "pipe", RANK_PIPE);
 	waitq_init(&p->readable);
 	waitq_init(&p->writable);
-	p->readers = p->writers = 1;
+	p->page = p->first;
+	p->n_slots = PIPE_PAGES;
 	p->ino = __atomic_add_fetch(&last_ino, 1, __ATOMIC_RELAXED);
 	p->made_ns = (int64_t)time_realtime_ns();
 	return p;
@@ -358,6 +359,7 @@ int pipe_new(unsigned flags, struct file *pair[2])
 
 	if (!p)
 		return -ENOMEM;
+	p->readers = p->writers = 1;
 	err = file_new(&pipe_ops, p, FS_O_RDONLY | flags, FILE_STREAM | FILE_READABLE, &pair[0]);
 	if (err)
 		goto out_pipe;
@@ -368,6 +370,6 @@ int pipe_new(unsigned flags, struct file *pair[2])
 	file_unref(pair[0]); /* and with it the pipe */
 	return err;
 out_pipe:
-	kfree(p);
+	pipe_free(p);
 	return err;
 }

@@ -111,6 +111,8 @@ long stat_file(struct file *file, uaddr_t to)
 
 	if (file_is_pipe(file))
 		pipe_getattr(file, &attr);
+	else if (!file->vnode) /* an eventfd and its like: all of them look the same */
+		attr = (struct fs_attr){.mode = 0600, .nlink = 1, .block_bytes = PAGE_SIZE};
 	else
 		err = file_getattr(file, &attr);
 	return err ? err : put_stat(&attr, to);
