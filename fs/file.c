@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define STATUS_FLAGS (FS_O_APPEND | FS_O_NONBLOCK | FS_O_DIRECT | FS_O_NOATIME)
+#define STATUS_FLAGS (FS_O_APPEND | FS_O_NONBLOCK | FS_O_NOATIME)
 
 static size_t n_files; /* [a] */
 
@@ -108,10 +108,12 @@ static int set_operations(struct file *f)
 	return f->ops == &path_ops ? open_device(f) : 0;
 }
 
-int file_prepare(unsigned flags, struct file **out)
+int file_prepare(unsigned flags, const struct fs_cred *cred, struct file **out)
 {
-	return file_new(&path_ops, NULL, flags & ~(FS_O_CREAT | FS_O_EXCL | FS_O_TRUNC),
-		access_state(flags), out);
+	unsigned state = access_state(flags) | (cred->uid == 0 ? FILE_PRIVILEGED : 0);
+
+	return file_new(
+		&path_ops, NULL, flags & ~(FS_O_CREAT | FS_O_EXCL | FS_O_TRUNC), state, out);
 }
 
 int file_begin(struct file *f, struct dentry *d)
@@ -212,6 +214,17 @@ static int write_behind(struct file *f, struct mvm_copy *c, size_t n, uint64_t o
 	return err;
 }
 
+/* Of somebody who changes the contents, what becomes of set-id bits; inode lock held. */
+static int drop_setid(struct file *f)
+{
+	static const struct fs_attr none;
+	uint32_t mode = f->vnode->mode;
+
+	if (!(mode & (FS_ISUID | FS_ISGID)) || (f->state & FILE_PRIVILEGED))
+		return 0;
+	return vnode_setattr_locked(f->vnode, &none, FS_DROP_SETID);
+}
+
 /* Inode lock held. */
 static int write_locked(
 	struct file *f, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
@@ -225,6 +238,8 @@ static int write_locked(
 	if (err || n == 0)
 		return err;
 	err = seals_clip_write(f->vnode, *offset, &n);
+	if (!err)
+		err = drop_setid(f);
 	if (err)
 		return err;
 	if (*offset > size && f->vnode->ops->setattr)
@@ -539,7 +554,8 @@ int file_truncate(struct file *f, uint64_t size_bytes)
 		return -EBADF;
 	if (!(f->state & FILE_WRITABLE) || !f->object || size_bytes > INT64_MAX)
 		return -EINVAL;
-	return vnode_setattr(f->vnode, &attr, FS_SET_SIZE);
+	return vnode_setattr(f->vnode, NULL, &attr,
+		FS_SET_SIZE | (f->state & FILE_PRIVILEGED ? 0 : FS_DROP_SETID));
 }
 
 void file_set_flags(struct file *f, unsigned flags)

@@ -40,7 +40,7 @@ int memfd_new(const char *name, const struct fs_cred *cred, bool sealable, struc
 	int err = mount_nowhere("tmpfs", "memfd", &nowhere);
 
 	if (!err)
-		err = file_prepare(FS_O_RDWR, out);
+		err = file_prepare(FS_O_RDWR, cred, out);
 	if (err)
 		return err;
 	err = entry_new(nowhere, name, &what, sealable ? 0 : FS_SEAL_SEAL, &d);

@@ -573,8 +573,8 @@ static int path_below(
 		return -ERANGE;
 	*out = buffer + bytes - 1;
 	**out = '\0';
-	if (!path_text(d, root, buffer, out, &err))
-		return -ENOENT;
+	if (!path_text(d, root, buffer, out, &err) && !err)
+		err = -EXDEV;
 	if (**out == '\0')
 		*--*out = '/';
 	return err;

@@ -31,31 +31,13 @@ static int may_create(const struct vnode *dir, const struct fs_cred *cred)
 	return vnode_permission(dir, cred, FS_WRITE | FS_EXECUTE);
 }
 
-static void set_owner(struct vnode_new *what, const struct vnode *dir, const struct fs_cred *cred)
-{
-	what->uid = cred->uid;
-	what->gid = cred->gid;
-	if (!(dir->mode & FS_ISGID))
-		return;
-	what->gid = dir->gid;
-	if ((what->mode & FS_IFMT) == FS_IFDIR)
-		what->mode |= FS_ISGID;
-}
-
-/* In a sticky directory (/tmp) a name belongs to the file's owner. */
-static bool sticky_forbids(
-	const struct vnode *dir, const struct vnode *v, const struct fs_cred *cred)
-{
-	return (dir->mode & FS_ISVTX) && cred->uid && cred->uid != v->uid && cred->uid != dir->uid;
-}
-
 static int may_remove(const struct vnode *dir, const struct dentry *d, const struct fs_cred *cred)
 {
 	int err = may_create(dir, cred);
 
 	if (err)
 		return err;
-	if (sticky_forbids(dir, d->vnode, cred))
+	if (rights_sticky_forbid(dir, d->vnode, cred))
 		return -EPERM;
 	return d->covered_by ? -EBUSY : 0;
 }
@@ -70,7 +52,7 @@ int make_file(struct path_parent *parent, struct dentry *free_name, struct vnode
 
 	if (err)
 		return err;
-	set_owner(what, dir, parent->ctx->cred);
+	rights_of_new(what, dir, parent->ctx->cred);
 	err = dentry_prepare(free_name, made);
 	if (err)
 		return err;
@@ -147,6 +129,8 @@ int vfs_mknod(const struct fs_context *ctx, struct dentry *base, const char *pat
 			return -EPERM;
 		what.rdev = rdev;
 		break;
+	case FS_IFDIR:
+		return -EPERM;
 	default:
 		return -EINVAL;
 	}
@@ -244,8 +228,12 @@ int vfs_link(const struct fs_context *ctx, struct dentry *old_base, const char *
 	unsigned flags, struct dentry *new_base, const char *new_path)
 {
 	struct dentry *old;
-	int err = path_lookup(ctx, old_base, old_path, flags, &old);
+	int err;
 
+	/* Not everybody who was given a descriptor may give the file a name again. */
+	if ((flags & PATH_EMPTY) && ctx->cred->uid)
+		return -ENOENT;
+	err = path_lookup(ctx, old_base, old_path, flags, &old);
 	if (err)
 		return err;
 	err = link_at(ctx, old->vnode, new_base, new_path);
@@ -281,12 +269,14 @@ static int remove_last(struct path_parent *parent, bool directory)
 	struct dentry *d = NULL;
 	int err;
 
+	if (mount_readonly(dir->mount))
+		return -EROFS;
 	fsh_mutex_lock(&dir->lock);
 	err = dentry_lookup_locked(parent->dir, &parent->last, &d);
 	if (!err && !d->vnode)
 		err = -ENOENT;
-	if (!err && parent->slash && !vnode_is(d->vnode, FS_IFDIR))
-		err = -ENOTDIR;
+	if (!err && parent->slash && !directory)
+		err = vnode_is(d->vnode, FS_IFDIR) ? -EISDIR : -ENOTDIR;
 	if (!err) {
 		fsh_mutex_lock_nested(&d->vnode->lock);
 		err = remove_locked(parent, d, directory);
@@ -500,10 +490,14 @@ static int rename_between(struct renaming *r)
 {
 	int err;
 
-	if (r->old.kind != PATH_LAST_NAME || r->new.kind != PATH_LAST_NAME)
-		return r->flags & FS_RENAME_NOREPLACE ? -EEXIST : -EBUSY;
 	if (r->old.dir->mount != r->new.dir->mount)
 		return -EXDEV;
+	if (r->old.kind != PATH_LAST_NAME)
+		return -EBUSY;
+	if (r->new.kind != PATH_LAST_NAME)
+		return r->flags & FS_RENAME_NOREPLACE ? -EEXIST : -EBUSY;
+	if (mount_readonly(r->old.dir->mount))
+		return -EROFS;
 	lock_directories(r);
 	err = rename_locked(r);
 	unlock_directories(r);

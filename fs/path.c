@@ -8,7 +8,8 @@
  *
  *	"a/link/b"   at a:   rest "/b",  target "../x"   ->  rest "../x/b"
  *
- * so the walk never recurses, and the number of links is all that bounds it.
+ * so the walk never recurses, and the number of links is all that bounds it: the text that is left may
+grow beyond the longest path.
  */
 #include "private.h"
 #include <errno.h>
@@ -70,7 +71,7 @@ static void walk_begin(
 static void walk_end(struct walk *w)
 {
 	dentry_unref(w->at);
-	fsh_page_free(w->buffer);
+	fsh_free(w->buffer);
 }
 
 /* The reference moves to where the walk goes. */
@@ -104,28 +105,28 @@ static int may_search(struct walk *w)
 /* Put the target of link, which is in w->at, before the rest of the path. */
 static int follow(struct walk *w, struct dentry *link)
 {
-	size_t rest_bytes = strlen(w->rest) + 1;
+	size_t rest_bytes = strlen(w->rest) + 1, target_bytes = vnode_size(link->vnode);
 	char *buffer;
 	int n;
 
 	if (++w->links > FS_SYMLINKS_MAX)
 		return -ELOOP;
-	buffer = fsh_page_alloc();
+	if (!target_bytes)
+		target_bytes = FS_PATH_MAX; /* made when it is read: /proc */
+	buffer = fsh_alloc(target_bytes + rest_bytes);
 	if (!buffer)
 		return -ENOMEM;
-	n = link->vnode->ops->readlink(link->vnode, buffer, FS_PATH_MAX);
-	if (n > 0 && n + rest_bytes <= FS_PATH_MAX) {
+	n = link->vnode->ops->readlink(link->vnode, buffer, target_bytes);
+	if (n > 0) {
 		memcpy(buffer + n, w->rest, rest_bytes);
-		fsh_page_free(w->buffer);
+		fsh_free(w->buffer);
 		w->rest = w->buffer = buffer;
 		if (*buffer == '/')
 			walk_to(w, dentry_ref(w->ctx->root));
 		return 0;
 	}
-	fsh_page_free(buffer);
-	if (n < 0)
-		return n;
-	return n == 0 ? -ENOENT : -ENAMETOOLONG;
+	fsh_free(buffer);
+	return n < 0 ? n : -ENOENT;
 }
 
 /* One component; a symbolic link is followed if asked. */
@@ -200,7 +201,7 @@ int path_lookup(const struct fs_context *ctx, struct dentry *base, const char *p
 		dentry_unref(w.at);
 	else
 		*out = w.at;
-	fsh_page_free(w.buffer);
+	fsh_free(w.buffer);
 	dentry_trim();
 	return err;
 }
@@ -277,6 +278,6 @@ int path_follow_last(struct path_parent *parent, struct dentry *link)
 void path_close(struct path_parent *parent)
 {
 	dentry_unref(parent->dir);
-	fsh_page_free(parent->buffer);
+	fsh_free(parent->buffer);
 	dentry_trim();
 }

@@ -29,6 +29,27 @@ void vnode_cache_check(void);
 /* mtime and ctime become now; locked. */
 void vnode_touch(struct vnode *v);
 
+/* vnode_setattr() without its checks, by somebody who has the lock. */
+int vnode_setattr_locked(struct vnode *v, const struct fs_attr *attr, unsigned mask);
+
+/* --- rights.c -------------------------------------------------------------------------------- */
+
+bool cred_in_group(const struct fs_cred *cred, uint32_t gid);
+
+/* In a sticky directory (/tmp) a name belongs to the file's owner. */
+bool rights_sticky_forbid(
+	const struct vnode *dir, const struct vnode *v, const struct fs_cred *cred);
+
+/* Owner and group of a file that cred makes in dir; may change the set-group-id bit of the mode. */
+void rights_of_new(struct vnode_new *what, const struct vnode *dir, const struct fs_cred *cred);
+
+/* A mode without the set-id bits that lend rights. */
+uint32_t rights_without_setid(uint32_t mode);
+
+/* May cred set these, 0, -EPERM or -EACCES; *attr and *mask get what follows from it.  v locked. */
+int rights_setattr(
+	const struct vnode *v, const struct fs_cred *cred, struct fs_attr *attr, unsigned *mask);
+
 /* --- name.c: the name cache ------------------------------------------------------------------ */
 
 /* The entry of a file that never had a name: nobody finds it.  Takes over the vnode's reference, also
@@ -116,8 +137,6 @@ int path_follow_last(struct path_parent *parent, struct dentry *link);
 int make_file(struct path_parent *parent, struct dentry *free_name, struct vnode_new *what,
 	struct dentry **made);
 
-bool cred_in_group(const struct fs_cred *cred, uint32_t gid);
-
 /* --- file.c ---------------------------------------------------------------------------------- */
 
 size_t file_count(void);
@@ -127,7 +146,7 @@ size_t file_count(void);
  * step makes *f the open file of d, with a reference of its own on it; the caller has checked the
  * permissions.  file_abandon() undoes the first step, also after the second has failed.
  */
-int file_prepare(unsigned flags, struct file **out);
+int file_prepare(unsigned flags, const struct fs_cred *cred, struct file **out);
 int file_begin(struct file *f, struct dentry *d);
 void file_abandon(struct file *f);
 

@@ -189,7 +189,7 @@ static int node_new(struct mount *mount, const struct vnode_new *what, struct no
 	v->gid = what->gid;
 	v->rdev = what->rdev;
 	v->nlink = vnode_is(v, FS_IFDIR) ? 2 : 1;
-	v->atime = v->mtime = v->ctime = fsh_realtime_ns();
+	v->atime = v->mtime = v->ctime = v->btime = fsh_realtime_ns();
 	v->seals = FS_SEAL_SEAL; /* but for memfd's */
 	node->last = &node->first;
 	node->next_cookie = 2;

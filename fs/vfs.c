@@ -51,7 +51,7 @@
  * invariant 1.  Bind mounts: then a path is a pair, everywhere.  A lock for reading an inode: data
  * and attributes are read word by word, as a snapshot.
  *
- * To read: this file, path.c, name.c, namespace.c, vnode.c, file.c, mount.c; then tmpfs.c, which is
+ * To read: this file, path.c, name.c, namespace.c, rights.c, vnode.c, file.c, mount.c; then tmpfs.c, which is
  * a whole file system in one file, and mapfs/.
  *
  * Below: the calls that do not change names: open, and what asks or sets attributes.  Each walks,
@@ -117,12 +117,12 @@ static int may_open(const struct vnode *v, const struct fs_cred *cred, unsigned 
 		return -EISDIR;
 	if (is_device(v) && (v->mount->flags & MOUNT_NODEV))
 		return -EACCES;
+	if ((want & FS_WRITE) && vnode_is(v, FS_IFREG) && mount_readonly(v->mount))
+		return -EROFS;
 	err = vnode_permission(v, cred, want);
 	if (err)
 		return err;
-	if ((want & FS_WRITE) && vnode_is(v, FS_IFREG) && mount_readonly(v->mount))
-		return -EROFS;
-	return 0;
+	return (flags & FS_O_NOATIME) && !vnode_is_owned(v, cred) ? -EPERM : 0;
 }
 
 static int open_dentry(
@@ -132,7 +132,7 @@ static int open_dentry(
 	int err = flags & FS_O_PATH ? 0 : may_open(d->vnode, ctx->cred, flags);
 
 	if (!err && (flags & FS_O_TRUNC) && vnode_is(d->vnode, FS_IFREG))
-		err = vnode_setattr(d->vnode, &empty, FS_SET_SIZE);
+		err = vnode_setattr(d->vnode, ctx->cred, &empty, FS_SET_SIZE);
 	return err ? err : file_begin(f, d);
 }
 
@@ -202,7 +202,9 @@ static int open_last(struct path_parent *parent, unsigned flags, uint32_t mode, 
 	bool created;
 	int err;
 
-	if (parent->kind != PATH_LAST_NAME || parent->slash)
+	if (parent->kind != PATH_LAST_NAME)
+		return flags & FS_O_EXCL ? -EEXIST : -EISDIR;
+	if (parent->slash)
 		return -EISDIR;
 	err = find_or_create(parent, mode, &d, &created);
 	if (err)
@@ -249,7 +251,9 @@ int vfs_open(const struct fs_context *ctx, struct dentry *base, const char *path
 		flags &= FS_O_PATH | FS_O_DIRECTORY | FS_O_NOFOLLOW;
 	if ((flags & FS_O_CREAT) && (flags & FS_O_DIRECTORY))
 		return -EINVAL;
-	err = file_prepare(flags, &f);
+	if (flags & FS_O_DIRECT)
+		return -EINVAL; /* all data goes through the page cache */
+	err = file_prepare(flags, ctx->cred, &f);
 	if (err)
 		return err;
 	if (flags & FS_O_CREAT)
@@ -278,6 +282,23 @@ int vfs_stat(const struct fs_context *ctx, struct dentry *base, const char *path
 	return err;
 }
 
+/* Of special files only the node is on the mount: what is behind it can be written. */
+static bool is_special(const struct vnode *v)
+{
+	return is_device(v) || vnode_is(v, FS_IFIFO) || vnode_is(v, FS_IFSOCK);
+}
+
+static int may_access(const struct vnode *v, const struct fs_cred *cred, unsigned want)
+{
+	unsigned flags = fs_read(v->mount->flags);
+
+	if ((want & FS_WRITE) && (flags & MOUNT_RDONLY) && !is_special(v))
+		return -EROFS;
+	if ((want & FS_EXECUTE) && (flags & MOUNT_NOEXEC) && vnode_is(v, FS_IFREG))
+		return -EACCES;
+	return vnode_permission(v, cred, want);
+}
+
 int vfs_access(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
 	unsigned want)
 {
@@ -286,9 +307,7 @@ int vfs_access(const struct fs_context *ctx, struct dentry *base, const char *pa
 
 	if (err)
 		return err;
-	err = vnode_permission(d->vnode, ctx->cred, want);
-	if (!err && (want & FS_WRITE) && !is_device(d->vnode) && mount_readonly(d->mount))
-		err = -EROFS;
+	err = may_access(d->vnode, ctx->cred, want);
 	dentry_unref(d);
 	return err;
 }
@@ -301,8 +320,10 @@ int vfs_readlink(const struct fs_context *ctx, struct dentry *base, const char *
 
 	if (result)
 		return result;
-	result = vnode_is(d->vnode, FS_IFLNK) ? d->vnode->ops->readlink(d->vnode, to, bytes)
-					      : -EINVAL;
+	if (vnode_is(d->vnode, FS_IFLNK))
+		result = d->vnode->ops->readlink(d->vnode, to, bytes);
+	else
+		result = *path ? -EINVAL : -ENOENT;
 	dentry_unref(d);
 	return result;
 }
@@ -311,7 +332,7 @@ int vfs_statfs(
 	const struct fs_context *ctx, struct dentry *base, const char *path, struct fs_stat *out)
 {
 	struct dentry *d;
-	int err = path_lookup(ctx, base, path, PATH_FOLLOW | PATH_EMPTY, &d);
+	int err = path_lookup(ctx, base, path, PATH_FOLLOW, &d);
 
 	if (err)
 		return err;
@@ -323,7 +344,7 @@ int vfs_statfs(
 int vfs_chdir(
 	const struct fs_context *ctx, struct dentry *base, const char *path, struct dentry **out)
 {
-	int err = path_lookup(ctx, base, path, PATH_FOLLOW | PATH_DIRECTORY | PATH_EMPTY, out);
+	int err = path_lookup(ctx, base, path, PATH_FOLLOW | PATH_DIRECTORY, out);
 
 	if (err)
 		return err;
@@ -335,74 +356,6 @@ int vfs_chdir(
 
 /* --- Setting --------------------------------------------------------------------------------- */
 
-static bool owns(const struct vnode *v, const struct fs_cred *cred)
-{
-	return cred->uid == 0 || cred->uid == fs_read(v->uid);
-}
-
-/* chown: the owner may give the file to a group of his; all else is for uid 0. */
-static bool may_chown(const struct vnode *v, const struct fs_cred *cred, const struct fs_attr *attr,
-	unsigned mask)
-{
-	if (cred->uid == 0)
-		return true;
-	if (cred->uid != v->uid)
-		return false;
-	if ((mask & FS_SET_UID) && attr->uid != v->uid)
-		return false;
-	return !(mask & FS_SET_GID) || attr->gid == v->gid || cred_in_group(cred, attr->gid);
-}
-
-static int may_setattr(const struct vnode *v, const struct fs_cred *cred,
-	const struct fs_attr *attr, unsigned mask)
-{
-	if ((mask & FS_SET_MODE) && !owns(v, cred))
-		return -EPERM;
-	if ((mask & (FS_SET_UID | FS_SET_GID)) && !may_chown(v, cred, attr, mask))
-		return -EPERM;
-	if ((mask & (FS_SET_ATIME | FS_SET_MTIME)) && !owns(v, cred))
-		return -EPERM;
-	if ((mask & FS_SET_SIZE) ||
-		((mask & (FS_SET_ATIME_NOW | FS_SET_MTIME_NOW)) && !owns(v, cred)))
-		return vnode_permission(v, cred, FS_WRITE);
-	return 0;
-}
-
-/* Fill in the times of "now", and what else follows from the request. */
-static unsigned complete_setattr(
-	const struct vnode *v, const struct fs_cred *cred, struct fs_attr *attr, unsigned mask)
-{
-	fs_time_t now = fsh_realtime_ns();
-
-	if (mask & FS_SET_ATIME_NOW)
-		attr->atime = now;
-	if (mask & FS_SET_MTIME_NOW)
-		attr->mtime = now;
-	mask |= mask & FS_SET_ATIME_NOW ? FS_SET_ATIME : 0;
-	mask |= mask & FS_SET_MTIME_NOW ? FS_SET_MTIME : 0;
-	mask &= ~(FS_SET_ATIME_NOW | FS_SET_MTIME_NOW);
-	if ((mask & FS_SET_MODE) && cred->uid && !cred_in_group(cred, v->gid))
-		attr->mode &= ~FS_ISGID;
-	/* A file that changes hands runs with nobody's rights but its user's. */
-	if ((mask & (FS_SET_UID | FS_SET_GID)) && !(mask & FS_SET_MODE) && vnode_is(v, FS_IFREG) &&
-		(v->mode & (FS_ISUID | FS_ISGID))) {
-		attr->mode = v->mode & ~(FS_ISUID | FS_ISGID);
-		mask |= FS_SET_MODE;
-	}
-	return mask;
-}
-
-int vfs_setattr_vnode(
-	const struct fs_cred *cred, struct vnode *v, const struct fs_attr *attr, unsigned mask)
-{
-	struct fs_attr complete = *attr;
-	int err = may_setattr(v, cred, attr, mask);
-
-	if (err)
-		return mount_readonly(v->mount) ? -EROFS : err;
-	return vnode_setattr(v, &complete, complete_setattr(v, cred, &complete, mask));
-}
-
 int vfs_setattr(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
 	const struct fs_attr *attr, unsigned mask)
 {
@@ -411,7 +364,7 @@ int vfs_setattr(const struct fs_context *ctx, struct dentry *base, const char *p
 
 	if (err)
 		return err;
-	err = vfs_setattr_vnode(ctx->cred, d->vnode, attr, mask);
+	err = vnode_setattr(d->vnode, ctx->cred, attr, mask);
 	dentry_unref(d);
 	return err;
 }

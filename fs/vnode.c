@@ -485,37 +485,6 @@ uint64_t vnode_size(struct vnode *v)
 	return v->object ? mvm_object_size(v->object) : fs_read(v->size_bytes);
 }
 
-bool cred_in_group(const struct fs_cred *cred, uint32_t gid)
-{
-	if (cred->gid == gid)
-		return true;
-	for (unsigned i = 0; i < cred->n_groups; i++)
-		if (cred->groups[i] == gid)
-			return true;
-	return false;
-}
-
-/* uid 0 may do all, except run what nobody may run. */
-static int root_permission(const struct vnode *v, unsigned want)
-{
-	bool runs = vnode_is(v, FS_IFDIR) || (fs_read(v->mode) & 0111);
-
-	return (want & FS_EXECUTE) && !runs ? -EACCES : 0;
-}
-
-int vnode_permission(const struct vnode *v, const struct fs_cred *cred, unsigned want)
-{
-	unsigned granted = fs_read(v->mode);
-
-	if (cred->uid == 0)
-		return root_permission(v, want);
-	if (cred->uid == fs_read(v->uid))
-		granted >>= 6;
-	else if (cred_in_group(cred, fs_read(v->gid)))
-		granted >>= 3;
-	return want & ~granted & 7 ? -EACCES : 0;
-}
-
 int vnode_getattr(struct vnode *v, struct fs_attr *attr)
 {
 	*attr = (struct fs_attr){
@@ -532,34 +501,72 @@ int vnode_getattr(struct vnode *v, struct fs_attr *attr)
 		.atime = fs_read(v->atime),
 		.mtime = fs_read(v->mtime),
 		.ctime = fs_read(v->ctime),
+		.btime = v->btime,
 	};
 	return v->ops->getattr ? v->ops->getattr(v, attr) : 0;
 }
 
 static int check_setattr(const struct vnode *v, const struct fs_attr *attr, unsigned mask)
 {
+	if ((mask & FS_SET_SIZE) && !vnode_is(v, FS_IFREG))
+		return vnode_is(v, FS_IFDIR) ? -EISDIR : -EINVAL;
 	if (mount_readonly(v->mount))
 		return -EROFS;
-	if (!(mask & FS_SET_SIZE))
-		return 0;
-	if (!vnode_is(v, FS_IFREG))
-		return vnode_is(v, FS_IFDIR) ? -EISDIR : -EINVAL;
-	return attr->size_bytes > v->mount->max_file_bytes ? -EFBIG : 0;
+	return (mask & FS_SET_SIZE) && attr->size_bytes > v->mount->max_file_bytes ? -EFBIG : 0;
 }
 
-int vnode_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask)
+/* Resolve what is left to the vfs: the present, and the set-id bits.  True: something is to be set. */
+static bool complete_setattr(const struct vnode *v, struct fs_attr *attr, unsigned *mask)
 {
+	fs_time_t now = fsh_realtime_ns();
+	uint32_t mode = rights_without_setid(v->mode);
+	bool only_setid = *mask == FS_DROP_SETID;
+
+	if (*mask & FS_SET_ATIME_NOW) {
+		attr->atime = now;
+		*mask |= FS_SET_ATIME;
+	}
+	if (*mask & FS_SET_MTIME_NOW) {
+		attr->mtime = now;
+		*mask |= FS_SET_MTIME;
+	}
+	if ((*mask & FS_DROP_SETID) && !vnode_is(v, FS_IFDIR) && mode != v->mode) {
+		attr->mode = mode;
+		*mask |= FS_SET_MODE;
+		only_setid = false;
+	}
+	*mask &= ~(FS_SET_ATIME_NOW | FS_SET_MTIME_NOW | FS_DROP_SETID);
+	return !only_setid;
+}
+
+int vnode_setattr_locked(struct vnode *v, const struct fs_attr *attr, unsigned mask)
+{
+	struct fs_attr complete = *attr;
+	int err = 0;
+
+	fsh_assert(fsh_mutex_held(&v->lock));
+	if (!complete_setattr(v, &complete, &mask))
+		return 0;
+	if (mask & FS_SET_SIZE)
+		err = seals_allow_size(v, complete.size_bytes);
+	if (err)
+		return err;
+	return v->ops->setattr ? v->ops->setattr(v, &complete, mask) : -EPERM;
+}
+
+int vnode_setattr(
+	struct vnode *v, const struct fs_cred *cred, const struct fs_attr *attr, unsigned mask)
+{
+	struct fs_attr allowed = *attr;
 	int err = check_setattr(v, attr, mask);
 
 	if (err)
 		return err;
-	if (!v->ops->setattr)
-		return -EPERM;
 	fsh_mutex_lock(&v->lock);
-	if (mask & FS_SET_SIZE)
-		err = seals_allow_size(v, attr->size_bytes);
+	if (cred)
+		err = rights_setattr(v, cred, &allowed, &mask);
 	if (!err)
-		err = v->ops->setattr(v, attr, mask);
+		err = vnode_setattr_locked(v, &allowed, mask);
 	fsh_mutex_unlock(&v->lock);
 	return err;
 }

@@ -90,7 +90,7 @@ static int decode(struct mapfs_inode *inode, const struct mapfs_inode_disk *d)
 	v->mtime = d->mtime_ns;
 	v->ctime = d->ctime_ns;
 	v->blocks = d->n_blocks * MAPFS_BLOCK_SECTORS;
-	inode->btime = d->btime_ns;
+	inode->vnode.btime = d->btime_ns;
 	inode->generation = d->generation;
 	inode->parent = d->parent;
 	inode->n_blocks = d->n_blocks;
@@ -240,7 +240,7 @@ static void encode(struct mapfs_inode_disk *d, const struct mapfs_inode *inode)
 	d->atime_ns = fs_read(v->atime);
 	d->mtime_ns = fs_read(v->mtime);
 	d->ctime_ns = fs_read(v->ctime);
-	d->btime_ns = inode->btime;
+	d->btime_ns = v->btime;
 	d->generation = inode->generation;
 	d->rdev = (uint32_t)v->rdev;
 	d->parent = inode->parent;

@@ -242,7 +242,6 @@ struct mapfs_inode {
 	struct vnode vnode;
 	uint32_t generation; /* [I] */
 	uint32_t parent;     /* vnode lock: of a directory */
-	int64_t btime;       /* [I] */
 
 	struct fsh_mutex map_lock; /* whoever changes the block map, over the whole change */
 	struct fsh_mutex extent_lock;

@@ -169,7 +169,7 @@ static void fill_in(struct creation *c, struct mapfs_inode *dir, const struct vn
 	v->gid = what->gid;
 	v->rdev = what->rdev;
 	v->nlink = 1;
-	v->atime = v->mtime = v->ctime = c->inode->btime = fsh_realtime_ns();
+	v->atime = v->mtime = v->ctime = v->btime = fsh_realtime_ns();
 	c->inode->generation = mapfs_inode_next_generation(&c->txn, c->inode);
 	if (vnode_is(v, FS_IFDIR)) {
 		v->nlink = 2;

@@ -187,7 +187,7 @@ static struct files *current_files(void)
 	return process_current()->files;
 }
 
-struct file *fd_get(long fd_argument)
+struct file *fd_get_any(long fd_argument)
 {
 	struct files *f = current_files();
 	unsigned fd = (unsigned)fd_argument;
@@ -198,6 +198,16 @@ struct file *fd_get(long fd_argument)
 		file = file_ref(f->file[fd]);
 	spin_unlock(&f->lock);
 	return file;
+}
+
+struct file *fd_get(long fd)
+{
+	struct file *file = fd_get_any(fd);
+
+	if (!file || !(__atomic_load_n(&file->flags, __ATOMIC_RELAXED) & FS_O_PATH))
+		return file;
+	file_unref(file);
+	return NULL;
 }
 
 static unsigned descriptor_limit(void)
@@ -356,9 +366,23 @@ void fs_state_chdir(struct fs_state *fs, struct dentry *cwd)
 	dentry_unref(old);
 }
 
+void fs_state_chroot(struct fs_state *fs, struct dentry *root)
+{
+	struct dentry *old;
+
+	spin_lock(&fs->lock);
+	old = fs->root;
+	fs->root = root;
+	spin_unlock(&fs->lock);
+	dentry_unref(old);
+}
+
 struct dentry *process_root(struct process *p)
 {
-	return p->fs->root;
+	spin_lock(&p->fs->lock);
+	struct dentry *root = dentry_ref(p->fs->root);
+	spin_unlock(&p->fs->lock);
+	return root;
 }
 
 struct fs_cred process_fs_cred(struct process *p)
@@ -368,7 +392,7 @@ struct fs_cred process_fs_cred(struct process *p)
 
 static int base_of(long dir, struct dentry **out)
 {
-	struct file *file = fd_get(dir);
+	struct file *file = fd_get_any(dir);
 	int err = 0;
 
 	if (!file)

@@ -102,10 +102,12 @@ static void show_file(struct area_walk *w, struct vnode *v, size_t line_bytes)
 {
 	char *path = w->buffer;
 
+	struct dentry *root = process_root(process_current());
 	*path = '\0';
-	int err = vnode_path(v, process_root(process_current()), w->buffer, PATH_MAX, &path);
+	int err = vnode_path(v, root, w->buffer, PATH_MAX, &path);
+	dentry_unref(root);
 	show_name(w->text, line_bytes, path);
-	if (err)
+	if (err == -ENOENT)
 		proc_printf(w->text, " (deleted)");
 }
 

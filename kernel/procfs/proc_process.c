@@ -156,9 +156,10 @@ static void show_cmdline(struct proc_text *t, struct process *p)
 static int copy_path(struct dentry *d, char *to, size_t bytes)
 {
 	char *buffer = kmalloc(PATH_MAX), *path;
-	int n = buffer ? dentry_path(d, process_root(process_current()), buffer, PATH_MAX, &path)
-		       : -ENOMEM;
+	struct dentry *root = process_root(process_current());
+	int n = buffer ? dentry_path(d, root, buffer, PATH_MAX, &path) : -ENOMEM;
 
+	dentry_unref(root);
 	if (!n) {
 		size_t length = __builtin_strlen(path);
 		n = (int)(length < bytes ? length : bytes);

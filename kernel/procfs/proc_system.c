@@ -153,6 +153,7 @@ static void show_version(struct proc_text *t, struct process *p)
 
 struct mount_list {
 	struct proc_text *text;
+	struct dentry *root; /* the reader's */
 	char *buffer;
 };
 
@@ -161,8 +162,8 @@ static void show_mount(struct mount *mount, void *arg)
 	struct mount_list *list = arg;
 	char *path = "/";
 
-	if (mount->covered && dentry_path(mount->covered, process_root(process_current()),
-				      list->buffer, PATH_MAX, &path))
+	if (mount->covered &&
+		dentry_path(mount->covered, list->root, list->buffer, PATH_MAX, &path))
 		path = "?";
 	proc_printf(list->text, "%s %s %s %s 0 0\n", mount->source, path, mount->type->name,
 		mount_readonly(mount) ? "ro" : "rw");
@@ -170,7 +171,11 @@ static void show_mount(struct mount *mount, void *arg)
 
 static void show_mounts(struct proc_text *t, struct process *p)
 {
-	struct mount_list list = {.text = t, .buffer = kmalloc(PATH_MAX)};
+	struct mount_list list = {
+		.text = t,
+		.root = process_root(process_current()),
+		.buffer = kmalloc(PATH_MAX),
+	};
 
 	(void)p;
 	if (list.buffer)
@@ -178,6 +183,7 @@ static void show_mounts(struct proc_text *t, struct process *p)
 	else
 		t->no_memory = true;
 	kfree(list.buffer);
+	dentry_unref(list.root);
 }
 
 static int link_self(struct process *p, char *to, size_t bytes)

@@ -54,7 +54,7 @@ long sys_close(long fd)
 
 static long duplicate(long fd, unsigned from, bool close_on_exec)
 {
-	struct file *file = fd_get(fd);
+	struct file *file = fd_get_any(fd);
 	long result;
 
 	if (!file)
@@ -77,7 +77,7 @@ long sys_dup3(long fd, long to, unsigned long flags)
 
 	if (((unsigned)flags & ~(unsigned)O_CLOEXEC) || (int)fd == (int)to)
 		return -EINVAL;
-	file = fd_get(fd);
+	file = fd_get_any(fd);
 	if (!file)
 		return -EBADF;
 	result = fd_replace(file, to, (unsigned)flags & O_CLOEXEC);
@@ -165,7 +165,7 @@ long sys_fcntl(long fd, long command, unsigned long argument)
 	case F_SETFD:
 		return fd_set_close_on_exec(fd, argument & FD_CLOEXEC);
 	}
-	file = fd_get(fd);
+	file = (int)command == F_GETFL ? fd_get_any(fd) : fd_get(fd);
 	if (!file)
 		return -EBADF;
 	result = file_control(fd, file, (unsigned)command, argument);
@@ -389,7 +389,7 @@ static long set_attributes(long fd, const struct fs_attr *attr, unsigned mask)
 
 	if (!file)
 		return -EBADF;
-	int err = file->vnode ? vfs_setattr_vnode(&cred, file->vnode, attr, mask) : -EINVAL;
+	int err = file->vnode ? vnode_setattr(file->vnode, &cred, attr, mask) : -EINVAL;
 	file_unref(file);
 	return err;
 }
@@ -411,7 +411,7 @@ long sys_fchown(long fd, unsigned long uid, unsigned long gid)
 
 long sys_fstat(long fd, uaddr_t to)
 {
-	struct file *file = fd_get(fd);
+	struct file *file = fd_get_any(fd);
 
 	if (!file)
 		return -EBADF;
@@ -422,7 +422,7 @@ long sys_fstat(long fd, uaddr_t to)
 
 long sys_fstatfs(long fd, uaddr_t to)
 {
-	struct file *file = fd_get(fd);
+	struct file *file = fd_get_any(fd);
 	struct fs_stat stat = {0};
 
 	if (!file)

@@ -11,17 +11,12 @@
 #include <kernel/files.h>
 #include <kernel/kmem.h>
 #include <kernel/pipe.h>
+#include <kernel/place.h>
 #include <kernel/stat.h>
 #include <kernel/syscall.h>
 #include <kernel/time.h>
 
-/* A path argument and its walk: what nearly every call here begins and ends with. */
-struct place {
-	struct user_path path;
-	struct walk walk;
-};
-
-static int place_get(struct place *p, long dir, uaddr_t path)
+int place_get(struct place *p, long dir, uaddr_t path)
 {
 	int err = user_path_get(&p->path, path);
 
@@ -33,26 +28,16 @@ static int place_get(struct place *p, long dir, uaddr_t path)
 	return err;
 }
 
-static void place_put(struct place *p)
+void place_put(struct place *p)
 {
 	walk_end(&p->walk);
 	user_path_free(&p->path);
 }
 
-#define CTX(place)  (&(place).walk.ctx)
-#define BASE(place) ((place).walk.base)
-#define TEXT(place) ((place).path.text)
-
-/* AT_ flags as flags of a walk that follows links unless told not to. */
-static unsigned walk_flags(unsigned at)
-{
-	return (at & AT_SYMLINK_NOFOLLOW ? 0 : PATH_FOLLOW) | (at & AT_EMPTY_PATH ? PATH_EMPTY : 0);
-}
-
 /* --- Attributes --------------------------------------------------------------------------------
  */
 
-static struct timespec timespec_of(fs_time_t ns)
+struct timespec timespec_of(fs_time_t ns)
 {
 	struct timespec ts = {
 		.tv_sec = ns / (int64_t)NS_PER_SEC,
@@ -104,17 +89,22 @@ long put_statfs(const struct fs_stat *stat, uaddr_t to)
 	return put_user(to, &out);
 }
 
+static int file_attributes(struct file *file, struct fs_attr *attr)
+{
+	if (file_is_pipe(file))
+		pipe_getattr(file, attr);
+	else if (!file->vnode) /* an eventfd and its like: all of them look the same */
+		*attr = (struct fs_attr){.mode = 0600, .nlink = 1, .block_bytes = PAGE_SIZE};
+	else
+		return file_getattr(file, attr);
+	return 0;
+}
+
 long stat_file(struct file *file, uaddr_t to)
 {
 	struct fs_attr attr = {0};
-	int err = 0;
+	int err = file_attributes(file, &attr);
 
-	if (file_is_pipe(file))
-		pipe_getattr(file, &attr);
-	else if (!file->vnode) /* an eventfd and its like: all of them look the same */
-		attr = (struct fs_attr){.mode = 0600, .nlink = 1, .block_bytes = PAGE_SIZE};
-	else
-		err = file_getattr(file, &attr);
 	return err ? err : put_stat(&attr, to);
 }
 
@@ -125,22 +115,41 @@ static bool is_empty_path(uaddr_t path)
 	return !copy_in(&first, path, 1) && !first;
 }
 
+/* Of an open file, which may have no name. */
+static int attributes_of_fd(long fd, struct fs_attr *attr)
+{
+	struct file *file = fd_get_any(fd);
+
+	if (!file)
+		return -EBADF;
+	int err = file_attributes(file, attr);
+	file_unref(file);
+	return err;
+}
+
+int attributes_at(long dir, uaddr_t path, unsigned at_flags, struct fs_attr *attr)
+{
+	struct place p;
+
+	*attr = (struct fs_attr){0};
+	if ((at_flags & AT_EMPTY_PATH) && (int)dir != AT_FDCWD && is_empty_path(path))
+		return attributes_of_fd(dir, attr);
+	int err = place_get(&p, dir, path);
+	if (err)
+		return err;
+	err = vfs_stat(CTX(p), BASE(p), TEXT(p), walk_flags(at_flags), attr);
+	place_put(&p);
+	return err;
+}
+
 long sys_newfstatat(long dir, uaddr_t path, uaddr_t to, unsigned long flags_argument)
 {
 	unsigned flags = (unsigned)flags_argument;
-	struct place p;
 	struct fs_attr attr;
 
 	if (flags & ~(unsigned)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
 		return -EINVAL;
-	/* Of an open file, which may have no name. */
-	if ((flags & AT_EMPTY_PATH) && (int)dir != AT_FDCWD && is_empty_path(path))
-		return sys_fstat(dir, to);
-	int err = place_get(&p, dir, path);
-	if (err)
-		return err;
-	err = vfs_stat(CTX(p), BASE(p), TEXT(p), walk_flags(flags), &attr);
-	place_put(&p);
+	int err = attributes_at(dir, path, flags, &attr);
 	return err ? err : put_stat(&attr, to);
 }
 
@@ -219,7 +228,7 @@ static long set_file_times(long fd, const struct fs_attr *attr, unsigned mask)
 
 	if (!file)
 		return -EBADF;
-	int err = file->vnode ? vfs_setattr_vnode(&cred, file->vnode, attr, mask) : -EINVAL;
+	int err = file->vnode ? vnode_setattr(file->vnode, &cred, attr, mask) : -EINVAL;
 	file_unref(file);
 	return err;
 }
@@ -230,12 +239,12 @@ long sys_utimensat(long dir, uaddr_t path, uaddr_t times, unsigned long flags)
 	unsigned mask;
 	int err = time_attributes(times, &attr, &mask);
 
-	if (err)
-		return err;
+	if (err || !mask)
+		return err; /* two times UTIME_OMIT ask for nothing: the file is not looked for */
 	if ((unsigned)flags & ~(unsigned)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	if (uaddr_is_null(path)) /* futimens() */
-		return (int)dir == AT_FDCWD ? -EFAULT : set_file_times(dir, &attr, mask);
+	if (uaddr_is_null(path) && (int)dir != AT_FDCWD) /* futimens() */
+		return flags ? -EINVAL : set_file_times(dir, &attr, mask);
 	return set_attributes(dir, path, (unsigned)flags, &attr, mask);
 }
 
@@ -246,22 +255,28 @@ long sys_truncate(uaddr_t path, int64_t size)
 	return size < 0 ? -EINVAL : set_attributes(AT_FDCWD, path, 0, &attr, FS_SET_SIZE);
 }
 
-long sys_faccessat(long dir, uaddr_t path, long mode)
+long access_at(long dir, uaddr_t path, unsigned mode, unsigned at_flags)
 {
 	struct place p;
 	int err;
 
-	if ((unsigned)mode & ~(unsigned)(R_OK | W_OK | X_OK))
+	if (mode & ~(unsigned)(R_OK | W_OK | X_OK))
 		return -EINVAL;
 	err = place_get(&p, dir, path);
 	if (err)
 		return err;
-	/* The real identity asks, not the effective one. */
-	p.walk.cred.uid = process_current()->cred.uid;
-	p.walk.cred.gid = process_current()->cred.gid;
-	err = vfs_access(CTX(p), BASE(p), TEXT(p), PATH_FOLLOW, (unsigned)mode);
+	if (!(at_flags & AT_EACCESS)) {
+		p.walk.cred.uid = process_current()->cred.uid;
+		p.walk.cred.gid = process_current()->cred.gid;
+	}
+	err = vfs_access(CTX(p), BASE(p), TEXT(p), walk_flags(at_flags), mode);
 	place_put(&p);
 	return err;
+}
+
+long sys_faccessat(long dir, uaddr_t path, long mode)
+{
+	return access_at(dir, path, (unsigned)mode, 0);
 }
 
 long sys_statfs(uaddr_t path, uaddr_t to)
@@ -348,8 +363,6 @@ long sys_renameat2(long from_dir, uaddr_t from_path, long to_dir, uaddr_t to_pat
 
 	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
-	if (flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
-		return -EINVAL;
 	int err = get_two(&from, from_dir, from_path, &to, to_dir, to_path);
 	if (err)
 		return err;
@@ -431,16 +444,32 @@ long sys_fchdir(long fd)
 	return err;
 }
 
+#define UNREACHABLE "(unreachable)"
+
+/* The path of the working directory, at the end of buffer, which has PATH_MAX bytes. */
+static int cwd_path(char *buffer, char **path)
+{
+	const size_t mark_bytes = sizeof UNREACHABLE - 1;
+	struct walk w;
+	int err = walk_begin(&w, AT_FDCWD, "/");
+
+	if (err)
+		return err;
+	err = dentry_path(w.ctx.cwd, w.ctx.root, buffer + mark_bytes, PATH_MAX - mark_bytes, path);
+	walk_end(&w);
+	if (err == -EXDEV) { /* outside of the root */
+		*path -= mark_bytes;
+		__builtin_memcpy(*path, UNREACHABLE, mark_bytes);
+		err = 0;
+	}
+	return err;
+}
+
 long sys_getcwd(uaddr_t to, size_t bytes)
 {
 	char *buffer = kmalloc(PATH_MAX), *path;
-	struct walk w;
-	long result = buffer ? walk_begin(&w, AT_FDCWD, "/") : -ENOMEM;
+	long result = buffer ? cwd_path(buffer, &path) : -ENOMEM;
 
-	if (!result) {
-		result = dentry_path(w.ctx.cwd, w.ctx.root, buffer, PATH_MAX, &path);
-		walk_end(&w);
-	}
 	if (!result) {
 		size_t n = __builtin_strlen(path) + 1;
 		if (n > bytes)

@@ -93,8 +93,10 @@ static void print_area(struct vmspace *vm, vaddr_t addr, char *text, size_t byte
 		return;
 	}
 	struct vnode *v = area.object ? vnode_of_object(area.object) : NULL;
-	if (v && vnode_path(v, process_root(process_current()), text, bytes, &path))
+	struct dentry *root = process_root(process_current());
+	if (v && vnode_path(v, root, text, bytes, &path))
 		path = "(no name)";
+	dentry_unref(root);
 	pr_warning("  %s %lx-%lx %c%c%c%c %s",
 		area.start <= addr ? "area" : "nothing there; next is", area.start, area.end,
 		area.rights & MVM_READ ? 'r' : '-', area.rights & MVM_WRITE ? 'w' : '-',

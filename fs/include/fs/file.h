@@ -21,6 +21,7 @@ enum file_state {
 	FILE_STREAM = 1,   /* no position: lseek and pread are -ESPIPE */
 	FILE_READABLE = 2, /* opened for reading */
 	FILE_WRITABLE = 4,
+	FILE_PRIVILEGED = 8, /* opened by uid 0: writing leaves set-id bits alone */
 };
 
 /* Legend: [I] immutable once open, [a] atomic, [o] offset_lock. */
@@ -143,7 +144,7 @@ int file_seals(struct file *file);
  */
 int file_add_seals(struct file *file, unsigned seals);
 
-/* Change APPEND, NONBLOCK, DIRECT, NOATIME: F_SETFL. */
+/* Change APPEND, NONBLOCK, NOATIME: F_SETFL. */
 void file_set_flags(struct file *file, unsigned flags);
 
 /* -EBADF for files without an inode (pipes: the kernel makes their stat up itself). */

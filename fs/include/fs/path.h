@@ -58,8 +58,8 @@ static inline void dentry_unref(struct dentry *d)
 
 /*
  * The path of d below root (a process's root directory), terminated, at the *end* of `buffer`;
- * *out points to its beginning.  -ERANGE: no room; -ENOENT: d was unlinked (*out is its last path)
- * or is not below root.
+ * *out points to its beginning.  -ERANGE: no room; -ENOENT: d was unlinked (*out is its last path);
+ * -EXDEV: d is not below root (*out is its path from the top of all).
  */
 int dentry_path(struct dentry *d, struct dentry *root, char *buffer, size_t bytes, char **out);
 

@@ -64,6 +64,7 @@ struct fs_attr {
 	uint64_t blocks; /* of 512 bytes, taken on the medium or in memory */
 	uint32_t block_bytes;
 	fs_time_t atime, mtime, ctime;
+	fs_time_t btime; /* 0: not known */
 };
 
 /* Which attributes to set. */
@@ -74,8 +75,9 @@ enum fs_attr_mask {
 	FS_SET_SIZE = 1 << 3,
 	FS_SET_ATIME = 1 << 4,
 	FS_SET_MTIME = 1 << 5,
-	FS_SET_ATIME_NOW = 1 << 6, /* the time is filled in by the vfs */
+	FS_SET_ATIME_NOW = 1 << 6, /* this and the following are resolved by the vfs */
 	FS_SET_MTIME_NOW = 1 << 7,
+	FS_DROP_SETID = 1 << 8, /* set-id bits that lend rights go */
 };
 
 /* What statfs tells. */

@@ -55,11 +55,9 @@ int vfs_rmdir(const struct fs_context *ctx, struct dentry *base, const char *pat
 int vfs_rename(const struct fs_context *ctx, struct dentry *old_base, const char *old_path,
 	struct dentry *new_base, const char *new_path, unsigned flags);
 
-/* mask: enum fs_attr_mask.  Owner and size rules of chmod, chown, truncate, utimensat. */
+/* mask: enum fs_attr_mask.  Errors as vnode_setattr(), which is this without a path. */
 int vfs_setattr(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
 	const struct fs_attr *attr, unsigned mask);
-int vfs_setattr_vnode(
-	const struct fs_cred *cred, struct vnode *v, const struct fs_attr *attr, unsigned mask);
 
 int vfs_statfs(
 	const struct fs_context *ctx, struct dentry *base, const char *path, struct fs_stat *out);

@@ -58,6 +58,7 @@ struct vnode {
 	uint64_t blocks;               /* [a] of 512 bytes */
 	uint32_t seals;                /* [l] FS_SEAL_... of a regular file (MOUNT_SEALS) */
 	fs_time_t atime, mtime, ctime; /* [l] */
+	fs_time_t btime;               /* [I] when it was made; 0: not known */
 	bool times_dirty;              /* [a] times changed here and are not saved yet */
 	uint32_t pinned;               /* [a] 0 or 1: one reference is the file system's own */
 
@@ -291,11 +292,16 @@ int vnode_permission(const struct vnode *v, const struct fs_cred *cred, unsigned
 /* All attributes.  For stat. */
 int vnode_getattr(struct vnode *v, struct fs_attr *attr);
 
+/* Owner, or uid 0. */
+bool vnode_is_owned(const struct vnode *v, const struct fs_cred *cred);
+
 /*
- * Set attributes without asking who wants it: takes the lock; mask as in vnode_ops.setattr.
+ * Set attributes (enum fs_attr_mask) for somebody with these credentials, NULL: for whom they were
+ * checked already.  Takes the lock.  The rules of chmod, chown, truncate, utimensat: -EPERM, -EACCES;
  * -EROFS, -EISDIR or -EINVAL (FS_SET_SIZE of something else than a regular file), -EFBIG.
  */
-int vnode_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask);
+int vnode_setattr(
+	struct vnode *v, const struct fs_cred *cred, const struct fs_attr *attr, unsigned mask);
 
 /* Write all of the file's dirty pages and wait, then fsync(): durable.  No lock. */
 int vnode_sync(struct vnode *v, bool data_only);

@@ -114,3 +114,4 @@ struct statx {
 #define STATX_BLOCKS      0x0400U
 #define STATX_BASIC_STATS 0x07ffU
 #define STATX_BTIME       0x0800U
+#define STATX__RESERVED   0x80000000U

@@ -34,8 +34,12 @@ void files_close_on_exec(struct files *files);
 
 /* --- Of the running process ----------------------------------------------------------------- */
 
-/* The open file, referenced (file_unref() it); NULL: -EBADF. */
+/*
+ * The open file, referenced (file_unref() it); NULL: -EBADF.  The second form also gives files that
+ * were opened with O_PATH, for the few calls that take them.
+ */
 struct file *fd_get(long fd);
+struct file *fd_get_any(long fd);
 
 /*
  * Give the file (whose reference passes to the table) the lowest free descriptor that is at
@@ -65,10 +69,11 @@ struct fs_state {
 struct fs_state *fs_state_new(struct dentry *root, struct dentry *cwd, uint32_t umask);
 struct fs_state *fs_state_copy(struct fs_state *from);
 void fs_state_put(struct fs_state *fs);
-/* Takes over the reference. */
+/* Take over the reference. */
 void fs_state_chdir(struct fs_state *fs, struct dentry *cwd);
+void fs_state_chroot(struct fs_state *fs, struct dentry *root);
 
-/* The root directory of a process, for printing paths; lives as long as the process's fs does. */
+/* The root directory of a process that has one, for printing paths: referenced. */
 struct dentry *process_root(struct process *p);
 
 /* What the calls of fs/vfs.h want to know of the running process; between begin and end. */

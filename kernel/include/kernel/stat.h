@@ -5,8 +5,11 @@
  */
 #pragma once
 
+#include <abi/time.h>
 #include <fs/file.h>
 #include <kernel/uaccess.h>
+
+struct timespec timespec_of(fs_time_t ns);
 
 /* 0 or -EFAULT. */
 long put_stat(const struct fs_attr *attr, uaddr_t to);

@@ -126,6 +126,8 @@ void perror(const char *prefix);
 
 int remove(const char *path); /* unlink, or rmdir for a folder */
 int rename(const char *from, const char *to);
+int renameat(int from_dir, const char *from, int to_dir, const char *to);
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
 
 #undef __PRINTF
 #undef __SCANF

@@ -65,6 +65,7 @@ char *getcwd(char *to, size_t size); /* to == NULL: from malloc. ERANGE when it 
 int chown(const char *path, uid_t user, gid_t group);
 int fchown(int fd, uid_t user, gid_t group);
 int lchown(const char *path, uid_t user, gid_t group);
+int fchownat(int dir, const char *path, uid_t user, gid_t group, int flags);
 int link(const char *from, const char *to);
 int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags);
 int symlink(const char *target, const char *path);

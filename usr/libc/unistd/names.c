@@ -115,7 +115,17 @@ int remove(const char *path)
 
 int rename(const char *from, const char *to)
 {
-	return (int)SYSCALL_ERRNO(renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+	return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return renameat2(from_dir, from, to_dir, to, 0);
+}
+
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+	return (int)SYSCALL_ERRNO(renameat2, from_dir, from, to_dir, to, flags);
 }
 
 int mkdir(const char *path, mode_t mode)
@@ -175,6 +185,11 @@ int fstat(int fd, struct stat *to)
 	return (int)SYSCALL_ERRNO(fstat, fd, to);
 }
 
+int statx(int dir, const char *restrict path, int flags, unsigned mask, struct statx *restrict to)
+{
+	return (int)SYSCALL_ERRNO(statx, dir, path, flags, mask, to);
+}
+
 int fstatat(int dir, const char *restrict path, struct stat *restrict to, int flags)
 {
 	return (int)SYSCALL_ERRNO(newfstatat, dir, path, to, flags);
@@ -213,6 +228,11 @@ int chown(const char *path, uid_t user, gid_t group)
 int lchown(const char *path, uid_t user, gid_t group)
 {
 	return (int)SYSCALL_ERRNO(fchownat, AT_FDCWD, path, user, group, AT_SYMLINK_NOFOLLOW);
+}
+
+int fchownat(int dir, const char *path, uid_t user, gid_t group, int flags)
+{
+	return (int)SYSCALL_ERRNO(fchownat, dir, path, user, group, flags);
 }
 
 int fchown(int fd, uid_t user, gid_t group)

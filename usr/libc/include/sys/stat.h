@@ -15,6 +15,7 @@ int stat(const char *restrict path, struct stat *restrict to);
 int lstat(const char *restrict path, struct stat *restrict to); /* of a link itself */
 int fstat(int fd, struct stat *to);
 int fstatat(int dir, const char *restrict path, struct stat *restrict to, int flags);
+int statx(int dir, const char *restrict path, int flags, unsigned mask, struct statx *restrict to);
 int chmod(const char *path, mode_t mode);
 int fchmod(int fd, mode_t mode);
 int fchmodat(int dir, const char *path, mode_t mode, int flags);
