@@ -126,7 +126,18 @@ long sys_pipe2(uaddr_t to, unsigned long flags_argument)
 	return err;
 }
 
-#define SETFL_CHANGES (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
+/* F_SETFL: nothing goes around the page cache, and only an owner may read without a trace. */
+static long set_status(struct file *file, unsigned flags)
+{
+	struct fs_cred cred = process_fs_cred(process_current());
+
+	if (flags & O_DIRECT)
+		return -EINVAL;
+	if ((flags & O_NOATIME) && file->vnode && !vnode_is_owned(file->vnode, &cred))
+		return -EPERM;
+	file_set_flags(file, flags & (O_APPEND | O_NONBLOCK | O_NOATIME));
+	return 0;
+}
 
 static long file_control(long fd, struct file *file, unsigned command, unsigned long argument)
 {
@@ -134,12 +145,9 @@ static long file_control(long fd, struct file *file, unsigned command, unsigned 
 
 	if (command == F_GETFL)
 		return flags | O_LARGEFILE;
-	if (flags & O_PATH)
-		return -EBADF;
 	switch (command) {
 	case F_SETFL:
-		file_set_flags(file, (unsigned)argument & SETFL_CHANGES);
-		return 0;
+		return set_status(file, (unsigned)argument);
 	case F_GET_SEALS:
 		return file_seals(file);
 	case F_ADD_SEALS:

@@ -133,6 +133,7 @@ static void noatime_is_the_owners(void)
 	anns("f", 0644);
 	become(BEN, STAFF);
 	CHECK_ERR(open("f", O_RDONLY | O_NOATIME), EPERM);
+	CHECK_ERR(fcntl((int)CHECK_OK(open("f", O_RDONLY)), F_SETFL, O_NOATIME), EPERM);
 	root();
 	become(ANN, STAFF);
 	CHECK_OK(close((int)CHECK_OK(open("f", O_RDONLY | O_NOATIME))));
