@@ -62,7 +62,7 @@ struct vnode {
 	bool times_dirty;              /* [a] times changed here and are not saved yet */
 	uint32_t pinned;               /* [a] 0 or 1: one reference is the file system's own */
 
-	struct mvm_object *object; /* [I] of a regular file: vnode_init_object() */
+	struct mvm_object *object;   /* [I] of a regular file: vnode_init_object() */
 	struct file_lock_set *locks; /* [a] fs/lock.h; NULL: nobody has any */
 
 	uint32_t error_count; /* [a] failed write-backs */
