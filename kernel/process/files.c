@@ -165,6 +165,22 @@ void files_close_on_exec(struct files *f)
 	}
 }
 
+void files_close_range(struct files *f, unsigned first, unsigned last, bool at_exec)
+{
+	for (unsigned fd = first; fd <= last && fd < f->capacity; fd++) {
+		struct file *file = NULL;
+
+		spin_lock(&f->lock);
+		if (!at_exec)
+			file = take_out(f, fd);
+		else if (f->file[fd])
+			set_bit(f, fd, true);
+		spin_unlock(&f->lock);
+		if (file)
+			closed(f, file);
+	}
+}
+
 long files_next(struct files *f, unsigned fd, struct file **out)
 {
 	long found = -1;

@@ -14,6 +14,7 @@
 #include <kernel/pipe.h>
 #include <kernel/stat.h>
 #include <kernel/syscall.h>
+#include <kernel/transfer.h>
 
 /* --- Descriptors ------------------------------------------------------------------------------ */
 
@@ -187,16 +188,15 @@ long sys_ioctl(long fd, unsigned long command, uaddr_t argument)
 
 	if (!file)
 		return -EBADF;
-	long result = file_ioctl(file, (unsigned)command, argument.addr);
+	long result = ioctl_beyond_core(fd, file, (unsigned)command, argument);
+	if (result == -ENOTTY)
+		result = file_ioctl(file, (unsigned)command, argument.addr);
 	file_unref(file);
 	return result;
 }
 
 /* --- Reading and writing -----------------------------------------------------------------------
  */
-
-#define AT_POSITION (-1) /* the file's own */
-#define RW_MAX      (INT32_MAX & ~(int64_t)PAGE_MASK)
 
 /* access is what is done to the user's memory: MVM_WRITE reads the file. */
 static int transfer_file(
@@ -209,33 +209,46 @@ static int transfer_file(
 				     : file_pwrite(file, &b->ops, n, (uint64_t)offset, done);
 }
 
-static long transfer(long fd, struct user_buffer *b, size_t n, int64_t offset)
+static void signal_self(int sig)
 {
-	struct file *file = fd_get(fd);
-	size_t done = 0;
-	int err;
+	siginfo_t info = signal_info(sig, SI_KERNEL);
 
-	if (!file)
-		return -EBADF;
-	err = transfer_file(file, b, n < RW_MAX ? n : RW_MAX, offset, &done);
-	file_unref(file);
+	(void)signal_send_thread(task_current(), &info);
+}
+
+long transfer_result(size_t done, int err)
+{
 	if (done || !err)
 		return (long)done;
-	if (err == -EPIPE) {
-		siginfo_t info = signal_info(SIGPIPE, SI_KERNEL);
-		(void)signal_send_thread(task_current(), &info);
-	}
+	if (err == -EPIPE)
+		signal_self(SIGPIPE);
+	else if (err == -EFBIG && process_limit(process_current(), RLIMIT_FSIZE) != RLIM_INFINITY)
+		signal_self(SIGXFSZ);
 	return err == -EINTR ? syscall_restart(RESTART_SA) : err;
+}
+
+static long transfer(struct file *file, struct user_buffer *b, size_t n, int64_t offset)
+{
+	size_t done = 0;
+	int err = transfer_file(file, b, n < TRANSFER_MAX ? n : TRANSFER_MAX, offset, &done);
+
+	return transfer_result(done, err);
 }
 
 static long transfer_one(long fd, uaddr_t base, size_t n, int64_t offset, unsigned access)
 {
+	struct file *file = fd_get(fd);
 	struct user_buffer b;
+	long result = -EFAULT;
 
-	if (!user_range_ok(base.addr, n))
-		return -EFAULT;
-	user_buffer_one(&b, base, n, access);
-	return transfer(fd, &b, n, offset);
+	if (!file)
+		return -EBADF;
+	if (user_range_ok(base.addr, n)) {
+		user_buffer_one(&b, base, n, access);
+		result = transfer(file, &b, n, offset);
+	}
+	file_unref(file);
+	return result;
 }
 
 long sys_read(long fd, uaddr_t to, size_t n)
@@ -276,29 +289,43 @@ static long check_pieces(const struct user_piece *pieces, unsigned n, size_t *to
 	return 0;
 }
 
-static long transfer_pieces(long fd, uaddr_t from, long n_argument, int64_t offset, unsigned access)
+static long transfer_file_pieces(
+	struct file *file, uaddr_t from, unsigned n, int64_t offset, unsigned access)
 {
 	struct user_piece few[PIECES_IN_FRAME], *pieces = few;
-	int n = (int)n_argument;
 	struct user_buffer b;
 	size_t total;
 	long result;
 
-	if (n < 0 || n > UIO_MAXIOV)
-		return -EINVAL;
 	if (n > PIECES_IN_FRAME)
-		pieces = kmalloc((size_t)n * sizeof *pieces);
+		pieces = kmalloc(n * sizeof *pieces);
 	if (!pieces)
 		return -ENOMEM;
-	result = copy_in(pieces, from, (size_t)n * sizeof *pieces);
+	result = copy_in(pieces, from, n * sizeof *pieces);
 	if (!result)
-		result = check_pieces(pieces, (unsigned)n, &total);
+		result = check_pieces(pieces, n, &total);
 	if (!result) {
-		user_buffer_pieces(&b, pieces, (unsigned)n, access);
-		result = transfer(fd, &b, total, offset);
+		user_buffer_pieces(&b, pieces, n, access);
+		result = transfer(file, &b, total, offset);
 	}
 	if (pieces != few)
 		kfree(pieces);
+	return result;
+}
+
+long transfer_pieces(long fd, uaddr_t from, long n_argument, int64_t offset, unsigned access)
+{
+	struct file *file = fd_get(fd);
+	int n = (int)n_argument;
+	long result;
+
+	if (!file)
+		return -EBADF;
+	if (n < 0 || n > UIO_MAXIOV)
+		result = -EINVAL;
+	else
+		result = transfer_file_pieces(file, from, (unsigned)n, offset, access);
+	file_unref(file);
 	return result;
 }
 

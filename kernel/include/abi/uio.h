@@ -12,3 +12,10 @@ struct iovec {
 };
 
 #define UIO_MAXIOV 1024
+
+/* preadv2, pwritev2 */
+#define RWF_HIPRI  1
+#define RWF_DSYNC  2
+#define RWF_SYNC   4
+#define RWF_NOWAIT 8
+#define RWF_APPEND 16

@@ -32,6 +32,9 @@ void files_put(struct files *files);
 /* exec: close what is marked so.  The table is the caller's alone. */
 void files_close_on_exec(struct files *files);
 
+/* Close, or mark for closing at exec, all descriptors in [first, last]. */
+void files_close_range(struct files *files, unsigned first, unsigned last, bool at_exec);
+
 /* --- Of the running process ----------------------------------------------------------------- */
 
 /*

@@ -43,16 +43,27 @@
 #undef ARG
 #undef NO_ARGS
 
-/* The commands of fcntl that the core lacks (linux/locks.c).  -EINVAL: unknown. */
 struct file;
+
+/*
+ * What of fcntl and ioctl the core lacks (linux/locks.c, linux/ioctl.c).  -EINVAL, -ENOTTY: the command is
+ * unknown here.
+ */
 #ifndef MAPACHE_CORE
 long fcntl_beyond_core(long fd, struct file *file, unsigned command, unsigned long argument);
+long ioctl_beyond_core(long fd, struct file *file, unsigned command, uaddr_t argument);
 #else
 static inline long fcntl_beyond_core(
 	long fd, struct file *file, unsigned command, unsigned long argument)
 {
 	(void)fd, (void)file, (void)command, (void)argument;
 	return -EINVAL;
+}
+
+static inline long ioctl_beyond_core(long fd, struct file *file, unsigned command, uaddr_t argument)
+{
+	(void)fd, (void)file, (void)command, (void)argument;
+	return -ENOTTY;
 }
 #endif
 

@@ -15,3 +15,5 @@ int fcntl(int fd, int command, ...);
 int posix_fallocate(int fd, off_t offset, off_t size);
 int posix_fadvise(int fd, off_t offset, off_t size, int advice);
 int fallocate(int fd, int mode, off_t offset, off_t size);
+ssize_t readahead(int fd, off_t offset, size_t n);
+int sync_file_range(int fd, off_t offset, off_t n, unsigned flags);

@@ -46,11 +46,14 @@ ssize_t pread(int fd, void *to, size_t n, off_t offset);
 ssize_t pwrite(int fd, const void *from, size_t n, off_t offset);
 off_t lseek(int fd, off_t offset, int whence);
 int close(int fd);
+int close_range(unsigned first, unsigned last, int flags); /* CLOSE_RANGE_... */
 int dup(int fd);
 int dup2(int fd, int to);
 int dup3(int fd, int to, int flags);
 int pipe(int fds[2]);
 int pipe2(int fds[2], int flags);
+/* Between files; a NULL offset is the file's position, another moves along. */
+ssize_t copy_file_range(int in, off_t *from, int out, off_t *to, size_t n, unsigned flags);
 int fsync(int fd);
 int fdatasync(int fd);
 int ftruncate(int fd, off_t size);

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// What is done with descriptors as such, and what is said about a file's pages.
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/tap.h"
+
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE 2
+#define CLOSE_RANGE_CLOEXEC 4
+#endif
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+// Descriptors 20 to 29.
+static void open_ten(void)
+{
+	int fd = make_file("f", 1);
+
+	for (int i = 20; i < 30; i++)
+		CHECK_OK(dup2(fd, i));
+}
+
+static void ranges_are_closed(void)
+{
+	open_ten();
+	CHECK_OK(close_range(22, 25, 0));
+	for (int i = 20; i < 30; i++)
+		CHECK_EQ(is_open(i), i < 22 || i > 25);
+	CHECK_OK(close_range(26, 27, CLOSE_RANGE_CLOEXEC));
+	for (int i = 26; i < 30; i++)
+		CHECK_EQ(fcntl(i, F_GETFD), i < 28 ? FD_CLOEXEC : 0);
+	CHECK_OK(close_range(20, ~0u, 0));
+	CHECK(!is_open(29));
+	CHECK_ERR(close_range(5, 4, 0), EINVAL);
+	CHECK_ERR(close_range(20, 30, 1), EINVAL);
+}
+
+static int close_in_own_table(void *arg)
+{
+	(void)arg;
+	if (close_range(20, 24, CLOSE_RANGE_UNSHARE) || is_open(20) || !is_open(25))
+		_exit(1);
+	_exit(0);
+}
+
+static void a_shared_table_is_left(void)
+{
+	static char stack[16384] __attribute__((aligned(16)));
+	int status;
+
+	open_ten();
+	pid_t child = (pid_t)CHECK_OK(
+		clone(close_in_own_table, stack + sizeof stack, CLONE_FILES | SIGCHLD, NULL));
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	CHECK(is_open(20));
+}
+
+static void dup3_and_its_errors(void)
+{
+	struct rlimit r;
+	int fd = make_file("f", 1);
+
+	CHECK_OK(getrlimit(RLIMIT_NOFILE, &r));
+	CHECK_EQ(dup3(fd, 20, O_CLOEXEC), 20);
+	CHECK_EQ(fcntl(20, F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(dup2(20, 20), 20);
+	CHECK_EQ(fcntl(20, F_GETFD), FD_CLOEXEC);
+	CHECK_ERR(dup3(fd, fd, 0), EINVAL);
+	CHECK_ERR(dup3(fd, 21, O_APPEND), EINVAL);
+	CHECK_ERR(dup3(77, 21, 0), EBADF);
+	CHECK_ERR(dup3(fd, (int)r.rlim_cur, 0), EBADF);
+	CHECK_ERR(fcntl(fd, F_DUPFD, (int)r.rlim_cur), EINVAL);
+	CHECK_EQ(fcntl(fd, F_DUPFD_CLOEXEC, 20), 21);
+	CHECK_EQ(fcntl(21, F_GETFD), FD_CLOEXEC);
+}
+
+static void few_descriptors(void)
+{
+	struct rlimit few = {12, 12};
+	int last = 0, fds[2];
+
+	CHECK_OK(setrlimit(RLIMIT_NOFILE, &few));
+	for (int fd; (fd = dup(0)) >= 0;)
+		last = fd;
+	CHECK_EQ(errno, EMFILE);
+	CHECK_EQ(last, 11);
+	CHECK_ERR(open("/dev/null", O_RDONLY), EMFILE);
+	CHECK_ERR(eventfd(0, 0), EMFILE);
+	CHECK_OK(close(11));
+	CHECK_ERR(pipe(fds), EMFILE); // and the first end is closed again
+	CHECK_EQ(dup(0), 11);
+}
+
+static void flags_of_a_file(void)
+{
+	int fd = (int)CHECK_OK(open("f", O_RDWR | O_CREAT | O_TRUNC, 0600)),
+	    same = (int)CHECK_OK(dup(fd));
+
+	CHECK_EQ(fcntl(fd, F_GETFL) & (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND), O_RDWR);
+	// Access mode and creation flags do not change.
+	CHECK_OK(fcntl(fd, F_SETFL, O_RDONLY | O_APPEND | O_CREAT | O_TRUNC));
+	CHECK_EQ(fcntl(same, F_GETFL) & (O_ACCMODE | O_APPEND | O_CREAT | O_TRUNC),
+		O_RDWR | O_APPEND);
+	CHECK_EQ(write(fd, "ab", 2), 2);
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	CHECK_EQ(write(fd, "cd", 2), 2);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 4);
+}
+
+static void flags_by_ioctl(void)
+{
+	int fds[2], on = 1, n;
+	char block[100];
+
+	CHECK_OK(pipe(fds));
+	CHECK_OK(ioctl(fds[0], FIONBIO, &on));
+	CHECK(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
+	CHECK_ERR(read(fds[0], block, 1), EAGAIN);
+	CHECK_EQ(write(fds[1], block, 70), 70);
+	CHECK_OK(ioctl(fds[0], FIONREAD, &n));
+	CHECK_EQ(n, 70);
+	on = 0;
+	CHECK_OK(ioctl(fds[0], FIONBIO, &on));
+	CHECK(!(fcntl(fds[0], F_GETFL) & O_NONBLOCK));
+	CHECK_OK(ioctl(fds[0], FIOCLEX));
+	CHECK_EQ(fcntl(fds[0], F_GETFD), FD_CLOEXEC);
+	CHECK_OK(ioctl(fds[0], FIONCLEX));
+	CHECK_EQ(fcntl(fds[0], F_GETFD), 0);
+
+	fds[0] = make_file("f", 1000);
+	CHECK_OK(lseek(fds[0], 300, SEEK_SET));
+	CHECK_OK(ioctl(fds[0], FIONREAD, &n));
+	CHECK_EQ(n, 700);
+	CHECK_ERR(ioctl(fds[0], 0x5413, block), ENOTTY); // TIOCGWINSZ
+	CHECK_ERR(ioctl(77, FIOCLEX), EBADF);
+}
+
+// --- Advice
+
+enum { PAGES = 16 };
+
+static int resident(int fd)
+{
+	unsigned char pages[PAGES];
+	char *p = map(PAGES * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	int n = 0;
+
+	CHECK_OK(mincore(p, PAGES * PAGE, pages));
+	for (int i = 0; i < PAGES; i++)
+		n += pages[i] & 1;
+	CHECK_OK(munmap(p, PAGES * PAGE));
+	return n;
+}
+
+static void pages_are_dropped(void)
+{
+	int fd = make_file("f", PAGES * PAGE);
+	char block[PAGE];
+
+	CHECK_OK(fsync(fd));
+	CHECK_EQ(resident(fd), PAGES);
+	// Of the range's ends only whole pages.
+	CHECK_EQ(posix_fadvise(fd, 2 * PAGE + 1, 2 * PAGE, POSIX_FADV_DONTNEED), 0);
+	CHECK_EQ(resident(fd), PAGES - 1);
+	CHECK_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	CHECK_EQ(resident(fd), 0);
+	CHECK_EQ(pread(fd, block, sizeof block, 5 * PAGE), sizeof block);
+	check_pattern(block, 5 * PAGE, sizeof block);
+}
+
+// What was not written yet is there afterwards.
+static void dirty_pages_are_not_lost(void)
+{
+	int fd = make_file("f", PAGES * PAGE);
+	char block[PAGE];
+
+	for (int i = 0; i < PAGES; i++) {
+		CHECK_EQ(posix_fadvise(fd, i * (off_t)PAGE, PAGE, POSIX_FADV_DONTNEED), 0);
+		CHECK_EQ(pread(fd, block, sizeof block, i * (off_t)PAGE), sizeof block);
+		check_pattern(block, (size_t)i * PAGE, sizeof block);
+	}
+}
+
+// Nobody waits for readahead but we.
+static void wait_until_resident(int fd)
+{
+	while (resident(fd) < PAGES)
+		sched_yield();
+}
+
+static void pages_are_fetched(void)
+{
+	int fd = make_file("f", PAGES * PAGE);
+
+	CHECK_OK(fsync(fd));
+	CHECK_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	CHECK_EQ(resident(fd), 0);
+	CHECK_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED), 0);
+	wait_until_resident(fd);
+	CHECK_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	CHECK_OK(readahead(fd, 0, PAGES * PAGE));
+	wait_until_resident(fd);
+}
+
+static void errors_of_advice(void)
+{
+	int fd = make_file("f", 10), writes = (int)CHECK_OK(open("f", O_WRONLY)), fds[2];
+
+	CHECK_OK(pipe(fds));
+	CHECK_EQ(posix_fadvise(fds[0], 0, 0, POSIX_FADV_NORMAL), ESPIPE);
+	CHECK_EQ(posix_fadvise(77, 0, 0, POSIX_FADV_NORMAL), EBADF);
+	CHECK_EQ(posix_fadvise(fd, 0, 0, 99), EINVAL);
+	CHECK_EQ(posix_fadvise(fd, 0, -1, POSIX_FADV_NORMAL), EINVAL);
+	CHECK_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL), 0);
+	CHECK_ERR(readahead(writes, 0, 10), EBADF);
+	CHECK_ERR(readahead(fds[0], 0, 10), EINVAL);
+	CHECK_ERR(sync_file_range(fd, -1, 0, 0), EINVAL);
+	CHECK_ERR(sync_file_range(fd, 0, 0, 8), EINVAL);
+	CHECK_ERR(sync_file_range(fds[0], 0, 0, SYNC_FILE_RANGE_WRITE), ESPIPE);
+}
+
+static void ranges_are_written(void)
+{
+	int fd = make_file("f", PAGES * PAGE);
+	long long before;
+
+	CHECK_OK(fsync(fd));
+	before = on_mapache() ? blocks_written() : 0;
+	CHECK_EQ(pwrite(fd, "x", 1, 0), 1);
+	CHECK_EQ(pwrite(fd, "x", 1, 3 * PAGE), 1);
+	CHECK_OK(sync_file_range(fd, 0, PAGE,
+		SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
+	CHECK(!on_mapache() || blocks_written() > before);
+}
+
+static const struct test tests[] = {
+	{"ranges_are_closed", ranges_are_closed},
+	{"a_shared_table_is_left", a_shared_table_is_left},
+	{"dup3_and_its_errors", dup3_and_its_errors},
+	{"few_descriptors", few_descriptors},
+	{"flags_of_a_file", flags_of_a_file},
+	{"flags_by_ioctl", flags_by_ioctl},
+	{"pages_are_dropped", pages_are_dropped},
+	{"dirty_pages_are_not_lost", dirty_pages_are_not_lost},
+	{"pages_are_fetched", pages_are_fetched},
+	{"errors_of_advice", errors_of_advice},
+	{"ranges_are_written", ranges_are_written},
+};
+BEYOND_CORE_MAIN(tests)
