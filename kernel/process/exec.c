@@ -397,6 +397,8 @@ int process_exec(const char *path, const struct exec_strings *argv, const struct
 		err = collect_strings(x);
 	if (!err)
 		err = build_space(x);
+	if (!err)
+		err = process_end_other_threads();
 	if (!err) {
 		process_execed(process_current(), x->vm, path);
 		x->vm = NULL;

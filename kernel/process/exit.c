@@ -7,10 +7,15 @@
  * takes the process down: memory first (dirty pages go to the cache), then files; then, in one
  * step under tree_lock, the children get a new parent and the process becomes a zombie.
  *
+ * exec ends all other threads of its process: they are told in the same way, and leave one by one.
+ * Whoever then goes on has the process's number.
+ *
  * pid 1 takes the machine down with it (shutdown.c).
  */
+#include <abi/errno.h>
 #include <abi/wait.h>
 #include <kernel/files.h>
+#include <kernel/futex.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/process_impl.h>
@@ -31,7 +36,6 @@ static void drop_memory(struct process *p)
 	p->vm = NULL;
 	p->releasing = true;
 	spin_unlock(&p->lock);
-	thread_set_pmap(NULL);
 	vmspace_disown(vm, p);
 	vmspace_put(vm);
 	__atomic_store_n(&p->releasing, false, __ATOMIC_RELEASE);
@@ -155,17 +159,31 @@ static void process_end(struct process *p)
 
 /* --- Threads -------------------------------------------------------------------------------- */
 
-static void clear_tid(struct task *t)
+static bool memory_is_shared(struct process *p)
 {
-	int zero = 0;
-
-	/* Nobody is left to look at it unless the memory is shared. */
-	if (t->clear_child_tid && __atomic_load_n(&t->process->vm->refs, __ATOMIC_RELAXED) > 1 &&
-		put_user(uaddr(t->clear_child_tid), &zero))
-		t->clear_child_tid = 0;
+	return __atomic_load_n(&p->n_threads, __ATOMIC_RELAXED) > 1 ||
+	       __atomic_load_n(&p->vm->refs, __ATOMIC_RELAXED) > 1;
 }
 
-/* True: it was the last one. */
+/* Nobody is left to look at it unless the memory is shared. */
+static void clear_tid(struct task *t)
+{
+	uaddr_t at = uaddr(t->clear_child_tid);
+	int zero = 0;
+
+	t->clear_child_tid = 0;
+	if (!uaddr_is_null(at) && memory_is_shared(t->process) && !put_user(at, &zero))
+		futex_wake_shared(at);
+}
+
+void task_leave_memory(struct task *t)
+{
+	futex_leave_robust(t);
+	clear_tid(t);
+	vfork_done(t);
+}
+
+/* True: it was the last one.  The status of a process that nobody ended is its first thread's. */
 static bool leave_process(struct task *t, int status)
 {
 	struct process *p = t->process;
@@ -173,17 +191,18 @@ static bool leave_process(struct task *t, int status)
 
 	spin_lock(&p->lock);
 	list_remove(&t->link);
-	last = --p->n_threads == 0;
+	__atomic_store_n(&p->n_threads, p->n_threads - 1, __ATOMIC_RELAXED);
+	last = p->n_threads == 0;
 	stopped = signal_thread_leaves(t);
 	p->dead_threads.run_ns += thread_run_ns(t->thread);
 	p->dead_threads.switches += t->thread->switches;
-	if (last && !p->ending) {
-		p->ending = true;
+	if (t->pid == p->pid && !p->ending)
 		p->ending_status = status;
-	}
+	p->ending |= last;
 	spin_unlock(&p->lock);
 	if (stopped)
 		process_report_stop(p, CLD_STOPPED);
+	waitq_wake_all(&p->alone_wait);
 	return last;
 }
 
@@ -192,12 +211,12 @@ void process_exit_thread(int status)
 	struct task *t = task_current();
 	struct process *p = t->process;
 
-	clear_tid(t);
+	/* What it was told to do it does: to wait for pages and I/O on the way is no reason to stop. */
+	__atomic_fetch_and(&t->thread->arch.work, ~(uint32_t)THREAD_WORK_KILL, __ATOMIC_RELAXED);
+	task_leave_memory(t);
+	thread_set_pmap(NULL); /* the last thread to leave frees it */
 	if (leave_process(t, status))
 		process_end(p);
-	else
-		thread_set_pmap(NULL);
-	vfork_done(t);
 	task_free(t);
 	process_unref(p);
 	thread_exit();
@@ -207,4 +226,43 @@ void process_exit_group(int status)
 {
 	process_kill(process_current(), status);
 	process_exit_thread(status);
+}
+
+/* --- One thread instead of all ---------------------------------------------------------------- */
+
+/* The first thread has left; its number, which is the process's, is t's from now on. */
+static void take_number(struct task *t)
+{
+	struct pid *own = t->pid;
+
+	spin_lock(&tree_lock);
+	if (own != t->process->pid) {
+		own->thread = NULL;
+		t->pid = t->process->pid;
+		t->pid->thread = t;
+		pid_ref(t->pid);
+		pid_unref(own);
+	}
+	spin_unlock(&tree_lock);
+}
+
+int process_end_other_threads(void)
+{
+	struct task *self = task_current();
+	struct process *p = self->process;
+	int err = 0;
+
+	spin_lock(&p->lock);
+	if (thread_interrupted(SLEEP_KILLABLE))
+		err = -EAGAIN; /* the process is ending, or another thread's exec came first */
+	list_for_each (node, &p->threads)
+		if (!err && node != &self->link)
+			thread_notify(
+				list_entry(node, struct task, link)->thread, THREAD_WORK_KILL);
+	while (!err && p->n_threads > 1)
+		err = waitq_sleep(&p->alone_wait, &p->lock, SLEEP_KILLABLE, NO_DEADLINE);
+	spin_unlock(&p->lock);
+	if (!err)
+		take_number(self);
+	return err;
 }

@@ -300,7 +300,7 @@ void signal_deliver(struct trapframe *tf)
 	struct process *p = t->process;
 
 	do {
-		if (__atomic_load_n(&p->ending, __ATOMIC_ACQUIRE))
+		if (thread_interrupted(SLEEP_KILLABLE))
 			process_exit_thread(0);
 		if (__atomic_load_n(&p->stopping, __ATOMIC_ACQUIRE))
 			take_part_in_stop(t);

@@ -20,11 +20,21 @@
 
 /* --- Life ------------------------------------------------------------------------------------ */
 
-/* What a flag is good for without those that it needs is not told apart: -EINVAL as on Linux. */
-#define CLONE_HANDLED                                                                     \
-	(CSIGNAL | CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK |      \
-		CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | \
-		CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED | CLONE_IO)
+#define CLONE_HANDLED                                                                         \
+	(CSIGNAL | CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |         \
+		CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |            \
+		CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED | \
+		CLONE_IO)
+
+/* All or none of each: shared signal actions need shared memory, one process shares all. */
+static bool clone_flags_fit(uint64_t flags)
+{
+	const uint64_t of_threads = CLONE_SIGHAND | CLONE_FS | CLONE_FILES;
+
+	if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
+		return false;
+	return !(flags & CLONE_THREAD) || (flags & of_threads) == of_threads;
+}
 
 long sys_clone(
 	unsigned long flags, vaddr_t stack, uaddr_t parent_tid, vaddr_t tls, uaddr_t child_tid)
@@ -38,9 +48,7 @@ long sys_clone(
 		.child_tid = child_tid.addr,
 	};
 
-	if (request.flags & ~(uint64_t)CLONE_HANDLED)
-		return -EINVAL;
-	if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
+	if ((request.flags & ~(uint64_t)CLONE_HANDLED) || !clone_flags_fit(request.flags))
 		return -EINVAL;
 	if (request.exit_signal >= NSIG)
 		return -EINVAL;

@@ -38,19 +38,40 @@ uint64_t deadline_after(uint64_t ns)
 	return ns < NO_DEADLINE - now ? now + ns : NO_DEADLINE;
 }
 
-int deadline_of_user(uaddr_t timespec_from, uint64_t *deadline)
+/* NO_DEADLINE for a null pointer. */
+static int ns_of_user(uaddr_t timespec_from, uint64_t *ns)
 {
 	struct timespec ts;
-	uint64_t ns;
 
-	*deadline = NO_DEADLINE;
+	*ns = NO_DEADLINE;
 	if (uaddr_is_null(timespec_from))
 		return 0;
-	if (get_user(&ts, timespec_from))
-		return -EFAULT;
-	int err = ns_of_timespec(&ts, &ns);
-	if (!err)
-		*deadline = deadline_after(ns);
+	return get_user(&ts, timespec_from) ? -EFAULT : ns_of_timespec(&ts, ns);
+}
+
+int deadline_of_user(uaddr_t timespec_from, uint64_t *deadline)
+{
+	int err = ns_of_user(timespec_from, deadline);
+
+	if (!err && *deadline != NO_DEADLINE)
+		*deadline = deadline_after(*deadline);
+	return err;
+}
+
+/* A time of the real-time clock on the monotonic one; setting the clock later has no effect. */
+static uint64_t deadline_of_realtime(uint64_t ns)
+{
+	uint64_t real = time_realtime_ns();
+
+	return ns > real ? deadline_after(ns - real) : 0;
+}
+
+int deadline_of_user_moment(uaddr_t timespec_from, bool realtime, uint64_t *deadline)
+{
+	int err = ns_of_user(timespec_from, deadline);
+
+	if (!err && *deadline != NO_DEADLINE && realtime)
+		*deadline = deadline_of_realtime(*deadline);
 	return err;
 }
 
@@ -172,14 +193,6 @@ long sys_nanosleep(uaddr_t from, uaddr_t left_to)
 		return -EFAULT;
 	int err = ns_of_timespec(&ts, &ns);
 	return err ? err : sleep_until(deadline_after(ns), left_to, false);
-}
-
-/* A time of the real-time clock on the monotonic one; setting the clock later has no effect. */
-static uint64_t deadline_of_realtime(uint64_t ns)
-{
-	uint64_t real = time_realtime_ns();
-
-	return ns > real ? deadline_after(ns - real) : 0;
 }
 
 long sys_clock_nanosleep(long clock, unsigned long flags, uaddr_t from, uaddr_t left_to)

@@ -20,7 +20,9 @@
  *	process_new -> ALIVE --exit_group, last thread--> ZOMBIE --parent's wait--> freed
  *
  * The last thread to end gives back memory, files and the rest, hands the children to pid 1, and
- * makes the process a zombie; struct process goes with its last reference.
+ * makes the process a zombie; struct process goes with its last reference.  The first thread may
+ * end before others: its number stays the process's.  A thread that must end, as its process ends
+ * or another thread executes a program, is told by THREAD_WORK_KILL.
  *
  * Locks.  tree_lock (one for all) guards numbers, parents, children, groups and sessions, and
  * `state`.  A process's own lock guards its threads, pending signals, and whether it stops or
@@ -75,7 +77,10 @@ struct cpu_times {
 	uint64_t switches;
 };
 
-/* [t]: tree_lock; [p]: lock; [c]: its own (only) thread; [a]: atomic; [I]: immutable */
+/*
+ * [t]: tree_lock; [p]: lock; [c]: changed by its own thread when it has only one, in exec and exit;
+ * [a]: atomic; [I]: immutable
+ */
 struct process {
 	uint32_t refs; /* [a] the tree's until it is reaped, each thread's, process_ref()'s */
 	struct spinlock lock; /* RANK_PROCESS */
@@ -96,7 +101,7 @@ struct process {
 	struct list group_link, session_link; /* [t] */
 
 	struct list threads;            /* [p] by task.link */
-	unsigned n_threads;             /* [p] */
+	unsigned n_threads;             /* [p] read without it as a hint */
 	bool ending;                    /* [p] all threads must exit, */
 	bool releasing;                 /* [p] vm is NULL, but not all of it is free yet */
 	int ending_status;              /* [p] with this status */
@@ -109,6 +114,7 @@ struct process {
 	bool continue_unreported;       /* [p] for wait4 WCONTINUED */
 	int tell_parent;                /* [p] CLD_, by the first thread that goes on; 0: nothing */
 	struct waitq stop_wait;         /* of those who take part, until !in_stop */
+	struct waitq alone_wait;        /* exec: until n_threads is 1 */
 	struct signal_queue signals;    /* [p] sent to the process */
 	struct signal_actions *actions; /* [c] changes at exec */
 
@@ -135,7 +141,7 @@ struct process {
 struct task {
 	struct thread *thread;   /* [I] holds a reference until the thread ends */
 	struct process *process; /* [I] holds a reference likewise */
-	struct pid *pid;         /* [I] tid */
+	struct pid *pid;         /* [c] tid; changes at exec */
 	struct list link;        /* [p] in process.threads */
 
 	uint64_t mask;          /* blocked signals: written by [c] under [p] */
@@ -193,7 +199,10 @@ struct clone_request {
 	vaddr_t stack; /* 0: the parent's */
 	vaddr_t tls, parent_tid, child_tid;
 };
-/* A child of the running process.  Its pid, or -EAGAIN, -ENOMEM, -EFAULT, -EINVAL. */
+/*
+ * A child of the running process, or with CLONE_THREAD a thread of it.  Its number, or -EAGAIN,
+ * -ENOMEM; -EINTR, when signals come first: the call is made again.
+ */
 long process_clone(const struct clone_request *request);
 
 /* Make pid 1 and start it; argv and the rest come from the command line.  Panics on failure. */
@@ -210,6 +219,11 @@ _Noreturn void process_exit_thread(int status);
 void process_kill(struct process *p, int status);
 void process_kill_locked(struct process *p, int status);
 
+/*
+ * exec's last step that can fail: all other threads of the running process end, and the running one
+ * gets the process's number.  -EAGAIN or -EINTR: it must exit itself.
+ */
+int process_end_other_threads(void) __attribute__((warn_unused_result));
 /* exec was successful: what a new program does not inherit goes. */
 void process_execed(struct process *p, struct vmspace *vm, const char *name);
 

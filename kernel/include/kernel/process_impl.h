@@ -17,6 +17,15 @@ int task_new(struct process *p, void (*entry)(void *), struct task **out)
 	__attribute__((warn_unused_result));
 void task_free(struct task *t);
 
+/* tree_lock and p's lock held: t, which belongs to p, becomes one of its threads. */
+void process_add_thread(struct process *p, struct task *t);
+
+/*
+ * The running thread, t, is about to leave its memory, by exec or exit: who waits for that in the
+ * memory, or for a vfork, is told.
+ */
+void task_leave_memory(struct task *t);
+
 /* tree_lock held: p becomes visible, with its first thread, in its parent's group and session. */
 void process_enter_tree(struct process *p, struct process *parent, struct task *first);
 

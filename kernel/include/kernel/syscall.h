@@ -69,5 +69,6 @@ static inline long ioctl_beyond_core(long fd, struct file *file, unsigned comman
 
 /* Shared by handlers (sys_time.c): times as deadlines of the monotonic clock; NO_DEADLINE: none. */
 uint64_t deadline_after(uint64_t ns);
-/* Of a relative struct timespec, null for none.  -EFAULT, -EINVAL. */
+/* Of a struct timespec, null for none: relative, or a moment of a clock.  -EFAULT, -EINVAL. */
 int deadline_of_user(uaddr_t timespec_from, uint64_t *deadline);
+int deadline_of_user_moment(uaddr_t timespec_from, bool realtime, uint64_t *deadline);

@@ -142,6 +142,20 @@ bool thread_interrupted(enum sleep_kind kind);
  */
 int thread_block(enum sleep_kind kind, uint64_t deadline_ns);
 
+/*
+ * For queues of other kinds: between these two the running thread is about to sleep, and a wake-up
+ * makes thread_block() return at once.  Where that is, it looks at its condition afterwards.
+ */
+static inline void thread_prepare_sleep(void)
+{
+	thread_current()->state = THREAD_SLEEPING;
+	fence_full();
+}
+static inline void thread_finish_sleep(void)
+{
+	thread_current()->state = THREAD_RUNNABLE;
+}
+
 /* Enqueue (once) and be about to sleep. From here on a wake-up makes thread_block() return. */
 void waitq_prepare(struct waitq *wq, struct waiter *w);
 /* Leave the queue; runnable again. Needed after every waitq_prepare(). */
