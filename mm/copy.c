@@ -208,9 +208,12 @@ int mvm_futex_key(struct mvm_space *space, mvm_vaddr_t va, struct mvm_key *key)
 	if (a && a->object && !area_private(a)) {
 		key->what = a->object;
 		key->where = (area_page(a, va) << MVM_PAGE_SHIFT) | (va & MVM_PAGE_MASK);
+		key->object = a->object;
+		mvm_object_ref(a->object);
 	} else {
 		key->what = space;
 		key->where = va;
+		key->object = NULL;
 	}
 	space_unlock(space);
 	return a ? 0 : -MVM_EFAULT;

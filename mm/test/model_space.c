@@ -474,6 +474,7 @@ void op_futex(struct draw *d)
 	unsigned page[2], cell[2];
 	const struct model_page *p[2];
 	struct mvm_key key[2];
+	unsigned n_keys = 0;
 	bool same;
 
 	for (unsigned i = 0; i < 2; i++) {
@@ -484,7 +485,8 @@ void op_futex(struct draw *d)
 		EXPECT(mvm_futex_key(s[i]->space, address(page[i]) + cell[i] * CELL_BYTES, &key[i]),
 			p[i]->kind == NONE ? -MVM_EFAULT : 0, "futex_key");
 		if (p[i]->kind == NONE)
-			return;
+			goto out;
+		n_keys++;
 	}
 	if (p[0]->kind == SHARED && p[1]->kind == SHARED)
 		same = p[0]->file == p[1]->file && p[0]->index == p[1]->index;
@@ -493,4 +495,8 @@ void op_futex(struct draw *d)
 	same = same && cell[0] == cell[1];
 	EXPECT(key[0].what == key[1].what && key[0].where == key[1].where, same, "futex keys");
 	progress->accepted++;
+out:
+	while (n_keys--)
+		if (key[n_keys].object)
+			mvm_object_unref(key[n_keys].object);
 }

@@ -280,11 +280,13 @@ int mvm_release(struct mvm_hold *hold);
 
 /*
  * The identity of a word of memory, equal for all who share it: object and byte offset for
- * shared mappings, space and address for private ones.
+ * shared mappings, space and address for private ones.  It is nobody else's while the caller keeps
+ * the object, or the space.  -MVM_EFAULT: nothing is mapped there.
  */
 struct mvm_key {
 	const void *what;
 	uint64_t where;
+	struct mvm_object *object; /* referenced: the caller unrefs it; NULL: private memory */
 };
 int mvm_futex_key(struct mvm_space *space, mvm_vaddr_t va, struct mvm_key *key) MVM_MUST_CHECK;
 
