@@ -131,17 +131,20 @@ void vfork_done(struct task *t)
 
 /* --- The last step ---------------------------------------------------------------------------- */
 
-/* tree_lock held.  False: the process is ending, or executes another program. */
+/*
+ * tree_lock held.  False: the process is ending, or executes another program, or stops: the lock
+ * under which that is said is the one under which the threads are told.
+ */
 static bool join_process(struct process *p, struct task *t)
 {
-	bool lives;
+	bool may;
 
 	spin_lock(&p->lock);
-	lives = !thread_interrupted(SLEEP_KILLABLE);
-	if (lives)
+	may = !thread_interrupted(SLEEP_KILLABLE) && !signal_pending_locked(task_current());
+	if (may)
 		process_add_thread(p, t);
 	spin_unlock(&p->lock);
-	return lives;
+	return may;
 }
 
 /* The process, too, is new unless it is the caller's. */
