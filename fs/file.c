@@ -177,11 +177,13 @@ static int regular_read(
 	return err;
 }
 
-/* Clip a write to what the file system can hold; -EFBIG when not a byte fits. */
+/* Clip a write to what the file system can hold and the caller may; -EFBIG when not a byte fits. */
 static int clip_write(const struct vnode *v, uint64_t offset, size_t *n)
 {
-	uint64_t max = v->mount->max_file_bytes;
+	uint64_t max = v->mount->max_file_bytes, limit = fsh_file_size_limit();
 
+	if (limit < max)
+		max = limit;
 	if (offset >= max)
 		return -EFBIG;
 	if (*n > max - offset)
@@ -556,6 +558,22 @@ int file_truncate(struct file *f, uint64_t size_bytes)
 		return -EINVAL;
 	return vnode_setattr(f->vnode, NULL, &attr,
 		FS_SET_SIZE | (f->state & FILE_PRIVILEGED ? 0 : FS_DROP_SETID));
+}
+
+int file_punch(struct file *f, uint64_t start, uint64_t end)
+{
+	struct vnode *v = f->vnode;
+	int err;
+
+	if (!(f->state & FILE_WRITABLE))
+		return -EBADF;
+	if (!f->object || !v->ops->punch)
+		return -EOPNOTSUPP;
+	fsh_mutex_lock(&v->lock);
+	err = v->seals & (FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE) ? -EPERM
+								: v->ops->punch(v, start, end);
+	fsh_mutex_unlock(&v->lock);
+	return err;
 }
 
 void file_set_flags(struct file *f, unsigned flags)

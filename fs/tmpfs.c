@@ -410,6 +410,16 @@ static int tmpfs_setattr(struct vnode *v, const struct fs_attr *attr, unsigned m
 	return 0;
 }
 
+/* What the cache drops is gone: it has the only copy. */
+static int tmpfs_punch(struct vnode *v, uint64_t start, uint64_t end)
+{
+	int err = mvm_pc_punch(v->object, start, end, NULL);
+
+	if (!err)
+		vnode_touch(v);
+	return err;
+}
+
 static const struct vnode_ops tmpfs_vnode_ops = {
 	.lookup = tmpfs_lookup,
 	.create = tmpfs_create,
@@ -421,6 +431,7 @@ static const struct vnode_ops tmpfs_vnode_ops = {
 	.readlink = tmpfs_readlink,
 	.getattr = tmpfs_getattr,
 	.setattr = tmpfs_setattr,
+	.punch = tmpfs_punch,
 	.evict = tmpfs_evict,
 };
 

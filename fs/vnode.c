@@ -506,13 +506,21 @@ int vnode_getattr(struct vnode *v, struct fs_attr *attr)
 	return v->ops->getattr ? v->ops->getattr(v, attr) : 0;
 }
 
-static int check_setattr(const struct vnode *v, const struct fs_attr *attr, unsigned mask)
+/* The caller's limit is for files that grow. */
+static int check_size(struct vnode *v, uint64_t size_bytes)
+{
+	if (size_bytes > v->mount->max_file_bytes)
+		return -EFBIG;
+	return size_bytes > fsh_file_size_limit() && size_bytes > vnode_size(v) ? -EFBIG : 0;
+}
+
+static int check_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask)
 {
 	if ((mask & FS_SET_SIZE) && !vnode_is(v, FS_IFREG))
 		return vnode_is(v, FS_IFDIR) ? -EISDIR : -EINVAL;
 	if (mount_readonly(v->mount))
 		return -EROFS;
-	return (mask & FS_SET_SIZE) && attr->size_bytes > v->mount->max_file_bytes ? -EFBIG : 0;
+	return mask & FS_SET_SIZE ? check_size(v, attr->size_bytes) : 0;
 }
 
 /* Resolve what is left to the vfs: the present, and the set-id bits.  True: something is to be set. */

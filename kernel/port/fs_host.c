@@ -6,6 +6,7 @@
 #include <kernel/frames.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
+#include <kernel/process.h>
 #include <kernel/random.h>
 #include <kernel/thread.h>
 #include <kernel/format.h>
@@ -164,6 +165,12 @@ void fsh_thread_join(struct fsh_thread *thread)
 }
 
 /* --- Odds and ends --------------------------------------------------------------------------- */
+
+uint64_t fsh_file_size_limit(void)
+{
+	/* Kernel threads write on nobody's account. */
+	return task_current() ? process_limit(process_current(), RLIMIT_FSIZE) : UINT64_MAX;
+}
 
 void fsh_random(void *to, size_t bytes)
 {

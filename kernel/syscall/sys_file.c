@@ -375,7 +375,7 @@ long sys_ftruncate(long fd, int64_t size)
 		return -EBADF;
 	int err = size < 0 ? -EINVAL : file_truncate(file, (uint64_t)size);
 	file_unref(file);
-	return err;
+	return transfer_result(0, err);
 }
 
 static long sync_file(long fd, bool data_only)

@@ -14,6 +14,7 @@
 #include <kernel/place.h>
 #include <kernel/stat.h>
 #include <kernel/syscall.h>
+#include <kernel/transfer.h>
 #include <kernel/time.h>
 
 int place_get(struct place *p, long dir, uaddr_t path)
@@ -252,7 +253,9 @@ long sys_truncate(uaddr_t path, int64_t size)
 {
 	struct fs_attr attr = {.size_bytes = (uint64_t)size};
 
-	return size < 0 ? -EINVAL : set_attributes(AT_FDCWD, path, 0, &attr, FS_SET_SIZE);
+	if (size < 0)
+		return -EINVAL;
+	return transfer_result(0, (int)set_attributes(AT_FDCWD, path, 0, &attr, FS_SET_SIZE));
 }
 
 long access_at(long dir, uaddr_t path, unsigned mode, unsigned at_flags)

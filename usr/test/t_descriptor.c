@@ -151,6 +151,74 @@ static void flags_by_ioctl(void)
 	CHECK_ERR(ioctl(77, FIOCLEX), EBADF);
 }
 
+// --- Sizes
+
+static void write_past_the_limit(void *arg)
+{
+	(void)!pwrite(*(int *)arg, "x", 1, 1000);
+}
+
+static void files_of_limited_size(void)
+{
+	int fd = make_file("f", 500), append = (int)CHECK_OK(open("f", O_WRONLY | O_APPEND)),
+	    status;
+	struct rlimit limit = {1000, 1000};
+	char block[700] = {0};
+
+	CHECK_OK(setrlimit(RLIMIT_FSIZE, &limit));
+	status = in_child(write_past_the_limit, &fd);
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQ(WTERMSIG(status), SIGXFSZ);
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_EQ(pwrite(fd, block, 200, 900), 100);
+	CHECK_ERR(pwrite(fd, block, 1, 1000), EFBIG);
+	CHECK_ERR(write(append, block, 1), EFBIG);
+	CHECK_EQ(pwrite(fd, block, 700, 0), 700);
+	CHECK_ERR(ftruncate(fd, 1001), EFBIG);
+	CHECK_ERR(truncate("f", 1001), EFBIG);
+	CHECK_OK(ftruncate(fd, 1000));
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 1000);
+}
+
+static void large_files_may_shrink(void)
+{
+	struct rlimit limit = {100, 100};
+	int fd = make_file("f", 5000);
+
+	CHECK_OK(setrlimit(RLIMIT_FSIZE, &limit));
+	CHECK_OK(ftruncate(fd, 3000));
+	CHECK_OK(truncate("f", 90));
+}
+
+static void holes_are_punched(void)
+{
+	int fd = (int)CHECK_OK(syscall(SYS_memfd_create, "f", 2)), fds[2]; // MFD_ALLOW_SEALING
+	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	char *p = map(4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK_OK(ftruncate(fd, 4 * PAGE));
+	memset(p, 'x', 4 * PAGE);
+	CHECK_OK(fallocate(fd, punch, PAGE - 10, PAGE + 20));
+	CHECK_EQ(p[PAGE - 11], 'x');
+	check_zero(p + PAGE - 10, PAGE + 20);
+	CHECK_EQ(p[2 * PAGE + 10], 'x');
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 4 * PAGE);
+	CHECK_OK(fallocate(fd, punch, 3 * PAGE, 10 * PAGE));
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 4 * PAGE);
+	check_zero(p + 3 * PAGE, PAGE);
+
+	CHECK_ERR(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, 1), EOPNOTSUPP);
+	CHECK_ERR(fallocate(fd, punch, -1, 1), EINVAL);
+	CHECK_ERR(fallocate(fd, punch, 0, 0), EINVAL);
+	CHECK_ERR(fallocate(fd, punch, 0x7fffffffffffffff, 2), EFBIG);
+	CHECK_ERR(fallocate(77, punch, 0, 1), EBADF);
+	CHECK_OK(pipe(fds));
+	CHECK_ERR(fallocate(fds[1], punch, 0, 1), ESPIPE);
+	CHECK_OK(munmap(p, 4 * PAGE));
+	CHECK_OK(fcntl(fd, 1033, 8)); // F_ADD_SEALS, F_SEAL_WRITE
+	CHECK_ERR(fallocate(fd, punch, 0, 1), EPERM);
+}
+
 // --- Advice
 
 enum { PAGES = 16 };
@@ -256,6 +324,9 @@ static const struct test tests[] = {
 	{"few_descriptors", few_descriptors},
 	{"flags_of_a_file", flags_of_a_file},
 	{"flags_by_ioctl", flags_by_ioctl},
+	{"files_of_limited_size", files_of_limited_size},
+	{"large_files_may_shrink", large_files_may_shrink},
+	{"holes_are_punched", holes_are_punched},
 	{"pages_are_dropped", pages_are_dropped},
 	{"dirty_pages_are_not_lost", dirty_pages_are_not_lost},
 	{"pages_are_fetched", pages_are_fetched},

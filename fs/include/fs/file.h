@@ -130,6 +130,12 @@ int file_sync(struct file *file, bool data_only);
 int file_truncate(struct file *file, uint64_t size_bytes);
 
 /*
+ * Bytes [start, end) of a regular file read as zeros from now on, and take no room where a page is wholly
+ * among them.  -EBADF: not open for writing; -EPERM: sealed; -EOPNOTSUPP.
+ */
+int file_punch(struct file *file, uint64_t start, uint64_t end);
+
+/*
  * A file in memory without a name, open for reading and writing; `name` is only shown.  With seals to
  * be added, or with FS_SEAL_SEAL from the start.  -ENOMEM.
  */

@@ -210,6 +210,11 @@ uint64_t fsh_monotonic_ns(void);
 void fsh_random(void *to, size_t bytes);
 #endif
 
+/* The size that the calling thread may give a file at most (RLIMIT_FSIZE); UINT64_MAX: any. */
+#ifndef fsh_file_size_limit
+uint64_t fsh_file_size_limit(void);
+#endif
+
 /* One line of text without a newline: something that an operator should know. */
 #ifndef fsh_log
 void fsh_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

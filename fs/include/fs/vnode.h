@@ -179,6 +179,12 @@ struct vnode_ops {
 	int (*setattr)(struct vnode *v, const struct fs_attr *attr, unsigned mask);
 
 	/*
+	 * Bytes [start, end) of a regular file become a hole; the size stays.  v is locked.
+	 * NULL: -EOPNOTSUPP.
+	 */
+	int (*punch)(struct vnode *v, uint64_t start, uint64_t end);
+
+	/*
 	 * The data of v was handed to the pager's write() by the caller: make it, and v's metadata
 	 * (with data_only what is needed to read the data back), durable.  No lock.
 	 * NULL: nothing is ever durable, 0.

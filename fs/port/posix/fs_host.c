@@ -312,6 +312,11 @@ uint64_t fsh_monotonic_ns(void)
 	return (uint64_t)clock_ns(CLOCK_MONOTONIC);
 }
 
+uint64_t fsh_file_size_limit(void)
+{
+	return UINT64_MAX;
+}
+
 void fsh_random(void *to, size_t bytes)
 {
 	while (bytes) {
