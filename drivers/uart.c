@@ -72,12 +72,13 @@ static void interrupt(void *arg)
 	char bytes[RX_BATCH];
 	uint64_t flags = drv_lock_take(&uart.lock);
 	size_t n = receive(bytes);
-	bool was_full = uart.tail - uart.head > TX_BYTES / 2;
+	uint32_t before = uart.tail - uart.head, after;
 	bool room;
 
 	(void)arg;
 	transmit();
-	room = was_full && uart.tail - uart.head <= TX_BYTES / 2;
+	after = uart.tail - uart.head;
+	room = before != after && (!after || (before > TX_BYTES / 2 && after <= TX_BYTES / 2));
 	drv_lock_drop(&uart.lock, flags);
 	if (n && uart.received)
 		uart.received(uart.arg, bytes, n);
@@ -112,6 +113,28 @@ size_t uart_write(const char *text, size_t bytes)
 		transmit();
 	drv_lock_drop(&uart.lock, flags);
 	return n;
+}
+
+size_t uart_unsent(void)
+{
+	uint64_t flags = drv_lock_take(&uart.lock);
+	size_t n = uart.tail - uart.head;
+
+	drv_lock_drop(&uart.lock, flags);
+	return n;
+}
+
+size_t uart_room(void)
+{
+	return TX_BYTES - uart_unsent();
+}
+
+void uart_flush(void)
+{
+	uint64_t flags = drv_lock_take(&uart.lock);
+
+	uart.head = uart.tail;
+	drv_lock_drop(&uart.lock, flags);
 }
 
 bool uart_idle(void)

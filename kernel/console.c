@@ -10,6 +10,21 @@ size_t console_write(const char *text, size_t bytes)
 	return uart_write(text, bytes);
 }
 
+size_t console_room(void)
+{
+	return uart_room();
+}
+
+size_t console_unsent(void)
+{
+	return uart_unsent();
+}
+
+void console_flush(void)
+{
+	uart_flush();
+}
+
 bool console_idle(void)
 {
 	return uart_idle();

@@ -13,12 +13,16 @@ int uart_init(uint64_t pa, unsigned irq, unsigned stride_shift);
 
 /* Queue bytes for sending; returns how many fit. Any context. */
 size_t uart_write(const char *text, size_t bytes);
+/* How many would fit now, how many are queued; drop those. Any context. */
+size_t uart_room(void);
+size_t uart_unsent(void);
+void uart_flush(void);
 /* All that was queued has left. */
 bool uart_idle(void);
 
 /*
- * Received bytes go to received(arg, bytes, n), and after some of a full queue was sent,
- * writable(arg) is called; both with interrupts off. Either may be NULL.
+ * Received bytes go to received(arg, bytes, n), and after some of a full queue or all
+ * of any was sent, writable(arg) is called; both with interrupts off. Either may be NULL.
  */
 void uart_set_callbacks(void (*received)(void *arg, const char *bytes, size_t n),
 	void (*writable)(void *arg), void *arg);

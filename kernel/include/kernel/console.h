@@ -9,6 +9,10 @@
 
 /* Queue bytes; returns how many fit. Any context. */
 size_t console_write(const char *text, size_t bytes);
+/* How many would fit now; how many have not left; drop those. Any context. */
+size_t console_room(void);
+size_t console_unsent(void);
+void console_flush(void);
 /* Has all of it left? Power-off waits for that. */
 bool console_idle(void);
 /* Called with interrupts off, as drivers/uart.h says. The terminal layer sets them once. */
