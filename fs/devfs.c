@@ -6,6 +6,7 @@
  * that is registered later; so it may have directories, links and mounts (shm, pts) besides.
  */
 #include "private.h"
+#include <fs/tmpfs.h>
 #include <fs/chrdev.h>
 #include <errno.h>
 #include <string.h>
@@ -23,11 +24,16 @@ struct chrdev *chrdev_next(struct chrdev *prev)
 	return __atomic_load_n(prev ? &prev->next : &devices.first, __ATOMIC_ACQUIRE);
 }
 
+static bool is_number_of(const struct chrdev *d, uint64_t dev)
+{
+	return d->all_minors ? FS_MAJOR(d->dev) == FS_MAJOR(dev) : d->dev == dev;
+}
+
 struct chrdev *chrdev_find(uint64_t dev)
 {
 	struct chrdev *d = chrdev_next(NULL);
 
-	while (d && d->dev != dev)
+	while (d && !is_number_of(d, dev))
 		d = chrdev_next(d);
 	return d;
 }
@@ -35,7 +41,8 @@ struct chrdev *chrdev_find(uint64_t dev)
 static bool is_taken(const struct chrdev *device)
 {
 	for (struct chrdev *d = NULL; (d = chrdev_next(d));)
-		if (d->dev == device->dev || strcmp(d->name, device->name) == 0)
+		if (is_number_of(d, device->dev) ||
+			(d->name && device->name && strcmp(d->name, device->name) == 0))
 			return true;
 	return false;
 }
@@ -68,7 +75,7 @@ int chrdev_register(struct chrdev *device)
 		err = -EEXIST;
 	else
 		append(device);
-	if (!err && devices.mount)
+	if (!err && devices.mount && device->name)
 		root = dentry_ref(devices.mount->root);
 	fsh_mutex_unlock(&devices.lock);
 	if (root) {
@@ -80,21 +87,51 @@ int chrdev_register(struct chrdev *device)
 
 /* --- devfs ----------------------------------------------------------------------------------- */
 
+/* What is there besides devices: places to mount on, and names for a process's own files. */
+static const struct {
+	const char *name;
+	struct vnode_new what;
+} besides[] = {
+	{"pts", {.mode = FS_IFDIR | 0755}},
+	{"shm", {.mode = FS_IFDIR | 0755}},
+	{"fd", {.mode = FS_IFLNK | 0777, .target = "/proc/self/fd"}},
+	{"stdin", {.mode = FS_IFLNK | 0777, .target = "/proc/self/fd/0"}},
+	{"stdout", {.mode = FS_IFLNK | 0777, .target = "/proc/self/fd/1"}},
+	{"stderr", {.mode = FS_IFLNK | 0777, .target = "/proc/self/fd/2"}},
+};
+
 /*
- * The nodes are made by operations of the vnode itself: the mount has no names yet.
+ * All is made by operations of the vnode itself: the mount has no names yet.
  */
-static int add_node(struct vnode *root, const struct chrdev *device)
+static int add(struct vnode *root, const char *text, const struct vnode_new *what)
 {
-	struct fs_name name = fs_name_of(device->name);
-	struct vnode_new what = {.mode = FS_IFCHR | device->mode, .rdev = device->dev};
+	struct fs_name name = fs_name_of(text);
 	struct vnode *v;
 	int err;
 
 	fsh_mutex_lock(&root->lock);
-	err = root->ops->create(root, &name, &what, &v);
+	err = root->ops->create(root, &name, what, &v);
 	fsh_mutex_unlock(&root->lock);
 	if (!err)
 		vnode_unref(v);
+	return err;
+}
+
+static int add_node(struct vnode *root, const struct chrdev *device)
+{
+	struct vnode_new what = {.mode = FS_IFCHR | device->mode, .rdev = device->dev};
+
+	return device->name ? add(root, device->name, &what) : 0;
+}
+
+static int add_all(struct vnode *root)
+{
+	int err = 0;
+
+	for (struct chrdev *d = NULL; !err && (d = chrdev_next(d));)
+		err = add_node(root, d);
+	for (size_t i = 0; !err && i < sizeof(besides) / sizeof(*besides); i++)
+		err = add(root, besides[i].name, &besides[i].what);
 	return err;
 }
 
@@ -123,8 +160,7 @@ static int devfs_mount(
 
 	if (err)
 		return err;
-	for (struct chrdev *d = NULL; !err && (d = chrdev_next(d));)
-		err = add_node(*root, d);
+	err = add_all(*root);
 	mount->ops = &devfs_mount_ops;
 	set_mount(mount);
 	if (err) {

@@ -163,9 +163,6 @@ extern struct fs_type tmpfs_type, devfs_type;
 
 /* A node in no directory, with one link and one reference, the caller's. */
 int tmpfs_node_new(struct mount *mount, const struct vnode_new *what, struct vnode **out);
-int tmpfs_mount(struct mount *mount, const char *source, const char *options, struct vnode **root);
-int tmpfs_statfs(struct mount *mount, struct fs_stat *out);
-void tmpfs_unmount(struct mount *mount);
 int chrdev_init(void);
 
 /* --- memfd.c --------------------------------------------------------------------------------- */

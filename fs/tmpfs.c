@@ -10,6 +10,7 @@
  * goes on where it was whatever came and went; a hash table over the whole mount finds names.
  */
 #include "private.h"
+#include <fs/tmpfs.h>
 #include <errno.h>
 #include <string.h>
 
@@ -461,15 +462,44 @@ static const struct mount_ops tmpfs_mount_ops = {
 	.unmount = tmpfs_unmount,
 };
 
+/* The number behind "mode=", to which *at points; it moves behind it. */
+static int parse_mode(const char **at, uint32_t *mode)
+{
+	const char *digits = *at;
+
+	*mode = 0;
+	for (; **at >= '0' && **at <= '7' && *mode <= FS_PERM; ++*at)
+		*mode = *mode * 8 + (uint32_t)(**at - '0');
+	return *at == digits || *mode > FS_PERM || (**at && **at != ',') ? -EINVAL : 0;
+}
+
+static int parse_options(const char *at, uint32_t *mode)
+{
+	int err = 0;
+
+	while (at && *at && !err) {
+		if (strncmp(at, "mode=", 5) != 0)
+			return -EINVAL;
+		at += 5;
+		err = parse_mode(&at, mode);
+		at += *at == ',';
+	}
+	return err;
+}
+
 int tmpfs_mount(struct mount *mount, const char *source, const char *options, struct vnode **root)
 {
-	static const struct vnode_new top = {.mode = FS_IFDIR | 0755};
-	struct tmpfs *fs = fsh_alloc(sizeof(*fs));
+	struct vnode_new top = {.mode = FS_IFDIR};
+	uint32_t mode = 0755;
+	struct tmpfs *fs;
 	struct node *node;
-	int err;
+	int err = parse_options(options, &mode);
 
 	(void)source;
-	(void)options;
+	if (err)
+		return err;
+	top.mode |= mode;
+	fs = fsh_alloc(sizeof(*fs));
 	if (!fs)
 		return -ENOMEM;
 	fsh_spin_init(&fs->hash_lock, "tmpfs names");

@@ -8,8 +8,9 @@
 #include <fs/types.h>
 
 struct chrdev {
-	const char *name; /* in /dev */
+	const char *name; /* in /dev; NULL: it has no node there */
 	uint64_t dev;     /* FS_DEV(major, minor) */
+	bool all_minors;  /* it is every device of its major */
 	uint32_t mode;    /* permissions of the node in devfs */
 	unsigned state;   /* FILE_STREAM or 0 */
 	const struct file_ops *ops;

@@ -53,6 +53,7 @@ enum { FS_EXECUTE = 1, FS_WRITE = 2, FS_READ = 4 };
 #define FS_DEV(major, minor)                                           \
 	((((uint64_t)(major)&0xfff) << 8) | ((uint64_t)(minor)&0xff) | \
 		(((uint64_t)(minor)&0xfff00) << 12))
+#define FS_MAJOR(dev) ((uint32_t)((dev) >> 8) & 0xfff)
 
 /* --- Attributes ---------------------------------------------------------------------------- */
 

@@ -35,5 +35,6 @@ struct statfs {
 #define MS_NOATIME     1024
 
 /* f_type */
-#define TMPFS_MAGIC      0x01021994
-#define PROC_SUPER_MAGIC 0x9fa0
+#define DEVPTS_SUPER_MAGIC 0x1cd1
+#define TMPFS_MAGIC        0x01021994
+#define PROC_SUPER_MAGIC   0x9fa0
