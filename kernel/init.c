@@ -59,13 +59,14 @@ static struct dentry *mount_first(void)
 }
 
 /* A directory that is missing costs what would be there, not the boot. */
-static void mount_at(const struct fs_context *ctx, const char *path, const char *type)
+static void mount_at(
+	const struct fs_context *ctx, const char *path, const char *type, const char *options)
 {
 	struct dentry *where;
 	int err = path_lookup(ctx, NULL, path, PATH_FOLLOW | PATH_DIRECTORY, &where);
 
 	if (!err) {
-		err = mount_on(where, type, "none", 0, NULL);
+		err = mount_on(where, type, "none", 0, options);
 		dentry_unref(where);
 	}
 	if (err)
@@ -77,9 +78,12 @@ static void mount_all(struct fs_state *fs)
 	struct fs_cred root = {0};
 	struct fs_context ctx = {.root = fs->root, .cwd = fs->cwd, .cred = &root};
 
-	mount_at(&ctx, "/dev", "devfs");
-	mount_at(&ctx, "/proc", "proc");
-	mount_at(&ctx, "/tmp", "tmpfs");
+	mount_at(&ctx, "/dev", "devfs", NULL);
+	mount_at(&ctx, "/dev/shm", "tmpfs", "mode=1777");
+	if (fs_find("devpts"))
+		mount_at(&ctx, "/dev/pts", "devpts", NULL);
+	mount_at(&ctx, "/proc", "proc", NULL);
+	mount_at(&ctx, "/tmp", "tmpfs", "mode=1777");
 }
 
 /* --- The process ------------------------------------------------------------------------------ */

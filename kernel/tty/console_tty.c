@@ -7,11 +7,10 @@
  */
 #include "tty.h"
 
-#include <abi/errno.h>
 #include <fs/chrdev.h>
+#include <kernel/boot.h>
 #include <kernel/console.h>
 #include <kernel/panic.h>
-#include <kernel/process.h>
 #include <kernel/work.h>
 
 #define RECEIVED_BYTES 1024 /* a power of two */
@@ -70,26 +69,43 @@ static size_t send(struct tty *tty, const char *text, size_t n)
 	return console_write(text, n);
 }
 
-/* --- The devices
- * ---------------------------------------------------------------------------------- */
+static size_t room(struct tty *tty)
+{
+	(void)tty;
+	return console_room();
+}
+
+static size_t unsent(struct tty *tty)
+{
+	(void)tty;
+	return console_unsent();
+}
+
+static void flush(struct tty *tty)
+{
+	(void)tty;
+	console_flush();
+}
+
+static const struct tty_line console_line = {
+	.send = send,
+	.room = room,
+	.unsent = unsent,
+	.flush = flush,
+};
+
+/* --- The devices -------------------------------------------------------------------------------- */
 
 static int open_console(struct chrdev *device, struct file *file)
 {
 	(void)device;
-	file->private_data = &console_tty;
-	return 0;
+	return tty_open(&console_tty, file, true);
 }
 
 static int open_controlling(struct chrdev *device, struct file *file)
 {
 	(void)device;
-	spin_lock(&tree_lock);
-	struct tty *tty = process_current()->session->tty;
-	spin_unlock(&tree_lock);
-	if (!tty)
-		return -ENXIO;
-	file->private_data = tty;
-	return 0;
+	return tty_open_controlling(file);
 }
 
 static struct chrdev console_device = {
@@ -97,7 +113,6 @@ static struct chrdev console_device = {
 	.dev = FS_DEV(5, 1),
 	.mode = 0600,
 	.state = FILE_STREAM,
-	.ops = &tty_ops,
 	.open = open_console,
 };
 
@@ -106,7 +121,6 @@ static struct chrdev controlling_device = {
 	.dev = FS_DEV(5, 0),
 	.mode = 0666,
 	.state = FILE_STREAM,
-	.ops = &tty_ops,
 	.open = open_controlling,
 };
 
@@ -114,7 +128,11 @@ void tty_init(void)
 {
 	spin_init(&received.lock, "console received", RANK_WAIT);
 	received.work.fn = deliver;
-	tty_setup(&console_tty, console_input, send);
+	tty_setup(&console_tty, &console_line, console_device.dev, B115200, console_input);
+	console_tty.size = (struct winsize){.ws_row = 24, .ws_col = 80};
+	console_tty.termios.c_cflag |= HUPCL;
+	if (boot_has("marker")) /* tools/run: a pipe types, and an echo would be in the output */
+		console_tty.termios.c_lflag &= ~(uint32_t)ECHO;
 	if (chrdev_register(&console_device) || chrdev_register(&controlling_device))
 		panic("the console's device names are taken");
 	console_set_callbacks(on_received, on_writable, NULL);

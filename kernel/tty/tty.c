@@ -1,36 +1,69 @@
 // SPDX-License-Identifier: MIT
 /*
- * Terminals, as files: reading lines or bytes, and writing.
+ * Terminals.
  *
- * Reading copies from the ring under the terminal's lock with faults off, and takes from the ring
- * only what was copied; see pipe.c.  Writing goes through a small buffer in which OPOST is applied,
- * one writer at a time.
+ *	  line                     terminal                        programs
+ *	 ------                   ----------                      ----------
+ *	 UART  --- bytes --->  tty_receive: the discipline  --->  input ring  --->  read
+ *	  or   <-- echo ----   (signals, editing, echo)
+ *	 pty   <-- bytes ---   held <--- OPOST <----------------------------------  write
+ *	master
+ *
+ * A terminal (struct tty) stands between a line that carries bytes and the files that programs
+ * have of it.  The line is the UART (console_tty.c), or the file of a pseudo-terminal's master
+ * (kernel/linux/pty.c).  The ABI is termios(3) and ioctl_tty(2) as Linux has them.
+ *
+ * Input (tty_input.c, tty_edit.c).  Each byte runs through the discipline when it comes, in thread
+ * context, since signals need locks that interrupts do not take: it stops or starts output, is a
+ * signal, edits the line, or joins the ring.  In canonical mode a reader sees whole lines, each
+ * ended by a marked cell; an end of file is a cell without a byte.  In raw mode VMIN and VTIME say
+ * how long a read waits.  A full ring drops what comes, but keeps a cell for what ends a line: a
+ * line that cannot end could never be read.
+ *
+ * Output (tty_output.c).  One writer at a time; others wait their turn, and a signal ends either
+ * wait.  OPOST makes several bytes of one: they are held in the terminal until the line takes them,
+ * so that a byte of the writer's is either done or not begun.  Echoes are held the same way, which
+ * keeps them in order with the output and waits with it while the terminal is stopped.
+ *
+ * Job control (tty_jobs.c).  A session may have one controlling terminal, a terminal one session:
+ * pid->tty and tty->session point at each other, under tree_lock.  The keyboard's signals go to the
+ * foreground group; a process of another group that reads, or changes settings, is stopped.
+ *
+ * Hang-up.  When the session's leader ends, or the line goes, every file of the terminal is dead:
+ * reads see the end, writes and ioctls fail with EIO.  A file remembers how many hang-ups there had
+ * been when it was opened, so none needs to be found.  Files of /dev/console stay, as in Linux:
+ * init needs them after the shell is gone.
+ *
+ * Life.  The console's terminal is static.  That of a pseudo-terminal lives as long as its line or
+ * a file of it; the session is no reason, since the last close takes the terminal from the session.
+ * So pid->tty is never stale, and whoever finds a terminal there under tree_lock may open it.
+ *
+ * Locks.  tree_lock -> tty->lock -> wait queues and the UART's lock.  User memory is copied under
+ * tty->lock with faults off, and what was not copied stays in the ring; see pipe.c.
+ *
+ * Refused.  Parity and modem lines (there are none), ECHOPRT (paper), delays (NLDLY and its like,
+ * for machines that move), line disciplines other than this one.
+ *
+ * To read: tty.h, this file (opening, reading), tty_input.c, tty_edit.c, tty_output.c, tty_jobs.c,
+ * tty_control.c, console_tty.c.
  */
 #include "tty.h"
 
 #include <abi/errno.h>
 #include <abi/signal.h>
 #include <fs/poll.h>
-#include <kernel/boot.h>
+#include <kernel/kmem.h>
 #include <kernel/process.h>
 #include <kernel/time.h>
 
 #define CHUNK_BYTES 256
 
-void tty_setup(struct tty *tty, tty_cell *input,
-	size_t (*send)(struct tty *tty, const char *text, size_t n))
+static struct termios initial_termios(uint32_t speed)
 {
-	spin_init(&tty->lock, "tty", RANK_TTY);
-	mutex_init(&tty->output, "tty output", RANK_TTY_OPS);
-	waitq_init(&tty->readable);
-	waitq_init(&tty->writable);
-	tty->input = input;
-	tty->send = send;
-	tty->size = (struct winsize){.ws_row = 24, .ws_col = 80};
-	tty->termios = (struct termios){
+	return (struct termios){
 		.c_iflag = ICRNL | IXON,
 		.c_oflag = OPOST | ONLCR,
-		.c_cflag = B115200 | CS8 | CREAD | HUPCL,
+		.c_cflag = speed | CS8 | CREAD,
 		.c_lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
 		.c_cc = {[VINTR] = 3,
 			[VQUIT] = 28,
@@ -46,73 +79,201 @@ void tty_setup(struct tty *tty, tty_cell *input,
 			[VWERASE] = 23,
 			[VLNEXT] = 22},
 	};
-	if (boot_has("marker")) /* tools/run: a pipe types, and an echo would be in the output */
-		tty->termios.c_lflag &= ~(uint32_t)ECHO;
 }
 
-static bool nonblocking(const struct file *file)
+void tty_setup(
+	struct tty *tty, const struct tty_line *line, uint64_t dev, uint32_t speed, tty_cell *input)
 {
-	return __atomic_load_n(&file->flags, __ATOMIC_RELAXED) & FS_O_NONBLOCK;
+	spin_init(&tty->lock, "tty", RANK_TTY);
+	waitq_init(&tty->readable);
+	waitq_init(&tty->writable);
+	waitq_init(&tty->turn);
+	tty->line = line;
+	tty->dev = dev;
+	tty->input = input;
+	tty->termios = initial_termios(speed);
 }
 
-/* --- Reading: lock held --------------------------------------------------------------------------
- */
+/* --- Opening and closing ------------------------------------------------------------------------ */
+
+/* tree_lock and lock held. */
+static int may_open(const struct tty *tty)
+{
+	if (tty->line_gone)
+		return -EIO;
+	return tty->exclusive && tty->opens && !process_is_privileged(process_current()) ? -EBUSY
+											 : 0;
+}
+
+static int count_open(struct tty *tty, struct tty_file *f)
+{
+	spin_lock(&tty->lock);
+	int err = may_open(tty);
+	if (!err) {
+		f->hang_ups = tty->hang_ups;
+		tty->opens++;
+	}
+	spin_unlock(&tty->lock);
+	if (!err && tty->line->opened)
+		tty->line->opened(tty);
+	return err;
+}
+
+static struct tty_file *new_file(bool stays)
+{
+	struct tty_file *f = kzalloc(sizeof *f);
+
+	if (f)
+		f->stays = stays;
+	return f;
+}
+
+/* tree_lock held; the terminal is what the file says. */
+static int attach(struct tty *tty, struct tty_file *f)
+{
+	f->tty = tty;
+	return tty ? count_open(tty, f) : -ENXIO;
+}
+
+static int begin_file(struct file *file, struct tty_file *f, int err)
+{
+	if (err) {
+		kfree(f);
+		return err;
+	}
+	file->private_data = f;
+	file->ops = &tty_ops;
+	return 0;
+}
+
+int tty_open(struct tty *tty, struct file *file, bool stays)
+{
+	struct tty_file *f = new_file(stays);
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	spin_lock(&tree_lock);
+	err = attach(tty, f);
+	spin_unlock(&tree_lock);
+	err = begin_file(file, f, err);
+	if (!err && !stays && (file->state & FILE_READABLE) && !(file->flags & FS_O_NOCTTY))
+		tty_offer(tty);
+	return err;
+}
+
+int tty_open_controlling(struct file *file)
+{
+	struct tty_file *f = new_file(false);
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	spin_lock(&tree_lock);
+	err = attach(process_current()->session->tty, f);
+	spin_unlock(&tree_lock);
+	return begin_file(file, f, err);
+}
+
+static void tty_release(struct file *file)
+{
+	struct tty *tty = tty_of(file);
+	bool last;
+
+	spin_lock(&tree_lock);
+	last = --tty->opens == 0;
+	if (last) {
+		tty_let_go(tty);
+		tty->exclusive = false;
+	}
+	spin_unlock(&tree_lock);
+	kfree(file->private_data);
+	if (tty->line->closed)
+		tty->line->closed(tty, last);
+}
+
+/* --- Reading: lock held ------------------------------------------------------------------------- */
 
 /* Up to n bytes of the ring, the end of a line last; *cells of the ring they take. */
 static size_t gather(struct tty *tty, uint8_t *to, size_t n, uint32_t *cells, bool *ended)
 {
 	uint32_t available = tty_readable_cells(tty);
-	bool lines = tty->termios.c_lflag & ICANON;
 	size_t bytes = 0;
 
 	*cells = 0;
 	*ended = false;
 	while (*cells < available && bytes < n && !*ended) {
-		tty_cell c = tty->input[(tty->head + *cells) % TTY_INPUT_CELLS];
+		tty_cell c = *tty_cell_at(tty, tty->head + *cells);
 		++*cells;
 		if (!(c & CELL_EOF))
 			to[bytes++] = (uint8_t)c;
-		*ended = lines && (c & CELL_LINE_END);
+		*ended = tty_is_canonical(tty) && (c & CELL_LINE_END);
+	}
+	/* A reader that takes all of a line takes its end as well, or would see it as another. */
+	if (tty_is_canonical(tty) && !*ended && *cells < available &&
+		(*tty_cell_at(tty, tty->head + *cells) & CELL_EOF)) {
+		++*cells;
+		*ended = true;
 	}
 	return bytes;
 }
 
-/* How long a read waits, and for how many bytes: VMIN and VTIME count in raw mode only. */
+/* How many cells a read of n bytes waits for, and the time it gives each of them (0: any). */
 struct patience {
 	uint32_t at_least;
-	uint64_t deadline_ns;
-	bool none; /* -EAGAIN at once */
+	uint64_t limit_ns;
 };
 
-static struct patience patience_of(const struct tty *tty, const struct file *file, size_t n)
+/* VMIN and VTIME; with both, the time counts from the first byte on. */
+static struct patience patience_of(const struct tty *tty, size_t n, uint32_t have)
 {
-	uint8_t min = tty->termios.c_cc[VMIN], tenths = tty->termios.c_cc[VTIME];
-	struct patience p = {.at_least = 1, .deadline_ns = NO_DEADLINE, .none = nonblocking(file)};
+	uint8_t min = tty->termios.c_cc[VMIN];
+	uint64_t limit_ns = tty->termios.c_cc[VTIME] * (NS_PER_SEC / 10);
 
-	if (tty->termios.c_lflag & ICANON)
-		return p;
-	p.at_least = min < n ? min : (uint32_t)n;
-	if (!min && tenths) {
-		p.at_least = 1;
-		p.deadline_ns = time_now_ns() + tenths * (NS_PER_SEC / 10);
-	}
-	return p;
+	if (tty_is_canonical(tty))
+		return (struct patience){.at_least = 1};
+	if (!min)
+		return (struct patience){.at_least = limit_ns ? 1 : 0, .limit_ns = limit_ns};
+	return (struct patience){
+		.at_least = min < n ? min : (uint32_t)n,
+		.limit_ns = have ? limit_ns : 0,
+	};
 }
 
-/* 0: there is something, or nobody shall wait for it. */
-static int wait_for_input(struct tty *tty, const struct patience *p)
+/* Something changed, or the time is up (-ETIMEDOUT).  What came restarts the clock. */
+static int sleep_for_input(struct tty *tty, uint64_t limit_ns, uint64_t *deadline_ns)
 {
-	while (tty_readable_cells(tty) < p->at_least) {
-		if (p->none)
-			return tty_readable_cells(tty) ? 0 : -EAGAIN;
-		int err = waitq_sleep(
-			&tty->readable, &tty->lock, SLEEP_INTERRUPTIBLE, p->deadline_ns);
-		if (err == -ETIMEDOUT)
+	uint32_t before = tty_readable_cells(tty);
+	int err;
+
+	if (limit_ns && *deadline_ns == NO_DEADLINE)
+		*deadline_ns = time_now_ns() + limit_ns;
+	err = waitq_sleep(&tty->readable, &tty->lock, SLEEP_INTERRUPTIBLE, *deadline_ns);
+	if (tty_readable_cells(tty) != before)
+		*deadline_ns = NO_DEADLINE;
+	return err;
+}
+
+/* 0: there is something, or nobody shall wait for it, or the file is dead. */
+static int wait_for_input(const struct file *file, size_t n)
+{
+	struct tty *tty = tty_of(file);
+	uint64_t deadline_ns = NO_DEADLINE;
+	bool waited = false;
+
+	for (int err = 0;;) {
+		uint32_t have = tty_readable_cells(tty);
+		struct patience p = patience_of(tty, n, have);
+
+		if (tty_file_is_dead(tty_file_of(file)))
+			return waited && tty->line_gone ? -EIO : 0;
+		if (have >= p.at_least || err == -ETIMEDOUT)
 			return 0;
-		if (err)
-			return err;
+		if (err || tty_nonblocking(file))
+			return have ? 0 : err ? err : -EAGAIN;
+		err = sleep_for_input(tty, p.limit_ns, &deadline_ns);
+		waited = true;
 	}
-	return 0;
 }
 
 /*
@@ -142,6 +303,8 @@ static int move_out(struct tty *tty, struct mvm_copy *c, size_t n, size_t *done)
 		err = c->prefault ? c->prefault(c, *done, bytes - got) : -EFAULT;
 		spin_lock(&tty->lock);
 	}
+	if (tty->line->taken)
+		tty->line->taken(tty);
 	return err;
 }
 
@@ -158,114 +321,43 @@ static int tty_read(struct file *file, struct mvm_copy *c, size_t n, uint64_t *o
 	if (err)
 		return err;
 	spin_lock(&tty->lock);
-	struct patience p = patience_of(tty, file, n);
-	err = wait_for_input(tty, &p);
-	if (!err)
+	err = wait_for_input(file, n);
+	if (!err && !tty_file_is_dead(tty_file_of(file)))
 		err = move_out(tty, c, n, done);
 	spin_unlock(&tty->lock);
 	return err;
 }
 
-/* --- Writing
- * -------------------------------------------------------------------------------------- */
+/* --- Readiness ---------------------------------------------------------------------------------- */
 
-/* Apply OPOST.  `out` has room for two bytes for each. */
-static size_t process_output(const struct tty *tty, const char *in, size_t n, char *out)
+/* As many as make a read return: with a time limit that is the first. */
+static bool input_is_ready(const struct tty *tty)
 {
-	uint32_t flags = tty->termios.c_oflag;
-	size_t bytes = 0;
+	bool counts = !tty_is_canonical(tty) && !tty->termios.c_cc[VTIME];
+	uint32_t min = counts && tty->termios.c_cc[VMIN] ? tty->termios.c_cc[VMIN] : 1;
 
-	for (size_t i = 0; i < n; i++) {
-		if ((flags & (OPOST | ONLCR)) == (OPOST | ONLCR) && in[i] == '\n')
-			out[bytes++] = '\r';
-		out[bytes++] = (flags & (OPOST | OCRNL)) == (OPOST | OCRNL) && in[i] == '\r'
-				       ? '\n'
-				       : in[i];
-	}
-	return bytes;
+	return tty_readable_cells(tty) >= min;
 }
 
-/* Send as much as can be sent now; true: something, or there was nothing. */
-static bool try_send(struct tty *tty, const char *text, size_t n, size_t *sent)
+static bool output_is_ready(struct tty *tty)
 {
-	if (__atomic_load_n(&tty->output_stopped, __ATOMIC_RELAXED))
-		return false;
-	*sent = tty->send(tty, text, n);
-	return *sent || !n;
-}
-
-static int send_all(struct tty *tty, const char *text, size_t n)
-{
-	size_t sent = 0;
-	int err = 0;
-
-	while (!err && n) {
-		err = wait_event_interruptible(&tty->writable, try_send(tty, text, n, &sent));
-		if (!err) {
-			text += sent;
-			n -= sent;
-		}
-	}
-	return err;
-}
-
-/* A chunk from the writer's memory; short only on an error. */
-static int fetch(struct mvm_copy *c, char *to, size_t done, size_t n, size_t *got)
-{
-	int err = 0;
-
-	*got = c->copy(c, to, done, n);
-	while (!err && !*got) {
-		err = c->prefault ? c->prefault(c, done, n) : -EFAULT;
-		if (!err)
-			*got = c->copy(c, to, done, n);
-	}
-	return err;
-}
-
-static int write_all(struct tty *tty, struct mvm_copy *c, size_t n, size_t *done)
-{
-	char in[CHUNK_BYTES], out[2 * CHUNK_BYTES];
-	int err = 0;
-
-	while (!err && *done < n) {
-		size_t want = n - *done < sizeof in ? n - *done : sizeof in, got;
-		err = fetch(c, in, *done, want, &got);
-		if (!err)
-			err = send_all(tty, out, process_output(tty, in, got, out));
-		if (!err)
-			*done += got;
-	}
-	return err;
-}
-
-static int tty_write(
-	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
-{
-	struct tty *tty = tty_of(file);
-	int err = 0;
-
-	(void)offset;
-	*done = 0;
-	if (tty->termios.c_lflag & TOSTOP)
-		err = tty_check_foreground(tty, SIGTTOU);
-	if (err)
-		return err;
-	mutex_lock(&tty->output);
-	err = write_all(tty, c, n, done);
-	mutex_unlock(&tty->output);
-	return err;
+	return !tty->stopped && !tty->suspended && !tty->n_held && tty->line->room(tty);
 }
 
 static unsigned tty_poll(struct file *file, struct poll_table *table)
 {
 	struct tty *tty = tty_of(file);
-	unsigned events = FS_POLLOUT;
+	unsigned events = 0;
 
 	poll_wait(table, &tty->readable);
+	poll_wait(table, &tty->writable);
 	spin_lock(&tty->lock);
-	if (tty_readable_cells(tty))
-		events |= FS_POLLIN;
+	if (tty_file_is_dead(tty_file_of(file))) {
+		events = FS_POLLIN | FS_POLLOUT | FS_POLLERR | FS_POLLHUP;
+	} else {
+		events |= input_is_ready(tty) ? FS_POLLIN : 0;
+		events |= output_is_ready(tty) ? FS_POLLOUT : 0;
+	}
 	spin_unlock(&tty->lock);
 	return events;
 }
@@ -275,4 +367,5 @@ const struct file_ops tty_ops = {
 	.write = tty_write,
 	.ioctl = tty_ioctl,
 	.poll = tty_poll,
+	.release = tty_release,
 };

@@ -1,201 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Terminals: settings, and job control.
- *
- * A session may have a controlling terminal, a terminal at most one session: tty->session and
- * pid->tty point at each other, under tree_lock, and hold numbers, not processes.  The foreground
- * group is the one that the keyboard's signals go to; others that read are stopped.
+ * Terminals: settings and queues, by ioctl (ioctl_tty(2)).
  */
 #include "tty.h"
 
 #include <abi/errno.h>
+#include <abi/signal.h>
 #include <kernel/process.h>
 #include <kernel/uaccess.h>
 
-/* --- Job control
- * ---------------------------------------------------------------------------------- */
-
-void tty_signal_foreground(struct tty *tty, int sig)
-{
-	siginfo_t info = signal_info(sig, SI_KERNEL);
-
-	spin_lock(&tree_lock);
-	if (tty->foreground)
-		signal_send_group(tty->foreground, &info);
-	spin_unlock(&tree_lock);
-}
-
-static bool ignores_or_blocks(struct process *p, int sig)
-{
-	bool ignores;
-
-	spin_lock(&p->lock);
-	ignores = p->actions->action[sig].sa_handler == SIG_IGN ||
-		  (task_current()->mask & SIGNAL_BIT(sig));
-	spin_unlock(&p->lock);
-	return ignores;
-}
-
-/* Is the terminal its own, and another group in front?  tree_lock held. */
-static bool in_background(struct tty *tty, struct process *p)
-{
-	return tty->session && tty->session == p->session && tty->foreground &&
-	       tty->foreground != p->group;
-}
-
-int tty_check_foreground(struct tty *tty, int sig)
-{
-	struct process *p = process_current();
-	siginfo_t info = signal_info(sig, SI_KERNEL);
-	bool ignored = ignores_or_blocks(p, sig);
-	int err = 0;
-
-	spin_lock(&tree_lock);
-	if (in_background(tty, p)) {
-		if (ignored)
-			err = sig == SIGTTIN ? -EIO : 0;
-		else if (group_is_orphaned(p->group))
-			err = -EIO;
-		else
-			err = signal_send_group(p->group, &info) ? -EINTR : -EIO;
-	}
-	spin_unlock(&tree_lock);
-	return err;
-}
-
-/* tree_lock held. */
-static void set_foreground(struct tty *tty, struct pid *group)
-{
-	struct pid *old = tty->foreground;
-
-	if (group)
-		pid_ref(group);
-	tty->foreground = group;
-	if (old)
-		pid_unref(old);
-}
-
-/* tree_lock held. */
-static void let_go(struct tty *tty)
-{
-	struct pid *session = tty->session;
-
-	set_foreground(tty, NULL);
-	tty->session = NULL;
-	if (session) {
-		session->tty = NULL;
-		pid_unref(session);
-	}
-}
-
-/* tree_lock held: SIGHUP and SIGCONT to those in front. */
-static void hang_up(struct tty *tty)
-{
-	siginfo_t hup = signal_info(SIGHUP, SI_KERNEL), cont = signal_info(SIGCONT, SI_KERNEL);
-
-	if (tty->foreground) {
-		signal_send_group(tty->foreground, &hup);
-		signal_send_group(tty->foreground, &cont);
-	}
-	let_go(tty);
-}
-
-void tty_session_leader_exits(struct process *p)
-{
-	spin_lock(&tree_lock);
-	if (p->session == p->pid && p->pid->tty)
-		hang_up(p->pid->tty);
-	spin_unlock(&tree_lock);
-}
-
-/* TIOCSCTTY.  `steal` from another session: root only. */
-static int become_controlling(struct tty *tty, bool steal)
-{
-	struct process *p = process_current();
-	int err = 0;
-
-	spin_lock(&tree_lock);
-	if (tty->session == p->session && p->session == p->pid) {
-		/* it is already */
-	} else if (p->session != p->pid || p->session->tty) {
-		err = -EPERM;
-	} else if (tty->session && !(steal && p->cred.euid == 0)) {
-		err = -EPERM;
-	} else {
-		let_go(tty);
-		pid_ref(p->session);
-		tty->session = p->session;
-		p->session->tty = tty;
-		set_foreground(tty, p->group);
-	}
-	spin_unlock(&tree_lock);
-	return err;
-}
-
-/* TIOCNOTTY. */
-static int give_up_controlling(struct tty *tty)
-{
-	struct process *p = process_current();
-	int err = 0;
-
-	spin_lock(&tree_lock);
-	if (!tty->session || tty->session != p->session)
-		err = -ENOTTY;
-	else if (p->session == p->pid)
-		hang_up(tty);
-	spin_unlock(&tree_lock);
-	return err;
-}
-
-/* TIOCGPGRP, TIOCGSID. */
-static int get_number(struct tty *tty, bool session, uintptr_t arg)
-{
-	pid_t nr = 0;
-	bool own;
-
-	spin_lock(&tree_lock);
-	own = tty->session && tty->session == process_current()->session;
-	if (own)
-		nr = session ? tty->session->nr : tty->foreground ? tty->foreground->nr : 0;
-	spin_unlock(&tree_lock);
-	return own ? put_user(uaddr(arg), &nr) : -ENOTTY;
-}
-
-/* tree_lock held. */
-static int set_foreground_number(struct tty *tty, pid_t nr)
-{
-	struct pid *session = process_current()->session, *group;
-
-	if (!tty->session || tty->session != session)
-		return -ENOTTY;
-	group = pid_find(nr);
-	if (!group || list_empty(&group->group))
-		return -ESRCH;
-	if (list_entry(group->group.next, struct process, group_link)->session != session)
-		return -EPERM;
-	set_foreground(tty, group);
-	return 0;
-}
-
-static int set_group(struct tty *tty, uintptr_t arg)
-{
-	pid_t nr;
-	int err = get_user(&nr, uaddr(arg));
-
-	if (!err && nr < 0)
-		err = -EINVAL;
-	if (!err)
-		err = tty_check_foreground(tty, SIGTTOU);
-	if (err)
-		return err;
-	spin_lock(&tree_lock);
-	err = set_foreground_number(tty, nr);
-	spin_unlock(&tree_lock);
-	return err;
-}
-
-/* --- Settings
- * ------------------------------------------------------------------------------------- */
+/* --- termios ------------------------------------------------------------------------------------ */
 
 static int get_termios(struct tty *tty, uintptr_t arg)
 {
@@ -205,29 +19,41 @@ static int get_termios(struct tty *tty, uintptr_t arg)
 	return put_user(uaddr(arg), &termios);
 }
 
-static int set_termios(struct tty *tty, uintptr_t arg, bool flush)
+/* Lock held.  Going raw, what was typed of a line can be read; coming back, it is a line. */
+static void change_termios(struct tty *tty, const struct termios *new)
+{
+	bool other_mode = (tty->termios.c_lflag ^ new->c_lflag) & ICANON;
+
+	if (other_mode)
+		tty->line_end = tty->tail;
+	tty->termios = *new;
+	if (!(new->c_iflag &IXON))
+		tty->stopped = false;
+	(void)tty_push(tty);
+}
+
+static int set_termios(struct tty *tty, struct tty_file *f, unsigned command, uintptr_t arg)
 {
 	struct termios termios;
 	int err = tty_check_foreground(tty, SIGTTOU);
 
 	if (!err)
 		err = get_user(&termios, uaddr(arg));
+	if (!err && command != TCSETS && f)
+		err = tty_drain(f);
 	if (err)
 		return err;
 	spin_lock(&tty->lock);
-	if (flush)
+	if (command == TCSETSF)
 		tty_flush_input(tty);
-	/* Going raw, what was typed of a line can be read; coming back, it is a line. */
-	if ((tty->termios.c_lflag ^ termios.c_lflag) & ICANON)
-		tty->line_end = tty->tail;
-	tty->termios = termios;
-	if (!(termios.c_iflag & IXON))
-		tty->output_stopped = false;
+	change_termios(tty, &termios);
 	spin_unlock(&tty->lock);
 	waitq_wake_all(&tty->readable);
 	waitq_wake_all(&tty->writable);
 	return 0;
 }
+
+/* --- Size --------------------------------------------------------------------------------------- */
 
 static int get_size(struct tty *tty, uintptr_t arg)
 {
@@ -253,57 +79,194 @@ static int set_size(struct tty *tty, uintptr_t arg)
 	return 0;
 }
 
+/* --- Queues ------------------------------------------------------------------------------------- */
+
+/* The bytes that can be read: the cells without those that are no byte. */
+static int readable_bytes(struct tty *tty)
+{
+	int n = 0;
+
+	for (uint32_t i = tty->head; i != tty->line_end; i++)
+		n += !(*tty_cell_at(tty, i) & CELL_EOF);
+	return n;
+}
+
 static int count_input(struct tty *tty, uintptr_t arg)
 {
 	spin_lock(&tty->lock);
-	int n = (int)tty_readable_cells(tty);
+	int n = readable_bytes(tty);
 	spin_unlock(&tty->lock);
 	return put_user(uaddr(arg), &n);
 }
 
-/* TCFLSH: the output queue is the line's, and short. */
+static int count_output(struct tty *tty, uintptr_t arg)
+{
+	spin_lock(&tty->lock);
+	int n = (int)tty->line->unsent(tty);
+	spin_unlock(&tty->lock);
+	return put_user(uaddr(arg), &n);
+}
+
+/* TCFLSH. */
 static int flush(struct tty *tty, uintptr_t what)
 {
+	int err = tty_check_foreground(tty, SIGTTOU);
+
+	if (err)
+		return err;
 	if (what > TCIOFLUSH)
 		return -EINVAL;
-	if (what == TCOFLUSH)
-		return 0;
 	spin_lock(&tty->lock);
-	tty_flush_input(tty);
+	if (what != TCOFLUSH)
+		tty_flush_input(tty);
+	if (what != TCIFLUSH)
+		tty_flush_output(tty);
+	spin_unlock(&tty->lock);
+	waitq_wake_all(&tty->writable);
+	return 0;
+}
+
+/* Tell the other side, past what is queued, to stop or to go on. */
+static void send_control(struct tty *tty, unsigned which)
+{
+	char byte = (char)tty->termios.c_cc[which];
+
+	if (byte)
+		(void)tty->line->send(tty, &byte, 1);
+}
+
+/* TCXONC. */
+static int flow(struct tty *tty, uintptr_t action)
+{
+	int err = tty_check_foreground(tty, SIGTTOU);
+
+	if (err)
+		return err;
+	if (action > TCION)
+		return -EINVAL;
+	spin_lock(&tty->lock);
+	if (action == TCOOFF || action == TCOON)
+		tty->suspended = action == TCOOFF;
+	else
+		send_control(tty, action == TCIOFF ? VSTOP : VSTART);
+	(void)tty_push(tty);
+	spin_unlock(&tty->lock);
+	waitq_wake_all(&tty->writable);
+	return 0;
+}
+
+/* TCSBRK, TCSBRKP: a break is nothing that this line could send; with an argument it is tcdrain. */
+static int send_break(struct tty *tty, struct tty_file *f)
+{
+	int err = tty_check_foreground(tty, SIGTTOU);
+
+	return err || !f ? err : tty_drain(f);
+}
+
+/* --- Exclusive use ------------------------------------------------------------------------------ */
+
+static int set_exclusive(struct tty *tty, bool on)
+{
+	spin_lock(&tty->lock);
+	tty->exclusive = on;
 	spin_unlock(&tty->lock);
 	return 0;
 }
 
-int tty_ioctl(struct file *file, unsigned command, uintptr_t arg)
+static int get_exclusive(struct tty *tty, uintptr_t arg)
 {
-	struct tty *tty = tty_of(file);
+	int on = __atomic_load_n(&tty->exclusive, __ATOMIC_RELAXED);
 
+	return put_user(uaddr(arg), &on);
+}
+
+/* TIOCSTI would put words into the mouth of whoever reads; Linux can refuse it, and this one does. */
+static int refuse_typing(struct tty *tty)
+{
+	struct process *p = process_current();
+
+	spin_lock(&tree_lock);
+	bool own = tty->session && tty->session == p->session;
+	spin_unlock(&tree_lock);
+	return own || process_is_privileged(p) ? -EIO : -EPERM;
+}
+
+/* --- All of them -------------------------------------------------------------------------------- */
+
+static int job_ioctl(struct tty *tty, bool master, unsigned command, uintptr_t arg)
+{
+	switch (command) {
+	case TIOCSCTTY:
+		return tty_become_controlling(tty, arg == 1);
+	case TIOCNOTTY:
+		return tty_give_up_controlling(tty);
+	case TIOCGPGRP:
+		return tty_get_number(tty, false, master, arg);
+	case TIOCGSID:
+		return tty_get_number(tty, true, master, arg);
+	case TIOCSPGRP:
+		return tty_set_foreground(tty, arg);
+	case TIOCSTI:
+		return refuse_typing(tty);
+	default:
+		return -ENOTTY;
+	}
+}
+
+int tty_common_ioctl(struct tty *tty, struct tty_file *f, unsigned command, uintptr_t arg)
+{
 	switch (command) {
 	case TCGETS:
 		return get_termios(tty, arg);
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:
-		return set_termios(tty, arg, command == TCSETSF);
-	case TCFLSH:
-		return flush(tty, arg);
+		return set_termios(tty, f, command, arg);
 	case TIOCGWINSZ:
 		return get_size(tty, arg);
 	case TIOCSWINSZ:
 		return set_size(tty, arg);
+	case TCSBRK:
+	case TCSBRKP:
+		return send_break(tty, f);
+	case TIOCEXCL:
+	case TIOCNXCL:
+		return set_exclusive(tty, command == TIOCEXCL);
+	case TIOCGEXCL:
+		return get_exclusive(tty, arg);
+	default:
+		return job_ioctl(tty, !f, command, arg);
+	}
+}
+
+static int queue_ioctl(struct tty *tty, struct tty_file *f, unsigned command, uintptr_t arg)
+{
+	switch (command) {
 	case FIONREAD:
 		return count_input(tty, arg);
-	case TIOCSCTTY:
-		return become_controlling(tty, arg == 1);
-	case TIOCNOTTY:
-		return give_up_controlling(tty);
-	case TIOCGPGRP:
-		return get_number(tty, false, arg);
-	case TIOCGSID:
-		return get_number(tty, true, arg);
-	case TIOCSPGRP:
-		return set_group(tty, arg);
+	case TIOCOUTQ:
+		return count_output(tty, arg);
+	case TCFLSH:
+		return flush(tty, arg);
+	case TCXONC:
+		return flow(tty, arg);
 	default:
-		return -ENOTTY;
+		return tty_common_ioctl(tty, f, command, arg);
 	}
+}
+
+int tty_ioctl(struct file *file, unsigned command, uintptr_t arg)
+{
+	struct tty_file *f = tty_file_of(file);
+	bool dead;
+	int result;
+
+	spin_lock(&f->tty->lock);
+	dead = tty_file_is_dead(f);
+	spin_unlock(&f->tty->lock);
+	if (dead)
+		return command == TIOCSPGRP ? -ENOTTY : -EIO;
+	result = queue_ioctl(f->tty, f, command, arg);
+	/* What a background process was stopped in begins again. */
+	return result == -EINTR ? (int)syscall_restart(RESTART_SA) : result;
 }

@@ -20,7 +20,6 @@ enum lock_rank {
 
 	/* Mutexes. */
 	RANK_PROCESS_EXEC,
-	RANK_TTY_OPS,
 	RANK_FILE_OFFSET, /* around a write, which in /proc may be a command to all mounts */
 	RANK_FS_MOUNT,
 	RANK_FS_RENAME,

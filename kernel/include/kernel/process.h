@@ -53,14 +53,15 @@ typedef int32_t pid_t;
 
 /* [t]: tree_lock */
 struct pid {
-	pid_t nr;                /* [I] */
-	uint32_t refs;           /* [t] uses as a thread, process, group, session */
-	struct pid *hash_next;   /* [t] */
-	struct task *thread;     /* [t] the thread with this tid, or NULL */
-	struct process *process; /* [t] the process with this pid, zombies included, or NULL */
-	struct list group;       /* [t] members, by process.group_link */
-	struct list session;     /* [t] members, by process.session_link */
-	struct tty *tty;         /* [t] of a session: its controlling terminal */
+	pid_t nr;                 /* [I] */
+	uint32_t refs;            /* [t] uses as a thread, process, group, session */
+	struct pid *hash_next;    /* [t] */
+	struct task *thread;      /* [t] the thread with this tid, or NULL */
+	struct process *process;  /* [t] the process with this pid, zombies included, or NULL */
+	struct list group;        /* [t] members, by process.group_link */
+	struct list session;      /* [t] members, by process.session_link */
+	struct tty *tty;          /* [t] of a session: its controlling terminal */
+	struct pid *was_in_front; /* [t] of a session whose terminal hung up, counted, or NULL */
 };
 
 enum process_state { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED };

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Terminals and sessions: who may use a terminal now, whose it is, and what a hang-up does.
+ *
+ * tty->session and pid->tty point at each other, under tree_lock, and hold numbers, not processes.
+ * Who was in front when the line went is remembered with the session: those get their SIGHUP when
+ * the leader ends.
+ */
+#include "tty.h"
+
+#include <abi/errno.h>
+#include <kernel/process.h>
+#include <kernel/uaccess.h>
+
+static void signal_group(struct pid *group, int sig)
+{
+	siginfo_t info = signal_info(sig, SI_KERNEL);
+
+	if (group)
+		signal_send_group(group, &info);
+}
+
+void tty_signal_foreground(struct tty *tty, int sig)
+{
+	spin_lock(&tree_lock);
+	signal_group(tty->foreground, sig);
+	spin_unlock(&tree_lock);
+}
+
+/* --- Who may use it now ------------------------------------------------------------------------- */
+
+static bool ignores_or_blocks(struct process *p, int sig)
+{
+	bool ignores;
+
+	spin_lock(&p->lock);
+	ignores = p->actions->action[sig].sa_handler == SIG_IGN ||
+		  (task_current()->mask & SIGNAL_BIT(sig));
+	spin_unlock(&p->lock);
+	return ignores;
+}
+
+/* Is the terminal its own, and another group in front?  tree_lock held. */
+static bool in_background(struct tty *tty, struct process *p)
+{
+	return tty->session && tty->session == p->session && tty->foreground &&
+	       tty->foreground != p->group;
+}
+
+int tty_check_foreground(struct tty *tty, int sig)
+{
+	struct process *p = process_current();
+	siginfo_t info = signal_info(sig, SI_KERNEL);
+	bool ignored = ignores_or_blocks(p, sig);
+	int err = 0;
+
+	spin_lock(&tree_lock);
+	if (in_background(tty, p)) {
+		if (ignored)
+			err = sig == SIGTTIN ? -EIO : 0;
+		else if (group_is_orphaned(p->group))
+			err = -EIO;
+		else
+			err = signal_send_group(p->group, &info) ? -EINTR : -EIO;
+	}
+	spin_unlock(&tree_lock);
+	return err;
+}
+
+/* --- Whose it is -------------------------------------------------------------------------------- */
+
+/* tree_lock held. */
+static void set_foreground(struct tty *tty, struct pid *group)
+{
+	struct pid *old = tty->foreground;
+
+	if (group)
+		pid_ref(group);
+	tty->foreground = group;
+	if (old)
+		pid_unref(old);
+}
+
+void tty_let_go(struct tty *tty)
+{
+	struct pid *session = tty->session;
+
+	set_foreground(tty, NULL);
+	tty->session = NULL;
+	if (session) {
+		session->tty = NULL;
+		pid_unref(session);
+	}
+}
+
+/* tree_lock held. */
+static void take(struct tty *tty, struct process *p)
+{
+	tty_let_go(tty);
+	pid_ref(p->session);
+	tty->session = p->session;
+	p->session->tty = tty;
+	set_foreground(tty, p->group);
+}
+
+void tty_offer(struct tty *tty)
+{
+	struct process *p = process_current();
+
+	spin_lock(&tree_lock);
+	if (p->session == p->pid && !p->session->tty && !tty->session)
+		take(tty, p);
+	spin_unlock(&tree_lock);
+}
+
+/* `steal` from another session: root only. */
+int tty_become_controlling(struct tty *tty, bool steal)
+{
+	struct process *p = process_current();
+	int err = 0;
+
+	spin_lock(&tree_lock);
+	if (p->session == p->pid && tty->session == p->session)
+		err = 0; /* it is already */
+	else if (p->session != p->pid || p->session->tty)
+		err = -EPERM;
+	else if (tty->session && !(steal && process_is_privileged(p)))
+		err = -EPERM;
+	else
+		take(tty, p);
+	spin_unlock(&tree_lock);
+	return err;
+}
+
+/* --- Hang-up ------------------------------------------------------------------------------------ */
+
+/* tree_lock held: end every file that is open now, and forget what was under way. */
+static void end_files(struct tty *tty)
+{
+	spin_lock(&tty->lock);
+	tty->hang_ups++;
+	tty->stopped = tty->suspended = false;
+	tty_flush_input(tty);
+	spin_unlock(&tty->lock);
+	waitq_wake_all(&tty->readable);
+	waitq_wake_all(&tty->writable);
+	waitq_wake_all(&tty->turn);
+}
+
+/* The leader gives it up: those in front hear of it. */
+int tty_give_up_controlling(struct tty *tty)
+{
+	struct process *p = process_current();
+	int err = 0;
+
+	spin_lock(&tree_lock);
+	if (!tty->session || tty->session != p->session) {
+		err = -ENOTTY;
+	} else if (p->session == p->pid) {
+		signal_group(tty->foreground, SIGHUP);
+		signal_group(tty->foreground, SIGCONT);
+		tty_let_go(tty);
+	}
+	spin_unlock(&tree_lock);
+	return err;
+}
+
+/* tree_lock held; `old` is the session's, whose terminal is gone already. */
+static void hang_up_those_left(struct pid *old)
+{
+	signal_group(old, SIGHUP);
+	signal_group(old, SIGCONT);
+	pid_unref(old);
+}
+
+void tty_session_leader_exits(struct process *p)
+{
+	spin_lock(&tree_lock);
+	struct pid *session = p->session == p->pid ? p->pid : NULL;
+	struct tty *tty = session ? session->tty : NULL;
+
+	if (tty) {
+		signal_group(tty->foreground, SIGHUP);
+		end_files(tty);
+		tty_let_go(tty);
+	} else if (session && session->was_in_front) {
+		hang_up_those_left(session->was_in_front);
+		session->was_in_front = NULL;
+	}
+	spin_unlock(&tree_lock);
+}
+
+/* tree_lock held.  Who is in front stays known: see hang_up_those_left(). */
+static void hang_up_session(struct tty *tty)
+{
+	struct pid *session = tty->session;
+	siginfo_t hup = signal_info(SIGHUP, SI_KERNEL), cont = signal_info(SIGCONT, SI_KERNEL);
+
+	if (session->process) {
+		(void)signal_send_process(session->process, &hup);
+		(void)signal_send_process(session->process, &cont);
+		if (tty->foreground && session->process->state == PROCESS_ALIVE) {
+			if (session->was_in_front)
+				pid_unref(session->was_in_front);
+			session->was_in_front = tty->foreground;
+			pid_ref(tty->foreground);
+		}
+	}
+	tty_let_go(tty);
+}
+
+void tty_hang_up(struct tty *tty)
+{
+	spin_lock(&tree_lock);
+	if (tty->session)
+		hang_up_session(tty);
+	end_files(tty);
+	spin_unlock(&tree_lock);
+}
+
+/* --- Numbers ------------------------------------------------------------------------------------ */
+
+int tty_get_number(struct tty *tty, bool session, bool any, uintptr_t arg)
+{
+	pid_t nr = 0;
+	bool known;
+
+	spin_lock(&tree_lock);
+	known = any || (tty->session && tty->session == process_current()->session);
+	if (known && session)
+		known = tty->session;
+	if (known && session)
+		nr = tty->session->nr;
+	else if (known && tty->foreground)
+		nr = tty->foreground->nr;
+	spin_unlock(&tree_lock);
+	return known ? put_user(uaddr(arg), &nr) : -ENOTTY;
+}
+
+/* tree_lock held. */
+static int set_foreground_number(struct tty *tty, pid_t nr)
+{
+	struct pid *session = process_current()->session, *group;
+
+	if (!tty->session || tty->session != session)
+		return -ENOTTY;
+	if (nr < 0)
+		return -EINVAL;
+	group = pid_find(nr);
+	if (!group || list_empty(&group->group))
+		return -ESRCH;
+	if (list_entry(group->group.next, struct process, group_link)->session != session)
+		return -EPERM;
+	set_foreground(tty, group);
+	return 0;
+}
+
+int tty_set_foreground(struct tty *tty, uintptr_t arg)
+{
+	int err = tty_check_foreground(tty, SIGTTOU);
+	pid_t nr;
+
+	if (err)
+		return err == -EIO ? -ENOTTY : err;
+	err = get_user(&nr, uaddr(arg));
+	if (err)
+		return err;
+	spin_lock(&tree_lock);
+	err = set_foreground_number(tty, nr);
+	spin_unlock(&tree_lock);
+	return err;
+}
+
+uint64_t tty_of_process(struct process *p, pid_t *foreground)
+{
+	struct tty *tty = p->session ? p->session->tty : NULL;
+
+	spin_assert_held(&tree_lock);
+	*foreground = tty && tty->foreground ? tty->foreground->nr : -1;
+	return tty ? tty->dev : 0;
+}
