@@ -14,6 +14,7 @@
 #include <kernel/process.h>
 #include <kernel/process_impl.h>
 #include <kernel/procfs.h>
+#include <kernel/pty.h>
 #include <kernel/tty.h>
 #include <kernel/trace.h>
 #include <kernel/uaccess.h>
@@ -30,6 +31,9 @@ void process_init(void)
 	kmem_cache_init(&task_cache, "task", sizeof(struct task));
 	work_init();
 	tty_init();
+#ifndef MAPACHE_CORE
+	pty_init();
+#endif
 	procfs_init();
 	vmspace_init();
 	futex_init();

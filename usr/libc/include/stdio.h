@@ -129,5 +129,9 @@ int rename(const char *from, const char *to);
 int renameat(int from_dir, const char *from, int to_dir, const char *to);
 int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
 
+/* The path of the controlling terminal, whichever that is. */
+#define L_ctermid 9
+char *ctermid(char *to);
+
 #undef __PRINTF
 #undef __SCANF

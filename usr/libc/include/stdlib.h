@@ -95,3 +95,13 @@ char *mkdtemp(char *template);
 
 /* The absolute name without links, "." and "..", in `to` (PATH_MAX bytes) or from malloc. */
 char *realpath(const char *restrict path, char *restrict to);
+
+/*
+ * Pseudo-terminals: the master (flags of open), which must be granted and unlocked before the slave
+ * is opened by its name. -1, NULL, or (ptsname_r) the error.
+ */
+int posix_openpt(int flags);
+int grantpt(int fd);
+int unlockpt(int fd);
+char *ptsname(int fd);
+int ptsname_r(int fd, char *to, size_t bytes);

@@ -57,7 +57,9 @@ ssize_t copy_file_range(int in, off_t *from, int out, off_t *to, size_t n, unsig
 int fsync(int fd);
 int fdatasync(int fd);
 int ftruncate(int fd, off_t size);
-int isatty(int fd); /* 1, or 0 with ENOTTY or EBADF */
+int isatty(int fd);                            /* 1, or 0 with ENOTTY or EBADF */
+char *ttyname(int fd);                         /* its path under /dev */
+int ttyname_r(int fd, char *to, size_t bytes); /* returns the error */
 
 /* names */
 int access(const char *path, int mode);

@@ -1,0 +1,746 @@
+// SPDX-License-Identifier: MIT
+// Pseudo-terminals, and through them the line discipline: what is typed, shown, read and written.
+// Sessions and job control are t_session.c's.
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "lib/pair.h"
+#include "lib/tap.h"
+
+#ifndef TIOCGEXCL
+#define TIOCGEXCL 0x80045440U
+#endif
+
+// --- Pairs
+
+static void a_node_comes_and_goes(void)
+{
+	struct pair p;
+	struct stat st;
+	int nr;
+
+	open_pair(&p);
+	CHECK_OK(ioctl(p.master, TIOCGPTN, &nr));
+	CHECK_OK(stat(p.name, &st));
+	CHECK(S_ISCHR(st.st_mode));
+	CHECK_EQ(major(st.st_rdev), 136);
+	CHECK_EQ(minor(st.st_rdev), nr);
+	CHECK_EQ(st.st_uid, geteuid());
+	CHECK_EQ(st.st_mode & 0707, 0600);
+	CHECK(!strcmp(ttyname(p.slave), p.name));
+	close_pair(&p);
+	CHECK_ERR(stat(p.name, &st), ENOENT);
+}
+
+static void locked_until_unlocked(void)
+{
+	int master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY)), locked = 1;
+	char name[32];
+
+	CHECK_EQ(ptsname_r(master, name, sizeof name), 0);
+	CHECK_ERR(open(name, O_RDWR | O_NOCTTY), EIO);
+	CHECK_ERR(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY), EIO);
+	CHECK_OK(unlockpt(master));
+	CHECK_OK(close((int)CHECK_OK(open(name, O_RDWR | O_NOCTTY))));
+	CHECK_OK(ioctl(master, TIOCSPTLCK, &locked));
+	locked = 0;
+	CHECK_OK(ioctl(master, TIOCGPTLCK, &locked));
+	CHECK_EQ(locked, 1);
+	CHECK_ERR(open(name, O_RDWR | O_NOCTTY), EIO);
+}
+
+static void names(void)
+{
+	struct pair p;
+	char small[4];
+
+	open_pair(&p);
+	CHECK_EQ(ptsname_r(p.master, small, sizeof small), ERANGE);
+	CHECK(!ptsname(p.slave));
+	CHECK_EQ(errno, ENOTTY);
+	CHECK_EQ(ptsname_r(999, small, sizeof small), EBADF);
+	CHECK_ERR(unlockpt(p.slave), EINVAL);
+}
+
+static void the_peer_without_a_name(void)
+{
+	struct pair p;
+	int peer;
+
+	open_pair(&p);
+	peer = (int)CHECK_OK(ioctl(p.master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+	CHECK_EQ(fcntl(peer, F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(write(peer, "x", 1), 1);
+	must_show(&p, "x");
+}
+
+static void initial_modes(void)
+{
+	struct pair p;
+	struct termios t;
+	struct winsize size;
+
+	open_pair(&p);
+	CHECK_OK(tcgetattr(p.slave, &t));
+	CHECK_EQ(t.c_iflag, ICRNL | IXON);
+	CHECK_EQ(t.c_oflag, OPOST | ONLCR);
+	CHECK_EQ(t.c_cflag, B38400 | CS8 | CREAD);
+	CHECK_EQ(t.c_lflag, ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN);
+	CHECK_EQ(t.c_cc[VINTR], 3);
+	CHECK_EQ(t.c_cc[VERASE], 0x7f);
+	CHECK_EQ(t.c_cc[VMIN], 1);
+	CHECK_EQ(t.c_cc[VTIME], 0);
+	CHECK_OK(ioctl(p.slave, TIOCGWINSZ, &size));
+	CHECK_EQ(size.ws_row, 0);
+	CHECK_EQ(size.ws_col, 0);
+}
+
+static void the_masters_settings_are_the_slaves(void)
+{
+	struct winsize size = {.ws_row = 3, .ws_col = 70}, is;
+	struct termios t;
+	struct pair p;
+
+	open_pair(&p);
+	set_modes(p.master, NOTHING, REMOVE(.lflag = ECHO));
+	CHECK_OK(tcgetattr(p.slave, &t));
+	CHECK(!(t.c_lflag & ECHO));
+	CHECK_OK(ioctl(p.master, TIOCSWINSZ, &size));
+	CHECK_OK(ioctl(p.slave, TIOCGWINSZ, &is));
+	CHECK(!memcmp(&size, &is, sizeof size));
+}
+
+static void a_closed_slave(void)
+{
+	struct pair p;
+	char c;
+
+	open_pair(&p);
+	CHECK(!(poll_now(p.master, POLLIN) & POLLHUP));
+	CHECK_EQ(write(p.slave, "rest", 4), 4);
+	CHECK_OK(close(p.slave));
+	must_show(&p, "rest");
+	CHECK_ERR(read(p.master, &c, 1), EIO);
+	CHECK(poll_now(p.master, POLLIN) & POLLHUP);
+	p.slave = (int)CHECK_OK(open(p.name, O_RDWR | O_NOCTTY));
+	CHECK(!(poll_now(p.master, POLLIN) & POLLHUP));
+	type(&p, "again\n");
+	must_read(&p, "again\n");
+}
+
+static void a_closed_master(void)
+{
+	struct termios t;
+	struct pair p;
+	int group = 1;
+	char c;
+
+	open_pair(&p);
+	type(&p, "lost\n");
+	CHECK_OK(close(p.master));
+	CHECK_EQ(read(p.slave, &c, 1), 0);
+	CHECK_ERR(write(p.slave, "x", 1), EIO);
+	CHECK_ERR(tcgetattr(p.slave, &t), EIO);
+	CHECK_ERR(ioctl(p.slave, TIOCSPGRP, &group), ENOTTY);
+	CHECK_EQ(poll_now(p.slave, POLLIN | POLLOUT), POLLIN | POLLOUT | POLLERR | POLLHUP);
+}
+
+static void read_until_hung_up(void *arg)
+{
+	struct pair *p = arg;
+	char c;
+
+	CHECK_OK(close(p->master));
+	// EIO if it waits when that happens, the end if it comes later.
+	ssize_t got = read(p->slave, &c, 1);
+	CHECK(got == 0 || (got < 0 && errno == EIO));
+}
+
+static void a_master_that_closes_ends_a_read(void)
+{
+	struct pair p;
+	pid_t pid;
+
+	open_pair(&p);
+	pid = start_child(read_until_hung_up, &p);
+	usleep(20000);
+	CHECK_OK(close(p.master));
+	must_exit_well(pid);
+}
+
+static void many_pairs(void)
+{
+	enum { PAIRS = 100 };
+	static struct pair p[PAIRS];
+
+	for (int i = 0; i < PAIRS; i++)
+		open_pair(&p[i]);
+	for (int i = 0; i < PAIRS; i++)
+		type(&p[i], "here\n");
+	for (int i = PAIRS; i-- > 0;) {
+		must_read(&p[i], "here\n");
+		close_pair(&p[i]);
+	}
+}
+
+static void one_call(void)
+{
+	struct winsize size = {.ws_row = 5, .ws_col = 6}, is;
+	struct pair p;
+
+	CHECK_OK(openpty(&p.master, &p.slave, p.name, NULL, &size));
+	CHECK_OK(ioctl(p.slave, TIOCGWINSZ, &is));
+	CHECK_EQ(is.ws_col, 6);
+	CHECK(!strcmp(p.name, ttyname(p.slave)));
+}
+
+// --- Lines
+
+static void a_line(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	type(&p, "ab");
+	must_show(&p, "ab");
+	CHECK_EQ(poll_now(p.slave, POLLIN), 0);
+	type(&p, "c\nd");
+	must_show(&p, "c\r\nd");
+	must_read(&p, "abc\n");
+	CHECK_EQ(poll_now(p.slave, POLLIN), 0);
+}
+
+static void a_line_in_parts(void)
+{
+	char part[2];
+	struct pair p;
+
+	open_pair(&p);
+	type(&p, "abc\nxy\n");
+	must_show(&p, "abc\r\nxy\r\n");
+	CHECK_EQ(read(p.slave, part, 2), 2);
+	CHECK(!memcmp(part, "ab", 2));
+	must_read(&p, "c\n");
+	must_read(&p, "xy\n");
+}
+
+static void ends_of_file(void)
+{
+	char three[3];
+	struct pair p;
+
+	open_pair(&p);
+	type(&p, "abc\x04\x04"
+		 "def\x04"
+		 "x\n");
+	must_show(&p, "abcdefx\r\n");
+	must_read(&p, "abc");
+	must_read(&p, "");
+	CHECK_EQ(read(p.slave, three, 3), 3); // takes the end as well
+	must_read(&p, "x\n");
+}
+
+static void more_ends_of_lines(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	set_control(p.slave, VEOL, ';');
+	set_control(p.slave, VEOL2, '.');
+	type(&p, "a;b.c\n");
+	must_show(&p, "a;b.c\r\n");
+	must_read(&p, "a;");
+	must_read(&p, "b.");
+	must_read(&p, "c\n");
+}
+
+static void erasing_a_character(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	type(&p, "\x7f"
+		 "abX\x7f"
+		 "c\n"); // the first finds nothing to erase
+	must_show(&p, "abX\b \bc\r\n");
+	must_read(&p, "abc\n");
+	set_modes(p.slave, NOTHING, REMOVE(.lflag = ECHOE));
+	type(&p, "aX\x7f"
+		 "b\n");
+	must_show(&p, "aX^?b\r\n");
+	must_read(&p, "ab\n");
+}
+
+static void erasing_what_is_wide(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	type(&p, "a\x01\x7f"
+		 "b\n");
+	must_show(&p, "a^A\b \b\b \bb\r\n");
+	must_read(&p, "ab\n");
+	type(&p, "ab\t\x7f"
+		 "c\n");
+	must_show(&p, "ab\t\b\b\b\b\b\bc\r\n");
+	must_read(&p, "abc\n");
+	set_modes(p.slave, ADD(.iflag = IUTF8), NOTHING);
+	type(&p, "a\xc3\xa4\x7f"
+		 "b\n");
+	must_show(&p, "a\xc3\xa4\b \bb\r\n");
+	must_read(&p, "ab\n");
+}
+
+static void erasing_a_word(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	type(&p, "one two, \x17"
+		 "x\n");
+	must_show(&p, "one two, \b \b\b \b\b \b\b \b\b \bx\r\n");
+	must_read(&p, "one x\n");
+	set_modes(p.slave, NOTHING, REMOVE(.lflag = IEXTEN));
+	type(&p, "a\x17\n");
+	must_show(&p, "a^W\r\n");
+	must_read(&p, "a\x17\n");
+}
+
+static void erasing_a_line(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	type(&p, "abc\x15"
+		 "d\n");
+	must_show(&p, "abc\b \b\b \b\b \bd\r\n");
+	must_read(&p, "d\n");
+	set_modes(p.slave, NOTHING, REMOVE(.lflag = ECHOKE));
+	type(&p, "abc\x15"
+		 "d\n");
+	must_show(&p, "abc^U\r\nd\r\n");
+	must_read(&p, "d\n");
+	set_modes(p.slave, NOTHING, REMOVE(.lflag = ECHOK));
+	type(&p, "abc\x15"
+		 "d\n");
+	must_show(&p, "abc^Ud\r\n");
+	must_read(&p, "d\n");
+}
+
+static void literally(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	type(&p, "a\x16\x03"
+		 "b\x16\x7f\n");
+	must_show(&p, "a^\b^Cb^\b^?\r\n");
+	must_read(&p, "a\x03"
+		      "b\x7f\n");
+}
+
+static void reprinting(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	type(&p, "ab\x01\x12"
+		 "c\n");
+	must_show(&p, "ab^A^R\r\nab^Ac\r\n");
+	must_read(&p, "ab\x01"
+		      "c\n");
+}
+
+static void echoes(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	set_modes(p.slave, NOTHING, REMOVE(.lflag = ECHO));
+	type(&p, "secret\n");
+	must_read(&p, "secret\n");
+	set_modes(p.slave, ADD(.lflag = ECHONL), NOTHING);
+	type(&p, "secret\n");
+	must_show(&p, "\r\n");
+	must_read(&p, "secret\n");
+	set_modes(p.slave, ADD(.lflag = ECHO), REMOVE(.lflag = ECHOCTL));
+	type(&p, "\x01\n");
+	must_show(&p, "\x01\r\n");
+	must_read(&p, "\x01\n");
+}
+
+static void a_line_that_is_too_long(void)
+{
+	enum { LONG = 6000, MOST = 4095 };
+	static char text[LONG + 1], line[LONG];
+	struct pair p;
+
+	open_pair(&p);
+	set_modes(p.slave, NOTHING, REMOVE(.lflag = ECHO));
+	memset(text, 'x', LONG);
+	text[LONG] = '\n';
+	for (int i = 0; i < LONG; i += 1000)
+		type_bytes(&p, text + i, 1000);
+	type(&p, "\n");
+	CHECK(poll_soon(p.slave, POLLIN) & POLLIN);
+	CHECK_EQ(read(p.slave, line, sizeof line), MOST + 1);
+	CHECK_EQ(line[MOST], '\n');
+	type(&p, "next\n");
+	must_read(&p, "next\n");
+}
+
+// --- Translations
+
+static void input_translations(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	type(&p, "a\r");
+	must_show(&p, "a\r\n");
+	must_read(&p, "a\n");
+	set_modes(p.slave, ADD(.iflag = IGNCR), NOTHING);
+	type(&p, "b\rc\n");
+	must_show(&p, "bc\r\n");
+	must_read(&p, "bc\n");
+	set_modes(p.slave, ADD(.iflag = INLCR), REMOVE(.iflag = IGNCR | ICRNL));
+	set_control(p.slave, VEOL, '\r');
+	type(&p, "d\n");
+	must_read(&p, "d\r");
+	set_modes(p.slave, ADD(.iflag = ISTRIP | IUCLC), REMOVE(.iflag = INLCR));
+	type(&p, "\xe1"
+		 "B\n");
+	must_read(&p, "ab\n");
+}
+
+static void writes(const struct pair *p, const char *text, const char *shows)
+{
+	CHECK_EQ(write(p->slave, text, strlen(text)), strlen(text));
+	must_show(p, shows);
+}
+
+static void output_translations(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	writes(&p, "a\nb\rc\td", "a\r\nb\rc\td");
+	set_modes(p.slave, ADD(.oflag = TAB3), NOTHING);
+	writes(&p, "\n\ta\tb\n", "\r\n        a       b\r\n");
+	set_modes(p.slave, ADD(.oflag = OCRNL), REMOVE(.oflag = ONLCR | TAB3));
+	writes(&p, "a\nb\r", "a\nb\n");
+	set_modes(p.slave, ADD(.oflag = ONOCR), REMOVE(.oflag = OCRNL));
+	writes(&p, "x\r\r\rb", "x\rb");
+	set_modes(p.slave, ADD(.oflag = OLCUC), NOTHING);
+	writes(&p, "Ab1", "AB1");
+	set_modes(p.slave, NOTHING, REMOVE(.oflag = OPOST));
+	writes(&p, "\r\r\na", "\r\r\na");
+}
+
+// --- Bytes
+
+static void bytes_at_once(void)
+{
+	struct pair p;
+	char three[3];
+
+	open_pair(&p);
+	set_raw(p.slave, 1, 0);
+	type_bytes(&p, "a\x04\x03\0\r", 5);
+	CHECK(poll_soon(p.slave, POLLIN) & POLLIN);
+	for (size_t n = 0; n < 5;) {
+		ssize_t got = CHECK_OK(read(p.slave, three, sizeof three));
+		CHECK(!memcmp(three, &"a\x04\x03\0\r"[n], (size_t)got));
+		n += (size_t)got;
+	}
+}
+
+static void at_least_so_many(void)
+{
+	struct pair p;
+	char c[8];
+
+	open_pair(&p);
+	set_raw(p.slave, 3, 0);
+	set_modes(p.slave, ADD(.lflag = ECHO), NOTHING);
+	type(&p, "ab");
+	must_show(&p, "ab");
+	CHECK_EQ(poll_now(p.slave, POLLIN), 0);
+	type(&p, "c");
+	CHECK_EQ(poll_soon(p.slave, POLLIN), POLLIN);
+	CHECK_EQ(read(p.slave, c, sizeof c), 3);
+}
+
+static void or_so_long(void)
+{
+	struct pair p;
+	char c[8];
+
+	open_pair(&p);
+	set_raw(p.slave, 0, 0);
+	CHECK_EQ(read(p.slave, c, sizeof c), 0);
+	set_raw(p.slave, 0, 1);
+	CHECK_EQ(read(p.slave, c, sizeof c), 0);
+	set_raw(p.slave, 5, 1);
+	type(&p, "ab");
+	CHECK_EQ(read(p.slave, c, sizeof c), 2);
+}
+
+static void without_waiting(void)
+{
+	struct pair p;
+	char c;
+
+	open_pair(&p);
+	CHECK_OK(fcntl(p.slave, F_SETFL, O_NONBLOCK));
+	CHECK_OK(fcntl(p.master, F_SETFL, O_NONBLOCK));
+	CHECK_ERR(read(p.slave, &c, 1), EAGAIN);
+	CHECK_ERR(read(p.master, &c, 1), EAGAIN);
+	set_raw(p.slave, 1, 0);
+	CHECK_ERR(read(p.slave, &c, 1), EAGAIN);
+}
+
+static void changing_modes_keeps_what_was_typed(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	type(&p, "half");
+	must_show(&p, "half");
+	set_raw(p.slave, 1, 0);
+	must_read(&p, "half");
+	type(&p, "x");
+	CHECK(poll_soon(p.slave, POLLIN) & POLLIN);
+	set_modes(p.slave, ADD(.lflag = ICANON), NOTHING);
+	must_read(&p, "x");
+}
+
+// --- Queues
+
+static void counts_and_flushes(void)
+{
+	struct pair p;
+	int n;
+
+	open_pair(&p);
+	set_modes(p.slave, NOTHING, REMOVE(.lflag = ECHO));
+	type(&p, "ab\n\x04");
+	CHECK(poll_soon(p.slave, POLLIN) & POLLIN);
+	CHECK_OK(ioctl(p.slave, FIONREAD, &n));
+	CHECK_EQ(n, 3);
+	CHECK_OK(tcflush(p.slave, TCIFLUSH));
+	CHECK_OK(ioctl(p.slave, FIONREAD, &n));
+	CHECK_EQ(n, 0);
+	CHECK_EQ(write(p.slave, "xyz", 3), 3);
+	CHECK_OK(tcdrain(p.slave));
+	CHECK(poll_soon(p.master, POLLIN) & POLLIN);
+	CHECK_OK(ioctl(p.master, FIONREAD, &n));
+	CHECK_EQ(n, 3);
+	CHECK_ERR(tcflush(p.slave, 9), EINVAL);
+	CHECK_ERR(tcflow(p.slave, 9), EINVAL);
+}
+
+static void flow_by_keys(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	CHECK_OK(fcntl(p.slave, F_SETFL, O_NONBLOCK));
+	type(&p, "x");
+	must_show(&p, "x");
+	type(&p, "\x13");
+	for (int tries = 0; poll_now(p.slave, POLLOUT) && tries < 10000; tries++)
+		usleep(1000); // the stop arrives
+	CHECK_ERR(write(p.slave, "later", 5), EAGAIN);
+	type(&p, "\x11");
+	CHECK(poll_soon(p.slave, POLLOUT) & POLLOUT);
+	CHECK_EQ(write(p.slave, "now", 3), 3);
+	must_show(&p, "now");
+}
+
+static void flow_by_call(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	CHECK_OK(fcntl(p.slave, F_SETFL, O_NONBLOCK));
+	CHECK_OK(tcflow(p.slave, TCOOFF));
+	CHECK_ERR(write(p.slave, "x", 1), EAGAIN);
+	CHECK_OK(tcflow(p.slave, TCOON));
+	writes(&p, "x", "x");
+	CHECK_OK(tcflow(p.slave, TCIOFF));
+	must_show(&p, "\x13");
+	CHECK_OK(tcflow(p.slave, TCION));
+	must_show(&p, "\x11");
+}
+
+#define MUCH 60000
+
+static void write_much(void *arg)
+{
+	static char text[MUCH];
+	struct pair *p = arg;
+
+	memset(text, '\n', sizeof text);
+	CHECK_EQ(write(p->slave, text, sizeof text), sizeof text);
+}
+
+// The writer waits for the reader, and no half of what a byte became is lost.
+static void much_output(void)
+{
+	char screen[700];
+	struct pair p;
+	size_t n = 0;
+	pid_t pid;
+
+	open_pair(&p);
+	pid = start_child(write_much, &p);
+	while (n < 2 * MUCH) {
+		ssize_t got = CHECK_OK(read(p.master, screen, sizeof screen));
+		for (ssize_t i = 0; i < got; i++, n++)
+			CHECK_EQ(screen[i], n % 2 ? '\n' : '\r');
+	}
+	must_exit_well(pid);
+}
+
+static void type_much(void *arg)
+{
+	static char text[MUCH];
+	struct pair *p = arg;
+
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = (char)i;
+	CHECK_EQ(write(p->master, text, sizeof text), sizeof text);
+}
+
+static void much_input(void)
+{
+	char bytes[700];
+	struct pair p;
+	size_t n = 0;
+	pid_t pid;
+
+	open_pair(&p);
+	set_raw(p.slave, 1, 0);
+	pid = start_child(type_much, &p);
+	while (n < MUCH) {
+		ssize_t got = CHECK_OK(read(p.slave, bytes, sizeof bytes));
+		for (ssize_t i = 0; i < got; i++, n++)
+			CHECK_EQ(bytes[i], (char)n);
+	}
+	must_exit_well(pid);
+}
+
+static void write_for_ever(void *arg)
+{
+	static char text[MUCH];
+	struct pair *p = arg;
+
+	for (;;)
+		CHECK_OK(write(p->slave, text, sizeof text));
+}
+
+// Two writers to a terminal that takes nothing: a signal ends the one that waits for the line, and
+// the one that waits for its turn.
+static void signals_end_writers(void)
+{
+	pid_t first, second;
+	struct pair p;
+
+	open_pair(&p);
+	first = start_child(write_for_ever, &p);
+	second = start_child(write_for_ever, &p);
+	while (poll_now(p.slave, POLLOUT) & POLLOUT)
+		usleep(1000);
+	usleep(20000);
+	CHECK_OK(kill(first, SIGTERM));
+	CHECK_OK(kill(second, SIGTERM));
+	CHECK_EQ(end_child(first), SIGTERM);
+	CHECK_EQ(end_child(second), SIGTERM);
+}
+
+static void exclusive_use(void)
+{
+	struct pair p;
+	int is = 0;
+
+	open_pair(&p);
+	CHECK_OK(ioctl(p.slave, TIOCEXCL));
+	CHECK_OK(ioctl(p.slave, TIOCGEXCL, &is));
+	CHECK_EQ(is, 1);
+	if (geteuid() == 0) {
+		CHECK_OK(chmod(p.name, 0666));
+		CHECK_OK(setuid(1000));
+	}
+	CHECK_ERR(open(p.name, O_RDWR | O_NOCTTY), EBUSY);
+	CHECK_OK(ioctl(p.slave, TIOCNXCL));
+	CHECK_OK(open(p.name, O_RDWR | O_NOCTTY));
+}
+
+static void what_is_refused(void)
+{
+	struct pair p;
+	int n = 1;
+
+	open_pair(&p);
+	CHECK_ERR(ioctl(p.master, 0xdead, 0), ENOTTY);
+	CHECK_ERR(ioctl(p.slave, TIOCGPTN, &n), ENOTTY);
+	CHECK_ERR(ioctl(p.master, TIOCGPTN, 8), EFAULT);
+	CHECK_ERR(ioctl(p.master, TIOCSPTLCK, 8), EFAULT);
+	CHECK_ERR(lseek(p.slave, 0, SEEK_CUR), ESPIPE);
+	CHECK_ERR(pread(p.master, &n, 1, 0), ESPIPE);
+}
+
+static const struct test tests[] = {
+	{"a_node_comes_and_goes", a_node_comes_and_goes},
+	{"locked_until_unlocked", locked_until_unlocked},
+	{"names", names},
+	{"the_peer_without_a_name", the_peer_without_a_name},
+	{"initial_modes", initial_modes},
+	{"the_masters_settings_are_the_slaves", the_masters_settings_are_the_slaves},
+	{"a_closed_slave", a_closed_slave},
+	{"a_closed_master", a_closed_master},
+	{"a_master_that_closes_ends_a_read", a_master_that_closes_ends_a_read},
+	{"many_pairs", many_pairs},
+	{"one_call", one_call},
+	{"a_line", a_line},
+	{"a_line_in_parts", a_line_in_parts},
+	{"ends_of_file", ends_of_file},
+	{"more_ends_of_lines", more_ends_of_lines},
+	{"erasing_a_character", erasing_a_character},
+	{"erasing_what_is_wide", erasing_what_is_wide},
+	{"erasing_a_word", erasing_a_word},
+	{"erasing_a_line", erasing_a_line},
+	{"literally", literally},
+	{"reprinting", reprinting},
+	{"echoes", echoes},
+	{"a_line_that_is_too_long", a_line_that_is_too_long},
+	{"input_translations", input_translations},
+	{"output_translations", output_translations},
+	{"bytes_at_once", bytes_at_once},
+	{"at_least_so_many", at_least_so_many},
+	{"or_so_long", or_so_long},
+	{"without_waiting", without_waiting},
+	{"changing_modes_keeps_what_was_typed", changing_modes_keeps_what_was_typed},
+	{"counts_and_flushes", counts_and_flushes},
+	{"flow_by_keys", flow_by_keys},
+	{"flow_by_call", flow_by_call},
+	{"much_output", much_output},
+	{"much_input", much_input},
+	{"signals_end_writers", signals_end_writers},
+	{"exclusive_use", exclusive_use},
+	{"what_is_refused", what_is_refused},
+};
+
+BEYOND_CORE_MAIN(tests)
