@@ -377,8 +377,8 @@ static void devices(void **state)
 	assert_int_equal(path_lookup(&ctx, NULL, "/dev", 0, &dev), 0);
 	assert_int_equal(mount_on(dev, "devfs", "none", 0, ""), 0);
 	dentry_unref(dev);
-	assert_string_equal(names_in("/dev"),
-		"null zero full random urandom pts shm fd stdin stdout stderr");
+	assert_string_equal(
+		names_in("/dev"), "null zero full random urandom pts shm fd stdin stdout stderr");
 
 	f = must_open("/dev/null", FS_O_RDWR);
 	assert_int_equal(write_at(f, 0, "x", 1), 1);
