@@ -63,16 +63,18 @@ static void drop_rest(struct process *p)
 
 /* --- The tree: tree_lock held ---------------------------------------------------------------- */
 
-/* Does the parent not want to wait for it? */
-static bool parent_ignores(struct process *p)
+/* Does the parent not want to wait for it, and (*tell) not even hear of it? */
+static bool parent_ignores(struct process *p, bool *tell)
 {
 	struct process *parent = p->parent;
 	bool ignores = false;
 
+	*tell = p->exit_signal != 0;
 	spin_lock(&parent->lock);
 	if (p->exit_signal == SIGCHLD && parent->actions) {
 		const struct sigaction *a = &parent->actions->action[SIGCHLD];
-		ignores = a->sa_handler == SIG_IGN || (a->sa_flags & SA_NOCLDWAIT);
+		*tell = a->sa_handler != SIG_IGN;
+		ignores = !*tell || (a->sa_flags & SA_NOCLDWAIT);
 	}
 	spin_unlock(&parent->lock);
 	return ignores;
@@ -92,9 +94,9 @@ static siginfo_t exit_info(struct process *p)
 /* True: the zombie was reaped at once, and the caller drops the tree's reference. */
 static bool tell_parent(struct process *p)
 {
-	bool reap = parent_ignores(p);
+	bool tell, reap = parent_ignores(p, &tell);
 
-	if (p->exit_signal) {
+	if (tell) {
 		siginfo_t info = exit_info(p);
 		(void)signal_send_process(p->parent, &info);
 	}
@@ -136,9 +138,8 @@ static void become_zombie(struct process *p)
 	bool reaped;
 
 	spin_lock(&tree_lock);
-	give_children_away(p);
 	group_left_by(p);
-	p->state = PROCESS_ZOMBIE;
+	give_children_away(p);
 	p->exit_status = p->ending_status;
 	reaped = tell_parent(p);
 	spin_unlock(&tree_lock);

@@ -14,8 +14,11 @@
 
 static bool keeps_group_alive(struct process *p, struct pid *group)
 {
-	return p->state == PROCESS_ALIVE && p->parent && p->parent->group != group &&
-	       p->parent->session == p->session;
+	struct process *parent = p->parent;
+
+	return p->state == PROCESS_ALIVE && parent && parent != init_process &&
+	       parent->state == PROCESS_ALIVE && parent->group != group &&
+	       parent->session == p->session;
 }
 
 bool group_is_orphaned(struct pid *group)
@@ -58,11 +61,23 @@ static void hang_up_if_orphaned(struct pid *group)
 	signal_send_group(group, &cont);
 }
 
+/* Did p keep the group of one of its children from being an orphan? */
+static bool is_link(struct process *p, struct process *child)
+{
+	return child->group != p->group && child->session == p->session;
+}
+
 void group_left_by(struct process *p)
 {
 	spin_assert_held(&tree_lock);
 	p->state = PROCESS_ZOMBIE;
-	hang_up_if_orphaned(p->group);
+	list_for_each (node, &p->children) {
+		struct process *child = list_entry(node, struct process, sibling);
+		if (is_link(p, child))
+			hang_up_if_orphaned(child->group);
+	}
+	if (p->parent && p->parent != init_process && is_link(p->parent, p))
+		hang_up_if_orphaned(p->group);
 }
 
 static void move_to_group(struct process *p, struct pid *group)
@@ -95,7 +110,7 @@ static int set_group_locked(pid_t pid, pid_t group_nr)
 {
 	struct pid *who = pid ? pid_find(pid) : process_current()->pid;
 	struct process *p = who ? who->process : NULL;
-	int err = may_set_group(p);
+	int err = who && !p && who->thread ? -EINVAL : may_set_group(p);
 
 	if (err)
 		return err;

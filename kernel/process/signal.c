@@ -64,6 +64,17 @@ int signal_take(uint64_t set, siginfo_t *info)
 	return sig;
 }
 
+bool signal_interrupts(void)
+{
+	struct thread *self = thread_current();
+
+	__atomic_fetch_and(&self->arch.work, ~(uint32_t)THREAD_WORK_SIGNAL, __ATOMIC_SEQ_CST);
+	if (!signal_pending())
+		return thread_interrupted(SLEEP_KILLABLE);
+	thread_notify(self, THREAD_WORK_SIGNAL);
+	return true;
+}
+
 static void set_mask_locked(struct task *t, uint64_t mask)
 {
 	uint64_t more = mask & ~t->mask;

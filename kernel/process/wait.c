@@ -51,40 +51,48 @@ static void times_add(struct cpu_times *to, const struct cpu_times *from)
 	to->switches += from->switches;
 }
 
-/* Is the child one that wait4(which) means? */
-static bool matches(struct process *child, pid_t which, struct process *parent)
+/* Is the child one that is meant? */
+static bool matches(struct process *child, const struct wait_request *req, struct process *parent)
 {
-	if (which > 0)
-		return child->nr == which;
-	if (which == -1)
+	bool other_signal = child->exit_signal != SIGCHLD;
+
+	if (!(req->options & __WALL) && other_signal != !!(req->options & __WCLONE))
+		return false;
+	switch (req->which) {
+	case P_PID:
+		return child->nr == req->nr;
+	case P_PGID:
+		return child->group->nr == (req->nr ? req->nr : parent->group->nr);
+	default:
 		return true;
-	return child->group->nr == (which == 0 ? parent->group->nr : -which);
+	}
 }
 
-/* A zombie: its status and times, which become the parent's children's. */
-static struct process *collect_zombie(
-	struct process *parent, struct process *child, int *status, struct cpu_times *times)
+/* A zombie: its status and times; unless it is only looked at, the times become the parent's. */
+static void collect_zombie(
+	struct process *parent, struct process *child, bool reap, struct wait_report *report)
 {
-	*status = child->exit_status;
-	*times = child->dead_threads;
-	times_add(times, &child->dead_children);
-	times_add(&parent->dead_children, times);
-	process_reap(child);
-	return child;
+	report->status = child->exit_status;
+	report->times = child->dead_threads;
+	times_add(&report->times, &child->dead_children);
+	if (reap) {
+		times_add(&parent->dead_children, &report->times);
+		process_reap(child);
+	}
 }
 
 /* A stop or a continue that was not reported yet. */
-static bool collect_stop(struct process *child, unsigned options, int *status)
+static bool collect_stop(struct process *child, unsigned options, struct wait_report *report)
 {
-	bool found = true;
+	bool found = true, keep = options & WNOWAIT;
 
 	spin_lock(&child->lock);
-	if ((options & WUNTRACED) && child->stopped && child->stop_unreported) {
-		child->stop_unreported = false;
-		*status = child->stop_signal << 8 | 0x7f;
+	if ((options & WSTOPPED) && child->stopped && child->stop_unreported) {
+		child->stop_unreported = keep;
+		report->status = child->stop_signal << 8 | 0x7f;
 	} else if ((options & WCONTINUED) && child->continue_unreported) {
-		child->continue_unreported = false;
-		*status = 0xffff;
+		child->continue_unreported = keep;
+		report->status = 0xffff;
 	} else {
 		found = false;
 	}
@@ -93,64 +101,76 @@ static bool collect_stop(struct process *child, unsigned options, int *status)
 }
 
 /*
- * Look at the children once.  The pid, 0 when none has changed, -ECHILD.  *reaped: the tree's
- * reference to drop.
+ * Look at the children once.  The one to report, with a reference; NULL, and *err says whether there
+ * is none at all (-ECHILD).
  */
-static long collect(struct process *parent, pid_t which, unsigned options, int *status,
-	struct cpu_times *times, struct process **reaped)
+static struct process *collect(struct process *parent, const struct wait_request *req,
+	struct wait_report *report, int *err)
 {
-	bool any = false;
+	bool reap = !(req->options & WNOWAIT);
 
+	*err = -ECHILD;
 	list_for_each (node, &parent->children) {
 		struct process *child = list_entry(node, struct process, sibling);
-		pid_t pid = child->nr;
-		if (!matches(child, which, parent))
+		if (!matches(child, req, parent))
 			continue;
-		any = true;
+		report->pid = child->nr;
+		report->uid = child->cred.uid;
 		if (child->state == PROCESS_ZOMBIE) {
-			*reaped = collect_zombie(parent, child, status, times);
-			return pid;
+			if (!(req->options & WEXITED))
+				continue;
+			collect_zombie(parent, child, reap, report);
+			if (!reap)
+				process_ref(child);
+			return child; /* with the tree's reference, if it was reaped */
 		}
-		if (collect_stop(child, options, status))
-			return pid;
+		*err = 0;
+		if (collect_stop(child, req->options, report)) {
+			process_ref(child);
+			return child;
+		}
 	}
-	return any ? 0 : -ECHILD;
+	return NULL;
 }
 
-long process_wait(pid_t which, unsigned options, int *status, struct cpu_times *times)
+long process_wait(const struct wait_request *req, struct wait_report *report)
 {
-	struct process *parent = process_current(), *reaped = NULL;
-	long result;
+	struct process *parent = process_current(), *child;
+	int err;
 
-	*times = (struct cpu_times){0};
 	spin_lock(&tree_lock);
 	for (;;) {
-		result = collect(parent, which, options, status, times, &reaped);
-		if (result || (options & WNOHANG))
+		child = collect(parent, req, report, &err);
+		if (child || err || (req->options & WNOHANG))
 			break;
-		result = waitq_sleep(
+		err = waitq_sleep(
 			&parent->child_wait, &tree_lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
-		if (result)
+		if (err)
 			break;
 	}
 	spin_unlock(&tree_lock);
-	if (reaped)
-		process_unref(reaped);
-	return result;
+	if (!child)
+		return err;
+	if (WIFSTOPPED(report->status) || WIFCONTINUED(report->status))
+		process_times(child, &report->times);
+	process_unref(child);
+	return report->pid;
 }
 
 /* tree_lock held. */
 static void report_stop_locked(struct process *p, int code)
 {
 	siginfo_t info = signal_info(SIGCHLD, code);
-	bool wanted = true;
+	bool wanted = false;
 
 	info.si_pid = p->nr;
 	info.si_uid = p->cred.uid;
 	info.si_status = code == CLD_STOPPED ? p->stop_signal : SIGCONT;
 	spin_lock(&p->parent->lock);
-	if (p->parent->actions)
-		wanted = !(p->parent->actions->action[SIGCHLD].sa_flags & SA_NOCLDSTOP);
+	if (p->parent->actions) {
+		const struct sigaction *a = &p->parent->actions->action[SIGCHLD];
+		wanted = a->sa_handler != SIG_IGN && !(a->sa_flags & SA_NOCLDSTOP);
+	}
 	spin_unlock(&p->parent->lock);
 	if (wanted)
 		(void)signal_send_process(p->parent, &info);

@@ -87,7 +87,7 @@ static struct timeval timeval_of(uint64_t ns)
 }
 
 /* All time counts as the user's: see struct cpu_times. */
-static struct rusage rusage_of(const struct cpu_times *times)
+struct rusage rusage_of(const struct cpu_times *times)
 {
 	return (struct rusage){
 		.ru_utime = timeval_of(times->run_ns),
@@ -97,27 +97,37 @@ static struct rusage rusage_of(const struct cpu_times *times)
 	};
 }
 
-#define WAIT_OPTIONS (WNOHANG | WUNTRACED | WCONTINUED | 0x20000000 | 0x40000000 | 0x80000000)
+#define WAIT_OPTIONS (WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WALL | __WCLONE)
+
+static struct wait_request wait4_request(pid_t pid, unsigned options)
+{
+	return (struct wait_request){
+		.which = pid > 0     ? P_PID
+			 : pid == -1 ? P_ALL
+				     : P_PGID,
+		.nr = pid < 0 ? -pid : pid,
+		.options = options | WEXITED,
+	};
+}
 
 long sys_wait4(long pid, uaddr_t status_to, unsigned long options, uaddr_t usage_to)
 {
-	struct cpu_times times;
-	int status;
+	struct wait_report report;
 
-	/* The three high bits choose among kinds of children that do not exist here. */
-	if (options & 0xffffffff & ~(uint64_t)WAIT_OPTIONS)
+	if ((unsigned)options & ~WAIT_OPTIONS)
 		return -EINVAL;
 	if ((pid_t)pid == INT32_MIN)
 		return -ESRCH;
-	long result = process_wait((pid_t)pid, (unsigned)options, &status, &times);
+	struct wait_request request = wait4_request((pid_t)pid, (unsigned)options);
+	long result = process_wait(&request, &report);
 	if (result == -EINTR)
 		return syscall_restart(RESTART_SA);
 	if (result <= 0)
 		return result;
-	if (!uaddr_is_null(status_to) && put_user(status_to, &status))
+	if (!uaddr_is_null(status_to) && put_user(status_to, &report.status))
 		return -EFAULT;
 	if (!uaddr_is_null(usage_to)) {
-		struct rusage usage = rusage_of(&times);
+		struct rusage usage = rusage_of(&report.times);
 		if (put_user(usage_to, &usage))
 			return -EFAULT;
 	}

@@ -17,11 +17,16 @@ static int send_checked(struct process *p, const siginfo_t *info)
 	return !err && info->si_signo ? signal_send_process(p, info) : err;
 }
 
-static long kill_one(pid_t nr, const siginfo_t *info)
+long signal_kill_process(pid_t nr, const siginfo_t *info)
 {
-	struct pid *pid = pid_find(nr);
+	long result = -ESRCH;
 
-	return pid && pid->process ? send_checked(pid->process, info) : -ESRCH;
+	spin_lock(&tree_lock);
+	struct pid *pid = pid_find(nr);
+	if (pid && (pid->process || pid->thread))
+		result = send_checked(pid->process ? pid->process : pid->thread->process, info);
+	spin_unlock(&tree_lock);
+	return result;
 }
 
 /* The first success counts, else the last error. */
@@ -76,13 +81,10 @@ long sys_kill(long pid_argument, long sig)
 
 	if (pid == INT32_MIN)
 		return -ESRCH;
-	spin_lock(&tree_lock);
 	if (pid > 0)
-		result = kill_one(pid, &info);
-	else if (pid == -1)
-		result = kill_all(&info);
-	else
-		result = kill_group(-pid, &info);
+		return signal_kill_process(pid, &info);
+	spin_lock(&tree_lock);
+	result = pid == -1 ? kill_all(&info) : kill_group(-pid, &info);
 	spin_unlock(&tree_lock);
 	return result;
 }

@@ -6,12 +6,15 @@
  */
 #pragma once
 
-#define WNOHANG    1
-#define WUNTRACED  2
-#define WSTOPPED   WUNTRACED
-#define WEXITED    4
-#define WCONTINUED 8
-#define WNOWAIT    0x01000000
+#define WNOHANG     1
+#define WUNTRACED   2
+#define WSTOPPED    WUNTRACED
+#define WEXITED     4
+#define WCONTINUED  8
+#define WNOWAIT     0x01000000
+#define __WNOTHREAD 0x20000000 /* only children of this thread */
+#define __WALL      0x40000000 /* whatever signal they end with */
+#define __WCLONE    0x80000000 /* only those that end with another one than SIGCHLD */
 
 /* waitid */
 #define P_ALL   0

@@ -231,11 +231,20 @@ void process_execed(struct process *p, struct vmspace *vm, const char *name);
 void process_ref(struct process *p);
 void process_unref(struct process *p);
 
-/*
- * wait4: the pid of the child whose state is in *status and *usage, 0 with WNOHANG, -ECHILD,
- * -EINTR.  `which` as in wait4.
- */
-long process_wait(pid_t which, unsigned options, int *status, struct cpu_times *times);
+/* Which children to wait for, and what for (abi/wait.h). */
+struct wait_request {
+	int which; /* P_ALL, P_PID, P_PGID */
+	pid_t nr;  /* of the process or of the group; group 0: the caller's */
+	unsigned options;
+};
+struct wait_report {
+	pid_t pid;
+	uint32_t uid;
+	int status; /* as wait4 reports it */
+	struct cpu_times times;
+};
+/* The pid of the child that is reported, 0 with WNOHANG when there is nothing, -ECHILD, -EINTR. */
+long process_wait(const struct wait_request *request, struct wait_report *report);
 
 /* The process stopped or went on: tell the parent, with CLD_STOPPED or CLD_CONTINUED. */
 void process_report_stop(struct process *p, int code);
@@ -250,7 +259,10 @@ long process_new_session(void);
 
 /* Nobody is left who could continue its stopped members. */
 bool group_is_orphaned(struct pid *group); /* tree_lock held */
-/* p becomes a zombie: its group may be orphaned by that.  tree_lock held. */
+/*
+ * p becomes a zombie, while it still has its children: its group, or one of theirs, may be orphaned
+ * by that.  tree_lock held.
+ */
 void group_left_by(struct process *p);
 /* Send to all members.  tree_lock held.  Returns how many there were. */
 unsigned signal_send_group(struct pid *group, const siginfo_t *info);

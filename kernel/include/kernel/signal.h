@@ -80,7 +80,11 @@ int signal_send_thread(struct task *t, const siginfo_t *info);
 
 /* May the running process send it to p?  0, -EPERM, -EINVAL: no signal.  tree_lock held. */
 int signal_may_send(struct process *p, int sig);
-/* Send to the thread tid, of the process `group` if that is not 0.  Also -ESRCH.  Sig 0 only asks. */
+/*
+ * Send to a process, or to the thread tid, of the process `group` if that is not 0, if the running
+ * process may.  Also -ESRCH.  Signal 0 only asks.
+ */
+long signal_kill_process(int pid, const siginfo_t *info);
 long signal_kill_thread(int group, int tid, const siginfo_t *info);
 
 /*
@@ -101,6 +105,12 @@ bool signal_pending_locked(const struct task *t);
 
 /* Take one of `set`, blocked or not, without doing anything about it: its number, 0: none. */
 int signal_take(uint64_t set, siginfo_t *info);
+
+/*
+ * A sleep was broken off (-EINTR): is there a cause, a signal, a stop, or the thread's end?  False:
+ * another thread took the signal, the notification is forgotten, and the sleep may go on.
+ */
+bool signal_interrupts(void);
 
 /* Change the running thread's mask. */
 void signal_set_mask(uint64_t mask);

@@ -9,9 +9,12 @@
 #pragma once
 
 #include <abi/errno.h>
+#include <abi/resource.h>
 #include <arch/layout.h>
 #include <arch/trap.h>
 #include <kernel/uaccess.h>
+
+struct cpu_times;
 
 #define SYSCALL_ARG_FD    long
 #define SYSCALL_ARG_PID   long
@@ -66,6 +69,9 @@ static inline long ioctl_beyond_core(long fd, struct file *file, unsigned comman
 	return -ENOTTY;
 }
 #endif
+
+/* Shared by handlers (sys_process.c): what the ABI says of times. */
+struct rusage rusage_of(const struct cpu_times *times);
 
 /* Shared by handlers (sys_time.c): times as deadlines of the monotonic clock; NO_DEADLINE: none. */
 uint64_t deadline_after(uint64_t ns);

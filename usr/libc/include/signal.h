@@ -22,6 +22,9 @@ int sigpending(sigset_t *pending);
 int sigwait(const sigset_t *restrict wanted, int *restrict signal); /* 0 or an error number */
 int sigtimedwait(const sigset_t *restrict wanted, siginfo_t *restrict info,
 	const struct timespec *restrict limit);
+int sigwaitinfo(const sigset_t *restrict wanted, siginfo_t *restrict info);
+int sigqueue(pid_t pid, int signal, union sigval value);
+int siginterrupt(int signal, int interrupts); /* else its calls are made again: SA_RESTART */
 int sigaltstack(const stack_t *restrict new, stack_t *restrict old);
 
 /* Sets: -1 with EINVAL when there is no such signal. */

@@ -61,6 +61,34 @@ int sigtimedwait(const sigset_t *restrict wanted, siginfo_t *restrict info,
 	return (int)SYSCALL_ERRNO(rt_sigtimedwait, wanted, info, limit, sizeof(sigset_t));
 }
 
+int sigwaitinfo(const sigset_t *restrict wanted, siginfo_t *restrict info)
+{
+	return sigtimedwait(wanted, info, NULL);
+}
+
+int sigqueue(pid_t pid, int signal, union sigval value)
+{
+	siginfo_t info = {.si_signo = signal, .si_code = SI_QUEUE};
+
+	info.si_pid = getpid();
+	info.si_uid = getuid();
+	info.si_value = value;
+	return (int)SYSCALL_ERRNO(rt_sigqueueinfo, pid, signal, &info);
+}
+
+int siginterrupt(int signal, int interrupts)
+{
+	struct sigaction action;
+
+	if (sigaction(signal, NULL, &action) != 0)
+		return -1;
+	if (interrupts)
+		action.sa_flags &= ~(uint64_t)SA_RESTART;
+	else
+		action.sa_flags |= SA_RESTART;
+	return sigaction(signal, &action, NULL);
+}
+
 int sigwait(const sigset_t *restrict wanted, int *restrict signal)
 {
 	long r;
