@@ -9,7 +9,7 @@
 
 #define BUCKETS 16
 
-static struct spinlock lock = SPINLOCK_INIT("users", RANK_UNORDERED);
+static struct spinlock lock = SPINLOCK_INIT("users", RANK_USERS);
 static struct user root = {.refs = 1};
 static struct user *buckets[BUCKETS] = {&root}; /* [lock] */
 

@@ -53,7 +53,7 @@ void trap_user_exception(struct trapframe *tf, enum trap_exception what, vaddr_t
 		signal_fault(SIGBUS, BUS_ADRALN, addr, tf);
 		break;
 	case TRAP_BUS:
-		signal_fault(SIGBUS, BUS_OBJERR, addr, tf);
+		signal_fault(SIGSEGV, SEGV_ACCERR, addr, tf);
 		break;
 	}
 }
