@@ -46,6 +46,15 @@ static void handle(int signo, void (*handler)(int))
 	CHECK_OK(sigaction(signo, &action, NULL));
 }
 
+static void block(int signo)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signo);
+	CHECK_OK(sigprocmask(SIG_BLOCK, &set, NULL));
+}
+
 static volatile int *shared_words(void)
 {
 	return (volatile int *)map(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -100,14 +109,12 @@ static void wait_until(volatile int *word, int value)
 
 static void parent_hears(void)
 {
-	sigset_t chld, none;
+	sigset_t none;
 	pid_t pid;
 
 	hear_of_children(0);
 	sigemptyset(&none);
-	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD);
-	CHECK_OK(sigprocmask(SIG_BLOCK, &chld, NULL));
+	block(SIGCHLD);
 	pid = start_child(sleep_for_ever, NULL);
 	CHECK_OK(kill(pid, SIGSTOP));
 	while (count < 1)
@@ -163,13 +170,11 @@ static void stopped_can_be_killed(void)
 static void run_handler(void *arg)
 {
 	volatile int *words = arg;
-	sigset_t cont, none;
+	sigset_t none;
 
 	handle(SIGCONT, on_signal);
 	sigemptyset(&none);
-	sigemptyset(&cont);
-	sigaddset(&cont, SIGCONT);
-	sigprocmask(SIG_BLOCK, &cont, NULL);
+	block(SIGCONT);
 	words[0] = 1;
 	while (!count)
 		sigsuspend(&none);
@@ -261,6 +266,7 @@ static void suspend_until_signal(void *arg)
 
 	handle(SIGUSR1, on_signal);
 	sigemptyset(&none);
+	block(SIGUSR1);
 	words[0] = 1;
 	words[1] = sigsuspend(&none) == -1 && errno == EINTR && count == 1;
 	_exit(4);
