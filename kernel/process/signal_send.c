@@ -3,7 +3,8 @@
  * Sending signals: what becomes of one is decided here as far as the sender can.
  *
  *	ignored, and not blocked     dropped: it disturbs no sleep
- *	SIGKILL, or deadly           the process is ending from this moment on (process_kill_locked)
+ *	SIGKILL, or deadly           the process is ending from this moment on (process_kill_locked);
+ *	                             while it is stopped, SIGKILL only: the rest waits for SIGCONT
  *	stops and SIGCONT            take each other out of all queues; SIGCONT ends a stop
  *	anything else, or blocked    queued, and a thread that does not block it is notified
  *
@@ -229,7 +230,7 @@ static int send_locked(struct process *p, struct task *target, const siginfo_t *
 	if (taker && !(taker->waited & SIGNAL_BIT(sig))) {
 		if (signal_is_ignored(p, sig))
 			return 0;
-		if (is_deadly(p, sig)) {
+		if (is_deadly(p, sig) && !taker->in_stop) {
 			process_kill_locked(p, sig);
 			return 0;
 		}

@@ -44,6 +44,12 @@ def test_exit_powers_off_with_the_status(shell):
     assert status(shell) == 7
 
 
+def test_exec_gives_the_signals_back(shell):
+    """An interactive shell ignores SIGTERM; the program in its place, a child of init's, does not."""
+    shell.sendline("exec sh -c 'kill -TERM $$; exit 7'")
+    assert status(shell) == 128 + 15
+
+
 def test_ctrl_d_ends_the_shell(shell):
     shell.sendcontrol("d")
     assert status(shell) == 0

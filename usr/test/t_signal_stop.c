@@ -167,6 +167,20 @@ static void stopped_can_be_killed(void)
 	finish(pid);
 }
 
+// Anything else waits until it goes on.
+static void stopped_is_not_ended(void)
+{
+	pid_t pid = start_child(sleep_for_ever, NULL);
+
+	stop(pid, SIGSTOP);
+	CHECK_OK(kill(pid, SIGTERM));
+	for (int i = 0; i < 100; i++)
+		sched_yield();
+	CHECK_EQ(waitpid(pid, NULL, WNOHANG), 0);
+	CHECK_OK(kill(pid, SIGCONT));
+	CHECK_EQ(WTERMSIG(end_child(pid)), SIGTERM);
+}
+
 static void run_handler(void *arg)
 {
 	volatile int *words = arg;
@@ -350,6 +364,7 @@ static const struct test tests[] = {
 	{"parent_may_not_want_to_hear", parent_may_not_want_to_hear},
 	{"each_report_comes_once", each_report_comes_once},
 	{"stopped_can_be_killed", stopped_can_be_killed},
+	{"stopped_is_not_ended", stopped_is_not_ended},
 	{"continue_has_a_handler", continue_has_a_handler},
 	{"cancel_each_other", cancel_each_other},
 	{"read_goes_on", read_goes_on},

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,10 +270,15 @@ static int run_exec(int argc, char **argv)
 	}
 	fflush(stdout);
 	environ = vars_environment(&shell.scratch);
+	if (shell.interactive) {
+		exec_default_signals();
+		signal(SIGTSTP, SIG_DFL); // what it stops, whoever waits for this shell continues
+	}
 	execvp(argv[1], argv + 1);
 	complain("%s", argv[1]);
 	if (!shell.interactive)
 		shell_exit(errno == ENOENT ? 127 : 126);
+	exec_shell_signals();
 	return errno == ENOENT ? 127 : 126;
 }
 

@@ -75,18 +75,32 @@ static void set_signal(int number, void (*handler)(int))
 	sigaction(number, &action, NULL);
 }
 
-void exec_init(bool interactive)
+void exec_shell_signals(void)
 {
-	shell.pid = getpid();
-	shell.interactive = interactive;
-	if (!interactive)
-		return;
 	set_signal(SIGINT, on_interrupt);
 	set_signal(SIGQUIT, SIG_IGN);
 	set_signal(SIGTERM, SIG_IGN);
 	set_signal(SIGTSTP, SIG_IGN);
 	set_signal(SIGTTIN, SIG_IGN);
 	set_signal(SIGTTOU, SIG_IGN);
+}
+
+void exec_default_signals(void)
+{
+	set_signal(SIGINT, SIG_DFL);
+	set_signal(SIGQUIT, SIG_DFL);
+	set_signal(SIGTERM, SIG_DFL);
+	set_signal(SIGTTIN, SIG_DFL);
+	set_signal(SIGTTOU, SIG_DFL);
+}
+
+void exec_init(bool interactive)
+{
+	shell.pid = getpid();
+	shell.interactive = interactive;
+	if (!interactive)
+		return;
+	exec_shell_signals();
 	terminal = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FD_KEPT_MIN);
 	if (terminal < 0 || tcgetattr(terminal, &terminal_modes) != 0)
 		return;
@@ -103,13 +117,8 @@ static void become_child(pid_t group, bool in_front)
 		if (in_front)
 			tcsetpgrp(terminal, group ? group : getpid());
 	}
-	if (shell.interactive) {
-		set_signal(SIGINT, SIG_DFL);
-		set_signal(SIGQUIT, SIG_DFL);
-		set_signal(SIGTERM, SIG_DFL);
-		set_signal(SIGTTIN, SIG_DFL);
-		set_signal(SIGTTOU, SIG_DFL);
-	}
+	if (shell.interactive)
+		exec_default_signals();
 	if (!shell.job_groups && !in_front) {
 		set_signal(SIGINT, SIG_IGN);
 		set_signal(SIGQUIT, SIG_IGN);

@@ -224,6 +224,10 @@ int exec_node(const struct node *node);
 int exec_source(struct source *source);       // until its end; returns the last status
 char *exec_substitution(const char *command); // its output, without newlines at the end
 void exec_init(bool interactive);
+// What an interactive shell does about signals, and what a program shall find in its place. (Not
+// SIGTSTP: there is no fg that could continue what it stops.)
+void exec_shell_signals(void);
+void exec_default_signals(void);
 int wait_background(pid_t pid); // 0: for all
 _Noreturn void shell_exit(int status);
 
