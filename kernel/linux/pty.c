@@ -133,7 +133,10 @@ int pty_open_slave(struct pty *pty, struct file *file)
 	spin_lock(&pty->tty.lock);
 	bool locked = pty->locked;
 	spin_unlock(&pty->tty.lock);
-	return locked ? -EIO : tty_open(&pty->tty, file, false);
+	int err = locked ? -EIO : tty_open(&pty->tty, file);
+	if (!err && (file->state & FILE_READABLE) && !(file->flags & FS_O_NOCTTY))
+		tty_offer(&pty->tty);
+	return err;
 }
 
 /* --- The master: reading ------------------------------------------------------------------------ */
@@ -378,7 +381,7 @@ static int master_ioctl(struct file *file, unsigned command, uintptr_t arg)
 	case TCFLSH:
 		return flush(pty, arg);
 	default:
-		return tty_common_ioctl(&pty->tty, NULL, command, arg);
+		return tty_common_ioctl(&pty->tty, true, command, arg);
 	}
 }
 
@@ -387,9 +390,6 @@ static void master_release(struct file *file)
 	struct pty *pty = pty_of(file);
 
 	devpts_remove(pty);
-	spin_lock(&pty->tty.lock);
-	pty->tty.line_gone = true;
-	spin_unlock(&pty->tty.lock);
 	tty_hang_up(&pty->tty);
 	pty_unref(pty);
 }

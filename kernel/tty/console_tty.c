@@ -99,7 +99,7 @@ static const struct tty_line console_line = {
 static int open_console(struct chrdev *device, struct file *file)
 {
 	(void)device;
-	return tty_open(&console_tty, file, true);
+	return tty_open(&console_tty, file);
 }
 
 static int open_controlling(struct chrdev *device, struct file *file)

@@ -29,14 +29,13 @@
  * pid->tty and tty->session point at each other, under tree_lock.  The keyboard's signals go to the
  * foreground group; a process of another group that reads, or changes settings, is stopped.
  *
- * Hang-up.  When the session's leader ends, or the line goes, every file of the terminal is dead:
- * reads see the end, writes and ioctls fail with EIO.  A file remembers how many hang-ups there had
- * been when it was opened, so none needs to be found.  Files of /dev/console stay, as in Linux:
- * init needs them after the shell is gone.
+ * Hang-up.  When the line goes, every file of the terminal is dead: reads see the end, writes and
+ * ioctls fail with EIO, and the session's leader gets SIGHUP.  When the leader ends, its session's
+ * terminal goes on for others, and those in front get SIGHUP.
  *
  * Life.  The console's terminal is static.  That of a pseudo-terminal lives as long as its line or
- * a file of it; the session is no reason, since the last close takes the terminal from the session.
- * So pid->tty is never stale, and whoever finds a terminal there under tree_lock may open it.
+ * a file of it; the session is no reason, since it loses the terminal when the line goes.  So
+ * pid->tty is never stale, and whoever finds a terminal there under tree_lock may open it.
  *
  * Locks.  tree_lock -> tty->lock -> wait queues and the UART's lock.  User memory is copied under
  * tty->lock with faults off, and what was not copied stays in the ring; see pipe.c.
@@ -52,7 +51,6 @@
 #include <abi/errno.h>
 #include <abi/signal.h>
 #include <fs/poll.h>
-#include <kernel/kmem.h>
 #include <kernel/process.h>
 #include <kernel/time.h>
 
@@ -105,74 +103,37 @@ static int may_open(const struct tty *tty)
 											 : 0;
 }
 
-static int count_open(struct tty *tty, struct tty_file *f)
+/* tree_lock held. */
+static int attach(struct tty *tty, struct file *file)
 {
 	spin_lock(&tty->lock);
 	int err = may_open(tty);
-	if (!err) {
-		f->hang_ups = tty->hang_ups;
-		tty->opens++;
-	}
 	spin_unlock(&tty->lock);
-	if (!err && tty->line->opened)
-		tty->line->opened(tty);
-	return err;
-}
-
-static struct tty_file *new_file(bool stays)
-{
-	struct tty_file *f = kzalloc(sizeof *f);
-
-	if (f)
-		f->stays = stays;
-	return f;
-}
-
-/* tree_lock held; the terminal is what the file says. */
-static int attach(struct tty *tty, struct tty_file *f)
-{
-	f->tty = tty;
-	return tty ? count_open(tty, f) : -ENXIO;
-}
-
-static int begin_file(struct file *file, struct tty_file *f, int err)
-{
-	if (err) {
-		kfree(f);
+	if (err)
 		return err;
-	}
-	file->private_data = f;
+	tty->opens++;
+	if (tty->line->opened)
+		tty->line->opened(tty);
+	file->private_data = tty;
 	file->ops = &tty_ops;
 	return 0;
 }
 
-int tty_open(struct tty *tty, struct file *file, bool stays)
+int tty_open(struct tty *tty, struct file *file)
 {
-	struct tty_file *f = new_file(stays);
-	int err;
-
-	if (!f)
-		return -ENOMEM;
 	spin_lock(&tree_lock);
-	err = attach(tty, f);
+	int err = attach(tty, file);
 	spin_unlock(&tree_lock);
-	err = begin_file(file, f, err);
-	if (!err && !stays && (file->state & FILE_READABLE) && !(file->flags & FS_O_NOCTTY))
-		tty_offer(tty);
 	return err;
 }
 
 int tty_open_controlling(struct file *file)
 {
-	struct tty_file *f = new_file(false);
-	int err;
-
-	if (!f)
-		return -ENOMEM;
 	spin_lock(&tree_lock);
-	err = attach(process_current()->session->tty, f);
+	struct tty *tty = process_current()->session->tty;
+	int err = tty ? attach(tty, file) : -ENXIO;
 	spin_unlock(&tree_lock);
-	return begin_file(file, f, err);
+	return err;
 }
 
 static void tty_release(struct file *file)
@@ -182,12 +143,7 @@ static void tty_release(struct file *file)
 
 	spin_lock(&tree_lock);
 	last = --tty->opens == 0;
-	if (last) {
-		tty_let_go(tty);
-		tty->exclusive = false;
-	}
 	spin_unlock(&tree_lock);
-	kfree(file->private_data);
 	if (tty->line->closed)
 		tty->line->closed(tty, last);
 }
@@ -265,8 +221,8 @@ static int wait_for_input(const struct file *file, size_t n)
 		uint32_t have = tty_readable_cells(tty);
 		struct patience p = patience_of(tty, n, have);
 
-		if (tty_file_is_dead(tty_file_of(file)))
-			return waited && tty->line_gone ? -EIO : 0;
+		if (tty->line_gone)
+			return waited ? -EIO : 0;
 		if (have >= p.at_least || err == -ETIMEDOUT)
 			return 0;
 		if (err || tty_nonblocking(file))
@@ -322,7 +278,7 @@ static int tty_read(struct file *file, struct mvm_copy *c, size_t n, uint64_t *o
 		return err;
 	spin_lock(&tty->lock);
 	err = wait_for_input(file, n);
-	if (!err && !tty_file_is_dead(tty_file_of(file)))
+	if (!err && !tty->line_gone)
 		err = move_out(tty, c, n, done);
 	spin_unlock(&tty->lock);
 	return err;
@@ -352,7 +308,7 @@ static unsigned tty_poll(struct file *file, struct poll_table *table)
 	poll_wait(table, &tty->readable);
 	poll_wait(table, &tty->writable);
 	spin_lock(&tty->lock);
-	if (tty_file_is_dead(tty_file_of(file))) {
+	if (tty->line_gone) {
 		events = FS_POLLIN | FS_POLLOUT | FS_POLLERR | FS_POLLHUP;
 	} else {
 		events |= input_is_ready(tty) ? FS_POLLIN : 0;

@@ -66,10 +66,9 @@ struct tty {
 	char held[TTY_HELD_BYTES]; /* [l] processed already: goes out before anything else */
 	size_t n_held;             /* [l] */
 
-	bool exclusive;    /* [l] TIOCEXCL */
-	bool line_gone;    /* [l] for ever: the other half was closed */
-	uint32_t hang_ups; /* [l] files opened before the last one are dead */
-	unsigned opens;    /* [t] files */
+	bool exclusive; /* [l] TIOCEXCL */
+	bool line_gone; /* [l] for ever: the files are dead */
+	unsigned opens; /* [t] files */
 
 	struct waitq readable, writable, turn;
 	struct pid *session;    /* [t] whose controlling terminal it is, counted, or NULL */
@@ -82,28 +81,11 @@ void tty_setup(struct tty *tty, const struct tty_line *line, uint64_t dev, uint3
 
 /* --- tty.c: files ------------------------------------------------------------------------------ */
 
-/* The private_data of a terminal's file. */
-struct tty_file {
-	struct tty *tty;   /* [I] */
-	uint32_t hang_ups; /* [I] of the terminal when it was opened */
-	bool stays;        /* [I] of the console: no hang-up ends it */
-};
-
 extern const struct file_ops tty_ops;
 
-static inline struct tty_file *tty_file_of(const struct file *file)
-{
-	return file->private_data;
-}
 static inline struct tty *tty_of(const struct file *file)
 {
-	return tty_file_of(file)->tty;
-}
-
-/* With the lock held: a hang-up ended this file. */
-static inline bool tty_file_is_dead(const struct tty_file *f)
-{
-	return !f->stays && f->hang_ups != f->tty->hang_ups;
+	return file->private_data;
 }
 
 static inline bool tty_nonblocking(const struct file *file)
@@ -113,9 +95,9 @@ static inline bool tty_nonblocking(const struct file *file)
 
 /*
  * Make `file`, which is being opened, one of the terminal, which the caller keeps alive meanwhile.
- * -ENOMEM; -EBUSY (TIOCEXCL); -EIO: the line is gone.
+ * -EBUSY (TIOCEXCL); -EIO: the line is gone.
  */
-int tty_open(struct tty *tty, struct file *file, bool stays);
+int tty_open(struct tty *tty, struct file *file);
 /* The same for the controlling terminal of the running process.  -ENXIO: it has none. */
 int tty_open_controlling(struct file *file);
 
@@ -137,7 +119,7 @@ void tty_hold_raw(struct tty *tty, const char *text, size_t n);
 void tty_flush_output(struct tty *tty);
 
 /* No lock held: wait until everything has left.  -EINTR; -EIO: a hang-up. */
-int tty_drain(struct tty_file *f);
+int tty_drain(struct tty *tty);
 
 /* --- tty_input.c, tty_edit.c ------------------------------------------------------------------- */
 
@@ -180,8 +162,8 @@ void tty_reprint_line(struct tty *tty);
 
 int tty_ioctl(struct file *file, unsigned command, uintptr_t arg);
 
-/* What both halves of a pseudo-terminal answer alike; f is NULL for the master.  -ENOTTY. */
-int tty_common_ioctl(struct tty *tty, struct tty_file *f, unsigned command, uintptr_t arg);
+/* What both halves of a pseudo-terminal answer alike.  -ENOTTY. */
+int tty_common_ioctl(struct tty *tty, bool master, unsigned command, uintptr_t arg);
 
 /* --- tty_jobs.c -------------------------------------------------------------------------------- */
 
@@ -195,7 +177,7 @@ int tty_check_foreground(struct tty *tty, int sig);
 /* To the foreground group.  No lock held. */
 void tty_signal_foreground(struct tty *tty, int sig);
 
-/* The running process opened it: a session leader without a terminal has one from now on. */
+/* The running process opened it: a session leader without a terminal has it from now on. */
 void tty_offer(struct tty *tty);
 
 /* TIOCSCTTY, TIOCNOTTY, TIOCGPGRP and TIOCGSID (any: the asker needs not be of the session),
@@ -204,9 +186,6 @@ int tty_become_controlling(struct tty *tty, bool steal);
 int tty_give_up_controlling(struct tty *tty);
 int tty_get_number(struct tty *tty, bool session, bool any, uintptr_t arg);
 int tty_set_foreground(struct tty *tty, uintptr_t arg);
-
-/* tree_lock held: it is nobody's controlling terminal any more. */
-void tty_let_go(struct tty *tty);
 
 /* The line is gone: SIGHUP to the session's leader, and every file of the terminal is dead. */
 void tty_hang_up(struct tty *tty);

@@ -32,15 +32,15 @@ static void change_termios(struct tty *tty, const struct termios *new)
 	(void)tty_push(tty);
 }
 
-static int set_termios(struct tty *tty, struct tty_file *f, unsigned command, uintptr_t arg)
+static int set_termios(struct tty *tty, bool master, unsigned command, uintptr_t arg)
 {
 	struct termios termios;
 	int err = tty_check_foreground(tty, SIGTTOU);
 
 	if (!err)
 		err = get_user(&termios, uaddr(arg));
-	if (!err && command != TCSETS && f)
-		err = tty_drain(f);
+	if (!err && command != TCSETS && !master)
+		err = tty_drain(tty);
 	if (err)
 		return err;
 	spin_lock(&tty->lock);
@@ -156,11 +156,11 @@ static int flow(struct tty *tty, uintptr_t action)
 }
 
 /* TCSBRK, TCSBRKP: a break is nothing that this line could send; with an argument it is tcdrain. */
-static int send_break(struct tty *tty, struct tty_file *f)
+static int send_break(struct tty *tty, bool master)
 {
 	int err = tty_check_foreground(tty, SIGTTOU);
 
-	return err || !f ? err : tty_drain(f);
+	return err || master ? err : tty_drain(tty);
 }
 
 /* --- Exclusive use ------------------------------------------------------------------------------ */
@@ -213,7 +213,7 @@ static int job_ioctl(struct tty *tty, bool master, unsigned command, uintptr_t a
 	}
 }
 
-int tty_common_ioctl(struct tty *tty, struct tty_file *f, unsigned command, uintptr_t arg)
+int tty_common_ioctl(struct tty *tty, bool master, unsigned command, uintptr_t arg)
 {
 	switch (command) {
 	case TCGETS:
@@ -221,25 +221,25 @@ int tty_common_ioctl(struct tty *tty, struct tty_file *f, unsigned command, uint
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:
-		return set_termios(tty, f, command, arg);
+		return set_termios(tty, master, command, arg);
 	case TIOCGWINSZ:
 		return get_size(tty, arg);
 	case TIOCSWINSZ:
 		return set_size(tty, arg);
 	case TCSBRK:
 	case TCSBRKP:
-		return send_break(tty, f);
+		return send_break(tty, master);
 	case TIOCEXCL:
 	case TIOCNXCL:
 		return set_exclusive(tty, command == TIOCEXCL);
 	case TIOCGEXCL:
 		return get_exclusive(tty, arg);
 	default:
-		return job_ioctl(tty, !f, command, arg);
+		return job_ioctl(tty, master, command, arg);
 	}
 }
 
-static int queue_ioctl(struct tty *tty, struct tty_file *f, unsigned command, uintptr_t arg)
+static int queue_ioctl(struct tty *tty, unsigned command, uintptr_t arg)
 {
 	switch (command) {
 	case FIONREAD:
@@ -251,22 +251,22 @@ static int queue_ioctl(struct tty *tty, struct tty_file *f, unsigned command, ui
 	case TCXONC:
 		return flow(tty, arg);
 	default:
-		return tty_common_ioctl(tty, f, command, arg);
+		return tty_common_ioctl(tty, false, command, arg);
 	}
 }
 
 int tty_ioctl(struct file *file, unsigned command, uintptr_t arg)
 {
-	struct tty_file *f = tty_file_of(file);
+	struct tty *tty = tty_of(file);
 	bool dead;
 	int result;
 
-	spin_lock(&f->tty->lock);
-	dead = tty_file_is_dead(f);
-	spin_unlock(&f->tty->lock);
+	spin_lock(&tty->lock);
+	dead = tty->line_gone;
+	spin_unlock(&tty->lock);
 	if (dead)
 		return command == TIOCSPGRP ? -ENOTTY : -EIO;
-	result = queue_ioctl(f->tty, f, command, arg);
+	result = queue_ioctl(tty, command, arg);
 	/* What a background process was stopped in begins again. */
 	return result == -EINTR ? (int)syscall_restart(RESTART_SA) : result;
 }

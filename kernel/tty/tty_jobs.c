@@ -81,7 +81,8 @@ static void set_foreground(struct tty *tty, struct pid *group)
 		pid_unref(old);
 }
 
-void tty_let_go(struct tty *tty)
+/* tree_lock held: it is nobody's controlling terminal any more. */
+static void let_go(struct tty *tty)
 {
 	struct pid *session = tty->session;
 
@@ -96,7 +97,7 @@ void tty_let_go(struct tty *tty)
 /* tree_lock held. */
 static void take(struct tty *tty, struct process *p)
 {
-	tty_let_go(tty);
+	let_go(tty);
 	pid_ref(p->session);
 	tty->session = p->session;
 	p->session->tty = tty;
@@ -134,19 +135,6 @@ int tty_become_controlling(struct tty *tty, bool steal)
 
 /* --- Hang-up ------------------------------------------------------------------------------------ */
 
-/* tree_lock held: end every file that is open now, and forget what was under way. */
-static void end_files(struct tty *tty)
-{
-	spin_lock(&tty->lock);
-	tty->hang_ups++;
-	tty->stopped = tty->suspended = false;
-	tty_flush_input(tty);
-	spin_unlock(&tty->lock);
-	waitq_wake_all(&tty->readable);
-	waitq_wake_all(&tty->writable);
-	waitq_wake_all(&tty->turn);
-}
-
 /* The leader gives it up: those in front hear of it. */
 int tty_give_up_controlling(struct tty *tty)
 {
@@ -159,7 +147,7 @@ int tty_give_up_controlling(struct tty *tty)
 	} else if (p->session == p->pid) {
 		signal_group(tty->foreground, SIGHUP);
 		signal_group(tty->foreground, SIGCONT);
-		tty_let_go(tty);
+		let_go(tty);
 	}
 	spin_unlock(&tree_lock);
 	return err;
@@ -181,8 +169,7 @@ void tty_session_leader_exits(struct process *p)
 
 	if (tty) {
 		signal_group(tty->foreground, SIGHUP);
-		end_files(tty);
-		tty_let_go(tty);
+		let_go(tty);
 	} else if (session && session->was_in_front) {
 		hang_up_those_left(session->was_in_front);
 		session->was_in_front = NULL;
@@ -206,7 +193,7 @@ static void hang_up_session(struct tty *tty)
 			pid_ref(tty->foreground);
 		}
 	}
-	tty_let_go(tty);
+	let_go(tty);
 }
 
 void tty_hang_up(struct tty *tty)
@@ -214,8 +201,13 @@ void tty_hang_up(struct tty *tty)
 	spin_lock(&tree_lock);
 	if (tty->session)
 		hang_up_session(tty);
-	end_files(tty);
+	spin_lock(&tty->lock);
+	tty->line_gone = true;
+	spin_unlock(&tty->lock);
 	spin_unlock(&tree_lock);
+	waitq_wake_all(&tty->readable);
+	waitq_wake_all(&tty->writable);
+	waitq_wake_all(&tty->turn);
 }
 
 /* --- Numbers ------------------------------------------------------------------------------------ */

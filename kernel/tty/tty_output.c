@@ -164,13 +164,12 @@ static size_t put(struct tty *tty, const char *text, size_t n)
 }
 
 /* True: some were put, or (for n == 0) nothing is held any more, or *err says why never. */
-static bool try_put(struct tty_file *f, const char *text, size_t n, size_t *done, int *err)
+static bool try_put(struct tty *tty, const char *text, size_t n, size_t *done, int *err)
 {
-	struct tty *tty = f->tty;
 	bool moved;
 
 	spin_lock(&tty->lock);
-	*err = tty_file_is_dead(f) ? -EIO : 0;
+	*err = tty->line_gone ? -EIO : 0;
 	*done = *err ? 0 : put(tty, text, n);
 	moved = n ? *done > 0 : tty_push(tty);
 	spin_unlock(&tty->lock);
@@ -179,17 +178,16 @@ static bool try_put(struct tty_file *f, const char *text, size_t n, size_t *done
 
 static int put_all(const struct file *file, const char *text, size_t n, size_t *done)
 {
-	struct tty_file *f = tty_file_of(file);
-	struct waitq *queue = &f->tty->writable;
+	struct tty *tty = tty_of(file);
 	size_t part = 0;
 	int err = 0, why;
 
 	while (!err && *done < n) {
 		if (tty_nonblocking(file)) {
-			err = try_put(f, text + *done, n - *done, &part, &why) ? why : -EAGAIN;
+			err = try_put(tty, text + *done, n - *done, &part, &why) ? why : -EAGAIN;
 		} else {
 			err = wait_event_interruptible(
-				queue, try_put(f, text + *done, n - *done, &part, &why));
+				&tty->writable, try_put(tty, text + *done, n - *done, &part, &why));
 			err = err ? err : why;
 		}
 		*done += err ? 0 : part;
@@ -200,13 +198,13 @@ static int put_all(const struct file *file, const char *text, size_t n, size_t *
 /* The rest of the last byte's expansion. */
 static int put_held(const struct file *file)
 {
-	struct tty_file *f = tty_file_of(file);
+	struct tty *tty = tty_of(file);
 	size_t none;
 	int err, why;
 
 	if (tty_nonblocking(file))
 		return 0;
-	err = wait_event_interruptible(&f->tty->writable, try_put(f, "", 0, &none, &why));
+	err = wait_event_interruptible(&tty->writable, try_put(tty, "", 0, &none, &why));
 	return err ? err : why;
 }
 
@@ -291,21 +289,20 @@ int tty_fetch(struct mvm_copy *c, char *to, size_t done, size_t n, size_t *got)
 
 /* --- Waiting for the end ------------------------------------------------------------------------ */
 
-static bool all_sent(struct tty_file *f, int *err)
+static bool all_sent(struct tty *tty, int *err)
 {
-	struct tty *tty = f->tty;
 	bool sent;
 
 	spin_lock(&tty->lock);
-	*err = tty_file_is_dead(f) ? -EIO : 0;
+	*err = tty->line_gone ? -EIO : 0;
 	sent = tty_push(tty) && !tty->line->unsent(tty);
 	spin_unlock(&tty->lock);
 	return sent || *err;
 }
 
-int tty_drain(struct tty_file *f)
+int tty_drain(struct tty *tty)
 {
-	int why = 0, err = wait_event_interruptible(&f->tty->writable, all_sent(f, &why));
+	int why = 0, err = wait_event_interruptible(&tty->writable, all_sent(tty, &why));
 
 	return err ? err : why;
 }
