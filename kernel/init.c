@@ -19,6 +19,7 @@
 #include <kernel/exec.h>
 #include <kernel/files.h>
 #include <kernel/frames.h>
+#include <kernel/frames.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/process.h>
@@ -151,6 +152,14 @@ static void init_begin(void *arg)
 	arch_enter_user();
 }
 
+/* For one unprivileged user: their kernel stacks may be a sixteenth of memory. */
+static struct rlimit threads_limit(void)
+{
+	uint64_t n = frames_total() * PAGE_SIZE / KSTACK_BYTES / 16;
+
+	return (struct rlimit){n, n};
+}
+
 static void set_limits(struct process *p)
 {
 	uint64_t signals = frames_total() / FRAMES_A_SIGNAL;
@@ -161,6 +170,8 @@ static void set_limits(struct process *p)
 	p->limits[RLIMIT_NOFILE] = (struct rlimit){FILES_LIMIT, FILES_MAXIMUM};
 	p->limits[RLIMIT_MEMLOCK] = (struct rlimit){MEMLOCK_LIMIT, MEMLOCK_LIMIT};
 	p->limits[RLIMIT_CORE].rlim_cur = 0;
+	p->limits[RLIMIT_NPROC] = threads_limit();
+	p->limits[RLIMIT_NICE] = p->limits[RLIMIT_RTPRIO] = (struct rlimit){0, 0};
 	p->limits[RLIMIT_SIGPENDING] = (struct rlimit){signals, signals};
 }
 

@@ -145,9 +145,9 @@ _Noreturn void arch_secondary_main(struct arch_cpu *arch)
 	sched_idle();
 }
 
-void trap_timer(void)
+void trap_timer(bool user)
 {
-	timer_interrupt();
+	timer_interrupt(user);
 }
 
 void trap_ipi(void)

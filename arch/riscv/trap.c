@@ -19,7 +19,7 @@ extern const struct fixup __fixup_start[], __fixup_end[];
 void trap_from_user(struct trapframe *tf);
 void trap_from_kernel(struct trapframe *tf);
 
-static void interrupt(uint64_t cause)
+static void interrupt(uint64_t cause, bool user)
 {
 	struct arch_cpu *cpu = arch_cpu();
 
@@ -31,7 +31,7 @@ static void interrupt(uint64_t cause)
 		trap_ipi();
 		break;
 	case CAUSE_IRQ_TIMER:
-		trap_timer();
+		trap_timer(user);
 		break;
 	case CAUSE_IRQ_EXTERNAL:
 		trap_external();
@@ -82,7 +82,7 @@ static void user_exception(struct trapframe *tf)
 void trap_from_user(struct trapframe *tf)
 {
 	if (tf->cause & CAUSE_IS_IRQ) {
-		interrupt(tf->cause);
+		interrupt(tf->cause, true);
 		return;
 	}
 	irq_enable();
@@ -145,7 +145,7 @@ static const char *cause_name(const struct trapframe *tf)
 void trap_from_kernel(struct trapframe *tf)
 {
 	if (tf->cause & CAUSE_IS_IRQ) {
-		interrupt(tf->cause);
+		interrupt(tf->cause, false);
 		if (!arch_cpu()->preempt_off && arch_cpu()->resched)
 			trap_preempt();
 	} else if (!is_fault(tf->cause) || !user_copy_fault(tf)) {

@@ -288,20 +288,15 @@ static int wait(uaddr_t word, bool shared, uint32_t expected, uint64_t deadline,
 static long futex_wait(
 	uaddr_t word, bool shared, uint32_t expected, uint64_t deadline, uint32_t bitset)
 {
-	struct task *t = task_current();
-
 	if (!bitset)
 		return -EINVAL;
-	if (t->restart_deadline_ns)
-		deadline = t->restart_deadline_ns;
-	t->restart_deadline_ns = 0;
+	deadline = syscall_deadline(deadline);
 	int err = wait(word, shared, expected, deadline, bitset);
 	if (err != -EINTR)
 		return err;
 	if (deadline == NO_DEADLINE)
 		return syscall_restart(RESTART_SA);
-	t->restart_deadline_ns = deadline;
-	return syscall_restart(RESTART_SILENTLY);
+	return syscall_restart_until(RESTART_SILENTLY, deadline);
 }
 
 /* --- Moving waiters from one word to another -------------------------------------------------- */

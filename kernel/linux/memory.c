@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * mremap, madvise, mincore, and the family of mlock.
+ * mremap, madvise, mincore, the family of mlock, and the instruction cache.
  *
  * Advice that this kernel has no use for is refused, not ignored: pages have one size, nothing merges
  * equal pages, nothing dumps memory.
  */
 #include <abi/errno.h>
 #include <abi/mman.h>
+#include <arch/cpu.h>
+#include <kernel/cpu.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 #include <kernel/vmspace.h>
@@ -212,3 +214,26 @@ long sys_munlockall(void)
 _Static_assert(MCL_CURRENT == (int)MVM_LOCK_CURRENT && MCL_FUTURE == (int)MVM_LOCK_FUTURE &&
 		       MCL_ONFAULT == (int)MVM_LOCK_ONFAULT,
 	"the flags pass as they are");
+
+/* --- The instruction cache ---------------------------------------------------------------------- */
+
+#define FLUSH_ICACHE_LOCAL 1 /* the caller's threads will not run what was written elsewhere */
+
+static void sync_icache(void *unused)
+{
+	(void)unused;
+	arch_sync_icache();
+}
+
+/* The machine knows no ranges.  A thread may move, so the harts are synchronized all the same. */
+long sys_riscv_flush_icache(vaddr_t start, vaddr_t end, unsigned long flags)
+{
+	(void)start, (void)end;
+	if (flags & ~(unsigned long)FLUSH_ICACHE_LOCAL)
+		return -EINVAL;
+	preempt_disable();
+	cpu_call_others(sync_icache, NULL);
+	arch_sync_icache();
+	preempt_enable();
+	return 0;
+}

@@ -49,6 +49,7 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 	__builtin_memcpy(p->limits, parent->limits, sizeof p->limits);
 	p->user = user_ref(parent->user);
 	spin_unlock(&parent->lock);
+	process_watch_cpu(p);
 
 	if (flags & CLONE_SIGHAND)
 		__atomic_fetch_add(&(p->actions = parent->actions)->refs, 1, __ATOMIC_RELAXED);
@@ -76,6 +77,9 @@ static void inherit_thread(struct task *t, const struct clone_request *req)
 	struct trapframe *tf = arch_thread_frame(&t->thread->arch);
 
 	__builtin_memcpy(t->thread->name, self->thread->name, sizeof t->thread->name);
+	t->thread->affinity = self->thread->affinity;
+	t->thread->nice = self->thread->nice;
+	t->thread->policy = self->thread->policy;
 	*tf = *user_frame();
 	trapframe_set_result(tf, 0);
 	if (req->stack)
@@ -206,7 +210,7 @@ static long start_thread(struct process *p, const struct clone_request *req)
 
 static long start_process(const struct clone_request *req)
 {
-	struct process *p = vmspace_may_fork() ? process_alloc() : NULL;
+	struct process *p = process_alloc();
 	long result;
 
 	if (!p)
@@ -220,8 +224,25 @@ static long start_process(const struct clone_request *req)
 	return result;
 }
 
+/* RLIMIT_NPROC counts the threads of all processes of a user; it does not hold for the privileged. */
+static bool user_may_have_more(struct process *p)
+{
+	bool may;
+
+	spin_lock(&p->lock);
+	may = p->cred.uid == 0 || process_is_privileged(p) ||
+	      __atomic_load_n(&p->user->n_processes, __ATOMIC_RELAXED) <
+		      p->limits[RLIMIT_NPROC].rlim_cur;
+	spin_unlock(&p->lock);
+	return may;
+}
+
 long process_clone(const struct clone_request *req)
 {
+	if (!user_may_have_more(process_current()))
+		return -EAGAIN;
+	if (!vmspace_may_fork())
+		return -ENOMEM;
 	if (req->flags & CLONE_THREAD)
 		return start_thread(process_current(), req);
 	return start_process(req);

@@ -22,6 +22,7 @@
 #include <kernel/shutdown.h>
 #include <kernel/tty.h>
 #include <kernel/uaccess.h>
+#include <kernel/user.h>
 #include <kernel/vmspace.h>
 
 /* --- The parts of a process ----------------------------------------------------------------- */
@@ -193,10 +194,10 @@ static bool leave_process(struct task *t, int status)
 	spin_lock(&p->lock);
 	list_remove(&t->link);
 	__atomic_store_n(&p->n_threads, p->n_threads - 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&p->user->n_processes, 1, __ATOMIC_RELAXED);
 	last = p->n_threads == 0;
 	stopped = signal_thread_leaves(t);
-	p->dead_threads.run_ns += thread_run_ns(t->thread);
-	p->dead_threads.switches += t->thread->switches;
+	cpu_times_add_thread(&p->dead_threads, t->thread);
 	if (t->pid == p->pid && !p->ending)
 		p->ending_status = status;
 	p->ending |= last;

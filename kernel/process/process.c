@@ -155,6 +155,7 @@ void process_add_thread(struct process *p, struct task *t)
 	t->pid->thread = t;
 	list_push_back(&p->threads, &t->link);
 	p->n_threads++;
+	__atomic_fetch_add(&p->user->n_processes, 1, __ATOMIC_RELAXED);
 }
 
 void process_enter_tree(struct process *p, struct process *parent, struct task *first)

@@ -25,32 +25,6 @@ void process_reap(struct process *p)
 	pid_unref(p->pid);
 }
 
-void process_times(struct process *p, struct cpu_times *times)
-{
-	spin_lock(&p->lock);
-	*times = p->dead_threads;
-	list_for_each (node, &p->threads) {
-		struct thread *t = list_entry(node, struct task, link)->thread;
-		times->run_ns += thread_run_ns(t);
-		times->switches += t->switches;
-	}
-	struct vmspace *vm = process_vm_get(p);
-	spin_unlock(&p->lock);
-
-	if (vm) {
-		vmspace_count_faults(vm, p, times);
-		vmspace_put(vm);
-	}
-}
-
-static void times_add(struct cpu_times *to, const struct cpu_times *from)
-{
-	to->run_ns += from->run_ns;
-	to->minor_faults += from->minor_faults;
-	to->major_faults += from->major_faults;
-	to->switches += from->switches;
-}
-
 /* Is the child one that is meant? */
 static bool matches(struct process *child, const struct wait_request *req, struct process *parent)
 {
@@ -73,10 +47,10 @@ static void collect_zombie(
 	struct process *parent, struct process *child, bool reap, struct wait_report *report)
 {
 	report->status = child->exit_status;
-	report->times = child->dead_threads;
-	times_add(&report->times, &child->dead_children);
+	process_times(child, &report->times);
+	cpu_times_add(&report->times, &child->dead_children);
 	if (reap) {
-		times_add(&parent->dead_children, &report->times);
+		cpu_times_add(&parent->dead_children, &report->times);
 		process_reap(child);
 	}
 }

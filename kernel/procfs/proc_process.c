@@ -78,8 +78,9 @@ static void show_stat(struct proc_text *t, struct process *p)
 	take_snapshot(p, &s);
 	proc_printf(t, "%d (%s) %c %d %d %d 0 %d 0 %lu 0 %lu 0 ", s.pid, p->name, s.state, s.parent,
 		s.group, s.session, s.foreground, s.times.minor_faults, s.times.major_faults);
-	proc_printf(t, "%lu 0 %lu 0 20 0 %u 0 %lu ", ticks(s.times.run_ns),
-		ticks(s.children.run_ns), s.threads, ticks(p->start_ns));
+	proc_printf(t, "%lu %lu %lu %lu 20 0 %u 0 %lu ", ticks(s.times.user_ns),
+		ticks(s.times.system_ns), ticks(s.children.user_ns),
+		ticks(s.children.system_ns), s.threads, ticks(p->start_ns));
 	proc_printf(t, "%lu %lu %lu 0 0 0 0 0 0 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 %d\n",
 		s.memory.mapped_pages * PAGE_SIZE, s.resident.resident,
 		process_limit(p, RLIMIT_RSS), p->exit_signal, s.exit_status);

@@ -78,25 +78,6 @@ long sys_exit_group(long status)
 	process_exit_group((status & 0xff) << 8);
 }
 
-static struct timeval timeval_of(uint64_t ns)
-{
-	return (struct timeval){
-		.tv_sec = (int64_t)(ns / NS_PER_SEC),
-		.tv_usec = (int64_t)(ns % NS_PER_SEC / NS_PER_US),
-	};
-}
-
-/* All time counts as the user's: see struct cpu_times. */
-struct rusage rusage_of(const struct cpu_times *times)
-{
-	return (struct rusage){
-		.ru_utime = timeval_of(times->run_ns),
-		.ru_minflt = (int64_t)times->minor_faults,
-		.ru_majflt = (int64_t)times->major_faults,
-		.ru_nvcsw = (int64_t)times->switches,
-	};
-}
-
 #define WAIT_OPTIONS (WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WALL | __WCLONE)
 
 static struct wait_request wait4_request(pid_t pid, unsigned options)
@@ -255,6 +236,7 @@ static int set_limit(
 	if (set && !err && p->vm)
 		vmspace_set_limits(p->vm, p);
 	spin_unlock(&p->lock);
+	process_watch_cpu(p);
 	return err;
 }
 
@@ -307,7 +289,7 @@ long sys_getrusage(long who, uaddr_t usage_to)
 		children_times(&times);
 		break;
 	case RUSAGE_THREAD:
-		times.run_ns = thread_run_ns(thread_current());
+		task_times(task_current(), &times);
 		break;
 	default:
 		return -EINVAL;
@@ -328,8 +310,10 @@ long sys_times(uaddr_t times_to)
 	process_times(process_current(), &own);
 	children_times(&children);
 	struct tms tms = {
-		.tms_utime = clock_ticks(own.run_ns),
-		.tms_cutime = clock_ticks(children.run_ns),
+		.tms_utime = clock_ticks(own.user_ns),
+		.tms_stime = clock_ticks(own.system_ns),
+		.tms_cutime = clock_ticks(children.user_ns),
+		.tms_cstime = clock_ticks(children.system_ns),
 	};
 	if (!uaddr_is_null(times_to) && put_user(times_to, &tms))
 		return -EFAULT;

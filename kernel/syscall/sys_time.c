@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * System calls on time: clocks, sleeps, the interval timer.
+ * System calls on time: clocks and sleeps.
  *
- * The interval timer of a process is a kernel timer whose interrupt hands over to the work thread,
- * which may take the locks that sending SIGALRM needs.
+ * Besides the clocks with small numbers there are those of CPU time of any process and of any thread
+ * of the own one: pthread_getcpuclockid() makes their numbers, from the id inverted and three bits.
  */
 #include <abi/errno.h>
 #include <abi/time.h>
 #include <kernel/process.h>
-#include <kernel/process_impl.h>
 #include <kernel/syscall.h>
 
 static struct timespec timespec_of(uint64_t ns)
@@ -19,8 +18,7 @@ static struct timespec timespec_of(uint64_t ns)
 	};
 }
 
-/* Saturates: what is further away than the clock counts never comes. */
-static int ns_of_timespec(const struct timespec *ts, uint64_t *ns)
+int ns_of_timespec(const struct timespec *ts, uint64_t *ns)
 {
 	if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= (int64_t)NS_PER_SEC)
 		return -EINVAL;
@@ -77,16 +75,55 @@ int deadline_of_user_moment(uaddr_t timespec_from, bool realtime, uint64_t *dead
 
 /* --- Clocks ---------------------------------------------------------------------------------- */
 
-static uint64_t process_cpu_ns(void)
+#define CPU_CLOCK_OF(clock)   ((pid_t) ~((clock) >> 3)) /* 0: the caller */
+#define CPU_CLOCK_IS_THREADS  4
+#define CPU_CLOCK_KIND(clock) ((clock)&3)
+#define CPU_CLOCK_PROF        0 /* user and system time */
+#define CPU_CLOCK_VIRTUAL     1 /* user time */
+#define CPU_CLOCK_SCHED       2 /* time on a hart */
+
+/* tree_lock held. */
+static int cpu_clock_times(int clock, struct cpu_times *times)
+{
+	pid_t nr = CPU_CLOCK_OF(clock);
+	struct pid *pid = nr ? pid_find(nr) : NULL;
+	struct task *t = nr ? NULL : task_current();
+	struct process *p = nr ? NULL : process_current();
+
+	if (pid) {
+		t = pid->thread;
+		p = pid->process;
+	}
+	if (clock & CPU_CLOCK_IS_THREADS) {
+		if (!t || t->process != process_current())
+			return -EINVAL;
+		task_times(t, times);
+	} else {
+		if (!p)
+			return -EINVAL;
+		process_cpu_times(p, times);
+	}
+	return 0;
+}
+
+static int cpu_clock_read(int clock, uint64_t *ns)
 {
 	struct cpu_times times;
 
-	process_times(process_current(), &times);
-	return times.run_ns;
+	if (clock >= 0 || CPU_CLOCK_KIND(clock) > CPU_CLOCK_SCHED)
+		return -EINVAL;
+	spin_lock(&tree_lock);
+	int err = cpu_clock_times(clock, &times);
+	spin_unlock(&tree_lock);
+	if (!err)
+		*ns = CPU_CLOCK_KIND(clock) == CPU_CLOCK_VIRTUAL ? times.user_ns : times.run_ns;
+	return err;
 }
 
 static int clock_read(int clock, uint64_t *ns)
 {
+	struct cpu_times times;
+
 	switch (clock) {
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_COARSE:
@@ -101,13 +138,14 @@ static int clock_read(int clock, uint64_t *ns)
 		*ns = time_now_ns();
 		return 0;
 	case CLOCK_PROCESS_CPUTIME_ID:
-		*ns = process_cpu_ns();
+		process_cpu_times(process_current(), &times);
+		*ns = times.run_ns;
 		return 0;
 	case CLOCK_THREAD_CPUTIME_ID:
 		*ns = thread_run_ns(thread_current());
 		return 0;
 	default:
-		return -EINVAL;
+		return cpu_clock_read(clock, ns);
 	}
 }
 
@@ -211,124 +249,4 @@ long sys_clock_nanosleep(long clock, unsigned long flags, uaddr_t from, uaddr_t 
 	if (!((unsigned)flags & TIMER_ABSTIME))
 		return sleep_until(deadline_after(ns), left_to, false);
 	return sleep_until(real ? deadline_of_realtime(ns) : ns, uaddr(0), true);
-}
-
-/* --- The interval timer ----------------------------------------------------------------------- */
-
-/* Timer interrupt.  The work holds a reference, so the last one is never dropped here. */
-static void alarm_fired(struct timer *timer)
-{
-	struct process *p = list_entry(timer, struct process, alarm);
-
-	process_ref(p);
-	if (!work_queue(&p->alarm_work))
-		process_unref(p);
-}
-
-/* Has it come?  Then the next one is set. */
-static bool alarm_advance(struct process *p)
-{
-	uint64_t now = time_now_ns();
-	bool come;
-
-	spin_lock(&p->lock);
-	come = p->alarm_at_ns && now >= p->alarm_at_ns;
-	if (come) {
-		uint64_t at = p->alarm_at_ns + p->alarm_interval_ns;
-		p->alarm_at_ns = !p->alarm_interval_ns ? 0 : at > now ? at : now + 1;
-		if (p->alarm_at_ns)
-			timer_set(&p->alarm, p->alarm_at_ns);
-	}
-	spin_unlock(&p->lock);
-	return come;
-}
-
-static void alarm_work(struct work *work)
-{
-	struct process *p = list_entry(work, struct process, alarm_work);
-	siginfo_t info = signal_info(SIGALRM, SI_KERNEL);
-
-	if (alarm_advance(p))
-		(void)signal_send_process(p, &info);
-	process_unref(p);
-}
-
-void alarm_init(struct process *p)
-{
-	p->alarm.fn = alarm_fired;
-	p->alarm_work.fn = alarm_work;
-}
-
-void alarm_stop(struct process *p)
-{
-	spin_lock(&p->lock);
-	p->alarm_at_ns = 0;
-	spin_unlock(&p->lock);
-	timer_cancel_wait(&p->alarm);
-}
-
-static struct timeval timeval_of(uint64_t ns)
-{
-	return (struct timeval){
-		.tv_sec = (int64_t)(ns / NS_PER_SEC),
-		.tv_usec = (int64_t)(ns % NS_PER_SEC / NS_PER_US),
-	};
-}
-
-static int ns_of_timeval(const struct timeval *tv, uint64_t *ns)
-{
-	struct timespec ts = {.tv_sec = tv->tv_sec, .tv_nsec = tv->tv_usec * (int64_t)NS_PER_US};
-
-	if (tv->tv_usec < 0 || tv->tv_usec >= 1000000)
-		return -EINVAL;
-	return ns_of_timespec(&ts, ns);
-}
-
-static struct itimerval alarm_value_locked(struct process *p)
-{
-	uint64_t now = time_now_ns(), left = 0;
-
-	if (p->alarm_at_ns)
-		left = p->alarm_at_ns > now ? p->alarm_at_ns - now : NS_PER_US;
-	return (struct itimerval){
-		.it_interval = timeval_of(p->alarm_interval_ns),
-		.it_value = timeval_of(left),
-	};
-}
-
-long sys_getitimer(long which, uaddr_t to)
-{
-	struct process *p = process_current();
-
-	if ((int)which != ITIMER_REAL)
-		return -EINVAL;
-	spin_lock(&p->lock);
-	struct itimerval value = alarm_value_locked(p);
-	spin_unlock(&p->lock);
-	return put_user(to, &value);
-}
-
-long sys_setitimer(long which, uaddr_t from, uaddr_t old_to)
-{
-	struct process *p = process_current();
-	struct itimerval set = {0};
-	uint64_t first, interval;
-
-	/* The clocks of CPU time have no timers yet. */
-	if ((int)which != ITIMER_REAL)
-		return -EINVAL;
-	if (!uaddr_is_null(from) && get_user(&set, from))
-		return -EFAULT;
-	if (ns_of_timeval(&set.it_value, &first) || ns_of_timeval(&set.it_interval, &interval))
-		return -EINVAL;
-
-	spin_lock(&p->lock);
-	struct itimerval old = alarm_value_locked(p);
-	(void)timer_cancel(&p->alarm);
-	p->alarm_interval_ns = interval;
-	p->alarm_at_ns = first ? deadline_after(first) : 0;
-	if (first)
-		timer_set(&p->alarm, p->alarm_at_ns);
-	spin_unlock(&p->lock);
-	return uaddr_is_null(old_to) ? 0 : put_user(old_to, &old);
 }

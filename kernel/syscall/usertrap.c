@@ -74,6 +74,10 @@ void trap_return_work(struct trapframe *tf)
 
 	if (arch_cpu()->resched)
 		thread_yield();
+	if (__atomic_load_n(work, __ATOMIC_RELAXED) & THREAD_WORK_TICK) {
+		__atomic_fetch_and(work, ~(uint32_t)THREAD_WORK_TICK, __ATOMIC_RELAXED);
+		process_cpu_tick();
+	}
 	if (!(__atomic_load_n(work, __ATOMIC_RELAXED) & (THREAD_WORK_SIGNAL | THREAD_WORK_KILL)))
 		return;
 	/* What is sent from here on sets the bit again. */

@@ -184,7 +184,9 @@ static uint64_t turns_of(unsigned n)
 	while (__atomic_load_n(&order.started, __ATOMIC_ACQUIRE) < n)
 		thread_yield();
 	for (unsigned i = 0; i < n; i++)
-		turns += __atomic_load_n(&order.spinner[i]->switches, __ATOMIC_RELAXED);
+		for (unsigned why = 0; why < 2; why++)
+			turns +=
+				__atomic_load_n(&order.spinner[i]->switches[why], __ATOMIC_RELAXED);
 	return turns;
 }
 

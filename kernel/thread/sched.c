@@ -18,6 +18,9 @@
  * does not grow by sleeping: when it is used up the thread goes to the end of the queue, where each
  * thread gets a new slice in its turn. So whoever is woken often runs soon, and nobody starves.
  *
+ * Shares.  The slice of a thread is as long as its nice value says, each step a fifth less than the
+ * one before: as all take turns, so are their shares of the hart.
+ *
  * Time slices end only where a thread waits for the hart: the timer is armed when the queue
  * becomes non-empty, never for a thread that is alone.
  *
@@ -25,6 +28,7 @@
  * last spin lock is dropped, or on the way back to user mode. A preempted thread that was about to
  * sleep (state SLEEPING) stays runnable: it has not looked at its condition yet.
  */
+#include <abi/sched.h>
 #include <arch/firmware.h>
 #include <arch/pmap.h>
 #include <arch/trap.h>
@@ -36,9 +40,10 @@
 
 #include "sched.h"
 
-#define SLICE_NS    (10 * NS_PER_MS)
-#define SLICE_LEAST (SLICE_NS / 20) /* less is not worth a switch */
-#define SLICE_WOKEN NS_PER_MS       /* the running thread's, when one with a rest waits */
+#define SLICE_NS    (10 * NS_PER_MS) /* at nice 0 */
+#define SLICE_IDLE  (SLICE_NS / 341) /* with SCHED_IDLE: a fifth of nice 19 */
+#define SLICE_LEAST (SLICE_NS / 20)  /* less is not worth a switch */
+#define SLICE_WOKEN NS_PER_MS        /* the running thread's, when one with a rest waits */
 
 struct cpu cpus[MAX_HARTS];
 unsigned cpu_count;
@@ -59,6 +64,59 @@ static void enqueue(struct run_queue *rq, struct thread *t)
 	if (!t->next)
 		rq->tail = t;
 	rq->queued++;
+}
+
+/* In microseconds, by nice from -20 on: SLICE_NS / 1.25^nice. */
+static const uint32_t slice_us[] = {
+	867362,
+	693889,
+	555112,
+	444089,
+	355271,
+	284217,
+	227374,
+	181899,
+	145519,
+	116415,
+	93132,
+	74506,
+	59605,
+	47684,
+	38147,
+	30518,
+	24414,
+	19531,
+	15625,
+	12500,
+	10000,
+	8000,
+	6400,
+	5120,
+	4096,
+	3277,
+	2621,
+	2097,
+	1678,
+	1342,
+	1074,
+	859,
+	687,
+	550,
+	440,
+	352,
+	281,
+	225,
+	180,
+	144,
+};
+
+uint64_t thread_slice_ns(const struct thread *t)
+{
+	int nice = __atomic_load_n(&t->nice, __ATOMIC_RELAXED);
+
+	if (__atomic_load_n(&t->policy, __ATOMIC_RELAXED) == SCHED_IDLE)
+		return SLICE_IDLE;
+	return slice_us[nice + 20] * NS_PER_US;
 }
 
 static bool may_run(const struct thread *t, unsigned hart)
@@ -90,7 +148,7 @@ static struct thread *dequeue(struct run_queue *rq, unsigned hart)
 		if (may_run(t, hart)) {
 			unlink(rq, prev, t);
 			if (!t->slice_ns)
-				t->slice_ns = SLICE_NS;
+				t->slice_ns = thread_slice_ns(t);
 			return t;
 		}
 	return NULL;
@@ -121,7 +179,11 @@ static struct thread *steal(struct cpu *self)
 /* The running thread's slice, now that others wait. Own queue locked. */
 static void limit_slice(const struct run_queue *rq)
 {
-	timer_set_slice_by(time_now_ns() + (rq->rest ? SLICE_WOKEN : SLICE_NS));
+	uint64_t most = rq->current->slice_ns;
+
+	if (rq->rest && most > SLICE_WOKEN)
+		most = SLICE_WOKEN;
+	timer_set_slice_by(time_now_ns() + most);
 }
 
 /* t was queued on a hart: see that it looks. Its queue is locked. */
@@ -231,9 +293,9 @@ static void account(struct thread *t, uint64_t now)
 /* How long the next thread may run while others wait. */
 static uint64_t slice_of(const struct run_queue *rq, const struct thread *next)
 {
-	if (rq->rest)
-		return SLICE_WOKEN;
-	return next == rq->idle ? SLICE_NS : next->slice_ns;
+	uint64_t slice = next == rq->idle ? SLICE_NS : next->slice_ns;
+
+	return rq->rest && slice > SLICE_WOKEN ? SLICE_WOKEN : slice;
 }
 
 /* Switch to another thread if there is one. Queue locked, interrupts off; releases the queue. */
@@ -263,9 +325,11 @@ static void switch_away(struct cpu *cpu, bool requeue)
 	}
 	rq->current = next;
 	set_idle(cpu, next == rq->idle);
+	if (prev == rq->idle)
+		timer_start_tick(now);
 	cpu->switches++;
+	prev->switches[requeue]++;
 	next->run_since_ns = now;
-	next->switches++;
 	next->before = prev;
 	pmap_activate(next->pmap);
 	prev = (struct thread *)arch_switch(&prev->arch, &next->arch);
@@ -465,6 +529,8 @@ int thread_set_affinity(struct thread *t, uint64_t harts)
 		take_out(&cpu->rq, t);
 		place(cpu, t);
 	} else {
+		if (cpu->rq.current == t && cpu != cpu_this())
+			firmware_send_ipi(1UL << cpu->arch.index);
 		spin_release(&cpu->rq.lock);
 	}
 	irq_restore(flags);
@@ -495,6 +561,17 @@ uint64_t thread_run_ns(struct thread *t)
 	return ns;
 }
 
+void sched_tick(bool user)
+{
+	struct thread *t = thread_current();
+
+	if (t == cpu_this()->rq.idle)
+		return;
+	t->ticks[user]++;
+	if (t->task)
+		task_tick(t->task);
+}
+
 void sched_slice_end(void)
 {
 	uint64_t idle = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED);
@@ -510,6 +587,8 @@ void sched_ipi(void)
 
 	if (!rq->is_idle && rq->queued)
 		limit_slice(rq);
+	if (!rq->is_idle && !may_run(rq->current, cpu_index()))
+		arch_cpu()->resched = 1;
 }
 
 void sched_init_hart(struct thread *idle)

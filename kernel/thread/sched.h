@@ -27,4 +27,6 @@ void sched_init_hart(struct thread *idle);
 _Noreturn void sched_idle(void);
 /* The timer says that the running thread's slice is over; an IPI says that something was queued. */
 void sched_slice_end(void);
+/* A tick, of user or of kernel code. Interrupts off. */
+void sched_tick(bool user);
 void sched_ipi(void);

@@ -7,6 +7,9 @@
  * The hardware is programmed only for something earlier than what it is set to. A slice or a timer
  * that is called off leaves it armed; the interrupt then finds nothing due and arms it anew. Two
  * threads that hand each other the hart thousands of times a slice so pay for the timer once.
+ *
+ * A hart that does not idle ticks a hundred times a second: it looks whether user or kernel code
+ * runs (kernel/process/times.c says what for).
  */
 #include <arch/firmware.h>
 #include <kernel/boot.h>
@@ -15,6 +18,8 @@
 #include <kernel/time.h>
 
 #include "sched.h"
+
+#define TICK_NS (10 * NS_PER_MS)
 
 static uint64_t clock_hz;
 static uint64_t realtime_offset_ns; /* [a] */
@@ -191,26 +196,42 @@ static void run_due(struct timer_queue *tq, uint64_t now)
 	}
 }
 
-void timer_interrupt(void)
+void timer_interrupt(bool user)
 {
 	struct timer_queue *tq = &cpu_this()->timers;
 	uint64_t now = time_now_ns();
-	bool slice_over;
+	bool slice_over, tick;
 
 	spin_lock(&tq->lock);
 	run_due(tq, now);
 	slice_over = tq->slice_ns <= now;
 	if (slice_over)
 		tq->slice_ns = UINT64_MAX;
+	tick = tq->tick_ns <= now;
+	if (tick)
+		tq->tick_ns = cpu_this()->rq.is_idle ? UINT64_MAX : now + TICK_NS;
 	tq->armed_ns = UINT64_MAX;
 	if (tq->first)
 		arm(tq, tq->first->when_ns);
 	arm(tq, tq->slice_ns);
+	arm(tq, tq->tick_ns);
 	if (tq->armed_ns == UINT64_MAX)
 		firmware_timer_set(UINT64_MAX);
 	spin_unlock(&tq->lock);
+	if (tick)
+		sched_tick(user);
 	if (slice_over)
 		sched_slice_end();
+}
+
+void timer_start_tick(uint64_t now)
+{
+	struct timer_queue *tq = &cpu_this()->timers;
+
+	if (tq->tick_ns == UINT64_MAX) {
+		tq->tick_ns = now + TICK_NS;
+		arm(tq, tq->tick_ns);
+	}
 }
 
 /* The slice belongs to this hart alone, like the hardware; interrupts are off. */
@@ -243,7 +264,8 @@ void timer_init_hart(void)
 	struct timer_queue *tq = &cpu_this()->timers;
 
 	idle_max_ns = boot_size("idle", 0) * NS_PER_MS;
-	*tq = (struct timer_queue){.armed_ns = UINT64_MAX, .slice_ns = UINT64_MAX};
+	*tq = (struct timer_queue){
+		.armed_ns = UINT64_MAX, .slice_ns = UINT64_MAX, .tick_ns = UINT64_MAX};
 	spin_init(&tq->lock, "timers", RANK_TIMER);
 	firmware_timer_set(UINT64_MAX);
 }

@@ -98,8 +98,8 @@ bool trap_user_copy_fault(struct trapframe *tf, vaddr_t addr, enum trap_access a
  */
 void trap_return_work(struct trapframe *tf);
 
-/* Interrupts; interrupts off, preemption off, irq_depth > 0. */
-void trap_timer(void);
+/* Interrupts; interrupts off, preemption off, irq_depth > 0. user: it was user mode that was interrupted. */
+void trap_timer(bool user);
 void trap_external(void);
 void trap_ipi(void);
 

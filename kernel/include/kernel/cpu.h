@@ -24,13 +24,14 @@ struct run_queue {
 	bool is_idle;           /* [lock] current == idle; others read it as a hint */
 };
 
-/* Timers of a hart: a pairing heap. armed_ns and slice_ns are its own, with interrupts off. */
+/* Timers of a hart: a pairing heap. The last three are its own, with interrupts off. */
 struct timer_queue {
 	struct spinlock lock;  /* RANK_TIMER */
 	struct timer *first;   /* [lock] the earliest */
 	struct timer *running; /* [a] whose fn is being called */
 	uint64_t armed_ns;     /* when the hardware will interrupt; UINT64_MAX: never */
 	uint64_t slice_ns;     /* end of the running thread's time slice; UINT64_MAX: none */
+	uint64_t tick_ns;      /* the next look at what runs; UINT64_MAX: the hart idles */
 };
 
 struct cpu {

@@ -72,10 +72,24 @@ struct credentials {
 	uint32_t gid, egid, sgid, fsgid;
 };
 
+/* What running has taken; times.c has the theory. */
 struct cpu_times {
-	uint64_t run_ns; /* user and kernel time together: traps do not read the clock */
+	uint64_t run_ns;             /* measured at each switch */
+	uint64_t user_ns, system_ns; /* its two parts, estimated: they never shrink */
+	uint64_t ticks[2];           /* that found it in the kernel, in user mode */
 	uint64_t minor_faults, major_faults;
-	uint64_t switches;
+	uint64_t switches[2]; /* as it slept, as it was made to give way */
+};
+
+/* The parts as they were told last. */
+struct cpu_parts {
+	uint64_t user_ns, system_ns;
+};
+
+/* A timer of CPU time. */
+struct cpu_timer {
+	uint64_t at_ns; /* 0: not set */
+	uint64_t interval_ns;
 };
 
 /*
@@ -130,12 +144,16 @@ struct process {
 	bool traced;                    /* [a] /proc/trace; inherited */
 	uint64_t start_ns;              /* [I] */
 	struct cpu_times dead_threads;  /* [p] */
+	struct cpu_parts told_times;    /* [p] */
 	struct cpu_times dead_children; /* [t] those waited for, and theirs */
 
 	struct timer alarm;         /* setitimer(ITIMER_REAL); [c] sets it */
 	struct work alarm_work;     /* sends SIGALRM */
 	uint64_t alarm_interval_ns; /* [p] 0: once */
 	uint64_t alarm_at_ns;       /* [p] 0: not set */
+
+	struct cpu_timer virtual_timer, prof_timer; /* [p] setitimer's: of user time, of all */
+	bool cpu_watched;                           /* [a] ticks look at these and at RLIMIT_CPU */
 };
 
 /* [c]: the thread itself; [p]: its process's lock; [I]: immutable */
@@ -152,6 +170,8 @@ struct task {
 	bool in_stop;    /* [p] counted in process.n_stopped */
 	struct signal_queue signals; /* [p] sent to this thread */
 	stack_t altstack;            /* [c] */
+
+	struct cpu_parts told_times; /* [p] */
 
 	enum syscall_restart restart; /* [c] of the system call under way */
 	uint64_t restart_deadline_ns; /* [c] of a sleep to be resumed; 0: none */
@@ -267,7 +287,22 @@ void group_left_by(struct process *p);
 /* Send to all members.  tree_lock held.  Returns how many there were. */
 unsigned signal_send_group(struct pid *group, const siginfo_t *info);
 
+/* --- CPU time (times.c, itimer.c) ------------------------------------------------------------ */
+
+/* Of a process so far, ended threads included. */
 void process_times(struct process *p, struct cpu_times *times);
+/* The same without faults; only spin locks. */
+void process_cpu_times(struct process *p, struct cpu_times *times);
+/* Of one thread, without faults. */
+void task_times(struct task *t, struct cpu_times *times);
+void cpu_times_add(struct cpu_times *to, const struct cpu_times *from);
+struct rusage rusage_of(const struct cpu_times *times);
+
+/* Timers or limits of CPU time have changed: are there any? */
+void process_watch_cpu(struct process *p);
+/* On the way to user mode, after a tick of a process that is watched: what has come. */
+void process_cpu_tick(void);
+
 uint64_t process_limit(struct process *p, unsigned which);
 
 /* Effective uid 0 is all the privilege that there is. */

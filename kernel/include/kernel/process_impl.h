@@ -32,6 +32,9 @@ void process_enter_tree(struct process *p, struct process *parent, struct task *
 /* tree_lock held: take a zombie out of the tree; the caller drops the tree's reference. */
 void process_reap(struct process *p);
 
-/* The interval timer of a process. */
+/* Add what a thread, of which the caller holds a reference, has taken. */
+void cpu_times_add_thread(struct cpu_times *to, struct thread *t);
+
+/* The real-time interval timer of a process. */
 void alarm_init(struct process *p);
 void alarm_stop(struct process *p);

@@ -70,8 +70,9 @@ static inline long ioctl_beyond_core(long fd, struct file *file, unsigned comman
 }
 #endif
 
-/* Shared by handlers (sys_process.c): what the ABI says of times. */
-struct rusage rusage_of(const struct cpu_times *times);
+struct timespec;
+/* -EINVAL. Saturates: what is further away than the clock counts never comes. */
+int ns_of_timespec(const struct timespec *ts, uint64_t *ns);
 
 /* Shared by handlers (sys_time.c): times as deadlines of the monotonic clock; NO_DEADLINE: none. */
 uint64_t deadline_after(uint64_t ns);

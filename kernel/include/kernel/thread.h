@@ -48,8 +48,7 @@ enum sleep_kind {
 /* Bits of arch.work above arch's own; set by thread_notify(), cleared by who handles them. */
 #define THREAD_WORK_SIGNAL (ARCH_WORK_FIRST << 0) /* a signal to be delivered, or a stop */
 #define THREAD_WORK_KILL   (ARCH_WORK_FIRST << 1) /* the thread must exit */
-/* Something else for trap_return_work() to look at. */
-#define THREAD_WORK_OTHER (ARCH_WORK_FIRST << 2)
+#define THREAD_WORK_TICK   (ARCH_WORK_FIRST << 2) /* its process's CPU timers are to be looked at */
 
 #define NO_DEADLINE UINT64_MAX
 
@@ -74,7 +73,10 @@ struct thread {
 	uint64_t run_since_ns; /* [q] */
 	uint64_t run_ns;       /* [q] time on a hart until it was last switched out */
 	uint64_t slice_ns;     /* [q] what is left of its time slice; 0: the slice is over */
-	uint64_t switches;     /* [q] */
+	uint64_t switches[2];  /* [q] away from it: as it slept, as it was made to give way */
+	uint32_t ticks[2];     /* [q] that found it in the kernel, in user mode; own hart only */
+	int8_t nice;           /* [a] -20 to 19: its share of a hart that others want, too */
+	uint8_t policy;        /* [a] SCHED_OTHER, SCHED_BATCH, or SCHED_IDLE: less than nice 19 */
 	struct task *task;     /* the process layer's part; NULL: a kernel thread */
 	uint32_t mutex_depth;  /* [c] debug */
 	const struct mutex *mutexes[LOCK_DEPTH]; /* [c] debug: held, oldest first */
@@ -222,10 +224,16 @@ static inline void thread_faults_on(void)
 void thread_set_pmap(struct pmap *pmap);
 
 /*
- * Let t run on these harts only. The running thread has moved when it returns; another moves when it
- * next gives way. 0, or -EINVAL when no online hart is among them. May sleep when t is the caller.
+ * Let t run on these harts only. The running thread has moved when it returns; another is made to
+ * give way. 0, or -EINVAL when no online hart is among them. May sleep when t is the caller.
  */
 int thread_set_affinity(struct thread *t, uint64_t harts);
+
+/* The length of its time slices, by nice and policy. */
+uint64_t thread_slice_ns(const struct thread *t);
+
+/* Defined by the process layer: a tick found the thread, running. Interrupts off. */
+void task_tick(struct task *t);
 
 /* CPU time of t so far, the present run included. */
 uint64_t thread_run_ns(struct thread *t);

@@ -61,12 +61,14 @@ void timer_set(struct timer *timer, uint64_t when_ns);
 bool timer_cancel(struct timer *timer);
 void timer_cancel_wait(struct timer *timer);
 
-/* The hart's timer interrupt, and setting its timers up. Interrupts off. */
-void timer_interrupt(void);
+/* The hart's timer interrupt (of user mode?), and setting its timers up. Interrupts off. */
+void timer_interrupt(bool user);
 void timer_init_hart(void);
 
 /* End of the running thread's time slice, UINT64_MAX: none; and the same unless it ends before. */
 void timer_set_slice(uint64_t when_ns);
 void timer_set_slice_by(uint64_t when_ns);
+/* The hart has left idleness: it ticks again. Interrupts off. */
+void timer_start_tick(uint64_t now);
 /* This hart is about to wait for an interrupt; interrupts are off. */
 void timer_before_idle(void);
