@@ -503,19 +503,30 @@ static bool emit(struct fs_readdir *r, const struct fs_entry *entry)
 	return true;
 }
 
+/* Entries that could not be handed over will come again. */
+static long put_entries(struct file *file, uaddr_t to, const struct dirents *d, uint64_t from)
+{
+	if (!copy_out(to, d->buffer, d->used))
+		return (long)d->used;
+	(void)file_seek(file, (int64_t)from, SEEK_SET, &from);
+	return -EFAULT;
+}
+
 static long read_entries(struct file *file, uaddr_t to, size_t bytes)
 {
 	size_t size = bytes < DIRENTS_BYTES ? bytes : DIRENTS_BYTES;
 	struct dirents d = {.ops.emit = emit, .buffer = kmalloc(DIRENTS_BYTES), .size = size};
+	uint64_t from = 0;
 	long result;
 
 	if (!d.buffer)
 		return -ENOMEM;
+	(void)file_seek(file, 0, SEEK_CUR, &from); /* what has no position is no directory */
 	result = file_readdir(file, &d.ops);
 	if (!result && !d.used && d.full)
 		result = -EINVAL; /* not even one fits */
 	else if (!result || d.used)
-		result = copy_out(to, d.buffer, d.used) ? -EFAULT : (long)d.used;
+		result = put_entries(file, to, &d, from);
 	kfree(d.buffer);
 	return result;
 }

@@ -151,6 +151,86 @@ static void flags_by_ioctl(void)
 	CHECK_ERR(ioctl(77, FIOCLEX), EBADF);
 }
 
+// --- Writes of many
+
+enum { WRITERS = 4, RECORDS = 100, RECORD = 100 };
+
+static void write_records(void *arg)
+{
+	int fd = *(int *)arg;
+	char record[RECORD];
+
+	if (fd < 0)
+		fd = (int)CHECK_OK(open("f", O_WRONLY | O_APPEND));
+	memset(record, 'a' + getpid() % 26, sizeof record);
+	for (int i = 0; i < RECORDS; i++)
+		CHECK_EQ(write(fd, record, sizeof record), RECORD);
+}
+
+// Through descriptors of their own that append, or through one with one position.
+static void must_not_mix(int fd)
+{
+	static char all[WRITERS * RECORDS * RECORD + 1];
+	pid_t crowd[WRITERS];
+
+	for (int i = 0; i < WRITERS; i++)
+		crowd[i] = start_child(write_records, &fd);
+	for (int i = 0; i < WRITERS; i++)
+		must_exit_well(crowd[i]);
+	fd = (int)CHECK_OK(open("f", O_RDONLY));
+	CHECK_EQ(read(fd, all, sizeof all), sizeof all - 1);
+	for (size_t at = 0; at < sizeof all - 1; at += RECORD)
+		for (size_t i = 1; i < RECORD; i++)
+			CHECK_EQ(all[at + i], all[at]);
+}
+
+static void appends_do_not_mix(void)
+{
+	CHECK_OK(open("f", O_CREAT | O_RDWR, 0600));
+	must_not_mix(-1);
+}
+
+static void writes_at_one_position_do_not_mix(void)
+{
+	must_not_mix((int)CHECK_OK(open("f", O_CREAT | O_RDWR, 0600)));
+}
+
+// --- Folders
+
+struct entry {
+	uint64_t ino;
+	int64_t next;
+	unsigned short bytes;
+	unsigned char type;
+	char name[256];
+};
+
+static void entries_in_pieces(void)
+{
+	union {
+		char bytes[300];
+		struct entry entry;
+	} b;
+	int fd, n = 0;
+	int64_t last = -1;
+
+	for (int i = 0; i < 10; i++)
+		CHECK_OK(close(
+			(int)CHECK_OK(open((char[]){'n', (char)('0' + i), 0}, O_CREAT, 0600))));
+	fd = (int)CHECK_OK(open(".", O_RDONLY | O_DIRECTORY));
+	CHECK_ERR(syscall(SYS_getdents64, fd, &b, 20), EINVAL); // not even one fits
+	CHECK_ERR(syscall(SYS_getdents64, fd, (void *)8, 300), EFAULT);
+	// One at a time, by way of its cookie; none was lost by the failures.
+	while (syscall(SYS_getdents64, fd, &b, 31) > 0) {
+		n++;
+		last = b.entry.next;
+		CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+		CHECK_EQ(lseek(fd, last, SEEK_SET), last);
+	}
+	CHECK_EQ(n, 12);
+	CHECK_ERR(syscall(SYS_getdents64, make_file("f", 1), &b, 300), ENOTDIR);
+}
+
 // --- Sizes
 
 static void write_past_the_limit(void *arg)
@@ -324,6 +404,9 @@ static const struct test tests[] = {
 	{"few_descriptors", few_descriptors},
 	{"flags_of_a_file", flags_of_a_file},
 	{"flags_by_ioctl", flags_by_ioctl},
+	{"appends_do_not_mix", appends_do_not_mix},
+	{"writes_at_one_position_do_not_mix", writes_at_one_position_do_not_mix},
+	{"entries_in_pieces", entries_in_pieces},
 	{"files_of_limited_size", files_of_limited_size},
 	{"large_files_may_shrink", large_files_may_shrink},
 	{"holes_are_punched", holes_are_punched},

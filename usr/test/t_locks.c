@@ -372,6 +372,36 @@ static void children_share_them(void)
 	CHECK_OK(lock(b, F_OFD_SETLKW, F_WRLCK, 0, 0));
 }
 
+static void wait_behind_the_parent(void *arg)
+{
+	CHECK_OK(lock(*(int *)arg, F_SETLKW, F_RDLCK, 5, 1));
+}
+
+// The list says who has a lock and who waits for it, which is how this test knows that he does.
+static void locks_are_listed(void)
+{
+	int fd = new_file(), list;
+	char text[8192], wanted[80];
+	ssize_t n;
+	pid_t child;
+
+	CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 5, 10));
+	child = start_child(wait_behind_the_parent, &fd);
+	snprintf(wanted, sizeof wanted, "-> POSIX  ADVISORY  READ %d ", child);
+	do {
+		list = (int)CHECK_OK(open("/proc/locks", O_RDONLY));
+		n = CHECK_OK(read(list, text, sizeof text - 1));
+		CHECK_OK(close(list));
+		text[n] = 0;
+	} while (!strstr(text, wanted));
+	snprintf(wanted, sizeof wanted, ": POSIX  ADVISORY  WRITE %d ", getpid());
+	CHECK(strstr(text, wanted));
+	CHECK(strstr(text, " 5 14\n"));
+	CHECK(strstr(text, " 5 5\n"));
+	CHECK_OK(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+	must_exit_well(child);
+}
+
 // --- flock
 
 static void flock_has_two_modes(void)
@@ -454,6 +484,7 @@ static const struct test tests[] = {
 	{"one_at_a_time", one_at_a_time},
 	{"a_wait_is_interrupted", a_wait_is_interrupted},
 	{"a_deadlock_is_refused", a_deadlock_is_refused},
+	{"locks_are_listed", locks_are_listed},
 	{"open_files_are_owners", open_files_are_owners},
 	{"children_share_them", children_share_them},
 	{"flock_has_two_modes", flock_has_two_modes},
