@@ -7,19 +7,26 @@
  */
 #include <fs/blkdev.h>
 #include <fs/host.h>
+#include <fs/types.h>
 #include <errno.h>
 #include <string.h>
 
 /* Devices come at boot, by one thread, and stay. */
 static struct blkdev *devices;
 
+/* Numbers as Linux gives them to virtio's disks: room for 16 partitions each. */
+#define BLK_MAJOR  254
+#define BLK_MINORS 16
+
 void blkdev_register(struct blkdev *dev)
 {
 	struct blkdev **last = &devices;
+	unsigned n = 0;
 
-	while (*last)
+	for (; *last; n++)
 		last = &(*last)->next;
 	dev->next = NULL;
+	dev->dev = FS_DEV(BLK_MAJOR, n * BLK_MINORS);
 	__atomic_store_n(last, dev, __ATOMIC_RELEASE);
 }
 
@@ -34,6 +41,25 @@ struct blkdev *blkdev_find(const char *name)
 		if (strcmp(dev->name, name) == 0)
 			return dev;
 	return NULL;
+}
+
+struct blkdev *blkdev_of(uint64_t number)
+{
+	struct blkdev *dev = NULL;
+
+	while ((dev = blkdev_next(dev)) && dev->dev != number)
+		continue;
+	return dev;
+}
+
+int blkdev_claim(struct blkdev *dev)
+{
+	return __atomic_exchange_n(&dev->claimed, 1, __ATOMIC_ACQUIRE) ? -EBUSY : 0;
+}
+
+void blkdev_release(struct blkdev *dev)
+{
+	__atomic_store_n(&dev->claimed, 0, __ATOMIC_RELEASE);
 }
 
 /* The sectors that the request moves; 0 when it is malformed. */

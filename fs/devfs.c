@@ -7,6 +7,7 @@
  */
 #include "private.h"
 #include <fs/tmpfs.h>
+#include <fs/blkdev.h>
 #include <fs/chrdev.h>
 #include <errno.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 static struct {
 	struct fsh_mutex lock;
 	struct chrdev *first; /* [lock] to append; a list that only grows, read without */
-	struct mount *mount;  /* [lock] the devfs, if mounted */
+	struct mount *mount;  /* [lock] the first devfs, if mounted */
 } devices;
 
 /* --- The registry ---------------------------------------------------------------------------- */
@@ -124,10 +125,19 @@ static int add_node(struct vnode *root, const struct chrdev *device)
 	return device->name ? add(root, device->name, &what) : 0;
 }
 
+static int add_disk(struct vnode *root, const struct blkdev *disk)
+{
+	struct vnode_new what = {.mode = FS_IFBLK | 0660, .rdev = disk->dev};
+
+	return add(root, disk->name, &what);
+}
+
 static int add_all(struct vnode *root)
 {
 	int err = 0;
 
+	for (struct blkdev *disk = NULL; !err && (disk = blkdev_next(disk));)
+		err = add_disk(root, disk);
 	for (struct chrdev *d = NULL; !err && (d = chrdev_next(d));)
 		err = add_node(root, d);
 	for (size_t i = 0; !err && i < sizeof(besides) / sizeof(*besides); i++)
@@ -135,16 +145,18 @@ static int add_all(struct vnode *root)
 	return err;
 }
 
-static void set_mount(struct mount *mount)
+/* Nodes of devices that come later are for the first devfs. */
+static void change_mount(struct mount *from, struct mount *to)
 {
 	fsh_mutex_lock(&devices.lock);
-	devices.mount = mount;
+	if (devices.mount == from)
+		devices.mount = to;
 	fsh_mutex_unlock(&devices.lock);
 }
 
 static void devfs_unmount(struct mount *mount)
 {
-	set_mount(NULL);
+	change_mount(mount, NULL);
 	tmpfs_unmount(mount);
 }
 
@@ -162,7 +174,7 @@ static int devfs_mount(
 		return err;
 	err = add_all(*root);
 	mount->ops = &devfs_mount_ops;
-	set_mount(mount);
+	change_mount(NULL, mount);
 	if (err) {
 		vnode_unref(*root);
 		vnode_mount_evict(mount);

@@ -46,6 +46,8 @@ static void file_free(struct file *f)
 {
 	if (f->object)
 		mvm_object_unref(f->object);
+	if (f->state & FILE_WRITER)
+		mount_writer_end(f->dentry->mount);
 	dentry_unref(f->dentry);
 	fsh_mutex_destroy(&f->offset_lock);
 	__atomic_fetch_sub(&n_files, 1, __ATOMIC_RELAXED);
@@ -118,10 +120,16 @@ int file_prepare(unsigned flags, const struct fs_cred *cred, struct file **out)
 
 int file_begin(struct file *f, struct dentry *d)
 {
+	int err = 0;
+
 	f->dentry = dentry_ref(d);
 	f->vnode = d->vnode;
 	f->error_seen = __atomic_load_n(&f->vnode->error_count, __ATOMIC_ACQUIRE);
-	return set_operations(f);
+	if ((f->state & FILE_WRITABLE) && vnode_is(f->vnode, FS_IFREG)) {
+		err = mount_writer_begin(d->mount);
+		f->state |= err ? 0 : FILE_WRITER;
+	}
+	return err ? err : set_operations(f);
 }
 
 void file_abandon(struct file *f)

@@ -4,6 +4,11 @@
  *
  * Mounting and unmounting hold the table's lock from end to end.  Walks do not: they look at the
  * mark on a covered entry, and cross under a spin lock that guards nothing but the marks.
+ *
+ * Read-only.  Who opens a file for writing counts himself as a writer and then looks at the flag; who
+ * makes a mount read-only sets the flag and then looks at the count.  So one of them sees the other.
+ * A change of names that is under way is finished; a mapping that was writable gets SIGBUS at its next
+ * store, as the sync has protected its pages.
  */
 #include "private.h"
 #include <errno.h>
@@ -15,6 +20,7 @@ static struct {
 	struct fs_type *types;
 	struct mount *first;
 	uint64_t last_dev;
+	unsigned last_id;
 } table;
 
 void mount_init(void)
@@ -58,9 +64,15 @@ struct dentry *mount_cross_down(struct dentry *d)
 
 struct dentry *mount_cross_up(struct dentry *root)
 {
-	/* Who has the root keeps the mount, and with it the covered entry. */
-	struct dentry *covered = dentry_ref(root->mount->covered);
+	struct dentry *covered;
 
+	fsh_spin_lock(&table.cross_lock);
+	covered = root->mount->covered;
+	if (covered)
+		dentry_ref(covered);
+	fsh_spin_unlock(&table.cross_lock);
+	if (!covered)
+		return root; /* detached a moment ago */
 	dentry_unref(root);
 	return covered;
 }
@@ -71,6 +83,53 @@ static void mark(struct dentry *d, struct mount *m)
 	fsh_spin_lock(&table.cross_lock);
 	__atomic_store_n(&d->covered_by, m, __ATOMIC_RELAXED);
 	fsh_spin_unlock(&table.cross_lock);
+}
+
+/* m is at no place any more.  Whoever prints a path may still be on the way up. */
+static void uncover(struct mount *m)
+{
+	struct dentry *covered = m->covered;
+
+	fsh_spin_lock(&table.cross_lock);
+	__atomic_store_n(&covered->covered_by, NULL, __ATOMIC_RELAXED);
+	__atomic_store_n(&m->covered, NULL, __ATOMIC_RELAXED);
+	fsh_spin_unlock(&table.cross_lock);
+	__atomic_fetch_or(&m->flags, MOUNT_DETACHED, __ATOMIC_RELAXED);
+	dentry_unref(covered);
+}
+
+/* --- Sync ------------------------------------------------------------------------------------ */
+
+static int sync_pages(struct vnode *v, void *arg)
+{
+	int *first_err = arg, err = 0;
+	struct mvm_object *object = vnode_object(v);
+	struct mvm_object_counts counts;
+
+	if (!object)
+		return 0;
+	mvm_object_counts(object, &counts);
+	if (counts.dirty_pages || counts.writeback_pages)
+		err = mvm_pc_flush(object, 0, UINT64_MAX, MVM_PC_WAIT);
+	mvm_object_unref(object);
+	if (err && !*first_err)
+		*first_err = err;
+	return 0;
+}
+
+static int sync_mount(struct mount *m, bool readonly)
+{
+	int err = 0, sync_err = 0;
+
+	vnode_for_each(m, sync_pages, &err);
+	if (m->ops->sync && !readonly)
+		sync_err = m->ops->sync(m);
+	return err ? err : sync_err;
+}
+
+int mount_sync(struct mount *m)
+{
+	return sync_mount(m, mount_readonly(m));
 }
 
 /* --- Mounting -------------------------------------------------------------------------------- */
@@ -98,8 +157,9 @@ static struct mount *mount_alloc(struct fs_type *type, const char *source, unsig
 	if (!m)
 		return NULL;
 	m->type = type;
-	m->flags = flags;
+	m->flags = flags & MOUNT_ASKED;
 	m->dev = ++table.last_dev;
+	m->id = ++table.last_id;
 	m->max_file_bytes = INT64_MAX;
 	m->source = copy_string(source);
 	fsh_mutex_init(&m->rename_lock, "rename", FSH_RANK_RENAME);
@@ -119,8 +179,8 @@ static void mount_end(struct mount *m)
 }
 
 /* A usable file system, not in the table and at no place yet. */
-static int mount_new(const char *type_name, const char *source, unsigned flags, const char *options,
-	struct mount **out)
+static int mount_new(const char *type_name, const char *source, const char *shown, unsigned flags,
+	const char *options, struct mount **out)
 {
 	struct fs_type *type = fs_find(type_name);
 	struct vnode *root;
@@ -129,7 +189,7 @@ static int mount_new(const char *type_name, const char *source, unsigned flags, 
 
 	if (!type)
 		return -ENODEV;
-	m = mount_alloc(type, source, flags);
+	m = mount_alloc(type, shown, flags);
 	if (!m)
 		return -ENOMEM;
 	err = type->mount(m, source, options, &root);
@@ -162,70 +222,16 @@ static void table_remove(struct mount *m)
 	*link = m->next;
 }
 
-int mount_root(const char *type, const char *source, unsigned flags, struct dentry **out)
+/* --- Ending ---------------------------------------------------------------------------------- */
+
+/* The first of those that cover something in m; NULL: none does. */
+static struct mount *mount_below(const struct mount *m)
 {
-	struct mount *m;
-	int err;
+	struct mount *other = table.first;
 
-	fsh_mutex_lock(&table.lock);
-	err = table.first ? -EBUSY : mount_new(type, source, flags, "", &m);
-	if (!err) {
-		table_append(m);
-		*out = dentry_ref(m->root);
-	}
-	fsh_mutex_unlock(&table.lock);
-	return err;
-}
-
-int mount_nowhere(const char *type, const char *source, struct mount **mount)
-{
-	int err = 0;
-
-	fsh_mutex_lock(&table.lock);
-	if (!*mount)
-		err = mount_new(type, source, 0, "", mount);
-	if (err)
-		*mount = NULL;
-	fsh_mutex_unlock(&table.lock);
-	return err;
-}
-
-static int may_cover(const struct dentry *d)
-{
-	if (!vnode_is(d->vnode, FS_IFDIR))
-		return -ENOTDIR;
-	if (d->vnode->nlink == 0)
-		return -ENOENT;
-	return d->covered_by || d == d->mount->root ? -EBUSY : 0;
-}
-
-int mount_on(struct dentry *where, const char *type, const char *source, unsigned flags,
-	const char *options)
-{
-	struct mount *m;
-	int err;
-
-	fsh_mutex_lock(&table.lock);
-	err = may_cover(where);
-	if (!err)
-		err = mount_new(type, source, flags, options, &m);
-	if (!err) {
-		m->covered = dentry_ref(where);
-		table_append(m);
-		mark(where, m);
-	}
-	fsh_mutex_unlock(&table.lock);
-	return err;
-}
-
-/* --- Unmounting ------------------------------------------------------------------------------ */
-
-static bool has_mounts_below(const struct mount *m)
-{
-	for (const struct mount *other = table.first; other; other = other->next)
-		if (other->covered && other->covered->mount == m)
-			return true;
-	return false;
+	while (other && !(other->covered && other->covered->mount == m))
+		other = other->next;
+	return other;
 }
 
 /* Nothing of it is in use but the root, by the mount and `users` others. */
@@ -235,7 +241,7 @@ static bool is_idle(struct mount *m, uint32_t users)
 }
 
 /* Out of the tree, then end it; -EBUSY: it is in use and stays. */
-static int detach(struct mount *m, uint32_t users)
+static int end_idle(struct mount *m, uint32_t users)
 {
 	struct dentry *covered = m->covered;
 
@@ -254,6 +260,78 @@ static int detach(struct mount *m, uint32_t users)
 	return 0;
 }
 
+/* End the detached mounts that nobody uses any more. */
+static void end_detached(void)
+{
+	struct mount *m, *next;
+
+	for (m = table.first; m; m = next) {
+		next = m->next;
+		if ((m->flags & MOUNT_DETACHED) && is_idle(m, 0) && mount_sync(m) == 0)
+			(void)end_idle(m, 0);
+	}
+}
+
+/* --- The calls ------------------------------------------------------------------------------- */
+
+int mount_root(const char *type, const char *source, unsigned flags, struct dentry **out)
+{
+	struct mount *m;
+	int err;
+
+	fsh_mutex_lock(&table.lock);
+	err = table.first ? -EBUSY : mount_new(type, source, source, flags, "", &m);
+	if (!err) {
+		table_append(m);
+		*out = dentry_ref(m->root);
+	}
+	fsh_mutex_unlock(&table.lock);
+	return err;
+}
+
+int mount_nowhere(const char *type, const char *source, struct mount **mount)
+{
+	int err = 0;
+
+	fsh_mutex_lock(&table.lock);
+	if (!*mount)
+		err = mount_new(type, source, source, 0, "", mount);
+	if (err)
+		*mount = NULL;
+	fsh_mutex_unlock(&table.lock);
+	return err;
+}
+
+static int may_cover(const struct dentry *d)
+{
+	if (!vnode_is(d->vnode, FS_IFDIR))
+		return -ENOTDIR;
+	if (d->vnode->nlink == 0)
+		return -ENOENT;
+	/* Walks begin at the top without looking whether it is covered. */
+	return d->covered_by || (d == d->mount->root && !d->mount->covered) ? -EBUSY : 0;
+}
+
+int mount_on(struct dentry *where, const char *type, const char *source, const char *shown,
+	unsigned flags, const char *options)
+{
+	struct mount *m;
+	int err;
+
+	fsh_mutex_lock(&table.lock);
+	end_detached();
+	err = may_cover(where);
+	if (!err)
+		err = mount_new(type, source, shown, flags, options, &m);
+	if (!err) {
+		m->covered = dentry_ref(where);
+		table_append(m);
+		mark(where, m);
+	}
+	fsh_mutex_unlock(&table.lock);
+	return err;
+}
+
 int mount_take(struct dentry *root)
 {
 	struct mount *m = root->mount;
@@ -262,9 +340,42 @@ int mount_take(struct dentry *root)
 	if (root != m->root)
 		return -EINVAL;
 	fsh_mutex_lock(&table.lock);
-	err = !m->covered || has_mounts_below(m) ? -EBUSY : mount_sync(m);
+	end_detached();
+	err = !m->covered || mount_below(m) ? -EBUSY : mount_sync(m);
 	if (!err)
-		err = detach(m, 1);
+		err = end_idle(m, 1);
+	fsh_mutex_unlock(&table.lock);
+	return err;
+}
+
+/* Off its place, and before that what is below it: a walk down to the leaves without recursion. */
+static void uncover_tree(struct mount *top)
+{
+	struct mount *m, *below;
+
+	while (top->covered) {
+		for (m = top; (below = mount_below(m));)
+			m = below;
+		uncover(m);
+	}
+}
+
+int mount_detach(struct dentry *root)
+{
+	struct mount *m = root->mount;
+	int err = 0;
+
+	if (root != m->root)
+		return -EINVAL;
+	fsh_mutex_lock(&table.lock);
+	if (m->covered)
+		uncover_tree(m);
+	else
+		err = -EBUSY;
+	if (!err) {
+		dentry_unref(root);
+		end_detached();
+	}
 	fsh_mutex_unlock(&table.lock);
 	return err;
 }
@@ -290,7 +401,7 @@ int mount_shutdown(void)
 
 		if (err && !first_err)
 			first_err = err;
-		if (detach(m, 0) == 0)
+		if (end_idle(m, 0) == 0)
 			continue;
 		/* Somebody is still in there: the medium is left clean, the memory stays. */
 		__atomic_fetch_or(&m->flags, MOUNT_RDONLY, __ATOMIC_RELAXED);
@@ -302,34 +413,75 @@ int mount_shutdown(void)
 	return first_err;
 }
 
-/* --- Sync and looking ------------------------------------------------------------------------ */
+/* --- Read-only and back ---------------------------------------------------------------------- */
 
-static int sync_pages(struct vnode *v, void *arg)
+int mount_writer_begin(struct mount *m)
 {
-	int *first_err = arg, err = 0;
-	struct mvm_object *object = vnode_object(v);
-	struct mvm_object_counts counts;
-
-	if (!object)
+	__atomic_fetch_add(&m->writers, 1, __ATOMIC_SEQ_CST);
+	if (!(__atomic_load_n(&m->flags, __ATOMIC_SEQ_CST) & MOUNT_RDONLY))
 		return 0;
-	mvm_object_counts(object, &counts);
-	if (counts.dirty_pages || counts.writeback_pages)
-		err = mvm_pc_flush(object, 0, UINT64_MAX, MVM_PC_WAIT);
-	mvm_object_unref(object);
-	if (err && !*first_err)
-		*first_err = err;
-	return 0;
+	mount_writer_end(m);
+	return -EROFS;
 }
 
-int mount_sync(struct mount *m)
+void mount_writer_end(struct mount *m)
 {
-	int err = 0, sync_err = 0;
-
-	vnode_for_each(m, sync_pages, &err);
-	if (m->ops->sync && !mount_readonly(m))
-		sync_err = m->ops->sync(m);
-	return err ? err : sync_err;
+	__atomic_fetch_sub(&m->writers, 1, __ATOMIC_RELEASE);
 }
+
+/* A file without a name is freed when its last user goes. */
+static int is_nameless(struct vnode *v, void *arg)
+{
+	(void)arg;
+	return fs_read(v->nlink) == 0 ? -EBUSY : 0;
+}
+
+static int become_readonly(struct mount *m)
+{
+	int err = 0;
+
+	__atomic_fetch_or(&m->flags, MOUNT_RDONLY, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&m->writers, __ATOMIC_SEQ_CST))
+		err = -EBUSY;
+	if (!err)
+		err = vnode_for_each(m, is_nameless, NULL);
+	if (!err)
+		err = sync_mount(m, false);
+	if (!err && m->ops->remount)
+		err = m->ops->remount(m, false);
+	if (err)
+		__atomic_fetch_and(&m->flags, ~MOUNT_RDONLY, __ATOMIC_RELAXED);
+	return err;
+}
+
+static int remount(struct mount *m, unsigned flags)
+{
+	unsigned old = m->flags;
+	int err = 0;
+
+	if ((flags & MOUNT_RDONLY) && !(old & MOUNT_RDONLY))
+		err = become_readonly(m);
+	else if (!(flags & MOUNT_RDONLY) && (old & MOUNT_RDONLY) && m->ops->remount)
+		err = m->ops->remount(m, true);
+	if (!err)
+		__atomic_store_n(
+			&m->flags, (old & ~MOUNT_ASKED) | (flags & MOUNT_ASKED), __ATOMIC_RELEASE);
+	return err;
+}
+
+int mount_remount(struct dentry *root, unsigned flags)
+{
+	int err;
+
+	if (root != root->mount->root)
+		return -EINVAL;
+	fsh_mutex_lock(&table.lock);
+	err = remount(root->mount, flags);
+	fsh_mutex_unlock(&table.lock);
+	return err;
+}
+
+/* --- All of them ----------------------------------------------------------------------------- */
 
 int mount_sync_all(void)
 {
@@ -357,14 +509,20 @@ void mount_shrink_all(size_t keep)
 
 int mount_statfs(struct mount *m, struct fs_stat *out)
 {
-	*out = (struct fs_stat){.block_bytes = 4096};
+	*out = (struct fs_stat){
+		.block_bytes = 4096,
+		.dev = m->dev,
+		.flags = fs_read(m->flags) & MOUNT_ASKED,
+	};
 	return m->ops->statfs(m, out);
 }
 
 void mount_for_each(void (*fn)(struct mount *mount, void *arg), void *arg)
 {
 	fsh_mutex_lock(&table.lock);
+	end_detached();
 	for (struct mount *m = table.first; m; m = m->next)
-		fn(m, arg);
+		if (!(m->flags & MOUNT_DETACHED))
+			fn(m, arg);
 	fsh_mutex_unlock(&table.lock);
 }

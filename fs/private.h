@@ -120,6 +120,10 @@ struct dentry *mount_cross_up(struct dentry *root);
 
 void mount_init(void);
 
+/* Around the life of a file that is open for writing.  -EROFS. */
+int mount_writer_begin(struct mount *m);
+void mount_writer_end(struct mount *m);
+
 /* If *mount is NULL: a mount at no place, which is never taken away.  Errors as mount_on(). */
 int mount_nowhere(const char *type, const char *source, struct mount **mount);
 

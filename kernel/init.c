@@ -67,7 +67,7 @@ static void mount_at(
 	int err = path_lookup(ctx, NULL, path, PATH_FOLLOW | PATH_DIRECTORY, &where);
 
 	if (!err) {
-		err = mount_on(where, type, "none", 0, options);
+		err = mount_on(where, type, "none", type, 0, options);
 		dentry_unref(where);
 	}
 	if (err)

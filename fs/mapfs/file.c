@@ -22,6 +22,8 @@
  */
 #include "mapfs.h"
 
+#include <fs/mount.h>
+
 #include <string.h>
 
 /* A run of pages on its way. */
@@ -142,7 +144,7 @@ static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 	struct mapfs_inode *inode = inode_of(obj);
 	int err;
 
-	if (mapfs_of(&inode->vnode)->read_only)
+	if (mapfs_of(&inode->vnode)->read_only || mount_readonly(inode->vnode.mount))
 		return -EIO;
 	if (index >= MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES)
 		return -EFBIG;

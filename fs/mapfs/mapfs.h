@@ -158,8 +158,8 @@ int mapfs_commit(struct mapfs *fs) MAPFS_MUST_CHECK;
 /* As far as group `sequence`; cheaper when that is durable already: then only a flush. */
 int mapfs_commit_through(struct mapfs *fs, uint64_t sequence) MAPFS_MUST_CHECK;
 
-/* Write the state block, for itself: with clean as given. */
-int mapfs_write_state(struct mapfs *fs, bool clean) MAPFS_MUST_CHECK;
+/* Commit what there is, and mark the image as clean; the next change marks it as not clean again. */
+int mapfs_end_changes(struct mapfs *fs) MAPFS_MUST_CHECK;
 
 /* --- alloc.c: blocks and inode numbers --------------------------------------------------- */
 
@@ -451,7 +451,8 @@ struct mapfs {
 	struct mount *mount;
 	struct mapfs_super sb; /* [I] */
 	uint32_t seed;         /* [I] of checksums */
-	bool read_only;        /* [I] no changes in this mount */
+	bool read_only;        /* [m] no changes in this mount, whatever it is asked for */
+	bool reaped;           /* [m] orphans of earlier mounts were freed */
 	struct mapfs_cache cache;
 	struct mapfs_group_commit commit;
 

@@ -119,7 +119,7 @@ static int read_state(struct mapfs *fs)
 
 	if (!err && mapfs_state(fs)->clean)
 		return 0;
-	if (!fs->read_only)
+	if (!fs->read_only && !mount_readonly(fs->mount))
 		fsh_log("mapfs %s: was not cleanly unmounted: read-only until fsck has seen it",
 			fs->dev->name);
 	fs->read_only = true;
@@ -134,7 +134,7 @@ static int fs_new(struct mount *mount, struct blkdev *dev, struct mapfs **out)
 		return -ENOMEM;
 	fs->dev = dev;
 	fs->mount = mount;
-	fs->read_only = dev->read_only || mount_readonly(mount);
+	fs->read_only = dev->read_only;
 	fsh_mutex_init(&fs->store_lock, "mapfs inode store", FSH_RANK_ALLOC);
 	fsh_spin_init(&fs->promises.lock, "mapfs promises");
 	mapfs_cache_init(&fs->cache, CACHE_LIMIT);
@@ -165,6 +165,19 @@ static int read_root(struct mapfs *fs, struct mapfs_inode **root)
 	return err ? err : mapfs_inode_get(fs, fs->sb.root_ino, root);
 }
 
+/* What earlier mounts left to be freed; once, before this one has orphans of its own. */
+static void reap_orphans(struct mapfs *fs)
+{
+	if (fs->read_only || fs->reaped)
+		return;
+	fs->reaped = true;
+	if (mapfs_orphans_reap(fs)) {
+		fsh_log("mapfs %s: orphans cannot be freed: read-only until fsck has seen it",
+			fs->dev->name);
+		fs->read_only = true;
+	}
+}
+
 static int read_all(struct mapfs *fs, struct mapfs_inode **root)
 {
 	int err = read_super(fs);
@@ -173,11 +186,8 @@ static int read_all(struct mapfs *fs, struct mapfs_inode **root)
 		err = read_state(fs);
 	if (!err)
 		err = mapfs_alloc_read(fs);
-	if (!err && !fs->read_only && mapfs_orphans_reap(fs)) {
-		fsh_log("mapfs %s: orphans cannot be freed: read-only until fsck has seen it",
-			fs->dev->name);
-		fs->read_only = true;
-	}
+	if (!err && !mount_readonly(fs->mount))
+		reap_orphans(fs);
 	return err ? err : read_root(fs, root);
 }
 
@@ -216,19 +226,25 @@ static int mount_op_statfs(struct mount *mount, struct fs_stat *out)
 	return 0;
 }
 
+static int mount_op_remount(struct mount *mount, bool write)
+{
+	struct mapfs *fs = mount->fs;
+
+	if (!write)
+		return mapfs_end_changes(fs);
+	reap_orphans(fs);
+	return fs->read_only ? -EROFS : 0;
+}
+
 /* When somebody still has vnodes (the machine goes down), the medium is left clean all the same. */
 static void mount_op_unmount(struct mount *mount)
 {
 	struct mapfs *fs = mount->fs;
-	int err = 0;
+	int err = mapfs_end_changes(fs);
 
-	if (fs->commit.changing) {
-		err = mapfs_commit(fs);
-		if (!err)
-			err = mapfs_write_state(fs, true);
-	}
 	if (err)
 		fsh_log("mapfs %s: is not left clean (error %d)", fs->dev->name, -err);
+	blkdev_release(fs->dev);
 	if (!mount->vnodes)
 		fs_free(fs);
 }
@@ -240,6 +256,7 @@ static void mount_op_shrink(struct mount *mount, size_t keep)
 
 static const struct mount_ops mapfs_mount_ops = {
 	.sync = mount_op_sync,
+	.remount = mount_op_remount,
 	.shrink = mount_op_shrink,
 	.statfs = mount_op_statfs,
 	.unmount = mount_op_unmount,
@@ -253,27 +270,34 @@ static int type_mount(
 	struct mapfs *fs;
 	int err;
 
-	(void)options;
+	if (options && *options)
+		return -EINVAL;
 	if (!dev)
 		return -ENODEV;
-	err = fs_new(mount, dev, &fs);
+	err = blkdev_claim(dev);
 	if (err)
 		return err;
+	err = fs_new(mount, dev, &fs);
+	if (err)
+		goto out_release;
 	mount->fs = fs;
 	err = read_all(fs, &inode);
-	if (err) {
-		fs_free(fs);
-		return err;
-	}
+	if (err)
+		goto out_free;
 	mount->ops = &mapfs_mount_ops;
 	mount->max_file_bytes = MAPFS_MAX_FILE;
 	if (fs->read_only)
 		mount->flags |= MOUNT_RDONLY;
 	*root = &inode->vnode;
 	return 0;
+out_free:
+	fs_free(fs);
+out_release:
+	blkdev_release(dev);
+	return err;
 }
 
-static struct fs_type mapfs_type = {.name = "mapfs", .mount = type_mount};
+static struct fs_type mapfs_type = {.name = "mapfs", .on_device = true, .mount = type_mount};
 
 void mapfs_register(void)
 {

@@ -49,7 +49,8 @@ void mapfs_txn_drop(struct mapfs_txn *txn)
 		mapfs_buf_put(txn->fs, txn->pins[--txn->n_pins]);
 }
 
-int mapfs_write_state(struct mapfs *fs, bool clean)
+/* The state block, for itself. */
+static int write_state(struct mapfs *fs, bool clean)
 {
 	struct mapfs_state *state = mapfs_state(fs);
 	int err;
@@ -80,7 +81,7 @@ static void begin_changes(struct mapfs *fs)
 
 	c->committing = true;
 	fsh_mutex_unlock(&c->lock);
-	err = mapfs_write_state(fs, false);
+	err = write_state(fs, false);
 	fsh_mutex_lock(&c->lock);
 	c->changing = !err;
 	c->error = err;
@@ -268,6 +269,32 @@ int mapfs_commit(struct mapfs *fs)
 		fs->commit.dirty || fs->commit.handles ? fs->commit.sequence : fs->commit.committed;
 	fsh_mutex_unlock(&fs->commit.lock);
 	return mapfs_commit_through(fs, sequence);
+}
+
+int mapfs_end_changes(struct mapfs *fs)
+{
+	struct mapfs_group_commit *c = &fs->commit;
+	int err;
+
+	fsh_mutex_lock(&c->lock);
+	while (!c->error && (c->committing || c->handles || c->dirty)) {
+		if (c->committing || c->handles)
+			fsh_cond_wait(&c->changed, &c->lock);
+		else
+			commit_group(fs);
+	}
+	err = c->error;
+	if (!err && c->changing) {
+		c->committing = true;
+		fsh_mutex_unlock(&c->lock);
+		err = write_state(fs, true);
+		fsh_mutex_lock(&c->lock);
+		c->changing = err != 0;
+		c->committing = false;
+		fsh_cond_broadcast(&c->changed);
+	}
+	fsh_mutex_unlock(&c->lock);
+	return err;
 }
 
 void mapfs_commit_destroy(struct mapfs *fs)

@@ -375,7 +375,7 @@ static void devices(void **state)
 	(void)state;
 	must_mkdir("/dev");
 	assert_int_equal(path_lookup(&ctx, NULL, "/dev", 0, &dev), 0);
-	assert_int_equal(mount_on(dev, "devfs", "none", 0, ""), 0);
+	assert_int_equal(mount_on(dev, "devfs", "none", "none", 0, ""), 0);
 	dentry_unref(dev);
 	assert_string_equal(
 		names_in("/dev"), "null zero full random urandom pts shm fd stdin stdout stderr");

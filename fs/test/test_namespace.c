@@ -272,7 +272,7 @@ static void read_only_mounts(void **state)
 	(void)state;
 	must_mkdir("/ro");
 	assert_int_equal(path_lookup(&ctx, NULL, "/ro", 0, &m), 0);
-	assert_int_equal(mount_on(m, "tmpfs", "none", 0, ""), 0);
+	assert_int_equal(mount_on(m, "tmpfs", "none", "none", 0, ""), 0);
 	dentry_unref(m);
 	must_write("/ro/f", "x");
 	must_mkdir("/ro/d");

@@ -75,7 +75,7 @@ static int mount_new(void)
 
 	if (err)
 		return err;
-	err = mount_on(d, "devfs", "none", 0, "");
+	err = mount_on(d, "devfs", "none", "none", 0, "");
 	dentry_unref(d);
 	return err;
 }

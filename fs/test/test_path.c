@@ -24,7 +24,7 @@ static void make_tree(void)
 	symlink_to("file", "/to_file");
 	symlink_to("to_b/c", "/chain");
 	symlink_to(".", "/here");
-	assert_int_equal(mount_on(ctx.root, "tmpfs", "none", 0, ""), -EBUSY);
+	assert_int_equal(mount_on(ctx.root, "tmpfs", "none", "none", 0, ""), -EBUSY);
 }
 
 struct walk_row {
@@ -166,9 +166,9 @@ static void mounts(void **state)
 	make_tree();
 	must_write("/m/below", "hidden");
 	assert_int_equal(path_lookup(&ctx, NULL, "/m", 0, &m), 0);
-	assert_int_equal(mount_on(m, "tmpfs", "none", 0, ""), 0);
-	assert_int_equal(mount_on(m, "tmpfs", "none", 0, ""), -EBUSY);
-	assert_int_equal(mount_on(m, "nosuchfs", "none", 0, ""), -EBUSY);
+	assert_int_equal(mount_on(m, "tmpfs", "none", "none", 0, ""), 0);
+	assert_int_equal(mount_on(m, "tmpfs", "none", "none", 0, ""), -EBUSY);
+	assert_int_equal(mount_on(m, "nosuchfs", "none", "none", 0, ""), -EBUSY);
 	dentry_unref(m);
 	assert_string_equal(walked("/m/below", 0), "ENOENT");
 	must_write("/m/inside", "x");
@@ -207,11 +207,11 @@ static void covered_on_the_way_up(void **state)
 	must_mkdir("/x");
 	must_mkdir("/x/y");
 	assert_int_equal(path_lookup(&ctx, NULL, "/x/y", 0, &inner), 0);
-	assert_int_equal(mount_on(inner, "tmpfs", "none", 0, ""), 0);
+	assert_int_equal(mount_on(inner, "tmpfs", "none", "none", 0, ""), 0);
 	dentry_unref(inner);
 	assert_int_equal(vfs_chdir(&ctx, NULL, "/x/y", &ctx.cwd), 0);
 	assert_int_equal(path_lookup(&ctx, NULL, "/x", 0, &outer), 0);
-	assert_int_equal(mount_on(outer, "tmpfs", "none", 0, ""), 0);
+	assert_int_equal(mount_on(outer, "tmpfs", "none", "none", 0, ""), 0);
 	dentry_unref(outer);
 	must_write("/x/on_top", "x");
 	assert_string_equal(walked("../on_top", 0), "/x/on_top");

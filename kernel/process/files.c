@@ -395,9 +395,15 @@ void fs_state_chroot(struct fs_state *fs, struct dentry *root)
 
 struct dentry *process_root(struct process *p)
 {
-	spin_lock(&p->fs->lock);
-	struct dentry *root = dentry_ref(p->fs->root);
-	spin_unlock(&p->fs->lock);
+	struct dentry *root = NULL;
+
+	spin_lock(&p->lock);
+	if (p->fs) {
+		spin_lock(&p->fs->lock);
+		root = dentry_ref(p->fs->root);
+		spin_unlock(&p->fs->lock);
+	}
+	spin_unlock(&p->lock);
 	return root;
 }
 

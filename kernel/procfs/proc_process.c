@@ -202,6 +202,8 @@ const struct proc_entry proc_process_entries[] = {
 	{.name = "statm", .mode = FS_IFREG | 0444, .show = proc_show_statm},
 	{.name = "stat", .mode = FS_IFREG | 0444, .show = show_stat},
 	{.name = "status", .mode = FS_IFREG | 0444, .show = show_status},
+	{.name = "mounts", .mode = FS_IFREG | 0444, .show = proc_show_mounts},
+	{.name = "mountinfo", .mode = FS_IFREG | 0444, .show = proc_show_mountinfo},
 	{.name = "comm", .mode = FS_IFREG | 0444, .show = show_comm},
 	{.name = "cmdline", .mode = FS_IFREG | 0444, .show = show_cmdline},
 	{.name = "exe", .mode = FS_IFLNK | 0777, .link = link_exe},

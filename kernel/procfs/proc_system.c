@@ -149,44 +149,6 @@ static void show_version(struct proc_text *t, struct process *p)
 	proc_printf(t, "Linux version 6.1.0-mapache (Mapache)\n");
 }
 
-/* --- mounts
- * --------------------------------------------------------------------------------------- */
-
-struct mount_list {
-	struct proc_text *text;
-	struct dentry *root; /* the reader's */
-	char *buffer;
-};
-
-static void show_mount(struct mount *mount, void *arg)
-{
-	struct mount_list *list = arg;
-	char *path = "/";
-
-	if (mount->covered &&
-		dentry_path(mount->covered, list->root, list->buffer, PATH_MAX, &path))
-		path = "?";
-	proc_printf(list->text, "%s %s %s %s 0 0\n", mount->source, path, mount->type->name,
-		mount_readonly(mount) ? "ro" : "rw");
-}
-
-static void show_mounts(struct proc_text *t, struct process *p)
-{
-	struct mount_list list = {
-		.text = t,
-		.root = process_root(process_current()),
-		.buffer = kmalloc(PATH_MAX),
-	};
-
-	(void)p;
-	if (list.buffer)
-		mount_for_each(show_mount, &list);
-	else
-		t->no_memory = true;
-	kfree(list.buffer);
-	dentry_unref(list.root);
-}
-
 /* --- locks ------------------------------------------------------------------------------------ */
 
 struct lock_list {
@@ -244,11 +206,21 @@ static int link_self(struct process *p, char *to, size_t bytes)
 	return n;
 }
 
+static int link_mounts(struct process *p, char *to, size_t bytes)
+{
+	static const char text[] = "self/mounts";
+	size_t n = sizeof text - 1 < bytes ? sizeof text - 1 : bytes;
+
+	(void)p;
+	__builtin_memcpy(to, text, n);
+	return (int)n;
+}
+
 const struct proc_entry proc_system_entries[] = {
 	{.name = "cmdline", .mode = FS_IFREG | 0444, .show = show_cmdline},
 	{.name = "locks", .mode = FS_IFREG | 0444, .show = show_locks},
 	{.name = "meminfo", .mode = FS_IFREG | 0444, .show = show_meminfo},
-	{.name = "mounts", .mode = FS_IFREG | 0444, .show = show_mounts},
+	{.name = "mounts", .mode = FS_IFLNK | 0777, .link = link_mounts},
 	{.name = "self", .mode = FS_IFLNK | 0777, .link = link_self},
 	{.name = "sys", .mode = FS_IFDIR | 0555, .entries = proc_sys_entries},
 	{.name = "trace", .mode = FS_IFREG | 0600, .ops = &proc_trace_ops},

@@ -41,6 +41,10 @@ extern const struct file_ops proc_trace_ops;
  */
 int proc_command(struct mvm_copy *c, size_t n, char *line, size_t bytes);
 
+/* proc_mounts.c */
+void proc_show_mounts(struct proc_text *text, struct process *p);
+void proc_show_mountinfo(struct proc_text *text, struct process *p);
+
 /* proc_memory.c: the memory of a process, with a reference, or NULL (a zombie); and its files. */
 struct vmspace *proc_memory_of(struct process *p);
 void proc_show_maps(struct proc_text *text, struct process *p);

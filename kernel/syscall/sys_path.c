@@ -84,7 +84,9 @@ long put_statfs(const struct fs_stat *stat, uaddr_t to)
 		.f_bavail = stat->free_blocks,
 		.f_files = stat->inodes,
 		.f_ffree = stat->free_inodes,
+		.f_fsid = {.val = {(int32_t)stat->dev, (int32_t)(stat->dev >> 32)}},
 		.f_namelen = NAME_MAX,
+		.f_flags = stat->flags | ST_VALID | MS_NOATIME,
 	};
 
 	return put_user(to, &out);

@@ -74,6 +74,8 @@ struct blkdev {
 	uint64_t n_sectors;
 	unsigned max_segments; /* at least 32 */
 	bool read_only;        /* writes end with -EIO */
+	uint32_t claimed;      /* [a] 0 or 1: by a file system: blkdev_claim() */
+	uint64_t dev;          /* the registry's: FS_DEV() of its node */
 	struct blk_counts counts;
 	void *driver;        /* the driver's */
 	struct blkdev *next; /* the registry's */
@@ -95,8 +97,14 @@ int blk_flush(struct blkdev *dev);
 
 /*
  * The registry: drivers register at boot (the device is never taken away); mount looks up by
- * name.  blkdev_find() returns NULL for an unknown name; blkdev_next(NULL) is the first.
+ * name, or by the number that a node has.  NULL: unknown; blkdev_next(NULL) is the first.
  */
 void blkdev_register(struct blkdev *dev);
 struct blkdev *blkdev_find(const char *name);
+struct blkdev *blkdev_of(uint64_t dev);
+
+/* One file system uses a device at a time.  -EBUSY. */
+int blkdev_claim(struct blkdev *dev);
+void blkdev_release(struct blkdev *dev);
+
 struct blkdev *blkdev_next(struct blkdev *prev);

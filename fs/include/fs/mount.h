@@ -3,8 +3,12 @@
  * Mounts: file systems in use, each at one place of the one tree.
  *
  * There are no bind mounts: a mount is its file system, and a name-cache entry belongs to exactly
- * one mount.  The mount's root covers the directory it is mounted on; the table is guarded by one
- * sleeping lock, and paths cross mounts through marks on the covered entries (fs/path.h).
+ * one mount.  The mount's root covers the directory it is mounted on, which may be the root of another
+ * mount; the table is guarded by one sleeping lock, and paths cross mounts through marks on the
+ * covered entries (fs/path.h).
+ *
+ * A mount that is detached while it is in use is at no place any more, but stays in the table until
+ * nobody uses it; who asks for the table next ends it.
  */
 #pragma once
 
@@ -21,6 +25,10 @@ enum mount_flags {
 	MOUNT_NOSUID = 2,
 	MOUNT_NODEV = 4,
 	MOUNT_NOEXEC = 8,
+	MOUNT_ASKED = 15, /* what a user may ask for: the above */
+
+	/* Set by the table: at no place any more. */
+	MOUNT_DETACHED = 1 << 28,
 
 	/* Set by the file system: */
 
@@ -37,6 +45,12 @@ struct mount_ops {
 	 * NULL: nothing to do.
 	 */
 	int (*sync)(struct mount *mount);
+
+	/*
+	 * MOUNT_RDONLY was set, nobody has a file open for writing, and all was synced: leave a
+	 * clean medium.  Or (write) it is about to be cleared.  -EROFS, -EIO.  NULL: nothing to do.
+	 */
+	int (*remount)(struct mount *mount, bool write);
 
 	/* Free what is kept in memory only to be fast, all but `keep` pages.  NULL: nothing is. */
 	void (*shrink)(struct mount *mount, size_t keep);
@@ -55,14 +69,16 @@ struct mount_ops {
 struct mount {
 	const struct fs_type *type;  /* [I] */
 	const struct mount_ops *ops; /* [I] set by type->mount() */
+	unsigned id;                 /* [I] never used again, as long as numbers last */
 	unsigned flags;              /* [a] MOUNT_... */
+	uint32_t writers;            /* [a] files that are open for writing */
 	uint64_t dev;                /* [I] st_dev */
 	uint64_t max_file_bytes;     /* [I] writes beyond are -EFBIG; set by type->mount() */
 	const char *source;          /* [I] "vda", "none": what was mounted, a copy */
 	void *fs;                    /* [I] the file system's own */
 
 	struct dentry *root;          /* [I] its top, counted */
-	struct dentry *covered;       /* [t] where it is, counted; NULL for the first mount */
+	struct dentry *covered;       /* [t] where it is, counted; NULL: the first, or detached */
 	struct fsh_mutex rename_lock; /* held while a directory moves or names cross directories */
 	struct vnode *vnodes;         /* [c] those in memory */
 	struct mount *next;           /* [t] in the order of mounting */
@@ -71,6 +87,7 @@ struct mount {
 /* A type of file system, known by name.  Registered at boot, never taken away. */
 struct fs_type {
 	const char *name;
+	bool on_device; /* the source is a block device; mount() gets its name */
 	/*
 	 * Make the file system of *mount usable: set ops, fs, max_file_bytes, flags of its own
 	 * (a medium that was not left clean adds MOUNT_RDONLY); *root is the top directory,
@@ -88,17 +105,26 @@ struct fs_type *fs_find(const char *name);
 int mount_root(const char *type, const char *source, unsigned flags, struct dentry **out);
 
 /*
- * Mount on a directory that is not covered and not a root.  -ENODEV: unknown type; -ENOTDIR;
- * -EBUSY; or what the type says.
+ * Mount on a directory that is neither covered nor the top of the tree.  `shown` is the source as the
+ * table is to show it.  -ENODEV: unknown type; -ENOTDIR; -EBUSY; or what the type says.
  */
-int mount_on(struct dentry *where, const char *type, const char *source, unsigned flags,
-	const char *options);
+int mount_on(struct dentry *where, const char *type, const char *source, const char *shown,
+	unsigned flags, const char *options);
 
 /*
  * Take the mount away whose root is given; on success the caller's reference goes with it.  Syncs
  * first.  -EINVAL: not a root; -EBUSY: somebody else uses it, or it is the first mount.
+ * mount_detach() is for one that is in use: it and all mounts below it are at no place any more, and
+ * end when the last user is gone.
  */
 int mount_take(struct dentry *root);
+int mount_detach(struct dentry *root);
+
+/*
+ * Other flags (MOUNT_ASKED) for the mount whose root is given.  -EINVAL: not a root; -EBUSY: it
+ * shall be read-only and a file is open for writing, or has lost its name and lives on; -EROFS.
+ */
+int mount_remount(struct dentry *root, unsigned flags);
 
 /* Write back everything of one mount or of all, and wait; the first error. */
 int mount_sync(struct mount *mount);
@@ -115,7 +141,7 @@ int mount_shutdown(void);
 
 int mount_statfs(struct mount *mount, struct fs_stat *out);
 
-/* Call fn for each mount in order, with the table locked.  For /proc/mounts. */
+/* Call fn for each mount that is at a place, in order, with the table locked.  For /proc/mounts. */
 void mount_for_each(void (*fn)(struct mount *mount, void *arg), void *arg);
 
 static inline bool mount_readonly(const struct mount *mount)

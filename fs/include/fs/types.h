@@ -87,6 +87,8 @@ struct fs_stat {
 	uint64_t block_bytes;
 	uint64_t blocks, free_blocks;
 	uint64_t inodes, free_inodes;
+	uint64_t dev;   /* this and the following by the vfs: st_dev of its files */
+	unsigned flags; /* MOUNT_ASKED */
 };
 
 /* What shall never be done again to the data of a file: the numbers of F_ADD_SEALS. */

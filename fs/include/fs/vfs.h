@@ -62,6 +62,16 @@ int vfs_setattr(const struct fs_context *ctx, struct dentry *base, const char *p
 int vfs_statfs(
 	const struct fs_context *ctx, struct dentry *base, const char *path, struct fs_stat *out);
 
+/*
+ * Mount, change the flags of a mount, take one away: for uid 0 (-EPERM).  Errors as those of
+ * mount_on(), mount_remount(), mount_take() and mount_detach(); -ENOTBLK, -ENXIO: source is not a
+ * device, or there is none.  walk: PATH_FOLLOW or 0.
+ */
+int vfs_mount(const struct fs_context *ctx, const char *path, const char *type, const char *source,
+	unsigned flags, const char *options);
+int vfs_remount(const struct fs_context *ctx, const char *path, unsigned flags);
+int vfs_umount(const struct fs_context *ctx, const char *path, unsigned walk, bool detach);
+
 /* May be a working directory of ctx: a directory that may be searched.  *out is referenced. */
 int vfs_chdir(
 	const struct fs_context *ctx, struct dentry *base, const char *path, struct dentry **out);

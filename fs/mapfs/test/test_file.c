@@ -299,7 +299,7 @@ static void orphans_are_freed_by_mount(void **state)
 	}
 	file_unref(file[1]); /* out of the middle of the list */
 	assert_int_equal(mount_sync_all(), 0);
-	assert_int_equal(mapfs_write_state(w->ctx.root->mount->fs, true), 0);
+	assert_int_equal(mapfs_end_changes(w->ctx.root->mount->fs), 0);
 	saved = testdisk_save(w->disk);
 	file_unref(file[0]);
 	file_unref(file[2]);

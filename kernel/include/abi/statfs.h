@@ -33,6 +33,27 @@ struct statfs {
 #define MS_SYNCHRONOUS 16
 #define MS_REMOUNT     32
 #define MS_NOATIME     1024
+#define MS_NODIRATIME  2048
+#define MS_BIND        4096
+#define MS_MOVE        8192
+#define MS_REC         16384
+#define MS_SILENT      32768
+#define MS_UNBINDABLE  (1 << 17)
+#define MS_PRIVATE     (1 << 18)
+#define MS_SLAVE       (1 << 19)
+#define MS_SHARED      (1 << 20)
+#define MS_RELATIME    (1 << 21)
+#define MS_MGC_VAL     0xc0ed0000U /* in the upper half, from very old programs */
+#define MS_MGC_MSK     0xffff0000U
+
+/* f_flags only: the others above are to be believed */
+#define ST_VALID 32
+
+/* umount2 */
+#define MNT_FORCE       1
+#define MNT_DETACH      2
+#define MNT_EXPIRE      4
+#define UMOUNT_NOFOLLOW 8
 
 /* f_type */
 #define DEVPTS_SUPER_MAGIC 0x1cd1

@@ -76,7 +76,7 @@ void fs_state_put(struct fs_state *fs);
 void fs_state_chdir(struct fs_state *fs, struct dentry *cwd);
 void fs_state_chroot(struct fs_state *fs, struct dentry *root);
 
-/* The root directory of a process that has one, for printing paths: referenced. */
+/* The root directory of a process, for printing paths: referenced; NULL: it has ended. */
 struct dentry *process_root(struct process *p);
 
 /* What the calls of fs/vfs.h want to know of the running process; between begin and end. */
