@@ -89,6 +89,7 @@ static void orphans_wait_for_writing(void **state)
 
 	assert_int_equal(world_put(w, "/a", 50000, 1), 0);
 	assert_int_equal(vfs_open(&w->ctx, NULL, "/a", FS_O_RDONLY, 0, &f), 0);
+	assert_int_equal(mount_sync_all(), 0);
 	assert_int_equal(vfs_unlink(&w->ctx, NULL, "/a"), 0);
 	assert_int_equal(remount(w, MOUNT_RDONLY), -EBUSY);
 	assert_int_equal(mapfs_end_changes(w->ctx.root->mount->fs), 0);
