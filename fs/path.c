@@ -8,7 +8,8 @@
  *
  *	"a/link/b"   at a:   rest "/b",  target "../x"   ->  rest "../x/b"
  *
- * so the walk never recurses, and the number of links is all that bounds it: the text that is left may
+ * or, where a link leads to a file and not along a path (vnode_ops.follow), the walk goes on there.
+ * So the walk never recurses, and the number of links is all that bounds it: the text that is left may
 grow beyond the longest path.
  */
 #include "private.h"
@@ -103,14 +104,12 @@ static int may_search(struct walk *w)
 }
 
 /* Put the target of link, which is in w->at, before the rest of the path. */
-static int follow(struct walk *w, struct dentry *link)
+static int follow_text(struct walk *w, struct dentry *link)
 {
 	size_t rest_bytes = strlen(w->rest) + 1, target_bytes = vnode_size(link->vnode);
 	char *buffer;
 	int n;
 
-	if (++w->links > FS_SYMLINKS_MAX)
-		return -ELOOP;
 	if (!target_bytes)
 		target_bytes = FS_PATH_MAX; /* made when it is read: /proc */
 	buffer = fsh_alloc(target_bytes + rest_bytes);
@@ -127,6 +126,21 @@ static int follow(struct walk *w, struct dentry *link)
 	}
 	fsh_free(buffer);
 	return n < 0 ? n : -ENOENT;
+}
+
+static int follow(struct walk *w, struct dentry *link)
+{
+	struct dentry *target;
+	int err;
+
+	if (++w->links > FS_SYMLINKS_MAX)
+		return -ELOOP;
+	if (!link->vnode->ops->follow)
+		return follow_text(w, link);
+	err = link->vnode->ops->follow(link->vnode, &target);
+	if (!err)
+		walk_to(w, target);
+	return err;
 }
 
 /* One component; a symbolic link is followed if asked. */

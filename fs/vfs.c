@@ -195,6 +195,44 @@ static int find_or_create(
 	return err;
 }
 
+/* The reference moves from a link to the file that it leads to without a path. */
+static int jump(struct path_parent *parent, struct dentry **d)
+{
+	struct dentry *link = *d;
+	int err;
+
+	if (++parent->links > FS_SYMLINKS_MAX)
+		return -ELOOP;
+	err = link->vnode->ops->follow(link->vnode, d);
+	if (err)
+		*d = link;
+	else
+		dentry_unref(link);
+	return err;
+}
+
+/* The last component is there; result as open_last(). */
+static int open_found(struct path_parent *parent, unsigned flags, struct dentry **d, struct file *f)
+{
+	struct vnode *v = (*d)->vnode;
+	int err = 0;
+
+	if (flags & FS_O_EXCL)
+		return -EEXIST;
+	if (vnode_is(v, FS_IFLNK) && !(flags & FS_O_NOFOLLOW)) {
+		if (!v->ops->follow) {
+			err = path_follow_last(parent, *d);
+			return err ? err : 1;
+		}
+		err = jump(parent, d);
+	} else {
+		*d = mount_cross_down(*d);
+	}
+	if (err)
+		return err;
+	return vnode_is((*d)->vnode, FS_IFDIR) ? -EISDIR : open_dentry(parent->ctx, *d, flags, f);
+}
+
 /* 0: open; 1: a symbolic link was followed, and there is more to walk. */
 static int open_last(struct path_parent *parent, unsigned flags, uint32_t mode, struct file *f)
 {
@@ -209,19 +247,10 @@ static int open_last(struct path_parent *parent, unsigned flags, uint32_t mode, 
 	err = find_or_create(parent, mode, &d, &created);
 	if (err)
 		return err;
-	if (created) {
-		/* The new file's mode does not bind who made it. */
-		err = file_begin(f, d);
-	} else if (flags & FS_O_EXCL) {
-		err = -EEXIST;
-	} else if (vnode_is(d->vnode, FS_IFLNK) && !(flags & FS_O_NOFOLLOW)) {
-		err = path_follow_last(parent, d);
-		err = err ? err : 1;
-	} else {
-		d = mount_cross_down(d);
-		err = vnode_is(d->vnode, FS_IFDIR) ? -EISDIR
-						   : open_dentry(parent->ctx, d, flags, f);
-	}
+	if (created)
+		err = file_begin(f, d); /* the new file's mode does not bind who made it */
+	else
+		err = open_found(parent, flags, &d, f);
 	dentry_unref(d);
 	return err;
 }

@@ -198,6 +198,122 @@ static void mounts(void **state)
 	dentry_unref(ctx.root);
 }
 
+/* --- Links that lead to a file and not along a path: a file system with nothing but one ------- */
+
+static struct dentry *jump_to; /* not counted */
+
+static int jump_follow(struct vnode *link, struct dentry **out)
+{
+	(void)link;
+	if (!jump_to)
+		return -ENXIO;
+	*out = dentry_ref(jump_to);
+	return 0;
+}
+
+static int jump_readlink(struct vnode *v, char *to, size_t bytes)
+{
+	(void)v;
+	(void)bytes;
+	memcpy(to, "text", 4);
+	return 4;
+}
+
+static void jump_evict(struct vnode *v)
+{
+	vnode_fini(v);
+	free(v);
+}
+
+static const struct vnode_ops jump_link_ops = {
+	.follow = jump_follow, .readlink = jump_readlink, .evict = jump_evict};
+
+static int jump_lookup(struct vnode *dir, const struct fs_name *name, struct vnode **out)
+{
+	if (name->bytes != 4)
+		return -ENOENT;
+	*out = calloc(1, sizeof(**out));
+	vnode_init(*out, dir->mount, &jump_link_ops, 2, FS_IFLNK | 0777);
+	return 0;
+}
+
+static const struct vnode_ops jump_dir_ops = {.lookup = jump_lookup, .evict = jump_evict};
+
+static int jump_statfs(struct mount *mount, struct fs_stat *out)
+{
+	(void)mount;
+	(void)out;
+	return 0;
+}
+
+static const struct mount_ops jump_mount_ops = {.statfs = jump_statfs};
+
+static int jump_mount(
+	struct mount *mount, const char *source, const char *options, struct vnode **root)
+{
+	(void)source;
+	(void)options;
+	mount->ops = &jump_mount_ops;
+	mount->flags |= MOUNT_VOLATILE;
+	*root = calloc(1, sizeof(**root));
+	vnode_init(*root, mount, &jump_dir_ops, 1, FS_IFDIR | 0755);
+	return 0;
+}
+
+static int open_err(const char *path, unsigned flags)
+{
+	struct file *f;
+	int err = vfs_open(&ctx, NULL, path, flags, 0666, &f);
+
+	if (!err)
+		file_unref(f);
+	return err;
+}
+
+static void jumps(void **state)
+{
+	static struct fs_type type = {.name = "test_jump", .mount = jump_mount};
+	struct dentry *dir;
+	struct file *f;
+	char *text;
+
+	(void)state;
+	fs_register(&type);
+	make_tree();
+	assert_int_equal(vfs_mount(&ctx, "/m", type.name, "none", 0, ""), 0);
+	assert_string_equal(walked("/m/link", PATH_FOLLOW), "ENXIO");
+	assert_int_equal(open_err("/m/link", FS_O_RDWR | FS_O_CREAT), -ENXIO);
+
+	/* To a file that has lost its name. */
+	must_write("/lost", "and found");
+	f = must_open("/lost", FS_O_RDONLY);
+	assert_int_equal(vfs_unlink(&ctx, NULL, "/lost"), 0);
+	jump_to = f->dentry;
+	text = contents("/m/link");
+	assert_string_equal(text, "and found");
+	free(text);
+	assert_int_equal(open_err("/m/link", FS_O_RDONLY | FS_O_NOFOLLOW), -ELOOP);
+	assert_int_equal(open_err("/m/link", FS_O_RDONLY | FS_O_CREAT | FS_O_EXCL), -EEXIST);
+	assert_int_equal(open_err("/m/link", FS_O_WRONLY | FS_O_CREAT | FS_O_TRUNC), 0);
+	text = contents("/m/link");
+	assert_string_equal(text, "");
+	free(text);
+	assert_string_equal(walked("/m/link/x", 0), "ENOTDIR");
+	assert_string_equal(walked("/m/link", 0), "/m/link");
+	file_unref(f);
+
+	/* To a directory, and on from there. */
+	assert_int_equal(path_lookup(&ctx, NULL, "/a/b", 0, &dir), 0);
+	jump_to = dir;
+	assert_string_equal(walked("/m/link/c/deep", 0), "/a/b/c/deep");
+	assert_string_equal(walked("/m/link/..", 0), "/a");
+	assert_string_equal(walked("/m/link", PATH_FOLLOW | PATH_DIRECTORY), "/a/b");
+	assert_int_equal(open_err("/m/link", FS_O_RDONLY | FS_O_CREAT), -EISDIR);
+	assert_int_equal(open_err("/m/link", FS_O_RDONLY | FS_O_DIRECTORY), 0);
+	jump_to = NULL;
+	dentry_unref(dir);
+}
+
 /* Going up out of a mount may lead to a directory that was covered meanwhile. */
 static void covered_on_the_way_up(void **state)
 {
@@ -277,6 +393,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(long_names, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(bases_and_roots, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(mounts, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(jumps, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(covered_on_the_way_up, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(rights, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(paths_follow_renames, test_setup, test_teardown),

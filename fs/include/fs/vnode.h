@@ -165,6 +165,13 @@ struct vnode_ops {
 	int (*readlink)(struct vnode *v, char *to, size_t bytes);
 
 	/*
+	 * Of a symbolic link that leads to a file and not along a path (/proc/PID/fd/N): *out is that
+	 * file's entry, referenced; it may have no name any more.  -ENXIO: it never had one.  No lock.
+	 * NULL: the link leads where readlink() says.
+	 */
+	int (*follow)(struct vnode *link, struct dentry **out);
+
+	/*
 	 * Fill in what the vnode does not know; *attr holds already what it does.  No lock.
 	 * NULL: nothing to add.
 	 */
