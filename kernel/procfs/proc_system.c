@@ -194,51 +194,6 @@ static void show_locks(struct proc_text *t, struct process *p)
 	file_lock_for_each(NULL, show_lock, &list);
 }
 
-/* --- locks ------------------------------------------------------------------------------------ */
-
-struct lock_list {
-	struct proc_text *text;
-	const struct vnode *of; /* whose locks are listed, */
-	unsigned n, first;      /* how many so far, and where its own begin */
-};
-
-static const char *lock_class(const struct file_lock_request *r)
-{
-	return r->kind == FILE_LOCK_WHOLE ? "FLOCK " : r->by_process ? "POSIX " : "OFDLCK";
-}
-
-/* Who waits is listed under the first lock of its file, as Linux does it under the one in its way. */
-static void show_lock(
-	void *arg, const struct vnode *v, const struct file_lock_request *r, bool waits)
-{
-	struct lock_list *list = arg;
-	struct proc_text *t = list->text;
-	unsigned long dev = v->mount->dev;
-
-	list->n += !waits;
-	if (list->of != v) {
-		list->of = v;
-		list->first = list->n;
-	}
-	proc_printf(t, "%u: %s%s ADVISORY  %s %d ", waits ? list->first : list->n,
-		waits ? "-> " : "", lock_class(r), r->mode == FILE_LOCK_SHARED ? "READ" : "WRITE",
-		r->pid);
-	proc_printf(t, "%02lx:%02lx:%lu %lu ", dev >> 8 & 0xfff,
-		(dev & 0xff) | (dev >> 12 & 0xfff00), v->ino, r->start);
-	if (r->end == FILE_LOCK_END)
-		proc_printf(t, "EOF\n");
-	else
-		proc_printf(t, "%lu\n", r->end - 1);
-}
-
-static void show_locks(struct proc_text *t, struct process *p)
-{
-	struct lock_list list = {.text = t};
-
-	(void)p;
-	file_lock_for_each(NULL, show_lock, &list);
-}
-
 static int link_self(struct process *p, char *to, size_t bytes)
 {
 	char text[12];
