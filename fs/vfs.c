@@ -296,6 +296,38 @@ int vfs_open(const struct fs_context *ctx, struct dentry *base, const char *path
 	return err;
 }
 
+static int may_execute(const struct vnode *v, const struct fs_cred *cred)
+{
+	if (vnode_is(v, FS_IFLNK))
+		return -ELOOP;
+	if (!vnode_is(v, FS_IFREG) || (v->mount->flags & MOUNT_NOEXEC))
+		return -EACCES;
+	return vnode_permission(v, cred, FS_EXECUTE);
+}
+
+int vfs_open_program(const struct fs_context *ctx, struct dentry *base, const char *path,
+	unsigned flags, struct file **out)
+{
+	struct dentry *d;
+	struct file *f;
+	int err = path_lookup(ctx, base, path, flags, &d);
+
+	if (err)
+		return err;
+	err = may_execute(d->vnode, ctx->cred);
+	if (!err)
+		err = file_prepare(FS_O_RDONLY, ctx->cred, &f);
+	if (!err) {
+		err = file_begin(f, d);
+		if (err)
+			file_abandon(f);
+		else
+			*out = f;
+	}
+	dentry_unref(d);
+	return err;
+}
+
 /* --- Asking ---------------------------------------------------------------------------------- */
 
 int vfs_stat(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,

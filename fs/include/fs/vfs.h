@@ -23,6 +23,14 @@
 int vfs_open(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
 	uint32_t mode, struct file **out);
 
+/*
+ * Open a program, to be read and mapped by exec: who may execute it need not have the right to
+ * read it.  flags: PATH_FOLLOW, PATH_EMPTY.  -EACCES: also for what is no regular file, and on a
+ * mount without programs; -ELOOP: a link that is not to be followed.
+ */
+int vfs_open_program(const struct fs_context *ctx, struct dentry *base, const char *path,
+	unsigned flags, struct file **out);
+
 /* flags: PATH_FOLLOW, PATH_EMPTY. */
 int vfs_stat(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
 	struct fs_attr *attr);
