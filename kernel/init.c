@@ -129,9 +129,13 @@ static int exec_init(const char *path)
 		if (!arguments[i + 1])
 			break;
 	}
-	struct exec_strings argv = {.from_kernel = true, .kernel = arguments};
-	struct exec_strings envp = {.from_kernel = true, .kernel = environment};
-	return process_exec(path, &argv, &envp);
+	struct exec_request request = {
+		.dir = AT_FDCWD,
+		.path = path,
+		.argv = {.from_kernel = true, .kernel = arguments},
+		.envp = {.from_kernel = true, .kernel = environment},
+	};
+	return process_exec(&request);
 }
 
 static void init_begin(void *arg)

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who a process is: the set*id family.
+ * Who a process is: the set*id family, and supplementary groups.
  *
  * Users and groups have the same three numbers and the same rules, so each rule is written once, over
  * a triple.  Effective uid 0 is all the privilege that there is.  With the identity changes what
  * memory may be locked, so the limits of the process's memory are set anew.
+ *
+ * The identity is the process's, not the thread's as on Linux, where the C library sees to it that
+ * all threads make the same call.  Here the second thread to do so finds it done, and may.
  */
 #include <abi/errno.h>
+#include <kernel/kmem.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
+#include <kernel/user.h>
 
 #define KEEP (~0u)
 
@@ -30,28 +35,62 @@ static struct triple groups(void)
 	return (struct triple){c->gid, c->egid, c->sgid};
 }
 
+/* Who has become another does not die of what the old one asked for, nor can be looked into. */
+static void forget_old_rights(struct process *p)
+{
+	p->pdeath_signal = 0;
+	p->dumpable = false;
+}
+
+/* The account of a real user; what is queued and running is charged there from now on. */
+static int change_account(struct process *p, uint32_t uid)
+{
+	struct user *user = user_get(uid), *old;
+
+	if (!user)
+		return -EAGAIN;
+	spin_lock(&p->lock);
+	old = p->user;
+	p->user = user;
+	spin_unlock(&p->lock);
+	user_put(old);
+	return 0;
+}
+
 static long become_user(int err, const struct triple *now)
 {
-	struct credentials *c = &process_current()->cred;
+	struct process *p = process_current();
+	struct credentials *c = &p->cred;
 
+	if (!err && now->real != c->uid)
+		err = change_account(p, now->real);
 	if (err)
 		return err;
+	spin_lock(&p->lock);
+	if (c->euid != now->effective || c->fsuid != now->effective)
+		forget_old_rights(p);
 	c->uid = now->real;
 	c->euid = c->fsuid = now->effective;
 	c->suid = now->saved;
-	process_limit_vm(process_current(), process_current()->vm);
+	spin_unlock(&p->lock);
+	process_limit_vm(p, p->vm);
 	return 0;
 }
 
 static long become_group(int err, const struct triple *now)
 {
-	struct credentials *c = &process_current()->cred;
+	struct process *p = process_current();
+	struct credentials *c = &p->cred;
 
 	if (err)
 		return err;
+	spin_lock(&p->lock);
+	if (c->egid != now->effective || c->fsgid != now->effective)
+		forget_old_rights(p);
 	c->gid = now->real;
 	c->egid = c->fsgid = now->effective;
 	c->sgid = now->saved;
+	spin_unlock(&p->lock);
 	return 0;
 }
 
@@ -183,4 +222,125 @@ long sys_getresgid(uaddr_t real_to, uaddr_t effective_to, uaddr_t saved_to)
 	struct triple t = groups();
 
 	return tell(&t, real_to, effective_to, saved_to);
+}
+
+/* --- For files only -------------------------------------------------------------------------------- */
+
+/* setfsuid(2), setfsgid(2): the old one, whether or not it could be changed. */
+static long set_for_files(uint32_t *now, uint32_t id, const struct triple *t)
+{
+	struct process *p = process_current();
+	uint32_t old = *now;
+
+	if (id != KEEP && (id == old || has(t, id) || process_is_privileged(p))) {
+		spin_lock(&p->lock);
+		if (id != old)
+			forget_old_rights(p);
+		*now = id;
+		spin_unlock(&p->lock);
+	}
+	return old;
+}
+
+long sys_setfsuid(unsigned long id)
+{
+	struct triple t = users();
+
+	return set_for_files(&process_current()->cred.fsuid, (uint32_t)id, &t);
+}
+
+long sys_setfsgid(unsigned long id)
+{
+	struct triple t = groups();
+
+	return set_for_files(&process_current()->cred.fsgid, (uint32_t)id, &t);
+}
+
+/* --- Supplementary groups ------------------------------------------------------------------------ */
+
+#define NGROUPS_MAX 65536
+
+long sys_getgroups(long size, uaddr_t to)
+{
+	const struct group_list *list = process_current()->groups;
+	unsigned n = list ? list->n : 0;
+
+	if ((int)size < 0)
+		return -EINVAL;
+	if (!(int)size || !n)
+		return n;
+	if (n > (unsigned)size)
+		return -EINVAL;
+	return copy_out(to, list->ids, n * sizeof list->ids[0]) ? -EFAULT : (long)n;
+}
+
+static void swap(uint32_t *a, uint32_t *b)
+{
+	uint32_t t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+/* Let the id at `root` of a heap of n sink to its place. */
+static void sink(uint32_t *ids, unsigned root, unsigned n)
+{
+	for (unsigned child; (child = 2 * root + 1) < n; root = child) {
+		if (child + 1 < n && ids[child + 1] > ids[child])
+			child++;
+		if (ids[root] >= ids[child])
+			break;
+		swap(&ids[root], &ids[child]);
+	}
+}
+
+/* Heapsort: up to 65,536 of them, in the order of their caller's choice. */
+static void sort(uint32_t *ids, unsigned n)
+{
+	for (unsigned i = n / 2; i-- > 0;)
+		sink(ids, i, n);
+	for (unsigned last = n; last-- > 1;) {
+		swap(&ids[0], &ids[last]);
+		sink(ids, 0, last);
+	}
+}
+
+static bool is_same(const struct group_list *a, const struct group_list *b)
+{
+	return a && a->n == b->n && !__builtin_memcmp(a->ids, b->ids, a->n * sizeof a->ids[0]);
+}
+
+/* Takes the list over. */
+static void set_groups(struct process *p, struct group_list *list)
+{
+	spin_lock(&p->lock);
+	if (!is_same(p->groups, list)) {
+		list->replaced = p->groups;
+		__atomic_store_n(&p->groups, list, __ATOMIC_RELEASE);
+		list = NULL;
+	}
+	spin_unlock(&p->lock);
+	kfree(list);
+}
+
+long sys_setgroups(long size, uaddr_t from)
+{
+	struct process *p = process_current();
+	unsigned n = (unsigned)size;
+
+	if (!process_is_privileged(p))
+		return -EPERM;
+	if (n > NGROUPS_MAX)
+		return -EINVAL;
+	struct group_list *list = kmalloc(sizeof *list + n * sizeof list->ids[0]);
+	if (!list)
+		return -ENOMEM;
+	list->n = n;
+	if (copy_in(list->ids, from, n * sizeof list->ids[0])) {
+		kfree(list);
+		return -EFAULT;
+	}
+	sort(list->ids, n);
+	set_groups(p, list);
+	return 0;
 }

@@ -8,6 +8,7 @@
  * when frames are low, so that a storm of small processes does not end in killing.
  */
 #include <abi/errno.h>
+#include <abi/personality.h>
 #include <abi/resource.h>
 #include <arch/context.h>
 #include <fs/file.h>
@@ -52,9 +53,16 @@ static int map_trampoline(struct vmspace *vm)
 	return mvm_map(vm->space, &map);
 }
 
+bool vmspace_is_random(void)
+{
+	struct task *t = thread_current()->task;
+
+	return !boot_has("norandmaps") && !(t && (t->process->personality & ADDR_NO_RANDOMIZE));
+}
+
 size_t vmspace_random(size_t spread)
 {
-	return boot_has("norandmaps") ? 0 : page_align_down(random_u64() % spread);
+	return vmspace_is_random() ? page_align_down(random_u64() % spread) : 0;
 }
 
 static struct vmspace *vmspace_alloc(const struct process *owner, struct file *exe)

@@ -45,6 +45,9 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 	__builtin_memcpy(p->name, thread_current()->name, sizeof p->name);
 	p->cred = parent->cred;
 	p->traced = parent->traced;
+	p->no_new_privs = parent->no_new_privs;
+	p->dumpable = parent->dumpable;
+	p->personality = parent->personality;
 	spin_lock(&parent->lock);
 	__builtin_memcpy(p->limits, parent->limits, sizeof p->limits);
 	p->user = user_ref(parent->user);
@@ -63,7 +66,7 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 		__atomic_fetch_add(&(p->fs = parent->fs)->refs, 1, __ATOMIC_RELAXED);
 	else
 		p->fs = fs_state_copy(parent->fs);
-	if (!p->actions || !p->files || !p->fs)
+	if (!p->actions || !p->files || !p->fs || process_inherit_groups(p, parent))
 		return -ENOMEM;
 	if (flags & CLONE_VM)
 		p->vm = vmspace_get(parent->vm);

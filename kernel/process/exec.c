@@ -2,7 +2,8 @@
 /*
  * exec: from a path to a program that begins.
  *
- *	open the file, follow "#!" lines           the old space is active all the time,
+ *	open the file, follow "#!" lines,
+ *	see whose rights it has                    the old space is active all the time,
  *	collect the strings                        so that its pointers can be read and any
  *	make a new space: program, heap, stack     error can still be returned
  *	---- the point of no return ----
@@ -22,9 +23,9 @@
 #include <abi/limits.h>
 #include <arch/cpu.h>
 #include <arch/trap.h>
-#include <kernel/boot.h>
 #include <kernel/exec.h>
 #include <kernel/files.h>
+#include <kernel/format.h>
 #include <kernel/kmem.h>
 #include <kernel/process.h>
 #include <kernel/random.h>
@@ -45,9 +46,12 @@ struct script {
 
 /* All that is needed until the program runs. */
 struct exec {
-	const char *path;
-	const struct exec_strings *argv, *envp;
+	const struct exec_request *req;
+	const char *path; /* as the program and its interpreters are told it */
+	char *fd_path;    /* that, if it had to be made */
 	struct file *file;
+	struct credentials cred;
+	bool secure;           /* its rights are not those of who runs it */
 	struct script *script; /* the innermost, or NULL */
 	unsigned depth;
 	size_t head_bytes;
@@ -60,23 +64,41 @@ struct exec {
 
 /* --- The file -------------------------------------------------------------------------------- */
 
-static int open_program(struct exec *x, const char *path)
+static int open_program(struct exec *x, long dir, const char *path, unsigned flags)
 {
 	struct walk w;
-	int err = walk_begin(&w, AT_FDCWD, path);
+	int err = walk_begin(&w, dir, path);
 
 	if (err)
 		return err;
-	err = vfs_open(&w.ctx, NULL, path, FS_O_RDONLY, 0, &x->file);
-	if (!err) {
-		struct vnode *v = x->file->vnode;
-		if (!vnode_is(v, FS_IFREG) || (v->mount->flags & MOUNT_NOEXEC))
-			err = -EACCES;
-		else
-			err = vnode_permission(v, &w.cred, FS_EXECUTE);
-	}
+	err = vfs_open_program(&w.ctx, w.base, path,
+		(flags & AT_SYMLINK_NOFOLLOW ? 0 : PATH_FOLLOW) |
+			(flags & AT_EMPTY_PATH ? PATH_EMPTY : 0),
+		&x->file);
 	walk_end(&w);
 	return err;
+}
+
+static bool begins_at_descriptor(const struct exec_request *req)
+{
+	return req->path[0] != '/' && (int)req->dir != AT_FDCWD;
+}
+
+/* What begins at a descriptor has a name through that. */
+static int name_program(struct exec *x)
+{
+	const struct exec_request *req = x->req;
+	size_t bytes = __builtin_strlen(req->path) + sizeof "/dev/fd/-2147483648/";
+
+	x->path = req->path;
+	if (!begins_at_descriptor(req))
+		return 0;
+	x->path = x->fd_path = kmalloc(bytes);
+	if (!x->fd_path)
+		return -ENOMEM;
+	ksnprintf(x->fd_path, bytes, "/dev/fd/%d%s%s", (int)req->dir, req->path[0] ? "/" : "",
+		req->path);
+	return 0;
 }
 
 static int read_head(struct exec *x)
@@ -99,7 +121,20 @@ static char *skip_blanks(char *s)
 	return s;
 }
 
-/* The text behind "#!" up to the line's end, terminated, without blanks at its end. */
+/* Is there an end of the first word among the bytes of [s, end]? */
+static bool has_whole_word(const char *s, const char *end)
+{
+	while (s <= end && is_blank(*s))
+		s++;
+	while (s <= end && *s && !is_blank(*s))
+		s++;
+	return s <= end;
+}
+
+/*
+ * The text behind "#!" up to the line's end, terminated, without blanks at its end.  Of a line that
+ * is longer than what counts, the interpreter's name must be whole.
+ */
 static int copy_line(struct exec *x, char *line)
 {
 	size_t max = x->head_bytes < SCRIPT_LINE_BYTES ? x->head_bytes : SCRIPT_LINE_BYTES;
@@ -107,7 +142,7 @@ static int copy_line(struct exec *x, char *line)
 
 	while (n < max && x->head[n] != '\n')
 		n++;
-	if (n == SCRIPT_LINE_BYTES)
+	if (n == SCRIPT_LINE_BYTES && !has_whole_word(x->head + 2, x->head + --n))
 		return -ENOEXEC;
 	while (n > 2 && is_blank(x->head[n - 1]))
 		n--;
@@ -138,16 +173,18 @@ static int push_script(struct exec *x)
 	x->file = NULL;
 	if (x->depth++ == SCRIPT_DEPTH)
 		return -ELOOP;
-	return *s->interpreter ? 0 : -ENOEXEC;
+	if (!*s->interpreter)
+		return -ENOEXEC;
+	/* The interpreter could not open a script whose descriptor goes. */
+	return begins_at_descriptor(x->req) && fd_get_close_on_exec(x->req->dir) > 0 ? -ENOENT : 0;
 }
 
 /* Open the program, through as many scripts as it takes, and read its first bytes. */
 static int find_program(struct exec *x)
 {
-	int err;
+	int err = open_program(x, x->req->dir, x->req->path, x->req->flags);
 
 	for (;;) {
-		err = open_program(x, x->script ? x->script->interpreter : x->path);
 		if (!err)
 			err = read_head(x);
 		if (err)
@@ -155,12 +192,56 @@ static int find_program(struct exec *x)
 		if (x->head_bytes < 2 || x->head[0] != '#' || x->head[1] != '!')
 			break;
 		err = push_script(x);
-		if (err)
-			return err;
+		if (!err)
+			err = open_program(x, AT_FDCWD, x->script->interpreter, 0);
 	}
 	if (x->head_bytes < SELFMAG || __builtin_memcmp(x->head, ELFMAG, SELFMAG))
 		return -ENOEXEC;
 	return 0;
+}
+
+/* --- Whose rights it has ---------------------------------------------------------------------- */
+
+#define SET_GROUP_ID (FS_ISGID | 0010) /* without the right to execute it means something else */
+
+/* May a program's file raise rights here?  Not if somebody could watch or steer it from outside. */
+static bool may_set_ids(const struct vnode *v)
+{
+	struct process *p = process_current();
+
+	if ((v->mount->flags & MOUNT_NOSUID) || p->no_new_privs)
+		return false;
+	return process_is_privileged(p) || __atomic_load_n(&p->fs->refs, __ATOMIC_RELAXED) == 1;
+}
+
+/* The effective ids, and with them the saved ones and those of the file system. */
+static void choose_rights(struct exec *x)
+{
+	const struct vnode *v = x->file->vnode;
+	const struct credentials *old = &process_current()->cred;
+	struct credentials *new = &x->cred;
+	uint32_t mode = v->mode;
+
+	*new = *old;
+	if (may_set_ids(v)) {
+		if (mode & FS_ISUID)
+			new->euid = v->uid;
+		if ((mode & SET_GROUP_ID) == SET_GROUP_ID)
+			new->egid = v->gid;
+	}
+	new->suid = new->fsuid = new->euid;
+	new->sgid = new->fsgid = new->egid;
+	x->secure = new->euid != old->uid || new->egid != old->gid;
+}
+
+static void take_rights(struct process *p, const struct exec *x)
+{
+	spin_lock(&p->lock);
+	p->cred = x->cred;
+	p->dumpable = !x->secure;
+	if (x->secure)
+		p->pdeath_signal = 0;
+	spin_unlock(&p->lock);
 }
 
 /* --- The strings ----------------------------------------------------------------------------- */
@@ -186,17 +267,17 @@ static int add_script_arguments(struct exec *x)
 
 static int collect_strings(struct exec *x)
 {
-	size_t limit = process_limit(process_current(), RLIMIT_STACK) / 4;
-	int err = exec_args_init(&x->args, limit);
+	const struct exec_request *req = x->req;
+	int err = exec_args_init(&x->args, process_limit(process_current(), RLIMIT_STACK) / 4);
 
 	if (!err && x->script)
 		err = add_script_arguments(x);
 	if (!err)
-		err = exec_args_add_all(&x->args, x->argv, x->script ? 1 : 0, &x->args.argc);
+		err = exec_args_add_all(&x->args, &req->argv, x->script ? 1 : 0, &x->args.argc);
 	if (!err && x->args.argc == 0)
 		err = add_argument(x, ""); /* programs rely on an argv[0] */
 	if (!err)
-		err = exec_args_add_all(&x->args, x->envp, 0, &x->args.envc);
+		err = exec_args_add_all(&x->args, &req->envp, 0, &x->args.envc);
 	if (!err)
 		err = exec_args_add(&x->args, x->path);
 	return err;
@@ -240,7 +321,7 @@ static void aux(struct words *w, uint64_t type, uint64_t value)
 
 static void write_auxv(struct words *w, struct exec *x, vaddr_t path, vaddr_t random)
 {
-	const struct credentials *cred = &process_current()->cred;
+	const struct credentials *cred = &x->cred;
 
 	aux(w, AT_HWCAP, arch_hwcap());
 	aux(w, AT_PAGESZ, PAGE_SIZE);
@@ -255,7 +336,7 @@ static void write_auxv(struct words *w, struct exec *x, vaddr_t path, vaddr_t ra
 	aux(w, AT_EUID, cred->euid);
 	aux(w, AT_GID, cred->gid);
 	aux(w, AT_EGID, cred->egid);
-	aux(w, AT_SECURE, 0);
+	aux(w, AT_SECURE, x->secure);
 	aux(w, AT_RANDOM, random);
 	aux(w, AT_EXECFN, path);
 	aux(w, AT_MINSIGSTKSZ, MINSIGSTKSZ);
@@ -323,7 +404,7 @@ static int build_stack(struct exec *x)
 	vaddr_t random = (strings - 16) & ~15UL;
 	uint8_t random_data[16];
 
-	if (!boot_has("norandmaps")) {
+	if (vmspace_is_random()) {
 		uint64_t shift;
 		random_bytes(&shift, sizeof shift);
 		random -= shift % PAGE_SIZE & ~15UL;
@@ -376,31 +457,42 @@ static void exec_free(struct exec *x)
 		kfree(s);
 	}
 	exec_args_free(&x->args);
+	kfree(x->fd_path);
 	vmspace_put(x->vm);
 	if (x->file)
 		file_unref(x->file);
 	kfree(x);
 }
 
-int process_exec(const char *path, const struct exec_strings *argv, const struct exec_strings *envp)
+/* All that may fail. */
+static int prepare(struct exec *x)
 {
+	int err = name_program(x);
+
+	if (!err)
+		err = find_program(x);
+	if (err)
+		return err;
+	choose_rights(x);
+	err = collect_strings(x);
+	return err ? err : build_space(x);
+}
+
+int process_exec(const struct exec_request *request)
+{
+	struct process *p = process_current();
 	struct exec *x = kzalloc(sizeof *x);
 	int err;
 
 	if (!x)
 		return -ENOMEM;
-	x->path = path;
-	x->argv = argv;
-	x->envp = envp;
-	err = find_program(x);
-	if (!err)
-		err = collect_strings(x);
-	if (!err)
-		err = build_space(x);
+	x->req = request;
+	err = prepare(x);
 	if (!err)
 		err = process_end_other_threads();
 	if (!err) {
-		process_execed(process_current(), x->vm, path);
+		take_rights(p, x);
+		process_execed(p, x->vm, x->path);
 		x->vm = NULL;
 		trapframe_init_user(user_frame(), x->image.entry, x->sp);
 	}

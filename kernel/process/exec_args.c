@@ -6,11 +6,16 @@
 
 #include <abi/errno.h>
 #include <kernel/frames.h>
+#include <kernel/kmem.h>
 
-int exec_args_init(struct exec_args *args, size_t limit)
+int exec_args_init(struct exec_args *args, size_t quarter)
 {
-	*args = (struct exec_args){.limit = limit < ARGS_MAX_BYTES ? limit : ARGS_MAX_BYTES};
-	args->pages = frame_alloc_zeroed();
+	size_t limit = quarter < ARGS_MAX_BYTES ? quarter : ARGS_MAX_BYTES;
+
+	if (limit < ARGS_MIN_BYTES)
+		limit = ARGS_MIN_BYTES;
+	*args = (struct exec_args){.limit = limit, .n_pages = (limit + PAGE_SIZE - 1) / PAGE_SIZE};
+	args->pages = kcalloc(args->n_pages, sizeof *args->pages);
 	return args->pages ? 0 : -ENOMEM;
 }
 
@@ -18,9 +23,9 @@ void exec_args_free(struct exec_args *args)
 {
 	if (!args->pages)
 		return;
-	for (unsigned i = 0; i < ARGS_MAX_PAGES && args->pages[i]; i++)
+	for (unsigned i = 0; i < args->n_pages && args->pages[i]; i++)
 		frame_free(virt_to_phys(args->pages[i]), 0);
-	frame_free(virt_to_phys(args->pages), 0);
+	kfree(args->pages);
 }
 
 /* Room for a byte at args->bytes, and how much more to the end of that page. */
@@ -28,7 +33,7 @@ static int room(struct exec_args *args, char **at, size_t *bytes)
 {
 	size_t page = args->bytes / PAGE_SIZE;
 
-	if (args->bytes >= args->limit || page >= ARGS_MAX_PAGES)
+	if (args->bytes >= args->limit)
 		return -E2BIG;
 	if (!args->pages[page]) {
 		paddr_t pa = frame_alloc(0);
@@ -72,7 +77,7 @@ static int add_user(struct exec_args *args, uaddr_t text)
 		long len = copy_in_string(at, text, n);
 		if (len >= 0) {
 			args->bytes += (size_t)len + 1;
-			return 0;
+			return args->bytes - start > ARG_MAX_STRING ? -E2BIG : 0;
 		}
 		if (len != -ENAMETOOLONG)
 			return (int)len;

@@ -10,19 +10,21 @@
 
 #include <kernel/exec.h>
 
-#define ARGS_MAX_BYTES (2u << 20) /* strings and their pointers; RLIMIT_STACK / 4 if less */
+/* Strings and their pointers: a quarter of RLIMIT_STACK, but within these. */
+#define ARGS_MIN_BYTES (128u << 10)
+#define ARGS_MAX_BYTES (6u << 20)
 #define ARG_MAX_STRING (128u << 10)
-#define ARGS_MAX_PAGES (ARGS_MAX_BYTES / 4096)
 
 struct exec_args {
-	char **pages; /* ARGS_MAX_PAGES slots in a page of their own */
-	size_t bytes; /* of strings so far */
-	size_t limit; /* of strings and pointers together */
+	char **pages;
+	unsigned n_pages; /* slots, as many as the limit asks for */
+	size_t bytes;     /* of strings so far */
+	size_t limit;     /* of strings and pointers together */
 	unsigned argc, envc;
 };
 
-/* -ENOMEM.  exec_args_free() is owed in any case. */
-int exec_args_init(struct exec_args *args, size_t limit) __attribute__((warn_unused_result));
+/* quarter: of RLIMIT_STACK.  -ENOMEM.  exec_args_free() is owed in any case. */
+int exec_args_init(struct exec_args *args, size_t quarter) __attribute__((warn_unused_result));
 void exec_args_free(struct exec_args *args);
 
 /* Append one string of the kernel.  -E2BIG, -ENOMEM. */

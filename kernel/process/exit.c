@@ -109,6 +109,17 @@ static bool tell_parent(struct process *p)
 	return reap;
 }
 
+/* As the child asked by prctl(PR_SET_PDEATHSIG). */
+static void tell_of_parents_end(struct process *child)
+{
+	uint8_t sig = __atomic_load_n(&child->pdeath_signal, __ATOMIC_RELAXED);
+
+	if (sig && child->state == PROCESS_ALIVE) {
+		siginfo_t info = signal_info(sig, SI_USER);
+		(void)signal_send_process(child, &info);
+	}
+}
+
 /* pid 1 becomes the parent of all children; it never ignores its children's ends. */
 static void give_children_away(struct process *p)
 {
@@ -120,6 +131,7 @@ static void give_children_away(struct process *p)
 		child->parent = init_process;
 		child->parent_nr = init_process->nr;
 		child->exit_signal = SIGCHLD;
+		tell_of_parents_end(child);
 		if (child->state == PROCESS_ZOMBIE) {
 			list_push_front(&init_process->children, node);
 			zombies = true;

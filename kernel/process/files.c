@@ -407,11 +407,6 @@ struct dentry *process_root(struct process *p)
 	return root;
 }
 
-struct fs_cred process_fs_cred(struct process *p)
-{
-	return (struct fs_cred){.uid = p->cred.fsuid, .gid = p->cred.fsgid};
-}
-
 static int base_of(long dir, struct dentry **out)
 {
 	struct file *file = fd_get_any(dir);

@@ -76,6 +76,7 @@ void process_unref(struct process *p)
 	signal_queue_flush(&p->signals, ~0UL);
 	signal_actions_put(p->actions);
 	user_put(p->user);
+	process_free_groups(p);
 	vmspace_put(p->vm);
 	files_put(p->files);
 	fs_state_put(p->fs);

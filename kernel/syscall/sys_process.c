@@ -57,13 +57,14 @@ long sys_clone(
 
 long sys_execve(uaddr_t path_argument, uaddr_t argv, uaddr_t envp)
 {
-	struct exec_strings arguments = {.user = argv}, environment = {.user = envp};
+	struct exec_request request = {.dir = AT_FDCWD, .argv.user = argv, .envp.user = envp};
 	struct user_path path;
 	int err = user_path_get(&path, path_argument);
 
 	if (err)
 		return err;
-	err = process_exec(path.text, &arguments, &environment);
+	request.path = path.text;
+	err = process_exec(&request);
 	user_path_free(&path);
 	return err;
 }

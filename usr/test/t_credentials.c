@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The set*id family: who may become whom.
+// The set*id family: who may become whom; and the groups that one is in besides.
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -104,6 +108,99 @@ static void inherited(void)
 	must_exit_well(start_child(child_looks, NULL));
 }
 
+static void groups_besides(void)
+{
+	static const gid_t some[] = {30, 10, 20};
+	gid_t got[4] = {0}, *volatile nowhere = (gid_t *)8; // volatile: the compiler would warn
+	volatile int negative = -1;
+
+	CHECK_OK(setgroups(3, some));
+	CHECK_EQ(getgroups(0, NULL), 3);
+	CHECK_EQ(getgroups(4, got), 3);
+	CHECK(got[0] == 10 && got[1] == 20 && got[2] == 30);
+	CHECK_ERR(getgroups(2, got), EINVAL);
+	CHECK_ERR(getgroups(negative, got), EINVAL);
+	CHECK_ERR(getgroups(4, nowhere), EFAULT);
+	CHECK_ERR(setgroups(65537, some), EINVAL);
+	CHECK_ERR(setgroups(4, nowhere), EFAULT);
+	CHECK_OK(setgroups(0, NULL));
+	CHECK_EQ(getgroups(4, got), 0);
+	CHECK_OK(setuid(1000));
+	CHECK_ERR(setgroups(3, some), EPERM);
+}
+
+static void many_groups(void)
+{
+	static gid_t many[65536], got[65536];
+
+	for (int i = 0; i < 65536; i++)
+		many[i] = (gid_t)random_below(1000000);
+	CHECK_OK(setgroups(65536, many));
+	CHECK_EQ(getgroups(65536, got), 65536);
+	for (int i = 1; i < 65536; i++)
+		CHECK(got[i - 1] <= got[i]);
+}
+
+static void child_has_groups(void *arg)
+{
+	gid_t got[2];
+
+	(void)arg;
+	CHECK_EQ(getgroups(2, got), 2);
+	CHECK(got[0] == 5 && got[1] == 6);
+}
+
+static void groups_are_inherited(void)
+{
+	static const gid_t some[] = {5, 6};
+
+	CHECK_OK(setgroups(2, some));
+	must_exit_well(start_child(child_has_groups, NULL));
+}
+
+// A file for its group, 20, only.
+static void groups_open_files(void)
+{
+	static const gid_t in[] = {10, 20, 30}, out[] = {10, 30};
+	int fd = (int)CHECK_OK(open("file", O_WRONLY | O_CREAT, 0600));
+
+	CHECK_OK(chmod(".", 0755));
+	CHECK_OK(fchown(fd, 0, 20));
+	CHECK_OK(fchmod(fd, 0040));
+	CHECK_OK(close(fd));
+	CHECK_OK(setgroups(2, out));
+	CHECK_OK(seteuid(1000));
+	CHECK_ERR(open("file", O_RDONLY), EACCES);
+	CHECK_OK(seteuid(0));
+	CHECK_OK(setgroups(3, in));
+	CHECK_OK(seteuid(1000));
+	CHECK_OK(open("file", O_RDONLY));
+	CHECK_ERR(open("file", O_WRONLY), EACCES);
+}
+
+// The user of files goes its own way, until the effective one changes.
+static void user_of_files(void)
+{
+	int fd = (int)CHECK_OK(open("file", O_WRONLY | O_CREAT, 0600));
+
+	CHECK_OK(close(fd));
+	CHECK_OK(chmod(".", 0755));
+	CHECK_EQ(setfsuid(1000), 0);
+	CHECK_EQ(setfsgid(100), 0);
+	CHECK_EQ(setfsuid(-1), 1000);
+	CHECK_EQ(setfsgid(-1), 100);
+	CHECK_EQ(geteuid(), 0);
+	CHECK_ERR(open("file", O_RDONLY), EACCES);
+	CHECK_EQ(setfsuid(0), 1000);
+	CHECK_OK(open("file", O_RDONLY));
+	CHECK_EQ(setfsuid(1000), 0);
+	CHECK_OK(seteuid(0));
+	CHECK_EQ(setfsuid(-1), 0); // it follows
+	CHECK_OK(setuid(1000));
+	CHECK_EQ(setfsuid(0), 1000);
+	CHECK_EQ(setfsuid(-1), 1000); // refused without a word
+}
+
 static const struct test tests[] = {
 	{"root_becomes_anybody_for_good", root_becomes_anybody_for_good},
 	{"effective_comes_and_goes", effective_comes_and_goes},
@@ -111,6 +208,11 @@ static const struct test tests[] = {
 	{"the_two_and_the_saved_one", the_two_and_the_saved_one},
 	{"arguments", arguments},
 	{"inherited", inherited},
+	{"groups_besides", groups_besides},
+	{"many_groups", many_groups},
+	{"groups_are_inherited", groups_are_inherited},
+	{"groups_open_files", groups_open_files},
+	{"user_of_files", user_of_files},
 };
 
 BEYOND_CORE_MAIN(tests)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // execve of ELF files that are strange or broken. The tests build them: a header, program headers,
-// and a few instructions that end with exit(what is found in memory).
+// and a few instructions that end with exit(what is found in memory). And of scripts, and of long
+// arguments.
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -311,6 +313,170 @@ static void paths_and_rights(void)
 	close(fd);
 }
 
+// --- scripts
+
+static void make_script(const char *name, const char *line)
+{
+	int fd = (int)CHECK_OK(open(name, O_WRONLY | O_CREAT | O_TRUNC, 0755));
+
+	CHECK_EQ(write(fd, line, strlen(line)), strlen(line));
+	CHECK_OK(close(fd));
+}
+
+static void exec_script(void *arg)
+{
+	char *const argv[] = {"zero", "one", "two", NULL};
+
+	execve(arg, argv, argv + 3);
+	_exit(200 + (errno == ENOEXEC) + 2 * (errno == ELOOP) + 4 * (errno == ENOENT));
+}
+
+#define REFUSED_ENOEXEC 201
+#define REFUSED_ELOOP   202
+#define REFUSED_ENOENT  204
+
+static int run_script(char *name)
+{
+	int status = in_child(exec_script, name);
+
+	CHECK(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+// The interpreter gets its one argument, the script's path, and what follows argv[0].
+static void scripts_have_arguments(void)
+{
+	char line[300];
+
+	make_script("script", "#!/bin/sh\n"
+			      "[ \"$0:$1:$2:$#\" = ./script:one:two:2 ] && exit 5\n");
+	CHECK_EQ(run_script("./script"), 5);
+	make_script("script", "#! \t /bin/sh  -e  \nfalse\nexit 5\n");
+	CHECK_EQ(run_script("./script"), 1);
+	make_script("script", "#!/bin/sh"); // no newline
+	CHECK_EQ(run_script("./script"), 0);
+	strcpy(line, "#!");
+	CHECK(getcwd(line + 2, 200));
+	strcat(line, "/inner -x y\n"); // blanks inside of it are the argument's
+	make_script("outer", line);
+	make_script("inner", "#!/bin/sh\n[ \"$#:$1:$2\" = '4:-x y:./outer' ] && exit 6\n");
+	CHECK_EQ(run_script("./outer"), 6);
+}
+
+static void broken_scripts(void)
+{
+	make_script("script", "#!\nexit 5\n");
+	CHECK_EQ(run_script("./script"), REFUSED_ENOEXEC);
+	make_script("script", "#!   \t\n");
+	CHECK_EQ(run_script("./script"), REFUSED_ENOEXEC);
+	make_script("script", "#!/no/such/interpreter\n");
+	CHECK_EQ(run_script("./script"), REFUSED_ENOENT);
+}
+
+// 256 bytes of the line count: of a long one the interpreter must be among them.
+static void long_script_lines(void)
+{
+	char line[400];
+
+	memset(line, 'x', sizeof line);
+	line[sizeof line - 1] = '\0';
+	memcpy(line, "#!/bin/true ", 12);
+	make_script("script", line);
+	CHECK_EQ(run_script("./script"), 0);
+	memset(line, 'x', 12);
+	memcpy(line, "#!/", 3);
+	make_script("script", line);
+	CHECK_EQ(run_script("./script"), REFUSED_ENOEXEC);
+	memset(line, ' ', sizeof line - 1);
+	memcpy(line, "#!", 2);
+	make_script("script", line);
+	CHECK_EQ(run_script("./script"), REFUSED_ENOEXEC);
+}
+
+// A script may be another one's interpreter, five deep.
+static void nested_scripts(void)
+{
+	char line[300] = "#!", name[2] = "a";
+
+	CHECK(getcwd(line + 2, 200));
+	strcat(line, "/?\n");
+	make_script("a", "#!/bin/sh\nexit 7\n");
+	for (int depth = 2; depth <= 6; depth++) {
+		line[strlen(line) - 2] = name[0]++;
+		make_script(name, line);
+		CHECK_EQ(run_script(name), depth <= 5 ? 7 : REFUSED_ELOOP);
+	}
+}
+
+// --- arguments
+
+#define STRING_MAX (128 * 1024) // of one, with its end
+
+static char *long_string(size_t bytes)
+{
+	char *s = map_anon(bytes + 1);
+
+	memset(s, 'a', bytes - 1);
+	return s;
+}
+
+static void exec_long(void *arg)
+{
+	char *const *argv = arg;
+
+	execve("/bin/true", argv, argv + 3);
+	_exit(errno == E2BIG ? 77 : 99);
+}
+
+static void long_arguments(void)
+{
+	char *argv[] = {"true", long_string(STRING_MAX), NULL, NULL};
+
+	CHECK_EQ(in_child(exec_long, argv), 0);
+	argv[1] = long_string(STRING_MAX + 1);
+	CHECK_EQ(WEXITSTATUS(in_child(exec_long, argv)), 77);
+}
+
+struct many {
+	char **argv;
+	rlim_t stack;
+};
+
+static void exec_many(void *arg)
+{
+	struct many *many = arg;
+	struct rlimit limit = {many->stack, many->stack};
+	char *const none[] = {NULL};
+
+	if (setrlimit(RLIMIT_STACK, &limit))
+		_exit(98);
+	execve("/bin/true", many->argv, none);
+	_exit(errno == E2BIG ? 77 : 99);
+}
+
+// All together, pointers too: a quarter of the stack's limit, up to 6 MiB, but always 128 KiB.
+static void many_arguments(void)
+{
+	struct {
+		rlim_t stack;
+		size_t room;
+	} cases[] = {{8 << 20, 2 << 20}, {1 << 20, 256 << 10}, {64 << 20, 6 << 20}};
+	char *argument = long_string(1000 - sizeof(char *));
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		size_t n = cases[i].room / 1000;
+		struct many many = {(char **)map_anon((n + 2) * sizeof(char *)), cases[i].stack};
+
+		for (size_t k = 0; k + 1 < n; k++) // and 1000 bytes for the path
+			many.argv[k] = argument;
+		CHECK_EQ(in_child(exec_many, &many), 0);
+		many.argv[n - 1] = many.argv[n] = argument;
+		CHECK_EQ(WEXITSTATUS(in_child(exec_many, &many)), 77);
+	}
+}
+
+// --- what stays
+
 static void exec_true_with_descriptor(void *arg)
 {
 	char *const argv[] = {"cat", NULL};
@@ -381,6 +547,12 @@ static const struct test tests[] = {
 	{"wrong_headers_are_refused", wrong_headers_are_refused},
 	{"segments_in_forbidden_places", segments_in_forbidden_places},
 	{"paths_and_rights", paths_and_rights},
+	{"scripts_have_arguments", scripts_have_arguments},
+	{"broken_scripts", broken_scripts},
+	{"long_script_lines", long_script_lines},
+	{"nested_scripts", nested_scripts},
+	{"long_arguments", long_arguments},
+	{"many_arguments", many_arguments},
 	{"descriptors_over_exec", descriptors_over_exec},
 	{"signals_over_exec", signals_over_exec},
 };

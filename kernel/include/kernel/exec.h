@@ -13,11 +13,17 @@ struct exec_strings {
 	const char *const *kernel; /* ended by NULL */
 };
 
+struct exec_request {
+	long dir; /* where a relative path begins: a descriptor, or AT_FDCWD */
+	const char *path;
+	unsigned flags; /* AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW */
+	struct exec_strings argv, envp;
+};
+
 /*
- * Load the program at path and make the running thread, its process's only one, begin it on its
- * way to user mode.  0, or with the old program untouched: errors of opening, -EACCES (not a
- * regular file, no right to execute), -ENOEXEC, -E2BIG, -ELOOP (scripts of scripts), -EFAULT,
- * -ENOMEM.
+ * Load the program and make the running thread begin it on its way to user mode; other threads of
+ * the process end.  0, or with the old program untouched: errors of opening, -EACCES (not a regular
+ * file, no right to execute), -ENOEXEC, -E2BIG, -ELOOP (scripts of scripts), -EFAULT, -ENOMEM;
+ * -EAGAIN, -EINTR: the process ends, or another of its threads came first.
  */
-int process_exec(const char *path, const struct exec_strings *argv, const struct exec_strings *envp)
-	__attribute__((warn_unused_result));
+int process_exec(const struct exec_request *request) __attribute__((warn_unused_result));

@@ -88,5 +88,5 @@ struct walk {
 /* dir as in openat; -EBADF, -ENOTDIR: end is not called then. */
 int walk_begin(struct walk *w, long dir, const char *path);
 void walk_end(struct walk *w);
-/* Of a process, for permission checks without a path. */
+/* Of a process, for permission checks without a path (identity.c).  It is valid while p lives. */
 struct fs_cred process_fs_cred(struct process *p);

@@ -66,6 +66,14 @@ struct pid {
 
 enum process_state { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
 
+/* Supplementary groups, in rising order.  A process's own, kept until its end (credentials.c). */
+struct group_list {
+	struct group_list
+		*replaced; /* what this took the place of, as threads may be looking at it */
+	unsigned n;
+	uint32_t ids[];
+};
+
 /* User and group identity.  A copy in each process, changed by its own threads only. */
 struct credentials {
 	uint32_t uid, euid, suid, fsuid;
@@ -138,6 +146,11 @@ struct process {
 	struct fs_state *fs;     /* [c] */
 	struct credentials cred; /* [c] */
 	struct user *user;       /* [p] the account of cred.uid */
+	struct group_list *groups; /* [c] supplementary groups; NULL: none */
+	bool no_new_privs;         /* [a] exec raises no rights; inherited, never taken back */
+	bool dumpable;             /* [a] as prctl() has it: 0 after an exec that did */
+	uint8_t pdeath_signal;     /* [a] sent when the parent ends; 0: none */
+	uint32_t personality;      /* [a] abi/personality.h; inherited */
 	struct rlimit limits[RLIM_NLIMITS]; /* [p] */
 	char name[16];                      /* [c] of the program; readers may see a mixture */
 
@@ -304,6 +317,10 @@ void process_watch_cpu(struct process *p);
 void process_cpu_tick(void);
 
 uint64_t process_limit(struct process *p, unsigned which);
+
+/* A child's copy of the parent's; 0 or -ENOMEM.  The end of p's. */
+int process_inherit_groups(struct process *p, const struct process *parent);
+void process_free_groups(struct process *p);
 
 /* Effective uid 0 is all the privilege that there is. */
 static inline bool process_is_privileged(const struct process *p)

@@ -97,7 +97,9 @@ static inline int user_range(vaddr_t addr, size_t *bytes, int overflow)
 	return 0;
 }
 
-/* A random number of pages, in bytes, below `spread`; 0 with "norandmaps". */
+/* Is anything, in a space that the running thread makes?  Not if personality() said no either. */
+bool vmspace_is_random(void);
+/* A random number of pages, in bytes, below `spread`; 0 if nothing is random. */
 size_t vmspace_random(size_t spread);
 
 /* Is there memory for one more process? */

@@ -91,6 +91,8 @@ pid_t fork(void);
  * that it may do; the parent waits. */
 pid_t vfork(void);
 int execve(const char *path, char *const argv[], char *const envp[]);
+int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
+int fexecve(int fd, char *const argv[], char *const envp[]);
 int execv(const char *path, char *const argv[]);
 int execvp(const char *file, char *const argv[]);
 int execvpe(const char *file, char *const argv[], char *const envp[]);

@@ -21,6 +21,16 @@ int execve(const char *path, char *const argv[], char *const envp[])
 	return (int)SYSCALL_ERRNO(execve, path, argv, envp);
 }
 
+int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	return (int)SYSCALL_ERRNO(execveat, dir, path, argv, envp, flags);
+}
+
+int fexecve(int fd, char *const argv[], char *const envp[])
+{
+	return execveat(fd, "", argv, envp, AT_EMPTY_PATH);
+}
+
 int execv(const char *path, char *const argv[])
 {
 	return execve(path, argv, environ);

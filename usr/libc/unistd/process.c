@@ -7,6 +7,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <grp.h>
+#include <sys/fsuid.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
@@ -171,6 +175,40 @@ int getresgid(gid_t *real, gid_t *effective, gid_t *saved)
 int getgroups(int size, gid_t groups[])
 {
 	return (int)SYSCALL_ERRNO(getgroups, size, groups);
+}
+
+int setgroups(size_t n, const gid_t *groups)
+{
+	return (int)SYSCALL_ERRNO(setgroups, n, groups);
+}
+
+int setfsuid(uid_t uid)
+{
+	return (int)SYSCALL(setfsuid, uid);
+}
+
+int setfsgid(gid_t gid)
+{
+	return (int)SYSCALL(setfsgid, gid);
+}
+
+/* What a process wants to happen to it */
+
+int prctl(int option, ...)
+{
+	unsigned long a[4];
+	va_list args;
+
+	va_start(args, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(args, unsigned long);
+	va_end(args);
+	return (int)SYSCALL_ERRNO(prctl, option, a[0], a[1], a[2], a[3]);
+}
+
+int personality(unsigned long wanted)
+{
+	return (int)SYSCALL_ERRNO(personality, wanted);
 }
 
 /* Limits and usage */

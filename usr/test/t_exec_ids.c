@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+// exec and identity: set-user-id and set-group-id programs, what they are told, and execveat. The
+// program that is run is a copy of this one, which reports who it is.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/tap.h"
+
+#define REPORT_FD 9
+
+struct report {
+	uid_t uid, euid, suid;
+	gid_t gid, egid, sgid;
+	unsigned long at_uid, at_euid, at_gid, at_egid, secure;
+	char name[64], execfn[64];
+};
+
+static int report(const char *name)
+{
+	struct report r = {
+		.at_uid = getauxval(AT_UID),
+		.at_euid = getauxval(AT_EUID),
+		.at_gid = getauxval(AT_GID),
+		.at_egid = getauxval(AT_EGID),
+		.secure = getauxval(AT_SECURE),
+	};
+
+	if (getresuid(&r.uid, &r.euid, &r.suid) || getresgid(&r.gid, &r.egid, &r.sgid))
+		return 1;
+	strncpy(r.name, name, sizeof r.name - 1);
+	strncpy(r.execfn, (const char *)getauxval(AT_EXECFN), sizeof r.execfn - 1);
+	return write(REPORT_FD, &r, sizeof r) != sizeof r;
+}
+
+static void make_program(const char *name, uid_t uid, gid_t gid, mode_t mode)
+{
+	int from = (int)CHECK_OK(open("/proc/self/exe", O_RDONLY));
+	int to = (int)CHECK_OK(open(name, O_WRONLY | O_CREAT | O_TRUNC, 0700));
+	static char block[65536];
+	ssize_t n;
+
+	while ((n = CHECK_OK(read(from, block, sizeof block))) > 0)
+		CHECK_EQ(write(to, block, (size_t)n), n);
+	CHECK_OK(fchown(to, uid, gid));
+	CHECK_OK(fchmod(to, mode));
+	CHECK_OK(close(from));
+	CHECK_OK(close(to));
+}
+
+static char *const empty[] = {NULL};
+static char *const report_argv[] = {"it", "--report", NULL};
+
+// Where a program is, and who runs it; -1: as this process.
+struct run {
+	int dir;
+	const char *path;
+	int flags;
+	uid_t uid;
+	gid_t gid;
+	bool no_new_privs;
+};
+
+static void exec_program(void *arg)
+{
+	struct run *run = arg;
+
+	if (run->gid && setgid(run->gid))
+		_exit(90);
+	if (run->uid && setuid(run->uid))
+		_exit(91);
+	if (run->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		_exit(92);
+	execveat(run->dir, run->path, report_argv, empty, run->flags);
+	_exit(errno);
+}
+
+// Its report; or what errno it could not be run with.
+static int run_program(struct run *run, struct report *r)
+{
+	int ends[2], status;
+	pid_t pid;
+
+	memset(r, 0xff, sizeof *r);
+	CHECK_OK(pipe(ends));
+	CHECK_EQ(dup2(ends[1], REPORT_FD), REPORT_FD);
+	CHECK_OK(close(ends[1]));
+	pid = start_child(exec_program, run);
+	CHECK_OK(close(REPORT_FD));
+	ssize_t n = read(ends[0], r, sizeof *r);
+	CHECK_OK(close(ends[0]));
+	status = end_child(pid);
+	CHECK(WIFEXITED(status));
+	CHECK(n == sizeof *r || WEXITSTATUS(status));
+	return WEXITSTATUS(status);
+}
+
+static void check_users(const struct report *r, uid_t uid, uid_t euid, uid_t suid, bool secure)
+{
+	CHECK_EQ(r->uid, uid);
+	CHECK_EQ(r->euid, euid);
+	CHECK_EQ(r->suid, suid);
+	CHECK_EQ(r->at_uid, uid);
+	CHECK_EQ(r->at_euid, euid);
+	CHECK_EQ(r->secure, secure);
+}
+
+static void check_groups(const struct report *r, gid_t gid, gid_t egid, gid_t sgid)
+{
+	CHECK_EQ(r->gid, gid);
+	CHECK_EQ(r->egid, egid);
+	CHECK_EQ(r->sgid, sgid);
+	CHECK_EQ(r->at_gid, gid);
+	CHECK_EQ(r->at_egid, egid);
+}
+
+// The folder is the harness's; others must be able to go through it.
+static void open_folder(void)
+{
+	CHECK_OK(chmod(".", 0755));
+}
+
+static void ordinary_programs(void)
+{
+	struct run run = {AT_FDCWD, "program", 0, 1000, 100, false};
+	struct report r;
+
+	open_folder();
+	make_program("program", 7, 8, 0755);
+	CHECK_EQ(run_program(&run, &r), 0);
+	check_users(&r, 1000, 1000, 1000, false);
+	check_groups(&r, 100, 100, 100);
+}
+
+static void set_user_id(void)
+{
+	struct run run = {AT_FDCWD, "program", 0, 1000, 100, false};
+	struct report r;
+
+	open_folder();
+	make_program("program", 7, 8, 04755);
+	CHECK_EQ(run_program(&run, &r), 0);
+	check_users(&r, 1000, 7, 7, true);
+	check_groups(&r, 100, 100, 100);
+	run.no_new_privs = true;
+	CHECK_EQ(run_program(&run, &r), 0);
+	check_users(&r, 1000, 1000, 1000, false);
+}
+
+static void set_group_id(void)
+{
+	struct run run = {AT_FDCWD, "program", 0, 1000, 100, false};
+	struct report r;
+
+	open_folder();
+	make_program("program", 7, 8, 02755);
+	CHECK_EQ(run_program(&run, &r), 0);
+	check_users(&r, 1000, 1000, 1000, true);
+	check_groups(&r, 100, 8, 8);
+	make_program("program", 7, 8, 02745); // not executable by the group: another meaning
+	CHECK_EQ(run_program(&run, &r), 0);
+	check_groups(&r, 100, 100, 100);
+}
+
+// Root's own programs gain nothing, and lose what the file says.
+static void root_runs_it(void)
+{
+	struct run run = {AT_FDCWD, "program", 0, 0, 0, false};
+	struct report r;
+
+	make_program("program", 7, 8, 06755);
+	CHECK_EQ(run_program(&run, &r), 0);
+	check_users(&r, 0, 7, 7, true);
+	check_groups(&r, 0, 8, 8);
+}
+
+static void a_script_gives_no_rights(void)
+{
+	struct run run = {AT_FDCWD, "script", 0, 1000, 100, false};
+	struct report r;
+	char cwd[100], line[120] = "#!";
+	int fd;
+
+	open_folder();
+	make_program("program", 7, 8, 0755);
+	CHECK(getcwd(cwd, sizeof cwd));
+	strcat(strcat(strcat(line, cwd), "/program"), " --report\n");
+	fd = (int)CHECK_OK(open("script", O_WRONLY | O_CREAT, 0755));
+	CHECK_EQ(write(fd, line, strlen(line)), strlen(line));
+	CHECK_OK(fchmod(fd, 06755));
+	CHECK_OK(close(fd));
+	CHECK_EQ(run_program(&run, &r), 0);
+	check_users(&r, 1000, 1000, 1000, false);
+}
+
+// The right to execute is enough.
+static void unreadable_programs(void)
+{
+	struct run run = {AT_FDCWD, "program", 0, 1000, 100, false};
+	struct report r;
+
+	open_folder();
+	make_program("program", 0, 0, 0711);
+	CHECK_EQ(run_program(&run, &r), 0);
+	check_users(&r, 1000, 1000, 1000, false);
+	CHECK_OK(chmod("program", 0744));
+	CHECK_EQ(run_program(&run, &r), EACCES);
+}
+
+static void at_a_folder(void)
+{
+	struct run run = {.path = "program"};
+	struct report r;
+
+	CHECK_OK(mkdir("folder", 0755));
+	make_program("folder/program", 0, 0, 0755);
+	CHECK_OK(symlink("program", "folder/link"));
+	run.dir = (int)CHECK_OK(open("folder", O_RDONLY | O_DIRECTORY));
+	CHECK_EQ(run_program(&run, &r), 0);
+	CHECK(!strncmp(r.execfn, "/dev/fd/", 8));
+	CHECK(strstr(r.execfn, "/program"));
+	run.path = "link";
+	CHECK_EQ(run_program(&run, &r), 0);
+	run.flags = AT_SYMLINK_NOFOLLOW;
+	CHECK_EQ(run_program(&run, &r), ELOOP);
+	run.path = "program";
+	CHECK_EQ(run_program(&run, &r), 0);
+	run.path = "missing";
+	CHECK_EQ(run_program(&run, &r), ENOENT);
+	run = (struct run){.dir = 77, .path = "program"};
+	CHECK_EQ(run_program(&run, &r), EBADF);
+	run.flags = 1;
+	CHECK_EQ(run_program(&run, &r), EINVAL);
+}
+
+static void by_descriptor(void)
+{
+	struct run run = {.path = "", .flags = AT_EMPTY_PATH};
+	struct report r;
+
+	make_program("program", 0, 0, 0755);
+	run.dir = (int)CHECK_OK(open("program", O_RDONLY | O_CLOEXEC));
+	CHECK_EQ(run_program(&run, &r), 0);
+	CHECK(!strcmp(r.name, "it"));
+	CHECK_OK(unlink("program")); // its name is not needed
+	CHECK_EQ(run_program(&run, &r), 0);
+	run.flags = 0;
+	CHECK_EQ(run_program(&run, &r), ENOENT);
+}
+
+static const struct test tests[] = {
+	{"ordinary_programs", ordinary_programs},
+	{"set_user_id", set_user_id},
+	{"set_group_id", set_group_id},
+	{"root_runs_it", root_runs_it},
+	{"a_script_gives_no_rights", a_script_gives_no_rights},
+	{"unreadable_programs", unreadable_programs},
+	{"at_a_folder", at_a_folder},
+	{"by_descriptor", by_descriptor},
+};
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "--report"))
+		return report(argv[0]);
+	tap_beyond_core = true;
+	return tap_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
+}
