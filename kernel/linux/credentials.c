@@ -42,7 +42,7 @@ static void forget_old_rights(struct process *p)
 	p->dumpable = false;
 }
 
-/* The account of a real user; what is queued and running is charged there from now on. */
+/* The account of a real user: its threads are charged there, and what is queued from now on. */
 static int change_account(struct process *p, uint32_t uid)
 {
 	struct user *user = user_get(uid), *old;
@@ -52,6 +52,8 @@ static int change_account(struct process *p, uint32_t uid)
 	spin_lock(&p->lock);
 	old = p->user;
 	p->user = user;
+	__atomic_fetch_sub(&old->n_processes, p->n_threads, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&user->n_processes, p->n_threads, __ATOMIC_RELAXED);
 	spin_unlock(&p->lock);
 	user_put(old);
 	return 0;
