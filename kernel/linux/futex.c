@@ -83,6 +83,9 @@ void futex_init(void)
 
 /* --- Keys and buckets ------------------------------------------------------------------------- */
 
+/* In the key of private memory: as on Linux, the promise is part of the identity. */
+#define NOT_CALLED_PRIVATE 1
+
 /* After success key_put() is owed.  -EINVAL (not aligned), -EFAULT. */
 static int key_get(uaddr_t word, bool shared, struct mvm_key *key)
 {
@@ -92,10 +95,13 @@ static int key_get(uaddr_t word, bool shared, struct mvm_key *key)
 		return -EINVAL;
 	if (!user_range_ok(word.addr, sizeof(uint32_t)))
 		return -EFAULT;
-	if (shared)
-		return mvm_futex_key(vm->space, word.addr, key);
 	*key = (struct mvm_key){.what = vm->space, .where = word.addr};
-	return 0;
+	if (!shared)
+		return 0;
+	int err = mvm_futex_key(vm->space, word.addr, key);
+	if (!err && !key->object)
+		key->where |= NOT_CALLED_PRIVATE;
+	return err;
 }
 
 static void key_put(struct mvm_key *key)

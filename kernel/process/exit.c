@@ -197,7 +197,7 @@ void task_leave_memory(struct task *t)
 	vfork_done(t);
 }
 
-/* True: it was the last one.  The status of a process that nobody ended is its first thread's. */
+/* True: it was the last one, whose status is that of a process that nobody ended. */
 static bool leave_process(struct task *t, int status)
 {
 	struct process *p = t->process;
@@ -210,9 +210,10 @@ static bool leave_process(struct task *t, int status)
 	last = p->n_threads == 0;
 	stopped = signal_thread_leaves(t);
 	cpu_times_add_thread(&p->dead_threads, t->thread);
-	if (t->pid == p->pid && !p->ending)
+	if (last && !p->ending) {
+		p->ending = true;
 		p->ending_status = status;
-	p->ending |= last;
+	}
 	spin_unlock(&p->lock);
 	if (stopped)
 		process_report_stop(p, CLD_STOPPED);
