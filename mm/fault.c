@@ -396,7 +396,8 @@ static enum mvm_fault_result supply_page(struct fault *f)
 	struct mvm_page *page;
 	int err;
 
-	err = cache_get(f->object, f->index, f->ahead, f->space->traced ? f->space->tag : 0, &page);
+	err = cache_get(
+		f->object, f->index, f->ahead, is_traced(f->space) ? f->space->tag : 0, &page);
 	if (err == -MVM_EFAULT) /* truncated: the next look says what that means */
 		return MVM_FAULT_OK;
 	if (err)
@@ -524,7 +525,7 @@ static OWN_FRAME uint64_t begin(struct mvm_space *space, mvm_vaddr_t va, unsigne
 	COUNT(faults, 1);
 	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
 	trace(space, MVM_TRACE_FAULT, va, access, 0);
-	return space->traced ? mvmh_now() : 0;
+	return is_traced(space) ? mvmh_now() : 0;
 }
 
 static OWN_FRAME void trace_end(

@@ -293,7 +293,7 @@ int mvm_space_fork(struct mvm_space *parent, struct mvm_space **out)
 	child->tag = parent->tag;
 	space_unlock(parent);
 	trace(parent, MVM_TRACE_FORK, 0, child->tag, 0);
-	mvm_trace_enable(child, parent->traced);
+	mvm_trace_enable(child, is_traced(parent));
 	err = copy_areas(parent, child);
 	write_protect(parent);
 	if (!err)

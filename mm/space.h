@@ -44,7 +44,7 @@ struct mvm_space {
 	uint32_t refs;           /* [a] users */
 	uint32_t pins;           /* [a] keep the structure: reverse walks */
 	bool dead;               /* [s] no maps and no faults any more */
-	bool traced;             /* [s] */
+	bool traced;             /* [a] to set: under the ring's lock */
 	uint32_t tag;            /* [s] */
 	uint32_t open_sweeps;    /* [a] raised with [s]: translations removed, batch not finished */
 	uint32_t holds;          /* [a] pages held (mvm_hold): fork copies these at once */

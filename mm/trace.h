@@ -19,10 +19,15 @@ void mvm_trace_emit(
 /* How many spaces are traced. */
 extern uint32_t mvm_traced;
 
+static inline bool is_traced(const struct mvm_space *space)
+{
+	return __atomic_load_n(&space->traced, __ATOMIC_RELAXED);
+}
+
 static inline void trace(const struct mvm_space *space, enum mvm_trace_event event, mvm_vaddr_t va,
 	uint64_t a, uint64_t b)
 {
-	if (unlikely(space->traced))
+	if (unlikely(is_traced(space)))
 		mvm_trace_emit(space->tag, event, va, a, b);
 }
 
