@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The dispatch table.
+ * The dispatch table, made from abi/syscalls.def.
  *
  * The trap entry of arch calls through it with the user's six argument registers as they are.
  * Handlers have typed parameters, each one register wide (kernel/syscall.h), so that no wrapper
@@ -17,19 +17,12 @@ _Static_assert(sizeof(vaddr_t) == sizeof(long) && sizeof(size_t) == sizeof(long)
 
 #define SYSCALL(name, ...)
 #define SYSCALL_FRAME(name, ...) SYSCALL_FULL_FRAME(sys_##name);
-#include "syscalls.def"
-#undef SYSCALL_FRAME
-#undef SYSCALL
+#include <abi/syscalls.def>
 
 const syscall_fn syscall_table[SYSCALL_SLOTS] = {
-#define SYSCALL_FRAME(name, ...) [SYS_##name] = SYSCALL_FULL(sys_##name),
 #define SYSCALL(name, ...)       [SYS_##name] = (syscall_fn)(void (*)(void))sys_##name,
-#include "syscalls.def"
-#ifndef MAPACHE_CORE
-#include "linux/syscalls.def"
-#endif
-#undef SYSCALL_FRAME
-#undef SYSCALL
+#define SYSCALL_FRAME(name, ...) [SYS_##name] = SYSCALL_FULL(sys_##name),
+#include <abi/syscalls.def>
 };
 
 long syscall_unknown(long a0, long a1, long a2, long a3, long a4, long a5)

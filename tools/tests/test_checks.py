@@ -29,7 +29,7 @@ def plant(copy, path, text):
     (copy / path).write_text(text)
 
 
-@pytest.mark.parametrize("name", ["layers", "budget"])
+@pytest.mark.parametrize("name", ["layers", "budget", "syscalls"])
 def test_tree_as_it_is_passes(copy, name):
     done = check(copy, name)
     assert done.returncode == 0, done.stderr
@@ -160,3 +160,31 @@ def test_format(tree):
     done = subprocess.run(["clang-format", "--dry-run", "-Werror", *files], cwd=tree,
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path, old, new, says", [
+    ("docs/syscalls.md", "| 214 | core | `brk(", "| 215 | core | `brk(", "docs/syscalls.md is not what"),
+    ("docs/syscalls.md", "<!-- calls: time -->", "<!-- calls: tide -->", "shows the families"),
+    ("kernel/include/abi/syscalls.def", "SYSCALL(brk, ", "SYSCALL(bark, ", "bark: 1 times in the table, number None"),
+    ("kernel/include/abi/syscalls.def", "SYSCALL(brk, ", "SYSCALL(mmap, ", "mmap: 2 times"),
+    ("kernel/include/abi/syscalls.def", "SYSCALL(times, ", "SYSCALL(clone, ", "times: 0 times"),
+    ("kernel/include/abi/syscalls.def", "VALUES(whence, ", "VALUES(whither, ", "lseek: no argument whither"),
+    ("kernel/include/abi/syscalls.def", "BITS(options, WNOHANG", "BITS(options, WNOBANG", "has WNOBANG"),
+    ("kernel/include/abi/syscalls_linux.def", "ERRORS(EINTR)", "ERRORS(ENTER)", "has ENTER"),
+])
+def test_syscalls_finds(copy, path, old, new, says):
+    text = (copy / path).read_text()
+    assert old in text
+    plant(copy, path, text.replace(old, new, 1))
+    done = check(copy, "syscalls")
+    assert done.returncode != 0
+    assert says in done.stderr, done.stderr
+
+
+def test_syscalls_writes_what_it_wants(copy):
+    page = (copy / "docs/syscalls.md").read_text()
+    plant(copy, "docs/syscalls.md", page.replace("ENOMEM", "EMONEM"))
+    assert check(copy, "syscalls").returncode != 0
+    subprocess.run([copy / "tools/check/syscalls", "--write", copy], check=True)
+    assert check(copy, "syscalls").returncode == 0
+    assert (copy / "docs/syscalls.md").read_text() == page

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The system-call table: prototypes of all handlers, made from syscalls.def.
+ * The system-call table: prototypes of all handlers, made from abi/syscalls.def.
  *
  * A handler runs in the calling thread with interrupts on, holds nothing at entry and at return,
  * and returns the result or a negative errno.  It looks behind user pointers through
@@ -36,13 +36,7 @@ struct cpu_times;
 #define NO_ARGS               void
 #define ARG(kind, type, name) SYSCALL_ARG_##kind name
 #define SYSCALL(name, ...)    long sys_##name(__VA_ARGS__);
-#define SYSCALL_FRAME         SYSCALL
-#include "../../syscall/syscalls.def"
-#ifndef MAPACHE_CORE
-#include "../../linux/syscalls.def"
-#endif
-#undef SYSCALL_FRAME
-#undef SYSCALL
+#include <abi/syscalls.def>
 #undef ARG
 #undef NO_ARGS
 
