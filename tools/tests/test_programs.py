@@ -10,6 +10,7 @@ import pathlib
 import re
 import subprocess
 
+import pexpect
 import pytest
 
 import ports
@@ -244,3 +245,98 @@ def test_lmdb(tmp_path, harts, mode):
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert outcome.stdout.decode().splitlines()[-3:] == [
         "100000 keys read back", "66666 keys are left", "  Entries: 66666"]
+
+
+# --- A shell at a terminal ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dash(request):
+    """dash at its prompt, on a terminal of its own, in /root, with busybox's applets."""
+    puts = [word for port, name in (("dash", "dash"), ("busybox", "busybox"))
+            for word in ("--put", f"{program(port, name)}:/root/{name}")]
+    child = pexpect.spawn(str(TREE / "tools/run"), ["--preset", PRESET, "--smp", str(request.param), *puts],
+                          timeout=60, encoding="utf-8", codec_errors="replace", dimensions=(24, 80))
+    child.expect("Ctrl-A X leaves QEMU")
+    child.expect("# ")
+    for line in ("cd /root; mkdir /applets; ./busybox --install -s /applets", "export PATH=/root:/applets"):
+        child.sendline(line)
+        child.expect("\n")
+        child.expect(r"mapache:[^\r\n]*# ")
+    child.sendline("exec dash -i")
+    child.expect("\n")
+    child.expect("# ")
+    child.sendline("PS1='ready> '")
+    child.expect("\nready> ")
+    yield child
+    child.close(force=True)
+
+
+def types(child, line):
+    """What dash says to a line, and it is at its prompt again."""
+    child.sendline(line)
+    child.expect("\n")
+    child.expect("ready> ")
+    return child.before.replace("\r", "").strip("\n")
+
+
+AT_TERMINAL = pytest.mark.parametrize("dash", [1, 4], indirect=True)
+
+
+@AT_TERMINAL
+def test_job_control(dash):
+    """Ctrl-Z stops the job and not the shell; jobs, bg and fg know of it; who reads in the background stops."""
+    dash.sendline("cat")
+    dash.sendline("runs")
+    dash.expect(r"runs\r+\nruns\r+\n")
+    dash.sendcontrol("z")
+    dash.expect("ready> ")
+    assert re.search(r"\[1\] \+ Stopped +cat", types(dash, "jobs"))
+    assert types(dash, "echo $?") == "0"
+    dash.sendline("fg")
+    dash.expect(r"cat\r+\n")
+    dash.sendline("goes on")
+    dash.expect(r"goes on\r+\ngoes on\r+\n")
+    dash.sendcontrol("c")
+    dash.expect("ready> ")
+    assert types(dash, "echo $?") == "130"
+
+    types(dash, "cat &")
+    assert re.search(r"Stopped \(tty input\) +cat", types(dash, "sleep 0.2; jobs"))
+    types(dash, "kill %1; kill -CONT %1; wait")
+    types(dash, "sleep 1000 | sleep 1000 &")
+    assert re.search(r"Running", types(dash, "jobs"))
+    dash.sendline("fg")
+    dash.expect(r"sleep 1000 \| sleep 1000")
+    dash.sendcontrol("z")
+    dash.expect("ready> ")
+    types(dash, "bg")
+    assert re.search(r"Running", types(dash, "jobs"))
+    types(dash, "kill %1; wait")
+    assert types(dash, "jobs") == ""
+
+
+@AT_TERMINAL
+def test_editing_and_interrupts_at_dash(dash):
+    assert types(dash, "tty") == "/dev/console"
+    dash.send("echo wrong\x15echo righx\x7ft\n")
+    dash.expect(r"\nright\r+\n")
+    dash.expect("ready> ")
+    dash.send("cat >file\nline\n\x04")
+    dash.expect("ready> ")
+    assert types(dash, "cat file") == "line"
+    dash.sendline("trap 'echo caught' INT; sleep 1000; echo $?")
+    dash.expect("\n")
+    dash.sendcontrol("c")
+    dash.expect("caught")
+    dash.expect("ready> ")
+    types(dash, "trap - INT")
+    dash.sendline("while true; do true; done")
+    dash.expect("\n")
+    dash.sendcontrol("c")
+    dash.expect("ready> ")
+    assert types(dash, "stty size") == "24 80"
+    dash.sendline("exit 3")
+    dash.expect(pexpect.EOF)
+    dash.wait()
+    assert dash.exitstatus == 3
