@@ -105,7 +105,7 @@ def test_threads(tmp_path, harts, name):
     outcome = guest(tmp_path, harts, "threads", {"threads": program("threads", name)})
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     source = (RECIPES / "threads/threads.c").read_text()
-    names = [line.split('"')[1] for line in source.splitlines() if line.startswith('\t{ "')]
+    names = re.findall(r'^\t\{ ?"(\w+)", case_', source, re.M)
     assert outcome.stdout.decode().split("\n") == [f"ok {name}" for name in names] + [""]
     assert len(names) >= 14
 
@@ -303,7 +303,8 @@ def test_job_control(dash):
 
     types(dash, "cat &")
     assert re.search(r"Stopped \(tty input\) +cat", types(dash, "sleep 0.2; jobs"))
-    types(dash, "kill %1; kill -CONT %1; wait")
+    types(dash, "kill %cat; kill -CONT %cat; wait")
+    types(dash, "jobs")
     types(dash, "sleep 1000 | sleep 1000 &")
     assert re.search(r"Running", types(dash, "jobs"))
     dash.sendline("fg")
@@ -312,7 +313,7 @@ def test_job_control(dash):
     dash.expect("ready> ")
     types(dash, "bg")
     assert re.search(r"Running", types(dash, "jobs"))
-    types(dash, "kill %1; wait")
+    types(dash, "kill %sleep; wait")
     assert types(dash, "jobs") == ""
 
 
