@@ -44,6 +44,11 @@ struct fs_type *fs_find(const char *name)
 	return type;
 }
 
+struct fs_type *fs_next(struct fs_type *prev)
+{
+	return prev ? prev->next : table.types;
+}
+
 /* --- Crossing -------------------------------------------------------------------------------- */
 
 struct dentry *mount_cross_down(struct dentry *d)

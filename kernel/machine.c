@@ -26,6 +26,7 @@
 #define IRQ_SUPERVISOR 9 /* the cpu's interrupt that the PLIC's S-mode context drives */
 
 static struct fdt tree;
+static const char *boot_isa = "rv64ima"; /* what there is at least */
 static struct {
 	paddr_t start, end;
 } banks[MAX_BANKS];
@@ -99,6 +100,8 @@ static void add_hart(fdt_node_t node, uint64_t id)
 		cpu_count++;
 	else if (isa)
 		arch_set_isa(isa);
+	if (isa && !index)
+		boot_isa = isa;
 	while (intc != FDT_NONE && !fdt_cell(&tree, intc, "phandle", 0, &intc_handles[index]))
 		intc = fdt_next_sibling(&tree, intc);
 }
@@ -251,4 +254,9 @@ void machine_probe_devices(void)
 	init_log();
 	init_ramdisk();
 	random_add(seed, entropy_read(seed, sizeof(seed)));
+}
+
+const char *machine_isa(void)
+{
+	return boot_isa;
 }

@@ -19,3 +19,5 @@ void machine_init_basics(void);
 void machine_probe_devices(void);
 /* The interrupt controller's context of a hart. */
 unsigned machine_irq_context(unsigned hart_index);
+/* The instruction set of the boot hart, as the device tree names it. */
+const char *machine_isa(void);

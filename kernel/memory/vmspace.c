@@ -122,6 +122,7 @@ int vmspace_fork(struct vmspace *from, const struct process *owner, struct vmspa
 	vm->stack_start = from->stack_start;
 	vm->args_start = from->args_start;
 	vm->args_end = from->args_end;
+	vm->env_end = from->env_end;
 	err = mvm_space_fork(from->space, &vm->space);
 	mutex_unlock(&from->brk_lock);
 	if (err)
@@ -194,35 +195,51 @@ int vmspace_prefault(struct vmspace *vm, vaddr_t va, size_t bytes, unsigned acce
 /* --- Out of memory -------------------------------------------------------------------------- */
 
 struct oom_search {
-	struct process *largest;
+	struct process *worst;
 	struct vmspace *vm; /* its memory, to be compared only */
-	uint64_t pages;     /* its private resident pages: what would come back */
+	int64_t points;     /* its */
 	bool dying;         /* somebody is about to give memory back anyway */
 };
 
 #define AREAS_A_PAGE 32 /* about: mm's structures count as well as what they map */
 
+/* Lock held: its private resident pages are what would come back. */
+static int64_t points_locked(struct process *p)
+{
+	int64_t adjust = __atomic_load_n(&p->oom_score_adj, __ATOMIC_RELAXED), pages;
+	struct mvm_space_stats stats;
+
+	if (!p->vm || p == init_process || adjust == -OOM_ADJ_MAX)
+		return OOM_NEVER;
+	mvm_space_stats(p->vm->space, &stats);
+	pages = (int64_t)(stats.anon_pages + stats.areas / AREAS_A_PAGE);
+	return pages ? pages + adjust * (int64_t)frames_total() / OOM_ADJ_MAX : OOM_NEVER;
+}
+
+int64_t vmspace_oom_points(struct process *p)
+{
+	spin_lock(&p->lock);
+	int64_t points = points_locked(p);
+	spin_unlock(&p->lock);
+	return points;
+}
+
 /* tree_lock held, so that a process and its memory stay. */
 static void look_at(struct process *p, void *arg)
 {
 	struct oom_search *search = arg;
-	struct mvm_space_stats stats = {0};
-	struct vmspace *vm;
-	uint64_t pages;
+	int64_t points;
 
 	spin_lock(&p->lock);
-	vm = p->vm;
-	if ((vm && p->ending) || p->releasing)
+	if ((p->vm && p->ending) || p->releasing)
 		search->dying = true;
-	else if (vm && p != init_process)
-		mvm_space_stats(vm->space, &stats);
-	spin_unlock(&p->lock);
-	pages = stats.anon_pages + stats.areas / AREAS_A_PAGE;
-	if (pages > search->pages) {
-		search->pages = pages;
-		search->largest = p;
-		search->vm = vm;
+	points = points_locked(p);
+	if (points > search->points) {
+		search->points = points;
+		search->worst = p;
+		search->vm = p->vm;
 	}
+	spin_unlock(&p->lock);
 }
 
 /* It ends, too, if it shares the memory that shall come back. */
@@ -238,19 +255,19 @@ static void kill_if_shares(struct process *p, void *vm)
 }
 
 /* End one process, and those that share its memory, unless one is ending. */
-static void kill_largest(void)
+static void kill_worst(void)
 {
-	struct oom_search search = {0};
+	struct oom_search search = {.points = OOM_NEVER};
 
 	spin_lock(&tree_lock);
 	process_for_each(look_at, &search);
-	if (!search.dying && search.largest) {
-		pr_error("out of memory: killing process %d (%s)", search.largest->nr,
-			search.largest->name);
+	if (!search.dying && search.worst) {
+		pr_error("out of memory: killing process %d (%s)", search.worst->nr,
+			search.worst->name);
 		process_for_each(kill_if_shares, search.vm);
 	}
 	spin_unlock(&tree_lock);
-	if (!search.dying && !search.largest && process_current() == init_process)
+	if (!search.dying && !search.worst && process_current() == init_process)
 		panic("out of memory, and only pid 1 is left");
 }
 
@@ -258,7 +275,7 @@ static void kill_largest(void)
 
 static void out_of_memory(void)
 {
-	kill_largest();
+	kill_worst();
 	(void)thread_sleep_until(time_now_ns() + OOM_PAUSE_NS, SLEEP_KILLABLE);
 }
 

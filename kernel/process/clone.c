@@ -48,6 +48,8 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 	p->no_new_privs = parent->no_new_privs;
 	p->dumpable = parent->dumpable;
 	p->personality = parent->personality;
+	p->oom_score_adj = parent->oom_score_adj;
+	p->oom_score_adj_min = parent->oom_score_adj_min;
 	spin_lock(&parent->lock);
 	__builtin_memcpy(p->limits, parent->limits, sizeof p->limits);
 	p->user = user_ref(parent->user);

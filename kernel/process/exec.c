@@ -392,6 +392,7 @@ static void write_words(struct words *w, struct exec *x, vaddr_t strings, vaddr_
 	x->vm->args_start = strings;
 	x->vm->args_end = strings + offset;
 	offset = write_vector(w, args, strings, offset, args->envc);
+	x->vm->env_end = strings + offset;
 	write_auxv(w, x, strings + offset, random);
 	words_flush(w);
 }

@@ -18,6 +18,7 @@ static struct pid **buckets = first_buckets;
 static unsigned n_buckets = FIRST_BUCKETS; /* a power of two */
 static unsigned n_pids;
 static pid_t last_nr;
+static uint64_t n_given;
 
 static struct pid **bucket_of(pid_t nr)
 {
@@ -50,6 +51,12 @@ static void grow(void)
 	}
 	if (old != first_buckets)
 		kfree(old);
+}
+
+void pid_counts(struct pid_counts *out)
+{
+	spin_assert_held(&tree_lock);
+	*out = (struct pid_counts){.last = last_nr, .given = n_given};
 }
 
 struct pid *pid_find(pid_t nr)
@@ -86,6 +93,7 @@ struct pid *pid_alloc(void)
 	spin_lock(&tree_lock);
 	pid->nr = free_number();
 	if (pid->nr) {
+		n_given++;
 		if (++n_pids > n_buckets)
 			grow();
 		insert(pid);

@@ -1,68 +1,138 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/PID: what processes say of themselves, in Linux's formats.
+ * /proc/PID and /proc/PID/task/TID: what processes and threads say of themselves, in Linux's formats.
+ *
+ * Both directories show the same files.  In a process's, stat and status are about all its threads
+ * together, with the mask and the state of the first.
  */
 #include "procfs.h"
 
 #include <abi/errno.h>
 #include <abi/limits.h>
 #include <abi/stat.h>
+#include <kernel/cpu.h>
 #include <kernel/files.h>
 #include <kernel/format.h>
 #include <kernel/kmem.h>
 #include <kernel/tty.h>
+#include <kernel/user.h>
 #include <kernel/vmspace.h>
 
-/* --- stat, status
- * ---------------------------------------------------------------------------------- */
+/* --- stat, status ------------------------------------------------------------------------------- */
 
 /* What both show, taken in one step. */
 struct snapshot {
 	pid_t pid, parent, group, session, foreground;
-	int exit_status;
-	unsigned threads;
+	uint64_t tty;
+	int exit_status, nice;
+	unsigned threads, hart, policy;
 	char state;
+	uint64_t pending, pending_all, blocked, ignored, caught;
+	uint64_t harts;
 	struct cpu_times times, children;
 	struct mvm_space_stats memory;
 	struct mvm_residency resident;
+	vaddr_t stack_start, brk_start, args_start, args_end, env_end;
 };
 
-static char state_of(struct process *p)
+/* --- Taking it: p->lock held */
+
+static char state_of(struct process *p, struct task *t)
 {
-	if (p->state != PROCESS_ALIVE)
+	if (p->state != PROCESS_ALIVE || !t)
 		return 'Z';
 	if (p->stopped)
 		return 'T';
-	list_for_each (node, &p->threads)
-		if (list_entry(node, struct task, link)->thread->state == THREAD_RUNNABLE)
-			return 'R';
-	return 'S';
+	return t->thread->state == THREAD_RUNNABLE ? 'R' : 'S';
 }
 
-static void take_snapshot(struct process *p, struct snapshot *s)
+/* The thread that a file is about; of a process's own files one that runs, or else the first. */
+static struct task *task_of(struct process *p, const struct proc_key *key)
+{
+	struct task *first = NULL;
+
+	list_for_each (node, &p->threads) {
+		struct task *t = list_entry(node, struct task, link);
+		if (key->tid ? t->pid->nr == key->tid : t->thread->state == THREAD_RUNNABLE)
+			return t;
+		first = first ? first : t;
+	}
+	return key->tid ? NULL : first;
+}
+
+static void snapshot_signals(struct process *p, struct task *t, struct snapshot *s)
+{
+	s->pending_all = p->signals.set;
+	s->pending = t ? t->signals.set : 0;
+	s->blocked = t ? t->mask : 0;
+	if (!p->actions)
+		return;
+	spin_lock(&p->actions->lock);
+	for (int sig = 1; sig < NSIG; sig++) {
+		const struct sigaction *a = &p->actions->action[sig];
+		if (a->sa_handler == SIG_IGN)
+			s->ignored |= SIGNAL_BIT(sig);
+		else if (a->sa_handler != SIG_DFL)
+			s->caught |= SIGNAL_BIT(sig);
+	}
+	spin_unlock(&p->actions->lock);
+}
+
+static void snapshot_threads(struct process *p, const struct proc_key *key, struct snapshot *s)
+{
+	struct task *t = task_of(p, key);
+
+	s->threads = p->n_threads;
+	s->state = state_of(p, t);
+	snapshot_signals(p, t, s);
+	if (t) {
+		s->nice = t->thread->nice;
+		s->policy = t->thread->policy;
+		s->hart = t->thread->hart;
+		s->harts = t->thread->affinity & cpu_online_mask;
+	}
+	if (t && key->tid)
+		task_times(t, &s->times);
+}
+
+/* --- No lock held */
+
+static void snapshot_memory(struct process *p, struct snapshot *s)
+{
+	struct vmspace *vm = proc_memory_of(p);
+
+	if (!vm)
+		return;
+	mvm_space_stats(vm->space, &s->memory);
+	mvm_residency(vm->space, USER_BASE, USER_END, &s->resident);
+	s->stack_start = vm->stack_start;
+	s->brk_start = vm->brk_start;
+	s->args_start = vm->args_start;
+	s->args_end = vm->args_end;
+	s->env_end = vm->env_end;
+	vmspace_put(vm);
+}
+
+static void take_snapshot(struct process *p, const struct proc_key *key, struct snapshot *s)
 {
 	*s = (struct snapshot){.foreground = -1};
 	spin_lock(&tree_lock);
 	if (p->state != PROCESS_REAPED) {
-		s->pid = p->nr;
+		s->pid = key->tid ? key->tid : p->nr;
 		s->group = p->group->nr;
 		s->session = p->session->nr;
+		s->tty = tty_of_process(p, &s->foreground);
 	}
 	s->parent = p->parent_nr;
 	s->exit_status = p->exit_status;
 	s->children = p->dead_children;
 	spin_lock(&p->lock);
-	s->threads = p->n_threads;
-	s->state = state_of(p);
+	snapshot_threads(p, key, s);
 	spin_unlock(&p->lock);
 	spin_unlock(&tree_lock);
-	process_times(p, &s->times);
-	struct vmspace *vm = proc_memory_of(p);
-	if (vm) {
-		mvm_space_stats(vm->space, &s->memory);
-		mvm_residency(vm->space, USER_BASE, USER_END, &s->resident);
-	}
-	vmspace_put(vm);
+	if (!key->tid)
+		process_times(p, &s->times);
+	snapshot_memory(p, s);
 }
 
 static uint64_t ticks(uint64_t ns)
@@ -70,20 +140,35 @@ static uint64_t ticks(uint64_t ns)
 	return ns / (NS_PER_SEC / CLOCK_TICKS_PER_SEC);
 }
 
-/* Fields that nothing here knows are 0, as proc(5) has it. */
+/* Those below 32: how many there were when the format was made. */
+static uint64_t classic(uint64_t set)
+{
+	return set & 0x7fffffff;
+}
+
+/* Fields that nothing here knows are 0, as proc(5) has it; so are addresses that others may not see. */
 static void show_stat(struct proc_text *t, struct process *p)
 {
+	bool looks = proc_may_look(p);
 	struct snapshot s;
 
-	take_snapshot(p, &s);
-	proc_printf(t, "%d (%s) %c %d %d %d 0 %d 0 %lu 0 %lu 0 ", s.pid, p->name, s.state, s.parent,
-		s.group, s.session, s.foreground, s.times.minor_faults, s.times.major_faults);
-	proc_printf(t, "%lu %lu %lu %lu 20 0 %u 0 %lu ", ticks(s.times.user_ns),
-		ticks(s.times.system_ns), ticks(s.children.user_ns),
-		ticks(s.children.system_ns), s.threads, ticks(p->start_ns));
-	proc_printf(t, "%lu %lu %lu 0 0 0 0 0 0 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 %d\n",
-		s.memory.mapped_pages * PAGE_SIZE, s.resident.resident,
-		process_limit(p, RLIMIT_RSS), p->exit_signal, s.exit_status);
+	take_snapshot(p, &t->key, &s);
+	if (!looks)
+		s.stack_start = s.brk_start = s.args_start = s.args_end = s.env_end = 0;
+	proc_printf(t, "%d (%s) %c %d %d %d %lu %d 0 ", s.pid, p->name, s.state, s.parent, s.group,
+		s.session, s.tty, s.foreground);
+	proc_printf(t, "%lu %lu %lu %lu ", s.times.minor_faults, s.children.minor_faults,
+		s.times.major_faults, s.children.major_faults);
+	proc_printf(t, "%lu %lu %lu %lu %d %d %u 0 %lu ", ticks(s.times.user_ns),
+		ticks(s.times.system_ns), ticks(s.children.user_ns), ticks(s.children.system_ns),
+		20 + s.nice, s.nice, s.threads, ticks(p->start_ns));
+	proc_printf(t, "%lu %lu %lu 0 0 %lu 0 0 ", s.memory.mapped_pages * PAGE_SIZE,
+		s.resident.resident, process_limit(p, RLIMIT_RSS), s.stack_start);
+	proc_printf(t, "%lu %lu %lu %lu 0 0 0 %d %u 0 %u 0 0 0 ",
+		classic(s.pending | s.pending_all), classic(s.blocked), classic(s.ignored),
+		classic(s.caught), p->exit_signal, s.hart, s.policy);
+	proc_printf(t, "0 0 %lu %lu %lu %lu %lu %d\n", s.brk_start, s.args_start, s.args_end,
+		s.args_end, s.env_end, looks ? s.exit_status : 0);
 }
 
 static const char *state_name(char state)
@@ -108,105 +193,171 @@ static void show_memory(struct proc_text *t, const struct snapshot *s)
 	proc_printf(t, "VmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8lu kB\n",
 		kib(s->resident.resident), kib(s->resident.anon),
 		kib(s->resident.resident - s->resident.anon));
-	proc_printf(
-		t, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\n", kib(m->data_pages), kib(m->stack_pages));
+	proc_printf(t, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmSwap:\t%8lu kB\n", kib(m->data_pages),
+		kib(m->stack_pages), 0UL);
+}
+
+static void show_ids(struct proc_text *t, struct process *p, const struct snapshot *s)
+{
+	const struct credentials *c = &p->cred;
+	unsigned slots = 0, umask = 0;
+
+	spin_lock(&p->lock);
+	if (p->files)
+		slots = p->files->capacity;
+	if (p->fs)
+		umask = __atomic_load_n(&p->fs->umask, __ATOMIC_RELAXED);
+	spin_unlock(&p->lock);
+	proc_printf(t, "Name:\t%s\nUmask:\t0%03o\nState:\t%c (%s)\n", p->name, umask, s->state,
+		state_name(s->state));
+	proc_printf(t, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", p->nr, s->pid,
+		s->parent);
+	proc_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid,
+		c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+	proc_printf(t, "FDSize:\t%u\n", slots);
+	proc_printf(t, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", p->nr, s->pid,
+		s->group, s->session);
+}
+
+static unsigned queued_signals(struct process *p)
+{
+	spin_lock(&p->lock);
+	unsigned n = p->user ? __atomic_load_n(&p->user->n_signals, __ATOMIC_RELAXED) : 0;
+	spin_unlock(&p->lock);
+	return n;
+}
+
+static void show_signals(struct proc_text *t, struct process *p, const struct snapshot *s)
+{
+	proc_printf(t, "SigQ:\t%u/%lu\n", queued_signals(p), process_limit(p, RLIMIT_SIGPENDING));
+	proc_printf(t, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\n", s->pending,
+		s->pending_all, s->blocked);
+	proc_printf(t, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", s->ignored, s->caught);
+}
+
+#define ALL_CAPABILITIES 0x1ffffffffffUL /* Linux 6.1's */
+
+/* uid 0 is all the privilege that there is. */
+static void show_rights(struct proc_text *t, struct process *p)
+{
+	uint64_t all = p->cred.euid == 0 ? ALL_CAPABILITIES : 0;
+
+	proc_printf(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", 0UL, all, all);
+	proc_printf(t, "CapBnd:\t%016lx\nCapAmb:\t%016lx\nNoNewPrivs:\t0\nSeccomp:\t0\n",
+		ALL_CAPABILITIES, 0UL);
+}
+
+/* A set of harts as "0-2,5". */
+static void show_list(struct proc_text *t, uint64_t harts)
+{
+	const char *comma = "";
+
+	for (unsigned first = 0; first < 64; first++) {
+		unsigned last = first;
+		if (!(harts >> first & 1))
+			continue;
+		while (last < 63 && harts >> (last + 1) & 1)
+			last++;
+		proc_printf(t, last > first ? "%s%u-%u" : "%s%u", comma, first, last);
+		comma = ",";
+		first = last;
+	}
 }
 
 static void show_status(struct proc_text *t, struct process *p)
 {
-	const struct credentials *c = &p->cred;
 	struct snapshot s;
 
-	take_snapshot(p, &s);
-	proc_printf(t, "Name:\t%s\nState:\t%c (%s)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n", p->name,
-		s.state, state_name(s.state), s.pid, s.pid, s.parent);
-	proc_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid,
-		c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+	take_snapshot(p, &t->key, &s);
+	show_ids(t, p, &s);
 	if (s.memory.mapped_pages)
 		show_memory(t, &s);
 	proc_printf(t, "Threads:\t%u\n", s.threads);
+	show_signals(t, p, &s);
+	show_rights(t, p);
+	proc_printf(t, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", s.harts);
+	show_list(t, s.harts);
+	proc_printf(t, "\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+		s.times.switches[0], s.times.switches[1]);
 }
 
-/* --- The others ----------------------------------------------------------------------------------
- */
+/* --- The others --------------------------------------------------------------------------------- */
 
 static void show_comm(struct proc_text *t, struct process *p)
 {
 	proc_printf(t, "%s\n", p->name);
 }
 
-#define CMDLINE_CHUNK 128
+#define CHUNK_BYTES 128
 
-/* The strings as the program has them now, their NULs included. */
-static void show_cmdline(struct proc_text *t, struct process *p)
+/* Memory of the process as it is now, NULs included. */
+static void show_strings(struct proc_text *t, struct vmspace *vm, vaddr_t at, vaddr_t end)
 {
-	struct vmspace *vm = proc_memory_of(p);
-	char chunk[CMDLINE_CHUNK];
+	char chunk[CHUNK_BYTES];
 
-	for (vaddr_t at = vm ? vm->args_start : 0; vm && at < vm->args_end;) {
-		size_t n = vm->args_end - at < sizeof chunk ? vm->args_end - at : sizeof chunk;
+	while (at < end) {
+		size_t n = end - at < sizeof chunk ? end - at : sizeof chunk;
 		if (mvm_space_read(vm->space, at, chunk, n))
 			break;
 		for (size_t i = 0; i < n; i++)
 			proc_printf(t, "%c", chunk[i]);
 		at += n;
 	}
-	vmspace_put(vm);
 }
 
-static int copy_path(struct dentry *d, char *to, size_t bytes)
-{
-	char *buffer = kmalloc(PATH_MAX), *path;
-	struct dentry *root = process_root(process_current());
-	int n = buffer ? dentry_path(d, root, buffer, PATH_MAX, &path) : -ENOMEM;
-
-	dentry_unref(root);
-	if (!n) {
-		size_t length = __builtin_strlen(path);
-		n = (int)(length < bytes ? length : bytes);
-		__builtin_memcpy(to, path, (size_t)n);
-	}
-	kfree(buffer);
-	return n;
-}
-
-static int link_exe(struct process *p, char *to, size_t bytes)
+static void show_cmdline(struct proc_text *t, struct process *p)
 {
 	struct vmspace *vm = proc_memory_of(p);
-	int n = vm && vm->exe ? copy_path(vm->exe->dentry, to, bytes) : -ENOENT;
 
+	if (vm)
+		show_strings(t, vm, vm->args_start, vm->args_end);
 	vmspace_put(vm);
-	return n;
 }
 
-static int link_cwd(struct process *p, char *to, size_t bytes)
+static void show_environ(struct proc_text *t, struct process *p)
 {
-	struct dentry *cwd = NULL;
+	struct vmspace *vm = proc_memory_of(p);
 
-	spin_lock(&p->lock);
-	if (p->fs) {
-		spin_lock(&p->fs->lock);
-		cwd = dentry_ref(p->fs->cwd);
-		spin_unlock(&p->fs->lock);
-	}
-	spin_unlock(&p->lock);
-	int n = cwd ? copy_path(cwd, to, bytes) : -ENOENT;
-	dentry_unref(cwd);
-	return n;
+	if (vm)
+		show_strings(t, vm, vm->args_end, vm->env_end);
+	vmspace_put(vm);
 }
+
+/* Where it sleeps is not told. */
+static void show_wchan(struct proc_text *t, struct process *p)
+{
+	(void)p;
+	proc_printf(t, "0");
+}
+
+/* clang-format off */
+#define OF_BOTH \
+	{.name = "cmdline", .mode = FS_IFREG | 0444, .show = show_cmdline}, \
+	{.name = "comm", .mode = FS_IFREG | 0444, .show = show_comm}, \
+	{.name = "cwd", .mode = FS_IFLNK | 0777, .guarded = true, .link = proc_link_cwd, .follow = proc_follow_cwd}, \
+	{.name = "environ", .mode = FS_IFREG | 0400, .guarded = true, .show = show_environ}, \
+	{.name = "exe", .mode = FS_IFLNK | 0777, .guarded = true, .link = proc_link_exe, .follow = proc_follow_exe}, \
+	{.name = "fd", .mode = FS_IFDIR | 0500, .numbers = &proc_files}, \
+	{.name = "fdinfo", .mode = FS_IFDIR | 0500, .numbers = &proc_file_infos}, \
+	{.name = "limits", .mode = FS_IFREG | 0444, .show = proc_show_limits}, \
+	{.name = "maps", .mode = FS_IFREG | 0444, .guarded = true, .show = proc_show_maps}, \
+	{.name = "mountinfo", .mode = FS_IFREG | 0444, .show = proc_show_mountinfo}, \
+	{.name = "mounts", .mode = FS_IFREG | 0444, .show = proc_show_mounts}, \
+	{.name = "oom_score", .mode = FS_IFREG | 0444, .show = proc_show_oom_score}, \
+	{.name = "oom_score_adj", .mode = FS_IFREG | 0644, .show = proc_show_oom_score_adj, .store = proc_store_oom_score_adj}, \
+	{.name = "root", .mode = FS_IFLNK | 0777, .guarded = true, .link = proc_link_root, .follow = proc_follow_root}, \
+	{.name = "smaps", .mode = FS_IFREG | 0444, .guarded = true, .show = proc_show_smaps}, \
+	{.name = "smaps_rollup", .mode = FS_IFREG | 0444, .guarded = true, .show = proc_show_smaps_rollup}, \
+	{.name = "stat", .mode = FS_IFREG | 0444, .show = show_stat}, \
+	{.name = "statm", .mode = FS_IFREG | 0444, .show = proc_show_statm}, \
+	{.name = "status", .mode = FS_IFREG | 0444, .show = show_status}, \
+	{.name = "wchan", .mode = FS_IFREG | 0444, .show = show_wchan}
+
+const struct proc_entry proc_thread_entries[] = {OF_BOTH, {0}};
 
 const struct proc_entry proc_process_entries[] = {
-	{.name = "maps", .mode = FS_IFREG | 0444, .show = proc_show_maps},
-	{.name = "smaps", .mode = FS_IFREG | 0444, .show = proc_show_smaps},
-	{.name = "smaps_rollup", .mode = FS_IFREG | 0444, .show = proc_show_smaps_rollup},
-	{.name = "statm", .mode = FS_IFREG | 0444, .show = proc_show_statm},
-	{.name = "stat", .mode = FS_IFREG | 0444, .show = show_stat},
-	{.name = "status", .mode = FS_IFREG | 0444, .show = show_status},
-	{.name = "mounts", .mode = FS_IFREG | 0444, .show = proc_show_mounts},
-	{.name = "mountinfo", .mode = FS_IFREG | 0444, .show = proc_show_mountinfo},
-	{.name = "comm", .mode = FS_IFREG | 0444, .show = show_comm},
-	{.name = "cmdline", .mode = FS_IFREG | 0444, .show = show_cmdline},
-	{.name = "exe", .mode = FS_IFLNK | 0777, .link = link_exe},
-	{.name = "cwd", .mode = FS_IFLNK | 0777, .link = link_cwd},
+	OF_BOTH,
+	{.name = "task", .mode = FS_IFDIR | 0555, .numbers = &proc_threads},
 	{0},
 };
+/* clang-format on */

@@ -14,7 +14,11 @@
 #include <kernel/format.h>
 #include <kernel/frames.h>
 #include <kernel/kmem.h>
+#include <kernel/time.h>
+#include <kernel/release.h>
 #include <mm/vm.h>
+
+#include "machine.h"
 
 static uint64_t kib(uint64_t pages)
 {
@@ -143,12 +147,6 @@ static void show_cmdline(struct proc_text *t, struct process *p)
 	proc_printf(t, "\n");
 }
 
-static void show_version(struct proc_text *t, struct process *p)
-{
-	(void)p;
-	proc_printf(t, "Linux version 6.1.0-mapache (Mapache)\n");
-}
-
 /* --- locks ------------------------------------------------------------------------------------ */
 
 struct lock_list {
@@ -194,38 +192,115 @@ static void show_locks(struct proc_text *t, struct process *p)
 	file_lock_for_each(NULL, show_lock, &list);
 }
 
-static int link_self(struct process *p, char *to, size_t bytes)
-{
-	char text[12];
-	int n = ksnprintf(text, sizeof text, "%d", process_current()->nr);
+/* --- The harts ---------------------------------------------------------------------------------- */
 
-	(void)p;
-	if ((size_t)n > bytes)
-		n = (int)bytes;
-	__builtin_memcpy(to, text, (size_t)n);
-	return n;
+/* Centiseconds, as the lines of stat have them. */
+static uint64_t ticks(uint64_t ns)
+{
+	return ns / (NS_PER_SEC / CLOCK_TICKS_PER_SEC);
 }
 
-static int link_mounts(struct process *p, char *to, size_t bytes)
+/* What is not idle counts as user time: per hart nobody tells the two apart. */
+static void show_hart(struct proc_text *t, const char *name, uint64_t up, uint64_t idle)
 {
-	static const char text[] = "self/mounts";
-	size_t n = sizeof text - 1 < bytes ? sizeof text - 1 : bytes;
+	proc_printf(t, "%s %lu 0 0 %lu 0 0 0 0 0 0\n", name, ticks(up > idle ? up - idle : 0),
+		ticks(idle));
+}
+
+static void show_harts(struct proc_text *t)
+{
+	uint64_t now = time_now_ns(), idle = 0;
+	char name[8];
+
+	for (unsigned i = 0; i < cpu_count; i++)
+		idle += thread_run_ns(cpus[i].rq.idle);
+	show_hart(t, "cpu ", now * cpu_count, idle);
+	for (unsigned i = 0; i < cpu_count; i++) {
+		ksnprintf(name, sizeof name, "cpu%u", i);
+		show_hart(t, name, now, thread_run_ns(cpus[i].rq.idle));
+	}
+}
+
+static void show_stat(struct proc_text *t, struct process *p)
+{
+	uint64_t interrupts = 0, switches = 0, now = time_now_ns();
+	struct pid_counts pids;
+	unsigned running = 0;
 
 	(void)p;
-	__builtin_memcpy(to, text, n);
-	return (int)n;
+	show_harts(t);
+	for (unsigned i = 0; i < cpu_count; i++) {
+		interrupts += __atomic_load_n(&cpus[i].interrupts, __ATOMIC_RELAXED);
+		switches += __atomic_load_n(&cpus[i].switches, __ATOMIC_RELAXED);
+		running += __atomic_load_n(&cpus[i].rq.queued, __ATOMIC_RELAXED) +
+			   !__atomic_load_n(&cpus[i].rq.is_idle, __ATOMIC_RELAXED);
+	}
+	spin_lock(&tree_lock);
+	pid_counts(&pids);
+	spin_unlock(&tree_lock);
+	proc_printf(t, "intr %lu\nctxt %lu\nbtime %lu\n", interrupts, switches,
+		(time_realtime_ns() - now) / NS_PER_SEC);
+	proc_printf(t, "processes %lu\nprocs_running %u\nprocs_blocked 0\n", pids.given, running);
+}
+
+static void show_cpuinfo(struct proc_text *t, struct process *p)
+{
+	(void)p;
+	for (unsigned i = 0; i < cpu_count; i++)
+		proc_printf(t, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: sv39\n\n", i,
+			cpus[i].arch.hart_id, machine_isa());
+}
+
+static void show_filesystems(struct proc_text *t, struct process *p)
+{
+	(void)p;
+	for (struct fs_type *type = NULL; (type = fs_next(type)) != NULL;)
+		proc_printf(t, "%s\t%s\n", type->on_device ? "" : "nodev", type->name);
+}
+
+/* --- self ----------------------------------------------------------------------------------------- */
+
+static int link_self(struct process *p, const struct proc_key *key, char *to, size_t bytes)
+{
+	char text[12];
+
+	(void)p, (void)key;
+	ksnprintf(text, sizeof text, "%d", process_current()->nr);
+	return proc_link_text(to, bytes, text);
+}
+
+static int link_thread_self(struct process *p, const struct proc_key *key, char *to, size_t bytes)
+{
+	char text[32];
+
+	(void)p, (void)key;
+	ksnprintf(text, sizeof text, "%d/task/%d", process_current()->nr, task_current()->pid->nr);
+	return proc_link_text(to, bytes, text);
+}
+
+static int link_mounts(struct process *p, const struct proc_key *key, char *to, size_t bytes)
+{
+	(void)p, (void)key;
+	return proc_link_text(to, bytes, "self/mounts");
 }
 
 const struct proc_entry proc_system_entries[] = {
 	{.name = "cmdline", .mode = FS_IFREG | 0444, .show = show_cmdline},
+	{.name = "cpuinfo", .mode = FS_IFREG | 0444, .show = show_cpuinfo},
+	{.name = "filesystems", .mode = FS_IFREG | 0444, .show = show_filesystems},
+	{.name = "loadavg", .mode = FS_IFREG | 0444, .show = proc_show_loadavg},
 	{.name = "locks", .mode = FS_IFREG | 0444, .show = show_locks},
 	{.name = "meminfo", .mode = FS_IFREG | 0444, .show = show_meminfo},
 	{.name = "mounts", .mode = FS_IFLNK | 0777, .link = link_mounts},
 	{.name = "self", .mode = FS_IFLNK | 0777, .link = link_self},
+	{.name = "stat", .mode = FS_IFREG | 0444, .show = show_stat},
 	{.name = "sys", .mode = FS_IFDIR | 0555, .entries = proc_sys_entries},
+	{.name = "thread-self", .mode = FS_IFLNK | 0777, .link = link_thread_self},
 	{.name = "trace", .mode = FS_IFREG | 0600, .ops = &proc_trace_ops},
 	{.name = "uptime", .mode = FS_IFREG | 0444, .show = show_uptime},
-	{.name = "version", .mode = FS_IFREG | 0444, .show = show_version},
+	{.name = "version",
+		.mode = FS_IFREG | 0444,
+		.text = "Linux version " KERNEL_RELEASE " (" KERNEL_VERSION ")"},
 	{.name = "vmstat", .mode = FS_IFREG | 0444, .show = show_vmstat},
 	{0},
 };

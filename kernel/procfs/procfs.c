@@ -2,12 +2,13 @@
 /*
  * The file system "proc": the kernel's state as text.
  *
- * Nothing is stored: the root shows a table of entries and one directory a process, a process's
- * directory shows another table.  Names come and go by themselves, so no name is cached
- * (MOUNT_VOLATILE): each step of a walk asks lookup(), which makes a vnode of its own.  A vnode
- * knows a process by its number; when that is gone, so is the file.
+ * Nothing is stored.  A directory is a table of entries, or a set of numbers that are in use
+ * (processes, threads, descriptors), or both.  Names come and go by themselves, so no name is
+ * cached (MOUNT_VOLATILE): each step of a walk asks lookup(), which makes a vnode of its own.  A
+ * vnode knows what it is about by numbers; when those are gone, so is the file.
  *
- * Inode numbers: the entry's address, with the process's number in the high half.
+ * Rights.  A process's files belong to its user.  What would show its memory, or lend its files, is
+ * for those only who might trace it (proc_may_look()), at the time of the opening.
  */
 #include "procfs.h"
 
@@ -22,44 +23,68 @@
 #include <kernel/uaccess.h>
 
 struct proc_vnode {
-	struct vnode vnode;             /* first */
-	pid_t pid;                      /* 0: of the whole system */
-	const struct proc_entry *entry; /* NULL: a directory */
+	struct vnode vnode; /* first */
+	struct proc_key key;
+	const struct proc_entry *entry;
 };
 
-#define ROOT_INO 1
+static const struct proc_entry proc_root = {
+	.mode = FS_IFDIR | 0555,
+	.entries = proc_system_entries,
+	.numbers = &proc_processes,
+};
 
-/* entry NULL: of a process's directory. */
-static uint64_t ino_of(pid_t pid, const struct proc_entry *entry)
-{
-	return (uint64_t)(uint32_t)pid << 32 | (entry ? (uint32_t)(uintptr_t)entry : 2);
-}
-
-static const struct vnode_ops proc_directory_ops, proc_entry_ops;
+static const struct vnode_ops proc_directory_ops, proc_entry_ops, proc_jump_ops;
 
 static struct proc_vnode *proc_of(struct vnode *v)
 {
 	return (struct proc_vnode *)v;
 }
 
-static int vnode_new(struct mount *mount, const struct vnode_ops *ops, uint64_t ino, uint32_t mode,
-	struct proc_vnode **out)
+/* The entry's address and the numbers: not the same twice at a time. */
+static uint64_t ino_of(const struct proc_key *key, const struct proc_entry *entry)
+{
+	pid_t nr = key->tid ? key->tid : key->pid;
+
+	return (uint64_t)(uint32_t)nr << 32 |
+	       ((uint32_t)(uintptr_t)entry ^ (uint32_t)(key->fd + 1) << 16 ^ (key->tid != 0));
+}
+
+/* Files of a process are its user's, unless it has been somebody else. */
+static void set_owner(struct vnode *v, struct process *p)
+{
+	if (!__atomic_load_n(&p->dumpable, __ATOMIC_RELAXED))
+		return;
+	v->uid = p->cred.euid;
+	v->gid = p->cred.egid;
+}
+
+static int vnode_new(struct mount *mount, const struct proc_key *key,
+	const struct proc_entry *entry, struct process *p, struct vnode **out)
 {
 	struct proc_vnode *v = kzalloc(sizeof *v);
+	bool directory = entry->entries || entry->numbers;
 
 	if (!v)
 		return -ENOMEM;
-	vnode_init(&v->vnode, mount, ops, ino, mode);
-	v->vnode.nlink = 1;
+	vnode_init(&v->vnode, mount,
+		directory       ? &proc_directory_ops
+		: entry->follow ? &proc_jump_ops
+				: &proc_entry_ops,
+		ino_of(key, entry), entry->mode);
+	v->key = *key;
+	v->entry = entry;
+	v->vnode.nlink = directory ? 2 : 1;
 	v->vnode.atime = v->vnode.mtime = v->vnode.ctime = (fs_time_t)time_realtime_ns();
-	*out = v;
+	if (p)
+		set_owner(&v->vnode, p);
+	*out = &v->vnode;
 	return 0;
 }
 
 /* --- Processes -------------------------------------------------------------------------------- */
 
-/* Referenced, or NULL. */
-static struct process *process_of(pid_t nr)
+struct process *proc_find(pid_t nr)
 {
 	struct process *p = NULL;
 
@@ -73,27 +98,98 @@ static struct process *process_of(pid_t nr)
 	return p;
 }
 
-/* The number that a name is, or 0. */
-static pid_t number_of(const struct fs_name *name)
+/* What a vnode is about: *p referenced, or NULL where it is the whole system.  -ESRCH. */
+static int find_subject(const struct proc_vnode *v, struct process **p)
 {
-	pid_t nr = 0;
+	*p = v->key.pid ? proc_find(v->key.pid) : NULL;
+	return v->key.pid && !*p ? -ESRCH : 0;
+}
+
+static void drop_subject(struct process *p)
+{
+	if (p)
+		process_unref(p);
+}
+
+bool proc_may_look(struct process *p)
+{
+	const struct credentials *own = &process_current()->cred, *its = &p->cred;
+
+	if (p == process_current() || process_is_privileged(process_current()))
+		return true;
+	return __atomic_load_n(&p->dumpable, __ATOMIC_RELAXED) && own->fsuid == its->euid &&
+	       own->fsuid == its->suid && own->fsuid == its->uid && own->fsgid == its->egid &&
+	       own->fsgid == its->sgid && own->fsgid == its->gid;
+}
+
+/* The lowest number in use that is at least nr. */
+static long next_process(struct process *unused, long nr)
+{
+	(void)unused;
+	if (nr > PID_MAX)
+		return -1;
+	spin_lock(&tree_lock);
+	struct process *p = process_next((pid_t)nr);
+	nr = p ? p->nr : -1;
+	spin_unlock(&tree_lock);
+	return nr;
+}
+
+static const struct proc_entry process_directory = {
+	.mode = FS_IFDIR | 0555,
+	.entries = proc_process_entries,
+};
+
+const struct proc_numbers proc_processes = {
+	.next = next_process,
+	.what = PROC_PID,
+	.each = &process_directory,
+};
+
+/* --- Directories -------------------------------------------------------------------------------- */
+
+/* The number that a name is, or -1. */
+static long number_of(const struct fs_name *name)
+{
+	long nr = 0;
 
 	for (uint32_t i = 0; i < name->bytes; i++) {
 		if (name->text[i] < '0' || name->text[i] > '9' || nr > PID_MAX)
-			return 0;
+			return -1;
 		nr = nr * 10 + (name->text[i] - '0');
 	}
-	return name->bytes && name->text[0] != '0' && nr <= PID_MAX ? nr : 0;
+	return name->text[0] == '0' && name->bytes > 1 ? -1 : nr;
 }
 
-/* --- Directories -------------------------------------------------------------------------------
- */
-
-static const struct proc_entry *table_of(const struct proc_vnode *dir)
+static struct proc_key key_of_number(
+	const struct proc_key *dir, const struct proc_numbers *numbers, long nr)
 {
-	if (dir->entry)
-		return dir->entry->entries;
-	return dir->pid ? proc_process_entries : proc_system_entries;
+	struct proc_key key = *dir;
+
+	if (numbers->what == PROC_PID)
+		key.pid = (pid_t)nr;
+	else if (numbers->what == PROC_TID)
+		key.tid = (pid_t)nr;
+	else
+		key.fd = (int)nr;
+	return key;
+}
+
+static int lookup_number(struct proc_vnode *dir, struct process *p, long nr, struct vnode **out)
+{
+	const struct proc_numbers *numbers = dir->entry->numbers;
+	struct proc_key key = key_of_number(&dir->key, numbers, nr);
+	struct process *owner = p;
+	int err;
+
+	if (numbers->next(p, nr) != nr)
+		return -ENOENT;
+	if (numbers->what == PROC_PID)
+		owner = proc_find(key.pid);
+	err = owner ? vnode_new(dir->vnode.mount, &key, numbers->each, owner, out) : -ENOENT;
+	if (owner != p)
+		drop_subject(owner);
+	return err;
 }
 
 static bool is_named(const struct proc_entry *entry, const struct fs_name *name)
@@ -102,67 +198,44 @@ static bool is_named(const struct proc_entry *entry, const struct fs_name *name)
 	       __builtin_memcmp(entry->name, name->text, name->bytes) == 0;
 }
 
-static int lookup_entry(struct proc_vnode *dir, const struct fs_name *name, struct proc_vnode **out)
+static int lookup_entry(
+	struct proc_vnode *dir, struct process *p, const struct fs_name *name, struct vnode **out)
 {
-	const struct proc_entry *table = table_of(dir);
+	const struct proc_entry *e = dir->entry->entries;
 
-	for (unsigned i = 0; table[i].name; i++) {
-		if (!is_named(&table[i], name))
-			continue;
-		int err = vnode_new(dir->vnode.mount,
-			table[i].entries ? &proc_directory_ops : &proc_entry_ops,
-			ino_of(dir->pid, &table[i]), table[i].mode, out);
-		if (!err) {
-			(*out)->pid = dir->pid;
-			(*out)->entry = &table[i];
-		}
-		return err;
-	}
-	return -ENOENT;
-}
-
-static int lookup_process(struct proc_vnode *dir, pid_t nr, struct proc_vnode **out)
-{
-	struct process *p = process_of(nr);
-	int err;
-
-	if (!p)
-		return -ENOENT;
-	err = vnode_new(
-		dir->vnode.mount, &proc_directory_ops, ino_of(nr, NULL), FS_IFDIR | 0555, out);
-	if (!err) {
-		(*out)->pid = nr;
-		(*out)->vnode.nlink = 2;
-		(*out)->vnode.uid = p->cred.euid;
-		(*out)->vnode.gid = p->cred.egid;
-	}
-	process_unref(p);
-	return err;
+	while (e && e->name && !is_named(e, name))
+		e++;
+	return e && e->name ? vnode_new(dir->vnode.mount, &dir->key, e, p, out) : -ENOENT;
 }
 
 static int proc_lookup(struct vnode *v, const struct fs_name *name, struct vnode **out)
 {
-	struct proc_vnode *dir = proc_of(v), *found = NULL;
-	pid_t nr = dir->pid || dir->entry ? 0 : number_of(name);
-	int err = nr ? lookup_process(dir, nr, &found) : lookup_entry(dir, name, &found);
+	struct proc_vnode *dir = proc_of(v);
+	long nr = dir->entry->numbers ? number_of(name) : -1;
+	struct process *p;
+	int err = find_subject(dir, &p);
 
-	*out = err ? NULL : &found->vnode;
+	*out = NULL;
+	if (err)
+		return -ENOENT;
+	err = nr >= 0 ? lookup_number(dir, p, nr, out) : lookup_entry(dir, p, name, out);
+	drop_subject(p);
 	return err;
 }
 
-/* Cookies: 2 + the place in the table; in the root, from PROCESS_COOKIES on, + the number. */
-#define PROCESS_COOKIES 1024
+/* Cookies: 2 + the place in the table; from NUMBER_COOKIES on, + the number. */
+#define NUMBER_COOKIES 1024
 
 static bool emit_table(const struct proc_vnode *dir, uint64_t *cookie, struct fs_readdir *r)
 {
-	const struct proc_entry *table = table_of(dir);
+	const struct proc_entry *table = dir->entry->entries;
 
-	for (uint64_t i = 0; table[i].name; i++) {
+	for (uint64_t i = 0; table && table[i].name; i++) {
 		struct fs_entry entry = {
 			.name = table[i].name,
 			.name_bytes = (uint32_t)__builtin_strlen(table[i].name),
 			.mode = table[i].mode,
-			.ino = ino_of(dir->pid, &table[i]),
+			.ino = ino_of(&dir->key, &table[i]),
 			.next = i + 3,
 		};
 		if (*cookie > i + 2)
@@ -174,42 +247,45 @@ static bool emit_table(const struct proc_vnode *dir, uint64_t *cookie, struct fs
 	return true;
 }
 
-/* The next number in use that is at least nr; 0: none. */
-static pid_t next_number(pid_t nr)
+static bool emit_number(
+	const struct proc_vnode *dir, long nr, uint64_t *cookie, struct fs_readdir *r)
 {
-	spin_lock(&tree_lock);
-	struct process *p = process_next(nr);
-	nr = p ? p->nr : 0;
-	spin_unlock(&tree_lock);
-	return nr;
+	const struct proc_numbers *numbers = dir->entry->numbers;
+	struct proc_key key = key_of_number(&dir->key, numbers, nr);
+	char name[12];
+	struct fs_entry entry = {
+		.name = name,
+		.name_bytes = (uint32_t)ksnprintf(name, sizeof name, "%ld", nr),
+		.mode = numbers->each->mode,
+		.ino = ino_of(&key, numbers->each),
+		.next = NUMBER_COOKIES + (uint64_t)nr + 1,
+	};
+
+	if (!r->emit(r, &entry))
+		return false;
+	*cookie = entry.next;
+	return true;
 }
 
-static void emit_processes(uint64_t *cookie, struct fs_readdir *r)
+static void emit_numbers(
+	const struct proc_vnode *dir, struct process *p, uint64_t *cookie, struct fs_readdir *r)
 {
-	pid_t nr = *cookie > PROCESS_COOKIES ? (pid_t)(*cookie - PROCESS_COOKIES) : 1;
-	char name[12];
+	long nr = *cookie > NUMBER_COOKIES ? (long)(*cookie - NUMBER_COOKIES) : 0;
 
-	while ((nr = next_number(nr)) != 0) {
-		struct fs_entry entry = {
-			.name = name,
-			.name_bytes = (uint32_t)ksnprintf(name, sizeof name, "%d", nr),
-			.mode = FS_IFDIR,
-			.ino = ino_of(nr, NULL),
-			.next = PROCESS_COOKIES + (uint64_t)nr + 1,
-		};
-		if (!r->emit(r, &entry))
-			return;
-		*cookie = entry.next;
+	while ((nr = dir->entry->numbers->next(p, nr)) >= 0 && emit_number(dir, nr, cookie, r))
 		nr++;
-	}
 }
 
 static int proc_readdir(struct vnode *v, uint64_t *cookie, struct fs_readdir *r)
 {
 	struct proc_vnode *dir = proc_of(v);
+	struct process *p;
 
-	if (emit_table(dir, cookie, r) && !dir->pid && !dir->entry)
-		emit_processes(cookie, r);
+	if (find_subject(dir, &p))
+		return -ENOENT;
+	if (emit_table(dir, cookie, r) && dir->entry->numbers)
+		emit_numbers(dir, p, cookie, r);
+	drop_subject(p);
 	return 0;
 }
 
@@ -217,6 +293,7 @@ static int proc_readdir(struct vnode *v, uint64_t *cookie, struct fs_readdir *r)
  * ---------------------------------------------- */
 
 #define FIRST_TEXT_BYTES 1024
+#define COMMAND_BYTES    64
 
 /* Room for n more bytes. */
 static bool make_room(struct proc_text *t, size_t n)
@@ -311,17 +388,63 @@ static void text_release(struct file *file)
 	kfree(t);
 }
 
-static const struct file_ops text_ops = {.read = text_read, .release = text_release};
-
-static int show(const struct proc_entry *entry, pid_t pid, struct proc_text *t)
+/* One write is one command, whatever the position. */
+static int text_write(
+	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
 {
-	struct process *p = pid ? process_of(pid) : NULL;
+	struct proc_vnode *v = proc_of(file->vnode);
+	char line[COMMAND_BYTES];
+	struct process *p;
+	int err;
 
-	if (pid && !p)
-		return -ESRCH;
-	entry->show(t, p);
-	if (p)
-		process_unref(p);
+	*done = 0;
+	if (!v->entry->store)
+		return -EINVAL;
+	err = proc_command(c, n, line, sizeof line);
+	if (!err)
+		err = find_subject(v, &p);
+	if (err)
+		return err;
+	err = v->entry->store(p, line);
+	drop_subject(p);
+	if (err)
+		return err;
+	*done = n;
+	*offset += n;
+	return 0;
+}
+
+static const struct file_ops text_ops = {
+	.read = text_read,
+	.write = text_write,
+	.release = text_release,
+};
+
+/* Find the process, and see that the caller may look into it if the entry asks for that. */
+static int enter(const struct proc_vnode *v, struct process **p)
+{
+	int err = find_subject(v, p);
+
+	if (!err && *p && v->entry->guarded && !proc_may_look(*p)) {
+		process_unref(*p);
+		err = -EACCES;
+	}
+	return err;
+}
+
+static int show(const struct proc_vnode *v, struct proc_text *t)
+{
+	struct process *p;
+	int err = enter(v, &p);
+
+	if (err)
+		return err;
+	t->key = v->key;
+	if (v->entry->text)
+		proc_printf(t, "%s\n", v->entry->text);
+	else
+		v->entry->show(t, p);
+	drop_subject(p);
 	return t->no_memory ? -ENOMEM : 0;
 }
 
@@ -338,7 +461,7 @@ static int proc_open(struct vnode *v, struct file *file)
 	t = kzalloc(sizeof *t);
 	if (!t)
 		return -ENOMEM;
-	err = show(proc->entry, proc->pid, t);
+	err = show(proc, t);
 	if (err) {
 		kfree(t->data);
 		kfree(t);
@@ -349,15 +472,41 @@ static int proc_open(struct vnode *v, struct file *file)
 	return 0;
 }
 
+/* --- Links -------------------------------------------------------------------------------------- */
+
+int proc_link_text(char *to, size_t bytes, const char *text)
+{
+	size_t n = __builtin_strlen(text);
+
+	n = n < bytes ? n : bytes;
+	__builtin_memcpy(to, text, n);
+	return (int)n;
+}
+
 static int proc_readlink(struct vnode *v, char *to, size_t bytes)
 {
 	struct proc_vnode *proc = proc_of(v);
-	struct process *p = proc->pid ? process_of(proc->pid) : NULL;
-	int n = proc->pid && !p ? -ESRCH : proc->entry->link(p, to, bytes);
+	struct process *p;
+	int n = enter(proc, &p);
 
-	if (p)
-		process_unref(p);
+	if (n)
+		return n;
+	n = proc->entry->link(p, &proc->key, to, bytes);
+	drop_subject(p);
 	return n;
+}
+
+static int proc_follow(struct vnode *v, struct dentry **out)
+{
+	struct proc_vnode *proc = proc_of(v);
+	struct process *p;
+	int err = enter(proc, &p);
+
+	if (err)
+		return err;
+	err = proc->entry->follow(p, &proc->key, out);
+	drop_subject(p);
+	return err;
 }
 
 /* Writing begins with a truncation for many programs: there is nothing to cut. */
@@ -375,6 +524,12 @@ static void proc_evict(struct vnode *v)
 static const struct vnode_ops proc_directory_ops = {
 	.lookup = proc_lookup,
 	.readdir = proc_readdir,
+	.evict = proc_evict,
+};
+
+static const struct vnode_ops proc_jump_ops = {
+	.readlink = proc_readlink,
+	.follow = proc_follow,
 	.evict = proc_evict,
 };
 
@@ -401,17 +556,12 @@ static const struct mount_ops proc_mount_ops = {.statfs = proc_statfs};
 static int proc_mount(
 	struct mount *mount, const char *source, const char *options, struct vnode **root)
 {
-	struct proc_vnode *v;
-	int err = vnode_new(mount, &proc_directory_ops, ROOT_INO, FS_IFDIR | 0555, &v);
+	static const struct proc_key nobody = {.fd = -1};
 
 	(void)source, (void)options;
-	if (err)
-		return err;
-	v->vnode.nlink = 2;
 	mount->ops = &proc_mount_ops;
 	mount->flags |= MOUNT_VOLATILE;
-	*root = &v->vnode;
-	return 0;
+	return vnode_new(mount, &nobody, &proc_root, NULL, root);
 }
 
 void procfs_init(void)
@@ -419,4 +569,5 @@ void procfs_init(void)
 	static struct fs_type type = {.name = "proc", .mount = proc_mount};
 
 	fs_register(&type);
+	proc_load_start();
 }

@@ -1,22 +1,41 @@
 // SPDX-License-Identifier: MIT
 /*
- * Between the files of procfs: procfs.c (the file system), proc_process.c, proc_memory.c and
- * proc_system.c (what its files say), proc_trace.c (the event ring).
+ * Between the files of procfs: procfs.c (the file system); proc_process.c (stat, status and their
+ * like), proc_limits.c, proc_files.c (descriptors and links), proc_memory.c: what a process's files
+ * say; proc_system.c, proc_load.c, proc_sys.c: what those of the system do; proc_trace.c (the event
+ * ring).
  */
 #pragma once
 
 #include <fs/vfs.h>
 #include <kernel/process.h>
 
+/* Which process, thread and descriptor a file is about; 0, 0, -1: none. */
+struct proc_key {
+	pid_t pid, tid;
+	int fd;
+};
+
 /* Text that grows: what a file says, made when it is opened. */
 struct proc_text {
 	char *data;
 	size_t bytes, capacity;
-	bool no_memory; /* the text is cut; opening fails */
+	bool no_memory;      /* the text is cut; opening fails */
+	struct proc_key key; /* of the file */
 };
 
 void proc_printf(struct proc_text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+struct proc_entry;
+
+/* A directory in which numbers are names. */
+struct proc_numbers {
+	/* The lowest in use that is at least `from`; -1: none. */
+	long (*next)(struct process *p, long from);
+	enum { PROC_PID, PROC_TID, PROC_FD } what;
+	const struct proc_entry *each; /* what stands behind each; its name does not count */
+};
 
 /*
  * A name in proc: a text, a symbolic link, a directory, or something with operations of its own.
@@ -25,15 +44,37 @@ void proc_printf(struct proc_text *text, const char *format, ...)
 struct proc_entry {
 	const char *name;
 	uint32_t mode; /* type and permissions */
+	bool guarded;  /* only for who may look into the process: proc_may_look() */
+
+	const char *text; /* a text that never changes, or */
 	void (*show)(struct proc_text *text, struct process *p);
-	int (*link)(struct process *p, char *to, size_t bytes);
+	/* A write, as a line.  NULL: it cannot be written to. */
+	int (*store)(struct process *p, const char *line);
+
+	int (*link)(struct process *p, const struct proc_key *key, char *to, size_t bytes);
+	/* Where the link leads to, referenced.  NULL: where its text says.  -ENXIO: nowhere. */
+	int (*follow)(struct process *p, const struct proc_key *key, struct dentry **out);
+
 	const struct file_ops *ops;
-	const struct proc_entry *entries; /* of a directory; a nameless one ends */
+	const struct proc_entry *entries;   /* of a directory; a nameless one ends; or NULL */
+	const struct proc_numbers *numbers; /* of a directory, or NULL */
 };
 
 extern const struct proc_entry proc_system_entries[], proc_process_entries[];
-extern const struct proc_entry proc_sys_entries[];
+extern const struct proc_entry proc_thread_entries[], proc_sys_entries[];
 extern const struct file_ops proc_trace_ops;
+extern const struct proc_numbers proc_processes, proc_threads, proc_files, proc_file_infos;
+
+/* The rule of ptrace(2) for looking: the same user and group through and through, or uid 0. */
+bool proc_may_look(struct process *p);
+
+/* With the reference of the caller, or NULL. */
+struct process *proc_find(pid_t nr);
+
+/* Text that is the target of a link; returns its length, cut to `bytes`. */
+int proc_link_text(char *to, size_t bytes, const char *text);
+/* The path of d, as the running process sees it, likewise. */
+int proc_link_path(struct dentry *d, char *to, size_t bytes);
 
 /*
  * For operations that take a command: the whole write as a string, without a newline at its end.
@@ -51,3 +92,21 @@ void proc_show_maps(struct proc_text *text, struct process *p);
 void proc_show_smaps(struct proc_text *text, struct process *p);
 void proc_show_smaps_rollup(struct proc_text *text, struct process *p);
 void proc_show_statm(struct proc_text *text, struct process *p);
+
+/* proc_limits.c */
+void proc_show_limits(struct proc_text *text, struct process *p);
+void proc_show_oom_score(struct proc_text *text, struct process *p);
+void proc_show_oom_score_adj(struct proc_text *text, struct process *p);
+int proc_store_oom_score_adj(struct process *p, const char *line);
+
+/* proc_files.c */
+int proc_link_exe(struct process *p, const struct proc_key *key, char *to, size_t bytes);
+int proc_link_cwd(struct process *p, const struct proc_key *key, char *to, size_t bytes);
+int proc_link_root(struct process *p, const struct proc_key *key, char *to, size_t bytes);
+int proc_follow_exe(struct process *p, const struct proc_key *key, struct dentry **out);
+int proc_follow_cwd(struct process *p, const struct proc_key *key, struct dentry **out);
+int proc_follow_root(struct process *p, const struct proc_key *key, struct dentry **out);
+
+/* proc_load.c: the load, sampled from when it is started. */
+void proc_load_start(void);
+void proc_show_loadavg(struct proc_text *text, struct process *p);

@@ -15,6 +15,7 @@
 #include <kernel/process.h>
 #include <kernel/random.h>
 #include <kernel/shutdown.h>
+#include <kernel/release.h>
 #include <kernel/syscall.h>
 #include <kernel/vmspace.h>
 
@@ -329,21 +330,15 @@ long sys_sched_yield(void)
 	return 0;
 }
 
-#ifdef MAPACHE_CORE
-#define UNAME_VERSION "Mapache core"
-#else
-#define UNAME_VERSION "Mapache"
-#endif
-
 long sys_uname(uaddr_t to)
 {
 	static const struct utsname name = {
-		.sysname = "Linux", /* the ABI that is spoken */
-		.nodename = "mapache",
-		.release = "6.1.0-mapache",
-		.version = UNAME_VERSION,
+		.sysname = KERNEL_SYSNAME,
+		.nodename = KERNEL_NODE,
+		.release = KERNEL_RELEASE,
+		.version = KERNEL_VERSION,
 		.machine = "riscv64",
-		.domainname = "(none)",
+		.domainname = KERNEL_DOMAIN,
 	};
 
 	return put_user(to, &name);

@@ -100,6 +100,7 @@ struct fs_type {
 
 void fs_register(struct fs_type *type);
 struct fs_type *fs_find(const char *name);
+struct fs_type *fs_next(struct fs_type *prev); /* NULL begins and ends */
 
 /* The first mount, the top of the tree: *out is its root, referenced.  Once. */
 int mount_root(const char *type, const char *source, unsigned flags, struct dentry **out);

@@ -155,6 +155,8 @@ struct process {
 	char name[16];                      /* [c] of the program; readers may see a mixture */
 
 	bool traced;                    /* [a] /proc/trace; inherited */
+	int16_t oom_score_adj;          /* [a] -1000 to 1000, inherited: see vmspace_oom_points() */
+	int16_t oom_score_adj_min;      /* [a] uid 0 set it last to this: others may not go below */
 	uint64_t start_ns;              /* [I] */
 	struct cpu_times dead_threads;  /* [p] */
 	struct cpu_parts told_times;    /* [p] */
@@ -216,6 +218,12 @@ struct pid *pid_alloc(void);
 struct pid *pid_find(pid_t nr);
 void pid_ref(struct pid *pid);
 void pid_unref(struct pid *pid);
+/* The number that was given last, and how many were since the start.  tree_lock held. */
+struct pid_counts {
+	pid_t last;
+	uint64_t given;
+};
+void pid_counts(struct pid_counts *out);
 /* Call fn for every process, zombies included, in no order; it may not change the tree. */
 void process_for_each(void (*fn)(struct process *p, void *arg), void *arg);
 /* The process with the lowest pid that is at least nr, or NULL: for listings. */

@@ -54,6 +54,7 @@ struct vmspace {
 	vaddr_t brk_end;              /* [b] the byte that brk() returns */
 	vaddr_t stack_start;          /* [I] the stack pointer that the program began with */
 	vaddr_t args_start, args_end; /* [I] argv's strings, for /proc/PID/cmdline */
+	vaddr_t env_end;              /* [I] the environment's follow, for /proc/PID/environ */
 	struct file *exe;             /* [I] counted */
 };
 
@@ -110,6 +111,14 @@ struct pmap *vmspace_pmap(struct vmspace *vm);
 
 /* As mvm_prefault(). */
 int vmspace_prefault(struct vmspace *vm, vaddr_t va, size_t bytes, unsigned access);
+
+/*
+ * How much ending it would help when memory is short: its private pages, plus oom_score_adj
+ * thousandths of all memory, or OOM_NEVER (-1000).  p's lock not held.
+ */
+#define OOM_ADJ_MAX 1000
+#define OOM_NEVER   INT64_MIN
+int64_t vmspace_oom_points(struct process *p);
 
 /*
  * A fault at va of the running process: as mvm_fault(), with the out-of-memory policy applied:

@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: MIT
+// /proc: what processes, their threads and their descriptors say of themselves, who may read it, and
+// the files of the system that programs depend on. What is about memory is mem_proc.c's.
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/tap.h"
+
+// --- Reading
+
+static char text[16384];
+
+static char *text_of(const char *path)
+{
+	int fd = (int)CHECK_OK(open(path, O_RDONLY));
+	size_t n = 0;
+	ssize_t got;
+
+	while ((got = CHECK_OK(read(fd, text + n, sizeof text - 1 - n))) > 0)
+		n += (size_t)got;
+	text[n] = '\0';
+	CHECK_OK(close(fd));
+	return text;
+}
+
+static char *text_of_process(pid_t pid, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+	return text_of(path);
+}
+
+// The value behind "NAME:" and a tab, up to the end of the line.
+static const char *line_of(char *status, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (char *line = strtok(status, "\n"); line; line = strtok(NULL, "\n"))
+		if (!strncmp(line, name, n) && line[n] == ':')
+			return line + n + 1 + strspn(line + n + 1, "\t ");
+	FAIL("no line %s", name);
+}
+
+static const char *status_of(pid_t pid, const char *name)
+{
+	return line_of(text_of_process(pid, "status"), name);
+}
+
+// The Nth field of stat, from 3 on, as proc(5) counts.
+static long long stat_field(pid_t pid, int nth)
+{
+	char *field = strrchr(text_of_process(pid, "stat"), ')') + 2;
+
+	for (int i = 3; i < nth; i++)
+		field = strchr(field, ' ') + 1;
+	return nth == 3 ? *field : strtoll(field, NULL, 10);
+}
+
+static void must_link(const char *path, const char *wanted)
+{
+	char target[512];
+	ssize_t n = CHECK_OK(readlink(path, target, sizeof target - 1));
+
+	target[n] = '\0';
+	if (strcmp(target, wanted))
+		FAIL("%s -> %s, should be %s", path, target, wanted);
+}
+
+static bool lists(const char *path, const char *name)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	bool found = false;
+
+	CHECK(dir);
+	while ((e = readdir(dir)))
+		found |= !strcmp(e->d_name, name);
+	closedir(dir);
+	return found;
+}
+
+static void wait_for_ever(void *arg)
+{
+	(void)arg;
+	for (;;)
+		pause();
+}
+
+static void stop(pid_t pid)
+{
+	CHECK_OK(kill(pid, SIGKILL));
+	end_child(pid);
+}
+
+// --- Processes
+
+static void self_is_this_process(void)
+{
+	char number[40];
+	struct stat one, other;
+
+	snprintf(number, sizeof number, "%d", getpid());
+	must_link("/proc/self", number);
+	CHECK(lists("/proc", number));
+	snprintf(number, sizeof number, "%d/task/%d", getpid(), getpid());
+	must_link("/proc/thread-self", number);
+	CHECK_OK(stat("/proc/self", &one));
+	CHECK_OK(stat("/proc/thread-self/..", &other));
+	CHECK_ERR(open("/proc/4194303/stat", O_RDONLY), ENOENT);
+	CHECK_ERR(open("/proc/01", O_RDONLY), ENOENT);
+}
+
+static void stat_has_52_fields(void)
+{
+	char name[32];
+	int spaces = 0;
+
+	CHECK_EQ(sscanf(text_of("/proc/self/stat"), "%*d (%31[^)])", name), 1);
+	for (char *c = strrchr(text, ')'); *c; c++)
+		spaces += *c == ' ';
+	CHECK_EQ(spaces, 50);
+	CHECK_EQ(text[strlen(text) - 1], '\n');
+	CHECK_EQ(strtol(text, NULL, 10), getpid());
+	CHECK_EQ(stat_field(getpid(), 3), 'R');
+	CHECK_EQ(stat_field(getpid(), 4), getppid());
+	CHECK_EQ(stat_field(getpid(), 5), getpgrp());
+	CHECK_EQ(stat_field(getpid(), 6), getsid(0));
+	CHECK_EQ(stat_field(getpid(), 20), 1);
+	CHECK_EQ(stat_field(getpid(), 38), SIGCHLD);
+}
+
+static void states(void)
+{
+	pid_t pid = start_child(wait_for_ever, NULL);
+	int status;
+
+	while (stat_field(pid, 3) != 'S')
+		usleep(1000);
+	CHECK(!strcmp(status_of(pid, "State"), "S (sleeping)"));
+	CHECK_OK(kill(pid, SIGSTOP));
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	CHECK(!strcmp(status_of(pid, "State"), "T (stopped)"));
+	CHECK_OK(kill(pid, SIGKILL));
+	while (stat_field(pid, 3) != 'Z')
+		usleep(1000);
+	CHECK(!strcmp(status_of(pid, "State"), "Z (zombie)"));
+	CHECK_EQ(text_of_process(pid, "cmdline")[0], '\0');
+	CHECK(!lists("/proc/self/task", "0"));
+	end_child(pid);
+}
+
+static void nothing(int number)
+{
+	(void)number;
+}
+
+static void signals_of_a_process(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, 40);
+	CHECK_OK(sigprocmask(SIG_BLOCK, &set, NULL));
+	signal(SIGUSR2, nothing);
+	signal(SIGHUP, SIG_IGN);
+	CHECK_OK(kill(getpid(), SIGUSR1));
+	CHECK_EQ(strtoull(status_of(getpid(), "ShdPnd"), NULL, 16), 1ull << (SIGUSR1 - 1));
+	CHECK_EQ(strtoull(status_of(getpid(), "SigBlk"), NULL, 16),
+		1ull << (SIGUSR1 - 1) | 1ull << 39);
+	CHECK(strtoull(status_of(getpid(), "SigCgt"), NULL, 16) & 1ull << (SIGUSR2 - 1));
+	CHECK(strtoull(status_of(getpid(), "SigIgn"), NULL, 16) & 1ull << (SIGHUP - 1));
+	CHECK_EQ(stat_field(getpid(), 32) & 1 << (SIGUSR1 - 1), 1 << (SIGUSR1 - 1));
+}
+
+static void ids_of_a_process(void)
+{
+	unsigned id[4];
+
+	CHECK_EQ(sscanf(status_of(getpid(), "Uid"), "%u %u %u %u", id, id + 1, id + 2, id + 3), 4);
+	CHECK_EQ(id[0], getuid());
+	CHECK_EQ(id[1], geteuid());
+	CHECK_EQ(strtol(status_of(getpid(), "Tgid"), NULL, 10), getpid());
+	umask(0127);
+	CHECK_EQ(strtol(status_of(getpid(), "Umask"), NULL, 8), 0127);
+}
+
+static void words_of_a_process(void)
+{
+	extern char **environ;
+	size_t n = strlen(environ[0]);
+
+	CHECK(!memcmp(text_of("/proc/self/environ"), environ[0], n + 1));
+	CHECK(strstr(text_of("/proc/self/cmdline"), "t_proc"));
+	CHECK(!strncmp(text_of("/proc/self/comm"), "t_proc", 6));
+}
+
+static void its_places(void)
+{
+	char here[256], path[300];
+	struct stat exe;
+
+	CHECK(getcwd(here, sizeof here));
+	must_link("/proc/self/cwd", here);
+	must_link("/proc/self/root", "/");
+	CHECK_OK(mkdir("sub", 0755));
+	CHECK_OK(chdir("sub"));
+	snprintf(path, sizeof path, "%s/sub", here);
+	must_link("/proc/self/cwd", path);
+	CHECK_OK(readlink("/proc/self/exe", path, sizeof path));
+	CHECK_OK(stat("/proc/self/exe", &exe));
+	CHECK(S_ISREG(exe.st_mode));
+	CHECK_OK(rmdir("../sub"));
+	CHECK_OK(stat("/proc/self/cwd", &exe)); // without a name it is still there
+}
+
+static void limits_of_a_process(void)
+{
+	struct rlimit limit = {.rlim_cur = 77, .rlim_max = 88};
+	char *line;
+
+	CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
+	line = strstr(text_of("/proc/self/limits"), "Max open files");
+	CHECK(line);
+	CHECK(!strncmp(line,
+		"Max open files            77                   88                   files     \n",
+		79));
+	CHECK(!strncmp(text,
+		"Limit                     Soft Limit           Hard Limit           Units     \n",
+		79));
+}
+
+// --- Descriptors
+
+static void descriptors(void)
+{
+	char here[256], path[400], name[32];
+	int fd = make_file("f", 10), ends[2], again;
+	struct stat st;
+
+	CHECK(getcwd(here, sizeof here));
+	snprintf(path, sizeof path, "%s/f", here);
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	must_link(name, path);
+	CHECK_OK(unlink("f"));
+	snprintf(path, sizeof path, "%s/f (deleted)", here);
+	must_link(name, path);
+	CHECK(lists("/proc/self/fd", name + strlen("/proc/self/fd/")));
+	again = (int)CHECK_OK(open(name, O_RDONLY)); // a new description of the same file
+	CHECK_EQ(read(again, path, 10), 10);
+	CHECK_EQ(path[9], pattern(9));
+	CHECK_OK(close(fd));
+	CHECK_ERR(readlink(name, path, sizeof path), ENOENT);
+	CHECK_OK(pipe(ends));
+	CHECK_OK(fstat(ends[0], &st));
+	snprintf(name, sizeof name, "/proc/self/fd/%d", ends[0]);
+	snprintf(path, sizeof path, "pipe:[%lu]", (unsigned long)st.st_ino);
+	must_link(name, path);
+}
+
+static void positions_and_flags(void)
+{
+	int fd = make_file("f", 100);
+	char name[64];
+
+	CHECK_OK(lseek(fd, 42, SEEK_SET));
+	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", fd);
+	CHECK_EQ(strtol(line_of(text_of(name), "pos"), NULL, 10), 42);
+	CHECK_EQ(strtol(line_of(text_of(name), "flags"), NULL, 8) & O_ACCMODE, O_RDWR);
+	CHECK(!(strtol(line_of(text_of(name), "flags"), NULL, 8) & O_CLOEXEC));
+	CHECK_OK(fcntl(fd, F_SETFD, FD_CLOEXEC));
+	CHECK(strtol(line_of(text_of(name), "flags"), NULL, 8) & O_CLOEXEC);
+}
+
+// --- Who may look
+
+static void look_at_others(void *arg)
+{
+	pid_t pid = *(pid_t *)arg;
+	static const char *const guarded[] = {"environ", "maps", "smaps"};
+	static const char *const links[] = {"exe", "cwd", "root"};
+	char path[64], target[64];
+
+	CHECK_OK(setgid(1001));
+	CHECK_OK(setuid(1001));
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof path, "/proc/%d/%s", pid, guarded[i]);
+		CHECK_ERR(open(path, O_RDONLY), EACCES);
+		snprintf(path, sizeof path, "/proc/%d/%s", pid, links[i]);
+		CHECK_ERR(readlink(path, target, sizeof target), EACCES);
+	}
+	snprintf(path, sizeof path, "/proc/%d/fd", pid);
+	CHECK(!opendir(path));
+	CHECK_EQ(errno, EACCES);
+	CHECK(stat_field(pid, 3));
+	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", pid);
+	CHECK_ERR(open(path, O_WRONLY), EACCES);
+}
+
+static void others_are_kept_out(void)
+{
+	pid_t pid;
+
+	if (geteuid() != 0)
+		tap_skip("only root can become somebody else");
+	pid = start_child(wait_for_ever, NULL);
+	must_exit_well(start_child(look_at_others, &pid));
+	stop(pid);
+}
+
+static int write_adj(const char *value)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_TRUNC);
+
+	if (fd < 0)
+		return errno;
+	int result = write(fd, value, strlen(value)) < 0 ? errno : 0;
+
+	CHECK_OK(close(fd));
+	return result;
+}
+
+static void spare_as_user(void *arg)
+{
+	int fd;
+
+	(void)arg;
+	CHECK_EQ(write_adj("500\n"), 0);
+	CHECK(!strcmp(text_of("/proc/self/oom_score_adj"), "500\n"));
+	fd = (int)CHECK_OK(open("/proc/self/oom_score_adj", O_WRONLY));
+	CHECK_OK(setgid(1001));
+	CHECK_OK(setuid(1001));
+	CHECK_EQ(write(fd, "600", 3), 3);
+	CHECK_EQ(write(fd, "500", 3), 3);
+	CHECK_ERR(write(fd, "499", 3), EACCES);
+	CHECK_EQ(write_adj(NULL), EACCES); // who has been root is not an open book
+}
+
+static void who_ends_first(void)
+{
+	CHECK(!strcmp(text_of("/proc/self/oom_score_adj"), "0\n"));
+	CHECK_EQ(write_adj("1001"), EINVAL);
+	CHECK_EQ(write_adj("-1001"), EINVAL);
+	CHECK_EQ(write_adj("x"), EINVAL);
+	long before = strtol(text_of("/proc/self/oom_score"), NULL, 10);
+	CHECK_EQ(write_adj("300"), 0);
+	long after = strtol(text_of("/proc/self/oom_score"), NULL, 10);
+	CHECK(after > before + 150 && after <= before + 201);
+	if (write_adj("-1000") == 0) { // a container's root may not
+
+		CHECK_EQ(strtol(text_of("/proc/self/oom_score"), NULL, 10), 0);
+		must_exit_well(start_child(spare_as_user, NULL));
+	}
+}
+
+static void hold_memory(void *arg)
+{
+	size_t bytes = *(size_t *)arg;
+	char *p = map_anon(bytes);
+
+	CHECK_EQ(write_adj(bytes > 4ul << 20 ? "0" : "1000"), 0);
+	for (size_t i = 0; i < bytes; i += PAGE)
+		p[i] = 1;
+	CHECK_OK(raise(SIGSTOP));
+	wait_for_ever(NULL);
+}
+
+static pid_t start_holder(size_t bytes)
+{
+	pid_t pid = start_child(hold_memory, &bytes);
+	int status;
+
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	CHECK(WIFSTOPPED(status));
+	return pid;
+}
+
+// Memory runs out: of two processes the one that was offered ends, though the other has more, and the
+// one that is spared goes on.
+static void the_offered_one_ends(void)
+{
+	const size_t step = 16 * PAGE;
+	pid_t large, small;
+	int status;
+
+	if (!on_mapache())
+		tap_skip("Linux would end others, too");
+	CHECK_EQ(write_adj("-1000"), 0);
+	large = start_holder(16ul << 20);
+	small = start_holder(4ul << 20);
+	while (waitpid(small, &status, WNOHANG) == 0)
+		for (char *p = map_anon(step), *end = p + step; p < end; p += PAGE)
+			*p = 1;
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQ(WTERMSIG(status), SIGKILL);
+	CHECK_EQ(waitpid(large, &status, WNOHANG), 0);
+	stop(large);
+}
+
+// --- The system
+
+static void the_machine(void)
+{
+	unsigned long long user, system, idle, btime;
+	int harts = 0;
+
+	CHECK_EQ(
+		sscanf(text_of("/proc/stat"), "cpu  %llu %*u %llu %llu", &user, &system, &idle), 3);
+	for (char *line = text; line; line = strchr(line, '\n'))
+		harts += !strncmp(++line, "cpu", 3);
+	CHECK_EQ(harts, sysconf(_SC_NPROCESSORS_ONLN));
+	CHECK_EQ(sscanf(strstr(text, "\nbtime "), " btime %llu", &btime), 1);
+	CHECK(btime <= (unsigned long long)time(NULL));
+	CHECK(strstr(text, "\nctxt ") && strstr(text, "\nprocesses "));
+	CHECK_EQ(strncmp(text_of("/proc/version"), "Linux version ", 14), 0);
+	CHECK(strstr(text_of("/proc/filesystems"), "nodev\tproc\n"));
+	CHECK(strstr(text_of("/proc/cpuinfo"), "processor\t: 0\n"));
+}
+
+static void the_load(void)
+{
+	double one, five, fifteen;
+	unsigned running, all;
+	int last;
+
+	CHECK_EQ(sscanf(text_of("/proc/loadavg"), "%lf %lf %lf %u/%u %d", &one, &five, &fifteen,
+			 &running, &all, &last),
+		6);
+	CHECK(running >= 1 && all >= running);
+	CHECK(one >= 0 && five >= 0 && fifteen >= 0);
+}
+
+static void names_of_the_kernel(void)
+{
+	char first[64];
+
+	CHECK(!strcmp(text_of("/proc/sys/kernel/ostype"), "Linux\n"));
+	CHECK(strtol(text_of("/proc/sys/kernel/pid_max"), NULL, 10) >= 32768);
+	CHECK(strtol(text_of("/proc/sys/vm/overcommit_memory"), NULL, 10) <= 2);
+	strcpy(first, text_of("/proc/sys/kernel/random/uuid"));
+	CHECK_EQ(strlen(first), 37);
+	CHECK_EQ(first[14], '4');
+	CHECK(strcmp(first, text_of("/proc/sys/kernel/random/uuid")));
+	strcpy(first, text_of("/proc/sys/kernel/random/boot_id"));
+	CHECK(!strcmp(first, text_of("/proc/sys/kernel/random/boot_id")));
+}
+
+static void devices(void)
+{
+	char byte = 1;
+	struct stat st;
+	int fd;
+
+	must_link("/dev/fd", "/proc/self/fd");
+	must_link("/dev/stdin", "/proc/self/fd/0");
+	CHECK_OK(stat("/dev/shm", &st));
+	CHECK_EQ(st.st_mode & 07777, 01777);
+	fd = (int)CHECK_OK(open("/dev/shm/t_proc", O_RDWR | O_CREAT | O_EXCL, 0600));
+	CHECK_OK(unlink("/dev/shm/t_proc"));
+	CHECK_EQ(write(fd, &byte, 1), 1);
+	fd = (int)CHECK_OK(open("/dev/full", O_RDWR));
+	CHECK_ERR(write(fd, &byte, 1), ENOSPC);
+	CHECK_EQ(read(fd, &byte, 1), 1);
+	CHECK_EQ(byte, 0);
+}
+
+static const struct test tests[] = {
+	{"self_is_this_process", self_is_this_process},
+	{"stat_has_52_fields", stat_has_52_fields},
+	{"states", states},
+	{"signals_of_a_process", signals_of_a_process},
+	{"ids_of_a_process", ids_of_a_process},
+	{"words_of_a_process", words_of_a_process},
+	{"its_places", its_places},
+	{"limits_of_a_process", limits_of_a_process},
+	{"descriptors", descriptors},
+	{"positions_and_flags", positions_and_flags},
+	{"others_are_kept_out", others_are_kept_out},
+	{"who_ends_first", who_ends_first},
+	{"the_offered_one_ends", the_offered_one_ends},
+	{"the_machine", the_machine},
+	{"the_load", the_load},
+	{"names_of_the_kernel", names_of_the_kernel},
+	{"devices", devices},
+};
+
+TEST_MAIN(tests)
