@@ -63,6 +63,15 @@ def run(command, what, **options):
     return text
 
 
+def archives():
+    """Where the system's apt has Debian's packages from: (URI, release, component)."""
+    fields = "$(ORIGIN) $(CREATED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)"
+    targets = run(["apt-get", "indextargets", "--format", fields], "asking apt where Debian is")
+    rows = {tuple(line.split()[2:5]) for line in targets.splitlines()
+            if line.startswith("Debian Packages ")}
+    return sorted(row for row in rows if len(row) == 3 and "security" not in row[1])
+
+
 class Debian:
     """Debian's source packages, through an apt of our own."""
 
@@ -82,11 +91,10 @@ class Debian:
             return
         for folder in ("none", "lists/partial", "cache/archives/partial"):
             os.makedirs(os.path.join(self.home, folder), exist_ok=True)
-        fields = "$(ORIGIN) $(CREATED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)"
-        targets = run(["apt-get", "indextargets", "--format", fields], "asking apt where Debian is")
-        rows = {tuple(line.split()[2:5]) for line in targets.splitlines()
-                if line.startswith("Debian Packages ")}
-        rows = sorted(row for row in rows if len(row) == 3 and "security" not in row[1])
+        rows = archives()
+        if not rows and os.geteuid() == 0:
+            run(["apt-get", "update"], "asking Debian for its list of packages")
+            rows = archives()
         if not rows:
             raise PortError("apt knows no archive of Debian; `apt-get update` first")
         with open(os.path.join(self.home, "sources.list"), "w") as file:
