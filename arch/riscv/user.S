@@ -3,9 +3,9 @@
  * Loads and stores of user memory.
  *
  * Each instruction that may fault on a user address has an entry in the fix-up table: its address
- * and where to go on when the fault cannot be repaired. Sixty-four bytes a round while both sides
- * are aligned; a fault there goes on byte by byte from the start of the round, so that the count of
- * what was not copied is exact.
+ * and where to go on when the fault cannot be repaired. Rounds of 256 bytes, then of 64, while both
+ * sides are aligned; a fault there goes on byte by byte from the start of the round, so that the count
+ * of what was not copied is exact.
  *
  * Ranges were checked by the callers in user.c.
  */
@@ -23,6 +23,26 @@
 	fix	100\@b, \to
 	.endm
 
+	/* Sixty-four bytes at an offset of both pointers. */
+	.macro copy_64 at
+	user	ld, t0, \at + 0, a1, copy_bytes
+	user	ld, t2, \at + 8, a1, copy_bytes
+	user	ld, t3, \at + 16, a1, copy_bytes
+	user	ld, t4, \at + 24, a1, copy_bytes
+	user	ld, t5, \at + 32, a1, copy_bytes
+	user	ld, a3, \at + 40, a1, copy_bytes
+	user	ld, a4, \at + 48, a1, copy_bytes
+	user	ld, a5, \at + 56, a1, copy_bytes
+	user	sd, t0, \at + 0, a0, copy_bytes
+	user	sd, t2, \at + 8, a0, copy_bytes
+	user	sd, t3, \at + 16, a0, copy_bytes
+	user	sd, t4, \at + 24, a0, copy_bytes
+	user	sd, t5, \at + 32, a0, copy_bytes
+	user	sd, a3, \at + 40, a0, copy_bytes
+	user	sd, a4, \at + 48, a0, copy_bytes
+	user	sd, a5, \at + 56, a0, copy_bytes
+	.endm
+
 	.text
 	/* size_t user_copy(void *to, const void *from, size_t n): either side may be user memory. */
 	.globl	user_copy
@@ -32,29 +52,25 @@ user_copy:
 	or	t0, a0, a1
 	andi	t0, t0, 7
 	bnez	t0, copy_bytes
+	li	t1, 256
+copy_large:
+	bltu	a2, t1, copy_medium
+	copy_64	0
+	copy_64	64
+	copy_64	128
+	copy_64	192
+	addi	a1, a1, 256
+	addi	a0, a0, 256
+	addi	a2, a2, -256
+	j	copy_large
+copy_medium:
 	li	t1, 64
-copy_rounds:
-	bltu	a2, t1, copy_words
-	user	ld, t0, 0, a1, copy_bytes
-	user	ld, t2, 8, a1, copy_bytes
-	user	ld, t3, 16, a1, copy_bytes
-	user	ld, t4, 24, a1, copy_bytes
-	user	ld, t5, 32, a1, copy_bytes
-	user	ld, a3, 40, a1, copy_bytes
-	user	ld, a4, 48, a1, copy_bytes
-	user	ld, a5, 56, a1, copy_bytes
-	user	sd, t0, 0, a0, copy_bytes
-	user	sd, t2, 8, a0, copy_bytes
-	user	sd, t3, 16, a0, copy_bytes
-	user	sd, t4, 24, a0, copy_bytes
-	user	sd, t5, 32, a0, copy_bytes
-	user	sd, a3, 40, a0, copy_bytes
-	user	sd, a4, 48, a0, copy_bytes
-	user	sd, a5, 56, a0, copy_bytes
+1:	bltu	a2, t1, copy_words
+	copy_64	0
 	addi	a1, a1, 64
 	addi	a0, a0, 64
 	addi	a2, a2, -64
-	j	copy_rounds
+	j	1b
 copy_words:
 	li	t1, 8
 1:	bltu	a2, t1, copy_bytes

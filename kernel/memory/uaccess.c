@@ -79,13 +79,11 @@ static size_t copy_piece(struct user_buffer *b, uaddr_t at, void *kernel, size_t
 	return n - copy_from_user(kernel, (const void *)at.addr, n);
 }
 
-static size_t user_buffer_copy(struct mvm_copy *c, void *kernel, size_t done, size_t n)
+static size_t copy_pieces(struct user_buffer *b, void *kernel, size_t done, size_t n)
 {
-	struct user_buffer *b = (struct user_buffer *)c;
 	const struct user_piece *piece;
 	size_t moved = 0, offset;
 
-	thread_faults_off();
 	while (moved < n && (piece = piece_at(b, done + moved, &offset)) != NULL) {
 		size_t want = piece->bytes - offset < n - moved ? piece->bytes - offset : n - moved;
 		size_t got =
@@ -94,6 +92,19 @@ static size_t user_buffer_copy(struct mvm_copy *c, void *kernel, size_t done, si
 		if (got < want)
 			break;
 	}
+	return moved;
+}
+
+static size_t user_buffer_copy(struct mvm_copy *c, void *kernel, size_t done, size_t n)
+{
+	struct user_buffer *b = (struct user_buffer *)c;
+	size_t moved;
+
+	thread_faults_off();
+	if (b->n_pieces == 1)
+		moved = copy_piece(b, uaddr_add(b->pieces->base, done), kernel, n);
+	else
+		moved = copy_pieces(b, kernel, done, n);
 	thread_faults_on();
 	return moved;
 }
