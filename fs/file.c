@@ -107,6 +107,8 @@ static int set_operations(struct file *f)
 	}
 	if (v->ops->open)
 		return v->ops->open(v, f);
+	if (vnode_is(v, FS_IFIFO))
+		return fifo_open(f);
 	return f->ops == &path_ops ? open_device(f) : 0;
 }
 
@@ -590,6 +592,14 @@ void file_set_flags(struct file *f, unsigned flags)
 
 	__atomic_store_n(
 		&f->flags, (old & ~STATUS_FLAGS) | (flags & STATUS_FLAGS), __ATOMIC_RELAXED);
+}
+
+int file_dentry(struct file *f, struct dentry **out)
+{
+	if (!f->dentry)
+		return f->ops->dentry ? f->ops->dentry(f, out) : -ENXIO;
+	*out = dentry_ref(f->dentry);
+	return 0;
 }
 
 int file_getattr(struct file *f, struct fs_attr *attr)

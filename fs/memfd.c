@@ -16,21 +16,19 @@
 
 static struct mount *nowhere; /* [mount table's lock] made at first use */
 
-/* A file without links; the entry has the only reference. */
-static int entry_new(struct mount *mount, const char *name, const struct vnode_new *what,
-	unsigned seals, struct dentry **out)
+int nameless_new(
+	struct mount *mount, const char *shown, const struct vnode_new *what, struct dentry **out)
 {
-	struct fs_name shown = fs_name_of(name);
+	struct fs_name name = fs_name_of(shown);
 	struct vnode *v;
 	int err = tmpfs_node_new(mount, what, &v);
 
 	if (err)
 		return err;
-	v->seals = seals;
 	fsh_mutex_lock(&v->lock);
 	vnode_set_nlink(v, 0);
 	fsh_mutex_unlock(&v->lock);
-	return dentry_new_nameless(mount, &shown, v, out);
+	return dentry_new_nameless(mount, &name, v, out);
 }
 
 int memfd_new(const char *name, const struct fs_cred *cred, bool sealable, struct file **out)
@@ -43,8 +41,9 @@ int memfd_new(const char *name, const struct fs_cred *cred, bool sealable, struc
 		err = file_prepare(FS_O_RDWR, cred, out);
 	if (err)
 		return err;
-	err = entry_new(nowhere, name, &what, sealable ? 0 : FS_SEAL_SEAL, &d);
+	err = nameless_new(nowhere, name, &what, &d);
 	if (!err) {
+		d->vnode->seals = sealable ? 0 : FS_SEAL_SEAL;
 		err = file_begin(*out, d);
 		dentry_unref(d);
 	}

@@ -169,7 +169,15 @@ extern struct fs_type tmpfs_type, devfs_type;
 int tmpfs_node_new(struct mount *mount, const struct vnode_new *what, struct vnode **out);
 int chrdev_init(void);
 
+/* --- fifo.c ---------------------------------------------------------------------------------- */
+
+int fifo_open(struct file *f);
+
 /* --- memfd.c --------------------------------------------------------------------------------- */
+
+/* A file that was never in a directory, in a tmpfs: *out is its entry, with the only reference. */
+int nameless_new(
+	struct mount *mount, const char *shown, const struct vnode_new *what, struct dentry **out);
 
 /* Clip a write to what the seals allow; v, a regular file, is locked.  -EPERM: nothing. */
 int seals_clip_write(const struct vnode *v, uint64_t offset, size_t *n);

@@ -18,11 +18,13 @@
 #include <abi/limits.h>
 #include <abi/stat.h>
 #include <abi/termios.h>
+#include <fs/fifo.h>
 #include <fs/poll.h>
 #include <kernel/frames.h>
 #include <kernel/kmem.h>
 #include <kernel/pipe.h>
 #include <kernel/pipe_impl.h>
+#include <kernel/process.h>
 #include <kernel/time.h>
 #include <kernel/uaccess.h>
 
@@ -256,7 +258,9 @@ static unsigned pipe_poll(struct file *file, struct poll_table *table)
 	spin_lock(&p->lock);
 	if (reads) {
 		events |= used(p) ? FS_POLLIN : 0;
-		events |= p->writers ? 0 : FS_POLLHUP;
+		/* Of a fifo: that had a writer since it was opened. */
+		if (!p->writers && (uint32_t)file->offset != p->writer_opens)
+			events |= FS_POLLHUP;
 	}
 	if (writes) {
 		events |= room(p) >= PIPE_BUF ? FS_POLLOUT : 0;
@@ -284,15 +288,30 @@ void pipe_free(struct pipe *p)
 	free_pages(p, 0);
 	if (p->page != p->first)
 		kfree(p->page);
+	dentry_unref(p->dentry);
 	kfree(p);
+}
+
+/* Its vnode, referenced and locked, or NULL; the pipe is locked in any case. */
+static struct vnode *lock_with_vnode(struct pipe *p)
+{
+	spin_lock(&p->lock);
+	struct vnode *v = p->vnode;
+	if (!v)
+		return NULL;
+	vnode_ref(v);
+	spin_unlock(&p->lock);
+	fsh_mutex_lock(&v->lock);
+	spin_lock(&p->lock);
+	return v;
 }
 
 static void pipe_release(struct file *file)
 {
 	struct pipe *p = pipe_of(file);
+	struct vnode *v = lock_with_vnode(p);
 	bool last;
 
-	spin_lock(&p->lock);
 	p->readers -= (file->state & FILE_READABLE) != 0;
 	p->writers -= (file->state & FILE_WRITABLE) != 0;
 	last = !p->readers && !p->writers;
@@ -300,8 +319,39 @@ static void pipe_release(struct file *file)
 	waitq_wake_all(&p->readable);
 	waitq_wake_all(&p->writable);
 	spin_unlock(&p->lock);
+	if (v) {
+		if (last)
+			v->fifo = NULL;
+		fsh_mutex_unlock(&v->lock);
+		vnode_unref(v);
+	}
 	if (last)
 		pipe_free(p);
+}
+
+/* The pipe gets its entry when somebody asks for it first. */
+static int pipe_dentry(struct file *file, struct dentry **out)
+{
+	struct pipe *p = pipe_of(file);
+	struct fs_cred cred = {.uid = p->uid, .gid = p->gid};
+	struct dentry *fresh = NULL;
+	int err = 0;
+
+	spin_lock(&p->lock);
+	if (!p->dentry) {
+		spin_unlock(&p->lock);
+		err = fifo_nameless(p, &cred, &fresh);
+		spin_lock(&p->lock);
+	}
+	if (!err && !p->dentry) {
+		p->dentry = dentry_ref(fresh);
+		p->vnode = fresh->vnode;
+	}
+	if (!err)
+		*out = dentry_ref(p->dentry);
+	spin_unlock(&p->lock);
+	dentry_unref(fresh);
+	return err;
 }
 
 const struct file_ops pipe_ops = {
@@ -309,6 +359,7 @@ const struct file_ops pipe_ops = {
 	.write = pipe_write,
 	.ioctl = pipe_ioctl,
 	.poll = pipe_poll,
+	.dentry = pipe_dentry,
 	.release = pipe_release,
 };
 
@@ -325,6 +376,8 @@ void pipe_getattr(struct file *file, struct fs_attr *attr)
 		.ino = p->ino,
 		.mode = FS_IFIFO | 0600,
 		.nlink = 1,
+		.uid = p->uid,
+		.gid = p->gid,
 		.block_bytes = PAGE_SIZE,
 		.atime = p->made_ns,
 		.mtime = p->made_ns,
@@ -349,6 +402,8 @@ struct pipe *pipe_alloc(void)
 	p->n_slots = PIPE_PAGES;
 	p->ino = __atomic_add_fetch(&last_ino, 1, __ATOMIC_RELAXED);
 	p->made_ns = (int64_t)time_realtime_ns();
+	p->uid = process_current()->cred.fsuid;
+	p->gid = process_current()->cred.fsgid;
 	return p;
 }
 
@@ -359,7 +414,7 @@ int pipe_new(unsigned flags, struct file *pair[2])
 
 	if (!p)
 		return -ENOMEM;
-	p->readers = p->writers = 1;
+	p->readers = p->writers = p->reader_opens = p->writer_opens = 1;
 	err = file_new(&pipe_ops, p, FS_O_RDONLY | flags, FILE_STREAM | FILE_READABLE, &pair[0]);
 	if (err)
 		goto out_pipe;

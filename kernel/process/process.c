@@ -14,6 +14,7 @@
 #include <kernel/process.h>
 #include <kernel/process_impl.h>
 #include <kernel/procfs.h>
+#include <kernel/pipe.h>
 #include <kernel/pty.h>
 #include <kernel/tty.h>
 #include <kernel/trace.h>
@@ -33,6 +34,7 @@ void process_init(void)
 	tty_init();
 #ifndef MAPACHE_CORE
 	pty_init();
+	fifos_init();
 #endif
 	procfs_init();
 	vmspace_init();

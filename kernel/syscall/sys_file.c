@@ -40,6 +40,8 @@ long sys_openat(long dir, uaddr_t path_argument, unsigned long flags_argument, u
 		walk_end(&w);
 	}
 	user_path_free(&path);
+	if (result == -EINTR) /* waiting for the other end of a fifo */
+		return syscall_restart(RESTART_SA);
 	if (result)
 		return result;
 	result = fd_install(file, 0, flags & O_CLOEXEC);

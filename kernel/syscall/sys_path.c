@@ -94,7 +94,7 @@ long put_statfs(const struct fs_stat *stat, uaddr_t to)
 
 static int file_attributes(struct file *file, struct fs_attr *attr)
 {
-	if (file_is_pipe(file))
+	if (file_is_pipe(file) && !file->vnode)
 		pipe_getattr(file, attr);
 	else if (!file->vnode) /* an eventfd and its like: all of them look the same */
 		*attr = (struct fs_attr){.mode = 0600, .nlink = 1, .block_bytes = PAGE_SIZE};

@@ -68,6 +68,12 @@ struct file_ops {
 	 */
 	int (*map)(struct file *file, bool shared, struct mvm_object **out);
 
+	/*
+	 * An entry for a file that has none, by which it can be opened again (/proc/PID/fd/N); *out
+	 * is referenced.  NULL: -ENXIO.
+	 */
+	int (*dentry)(struct file *file, struct dentry **out);
+
 	/* The last reference is gone.  NULL: nothing to do. */
 	void (*release)(struct file *file);
 };
@@ -153,6 +159,9 @@ int file_add_seals(struct file *file, unsigned seals);
 
 /* Change APPEND, NONBLOCK, NOATIME: F_SETFL. */
 void file_set_flags(struct file *file, unsigned flags);
+
+/* What it was opened by, or could be opened again by: *out is referenced.  -ENXIO, -ENOMEM. */
+int file_dentry(struct file *file, struct dentry **out);
 
 /* -EBADF for files without an inode (pipes: the kernel makes their stat up itself). */
 int file_getattr(struct file *file, struct fs_attr *attr);

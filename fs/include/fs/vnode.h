@@ -54,6 +54,7 @@ struct vnode {
 	uint32_t nlink;                /* [l] 0: no name is left; set with vnode_set_nlink() */
 	uint32_t uid, gid;             /* [l] */
 	uint64_t rdev;                 /* [I] of a device node */
+	void *fifo;                    /* [l] of a fifo: the host's pipe, while it has one */
 	uint64_t size_bytes;           /* [l] of what has no object (directories, links) */
 	uint64_t blocks;               /* [a] of 512 bytes */
 	uint32_t seals;                /* [l] FS_SEAL_... of a regular file (MOUNT_SEALS) */

@@ -13,6 +13,9 @@ int pipe_new(unsigned flags, struct file *pair[2]);
 long pipe_bytes(struct file *file);
 long pipe_set_bytes(struct file *file, uint64_t bytes);
 
+/* Beyond the core: names for pipes. */
+void fifos_init(void);
+
 /* What fstat says of one. */
 bool file_is_pipe(const struct file *file);
 void pipe_getattr(struct file *file, struct fs_attr *attr);
