@@ -77,6 +77,63 @@ def test_ctrl_c_at_the_prompt_gives_a_new_one(shell):
     assert says(shell, "echo fine") == "fine"
 
 
+def stop(child, line):
+    """Starts what copies lines, sees it run, and stops it with Ctrl-Z."""
+    child.sendline(line)
+    child.sendline("it runs")
+    child.expect(r"it runs\r+\nit runs\r+\n")
+    child.sendcontrol("z")
+    child.expect(r"\[1\] \+ Stopped  " + re.escape(line))
+    child.expect(PROMPT)
+
+
+@pytest.mark.parametrize("line", ["cat", "cat | cat"])
+def test_ctrl_z_stops_and_fg_continues(shell, line):
+    stop(shell, line)
+    assert says(shell, "echo $?") == str(128 + 20)
+    assert says(shell, "jobs") == f"[1] + Stopped  {line}"
+    shell.sendline("fg")
+    shell.expect(re.escape(line) + r"\r+\n")
+    shell.sendline("again")
+    shell.expect(r"again\r+\nagain\r+\n")
+    shell.sendcontrol("d")
+    shell.expect(PROMPT)
+    assert says(shell, "jobs") == ""
+
+
+def test_the_background_may_not_read(shell):
+    stop(shell, "cat")
+    shell.sendline("bg")
+    shell.expect(r"\[1\] cat &\r+\n")
+    while "Stopped" not in says(shell, "jobs"):  # it runs until it reads
+        pass
+    shell.sendline("fg")
+    shell.expect(r"cat\r+\n")
+    shell.sendcontrol("c")
+    shell.expect(PROMPT)
+    assert says(shell, "echo $?") == str(128 + 2)
+
+
+def test_jobs_in_the_background(shell):
+    shell.sendline("sleep 1000 &")
+    shell.expect(r"\[1\] (\d+)\r+\n")
+    sleeper = shell.match[1]
+    shell.expect(PROMPT)
+    assert says(shell, "jobs") == "[1] + Running  sleep 1000"
+    shell.sendline("fg %1")
+    shell.expect(r"sleep 1000\r+\n")
+    shell.sendcontrol("c")
+    shell.expect(PROMPT)
+    assert says(shell, "jobs") == ""
+    assert "No such process" in says(shell, f"kill {sleeper}")
+
+
+def test_a_stopped_job_does_not_outlive_the_shell(shell):
+    stop(shell, "cat")
+    shell.sendline("exit 3")
+    assert status(shell) == 3
+
+
 def test_ctrl_a_x_leaves_qemu(shell):
     shell.sendcontrol("a")
     shell.send("x")

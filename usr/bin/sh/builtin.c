@@ -271,14 +271,14 @@ static int run_exec(int argc, char **argv)
 	fflush(stdout);
 	environ = vars_environment(&shell.scratch);
 	if (shell.interactive) {
-		exec_default_signals();
+		jobs_default_signals();
 		signal(SIGTSTP, SIG_DFL); // what it stops, whoever waits for this shell continues
 	}
 	execvp(argv[1], argv + 1);
 	complain("%s", argv[1]);
 	if (!shell.interactive)
 		shell_exit(errno == ENOENT ? 127 : 126);
-	exec_shell_signals();
+	jobs_shell_signals();
 	return errno == ENOENT ? 127 : 126;
 }
 
@@ -391,6 +391,7 @@ static const struct builtin builtins[] = {
 	{".", run_dot, true},
 	{":", run_true, true},
 	{"[", builtin_test, false},
+	{"bg", run_bg, false},
 	{"break", run_break, true},
 	{"cd", run_cd, false},
 	{"continue", run_continue, true},
@@ -399,7 +400,9 @@ static const struct builtin builtins[] = {
 	{"exit", run_exit, true},
 	{"export", run_export, true},
 	{"false", run_false, false},
+	{"fg", run_fg, false},
 	{"history", run_history, false},
+	{"jobs", run_jobs, false},
 	{"read", run_read, false},
 	{"return", run_return, true},
 	{"set", run_set, true},

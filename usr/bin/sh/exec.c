@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Runs a tree. What changes the shell itself (builtins, functions, loops) runs in it; everything
-// else in a child.
-//
-// Job groups. An interactive shell gives each pipeline a process group of its own and the terminal
-// to the one it waits for, so that Ctrl-C reaches this one only. Parent and child both call
-// setpgid and tcsetpgrp: whoever comes first, it is done before it matters. The shell itself
-// ignores SIGTTOU, which lets it take the terminal back. Stopping jobs (Ctrl-Z) is not offered, so
-// SIGTSTP stays ignored in its children.
+// else in a child (jobs.c).
 //
 // Leaving. break, continue, return and errors set shell.unwind; each construct that sees it after
 // a part has run stops, and the one that is meant clears it.
@@ -16,383 +10,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "../lib/util.h"
 #include "sh.h"
 
-#define NOT_FOUND   127
-#define NOT_RUN     126
-#define FD_KEPT_MIN 10   // descriptors of the shell's own start here
-#define HERE_INLINE 4096 // what a pipe takes without a reader
+#define NOT_FOUND 127
+#define NOT_RUN   126
 
 extern char **environ;
 
 struct shell shell;
 
-static int terminal = -1; // of an interactive shell
-static struct termios terminal_modes;
-static bool exec_directly; // this child has only one command left to run
-static bool substituted;   // since the current simple command began
-
-struct background {
-	struct background *next;
-	pid_t pid;
-	bool done;
-	int status;
-};
-
-static struct background *backgrounds;
+static bool substituted; // since the current simple command began
 
 _Noreturn void shell_exit(int status)
 {
 	fflush(stdout);
 	exit(status & 255);
-}
-
-static int exit_status(int wait_status)
-{
-	if (WIFSIGNALED(wait_status))
-		return 128 + WTERMSIG(wait_status);
-	return WEXITSTATUS(wait_status);
-}
-
-// --- signals, groups, the terminal
-
-static void on_interrupt(int number)
-{
-	(void)number;
-	shell.interrupted = 1;
-}
-
-static void set_signal(int number, void (*handler)(int))
-{
-	struct sigaction action = {.sa_handler = handler};
-
-	sigemptyset(&action.sa_mask);
-	sigaction(number, &action, NULL);
-}
-
-void exec_shell_signals(void)
-{
-	set_signal(SIGINT, on_interrupt);
-	set_signal(SIGQUIT, SIG_IGN);
-	set_signal(SIGTERM, SIG_IGN);
-	set_signal(SIGTSTP, SIG_IGN);
-	set_signal(SIGTTIN, SIG_IGN);
-	set_signal(SIGTTOU, SIG_IGN);
-}
-
-void exec_default_signals(void)
-{
-	set_signal(SIGINT, SIG_DFL);
-	set_signal(SIGQUIT, SIG_DFL);
-	set_signal(SIGTERM, SIG_DFL);
-	set_signal(SIGTTIN, SIG_DFL);
-	set_signal(SIGTTOU, SIG_DFL);
-}
-
-void exec_init(bool interactive)
-{
-	shell.pid = getpid();
-	shell.interactive = interactive;
-	if (!interactive)
-		return;
-	exec_shell_signals();
-	terminal = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FD_KEPT_MIN);
-	if (terminal < 0 || tcgetattr(terminal, &terminal_modes) != 0)
-		return;
-	if (getpgrp() != getpid())
-		setpgid(0, 0);
-	shell.group = getpgrp();
-	shell.job_groups = tcsetpgrp(terminal, shell.group) == 0;
-}
-
-static void become_child(pid_t group, bool in_front)
-{
-	if (shell.job_groups) {
-		setpgid(0, group);
-		if (in_front)
-			tcsetpgrp(terminal, group ? group : getpid());
-	}
-	if (shell.interactive)
-		exec_default_signals();
-	if (!shell.job_groups && !in_front) {
-		set_signal(SIGINT, SIG_IGN);
-		set_signal(SIGQUIT, SIG_IGN);
-	}
-	shell.interactive = shell.job_groups = exec_directly = false;
-	shell.loops = 0;
-	backgrounds = NULL;
-}
-
-// Forks a member of the job GROUP (0: of a new one). Returns 0 in the child.
-static pid_t fork_member(pid_t group, bool in_front)
-{
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		complain("fork");
-	if (pid == 0)
-		become_child(group, in_front);
-	if (pid > 0 && shell.job_groups)
-		setpgid(pid, group ? group : pid);
-	return pid;
-}
-
-static int wait_pid(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return 0;
-	return status;
-}
-
-// Tells of a signal that killed a job, and stops everything after Ctrl-C.
-static void report_end(int status)
-{
-	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-
-	if (number && number != SIGINT && number != SIGPIPE)
-		fprintf(stderr, "%s\n", strsignal(number));
-	if (number && shell.job_groups) {
-		tcsetattr(terminal, TCSADRAIN, &terminal_modes);
-		if (number == SIGINT) {
-			fputc('\n', stderr);
-			shell.unwind = UNWIND_ABORT;
-		}
-	}
-}
-
-// Gives the terminal to a job in front, waits for its members, and takes the terminal back. The
-// last member's status is the job's.
-static int wait_job(pid_t group, const pid_t *pids, size_t n)
-{
-	int status = 0;
-
-	if (shell.job_groups)
-		tcsetpgrp(terminal, group);
-	if (shell.interrupted) // between two commands it reached the shell alone
-		kill(-group, SIGINT);
-	for (size_t i = 0; i < n; i++)
-		status = wait_pid(pids[i]);
-	if (shell.job_groups)
-		tcsetpgrp(terminal, shell.group);
-	report_end(status);
-	return exit_status(status);
-}
-
-// --- jobs in the background
-
-static void note_end(pid_t pid, int status)
-{
-	for (struct background *b = backgrounds; b; b = b->next)
-		if (b->pid == pid) {
-			b->done = true;
-			b->status = exit_status(status);
-		}
-}
-
-static void reap_background(void)
-{
-	for (struct background *b = backgrounds; b; b = b->next) {
-		int status;
-
-		if (!b->done && waitpid(b->pid, &status, WNOHANG) == b->pid) {
-			note_end(b->pid, status);
-			if (shell.interactive)
-				fprintf(stderr, "[%d] done\n", b->pid);
-		}
-	}
-}
-
-static void background_add(pid_t pid)
-{
-	struct background *b = need_memory(sizeof *b);
-
-	*b = (struct background){.next = backgrounds, .pid = pid};
-	backgrounds = b;
-	shell.background = pid;
-	if (shell.interactive)
-		fprintf(stderr, "[%d]\n", pid);
-}
-
-static int wait_one(struct background *b)
-{
-	int status;
-
-	while (!b->done) {
-		if (waitpid(b->pid, &status, 0) == b->pid)
-			note_end(b->pid, status);
-		else if (errno != EINTR)
-			return NOT_FOUND;
-		else if (shell.interrupted)
-			return 128 + SIGINT;
-	}
-	return b->status;
-}
-
-int wait_background(pid_t pid)
-{
-	struct background *b, **link;
-	int status = pid ? NOT_FOUND : 0;
-
-	for (b = backgrounds; b && !shell.interrupted; b = b->next)
-		if (!pid)
-			wait_one(b);
-		else if (b->pid == pid)
-			status = wait_one(b);
-	for (link = &backgrounds; (b = *link);) {
-		if (b->done && (!pid || b->pid == pid)) {
-			*link = b->next;
-			free(b);
-		} else {
-			link = &b->next;
-		}
-	}
-	return status;
-}
-
-// --- redirections
-
-struct saved {
-	struct saved *next;
-	int fd, copy; // copy -1: the descriptor was closed
-};
-
-// A pipe with TEXT in it. A long text needs a process that writes it.
-static int open_here(const struct redirect *r)
-{
-	const char *text = r->literal ? r->target : expand_here(r->target);
-	int ends[2];
-	size_t n;
-
-	if (!text || pipe2(ends, O_CLOEXEC) != 0) {
-		if (text)
-			complain("pipe");
-		return -1;
-	}
-	n = strlen(text);
-	if (n <= HERE_INLINE) {
-		write_all(ends[1], text, n);
-	} else if (fork() == 0) {
-		set_signal(SIGPIPE, SIG_DFL);
-		_exit(write_all(ends[1], text, n) != 0);
-	}
-	close(ends[1]);
-	return ends[0];
-}
-
-static int open_target(const struct redirect *r)
-{
-	static const int flags[] = {
-		[REDIRECT_IN] = O_RDONLY,
-		[REDIRECT_OUT] = O_WRONLY | O_CREAT | O_TRUNC,
-		[REDIRECT_APPEND] = O_WRONLY | O_CREAT | O_APPEND,
-		[REDIRECT_READ_WRITE] = O_RDWR | O_CREAT,
-		[REDIRECT_CLOBBER] = O_WRONLY | O_CREAT | O_TRUNC,
-	};
-	const char *path = expand_string(r->target);
-	int fd;
-
-	if (!path)
-		return -1;
-	fd = open(path, flags[r->kind] | O_CLOEXEC, 0666);
-	if (fd < 0)
-		complain("%s", path);
-	return fd;
-}
-
-// Saves FD in *SAVED (when that is wanted), so that it can be given another meaning.
-static void save_fd(int fd, struct saved **saved)
-{
-	struct saved *one;
-
-	if (!saved)
-		return;
-	one = arena_get(&shell.scratch, sizeof *one);
-	*one = (struct saved){*saved, fd, fcntl(fd, F_DUPFD_CLOEXEC, FD_KEPT_MIN)};
-	*saved = one;
-}
-
-static int redirect_copy(const struct redirect *r, struct saved **saved)
-{
-	const char *from = expand_string(r->target);
-	char *end;
-	long fd;
-
-	if (!from)
-		return -1;
-	save_fd(r->fd, saved);
-	if (!strcmp(from, "-")) {
-		close(r->fd);
-		return 0;
-	}
-	fd = strtol(from, &end, 10);
-	if (end == from || *end || dup2((int)fd, r->fd) < 0) {
-		errno = EBADF;
-		complain("%s", from);
-		return -1;
-	}
-	return 0;
-}
-
-static int redirect_one(const struct redirect *r, struct saved **saved)
-{
-	int fd;
-
-	if (r->kind == REDIRECT_DUP_IN || r->kind == REDIRECT_DUP_OUT)
-		return redirect_copy(r, saved);
-	fd = r->kind >= REDIRECT_HERE ? open_here(r) : open_target(r);
-	if (fd < 0)
-		return -1;
-	if (fd == r->fd) { // it was closed before
-		fcntl(fd, F_SETFD, 0);
-		return 0;
-	}
-	save_fd(r->fd, saved);
-	if (dup2(fd, r->fd) < 0) {
-		complain("%d", r->fd);
-		close(fd);
-		return -1;
-	}
-	close(fd);
-	return 0;
-}
-
-static int redirect_all(const struct redirect *list, struct saved **saved)
-{
-	for (; list; list = list->next)
-		if (redirect_one(list, saved) != 0)
-			return -1;
-	return 0;
-}
-
-static void restore(struct saved *saved)
-{
-	fflush(stdout);
-	for (; saved; saved = saved->next) {
-		if (saved->copy >= 0) {
-			dup2(saved->copy, saved->fd);
-			close(saved->copy);
-		} else {
-			close(saved->fd);
-		}
-	}
-}
-
-// exec without a command: the redirections stay, their copies are not wanted.
-static void forget(struct saved *saved)
-{
-	for (; saved; saved = saved->next)
-		if (saved->copy >= 0)
-			close(saved->copy);
 }
 
 // --- simple commands
@@ -483,19 +118,19 @@ static _Noreturn void child_program(
 	exec_program(argv);
 }
 
-static int run_program(
-	char **argv, struct assignment *assignments, const struct redirect *redirects)
+static int run_program(const struct node *node, char **argv, struct assignment *assignments)
 {
+	const struct redirect *redirects = node->redirects;
 	pid_t pid;
 
-	if (exec_directly)
+	if (shell.exec_directly)
 		child_program(argv, assignments, redirects);
-	pid = fork_member(0, true);
+	pid = job_fork(0, true);
 	if (pid < 0)
 		return NOT_RUN;
 	if (pid == 0)
 		child_program(argv, assignments, redirects);
-	return wait_job(pid, &pid, 1);
+	return job_run(node, &pid, 1);
 }
 
 static int call_function(const struct function *function, size_t argc, char **argv)
@@ -533,7 +168,7 @@ static int run_inside(const struct builtin *builtin, const struct function *func
 	struct saved *saved = NULL;
 	int status = 1;
 
-	exec_directly = false;
+	shell.exec_directly = false;
 	if (redirect_all(redirects, &saved) != 0)
 		goto out;
 	assign(assignments, !stay);
@@ -548,9 +183,9 @@ static int run_inside(const struct builtin *builtin, const struct function *func
 out:
 	fflush(stdout);
 	if (shell.keep_redirects)
-		forget(saved);
+		redirect_forget(saved);
 	else
-		restore(saved);
+		redirect_restore(saved);
 	shell.keep_redirects = false;
 	return status;
 }
@@ -583,7 +218,7 @@ static int exec_simple(const struct node *node)
 		if (words.n && !(function = function_find(words.s[0])))
 			builtin = builtin_find(words.s[0]);
 		if (words.n && !function && !builtin)
-			status = run_program(words.s, assignments, node->redirects);
+			status = run_program(node, words.s, assignments);
 		else
 			status =
 				run_inside(builtin, function, &words, assignments, node->redirects);
@@ -596,7 +231,7 @@ static int exec_simple(const struct node *node)
 
 static _Noreturn void run_child(const struct node *node)
 {
-	exec_directly = node->kind == NODE_SIMPLE;
+	shell.exec_directly = node->kind == NODE_SIMPLE;
 	shell_exit(exec_node(node));
 }
 
@@ -635,7 +270,7 @@ static size_t start_stages(const struct node *node, pid_t *pids, size_t n, bool 
 			complain("pipe");
 			break;
 		}
-		pids[i] = fork_member(i ? pids[0] : 0, in_front);
+		pids[i] = job_fork(i ? pids[0] : 0, in_front);
 		if (pids[i] == 0) {
 			use_pipes(in, out);
 			run_child(i + 1 < n ? node->left : node);
@@ -661,14 +296,14 @@ static int exec_pipe(const struct node *node)
 	int status;
 
 	started = start_stages(node, pids, n, true);
-	status = started ? wait_job(pids[0], pids, started) : 1;
+	status = started ? job_run(node, pids, started) : 1;
 	arena_cut(&shell.scratch, mark);
 	return started == n ? status : 1;
 }
 
 static int exec_background(const struct node *node)
 {
-	pid_t pid = fork_member(0, false);
+	pid_t pid = job_fork(0, false);
 
 	if (pid < 0)
 		return 1;
@@ -681,13 +316,13 @@ static int exec_background(const struct node *node)
 		}
 		run_child(node->left);
 	}
-	background_add(pid);
+	job_add_background(node->left, pid);
 	return 0;
 }
 
 static int exec_subshell(const struct node *node)
 {
-	pid_t pid = fork_member(0, true);
+	pid_t pid = job_fork(0, true);
 
 	if (pid < 0)
 		return 1;
@@ -696,7 +331,7 @@ static int exec_subshell(const struct node *node)
 			shell_exit(1);
 		run_child(node->left);
 	}
-	return wait_job(pid, &pid, 1);
+	return job_run(node, &pid, 1);
 }
 
 static int exec_condition(const struct node *node)
@@ -868,7 +503,7 @@ static int exec_redirected(const struct node *node)
 	fflush(stdout);
 	if (redirect_all(node->redirects, &saved) == 0)
 		status = exec_kind(node);
-	restore(saved);
+	redirect_restore(saved);
 	arena_cut(&shell.scratch, mark);
 	return status;
 }
@@ -912,7 +547,7 @@ char *exec_substitution(const char *command)
 	if (pid == 0) {
 		struct source source;
 
-		become_child(shell.group, true);
+		job_become_child(shell.group, true);
 		dup2(ends[1], STDOUT_FILENO);
 		source_string(&source, command);
 		shell_exit(exec_source(&source));
@@ -932,7 +567,7 @@ char *exec_substitution(const char *command)
 		}
 	}
 	close(ends[0]);
-	shell.status = pid > 0 ? exit_status(wait_pid(pid)) : 1;
+	shell.status = pid > 0 ? wait_child(pid) : 1;
 	substituted = true;
 	while (n > 0 && output[n - 1] == '\n')
 		n--;
@@ -960,7 +595,7 @@ int exec_source(struct source *source)
 		struct arena arena = {NULL};
 
 		if (source->interactive)
-			reap_background();
+			jobs_report();
 		result = parse_command(source, &arena, &node);
 		if (result == PARSE_ERROR) {
 			shell.status = 2;

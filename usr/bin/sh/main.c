@@ -88,7 +88,7 @@ int main(int argc, char **argv)
 
 	shell.name = argv[0];
 	set_variables(interactive);
-	exec_init(interactive);
+	jobs_init(interactive);
 	if (command)
 		source_string(&source, command);
 	else if (i < argc)

@@ -4,7 +4,8 @@
 //   source.c   bytes of a script, a string or an edited line          (edit.c: the line editor)
 //   lex.c      bytes -> tokens; words stay as written, quotes and all
 //   parse.c    tokens -> a tree for one complete command
-//   exec.c     walks the tree: forks, pipes, process groups, redirections
+//   exec.c     walks the tree: forks, pipes                          (redirect.c)
+//   jobs.c     process groups, the terminal, waiting
 //   expand.c   a word as written -> the fields it stands for         (pattern.c, arith.c)
 //   vars.c, builtin.c, test.c   variables; commands that run in the shell itself
 //
@@ -16,6 +17,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+
+#define FD_KEPT_MIN 10 // descriptors of the shell's own start here
 
 // --- arena.c
 
@@ -223,13 +226,37 @@ bool arith_evaluate(const char *text, long long *value);
 int exec_node(const struct node *node);
 int exec_source(struct source *source);       // until its end; returns the last status
 char *exec_substitution(const char *command); // its output, without newlines at the end
-void exec_init(bool interactive);
-// What an interactive shell does about signals, and what a program shall find in its place. (Not
-// SIGTSTP: there is no fg that could continue what it stops.)
-void exec_shell_signals(void);
-void exec_default_signals(void);
-int wait_background(pid_t pid); // 0: for all
 _Noreturn void shell_exit(int status);
+
+// --- jobs.c
+
+void jobs_init(bool interactive);
+// What an interactive shell does about the signals of the keyboard, and what its children do.
+void jobs_shell_signals(void);
+void jobs_default_signals(void);
+
+// Forks a member of the job GROUP (0: of a new one). Returns 0 in the child; -1 after a message.
+pid_t job_fork(pid_t group, bool in_front);
+// In a child: the shell's own state goes.
+void job_become_child(pid_t group, bool in_front);
+// Waits for a job in front, whose members they are, and returns its status. One that stops is kept.
+int job_run(const struct node *node, const pid_t *pids, size_t n);
+void job_add_background(const struct node *node, pid_t pid);
+void jobs_report(void); // tells what has ended or stopped in the background
+int wait_child(pid_t pid);
+int wait_background(pid_t pid); // 0: for all
+int run_jobs(int argc, char **argv);
+int run_fg(int argc, char **argv);
+int run_bg(int argc, char **argv);
+
+// --- redirect.c
+
+struct saved; // descriptors that were replaced, the last one first
+
+// -1 after a message. The descriptors that are replaced are saved in *SAVED, if that is not NULL.
+int redirect_all(const struct redirect *list, struct saved **saved);
+void redirect_restore(struct saved *saved);
+void redirect_forget(struct saved *saved); // exec without a command: they are for good
 
 // --- builtin.c, test.c
 
@@ -269,6 +296,7 @@ extern struct shell {
 	enum unwind unwind;         // what the commands around the current one should do
 	int unwind_levels;          // loops still to be left
 	bool keep_redirects;        // exec without a command
+	bool exec_directly;         // this child has only one command left to run
 	bool keep_tree;             // a function was defined
 	struct function *functions; //
 	struct arena scratch;       // expansions
