@@ -9,6 +9,7 @@
 #include <abi/sysinfo.h>
 #include <abi/utsname.h>
 #include <abi/wait.h>
+#include <kernel/cpu.h>
 #include <kernel/exec.h>
 #include <kernel/frames.h>
 #include <kernel/printk.h>
@@ -326,7 +327,8 @@ long sys_times(uaddr_t times_to)
 
 long sys_sched_yield(void)
 {
-	thread_yield();
+	if (cpu_this()->rq.queued)
+		thread_yield();
 	return 0;
 }
 
@@ -344,10 +346,9 @@ long sys_uname(uaddr_t to)
 	return put_user(to, &name);
 }
 
-static void count(struct process *p, void *n)
+static void count_threads(struct process *p, void *n)
 {
-	(void)p;
-	++*(uint16_t *)n;
+	*(uint16_t *)n += (uint16_t)p->n_threads;
 }
 
 long sys_sysinfo(uaddr_t to)
@@ -360,7 +361,7 @@ long sys_sysinfo(uaddr_t to)
 	};
 
 	spin_lock(&tree_lock);
-	process_for_each(count, &info.procs);
+	process_for_each(count_threads, &info.procs);
 	spin_unlock(&tree_lock);
 	return put_user(to, &info);
 }
