@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/tap.h"
@@ -178,6 +180,77 @@ static void groups_open_files(void)
 	CHECK_ERR(open("file", O_WRONLY), EACCES);
 }
 
+static pid_t target;
+
+static void sleep_as(void *arg)
+{
+	uid_t *ids = arg;
+
+	if (setresuid(ids[0], ids[1], ids[2]))
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static void become_and_send(void *arg)
+{
+	uid_t *ids = arg;
+
+	if (setresuid(ids[0], ids[1], ids[1]))
+		_exit(99);
+	_exit(kill(target, 0) == 0 ? 0 : errno);
+}
+
+static int sends_as(uid_t real, uid_t effective)
+{
+	uid_t ids[] = {real, effective};
+
+	return WEXITSTATUS(in_child(become_and_send, ids));
+}
+
+// The sender's real or effective user must be the receiver's real or saved one.
+static void who_may_send_signals(void)
+{
+	uid_t ids[] = {10, 20, 30};
+
+	target = start_child(sleep_as, ids);
+	while (sends_as(10, 99)) // until it is who it shall be
+		;
+	CHECK_EQ(sends_as(30, 99), 0);
+	CHECK_EQ(sends_as(99, 10), 0);
+	CHECK_EQ(sends_as(99, 30), 0);
+	CHECK_EQ(sends_as(20, 99), EPERM);
+	CHECK_EQ(sends_as(99, 20), EPERM);
+	CHECK_EQ(sends_as(0, 99), EPERM);
+	CHECK_EQ(sends_as(99, 0), 0);
+	CHECK_OK(kill(target, SIGKILL));
+	end_child(target);
+}
+
+static void send_in_session(void *arg)
+{
+	int signo = *(int *)arg;
+
+	if (setuid(99))
+		_exit(99);
+	_exit(kill(target, signo) == 0 ? 0 : errno);
+}
+
+// SIGCONT needs no right within a session.
+static void who_may_continue(void)
+{
+	static const uid_t ids[] = {10, 10, 10};
+	int cont = SIGCONT, term = SIGTERM;
+
+	target = start_child(sleep_as, (void *)(uintptr_t)ids);
+	while (sends_as(10, 99))
+		;
+	CHECK_EQ(WEXITSTATUS(in_child(send_in_session, &cont)), 0);
+	CHECK_EQ(WEXITSTATUS(in_child(send_in_session, &term)), EPERM);
+	CHECK_OK(kill(target, SIGKILL));
+	end_child(target);
+}
+
 // The user of files goes its own way, until the effective one changes.
 static void user_of_files(void)
 {
@@ -212,6 +285,8 @@ static const struct test tests[] = {
 	{"many_groups", many_groups},
 	{"groups_are_inherited", groups_are_inherited},
 	{"groups_open_files", groups_open_files},
+	{"who_may_send_signals", who_may_send_signals},
+	{"who_may_continue", who_may_continue},
 	{"user_of_files", user_of_files},
 };
 

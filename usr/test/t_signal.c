@@ -15,6 +15,10 @@
 
 #include "lib/tap.h"
 
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM 0x80000000u
+#endif
+
 static volatile sig_atomic_t count, last;
 static volatile int last_code;
 static volatile pid_t last_pid;
@@ -483,6 +487,53 @@ static void instructions_that_trap(void)
 	CHECK_EQ(WTERMSIG(in_child(privileged_instruction, NULL)), SIGILL);
 	CHECK_EQ(WTERMSIG(in_child(breakpoint, NULL)), SIGTRAP);
 }
+
+static unsigned long trap_address, trap_pc;
+
+// Four bytes on, past what trapped.
+static void on_trap(int signo, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	on_signal(signo);
+	last_code = info->si_code;
+	trap_address = (unsigned long)info->si_addr;
+	trap_pc = uc->uc_mcontext.__gregs[0];
+	uc->uc_mcontext.__gregs[0] += 4;
+}
+
+static void check_trap(int signo, int code, unsigned long address)
+{
+	CHECK_EQ(last, signo);
+	CHECK_EQ(last_code, code);
+	CHECK_EQ(trap_address, address);
+}
+
+// The handler is told what and where, and may let the program go on behind it.
+static void traps_are_told(void)
+{
+	static const int signals[] = {SIGILL, SIGTRAP, SIGBUS};
+	struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
+	static long words[2];
+	unsigned long here;
+
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+		CHECK_OK(sigaction(signals[i], &action, NULL));
+	__asm__ volatile(
+		"la %0, 1f\n.option push\n.option norvc\n1: csrr zero, sstatus\n.option pop"
+		: "=r"(here)::"memory");
+	check_trap(SIGILL, ILL_ILLOPC, here);
+	__asm__ volatile("la %0, 1f\n.option push\n.option norvc\n1: ebreak\n.option pop"
+			 : "=r"(here)::"memory");
+	check_trap(SIGTRAP, TRAP_BRKPT, here);
+	__asm__ volatile("lr.d zero, (%0)" ::"r"((char *)words + 4) : "memory");
+	if (last == SIGBUS) // the emulation of a single program lets it pass
+		check_trap(SIGBUS, BUS_ADRALN, (unsigned long)words + 4);
+	else
+		CHECK(!on_mapache());
+	CHECK(count >= 2);
+}
 #endif
 
 static char alternate[16384];
@@ -510,6 +561,114 @@ static void alternate_stack(void)
 	CHECK(!on_alternate);
 	stack.ss_size = 10;
 	CHECK_ERR(sigaltstack(&stack, NULL), ENOMEM);
+	stack.ss_flags = 8;
+	CHECK_ERR(sigaltstack(&stack, NULL), EINVAL);
+	stack.ss_flags = SS_DISABLE; // whatever its size
+	CHECK_OK(sigaltstack(&stack, NULL));
+	CHECK_OK(sigaltstack(NULL, &old));
+	CHECK(old.ss_flags & SS_DISABLE);
+	CHECK_EQ(old.ss_size, 0);
+}
+
+static stack_t told;
+static int change_error;
+
+static void change_stack(int signo)
+{
+	stack_t other = {.ss_sp = alternate, .ss_size = sizeof alternate};
+
+	look_at_stack(signo);
+	change_error = sigaltstack(&other, NULL) == 0 ? 0 : errno;
+}
+
+static void read_stack(int signo)
+{
+	look_at_stack(signo);
+	sigaltstack(NULL, &told);
+}
+
+static void stack_in_use(void)
+{
+	stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate}, now;
+
+	CHECK_OK(sigaltstack(&stack, NULL));
+	handle(SIGUSR1, change_stack, SA_ONSTACK);
+	raise(SIGUSR1);
+	CHECK(on_alternate);
+	CHECK_EQ(change_error, EPERM);
+	CHECK_OK(sigaltstack(NULL, &now));
+	CHECK_EQ(now.ss_flags, 0);
+	stack.ss_flags =
+		(int)SS_AUTODISARM; // there is none while the handler runs, and it is back then
+	CHECK_OK(sigaltstack(&stack, NULL));
+	handle(SIGUSR1, read_stack, SA_ONSTACK);
+	raise(SIGUSR1);
+	CHECK(on_alternate);
+	CHECK(told.ss_flags & SS_DISABLE);
+	CHECK_OK(sigaltstack(NULL, &now));
+	CHECK_EQ((unsigned)now.ss_flags, SS_AUTODISARM);
+	CHECK(now.ss_sp == alternate);
+}
+
+static void fill_stack(int signo)
+{
+	raise(signo);
+}
+
+static void overflow_alternate(void *arg)
+{
+	stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
+
+	(void)arg;
+	sigaltstack(&stack, NULL);
+	handle(SIGUSR1, fill_stack, SA_ONSTACK | SA_NODEFER);
+	raise(SIGUSR1);
+}
+
+// A frame that would not fit there any more is SIGSEGV, not what lies below it.
+static void alternate_stack_is_not_left(void)
+{
+	CHECK_EQ(WTERMSIG(in_child(overflow_alternate, NULL)), SIGSEGV);
+}
+
+static int fall(int frames)
+{
+	volatile char here[1000];
+
+	here[0] = (char)frames;
+	return frames < 0 ? 0 : fall(frames + 1) + here[0];
+}
+
+static void on_overflow(int signo)
+{
+	look_at_stack(signo);
+	_exit(on_alternate ? 44 : 45);
+}
+
+static void overflow_stack(void *arg)
+{
+	stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
+
+	(void)arg;
+	sigaltstack(&stack, NULL);
+	handle(SIGSEGV, on_overflow, SA_ONSTACK);
+	_exit(fall(0));
+}
+
+// The stack's end is met with a handler that has another one; without, the fault kills.
+static void stack_overflow_is_handled(void)
+{
+	CHECK_EQ(WEXITSTATUS(in_child(overflow_stack, NULL)), 44);
+}
+
+// What a kernel does not know is not there when the action is read back.
+static void unknown_flags_are_cleared(void)
+{
+	struct sigaction action;
+
+	handle(SIGUSR1, on_signal, SA_RESTART | 0x400 | 0x2000);
+	CHECK_OK(sigaction(SIGUSR1, NULL, &action));
+	CHECK(!(action.sa_flags & (0x400 | 0x2000)));
 }
 
 static void storm_sender(void *arg)
@@ -566,10 +725,15 @@ static const struct test tests[] = {
 #ifdef __riscv
 	{"registers_come_back", registers_come_back},
 	{"instructions_that_trap", instructions_that_trap},
+	{"traps_are_told", traps_are_told},
 #endif
 	{"faults_can_be_repaired", faults_can_be_repaired},
 	{"blocked_fault_kills", blocked_fault_kills},
 	{"alternate_stack", alternate_stack},
+	{"stack_in_use", stack_in_use},
+	{"alternate_stack_is_not_left", alternate_stack_is_not_left},
+	{"stack_overflow_is_handled", stack_overflow_is_handled},
+	{"unknown_flags_are_cleared", unknown_flags_are_cleared},
 	{"storm", storm},
 };
 
