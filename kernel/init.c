@@ -59,7 +59,7 @@ static struct dentry *mount_first(void)
 	return root;
 }
 
-/* A directory that is missing costs what would be there, not the boot. */
+/* A directory or a type that is missing (devpts in the core) costs what would be there, not the boot. */
 static void mount_at(
 	const struct fs_context *ctx, const char *path, const char *type, const char *options)
 {
@@ -70,7 +70,7 @@ static void mount_at(
 		err = mount_on(where, type, "none", type, 0, options);
 		dentry_unref(where);
 	}
-	if (err)
+	if (err && err != -ENODEV)
 		pr_warning("cannot mount %s on %s: error %d", type, path, -err);
 }
 
@@ -81,8 +81,7 @@ static void mount_all(struct fs_state *fs)
 
 	mount_at(&ctx, "/dev", "devfs", NULL);
 	mount_at(&ctx, "/dev/shm", "tmpfs", "mode=1777");
-	if (fs_find("devpts"))
-		mount_at(&ctx, "/dev/pts", "devpts", NULL);
+	mount_at(&ctx, "/dev/pts", "devpts", NULL);
 	mount_at(&ctx, "/proc", "proc", NULL);
 	mount_at(&ctx, "/tmp", "tmpfs", "mode=1777");
 }

@@ -112,10 +112,8 @@ static int link_fd(struct process *p, const struct proc_key *key, char *to, size
 static int follow_fd(struct process *p, const struct proc_key *key, struct dentry **out)
 {
 	struct file *file = file_of(p, key->fd);
-	int err = !file ? -ENOENT : file->dentry ? 0 : -ENXIO;
+	int err = file ? file_dentry(file, out) : -ENOENT;
 
-	if (!err)
-		*out = dentry_ref(file->dentry);
 	if (file)
 		file_unref(file);
 	return err;
@@ -147,8 +145,8 @@ static void show_fd_info(struct proc_text *t, struct process *p)
 	if (closes_on_exec(p, t->key.fd))
 		flags |= O_CLOEXEC;
 	proc_printf(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n",
-		__atomic_load_n(&file->offset, __ATOMIC_RELAXED), flags, 0,
-		file->vnode ? file->vnode->ino : 0UL);
+		__atomic_load_n(&file->offset, __ATOMIC_RELAXED), flags,
+		file->dentry ? file->dentry->mount->id : 0, file->vnode ? file->vnode->ino : 0UL);
 	file_unref(file);
 }
 

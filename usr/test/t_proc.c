@@ -268,6 +268,15 @@ static void descriptors(void)
 	snprintf(name, sizeof name, "/proc/self/fd/%d", ends[0]);
 	snprintf(path, sizeof path, "pipe:[%lu]", (unsigned long)st.st_ino);
 	must_link(name, path);
+	again = (int)CHECK_OK(open(name, O_WRONLY)); // its other end
+	CHECK_EQ(write(again, "x", 1), 1);
+	CHECK_EQ(read(ends[0], path, sizeof path), 1);
+	CHECK_EQ(path[0], 'x');
+	CHECK_OK(dup2(ends[0], 0));
+	again = (int)CHECK_OK(open("/dev/stdin", O_RDONLY));
+	CHECK_EQ(write(ends[1], "y", 1), 1);
+	CHECK_EQ(read(again, path, sizeof path), 1);
+	CHECK_EQ(path[0], 'y');
 }
 
 static void positions_and_flags(void)
