@@ -101,10 +101,8 @@ static size_t user_buffer_copy(struct mvm_copy *c, void *kernel, size_t done, si
 	size_t moved;
 
 	thread_faults_off();
-	if (b->n_pieces == 1)
-		moved = copy_piece(b, uaddr_add(b->pieces->base, done), kernel, n);
-	else
-		moved = copy_pieces(b, kernel, done, n);
+	moved = b->n_pieces == 1 ? copy_piece(b, uaddr_add(b->pieces->base, done), kernel, n)
+				 : copy_pieces(b, kernel, done, n);
 	thread_faults_on();
 	return moved;
 }
