@@ -293,6 +293,89 @@ static void positions_and_flags(void)
 	CHECK(strtol(line_of(text_of(name), "flags"), NULL, 8) & O_CLOEXEC);
 }
 
+// --- While it changes
+
+static void come_and_go(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 100; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			int fd = open("/dev/null", O_RDWR);
+			_exit(fd < 0);
+		}
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
+	}
+}
+
+static void read_if_there(const char *folder, const char *name)
+{
+	char path[600], bytes[512];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	(void)!readlink(path, bytes, sizeof bytes);
+	fd = open(path, O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	(void)!read(fd, bytes, sizeof bytes);
+	close(fd);
+}
+
+static void read_all_in(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] != '.')
+			read_if_there(folder, e->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+static void read_all_of(const char *number)
+{
+	static const char *const folders[] = {"", "/fd", "/fdinfo", "/task"};
+	char path[300];
+
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof path, "/proc/%s%s", number, folders[i]);
+		read_all_in(path);
+	}
+}
+
+// Every file of every process is read while processes begin and end: whatever is there is shown, and
+// what has gone is an error.
+static void a_walk_over_what_comes_and_goes(void)
+{
+	pid_t pids[3];
+	int status, left = 3;
+
+	if (!on_mapache())
+		tap_skip("the machine's own processes are not ours to read");
+	for (int i = 0; i < 3; i++)
+		pids[i] = start_child(come_and_go, NULL);
+	while (left) {
+		DIR *dir = opendir("/proc");
+		struct dirent *e;
+
+		CHECK(dir);
+		while ((e = readdir(dir)))
+			if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
+				read_all_of(e->d_name);
+		closedir(dir);
+		for (int i = 0; i < 3; i++)
+			if (pids[i] && waitpid(pids[i], &status, WNOHANG) == pids[i]) {
+				CHECK_EQ(status, 0);
+				pids[i] = 0;
+				left--;
+			}
+	}
+}
+
 // --- Who may look
 
 static void look_at_others(void *arg)
@@ -496,6 +579,7 @@ static const struct test tests[] = {
 	{"limits_of_a_process", limits_of_a_process},
 	{"descriptors", descriptors},
 	{"positions_and_flags", positions_and_flags},
+	{"a_walk_over_what_comes_and_goes", a_walk_over_what_comes_and_goes},
 	{"others_are_kept_out", others_are_kept_out},
 	{"who_ends_first", who_ends_first},
 	{"the_offered_one_ends", the_offered_one_ends},

@@ -194,6 +194,34 @@ static void many_pairs(void)
 	}
 }
 
+static void use_pairs(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 60; i++) {
+		struct pair p;
+
+		open_pair(&p);
+		type(&p, "mine\n");
+		must_read(&p, "mine\n");
+		if (i % 2)
+			CHECK_OK(close(p.slave));
+		CHECK_OK(close(p.master));
+		if (!(i % 2))
+			CHECK_OK(close(p.slave));
+	}
+}
+
+// Numbers are given, found and taken back by several at once, and nobody gets another's terminal.
+static void pairs_of_several_processes(void)
+{
+	pid_t pids[4];
+
+	for (int i = 0; i < 4; i++)
+		pids[i] = start_child(use_pairs, NULL);
+	for (int i = 0; i < 4; i++)
+		must_exit_well(pids[i]);
+}
+
 static void one_call(void)
 {
 	struct winsize size = {.ws_row = 5, .ws_col = 6}, is;
@@ -713,6 +741,7 @@ static const struct test tests[] = {
 	{"a_closed_master", a_closed_master},
 	{"a_master_that_closes_ends_a_read", a_master_that_closes_ends_a_read},
 	{"many_pairs", many_pairs},
+	{"pairs_of_several_processes", pairs_of_several_processes},
 	{"one_call", one_call},
 	{"a_line", a_line},
 	{"a_line_in_parts", a_line_in_parts},
