@@ -16,23 +16,9 @@
 #include <unistd.h>
 
 #include "lib/tap.h"
+#include "lib/text.h"
 
 // --- Reading
-
-static char text[16384];
-
-static char *text_of(const char *path)
-{
-	int fd = (int)CHECK_OK(open(path, O_RDONLY));
-	size_t n = 0;
-	ssize_t got;
-
-	while ((got = CHECK_OK(read(fd, text + n, sizeof text - 1 - n))) > 0)
-		n += (size_t)got;
-	text[n] = '\0';
-	CHECK_OK(close(fd));
-	return text;
-}
 
 static char *text_of_process(pid_t pid, const char *name)
 {
@@ -98,12 +84,6 @@ static void wait_for_ever(void *arg)
 		pause();
 }
 
-static void stop(pid_t pid)
-{
-	CHECK_OK(kill(pid, SIGKILL));
-	end_child(pid);
-}
-
 // --- Processes
 
 static void self_is_this_process(void)
@@ -124,10 +104,10 @@ static void self_is_this_process(void)
 
 static void stat_has_52_fields(void)
 {
-	char name[32];
+	char name[32], *text = text_of("/proc/self/stat");
 	int spaces = 0;
 
-	CHECK_EQ(sscanf(text_of("/proc/self/stat"), "%*d (%31[^)])", name), 1);
+	CHECK_EQ(sscanf(text, "%*d (%31[^)])", name), 1);
 	for (char *c = strrchr(text, ')'); *c; c++)
 		spaces += *c == ' ';
 	CHECK_EQ(spaces, 50);
@@ -229,10 +209,11 @@ static void its_places(void)
 static void limits_of_a_process(void)
 {
 	struct rlimit limit = {.rlim_cur = 77, .rlim_max = 88};
-	char *line;
+	char *line, *text;
 
 	CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
-	line = strstr(text_of("/proc/self/limits"), "Max open files");
+	text = text_of("/proc/self/limits");
+	line = strstr(text, "Max open files");
 	CHECK(line);
 	CHECK(!strncmp(line,
 		"Max open files            77                   88                   files     \n",
@@ -268,15 +249,6 @@ static void descriptors(void)
 	snprintf(name, sizeof name, "/proc/self/fd/%d", ends[0]);
 	snprintf(path, sizeof path, "pipe:[%lu]", (unsigned long)st.st_ino);
 	must_link(name, path);
-	again = (int)CHECK_OK(open(name, O_WRONLY)); // its other end
-	CHECK_EQ(write(again, "x", 1), 1);
-	CHECK_EQ(read(ends[0], path, sizeof path), 1);
-	CHECK_EQ(path[0], 'x');
-	CHECK_OK(dup2(ends[0], 0));
-	again = (int)CHECK_OK(open("/dev/stdin", O_RDONLY));
-	CHECK_EQ(write(ends[1], "y", 1), 1);
-	CHECK_EQ(read(again, path, sizeof path), 1);
-	CHECK_EQ(path[0], 'y');
 }
 
 static void positions_and_flags(void)
@@ -376,140 +348,15 @@ static void a_walk_over_what_comes_and_goes(void)
 	}
 }
 
-// --- Who may look
-
-static void look_at_others(void *arg)
-{
-	pid_t pid = *(pid_t *)arg;
-	static const char *const guarded[] = {"environ", "maps", "smaps"};
-	static const char *const links[] = {"exe", "cwd", "root"};
-	char path[64], target[64];
-
-	CHECK_OK(setgid(1001));
-	CHECK_OK(setuid(1001));
-	for (size_t i = 0; i < 3; i++) {
-		snprintf(path, sizeof path, "/proc/%d/%s", pid, guarded[i]);
-		CHECK_ERR(open(path, O_RDONLY), EACCES);
-		snprintf(path, sizeof path, "/proc/%d/%s", pid, links[i]);
-		CHECK_ERR(readlink(path, target, sizeof target), EACCES);
-	}
-	snprintf(path, sizeof path, "/proc/%d/fd", pid);
-	CHECK(!opendir(path));
-	CHECK_EQ(errno, EACCES);
-	CHECK(stat_field(pid, 3));
-	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", pid);
-	CHECK_ERR(open(path, O_WRONLY), EACCES);
-}
-
-static void others_are_kept_out(void)
-{
-	pid_t pid;
-
-	if (geteuid() != 0)
-		tap_skip("only root can become somebody else");
-	pid = start_child(wait_for_ever, NULL);
-	must_exit_well(start_child(look_at_others, &pid));
-	stop(pid);
-}
-
-static int write_adj(const char *value)
-{
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_TRUNC);
-
-	if (fd < 0)
-		return errno;
-	int result = write(fd, value, strlen(value)) < 0 ? errno : 0;
-
-	CHECK_OK(close(fd));
-	return result;
-}
-
-static void spare_as_user(void *arg)
-{
-	int fd;
-
-	(void)arg;
-	CHECK_EQ(write_adj("500\n"), 0);
-	CHECK(!strcmp(text_of("/proc/self/oom_score_adj"), "500\n"));
-	fd = (int)CHECK_OK(open("/proc/self/oom_score_adj", O_WRONLY));
-	CHECK_OK(setgid(1001));
-	CHECK_OK(setuid(1001));
-	CHECK_EQ(write(fd, "600", 3), 3);
-	CHECK_EQ(write(fd, "500", 3), 3);
-	CHECK_ERR(write(fd, "499", 3), EACCES);
-	CHECK_EQ(write_adj(NULL), EACCES); // who has been root is not an open book
-}
-
-static void who_ends_first(void)
-{
-	CHECK(!strcmp(text_of("/proc/self/oom_score_adj"), "0\n"));
-	CHECK_EQ(write_adj("1001"), EINVAL);
-	CHECK_EQ(write_adj("-1001"), EINVAL);
-	CHECK_EQ(write_adj("x"), EINVAL);
-	long before = strtol(text_of("/proc/self/oom_score"), NULL, 10);
-	CHECK_EQ(write_adj("300"), 0);
-	long after = strtol(text_of("/proc/self/oom_score"), NULL, 10);
-	CHECK(after > before + 150 && after <= before + 201);
-	if (write_adj("-1000") == 0) { // a container's root may not
-
-		CHECK_EQ(strtol(text_of("/proc/self/oom_score"), NULL, 10), 0);
-		must_exit_well(start_child(spare_as_user, NULL));
-	}
-}
-
-static void hold_memory(void *arg)
-{
-	size_t bytes = *(size_t *)arg;
-	char *p = map_anon(bytes);
-
-	CHECK_EQ(write_adj(bytes > 4ul << 20 ? "0" : "1000"), 0);
-	for (size_t i = 0; i < bytes; i += PAGE)
-		p[i] = 1;
-	CHECK_OK(raise(SIGSTOP));
-	wait_for_ever(NULL);
-}
-
-static pid_t start_holder(size_t bytes)
-{
-	pid_t pid = start_child(hold_memory, &bytes);
-	int status;
-
-	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
-	CHECK(WIFSTOPPED(status));
-	return pid;
-}
-
-// Memory runs out: of two processes the one that was offered ends, though the other has more, and the
-// one that is spared goes on.
-static void the_offered_one_ends(void)
-{
-	const size_t step = 16 * PAGE;
-	pid_t large, small;
-	int status;
-
-	if (!on_mapache())
-		tap_skip("Linux would end others, too");
-	CHECK_EQ(write_adj("-1000"), 0);
-	large = start_holder(16ul << 20);
-	small = start_holder(4ul << 20);
-	while (waitpid(small, &status, WNOHANG) == 0)
-		for (char *p = map_anon(step), *end = p + step; p < end; p += PAGE)
-			*p = 1;
-	CHECK(WIFSIGNALED(status));
-	CHECK_EQ(WTERMSIG(status), SIGKILL);
-	CHECK_EQ(waitpid(large, &status, WNOHANG), 0);
-	stop(large);
-}
-
 // --- The system
 
 static void the_machine(void)
 {
 	unsigned long long user, system, idle, btime;
+	char *text = text_of("/proc/stat");
 	int harts = 0;
 
-	CHECK_EQ(
-		sscanf(text_of("/proc/stat"), "cpu  %llu %*u %llu %llu", &user, &system, &idle), 3);
+	CHECK_EQ(sscanf(text, "cpu  %llu %*u %llu %llu", &user, &system, &idle), 3);
 	for (char *line = text; line; line = strchr(line, '\n'))
 		harts += !strncmp(++line, "cpu", 3);
 	CHECK_EQ(harts, sysconf(_SC_NPROCESSORS_ONLN));
@@ -580,9 +427,6 @@ static const struct test tests[] = {
 	{"descriptors", descriptors},
 	{"positions_and_flags", positions_and_flags},
 	{"a_walk_over_what_comes_and_goes", a_walk_over_what_comes_and_goes},
-	{"others_are_kept_out", others_are_kept_out},
-	{"who_ends_first", who_ends_first},
-	{"the_offered_one_ends", the_offered_one_ends},
 	{"the_machine", the_machine},
 	{"the_load", the_load},
 	{"names_of_the_kernel", names_of_the_kernel},

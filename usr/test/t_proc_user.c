@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+// /proc between users: who may look into a process, and who says which ends first when memory runs out.
+// And what only a kernel with names for pipes has: opening them by /proc/PID/fd.
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/tap.h"
+#include "lib/text.h"
+
+static void wait_for_ever(void *arg)
+{
+	(void)arg;
+	for (;;)
+		pause();
+}
+
+static void stop(pid_t pid)
+{
+	CHECK_OK(kill(pid, SIGKILL));
+	end_child(pid);
+}
+
+// --- Looking
+
+static void look_at_others(void *arg)
+{
+	pid_t pid = *(pid_t *)arg;
+	static const char *const guarded[] = {"environ", "maps", "smaps"};
+	static const char *const links[] = {"exe", "cwd", "root"};
+	char path[64], target[64];
+
+	CHECK_OK(setgid(1001));
+	CHECK_OK(setuid(1001));
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof path, "/proc/%d/%s", pid, guarded[i]);
+		CHECK_ERR(open(path, O_RDONLY), EACCES);
+		snprintf(path, sizeof path, "/proc/%d/%s", pid, links[i]);
+		CHECK_ERR(readlink(path, target, sizeof target), EACCES);
+	}
+	snprintf(path, sizeof path, "/proc/%d/fd", pid);
+	CHECK(!opendir(path));
+	CHECK_EQ(errno, EACCES);
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	CHECK(strchr(text_of(path), ')'));
+	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", pid);
+	CHECK_ERR(open(path, O_WRONLY), EACCES);
+}
+
+static void others_are_kept_out(void)
+{
+	pid_t pid;
+
+	if (geteuid() != 0)
+		tap_skip("only root can become somebody else");
+	pid = start_child(wait_for_ever, NULL);
+	must_exit_well(start_child(look_at_others, &pid));
+	stop(pid);
+}
+
+static int write_adj(const char *value)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_TRUNC);
+
+	if (fd < 0)
+		return errno;
+	int result = write(fd, value, strlen(value)) < 0 ? errno : 0;
+
+	CHECK_OK(close(fd));
+	return result;
+}
+
+static void spare_as_user(void *arg)
+{
+	int fd;
+
+	(void)arg;
+	CHECK_EQ(write_adj("500\n"), 0);
+	CHECK(!strcmp(text_of("/proc/self/oom_score_adj"), "500\n"));
+	fd = (int)CHECK_OK(open("/proc/self/oom_score_adj", O_WRONLY));
+	CHECK_OK(setgid(1001));
+	CHECK_OK(setuid(1001));
+	CHECK_EQ(write(fd, "600", 3), 3);
+	CHECK_EQ(write(fd, "500", 3), 3);
+	CHECK_ERR(write(fd, "499", 3), EACCES);
+	CHECK_EQ(write_adj(NULL), EACCES); // who has been root is not an open book
+}
+
+static void who_ends_first(void)
+{
+	CHECK(!strcmp(text_of("/proc/self/oom_score_adj"), "0\n"));
+	CHECK_EQ(write_adj("1001"), EINVAL);
+	CHECK_EQ(write_adj("-1001"), EINVAL);
+	CHECK_EQ(write_adj("x"), EINVAL);
+	long before = strtol(text_of("/proc/self/oom_score"), NULL, 10);
+	CHECK_EQ(write_adj("300"), 0);
+	long after = strtol(text_of("/proc/self/oom_score"), NULL, 10);
+	CHECK(after > before + 150 && after <= before + 201);
+	if (write_adj("-1000") == 0) { // a container's root may not
+
+		CHECK_EQ(strtol(text_of("/proc/self/oom_score"), NULL, 10), 0);
+		must_exit_well(start_child(spare_as_user, NULL));
+	}
+}
+
+static void hold_memory(void *arg)
+{
+	size_t bytes = *(size_t *)arg;
+	char *p = map_anon(bytes);
+
+	CHECK_EQ(write_adj(bytes > 4ul << 20 ? "0" : "1000"), 0);
+	for (size_t i = 0; i < bytes; i += PAGE)
+		p[i] = 1;
+	CHECK_OK(raise(SIGSTOP));
+	wait_for_ever(NULL);
+}
+
+static pid_t start_holder(size_t bytes)
+{
+	pid_t pid = start_child(hold_memory, &bytes);
+	int status;
+
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	CHECK(WIFSTOPPED(status));
+	return pid;
+}
+
+// Memory runs out: of two processes the one that was offered ends, though the other has more, and the
+// one that is spared goes on.
+static void the_offered_one_ends(void)
+{
+	const size_t step = 16 * PAGE;
+	pid_t large, small;
+	int status;
+
+	if (!on_mapache())
+		tap_skip("Linux would end others, too");
+	CHECK_EQ(write_adj("-1000"), 0);
+	large = start_holder(16ul << 20);
+	small = start_holder(4ul << 20);
+	while (waitpid(small, &status, WNOHANG) == 0)
+		for (char *p = map_anon(step), *end = p + step; p < end; p += PAGE)
+			*p = 1;
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQ(WTERMSIG(status), SIGKILL);
+	CHECK_EQ(waitpid(large, &status, WNOHANG), 0);
+	stop(large);
+}
+
+// --- Pipes
+
+static void pipes_open_by_descriptor(void)
+{
+	char name[32], c;
+	int ends[2], again;
+
+	CHECK_OK(pipe(ends));
+	snprintf(name, sizeof name, "/proc/self/fd/%d", ends[0]);
+	again = (int)CHECK_OK(open(name, O_WRONLY)); // its other end
+	CHECK_EQ(write(again, "x", 1), 1);
+	CHECK_EQ(read(ends[0], &c, 1), 1);
+	CHECK_EQ(c, 'x');
+	CHECK_OK(dup2(ends[0], 0));
+	again = (int)CHECK_OK(open("/dev/stdin", O_RDONLY));
+	CHECK_EQ(write(ends[1], "y", 1), 1);
+	CHECK_EQ(read(again, &c, 1), 1);
+	CHECK_EQ(c, 'y');
+}
+
+static const struct test tests[] = {
+	{"others_are_kept_out", others_are_kept_out},
+	{"who_ends_first", who_ends_first},
+	{"the_offered_one_ends", the_offered_one_ends},
+	{"pipes_open_by_descriptor", pipes_open_by_descriptor},
+};
+
+BEYOND_CORE_MAIN(tests)
