@@ -176,14 +176,18 @@ static struct thread *steal(struct cpu *self)
 	return t;
 }
 
+/* How long the thread may run while others wait. */
+static uint64_t slice_of(const struct run_queue *rq, const struct thread *t)
+{
+	uint64_t slice = t == rq->idle ? SLICE_NS : t->slice_ns;
+
+	return rq->rest && slice > SLICE_WOKEN ? SLICE_WOKEN : slice;
+}
+
 /* The running thread's slice, now that others wait. Own queue locked. */
 static void limit_slice(const struct run_queue *rq)
 {
-	uint64_t most = rq->current->slice_ns;
-
-	if (rq->rest && most > SLICE_WOKEN)
-		most = SLICE_WOKEN;
-	timer_set_slice_by(time_now_ns() + most);
+	timer_set_slice_by(time_now_ns() + slice_of(rq, rq->current));
 }
 
 /* t was queued on a hart: see that it looks. Its queue is locked. */
@@ -288,14 +292,6 @@ static void account(struct thread *t, uint64_t now)
 	t->run_ns += ran;
 	t->run_since_ns = now;
 	t->slice_ns = ran + SLICE_LEAST < t->slice_ns ? t->slice_ns - ran : 0;
-}
-
-/* How long the next thread may run while others wait. */
-static uint64_t slice_of(const struct run_queue *rq, const struct thread *next)
-{
-	uint64_t slice = next == rq->idle ? SLICE_NS : next->slice_ns;
-
-	return rq->rest && slice > SLICE_WOKEN ? SLICE_WOKEN : slice;
 }
 
 /* Switch to another thread if there is one. Queue locked, interrupts off; releases the queue. */

@@ -118,7 +118,7 @@ static void begin_waiters(struct thread *t, unsigned n)
 
 static void first_come_first_woken(void)
 {
-	struct thread t[5];
+	struct thread t[5] = {0};
 
 	begin_waiters(t, 5);
 	CHECK_EQ(futex_wake(&word, 1), 1);
@@ -136,7 +136,7 @@ static void first_come_first_woken(void)
 
 static void by_bits(void)
 {
-	struct thread t[4];
+	struct thread t[4] = {0};
 
 	begin_waiters(t, 4);
 	CHECK_EQ(futex(&word, FUTEX_WAKE_BITSET, 10, NULL, NULL, 0x10), 0);
@@ -159,7 +159,7 @@ static void wait_privately(void *arg)
 // Who says that a word is private is not found by who does not say so.
 static void private_and_not(void)
 {
-	struct thread t;
+	struct thread t = {0};
 
 	word = 0;
 	thread_begin(&t, wait_privately, NULL);
@@ -172,7 +172,7 @@ static void private_and_not(void)
 
 static void requeued(void)
 {
-	struct thread t[5];
+	struct thread t[5] = {0};
 
 	begin_waiters(t, 5);
 	CHECK_ERR(futex(&word, FUTEX_CMP_REQUEUE, 1, (void *)2l, &word2, 1), EAGAIN);
@@ -202,7 +202,7 @@ static long wake_op(int most, long most2, uint32_t encoded)
 
 static void woken_by_an_operation(void)
 {
-	struct thread t[3];
+	struct thread t[3] = {0};
 
 	begin_waiters(t, 3);
 	CHECK_EQ(wake_op(1, 1, op(FUTEX_OP_ADD, 5, FUTEX_OP_CMP_GT, 0)), 0); // it was 0
@@ -279,7 +279,7 @@ static void wait_for_word(void *arg)
 // Private memory: the child's word is another.
 static void not_across_fork(void)
 {
-	struct thread t;
+	struct thread t = {0};
 	pid_t pid;
 
 	word = 0;
@@ -324,7 +324,7 @@ static struct interrupted interrupt(bool timed, int flags)
 {
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
 	struct interrupted i = {.timed = timed};
-	struct thread t;
+	struct thread t = {0};
 
 	word = 0;
 	handled = 0;
@@ -405,7 +405,7 @@ static void add_under_lock(void *arg)
 
 static void many_at_one_lock(void)
 {
-	struct thread t[THREADS];
+	struct thread t[THREADS] = {0};
 
 	lock = sum = 0;
 	for (int i = 0; i < THREADS; i++)
@@ -427,7 +427,7 @@ static void answer(void *arg)
 
 static void ping_pong(void)
 {
-	struct thread t;
+	struct thread t = {0};
 
 	word = word2 = 0;
 	thread_begin(&t, answer, NULL);
@@ -463,7 +463,7 @@ static void follow(void *arg)
 
 static void announced_to_all(void)
 {
-	struct thread t[THREADS];
+	struct thread t[THREADS] = {0};
 
 	lock = generation = ready = 0;
 	for (int i = 0; i < THREADS; i++)
@@ -526,7 +526,7 @@ static void wait_for_owner(void *arg)
 
 static void owner_died(void)
 {
-	struct thread owner, waiter[2];
+	struct thread owner = {0}, waiter[2] = {0};
 	uint32_t tid;
 
 	word = word2 = 0;
@@ -601,7 +601,7 @@ static void no_list_at_all(void *arg)
 static void hostile_lists(void)
 {
 	void (*const lists[])(void *) = {circle, into_the_void, at_an_odd_offset, no_list_at_all};
-	struct thread t;
+	struct thread t = {0};
 
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
 		memset(held, 0, sizeof held);

@@ -67,7 +67,7 @@ static void stay_on_one(void *arg)
 static void affinity(void)
 {
 	uint64_t all = harts_of(0);
-	struct thread t;
+	struct thread t = {0};
 
 	CHECK(all != 0);
 	for (uint64_t rest = all; rest; rest &= rest - 1) {
@@ -106,7 +106,7 @@ static void spin(void *arg)
 static void moved_while_it_runs(void)
 {
 	uint64_t all = harts_of(0);
-	struct thread t;
+	struct thread t = {0};
 
 	stop = 0;
 	thread_begin(&t, spin_and_tell, NULL);
@@ -225,7 +225,7 @@ static void has_nice(void *arg)
 
 static void nice_of_each(void *arg)
 {
-	struct thread t;
+	struct thread t = {0};
 
 	(void)arg;
 	CHECK_OK(setpgid(0, 0));
@@ -281,7 +281,7 @@ static void spin_nicely(void *arg)
 static void nice_means_less(void)
 {
 	uint64_t all = harts_of(0);
-	struct thread t[2];
+	struct thread t[2] = {0};
 	int64_t begin[2], used[2];
 
 	stop = 0;
@@ -374,7 +374,7 @@ static void of_threads_and_children(void)
 {
 	int64_t user, system, children;
 	struct tms times_now;
-	struct thread t;
+	struct thread t = {0};
 
 	thread_begin(&t, spin_a_while, NULL);
 	thread_join(&t);

@@ -86,7 +86,7 @@ static void sleep_for_ever(void *arg)
 
 static void be_many(void *arg)
 {
-	struct thread t[N + 1];
+	struct thread t[N + 1] = {0};
 
 	(void)arg;
 	for (int i = 0; i < N; i++)
@@ -185,7 +185,7 @@ static void unblock_when_told(void *arg)
 // All block it: it waits for the first that does not, and nobody gets it twice.
 static void who_unblocks_takes_it(void)
 {
-	struct thread t;
+	struct thread t = {0};
 	sigset_t pending;
 
 	handle(SIGUSR1, note, 0);
@@ -216,7 +216,7 @@ static void look_at_pending(void *arg)
 // What is for one thread is nobody else's.
 static void one_threads_signals(void)
 {
-	struct thread t;
+	struct thread t = {0};
 
 	handle(SIGUSR1, note, 0);
 	mask(SIG_BLOCK, SIGUSR1);
@@ -243,7 +243,7 @@ static void wait_for_queue(void *arg)
 // Blocked by all, but one waits for it: the process's signals come to that one.
 static void who_waits_takes_it(void)
 {
-	struct thread t;
+	struct thread t = {0};
 	union sigval value = {.sival_int = 1};
 
 	mask(SIG_BLOCK, QUEUE);
@@ -273,7 +273,7 @@ static void touch(void *arg)
 
 static void faults_stay_with_their_thread(void)
 {
-	struct thread t[N];
+	struct thread t[N] = {0};
 
 	pages = map(N * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	handle(SIGSEGV, repair, 0);
@@ -306,7 +306,7 @@ static void own_and_shared(void)
 {
 	stack_t stack = {.ss_sp = map_anon(16384), .ss_size = 16384};
 	struct sigaction action;
-	struct thread t;
+	struct thread t = {0};
 	sigset_t now;
 
 	CHECK_OK(sigaltstack(&stack, NULL));
@@ -359,7 +359,7 @@ static void send_all(void *arg)
 
 static void each_is_taken_once(void)
 {
-	struct thread t[N];
+	struct thread t[N] = {0};
 	sigset_t set = set_of(QUEUE);
 	pid_t pid;
 

@@ -51,7 +51,7 @@ static void look_around(void *arg)
 
 static void share_everything(void)
 {
-	struct thread t;
+	struct thread t = {0};
 	char byte = 'x';
 	int value = 0;
 
@@ -141,7 +141,7 @@ static void exit_process(void *arg)
 
 static void end_with_others(void *arg)
 {
-	struct thread t[4];
+	struct thread t[4] = {0};
 
 	for (int i = 0; i < 3; i++)
 		thread_begin(&t[i], sleep_for_ever, NULL);
@@ -166,7 +166,7 @@ static void outlive_the_first(void *arg)
 
 static void first_leaves(void *arg)
 {
-	struct thread t;
+	struct thread t = {0};
 
 	(void)arg;
 	first_lives = 1;
@@ -194,7 +194,7 @@ static void say_and_sleep(void *arg)
 
 static void many_asleep(void *arg)
 {
-	struct thread t[8];
+	struct thread t[8] = {0};
 
 	(void)arg;
 	for (int i = 0; i < 8; i++)
@@ -222,7 +222,7 @@ static void touch_nothing(void *arg)
 
 static void fault_in_a_thread(void *arg)
 {
-	struct thread t;
+	struct thread t = {0};
 
 	(void)arg;
 	signal(SIGSEGV, SIG_DFL);
@@ -249,7 +249,7 @@ static void end_at_once(void *arg)
 
 static void make_threads(void *arg)
 {
-	struct thread t;
+	struct thread t = {0};
 
 	(void)arg;
 	for (int i = 0; i < 50; i++) {
@@ -260,7 +260,7 @@ static void make_threads(void *arg)
 
 static void threads_of_threads(void)
 {
-	struct thread t[4];
+	struct thread t[4] = {0};
 
 	rounds = 0;
 	for (int i = 0; i < 4; i++)
@@ -270,24 +270,28 @@ static void threads_of_threads(void)
 	CHECK_EQ(rounds, 200);
 }
 
+enum { MOST = 40 };
+
+static struct thread made[MOST];
+static uint32_t n_made;
+
 // While threads make threads: none may be forgotten.
 static void make_for_ever(void *arg)
 {
-	struct thread t;
+	uint32_t i;
 
 	(void)arg;
-	for (;;) {
-		thread_begin(&t, say_and_sleep, NULL);
-		if (__atomic_load_n(shared_word, __ATOMIC_SEQ_CST) > 40)
-			_exit(3);
-	}
+	while ((i = __atomic_fetch_add(&n_made, 1, __ATOMIC_SEQ_CST)) < MOST)
+		thread_begin(&made[i], sleep_for_ever, NULL);
+	_exit(3);
 }
 
 static void make_and_exit(void *arg)
 {
-	struct thread t[3];
+	struct thread t[3] = {0};
 
 	(void)arg;
+	n_made = 0;
 	for (int i = 0; i < 3; i++)
 		thread_begin(&t[i], make_for_ever, NULL);
 	for (;;)
@@ -296,11 +300,8 @@ static void make_and_exit(void *arg)
 
 static void exit_group_while_threads_begin(void)
 {
-	shared_word = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	for (int i = 0; i < 2; i++) {
-		*shared_word = 0;
+	for (int i = 0; i < 2; i++)
 		CHECK_EQ(in_child(make_and_exit, NULL), 3 << 8);
-	}
 }
 
 // --- fork, wait, exec
@@ -316,7 +317,7 @@ static void fork_and_leave(void *arg)
 
 static void fork_by_a_thread(void)
 {
-	struct thread t;
+	struct thread t = {0};
 	pid_t pid;
 	int status;
 
@@ -336,7 +337,7 @@ static void wait_for_it(void *arg)
 
 static void wait_by_a_thread(void)
 {
-	struct thread t;
+	struct thread t = {0};
 	pid_t pid = fork();
 
 	if (pid == 0)
@@ -357,7 +358,7 @@ static void exec_shell(void *arg)
 
 static void exec_among_others(void *arg)
 {
-	struct thread t[4];
+	struct thread t[4] = {0};
 
 	(void)arg;
 	for (int i = 0; i < 3; i++)
@@ -375,7 +376,7 @@ static void exec_by_a_thread(void)
 
 static void all_exec(void *arg)
 {
-	struct thread t[4];
+	struct thread t[4] = {0};
 
 	(void)arg;
 	for (int i = 0; i < 4; i++)
@@ -397,7 +398,7 @@ static void return_later(void *arg)
 
 static void exec_that_fails(void *arg)
 {
-	struct thread t;
+	struct thread t = {0};
 	static char *argv[] = {"x", NULL};
 
 	(void)arg;
@@ -437,7 +438,7 @@ static void wait_for_signal(void *arg)
 static void signal_to_one(void)
 {
 	struct sigaction action = {.sa_handler = note_tid, .sa_flags = SA_RESTART};
-	struct thread t[2];
+	struct thread t[2] = {0};
 
 	word = 0;
 	CHECK_OK(sigaction(SIGUSR1, &action, NULL));
@@ -462,7 +463,7 @@ static void signal_to_one(void)
 static void signal_to_who_does_not_block(void)
 {
 	struct sigaction action = {.sa_handler = note_tid, .sa_flags = SA_RESTART};
-	struct thread t;
+	struct thread t = {0};
 	sigset_t set;
 
 	word = 0;
@@ -488,7 +489,7 @@ static void signal_to_who_does_not_block(void)
 static void try_to_begin(void *arg)
 {
 	struct rlimit limit = {3, 3};
-	struct thread t[3];
+	struct thread t[3] = {0};
 
 	(void)arg;
 	word = 0;

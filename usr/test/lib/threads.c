@@ -51,7 +51,8 @@ static int thread_main(void *arg)
 
 void thread_begin(struct thread *t, void (*run)(void *arg), void *arg)
 {
-	t->stack = map_anon(STACK_BYTES);
+	if (!t->stack)
+		t->stack = map_anon(STACK_BYTES);
 	t->run = run;
 	t->arg = arg;
 	t->alive = 1;
@@ -62,7 +63,6 @@ void thread_begin(struct thread *t, void (*run)(void *arg), void *arg)
 void thread_join(struct thread *t)
 {
 	futex_wait_while((uint32_t *)&t->alive, 1);
-	CHECK_OK(munmap(t->stack, STACK_BYTES));
 }
 
 void lock_word(uint32_t *word)

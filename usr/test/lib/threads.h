@@ -8,6 +8,7 @@
 
 #include "tap.h"
 
+// Begun as zeros; it keeps its stack for the next thread that begins in it.
 struct thread {
 	int tid;   // set by the kernel before thread_begin() returns
 	int alive; // 0 once it has ended: the word that it is waited for at
