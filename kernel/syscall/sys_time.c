@@ -240,7 +240,7 @@ long sys_clock_nanosleep(long clock, unsigned long flags, uaddr_t from, uaddr_t 
 	uint64_t ns;
 
 	if (!real && (int)clock != CLOCK_MONOTONIC && (int)clock != CLOCK_BOOTTIME)
-		return (int)clock == CLOCK_PROCESS_CPUTIME_ID ? -EOPNOTSUPP : -EINVAL;
+		return clock_read((int)clock, &ns) ? -EINVAL : -EOPNOTSUPP;
 	if (get_user(&ts, from))
 		return -EFAULT;
 	int err = ns_of_timespec(&ts, &ns);

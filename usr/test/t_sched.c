@@ -143,6 +143,7 @@ static void not_ones_own(void)
 
 static void refused(void)
 {
+	struct timespec second = {.tv_sec = 1};
 	uint64_t mask = 1;
 	int param = 0;
 
@@ -165,6 +166,10 @@ static void refused(void)
 	CHECK_ERR(syscall(SYS_sched_get_priority_max, 99), EINVAL);
 	CHECK_ERR(syscall(SYS_sched_get_priority_min, -1), EINVAL);
 	CHECK_ERR(syscall(SYS_sched_rr_get_interval, 0x3fffff, &mask), ESRCH);
+	CHECK_ERR(syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC_RAW, 0, &second, NULL), EOPNOTSUPP);
+	CHECK_ERR(
+		syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC_COARSE, 0, &second, NULL), EOPNOTSUPP);
+	CHECK_ERR(syscall(SYS_clock_nanosleep, 9999, 0, &second, NULL), EINVAL);
 }
 
 // --- policies
