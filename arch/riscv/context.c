@@ -10,12 +10,13 @@
  */
 #include <arch/context.h>
 #include <arch/cpu.h>
+#include <arch/layout.h>
 #include <arch/trap.h>
-#include <arch/user.h>
 #include <errno.h>
 #include <string.h>
 
 #include "fpu.h"
+#include "user_impl.h"
 
 struct arch_thread *switch_stacks(struct arch_thread *prev, struct arch_thread *next);
 void thread_begin(void);
@@ -142,6 +143,11 @@ void arch_fpu_copy(struct arch_thread *to, struct arch_thread *from_self)
 	to->fpu_hart = NO_HART;
 }
 
+static bool is_user_context(const struct arch_sigcontext *sc)
+{
+	return !((vaddr_t)sc & 7) && user_range_ok((vaddr_t)sc, sizeof(*sc));
+}
+
 int arch_sigcontext_put(struct arch_sigcontext *sc)
 {
 	struct arch_thread *self = arch_current();
@@ -149,9 +155,9 @@ int arch_sigcontext_put(struct arch_sigcontext *sc)
 
 	fpu_save_current(self);
 	irq_restore(flags);
-	if (copy_to_user(sc->regs, user_frame()->x, sizeof(sc->regs)) ||
-		copy_to_user(&sc->fpu, self->fpu, sizeof(sc->fpu)) ||
-		user_store64(&sc->extensions[0], 0) || user_store64(&sc->extensions[1], 0))
+	if (!is_user_context(sc) || user_copy(sc->regs, user_frame()->x, sizeof(sc->regs)) ||
+		user_copy(&sc->fpu, self->fpu, sizeof(sc->fpu)) ||
+		user_put64(&sc->extensions[0], 0) || user_put64(&sc->extensions[1], 0))
 		return -EFAULT;
 	return 0;
 }
@@ -162,9 +168,9 @@ int arch_sigcontext_get(const struct arch_sigcontext *sc)
 	uint64_t first, rest;
 
 	drop_registers(self);
-	if (copy_from_user(user_frame()->x, sc->regs, sizeof(sc->regs)) ||
-		copy_from_user(self->fpu, &sc->fpu, sizeof(sc->fpu)) ||
-		user_load64(&sc->extensions[0], &first) || user_load64(&sc->extensions[1], &rest))
+	if (!is_user_context(sc) || user_copy(user_frame()->x, sc->regs, sizeof(sc->regs)) ||
+		user_copy(self->fpu, &sc->fpu, sizeof(sc->fpu)) ||
+		user_get64(&sc->extensions[0], &first) || user_get64(&sc->extensions[1], &rest))
 		return -EFAULT;
 	self->fpu->fcsr &= 0xff; /* what user mode can write */
 	trapframe_changed();

@@ -31,12 +31,19 @@ memset:
 	.endr
 	addi	t0, t0, 256
 	bne	t0, t3, 3b
-4:	li	t2, 8
-	bltu	a2, t2, 5f
-	sd	a1, 0(t0)
-	addi	t0, t0, 8
-	addi	a2, a2, -8
-	j	4b
+4:	andi	t3, a2, 248		/* the words of the rest: into the middle of the stores */
+	andi	a2, a2, 7
+	add	t0, t0, t3
+	srli	t3, t3, 1
+	la	t4, 5f
+	sub	t4, t4, t3
+	jr	t4
+	.option	push
+	.option	norvc
+	.irp	n, 248, 240, 232, 224, 216, 208, 200, 192, 184, 176, 168, 160, 152, 144, 136, 128, 120, 112, 104, 96, 88, 80, 72, 64, 56, 48, 40, 32, 24, 16, 8
+	sd	a1, -\n(t0)
+	.endr
+	.option	pop
 5:	beqz	a2, 6f
 	sb	a1, 0(t0)
 	addi	t0, t0, 1

@@ -6,14 +6,7 @@
 #include <arch/user.h>
 #include <errno.h>
 
-size_t user_copy(void *to, const void *from, size_t n);
-size_t user_clear(void *to, size_t n);
-long user_string(char *to, const char *from, size_t n);
-int user_get32(const void *from, uint32_t *to);
-int user_get64(const void *from, uint64_t *to);
-int user_put32(void *to, uint32_t value);
-int user_put64(void *to, uint64_t value);
-int user_cas32(void *user, uint32_t expected, uint32_t desired, uint32_t *old);
+#include "user_impl.h"
 
 size_t copy_from_user(void *to, const void *user_from, size_t bytes)
 {

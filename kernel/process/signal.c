@@ -80,7 +80,8 @@ static void set_mask_locked(struct task *t, uint64_t mask)
 	uint64_t more = mask & ~t->mask;
 
 	t->mask = mask & ~SIGNALS_FORCED;
-	signal_hand_on(t->process, more);
+	if (more & t->process->signals.set)
+		signal_hand_on(t->process, more);
 }
 
 void signal_set_mask(uint64_t mask)

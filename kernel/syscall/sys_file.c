@@ -213,7 +213,7 @@ static int transfer_file(
 
 static void signal_self(int sig)
 {
-	siginfo_t info = signal_info(sig, SI_KERNEL);
+	siginfo_t info = signal_info_of_sender(sig, SI_USER);
 
 	(void)signal_send_thread(task_current(), &info);
 }

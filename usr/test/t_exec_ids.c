@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // exec and identity: set-user-id and set-group-id programs, what they are told, and execveat. The
 // program that is run is a copy of this one, which reports who it is.
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,6 +21,8 @@ struct report {
 	uid_t uid, euid, suid;
 	gid_t gid, egid, sgid;
 	unsigned long at_uid, at_euid, at_gid, at_egid, secure;
+	unsigned long page, ticks, phdr, phent, phnum, entry, hwcap;
+	unsigned char random[16];
 	char name[64], execfn[64];
 };
 
@@ -31,7 +34,16 @@ static int report(const char *name)
 		.at_gid = getauxval(AT_GID),
 		.at_egid = getauxval(AT_EGID),
 		.secure = getauxval(AT_SECURE),
+		.page = getauxval(AT_PAGESZ),
+		.ticks = getauxval(AT_CLKTCK),
+		.phdr = getauxval(AT_PHDR),
+		.phent = getauxval(AT_PHENT),
+		.phnum = getauxval(AT_PHNUM),
+		.entry = getauxval(AT_ENTRY),
+		.hwcap = getauxval(AT_HWCAP),
 	};
+
+	memcpy(r.random, (const void *)getauxval(AT_RANDOM), sizeof r.random);
 
 	if (getresuid(&r.uid, &r.euid, &r.suid) || getresgid(&r.gid, &r.egid, &r.sgid))
 		return 1;
@@ -169,6 +181,27 @@ static void set_group_id(void)
 	check_groups(&r, 100, 100, 100);
 }
 
+// The rest of what a program is told.
+static void auxiliary_vector(void)
+{
+	struct run run = {.dir = AT_FDCWD, .path = "./program"};
+	struct report r, again;
+
+	make_program("program", 0, 0, 0755);
+	CHECK_EQ(run_program(&run, &r), 0);
+	CHECK(!strcmp(r.name, "it"));
+	CHECK(!strcmp(r.execfn, "./program"));
+	CHECK_EQ(r.page, PAGE);
+	CHECK_EQ(r.ticks, 100);
+	CHECK_EQ(r.phent, sizeof(Elf64_Phdr));
+	CHECK(r.phnum > 0 && r.phdr && r.entry);
+#ifdef __riscv
+	CHECK_EQ(r.hwcap & 0x112d, 0x112d); // I M A F D C
+#endif
+	CHECK_EQ(run_program(&run, &again), 0);
+	CHECK(memcmp(r.random, again.random, sizeof r.random) != 0);
+}
+
 // Root's own programs gain nothing, and lose what the file says.
 static void root_runs_it(void)
 {
@@ -259,6 +292,7 @@ static const struct test tests[] = {
 	{"ordinary_programs", ordinary_programs},
 	{"set_user_id", set_user_id},
 	{"set_group_id", set_group_id},
+	{"auxiliary_vector", auxiliary_vector},
 	{"root_runs_it", root_runs_it},
 	{"a_script_gives_no_rights", a_script_gives_no_rights},
 	{"unreadable_programs", unreadable_programs},
