@@ -24,27 +24,15 @@
  * A removed directory takes the free names in it along: they hold it, and with it the inode.
  *
  * Spin locks, outermost first: tree, bucket.
+ *
+ * Here: making, finding and changing entries.  name_path.c: the way up from an entry, and its text;
+ * name_sweep.c: who goes when there are too many, and the proof.
  */
-#include "private.h"
+#include "name.h"
 #include <errno.h>
 #include <string.h>
 
-#define UNHASHED  DENTRY_UNHASHED
-#define N_BUCKETS 1024
-#define BATCH     32
-
-struct bucket {
-	struct fsh_spin lock;
-	struct dentry *first;
-};
-
-static struct {
-	struct bucket buckets[N_BUCKETS];
-	struct fsh_spin tree_lock;
-	struct dentry *first, **last; /* [tree_lock] oldest first */
-	size_t n;                     /* [tree_lock] */
-	size_t max;
-} names;
+struct name_cache names;
 
 void dentry_cache_init(size_t max_entries)
 {
@@ -71,31 +59,7 @@ struct fs_name fs_name_of(const char *string)
 	return (struct fs_name){string, (uint32_t)bytes, fs_name_hash(string, bytes)};
 }
 
-static struct bucket *bucket_of(const struct dentry *parent, uint32_t hash)
-{
-	uint32_t where = (uint32_t)((uintptr_t)parent >> 6);
-
-	return &names.buckets[(hash ^ (hash >> 10) ^ where) % N_BUCKETS];
-}
-
 /* --- Making and freeing ---------------------------------------------------------------------- */
-
-static void all_append(struct dentry *d)
-{
-	d->all_next = NULL;
-	d->all_prev = names.last;
-	*names.last = d;
-	names.last = &d->all_next;
-}
-
-static void all_remove(struct dentry *d)
-{
-	*d->all_prev = d->all_next;
-	if (d->all_next)
-		d->all_next->all_prev = d->all_prev;
-	else
-		names.last = d->all_prev;
-}
 
 static void sibling_insert(struct dentry *d)
 {
@@ -124,7 +88,7 @@ static void tree_enter(struct dentry *d)
 	fs_write(names.n, names.n + 1);
 }
 
-static void tree_leave(struct dentry *d)
+void dentry_leave(struct dentry *d)
 {
 	all_remove(d);
 	if (d->parent != d)
@@ -179,8 +143,7 @@ static struct dentry *dentry_alloc(
 	return d;
 }
 
-/* No reference is left, nobody finds it, it is out of the tree.  Its parent is the caller's. */
-static void dentry_free(struct dentry *d)
+void dentry_free(struct dentry *d)
 {
 	if (d->vnode)
 		vnode_unref(d->vnode);
@@ -194,7 +157,7 @@ void dentry_end(struct dentry *d)
 		struct dentry *parent = d->parent == d ? NULL : d->parent;
 
 		fsh_spin_lock(&names.tree_lock);
-		tree_leave(d);
+		dentry_leave(d);
 		fsh_spin_unlock(&names.tree_lock);
 		dentry_free(d);
 		d = parent;
@@ -230,18 +193,7 @@ int dentry_new_nameless(
 
 /* --- The table ------------------------------------------------------------------------------- */
 
-static struct dentry *bucket_find(
-	struct bucket *b, const struct dentry *dir, const struct fs_name *name)
-{
-	struct dentry *d = b->first;
-
-	while (d && !(d->hash == name->hash && d->parent == dir && d->name_bytes == name->bytes &&
-			    memcmp(d->name, name->text, name->bytes) == 0))
-		d = d->hash_next;
-	return d;
-}
-
-static struct dentry *dentry_find(struct dentry *dir, const struct fs_name *name)
+static inline struct dentry *dentry_find(struct dentry *dir, const struct fs_name *name)
 {
 	struct bucket *b = bucket_of(dir, name->hash);
 	struct dentry *d;
@@ -263,15 +215,6 @@ static void bucket_insert(struct bucket *b, struct dentry *d)
 	d->hash_next = b->first;
 	b->first = d;
 	__atomic_fetch_and(&d->refs, ~UNHASHED, __ATOMIC_RELEASE);
-}
-
-static void bucket_remove(struct bucket *b, struct dentry *d)
-{
-	struct dentry **link = &b->first;
-
-	while (*link != d)
-		link = &(*link)->hash_next;
-	*link = d->hash_next;
 }
 
 /* Make d findable, and the name by which its vnode is known. */
@@ -324,7 +267,9 @@ int dentry_lookup_locked(struct dentry *dir, const struct fs_name *name, struct 
 	return 0;
 }
 
-int dentry_lookup(struct dentry *dir, const struct fs_name *name, struct dentry **out)
+/* Not remembered: ask the file system. */
+static __attribute__((noinline)) int lookup_slowly(
+	struct dentry *dir, const struct fs_name *name, struct dentry **out)
 {
 	struct vnode *v = dir->vnode;
 	int err;
@@ -333,12 +278,18 @@ int dentry_lookup(struct dentry *dir, const struct fs_name *name, struct dentry 
 		return -ENOTDIR;
 	if (name->bytes > FS_NAME_MAX)
 		return -ENAMETOOLONG;
-	if (!(dir->mount->flags & MOUNT_VOLATILE) && (*out = dentry_find(dir, name)))
-		return 0;
 	fsh_mutex_lock(&v->lock);
 	err = dentry_lookup_locked(dir, name, out);
 	fsh_mutex_unlock(&v->lock);
 	return err;
+}
+
+/* What is remembered is in a directory, and not too long. */
+int dentry_lookup(struct dentry *dir, const struct fs_name *name, struct dentry **out)
+{
+	if (!(dir->mount->flags & MOUNT_VOLATILE) && (*out = dentry_find(dir, name)))
+		return 0;
+	return lookup_slowly(dir, name, out);
 }
 
 /* --- Changing -------------------------------------------------------------------------------- */
@@ -385,7 +336,7 @@ static void drop_free_names(struct dentry *directory)
 	for (d = directory->children; d; d = next) {
 		next = d->sibling_next;
 		if (unhash_in_tree(d) == 0) {
-			tree_leave(d);
+			dentry_leave(d);
 			d->hash_next = gone;
 			gone = d;
 		}
@@ -502,243 +453,4 @@ void dentry_renamed(
 	dentry_unref(old_parent);
 	if (to->vnode && vnode_is(to->vnode, FS_IFDIR))
 		drop_free_names(to);
-}
-
-/* --- The tree -------------------------------------------------------------------------------- */
-
-struct dentry *dentry_parent(struct dentry *d)
-{
-	struct dentry *parent;
-
-	fsh_spin_lock(&names.tree_lock);
-	parent = dentry_ref(d->parent);
-	fsh_spin_unlock(&names.tree_lock);
-	return parent;
-}
-
-bool dentry_is_below(struct dentry *d, const struct dentry *ancestor)
-{
-	bool below;
-
-	fsh_spin_lock(&names.tree_lock);
-	while (d != ancestor && d->parent != d)
-		d = d->parent;
-	below = d == ancestor;
-	fsh_spin_unlock(&names.tree_lock);
-	return below;
-}
-
-/* Put "/name" before *to; false: no room. */
-static bool prepend(const struct dentry *d, char *buffer, char **to)
-{
-	if ((size_t)(*to - buffer) < d->name_bytes + 1)
-		return false;
-	*to -= d->name_bytes;
-	memcpy(*to, d->name, d->name_bytes);
-	*--*to = '/';
-	return true;
-}
-
-/*
- * Write the path of d, going up over mounts, at the end of buffer.  Tree lock held; the mount
- * table's marks above are kept by the mounts that are in use.  True: root was met on the way.
- */
-static bool path_text(
-	const struct dentry *d, const struct dentry *root, char *buffer, char **to, int *err)
-{
-	while (d != root) {
-		if (d->parent == d) {
-			d = __atomic_load_n(&d->mount->covered, __ATOMIC_ACQUIRE);
-			if (!d)
-				return false;
-			continue;
-		}
-		if (fs_read(d->refs) & UNHASHED && !(d->mount->flags & MOUNT_VOLATILE))
-			*err = -ENOENT;
-		if (!prepend(d, buffer, to)) {
-			*err = -ERANGE;
-			return true;
-		}
-		d = d->parent;
-	}
-	return true;
-}
-
-static int path_below(
-	const struct dentry *d, const struct dentry *root, char *buffer, size_t bytes, char **out)
-{
-	int err = 0;
-
-	if (bytes < 2)
-		return -ERANGE;
-	*out = buffer + bytes - 1;
-	**out = '\0';
-	if (!path_text(d, root, buffer, out, &err) && !err)
-		err = -EXDEV;
-	if (**out == '\0')
-		*--*out = '/';
-	return err;
-}
-
-int dentry_path(struct dentry *d, struct dentry *root, char *buffer, size_t bytes, char **out)
-{
-	int err;
-
-	fsh_spin_lock(&names.tree_lock);
-	err = path_below(d, root, buffer, bytes, out);
-	fsh_spin_unlock(&names.tree_lock);
-	return err;
-}
-
-int vnode_path(struct vnode *v, struct dentry *root, char *buffer, size_t bytes, char **out)
-{
-	int err = -ENOENT;
-
-	fsh_spin_lock(&names.tree_lock);
-	if (v->alias)
-		err = path_below(v->alias, root, buffer, bytes, out);
-	fsh_spin_unlock(&names.tree_lock);
-	return err;
-}
-
-/* --- The sweep ------------------------------------------------------------------------------- */
-
-/* From unused to unhashed, in one step; false: somebody has it. */
-static bool take_idle(struct dentry *d)
-{
-	uint32_t refs = 0;
-	struct bucket *b;
-	bool idle;
-
-	if (fs_read(d->refs))
-		return false;
-	b = bucket_of(d->parent, d->hash);
-	fsh_spin_lock_nested(&b->lock);
-	idle = __atomic_compare_exchange_n(
-		&d->refs, &refs, UNHASHED, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-	if (idle)
-		bucket_remove(b, d);
-	fsh_spin_unlock(&b->lock);
-	return idle;
-}
-
-/* Somebody has the file but not this name: it is mapped, or dirty, and keeps its name longer. */
-static bool used_elsewhere(const struct vnode *v)
-{
-	return fs_read(v->refs) > 1u + vnode_is_pinned(v);
-}
-
-static bool may_go(const struct dentry *d, const struct mount *mount)
-{
-	if (mount)
-		return d->mount == mount;
-	return !fs_read(d->refs) && !fs_read(d->used) && !(d->vnode && used_elsewhere(d->vnode));
-}
-
-/*
- * Look at up to *scan entries, oldest first, and take out up to BATCH of those that may go (all
- * unused ones of `mount`, or of any those not used lately).  The rest goes to the young end.
- */
-static unsigned take_batch(const struct mount *mount, size_t *scan, struct dentry **batch)
-{
-	unsigned n = 0;
-
-	fsh_spin_lock(&names.tree_lock);
-	for (unsigned i = 0; i < BATCH && *scan && names.first; i++, (*scan)--) {
-		struct dentry *d = names.first;
-
-		if (may_go(d, mount) && take_idle(d)) {
-			tree_leave(d);
-			batch[n++] = d;
-			continue;
-		}
-		fs_write(d->used, false);
-		all_remove(d);
-		all_append(d);
-	}
-	fsh_spin_unlock(&names.tree_lock);
-	return n;
-}
-
-/* Returns how many went. */
-static size_t sweep(const struct mount *mount, size_t scan, size_t want)
-{
-	struct dentry *batch[BATCH];
-	size_t freed = 0;
-
-	while (scan && freed < want) {
-		unsigned n = take_batch(mount, &scan, batch);
-
-		for (unsigned i = 0; i < n; i++) {
-			struct dentry *parent = batch[i]->parent;
-
-			dentry_free(batch[i]);
-			dentry_unref(parent);
-		}
-		freed += n;
-	}
-	return freed;
-}
-
-size_t dentry_count(void)
-{
-	return fs_read(names.n);
-}
-
-void dentry_shrink(size_t keep)
-{
-	size_t n = dentry_count();
-
-	/* Twice round: the first pass takes the marks of use away. */
-	if (n > keep)
-		sweep(NULL, 2 * n, n - keep);
-}
-
-void dentry_trim(void)
-{
-	if (dentry_count() > names.max)
-		dentry_shrink(names.max - names.max / 8);
-}
-
-bool dentry_mount_prune(struct mount *mount, uint32_t root_refs)
-{
-	/* Directories become unused as their entries go, one level a pass. */
-	while (sweep(mount, dentry_count(), SIZE_MAX))
-		continue;
-	return fs_read(mount->root->refs) == (root_refs | UNHASHED);
-}
-
-/* --- Proving --------------------------------------------------------------------------------- */
-
-/* Tree lock held. */
-static void check_entry(struct dentry *d)
-{
-	struct fs_name name = {d->name, d->name_bytes, d->hash};
-	uint32_t refs = fs_read(d->refs), children = 0;
-	struct bucket *b = bucket_of(d->parent, d->hash);
-
-	for (struct dentry *child = d->children; child; child = child->sibling_next, children++)
-		fsh_assert(child->parent == d && *child->sibling_prev == child);
-	fsh_assert((refs & ~UNHASHED) >= children);
-	fsh_assert(d->hash == fs_name_hash(d->name, d->name_bytes));
-	fsh_assert(d->parent->mount == d->mount);
-	fsh_assert(*d->all_prev == d);
-	if (d->vnode)
-		fsh_assert(d->vnode->refs && d->vnode->mount == d->mount);
-	if (children)
-		fsh_assert(d->vnode && vnode_is(d->vnode, FS_IFDIR));
-	fsh_spin_lock_nested(&b->lock);
-	fsh_assert((refs & UNHASHED) || bucket_find(b, d->parent, &name) == d);
-	fsh_spin_unlock(&b->lock);
-}
-
-void dentry_cache_check(void)
-{
-	size_t n = 0;
-
-	fsh_spin_lock(&names.tree_lock);
-	for (struct dentry *d = names.first; d; d = d->all_next, n++)
-		check_entry(d);
-	fsh_assert(n == names.n);
-	fsh_spin_unlock(&names.tree_lock);
 }

@@ -189,12 +189,15 @@ static int walk_all(struct walk *w, unsigned flags)
 	int err;
 
 	while (next_component(&w->rest, &name)) {
-		bool last = *skip_slashes(w->rest) == '\0';
+		const char *rest = w->rest;
+		bool last = *skip_slashes(rest) == '\0';
 
-		slash = last && *w->rest == '/';
+		slash = last && *rest == '/';
 		err = walk_step(w, &name, !last || slash || (flags & PATH_FOLLOW));
 		if (err)
 			return err;
+		if (last && w->rest == rest)
+			break; /* no link was followed */
 	}
 	if ((slash || (flags & PATH_DIRECTORY)) && !vnode_is(w->at->vnode, FS_IFDIR))
 		return -ENOTDIR;

@@ -132,23 +132,22 @@ clear_bytes:
 
 	/*
 	 * long user_string(char *to, const char *from, size_t n): copies up to and with the
-	 * terminator; its length, n when there is none in n bytes, -1 on a fault.
+	 * terminator; its length, n when there is none in n bytes, -1 on a fault.  n > 0.
 	 */
 	.globl	user_string
 user_string:
 	li	t6, SSTATUS_SUM
 	csrs	sstatus, t6
-	mv	t1, zero
-1:	beq	t1, a2, 2f
-	user	lb, t0, 0, a1, user_fail
+	mv	t1, a1
+	add	t2, a1, a2
+1:	user	lb, t0, 0, a1, user_fail
 	sb	t0, 0(a0)
 	beqz	t0, 2f
 	addi	a0, a0, 1
 	addi	a1, a1, 1
-	addi	t1, t1, 1
-	j	1b
+	bne	a1, t2, 1b
 2:	csrc	sstatus, t6
-	mv	a0, t1
+	sub	a0, a1, t1
 	ret
 
 user_fail:

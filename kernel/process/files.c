@@ -428,9 +428,17 @@ static int base_of(long dir, struct dentry **out)
 	return err;
 }
 
+/* Nobody else moves its root or working directory, and nobody will before it goes on itself. */
+static bool is_alone(const struct process *p)
+{
+	return __atomic_load_n(&p->fs->refs, __ATOMIC_RELAXED) == 1 &&
+	       __atomic_load_n(&p->n_threads, __ATOMIC_ACQUIRE) == 1;
+}
+
 int walk_begin(struct walk *w, long dir, const char *path)
 {
-	struct fs_state *fs = process_current()->fs;
+	struct process *p = process_current();
+	struct fs_state *fs = p->fs;
 
 	w->base = NULL;
 	if (path[0] != '/' && (int)dir != AT_FDCWD) {
@@ -438,21 +446,29 @@ int walk_begin(struct walk *w, long dir, const char *path)
 		if (err)
 			return err;
 	}
-	w->cred = process_fs_cred(process_current());
-	spin_lock(&fs->lock);
+	w->cred = process_fs_cred(p);
+	w->counted = !is_alone(p);
+	if (w->counted)
+		spin_lock(&fs->lock);
 	w->ctx = (struct fs_context){
-		.root = dentry_ref(fs->root),
-		.cwd = dentry_ref(fs->cwd),
+		.root = fs->root,
+		.cwd = fs->cwd,
 		.cred = &w->cred,
 		.umask = fs->umask,
 	};
-	spin_unlock(&fs->lock);
+	if (w->counted) {
+		dentry_ref(w->ctx.root);
+		dentry_ref(w->ctx.cwd);
+		spin_unlock(&fs->lock);
+	}
 	return 0;
 }
 
 void walk_end(struct walk *w)
 {
-	dentry_unref(w->ctx.root);
-	dentry_unref(w->ctx.cwd);
+	if (w->counted) {
+		dentry_unref(w->ctx.root);
+		dentry_unref(w->ctx.cwd);
+	}
 	dentry_unref(w->base);
 }

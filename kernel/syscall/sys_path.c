@@ -105,7 +105,7 @@ static int file_attributes(struct file *file, struct fs_attr *attr)
 
 long stat_file(struct file *file, uaddr_t to)
 {
-	struct fs_attr attr = {0};
+	struct fs_attr attr;
 	int err = file_attributes(file, &attr);
 
 	return err ? err : put_stat(&attr, to);
@@ -134,7 +134,6 @@ int attributes_at(long dir, uaddr_t path, unsigned at_flags, struct fs_attr *att
 {
 	struct place p;
 
-	*attr = (struct fs_attr){0};
 	if ((at_flags & AT_EMPTY_PATH) && (int)dir != AT_FDCWD && is_empty_path(path))
 		return attributes_of_fd(dir, attr);
 	int err = place_get(&p, dir, path);

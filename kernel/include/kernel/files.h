@@ -84,6 +84,7 @@ struct walk {
 	struct fs_context ctx;
 	struct fs_cred cred;
 	struct dentry *base; /* of a relative path: a counted directory, or NULL: cwd */
+	bool counted;        /* root and cwd are: somebody else might change them meanwhile */
 };
 /* dir as in openat; -EBADF, -ENOTDIR: end is not called then. */
 int walk_begin(struct walk *w, long dir, const char *path);
