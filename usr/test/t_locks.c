@@ -2,6 +2,7 @@
 // Locks between processes: fcntl's by process and by open file, and flock.
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -334,6 +335,52 @@ static void a_deadlock_is_refused(void)
 	CHECK_EQ(read(e.ready[0], told, sizeof told), 1); // one of them
 }
 
+// Another task of the same table closes what is just being locked. However the two meet, the lock of
+// a file that has no descriptor left is gone. Each file is another one: a later close of it would
+// release what the first one missed.
+enum { CHASE = 10000, CHASED = 40 };
+
+static int lock_what_is_open(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < CHASE; i++) {
+		lock(CHASED, F_SETLK, F_WRLCK, i % 7, 5);
+		lock(CHASED, F_OFD_SETLK, F_WRLCK, 100 + i % 7, 5);
+		flock(CHASED, LOCK_EX | LOCK_NB);
+	}
+	_exit(0);
+}
+
+static bool has_locks(pid_t pid)
+{
+	char text[8192], owner[40];
+	int list = (int)CHECK_OK(open("/proc/locks", O_RDONLY));
+	ssize_t n = CHECK_OK(read(list, text, sizeof text - 1));
+
+	CHECK_OK(close(list));
+	text[n] = 0;
+	snprintf(owner, sizeof owner, "ADVISORY  WRITE %d ", pid);
+	return strstr(text, owner);
+}
+
+static void locking_and_closing_meet(void)
+{
+	static char stack[16384] __attribute__((aligned(16)));
+	int fd = new_file(), status;
+	pid_t other = (pid_t)CHECK_OK(
+		clone(lock_what_is_open, stack + sizeof stack, CLONE_FILES | SIGCHLD, NULL));
+
+	while (!waitpid(other, &status, WNOHANG)) {
+		CHECK_EQ(dup2(fd, CHASED), CHASED);
+		CHECK_OK(close(fd));
+		CHECK_OK(close(CHASED));
+		CHECK_OK(unlink("f"));
+		fd = new_file();
+	}
+	CHECK_EQ(status, 0);
+	CHECK(!has_locks(other));
+}
+
 // --- By open file
 
 static void open_files_are_owners(void)
@@ -484,6 +531,7 @@ static const struct test tests[] = {
 	{"one_at_a_time", one_at_a_time},
 	{"a_wait_is_interrupted", a_wait_is_interrupted},
 	{"a_deadlock_is_refused", a_deadlock_is_refused},
+	{"locking_and_closing_meet", locking_and_closing_meet},
 	{"locks_are_listed", locks_are_listed},
 	{"open_files_are_owners", open_files_are_owners},
 	{"children_share_them", children_share_them},
