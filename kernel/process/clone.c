@@ -45,6 +45,7 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 	__builtin_memcpy(p->name, thread_current()->name, sizeof p->name);
 	p->cred = parent->cred;
 	p->traced = parent->traced;
+	p->no_tty = parent->no_tty;
 	p->no_new_privs = parent->no_new_privs;
 	p->dumpable = parent->dumpable;
 	p->personality = parent->personality;

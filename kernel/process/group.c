@@ -150,6 +150,7 @@ long process_new_session(void)
 		list_remove(&p->session_link);
 		list_push_back(&p->pid->session, &p->session_link);
 		p->session = p->pid;
+		p->no_tty = false;
 		pid_unref(old);
 		result = p->nr;
 	}

@@ -26,7 +26,7 @@ struct snapshot {
 	uint64_t tty;
 	int exit_status, nice;
 	unsigned threads, hart, policy;
-	char state;
+	char state, name[16];
 	uint64_t pending, pending_all, blocked, ignored, caught;
 	uint64_t harts;
 	struct cpu_times times, children;
@@ -82,6 +82,7 @@ static void snapshot_threads(struct process *p, const struct proc_key *key, stru
 {
 	struct task *t = task_of(p, key);
 
+	__builtin_memcpy(s->name, t && key->tid ? t->thread->name : p->name, sizeof s->name);
 	s->threads = p->n_threads;
 	s->state = state_of(p, t);
 	snapshot_signals(p, t, s);
@@ -91,8 +92,15 @@ static void snapshot_threads(struct process *p, const struct proc_key *key, stru
 		s->hart = t->thread->hart;
 		s->harts = t->thread->affinity & cpu_online_mask;
 	}
-	if (t && key->tid)
-		task_times(t, &s->times);
+}
+
+/* tree_lock held: it keeps the thread, if that is still there. */
+static void snapshot_thread_times(struct process *p, pid_t tid, struct snapshot *s)
+{
+	struct pid *pid = pid_find(tid);
+
+	if (pid && pid->thread && pid->thread->process == p)
+		task_times(pid->thread, &s->times);
 }
 
 /* --- No lock held */
@@ -129,6 +137,8 @@ static void take_snapshot(struct process *p, const struct proc_key *key, struct 
 	spin_lock(&p->lock);
 	snapshot_threads(p, key, s);
 	spin_unlock(&p->lock);
+	if (key->tid)
+		snapshot_thread_times(p, key->tid, s);
 	spin_unlock(&tree_lock);
 	if (!key->tid)
 		process_times(p, &s->times);
@@ -155,7 +165,7 @@ static void show_stat(struct proc_text *t, struct process *p)
 	take_snapshot(p, &t->key, &s);
 	if (!looks)
 		s.stack_start = s.brk_start = s.args_start = s.args_end = s.env_end = 0;
-	proc_printf(t, "%d (%s) %c %d %d %d %lu %d 0 ", s.pid, p->name, s.state, s.parent, s.group,
+	proc_printf(t, "%d (%s) %c %d %d %d %lu %d 0 ", s.pid, s.name, s.state, s.parent, s.group,
 		s.session, s.tty, s.foreground);
 	proc_printf(t, "%lu %lu %lu %lu ", s.times.minor_faults, s.children.minor_faults,
 		s.times.major_faults, s.children.major_faults);
@@ -208,7 +218,7 @@ static void show_ids(struct proc_text *t, struct process *p, const struct snapsh
 	if (p->fs)
 		umask = __atomic_load_n(&p->fs->umask, __ATOMIC_RELAXED);
 	spin_unlock(&p->lock);
-	proc_printf(t, "Name:\t%s\nUmask:\t0%03o\nState:\t%c (%s)\n", p->name, umask, s->state,
+	proc_printf(t, "Name:\t%s\nUmask:\t0%03o\nState:\t%c (%s)\n", s->name, umask, s->state,
 		state_name(s->state));
 	proc_printf(t, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", p->nr, s->pid,
 		s->parent);
@@ -285,7 +295,13 @@ static void show_status(struct proc_text *t, struct process *p)
 
 static void show_comm(struct proc_text *t, struct process *p)
 {
-	proc_printf(t, "%s\n", p->name);
+	char name[sizeof p->name];
+
+	spin_lock(&p->lock);
+	struct task *task = task_of(p, &t->key);
+	__builtin_memcpy(name, task && t->key.tid ? task->thread->name : p->name, sizeof name);
+	spin_unlock(&p->lock);
+	proc_printf(t, "%s\n", name);
 }
 
 #define CHUNK_BYTES 128

@@ -130,7 +130,7 @@ int tty_open(struct tty *tty, struct file *file)
 int tty_open_controlling(struct file *file)
 {
 	spin_lock(&tree_lock);
-	struct tty *tty = process_current()->session->tty;
+	struct tty *tty = tty_controlling(process_current());
 	int err = tty ? attach(tty, file) : -ENXIO;
 	spin_unlock(&tree_lock);
 	return err;

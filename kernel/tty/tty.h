@@ -177,6 +177,9 @@ int tty_check_foreground(struct tty *tty, int sig);
 /* To the foreground group.  No lock held. */
 void tty_signal_foreground(struct tty *tty, int sig);
 
+/* tree_lock held: the controlling terminal of p, or NULL. */
+struct tty *tty_controlling(const struct process *p);
+
 /* The running process opened it: a session leader without a terminal has it from now on. */
 void tty_offer(struct tty *tty);
 

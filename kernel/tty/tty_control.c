@@ -186,7 +186,7 @@ static int refuse_typing(struct tty *tty)
 	struct process *p = process_current();
 
 	spin_lock(&tree_lock);
-	bool own = tty->session && tty->session == p->session;
+	bool own = tty_controlling(p) == tty;
 	spin_unlock(&tree_lock);
 	return own || process_is_privileged(p) ? -EIO : -EPERM;
 }

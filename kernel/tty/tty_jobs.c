@@ -27,6 +27,11 @@ void tty_signal_foreground(struct tty *tty, int sig)
 	spin_unlock(&tree_lock);
 }
 
+struct tty *tty_controlling(const struct process *p)
+{
+	return p->session && !p->no_tty ? p->session->tty : NULL;
+}
+
 /* --- Who may use it now ------------------------------------------------------------------------- */
 
 static bool ignores_or_blocks(struct process *p, int sig)
@@ -43,8 +48,7 @@ static bool ignores_or_blocks(struct process *p, int sig)
 /* Is the terminal its own, and another group in front?  tree_lock held. */
 static bool in_background(struct tty *tty, struct process *p)
 {
-	return tty->session && tty->session == p->session && tty->foreground &&
-	       tty->foreground != p->group;
+	return tty_controlling(p) == tty && tty->foreground && tty->foreground != p->group;
 }
 
 int tty_check_foreground(struct tty *tty, int sig)
@@ -101,6 +105,7 @@ static void take(struct tty *tty, struct process *p)
 	pid_ref(p->session);
 	tty->session = p->session;
 	p->session->tty = tty;
+	p->no_tty = false;
 	set_foreground(tty, p->group);
 }
 
@@ -135,19 +140,21 @@ int tty_become_controlling(struct tty *tty, bool steal)
 
 /* --- Hang-up ------------------------------------------------------------------------------------ */
 
-/* The leader gives it up: those in front hear of it. */
+/* When the leader gives it up, the session has none, and those in front hear of it. */
 int tty_give_up_controlling(struct tty *tty)
 {
 	struct process *p = process_current();
 	int err = 0;
 
 	spin_lock(&tree_lock);
-	if (!tty->session || tty->session != p->session) {
+	if (tty_controlling(p) != tty) {
 		err = -ENOTTY;
 	} else if (p->session == p->pid) {
 		signal_group(tty->foreground, SIGHUP);
 		signal_group(tty->foreground, SIGCONT);
 		let_go(tty);
+	} else {
+		p->no_tty = true;
 	}
 	spin_unlock(&tree_lock);
 	return err;
@@ -218,7 +225,7 @@ int tty_get_number(struct tty *tty, bool session, bool any, uintptr_t arg)
 	bool known;
 
 	spin_lock(&tree_lock);
-	known = any || (tty->session && tty->session == process_current()->session);
+	known = any || tty_controlling(process_current()) == tty;
 	if (known && session)
 		known = tty->session;
 	if (known && session)
@@ -234,7 +241,7 @@ static int set_foreground_number(struct tty *tty, pid_t nr)
 {
 	struct pid *session = process_current()->session, *group;
 
-	if (!tty->session || tty->session != session)
+	if (tty_controlling(process_current()) != tty)
 		return -ENOTTY;
 	if (nr < 0)
 		return -EINVAL;
@@ -265,7 +272,7 @@ int tty_set_foreground(struct tty *tty, uintptr_t arg)
 
 uint64_t tty_of_process(struct process *p, pid_t *foreground)
 {
-	struct tty *tty = p->session ? p->session->tty : NULL;
+	struct tty *tty = tty_controlling(p);
 
 	spin_assert_held(&tree_lock);
 	*foreground = tty && tty->foreground ? tty->foreground->nr : -1;

@@ -311,12 +311,14 @@ static void read_all_in(const char *folder)
 static void read_all_of(const char *number)
 {
 	static const char *const folders[] = {"", "/fd", "/fdinfo", "/task"};
-	char path[300];
+	char path[600];
 
 	for (int i = 0; i < 4; i++) {
 		snprintf(path, sizeof path, "/proc/%s%s", number, folders[i]);
 		read_all_in(path);
 	}
+	snprintf(path, sizeof path, "/proc/%s/task/%s", number, number);
+	read_all_in(path);
 }
 
 // Every file of every process is read while processes begin and end: whatever is there is shown, and

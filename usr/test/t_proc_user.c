@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// /proc between users: who may look into a process, and who says which ends first when memory runs out.
-// And what only a kernel with names for pipes has: opening them by /proc/PID/fd.
+// What of /proc needs more than the core: users who may or may not look into a process, who says which
+// ends first when memory runs out, folders of threads, pipes that are opened by /proc/PID/fd.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/tap.h"
 #include "lib/text.h"
+#include "lib/threads.h"
 
 static void wait_for_ever(void *arg)
 {
@@ -153,6 +155,55 @@ static void the_offered_one_ends(void)
 	stop(large);
 }
 
+// --- Threads
+
+static uint32_t named, over;
+
+static void work(void *arg)
+{
+	(void)arg;
+	CHECK(prctl(PR_SET_NAME, "worker") == 0);
+	__atomic_store_n(&named, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&named, 1);
+	futex_wait_while(&over, 0);
+}
+
+static void must_say(const char *folder, const char *name, const char *wanted)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/%s/%s", folder, name);
+	if (!strstr(text_of(path), wanted))
+		FAIL("%s has no \"%s\"", path, wanted);
+}
+
+static void threads_have_folders(void)
+{
+	char folder[32], line[48];
+	struct thread t;
+
+	thread_begin(&t, work, NULL);
+	futex_wait_while(&named, 0);
+	snprintf(folder, sizeof folder, "task/%d", t.tid);
+	must_say(folder, "comm", "worker\n");
+	must_say(folder, "status", "Name:\tworker\n");
+	must_say(".", "comm", "t_proc_user\n");
+	snprintf(line, sizeof line, "\nPid:\t%d\n", t.tid);
+	must_say(folder, "status", line);
+	snprintf(line, sizeof line, "\nTgid:\t%d\n", getpid());
+	must_say(folder, "status", line);
+	must_say(".", "status", "\nThreads:\t2\n");
+	snprintf(line, sizeof line, "%d (worker) ", t.tid);
+	must_say(folder, "stat", line);
+	__atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&over, 1);
+	thread_join(&t);
+	snprintf(line, sizeof line, "/proc/self/%s", folder);
+	while (access(line, F_OK) == 0) // it is waited for a little before its end
+		usleep(1000);
+	CHECK_EQ(errno, ENOENT);
+}
+
 // --- Pipes
 
 static void pipes_open_by_descriptor(void)
@@ -177,6 +228,7 @@ static const struct test tests[] = {
 	{"others_are_kept_out", others_are_kept_out},
 	{"who_ends_first", who_ends_first},
 	{"the_offered_one_ends", the_offered_one_ends},
+	{"threads_have_folders", threads_have_folders},
 	{"pipes_open_by_descriptor", pipes_open_by_descriptor},
 };
 

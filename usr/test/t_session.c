@@ -186,6 +186,35 @@ static void giving_it_up(void)
 	must_exit_well(start_leader(give_up, &p));
 }
 
+static void leave(void *arg)
+{
+	struct pair *p = arg;
+
+	CHECK_OK(ioctl(p->slave, TIOCNOTTY));
+	CHECK(!has_terminal());
+	CHECK_ERR(tcgetpgrp(p->slave), ENOTTY);
+	CHECK_ERR(ioctl(p->slave, TIOCNOTTY), ENOTTY);
+	if (fork() == 0)
+		_exit(has_terminal());
+	int status;
+	CHECK_OK(wait(&status));
+	CHECK_EQ(status, 0);
+}
+
+static void lead_who_leaves(void *arg)
+{
+	lead(arg);
+	must_exit_well(start_child(leave, arg));
+	CHECK(has_terminal());
+}
+
+static void one_can_leave_alone(void)
+{
+	struct pair p;
+
+	must_exit_well(start_leader(lead_who_leaves, &p));
+}
+
 static void close_all(void *arg)
 {
 	struct pair p;
@@ -647,6 +676,7 @@ static const struct test tests[] = {
 	{"asking_gives_the_terminal", asking_gives_the_terminal},
 	{"only_root_takes_it_from_another", only_root_takes_it_from_another},
 	{"giving_it_up", giving_it_up},
+	{"one_can_leave_alone", one_can_leave_alone},
 	{"the_masters_close_takes_it", the_masters_close_takes_it},
 	{"the_libraries_way", the_libraries_way},
 	{"keys_are_signals", keys_are_signals},

@@ -154,10 +154,11 @@ struct process {
 	struct rlimit limits[RLIM_NLIMITS]; /* [p] */
 	char name[16];                      /* [c] of the program; readers may see a mixture */
 
-	bool traced;                    /* [a] /proc/trace; inherited */
-	int16_t oom_score_adj;          /* [a] -1000 to 1000, inherited: see vmspace_oom_points() */
-	int16_t oom_score_adj_min;      /* [a] uid 0 set it last to this: others may not go below */
-	uint64_t start_ns;              /* [I] */
+	bool traced;               /* [a] /proc/trace; inherited */
+	bool no_tty;               /* [t] TIOCNOTTY: without its session's terminal; inherited */
+	int16_t oom_score_adj;     /* [a] -1000 to 1000, inherited: see vmspace_oom_points() */
+	int16_t oom_score_adj_min; /* [a] uid 0 set it last to this: others may not go below */
+	uint64_t start_ns;         /* [I] */
 	struct cpu_times dead_threads;  /* [p] */
 	struct cpu_parts told_times;    /* [p] */
 	struct cpu_times dead_children; /* [t] those waited for, and theirs */
