@@ -134,6 +134,8 @@ static long send(struct file *out, struct file *in, uaddr_t offset_at, size_t n)
 
 	if (!is_open_for(in, FILE_READABLE) || !is_open_for(out, FILE_WRITABLE))
 		return -EBADF;
+	if (in->vnode && vnode_is(in->vnode, FS_IFDIR))
+		return -EINVAL;
 	if (in->state & FILE_STREAM)
 		return uaddr_is_null(offset_at) ? -EINVAL : -ESPIPE;
 	if (__atomic_load_n(&out->flags, __ATOMIC_RELAXED) & FS_O_APPEND)

@@ -397,6 +397,20 @@ static void ranges_are_written(void)
 	CHECK(!on_mapache() || blocks_written() > before);
 }
 
+// Programs that ask for these go on without them, if this is what they hear.
+static void what_is_not_there(void)
+{
+	static const int calls[] = {SYS_socket, SYS_socketpair, SYS_epoll_create1,
+		SYS_inotify_init1, SYS_signalfd4, SYS_timerfd_create, SYS_io_uring_setup,
+		SYS_shmget, SYS_semget, SYS_msgget, SYS_mq_open, SYS_rseq, SYS_splice, SYS_tee,
+		SYS_vmsplice};
+
+	if (!on_mapache())
+		tap_skip("Linux has them");
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+		CHECK_ERR(syscall(calls[i], 0, 0, 0, 0, 0, 0), ENOSYS);
+}
+
 static const struct test tests[] = {
 	{"ranges_are_closed", ranges_are_closed},
 	{"a_shared_table_is_left", a_shared_table_is_left},
@@ -415,5 +429,6 @@ static const struct test tests[] = {
 	{"pages_are_fetched", pages_are_fetched},
 	{"errors_of_advice", errors_of_advice},
 	{"ranges_are_written", ranges_are_written},
+	{"what_is_not_there", what_is_not_there},
 };
 BEYOND_CORE_MAIN(tests)
