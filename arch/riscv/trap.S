@@ -22,6 +22,7 @@
 #include <arch_impl/csr.h>
 
 #include "offsets.h"
+#include "poison.h"
 
 	.macro save_caller_saved
 	sd	ra, TF_X(1)(sp)
@@ -102,6 +103,7 @@ trap_entry:
 	addi	t0, t0, 4
 	sd	t0, TF_PC(sp)
 	sd	a0, TF_ORIG_A0(sp)
+	poison_stack
 	ld	t4, CPU_THREAD(tp)
 	lw	t4, THREAD_WORK(t4)
 	csrsi	sstatus, SSTATUS_SIE

@@ -12,11 +12,11 @@
 #include <kernel/frames.h>
 #include <kernel/kmem.h>
 #include <kernel/panic.h>
+#include <kernel/poison.h>
 #include <string.h>
 
 #define ALIGN        16
 #define HART_OBJECTS 32 /* most free objects that a hart keeps of one cache */
-#define POISON       0x6b
 
 struct kmem_slab {
 	struct kmem_cache *cache;
@@ -72,6 +72,7 @@ static bool slab_new(struct kmem_cache *cache)
 	if (!pa)
 		return false;
 	slab = phys_to_virt(pa);
+	poison(slab, PAGE_SIZE);
 	*slab = (struct kmem_slab){.cache = cache};
 	object = (char *)(slab + 1) + (size_t)cache->per_slab * cache->size;
 	for (uint32_t i = 0; i < cache->per_slab; i++) {
@@ -165,9 +166,7 @@ void kmem_cache_free(struct kmem_cache *cache, void *object)
 	if (!object)
 		return;
 	DEBUG_ASSERT(slab_of(object)->cache == cache);
-#ifdef MAPACHE_DEBUG
-	memset(object, POISON, cache->size);
-#endif
+	poison(object, cache->size);
 	flags = irq_save();
 	hart = &cache->harts[arch_cpu()->index];
 	if (hart->count >= HART_OBJECTS)
@@ -218,6 +217,7 @@ static void *big_alloc(size_t bytes)
 	if (!pa)
 		return NULL;
 	__atomic_fetch_add(&big_live, 1, __ATOMIC_RELAXED);
+	poison(phys_to_virt(pa), PAGE_SIZE << order);
 	return phys_to_virt(pa);
 }
 

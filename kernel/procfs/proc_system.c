@@ -192,6 +192,25 @@ static void show_locks(struct proc_text *t, struct process *p)
 	file_lock_for_each(NULL, show_lock, &list);
 }
 
+/* --- Kernel memory ---------------------------------------------------------------------------- */
+
+/* Linux's format, version 2.1; nothing can be tuned. */
+static void show_slabinfo(struct proc_text *t, struct process *p)
+{
+	(void)p;
+	proc_printf(t, "slabinfo - version: 2.1\n"
+		       "# name            <active_objs> <num_objs> <objsize> <objperslab> "
+		       "<pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata "
+		       "<active_slabs> <num_slabs> <sharedavail>\n");
+	for (struct kmem_cache *c = NULL; (c = kmem_cache_next(c)) != NULL;) {
+		uint64_t slabs = __atomic_load_n(&c->slabs, __ATOMIC_RELAXED);
+
+		proc_printf(t, "%-17s %6lu %6lu %6u %4u %4u : tunables %4u %4u %4u", c->name,
+			kmem_cache_live(c), slabs * c->per_slab, c->size, c->per_slab, 1, 0, 0, 0);
+		proc_printf(t, " : slabdata %6lu %6lu %6u\n", slabs, slabs, 0);
+	}
+}
+
 /* --- The harts ---------------------------------------------------------------------------------- */
 
 /* Centiseconds, as the lines of stat have them. */
@@ -293,6 +312,7 @@ const struct proc_entry proc_system_entries[] = {
 	{.name = "meminfo", .mode = FS_IFREG | 0444, .show = show_meminfo},
 	{.name = "mounts", .mode = FS_IFLNK | 0777, .link = link_mounts},
 	{.name = "self", .mode = FS_IFLNK | 0777, .link = link_self},
+	{.name = "slabinfo", .mode = FS_IFREG | 0400, .show = show_slabinfo},
 	{.name = "stat", .mode = FS_IFREG | 0444, .show = show_stat},
 	{.name = "sys", .mode = FS_IFDIR | 0555, .entries = proc_sys_entries},
 	{.name = "thread-self", .mode = FS_IFLNK | 0777, .link = link_thread_self},
