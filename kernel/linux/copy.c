@@ -143,7 +143,9 @@ static long send(struct file *out, struct file *in, uaddr_t offset_at, size_t n)
 	err = get_offset(in, offset_at, &c.from);
 	if (err)
 		return err;
-	return c.from < 0 ? -EINVAL : copy_and_tell(&c, offset_at);
+	if (c.from < 0 || (in->vnode && vnode_is(in->vnode, FS_IFDIR)))
+		return -EINVAL;
+	return copy_and_tell(&c, offset_at);
 }
 
 long sys_sendfile(long out_fd, long in_fd, uaddr_t offset, size_t n)

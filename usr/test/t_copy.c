@@ -116,6 +116,7 @@ static void sendfile_errors(void)
 	CHECK_ERR(sendfile(append, in, NULL, 1), EINVAL);
 	CHECK_ERR(sendfile(out, (int)CHECK_OK(open(".", O_RDONLY)), NULL, 1), EINVAL);
 	CHECK_ERR(sendfile(out, in, &at, 1), EINVAL);
+	CHECK_ERR(sendfile(out, (int)CHECK_OK(open(".", O_RDONLY)), NULL, 1), EINVAL);
 	at = 0;
 	CHECK_ERR(sendfile(out, ends[0], &at, 1), ESPIPE);
 }
