@@ -43,17 +43,17 @@ static bool on_altstack(const struct task *t, vaddr_t sp)
 	       sp - start <= t->altstack.ss_size;
 }
 
-stack_t altstack_get(vaddr_t sp)
+void altstack_get(vaddr_t sp, stack_t *stack)
 {
 	struct task *t = task_current();
-	stack_t stack = t->altstack;
 
-	stack.ss_flags = (int)((unsigned)stack.ss_flags & SS_AUTODISARM);
-	if (!stack.ss_size)
-		stack.ss_flags |= SS_DISABLE;
+	/* with the bytes between its fields, which the user sees, and which were the user's or 0 */
+	__builtin_memcpy(stack, &t->altstack, sizeof *stack);
+	stack->ss_flags = (int)((unsigned)stack->ss_flags & SS_AUTODISARM);
+	if (!stack->ss_size)
+		stack->ss_flags |= SS_DISABLE;
 	else if (on_altstack(t, sp))
-		stack.ss_flags |= SS_ONSTACK;
-	return stack;
+		stack->ss_flags |= SS_ONSTACK;
 }
 
 int altstack_set(const stack_t *stack, vaddr_t sp)

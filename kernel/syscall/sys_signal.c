@@ -230,8 +230,9 @@ long sys_rt_sigreturn(void)
 long sys_sigaltstack(uaddr_t from, uaddr_t old_to)
 {
 	vaddr_t sp = trapframe_sp(user_frame());
-	stack_t set, old = altstack_get(sp);
+	stack_t set, old;
 
+	altstack_get(sp, &old);
 	if (!uaddr_is_null(from)) {
 		if (get_user(&set, from))
 			return -EFAULT;

@@ -671,6 +671,19 @@ static void unknown_flags_are_cleared(void)
 	CHECK(!(action.sa_flags & (0x400 | 0x2000)));
 }
 
+// All bytes of the structure are written, and those between the fields say nothing of the kernel.
+static void no_byte_is_left_over(void)
+{
+	stack_t old;
+	const char *bytes = (const char *)&old;
+
+	memset(&old, 0x55, sizeof old);
+	CHECK_OK(sigaltstack(NULL, &old));
+	for (size_t i = offsetof(stack_t, ss_flags) + sizeof old.ss_flags; i < offsetof(stack_t, ss_size);
+		i++)
+		CHECK_EQ(bytes[i], 0);
+}
+
 static void storm_sender(void *arg)
 {
 	(void)arg;
@@ -734,6 +747,7 @@ static const struct test tests[] = {
 	{"alternate_stack_is_not_left", alternate_stack_is_not_left},
 	{"stack_overflow_is_handled", stack_overflow_is_handled},
 	{"unknown_flags_are_cleared", unknown_flags_are_cleared},
+	{"no_byte_is_left_over", no_byte_is_left_over},
 	{"storm", storm},
 };
 

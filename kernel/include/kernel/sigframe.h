@@ -24,7 +24,7 @@ int sigframe_push(struct trapframe *tf, const siginfo_t *info, const struct siga
 int sigframe_pop(struct trapframe *tf) __attribute__((warn_unused_result));
 
 /* The alternate stack of the running thread, whose stack pointer is sp, as sigaltstack() tells it. */
-stack_t altstack_get(vaddr_t sp);
+void altstack_get(vaddr_t sp, stack_t *stack);
 /* 0, -EPERM: it stands on the one that it has, -EINVAL, -ENOMEM: too small. */
 int altstack_set(const stack_t *stack, vaddr_t sp);
 
