@@ -39,7 +39,7 @@ as the last line the counts.  The exit status is 0 when nothing failed."""
 
 PRESETS = ("host", "dev", "release", "core")
 HARTS = (1, 4)
-MEMORY_GROUPS = ("coherence", "fork", "mem", "smp", "stress")
+MEMORY_GROUPS = ("coherence", "exhaust", "fork", "fuzz", "mem", "smp", "stress")
 LITTLE_MEMORY = "64M"
 PLUGGED_KERNELS = (("list", "bestfit"), ("blocks", "bottomup"))
 GUEST_SECONDS = 300  # against hanging, not a threshold: under load a boot takes its time
