@@ -187,7 +187,7 @@ static long record_lock(long fd, struct file *file, unsigned command, uaddr_t at
 	long result;
 
 	if (!file->vnode)
-		return -EINVAL; /* a pipe without a name */
+		return -EINVAL; /* a pipe, an eventfd */
 	if (get_user(&fl, at))
 		return -EFAULT;
 	if (!get)
@@ -245,7 +245,7 @@ static long lock_whole(struct file *file, unsigned operation)
 		return -EINVAL;
 	}
 	if (!file->vnode)
-		return -EINVAL; /* a pipe without a name */
+		return -EINVAL; /* a pipe, an eventfd */
 	return set_lock(file->vnode, &r, !(operation & LOCK_NB));
 }
 
