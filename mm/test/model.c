@@ -243,8 +243,12 @@ void maybe_grow(struct model_space *s, unsigned page)
 	}
 }
 
-void adopt_growth(struct model_space *s)
+void adopt_failed(struct model_space *s)
 {
+	for (unsigned i = 0; i < PAGES; i++) {
+		if (s->page[i].touched == UNTOUCHED)
+			s->page[i].touched = MAYBE;
+	}
 	for (unsigned i = PAGES - 1; s->space && i > MAIN_PAGES; i--) {
 		const struct model_page *p = &s->page[i];
 		struct mvm_area_info area;
@@ -264,7 +268,22 @@ void adopt_growth(struct model_space *s)
 /* --- Planned failures ---------------------------------------------------------------------------- */
 
 jmp_buf op_give_up;
-static bool failing;
+
+static struct {
+	bool made;
+	unsigned what; /* enum posix_failure, or beyond: a file's */
+	unsigned nth;
+	uint64_t file_failures; /* there were when it was made */
+} plan;
+
+static uint64_t file_failures(void)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < FILES; i++)
+		n += world.file[i].file->failures;
+	return n;
+}
 
 void plan_failure(struct draw *d, bool even_for_good)
 {
@@ -272,7 +291,10 @@ void plan_failure(struct draw *d, bool even_for_good)
 	bool for_good = below(d, 2) && even_for_good;
 	struct test_file *file = world.file[below(d, FILES)].file;
 
-	failing = true;
+	plan.made = true;
+	plan.what = what;
+	plan.nth = nth;
+	plan.file_failures = file_failures();
 	if (what < POSIX_FAILURES) {
 		posix_fail(what, nth, for_good);
 		return;
@@ -285,7 +307,7 @@ void plan_failure(struct draw *d, bool even_for_good)
 
 void plan_none(void)
 {
-	failing = false;
+	plan.made = false;
 	for (unsigned what = 0; what < POSIX_FAILURES; what++)
 		posix_fail(what, 0, false);
 	for (unsigned i = 0; i < FILES; i++) {
@@ -295,13 +317,25 @@ void plan_none(void)
 	}
 }
 
-bool planned_failure(long got, long want)
+/* Did what was planned come to pass? */
+static bool failed_already(void)
 {
-	bool was = failing;
+	if (plan.what < POSIX_FAILURES)
+		return posix_requests(plan.what) >= plan.nth;
+	return file_failures() > plan.file_failures;
+}
 
-	if (failing)
+/*
+ * The model may have wanted that very error, for another reason: what is done by then is not known in that
+ * case, either.
+ */
+bool planned_failure(long got)
+{
+	bool failed = plan.made && failed_already();
+
+	if (plan.made)
 		plan_none();
-	return was && got != want &&
+	return failed &&
 	       (got == -MVM_ENOMEM || got == -MVM_EIO || got == -MVM_EFAULT || got == -MVM_EAGAIN ||
 		       got == MVM_FAULT_NOMEM || got == MVM_FAULT_BUS);
 }

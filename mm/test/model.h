@@ -168,10 +168,10 @@ void plan_failure(struct draw *d, bool even_for_good);
 void plan_none(void);
 
 /*
- * The operation under way runs with something planned to fail: is it that which the call
- * says, against the model's word?  After the first call that is looked at nothing fails any more.
+ * The operation under way runs with something planned to fail: is what the call says that it did fail, or
+ * may it be?  After the first call that is looked at nothing fails any more.
  */
-bool planned_failure(long got, long want);
+bool planned_failure(long got);
 
 /* Go back to where the operation was begun. */
 extern jmp_buf op_give_up;
@@ -187,7 +187,7 @@ void op_failed(void) __attribute__((noreturn));
 #define EXPECT(got, want, what)                                                       \
 	do {                                                                          \
 		long got_ = (long)(got), want_ = (long)(want);                        \
-		if (planned_failure(got_, want_))                                     \
+		if (planned_failure(got_))                                            \
 			op_failed();                                                  \
 		if (got_ != want_)                                                    \
 			FAIL("%s: got %ld, the model says %ld", (what), got_, want_); \
@@ -256,8 +256,11 @@ bool is_locked(const struct model_page *p);
 /* A stack grows down to the page if it may. */
 void maybe_grow(struct model_space *s, unsigned page);
 
-/* An access failed that may have made a stack grow: see what mm has. */
-void adopt_growth(struct model_space *s);
+/*
+ * An operation failed on the way: it may have made a stack grow, so see what mm has, and have brought in
+ * pages that nobody had touched.
+ */
+void adopt_failed(struct model_space *s);
 
 /*
  * How an access at the page must end: MVM_FAULT_OK; how it ends when the area forbids it, or when

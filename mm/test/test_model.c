@@ -138,7 +138,7 @@ static bool apply_failing(const struct op *op, struct draw *d)
 	SAY("  failed, as planned\n");
 	world = before;
 	for (unsigned s = 0; s < SPACES; s++)
-		adopt_growth(&world.space[s]);
+		adopt_failed(&world.space[s]);
 	progress->failed++;
 	return op->fails == PARTLY;
 }

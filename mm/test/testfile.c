@@ -21,6 +21,7 @@ static bool due(struct test_file *file, uint64_t *countdown)
 
 	if (*countdown > 1 || (fail && !file->for_good))
 		--*countdown;
+	file->failures += fail;
 	return fail;
 }
 

@@ -23,7 +23,8 @@ struct test_file {
 	/* Planned failures: the nth operation from now on (1: the next), once or for good. */
 	uint64_t fail_fill, fail_write, fail_reserve;
 	bool for_good;
-	int fail_with; /* 0: -MVM_EIO */
+	int fail_with;     /* 0: -MVM_EIO */
+	uint64_t failures; /* that came as planned */
 
 	void (*on_reserve)(void); /* called when a page is to become writable; NULL: nothing */
 
