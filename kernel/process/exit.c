@@ -85,10 +85,14 @@ static siginfo_t exit_info(struct process *p)
 {
 	int status = p->exit_status;
 	siginfo_t info = signal_info(p->exit_signal, WIFEXITED(status) ? CLD_EXITED : CLD_KILLED);
+	struct cpu_times times;
 
 	info.si_pid = p->nr;
 	info.si_uid = p->cred.uid;
 	info.si_status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+	process_cpu_times(p, &times);
+	info.si_utime = (int64_t)(times.user_ns / (NS_PER_SEC / CLOCK_TICKS_PER_SEC));
+	info.si_stime = (int64_t)(times.system_ns / (NS_PER_SEC / CLOCK_TICKS_PER_SEC));
 	return info;
 }
 
