@@ -443,7 +443,10 @@ int tmpfs_statfs(struct mount *mount, struct fs_stat *out)
 	struct tmpfs *fs = mount->fs;
 
 	out->magic = TMPFS_MAGIC;
-	out->inodes = fs_read(fs->n_nodes);
+	fsh_page_counts(&out->blocks, &out->free_blocks);
+	/* A node takes less than a page. */
+	out->free_inodes = out->free_blocks;
+	out->inodes = fs_read(fs->n_nodes) + out->free_inodes;
 	return 0;
 }
 
@@ -518,4 +521,11 @@ int tmpfs_mount(struct mount *mount, const char *source, const char *options, st
 	return 0;
 }
 
-struct fs_type tmpfs_type = {.name = "tmpfs", .mount = tmpfs_mount};
+/* By itself it is everybody's, as on Linux. */
+static int plain_mount(
+	struct mount *mount, const char *source, const char *options, struct vnode **root)
+{
+	return tmpfs_mount(mount, source, options && *options ? options : "mode=1777", root);
+}
+
+struct fs_type tmpfs_type = {.name = "tmpfs", .mount = plain_mount};

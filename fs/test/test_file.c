@@ -70,10 +70,12 @@ static void opening(void **state)
 
 static void rights_of_open(void **state)
 {
+	struct fs_attr mode = {.mode = 0755};
 	struct file *f;
 
 	(void)state;
 	ctx.umask = 0;
+	assert_int_equal(vfs_setattr(&ctx, NULL, "/", 0, &mode, FS_SET_MODE), 0);
 	assert_int_equal(vfs_open(&ctx, NULL, "f", FS_O_CREAT | FS_O_RDWR, 0444, &f), 0);
 	file_unref(f);
 	become(1, 1);

@@ -10,6 +10,7 @@
 #include <kernel/random.h>
 #include <kernel/thread.h>
 #include <kernel/format.h>
+#include <mm/vm.h>
 #include <stdarg.h>
 
 /* --- Sleeping locks -------------------------------------------------------------------------- */
@@ -170,6 +171,20 @@ uint64_t fsh_file_size_limit(void)
 {
 	/* Kernel threads write on nobody's account. */
 	return task_current() ? process_limit(process_current(), RLIMIT_FSIZE) : UINT64_MAX;
+}
+
+/* The cache that can be dropped as it is counts as free, as in /proc/meminfo. */
+void fsh_page_counts(uint64_t *all, uint64_t *available)
+{
+	struct mvm_stats s;
+	uint64_t clean;
+
+	mvm_stats(&s);
+	clean = s.cached_pages - s.kept_pages - s.dirty_pages - s.writeback_pages;
+	if (clean > s.cached_pages)
+		clean = 0; /* the counters were not read in one step */
+	*all = s.total_frames;
+	*available = s.free_frames + clean;
 }
 
 void fsh_random(void *to, size_t bytes)

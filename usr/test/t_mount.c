@@ -167,6 +167,7 @@ static void what_flags_forbid(void)
 {
 	char *argv[] = {"true", NULL};
 	struct statfs fs;
+	struct stat st;
 
 	begin();
 	CHECK_OK(mount_tmpfs("m", MS_NODEV | MS_NOEXEC | MS_NOSUID));
@@ -179,6 +180,10 @@ static void what_flags_forbid(void)
 	CHECK_OK(statfs("m", &fs));
 	CHECK_EQ(fs.f_type, 0x01021994);
 	CHECK_EQ(fs.f_flags & 15, MS_NODEV | MS_NOEXEC | MS_NOSUID);
+	CHECK(fs.f_bfree && fs.f_bfree <= fs.f_blocks);
+	CHECK(fs.f_ffree && fs.f_ffree <= fs.f_files);
+	CHECK_OK(stat("m", &st));
+	CHECK_EQ(st.st_mode, S_IFDIR | 01777);
 	CHECK_OK(umount("m"));
 }
 

@@ -206,6 +206,11 @@ int64_t fsh_realtime_ns(void);
 uint64_t fsh_monotonic_ns(void);
 #endif
 
+/* Pages of memory: all that there are, and those that could be had now.  A snapshot. */
+#ifndef fsh_page_counts
+void fsh_page_counts(uint64_t *all, uint64_t *available);
+#endif
+
 #ifndef fsh_random
 void fsh_random(void *to, size_t bytes);
 #endif

@@ -4,7 +4,7 @@
  * its own (devfs, devpts).  Its mount() calls tmpfs_mount() and sets ops of its own, which call the
  * other two.
  *
- * Options, with commas between them: mode=OCTAL, the permissions of the top directory (755).
+ * Options, with commas between them: mode=OCTAL, the permissions of the top directory (755; of a tmpfs by itself 1777).
  */
 #pragma once
 

@@ -7,6 +7,7 @@
  */
 #include "fs_posix.h"
 #include <fs/host.h>
+#include <mm/vm.h>
 #include <posix.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -315,6 +316,15 @@ uint64_t fsh_monotonic_ns(void)
 uint64_t fsh_file_size_limit(void)
 {
 	return UINT64_MAX;
+}
+
+void fsh_page_counts(uint64_t *all, uint64_t *available)
+{
+	struct mvm_stats s;
+
+	mvm_stats(&s);
+	*all = s.total_frames;
+	*available = s.free_frames;
 }
 
 void fsh_random(void *to, size_t bytes)
