@@ -207,6 +207,16 @@ static void show_memory(struct proc_text *t, const struct snapshot *s)
 		kib(m->stack_pages), 0UL);
 }
 
+static void show_groups(struct proc_text *t, struct process *p)
+{
+	const struct group_list *list = __atomic_load_n(&p->groups, __ATOMIC_ACQUIRE);
+
+	proc_printf(t, "Groups:\t");
+	for (unsigned i = 0; list && i < list->n; i++)
+		proc_printf(t, "%u ", list->ids[i]);
+	proc_printf(t, "\n");
+}
+
 static void show_ids(struct proc_text *t, struct process *p, const struct snapshot *s)
 {
 	const struct credentials *c = &p->cred;
@@ -225,6 +235,7 @@ static void show_ids(struct proc_text *t, struct process *p, const struct snapsh
 	proc_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid,
 		c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
 	proc_printf(t, "FDSize:\t%u\n", slots);
+	show_groups(t, p);
 	proc_printf(t, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", p->nr, s->pid,
 		s->group, s->session);
 }
@@ -253,8 +264,8 @@ static void show_rights(struct proc_text *t, struct process *p)
 	uint64_t all = p->cred.euid == 0 ? ALL_CAPABILITIES : 0;
 
 	proc_printf(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", 0UL, all, all);
-	proc_printf(t, "CapBnd:\t%016lx\nCapAmb:\t%016lx\nNoNewPrivs:\t0\nSeccomp:\t0\n",
-		ALL_CAPABILITIES, 0UL);
+	proc_printf(t, "CapBnd:\t%016lx\nCapAmb:\t%016lx\nNoNewPrivs:\t%d\nSeccomp:\t0\n",
+		ALL_CAPABILITIES, 0UL, p->no_new_privs);
 }
 
 /* A set of harts as "0-2,5". */

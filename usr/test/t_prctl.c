@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // prctl and personality: names, the parent's end, and what stays over fork and exec.
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -107,6 +109,31 @@ static void no_new_privileges(void)
 	CHECK_ERR(prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0), EINVAL);
 }
 
+// A line of /proc/self/status.
+static bool status_says(const char *line)
+{
+	static char text[8192];
+	int fd = (int)CHECK_OK(open("/proc/self/status", O_RDONLY));
+	ssize_t n = CHECK_OK(read(fd, text, sizeof text - 1));
+
+	CHECK_OK(close(fd));
+	text[n] = '\0';
+	return strstr(text, line) != NULL;
+}
+
+static void proc_tells(void)
+{
+	static const gid_t groups[] = {6, 5};
+
+	CHECK_OK(setgroups(2, groups));
+	CHECK_OK(prctl(PR_SET_NAME, "other name"));
+	CHECK(status_says("\nNoNewPrivs:\t0\n"));
+	CHECK_OK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	CHECK(status_says("\nNoNewPrivs:\t1\n"));
+	CHECK(status_says("\nGroups:\t5 6 \n"));
+	CHECK(status_says("Name:\tother name\n"));
+}
+
 static void unknown_options(void)
 {
 	CHECK_ERR(prctl(0x7fff, 0, 0, 0, 0), EINVAL);
@@ -164,6 +191,7 @@ static const struct test tests[] = {
 	{"children_do_not_inherit_it", children_do_not_inherit_it},
 	{"dumpable", dumpable},
 	{"no_new_privileges", no_new_privileges},
+	{"proc_tells", proc_tells},
 	{"unknown_options", unknown_options},
 	{"personalities", personalities},
 	{"nothing_at_random", nothing_at_random},
