@@ -99,6 +99,32 @@ static void the_end_of_a_batch_is_told(void **state)
 	assert_int_equal(records[1].a, false);
 }
 
+static void protect(mvm_vaddr_t at, size_t pages, unsigned rights)
+{
+	assert_int_equal(mvm_protect(space, at, pages * PAGE, rights), 0);
+}
+
+/* Harts forget in one batch a call what has lost rights, and nothing where rights are gained. */
+static void gained_rights_need_no_batch(void **state)
+{
+	static const unsigned char gained[] = {MVM_TRACE_PROTECT},
+				   lost[] = {MVM_TRACE_PROTECT, MVM_TRACE_SHOOTDOWN};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		store(space, AT + i * PAGE);
+	protect(AT, 2, MVM_READ);
+	mvm_trace_enable(space, true);
+	protect(AT, 2, MVM_READ | MVM_WRITE);
+	expect_events(gained, sizeof gained, TAG);
+	protect(AT, 2, MVM_RWX);
+	expect_events(gained, sizeof gained, TAG);
+	protect(AT, 4, MVM_READ); /* two areas */
+	expect_events(lost, sizeof lost, TAG);
+	protect(AT, 4, MVM_READ);
+	expect_events(gained, sizeof gained, TAG);
+}
+
 static void only_who_is_traced_is_in_it(void **state)
 {
 	(void)state;
@@ -194,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_fault_tells_its_steps),
 		CASE(the_end_of_a_batch_is_told),
+		CASE(gained_rights_need_no_batch),
 		CASE(only_who_is_traced_is_in_it),
 		CASE(a_fork_inherits_it),
 		CASE(what_is_overwritten_is_counted),
