@@ -9,8 +9,9 @@
  *
  * Unclean objects (with DIRTY or WRITEBACK pages and a pager that can write) stand on a list,
  * oldest first, and are referenced by that.  A doomed one does not, and its pages are not among
- * those of which there may be only so many: nobody writes them but reclaim.  Page states change all over mm, under the object's
- * lock; what follows for list and reference is brought in order in one place, object_unlock().
+ * those of which there may be only so many: nobody writes them but reclaim.  Page states change all
+ * over mm, under the object's lock; what follows for list and reference is brought in order in one
+ * place, object_unlock().
  */
 #include "object.h"
 
