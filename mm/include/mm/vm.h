@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /* Raised with every incompatible change of a public header. */
-#define MVM_VERSION 2
+#define MVM_VERSION 3
 
 struct mvm_space;
 struct mvmh_pmap;
@@ -62,9 +62,9 @@ struct mvmh_pmap *mvm_space_pmap(struct mvm_space *space);
 /* --- Limits -------------------------------------------------------------------------------- */
 
 /*
- * What a space may have.  A call that would pass one fails before it changes anything, but for those
- * that go from area to area (mvm_protect, mvm_advise, mvm_mlock, mvm_munlock): when one more would
- * pass `data` or `areas`, those before have changed.  Growth of a stack past a limit is a fault that
+ * What a space may have, also while any number of calls are under way.  A call that would pass one
+ * fails before it changes anything, but for those that go from area to area (mvm_protect, mvm_advise,
+ * mvm_mlock, mvm_munlock): when one more would pass `data` or `areas`, those before have changed.  Growth of a stack past a limit is a fault that
  * ends as MVM_FAULT_MAPERR.  What is there already stays when a limit is lowered.  In pages, except
  * `areas`.
  */
@@ -80,7 +80,13 @@ struct mvm_limits {
 /* A new space has no limits; a fork inherits the parent's. */
 void mvm_space_set_limits(struct mvm_space *space, const struct mvm_limits *limits);
 
-/* --- The map calls ------------------------------------------------------------------------- */
+/*
+ * --- The map calls -------------------------------------------------------------------------
+ *
+ * A call waits until others that change the same range have ended, and one that looks for a place,
+ * if there is none but where others are at work.  These waits cannot be killed: no call that is
+ * waited for waits for anything but memory, or for harts to forget translations.
+ */
 
 enum mvm_map_flags {
 	MVM_MAP_SHARED = 1 << 0,          /* stores reach the object; else copy-on-write */

@@ -9,8 +9,8 @@
 #include <mm/host.h>
 #include <mm/vm.h>
 
-#if MVM_VERSION != 2
-#error "this host was written for version 2 of mm's headers; what changed is in their comments"
+#if MVM_VERSION != 3
+#error "this host was written for version 3 of mm's headers; what changed is in their comments"
 #endif
 
 /* Say so, and stop the machine. */
