@@ -55,6 +55,8 @@ static uint64_t check_areas(struct mvm_space *space)
 	}
 	MUST(space->mapped == pages && space->peak >= pages);
 	MUST(space->data == data && space->stack == stack && space->locked == locked);
+	MUST(!space->reserved.mapped && !space->reserved.data);
+	MUST(!space->reserved.locked && !space->reserved.areas);
 	return n;
 }
 

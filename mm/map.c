@@ -5,7 +5,8 @@
  * Nothing is read and no frame taken: a map is an area, or a neighbour made larger.  Anonymous maps
  * look first whether the area before or after them is of their kind; then it grows in place, and
  * the call allocates nothing.  FIXED over something is an unmapping with the new area put in
- * before the claim is dropped, so that no fault ever sees the hole.
+ * before the claim is dropped, so that no fault ever sees the hole; what will be more is reserved
+ * before it begins (limits.h).
  */
 #include "meta.h"
 #include "trace.h"
@@ -114,7 +115,7 @@ static int find_place(
 	if (!(m->flags & (MVM_MAP_FIXED | MVM_MAP_FIXED_NOREPLACE))) {
 		do {
 			err = place(space, m->addr, bytes, start);
-		} while (unlikely(err) && claim_wait_one(space));
+		} while (unlikely(err) && place_wait(space, bytes));
 		return err;
 	}
 	*start = m->addr;
@@ -124,78 +125,130 @@ static int find_place(
 	return 0;
 }
 
-/*
- * How many pages of the range are mapped now, by its first MVM_HOLD_PAGES areas: what FIXED will
- * give back.
- */
-static uint64_t mapped_pages(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+/* What the map adds where nothing is.  The space's lock is held. */
+static struct growth growth_by(const struct mvm_space *space, const struct mvm_map *m, size_t bytes)
 {
-	struct area *a = area_find(&space->areas, start);
-	uint64_t bytes = 0;
+	struct growth more = growth_of(m->rights, area_flags(space, m), bytes >> MVM_PAGE_SHIFT);
 
-	for (unsigned n = 0; n < MVM_HOLD_PAGES && a && a->start < end; n++, a = area_next(a))
-		bytes += min_u64(a->end, end) - max_u64(a->start, start);
-	return bytes >> MVM_PAGE_SHIFT;
-}
-
-/* Do the limits allow the map at `start`?  The space's lock is held. */
-static int check_limits(
-	struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t start, size_t bytes)
-{
-	uint64_t pages = bytes >> MVM_PAGE_SHIFT;
-	int err = space_room_locked(space, area_flags(space, m), pages);
-
-	if (!err)
-		err = space_room_area(space);
-	if (!err && space_room(space, m->rights, m->flags, pages) != 0)
-		err = space_room(space, m->rights, m->flags,
-			pages - mapped_pages(space, start, start + bytes));
-	return err;
+	more.areas = 1;
+	return more;
 }
 
 /*
- * Put the map into the free range.  The space's lock is held.  False: an area is needed and
- * *spare is not there.
+ * The same where FIXED gives something back: of the range's first MVM_HOLD_PAGES areas, and no locked
+ * pages, which Linux asks for anew, too.
  */
-static bool enter(struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t start, size_t bytes,
-	struct area **spare)
+static struct growth growth_over(struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t end)
 {
-	if (grow_neighbour(space, m, start, start + bytes))
-		return true;
-	if (!*spare)
-		*spare = slab_alloc(SLAB_AREA);
-	if (!*spare)
-		return false;
-	insert(space, *spare, m, start, start + bytes);
-	*spare = NULL;
-	return true;
+	struct growth more = growth_by(space, m, end - m->addr);
+	struct area *a = area_find(&space->areas, m->addr);
+
+	for (unsigned n = 0; n < MVM_HOLD_PAGES && a && a->start < end; n++, a = area_next(a)) {
+		mvm_vaddr_t from = max_u64(a->start, m->addr), to = min_u64(a->end, end);
+		struct growth less = growth_of(a->rights, a->flags, (to - from) >> MVM_PAGE_SHIFT);
+
+		more.mapped -= less.mapped;
+		more.data -= min_u64(less.data, more.data);
+	}
+	return more;
 }
 
 /* What try_map() may say besides errors: *spare must be allocated first, or if it is there, reclaim. */
 #define NEED_MEMORY 1
 
+/* The map is there. */
+static void trace_map(struct mvm_space *space, const struct mvm_map *m, size_t bytes)
+{
+	trace(space, MVM_TRACE_MAP, m->addr, m->addr + bytes, (uint64_t)m->flags << 8 | m->rights);
+}
+
+/* Put the map into the free range.  As try_map(); the space's lock is held. */
+static int enter(struct mvm_space *space, struct mvm_map *m, mvm_vaddr_t start, size_t bytes,
+	struct area **spare)
+{
+	struct growth more = growth_by(space, m, bytes);
+	int err = limits_check(space, &more);
+
+	if (err)
+		return err;
+	if (!grow_neighbour(space, m, start, start + bytes)) {
+		if (!*spare)
+			*spare = slab_alloc(SLAB_AREA);
+		if (!*spare)
+			return NEED_MEMORY;
+		insert(space, *spare, m, start, start + bytes);
+		*spare = NULL;
+	}
+	m->addr = start;
+	trace_map(space, m, bytes);
+	return 0;
+}
+
+/*
+ * Reserve what could fail of a map over [m->addr, end); *more: what of the limits.  As try_map(); the
+ * space's lock is held.
+ */
+static OWN_FRAME int reserve_over(struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t end,
+	struct unmap *u, struct growth *more)
+{
+	int err;
+
+	*more = growth_over(space, m, end);
+	err = space->dead ? -MVM_ENOMEM : limits_check(space, more);
+	if (err)
+		return err;
+	limits_reserve(space, more);
+	err = unmap_reserve(u, space, m->addr, end);
+	if (err) {
+		unmap_unreserve(u, space);
+		limits_release(space, more);
+	}
+	return err == -MVM_EAGAIN ? NEED_MEMORY : err;
+}
+
+/* Some areas have gone: that would be room for others, but it is ours.  The space's lock is held. */
+static OWN_FRAME void reserve_gone(
+	struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t end, struct growth *more)
+{
+	limits_release(space, more);
+	*more = growth_over(space, m, end);
+	limits_reserve(space, more);
+}
+
 /* FIXED over something.  *spare is there.  No lock held.  As try_map(). */
 static OWN_FRAME int map_over(
 	struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
 {
-	struct unmap u;
-	int err = unmap_lock(&u, space, m->addr, m->addr + bytes, CLAIM_REPLACE);
+	struct unmap u = {.spare = NULL};
+	mvm_vaddr_t end = m->addr + bytes;
+	struct growth more;
+	int err;
 
-	if (err)
-		return err == -MVM_EAGAIN ? NEED_MEMORY : err;
-	if (space->dead) { /* since it was unlocked: nobody would take the new area away */
-		err = -MVM_ENOMEM;
-	} else {
-		insert(space, *spare, m, m->addr, m->addr + bytes);
-		*spare = NULL;
+	space_lock(space);
+	claim_wait(space, m->addr, end);
+	err = reserve_over(space, m, end, &u, &more);
+	if (err) {
+		space_unlock(space);
+		return err;
 	}
+	claim_enter(space, &u.claim, m->addr, end, CLAIM_REPLACE);
+	trace(space, MVM_TRACE_UNMAP, m->addr, end, 0);
+	unmap_sweep(space, &u.claim, &u.grave);
+	while (unmap_some_areas(&u, space)) {
+		reserve_gone(space, m, end, &more);
+		space_relock(space);
+	}
+	limits_release(space, &more);
+	insert(space, *spare, m, m->addr, end);
+	*spare = NULL;
+	trace_map(space, m, bytes);
 	unmap_end_unlock(&u, space);
-	return err;
+	return 0;
 }
 
 /*
- * Map where nothing is.  As try_map().  With *over, something is there, and this has only found out
- * that it may be replaced.
+ * Map where nothing is.  As try_map().  With *over, something is there that is to be replaced, and
+ * this has done nothing.
  */
 static OWN_FRAME int map_free(
 	struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare, bool *over)
@@ -207,16 +260,9 @@ static OWN_FRAME int map_free(
 	err = find_place(space, m, bytes, &start);
 	if (!err && space->dead)
 		err = -MVM_ENOMEM;
-	if (!err)
-		err = check_limits(space, m, start, bytes);
 	*over = !err && occupied(space, start, start + bytes);
-	if (!err && !*over && !enter(space, m, start, bytes, spare))
-		err = NEED_MEMORY;
-	if (!err) {
-		trace(space, MVM_TRACE_MAP, start, start + bytes,
-			(uint64_t)m->flags << 8 | m->rights);
-		m->addr = start;
-	}
+	if (!err && !*over)
+		err = enter(space, m, start, bytes, spare);
 	space_unlock(space);
 	return err;
 }

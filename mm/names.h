@@ -39,7 +39,6 @@
 #define claim_leave          mvm_i_claim_leave
 #define claim_leave_unlock   mvm_i_claim_leave_unlock
 #define claim_wait           mvm_i_claim_wait
-#define claim_wait_one       mvm_i_claim_wait_one
 #define counters             mvm_i_counters
 #define fault_error          mvm_i_fault_error
 #define fault_in             mvm_i_fault_in
@@ -53,6 +52,9 @@
 #define index_tag            mvm_i_index_tag
 #define map_around           mvm_i_map_around
 #define map_only             mvm_i_map_only
+#define limits_check         mvm_i_limits_check
+#define limits_release       mvm_i_limits_release
+#define limits_reserve       mvm_i_limits_reserve
 #define memory_wait          mvm_i_memory_wait
 #define meta_page_alloc      mvm_i_meta_page_alloc
 #define meta_page_free       mvm_i_meta_page_free
@@ -66,6 +68,7 @@
 #define object_usable        mvm_i_object_usable
 #define object_writer_enter  mvm_i_object_writer_enter
 #define object_writer_leave  mvm_i_object_writer_leave
+#define one_area             mvm_i_one_area
 #define page_alloc           mvm_i_page_alloc
 #define page_begin_writeback mvm_i_page_begin_writeback
 #define page_copy            mvm_i_page_copy
@@ -86,6 +89,7 @@
 #define place_choose         mvm_i_place_choose
 #define place_may_grow       mvm_i_place_may_grow
 #define place_next           mvm_i_place_next
+#define place_wait           mvm_i_place_wait
 #define queue_add            mvm_i_queue_add
 #define queue_check          mvm_i_queue_check
 #define queue_remove         mvm_i_queue_remove
@@ -111,8 +115,6 @@
 #define space_pin            mvm_i_space_pin
 #define space_remove         mvm_i_space_remove
 #define space_resize         mvm_i_space_resize
-#define space_room           mvm_i_space_room
-#define space_room_data      mvm_i_space_room_data
 #define space_set_meaning    mvm_i_space_set_meaning
 #define space_split          mvm_i_space_split
 #define space_unpin          mvm_i_space_unpin
@@ -122,8 +124,8 @@
 #define unmap_all            mvm_i_unmap_all
 #define unmap_areas          mvm_i_unmap_areas
 #define unmap_contents       mvm_i_unmap_contents
-#define unmap_cuts_middle    mvm_i_unmap_cuts_middle
 #define unmap_reserve        mvm_i_unmap_reserve
+#define unmap_some_areas     mvm_i_unmap_some_areas
 #define unmap_sweep          mvm_i_unmap_sweep
 #define unmap_unreserve      mvm_i_unmap_unreserve
 #define unmap_lock           mvm_i_unmap_lock

@@ -105,14 +105,29 @@ int place(struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *
 	return place_choose(space, space->high, bytes, out) ? 0 : -MVM_ENOMEM;
 }
 
+bool place_wait(struct mvm_space *space, size_t bytes)
+{
+	struct claim *claims = space->claims, *c;
+	mvm_vaddr_t start;
+	int err;
+
+	space->claims = NULL;
+	err = place(space, 0, bytes, &start);
+	space->claims = claims;
+	c = err ? NULL : claim_find(space, start, start + bytes);
+	if (c)
+		claim_wait(space, c->start, c->end);
+	return c;
+}
+
 bool place_may_grow(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
 {
 	struct area *below = area_prev(a);
 	mvm_vaddr_t floor = below ? below->end : space->low;
+	struct growth more = growth_of(a->rights, a->flags, (a->start - va) >> MVM_PAGE_SHIFT);
 
 	if (!(a->flags & AREA_GROWSDOWN) || (a->end - va) >> MVM_PAGE_SHIFT > space->limits.stack ||
-		space_room(space, a->rights, a->flags, (a->start - va) >> MVM_PAGE_SHIFT) != 0 ||
-		space_room_locked(space, a->flags, (a->start - va) >> MVM_PAGE_SHIFT) != 0)
+		limits_check(space, &more) != 0)
 		return false;
 	return !below || (va > floor && va - floor >= GUARD_BYTES);
 }

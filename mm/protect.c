@@ -20,11 +20,13 @@ struct protect {
 static int decide(struct change *c, const struct area *a, mvm_vaddr_t end, struct meaning *to)
 {
 	struct protect *p = container_of(c, struct protect, change);
-	uint64_t pages = (end - c->at) >> MVM_PAGE_SHIFT;
+	struct growth more = {0};
 
 	if (p->rights & ~(unsigned)a->max_rights)
 		return -MVM_EACCES;
-	if (p->rights & ~a->rights & MVM_WRITE && space_room_data(c->space, a->flags, pages) != 0)
+	if (is_data(p->rights, a->flags) && !is_data(a->rights, a->flags))
+		more.data = (end - c->at) >> MVM_PAGE_SHIFT;
+	if (limits_check(c->space, &more) != 0)
 		return -MVM_ENOMEM;
 	if (a->rights & ~p->rights) {
 		if (p->lost_start == p->lost_end)

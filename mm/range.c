@@ -126,7 +126,7 @@ static int cut(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
 
 	if (va <= a->start || va >= a->end)
 		return 0;
-	if (space_room_area(space) != 0)
+	if (limits_check(space, &one_area) != 0)
 		return -MVM_ENOMEM;
 	upper = slab_alloc(SLAB_AREA);
 	if (!upper)
@@ -135,13 +135,19 @@ static int cut(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
 	return 0;
 }
 
-/* What becomes locked has been counted, if mlock has reserved it. */
+static OWN_FRAME void release(struct change *c, uint64_t pages)
+{
+	struct growth locked = {.locked = pages};
+
+	c->reserved -= pages;
+	limits_release(c->space, &locked);
+}
+
+/* What becomes locked is no longer reserved, if mlock has done that. */
 static void use_reserved(struct change *c, const struct area *a, unsigned flags)
 {
-	if (c->reserved && flags & AREA_LOCKED && !(a->flags & AREA_LOCKED)) {
-		c->reserved -= area_pages(a);
-		c->space->locked -= area_pages(a);
-	}
+	if (c->reserved && flags & AREA_LOCKED && !(a->flags & AREA_LOCKED))
+		release(c, area_pages(a));
 }
 
 /* Have [c->at, end) of the area mean something else. */
@@ -221,7 +227,7 @@ void change_end(struct change *c)
 	struct area *a;
 
 	space_lock(c->space);
-	c->space->locked -= c->reserved; /* after a hole or a failure */
+	release(c, c->reserved); /* after a hole or a failure */
 	claim_leave(c->space, &c->claim);
 	merge(c, c->claim.start);
 	merge(c, c->claim.end);

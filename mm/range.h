@@ -66,7 +66,7 @@ struct change {
 	mvm_vaddr_t at;     /* areas are changed up to here */
 	bool past_holes;    /* in: go on behind holes, else stop at the first */
 	bool hole;          /* out: there was one */
-	uint64_t reserved;  /* pages to be locked that the space counts already as locked (mlock) */
+	uint64_t reserved;  /* pages to be locked that are reserved (limits.h) */
 	struct area *gone;  /* merged into neighbours, linked by `parent` */
 };
 

@@ -126,16 +126,6 @@ void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 	}
 }
 
-bool claim_wait_one(struct mvm_space *space)
-{
-	struct claim *c = space->claims;
-
-	if (!c)
-		return false;
-	claim_wait(space, c->start, c->end);
-	return true;
-}
-
 /* The latest first: a claim inside another is found before it. */
 static void claim_add(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start,
 	mvm_vaddr_t end, enum claim_kind kind)
@@ -181,11 +171,6 @@ void claim_leave_unlock(struct mvm_space *space, struct claim *claim)
 
 /* --- Areas ------------------------------------------------------------------------------------ */
 
-static bool is_data(unsigned rights, unsigned flags)
-{
-	return rights & MVM_WRITE && !(flags & (AREA_SHARED | AREA_GROWSDOWN));
-}
-
 /* The area has `pages` more, in the sense of unsigned addition: or fewer. */
 static void count_pages(struct mvm_space *space, const struct area *a, uint64_t pages)
 {
@@ -198,27 +183,6 @@ static void count_pages(struct mvm_space *space, const struct area *a, uint64_t 
 		space->stack += a->flags & AREA_GROWSDOWN ? pages : 0;
 		space->locked += a->flags & AREA_LOCKED ? pages : 0;
 	}
-}
-
-int space_room_data(const struct mvm_space *space, unsigned flags, uint64_t pages)
-{
-	bool too_many = is_data(MVM_WRITE, flags) && space->data + pages > space->limits.data;
-
-	return unlikely(too_many) ? -MVM_ENOMEM : 0;
-}
-
-int space_room(const struct mvm_space *space, unsigned rights, unsigned flags, uint64_t pages)
-{
-	if (unlikely(space->mapped + pages > space->limits.total))
-		return -MVM_ENOMEM;
-	return rights & MVM_WRITE ? space_room_data(space, flags, pages) : 0;
-}
-
-void mvm_space_set_limits(struct mvm_space *space, const struct mvm_limits *limits)
-{
-	space_lock(space);
-	space->limits = *limits;
-	space_unlock(space);
 }
 
 /* The lock of the area's object, if it has one, for as long as its range or list changes. */

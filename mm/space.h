@@ -7,6 +7,7 @@
 #include "anon.h"
 #include "area_index.h"
 #include "base.h"
+#include "limits.h"
 
 /*
  * A claim: one call is changing a range and drops the space's lock on its way.  The claim is the
@@ -18,7 +19,7 @@
  *	CLAIM_CHANGE       wait              avoids it   go on (mprotect, madvise, mlock)
  *	CLAIM_FORK         wait              avoids it   wait, if they would write or make private pages
  *
- * Placement that finds nothing but what it avoids waits, too.  A fork claims the whole space, hence is
+ * Placement that would find room but for what it avoids waits, too.  A fork claims the whole space, hence is
  * alone in the list.  The areas stay in the index and in their objects' reverse maps until the sweep is
  * over, so that truncate and reclaim still find what is mapped there.
  */
@@ -53,6 +54,7 @@ struct mvm_space {
 	uint64_t mapped;                    /* [s] pages of all areas, */
 	uint64_t peak;                      /* [s] the most there ever were; */
 	uint64_t data, stack, locked;       /* [s] of the kinds that have limits of their own */
+	struct growth reserved;             /* [s] what calls under way will add */
 	unsigned lock_future;               /* [s] AREA_LOCK_FLAGS of areas to come */
 	unsigned long faults, major_faults; /* [a] */
 	struct list all;                    /* the registry's */
@@ -143,12 +145,6 @@ static inline struct claim *claim_find(struct mvm_space *space, mvm_vaddr_t star
 /* Wait until nobody claims any of [start, end).  Drops the lock: look everything up again. */
 void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end);
 
-/*
- * Wait until one of the claims there are has gone; as claim_wait().  False: there is none.  For those
- * who find no place: what is claimed may be room, or become it.
- */
-bool claim_wait_one(struct mvm_space *space);
-
 /* Wait, then claim. */
 void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end,
 	enum claim_kind kind);
@@ -174,29 +170,6 @@ static inline struct area *space_area(struct mvm_space *space, mvm_vaddr_t va)
 	struct area *a = area_find(&space->areas, va);
 
 	return a && a->start <= va ? a : NULL;
-}
-
-/*
- * May `pages` more be mapped with these rights and flags?  0 or -MVM_ENOMEM.
- */
-int space_room(const struct mvm_space *space, unsigned rights, unsigned flags,
-	uint64_t pages) MVM_MUST_CHECK;
-
-/* The same for pages that are mapped already and become writable. */
-int space_room_data(const struct mvm_space *space, unsigned flags, uint64_t pages) MVM_MUST_CHECK;
-
-/* May `pages` more have these flags, if they are locked?  0 or -MVM_EAGAIN. */
-static inline int space_room_locked(const struct mvm_space *space, unsigned flags, uint64_t pages)
-{
-	bool too_many = flags & AREA_LOCKED && space->locked + pages > space->limits.locked;
-
-	return unlikely(too_many) ? -MVM_EAGAIN : 0;
-}
-
-/* May there be one area more?  0 or -MVM_ENOMEM. */
-static inline int space_room_area(const struct mvm_space *space)
-{
-	return likely(space->n_areas < space->limits.areas) ? 0 : -MVM_ENOMEM;
 }
 
 /* Put a filled-in area into the index and its object's reverse map; it references the object. */

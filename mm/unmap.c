@@ -30,10 +30,12 @@
 #include "meta.h"
 #include "trace.h"
 #include "object.h"
+#include "range.h"
 #include "stats.h"
 #include "writeback.h"
 
-bool unmap_cuts_middle(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+/* Does [start, end) leave something of one area on both sides, so that one more is needed?  Locked. */
+static bool cuts_middle(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	struct area *a = space_area(space, start);
 
@@ -57,23 +59,26 @@ static uint64_t last_vpn(const struct mvm_space *space, mvm_vaddr_t end)
 OWN_FRAME int unmap_reserve(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	if (unmap_cuts_middle(space, start, end)) {
-		if (space_room_area(space) != 0)
+	if (cuts_middle(space, start, end)) {
+		if (limits_check(space, &one_area) != 0)
 			return -MVM_ENOMEM;
 		u->spare = slab_alloc(SLAB_AREA);
 		if (!u->spare)
 			return -MVM_EAGAIN;
+		limits_reserve(space, &one_area);
 	}
 	if (anon_reserve_edges(&space->anons, first_vpn(space, start), last_vpn(space, end)) != 0)
 		return -MVM_EAGAIN;
 	return 0;
 }
 
-void unmap_unreserve(struct unmap *u)
+void unmap_unreserve(struct unmap *u, struct mvm_space *space)
 {
-	if (u->spare)
-		slab_free(SLAB_AREA, u->spare);
+	if (!u->spare)
+		return;
+	slab_free(SLAB_AREA, u->spare);
 	u->spare = NULL;
+	limits_release(space, &one_area);
 }
 
 /* Step 3.  Locked at the start, unlocked at the end. */
@@ -129,6 +134,7 @@ static void cut(struct unmap *u, struct mvm_space *space, struct area *a)
 	if (a->start < start && end < a->end) {
 		space_split(space, a, end, u->spare);
 		u->spare = NULL;
+		limits_release(space, &one_area);
 	}
 	if (a->start < start)
 		space_resize(space, a, a->start, start);
@@ -136,16 +142,22 @@ static void cut(struct unmap *u, struct mvm_space *space, struct area *a)
 		space_resize(space, a, end, a->end);
 }
 
+bool unmap_some_areas(struct unmap *u, struct mvm_space *space)
+{
+	for (unsigned n = 0; n < MVM_HOLD_PAGES; n++) {
+		struct area *a = area_find(&space->areas, u->claim.start);
+
+		if (!a || a->start >= u->claim.end)
+			return false;
+		cut(u, space, a);
+	}
+	return true;
+}
+
 OWN_FRAME void unmap_areas(struct unmap *u, struct mvm_space *space)
 {
-	struct area *a;
-	unsigned n = 0;
-
-	while ((a = area_find(&space->areas, u->claim.start)) != NULL && a->start < u->claim.end) {
-		cut(u, space, a);
-		if (++n % MVM_HOLD_PAGES == 0)
-			space_relock(space);
-	}
+	while (unmap_some_areas(u, space))
+		space_relock(space);
 }
 
 int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
@@ -158,8 +170,8 @@ int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_
 	claim_wait(space, start, end);
 	err = unmap_reserve(u, space, start, end);
 	if (unlikely(err)) {
+		unmap_unreserve(u, space);
 		space_unlock(space);
-		unmap_unreserve(u);
 		return err;
 	}
 	claim_enter(space, &u->claim, start, end, kind);
@@ -184,10 +196,10 @@ static void free_areas(struct area *a)
 
 void unmap_end_unlock(struct unmap *u, struct mvm_space *space)
 {
+	unmap_unreserve(u, space);
 	claim_leave_unlock(space, &u->claim);
 	anon_bury(&u->grave);
 	free_areas(u->gone);
-	unmap_unreserve(u);
 }
 
 int unmap_contents(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
@@ -237,12 +249,11 @@ static OWN_FRAME int unmap_once(struct mvm_space *space, mvm_vaddr_t start, mvm_
 
 int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes)
 {
-	mvm_vaddr_t end = addr + pages_of(bytes) * MVM_PAGE_BYTES;
+	mvm_vaddr_t end;
 	unsigned attempts = 0;
 	int err;
 
-	if (bytes == 0 || addr & MVM_PAGE_MASK || addr < space->low || end <= addr ||
-		end > space->high)
+	if (!range_end(addr, bytes, &end) || bytes == 0 || addr < space->low || end > space->high)
 		return -MVM_EINVAL;
 	do {
 		err = unmap_once(space, addr, end);

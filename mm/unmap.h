@@ -13,7 +13,7 @@ void unmap_all(struct mvm_space *space);
 struct unmap {
 	struct claim claim;
 	struct grave grave;
-	struct area *spare; /* for the upper part of an area cut in the middle */
+	struct area *spare; /* for the upper part of an area cut in the middle; reserved (limits.h) */
 	struct area *gone;  /* areas that left the index, linked by `parent` */
 };
 
@@ -26,18 +26,16 @@ struct unmap {
 int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
 	enum claim_kind kind) MVM_MUST_CHECK;
 
-/* Does [start, end) leave something of one area on both sides, so that one more is needed?  Locked. */
-bool unmap_cuts_middle(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end);
-
 /*
  * The parts of unmap_lock(), for a call that enters the claim itself.  Reserve what could fail, for a
- * range that nobody claims; locked.  Errors as of unmap_lock(); unmap_unreserve() in any case.  Then
- * claim, unmap_sweep(), and take the range out of the areas: unmap_areas(), locked at the start and
- * at the end.
+ * range that nobody claims; locked.  Errors as of unmap_lock(); after one unmap_unreserve(), locked.
+ * Then claim, unmap_sweep(), and take the range out of the areas: unmap_areas(), locked at the start
+ * and at the end; or unmap_some_areas(), each in a hold of its own, until it says false: that is all.
  */
 int unmap_reserve(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start,
 	mvm_vaddr_t end) MVM_MUST_CHECK;
-void unmap_unreserve(struct unmap *u);
+void unmap_unreserve(struct unmap *u, struct mvm_space *space);
+bool unmap_some_areas(struct unmap *u, struct mvm_space *space);
 void unmap_areas(struct unmap *u, struct mvm_space *space);
 
 /* Give the claim up, unlock, let go of what the range referred to. */

@@ -8,9 +8,8 @@
  * walk of range.c over the flags, then a fault for each page.  A page that was evicted between the
  * two is read again by the fault; one that is evicted after its fault would have been used.
  *
- * The limit counts pages of areas, not pages in memory; it is looked at before anything changes.  The
- * lock is dropped between that and the changes, so what will be locked is counted at once: whoever
- * compares meanwhile finds it.
+ * The limit counts pages of areas, not pages in memory; it is looked at, and what will be locked
+ * reserved (limits.h), before anything changes.
  */
 #include "../object.h"
 #include "../range.h"
@@ -50,39 +49,46 @@ static int set_flags(struct change *c, const struct area *a, mvm_vaddr_t end, st
 }
 
 /* Reserve what would be locked anew; -MVM_ENOMEM when that is too much. */
-static int reserve(struct locking *l)
+static OWN_FRAME int reserve(struct locking *l)
 {
 	struct mvm_space *space = l->change.space;
+	struct growth more = {.locked = l->new_pages};
 	int err;
 
-	l->change.past_holes = true;
-	err = change_walk(&l->change, count_new);
-	if (err)
-		return err;
 	space_lock(space);
-	if (space->locked + l->new_pages > space->limits.locked) {
-		err = -MVM_ENOMEM;
-	} else {
-		space->locked += l->new_pages;
+	err = limits_check(space, &more) != 0 ? -MVM_ENOMEM : 0;
+	if (!err) {
+		limits_reserve(space, &more);
 		l->change.reserved = l->new_pages;
 	}
 	space_unlock(space);
 	return err;
 }
 
-/* Give the areas of the range these flags, if the limit allows. */
-static OWN_FRAME int lock_areas(
-	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, unsigned set, bool past_holes)
+/* Give the areas of the claimed range their flags, if the limit allows. */
+static int lock_claimed(struct locking *l, bool past_holes)
 {
-	struct locking l = {.set = set};
 	int err = 0;
 
+	if (l->set) {
+		l->change.past_holes = true;
+		err = change_walk(&l->change, count_new);
+		if (!err)
+			err = reserve(l);
+	}
+	l->change.past_holes = past_holes;
+	return err ? err : change_walk(&l->change, set_flags);
+}
+
+/* The same to a range that is not claimed yet. */
+static OWN_FRAME int lock_areas(
+	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, unsigned set)
+{
+	struct locking l = {.set = set};
+	int err;
+
 	change_begin(&l.change, space, start, end);
-	if (set)
-		err = reserve(&l);
-	l.change.past_holes = past_holes;
-	if (!err)
-		err = change_walk(&l.change, set_flags);
+	err = lock_claimed(&l, false);
 	change_end(&l.change);
 	return err;
 }
@@ -101,7 +107,7 @@ int mvm_mlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, bool onfa
 		return -MVM_EINVAL;
 	if (addr == end)
 		return 0;
-	err = lock_areas(space, addr, end, lock_flags(onfault), false);
+	err = lock_areas(space, addr, end, lock_flags(onfault));
 	if (err)
 		return err;
 	err = range_populate(space, addr, end, POPULATE_LOCKED);
@@ -116,45 +122,53 @@ int mvm_munlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes)
 
 	if (!range_end(addr, bytes, &end))
 		return -MVM_EINVAL;
-	return addr == end ? 0 : lock_areas(space, addr, end, 0, false);
+	return addr == end ? 0 : lock_areas(space, addr, end, 0);
 }
 
-/* What areas to come will have; returns what it was. */
-static unsigned set_future(struct mvm_space *space, unsigned flags)
+/* What areas to come will have. */
+static void set_future(struct mvm_space *space, unsigned flags)
 {
-	unsigned before;
-
 	space_lock(space);
-	before = space->lock_future;
 	__atomic_store_n(&space->lock_future, flags, __ATOMIC_RELAXED);
 	space_unlock(space);
-	return before;
+}
+
+/*
+ * All areas there are, if `current`, and those to come.  Whoever makes areas waits for the claim, so
+ * none slips through between the two, and none is locked if the call fails.
+ */
+static OWN_FRAME int lock_all(struct mvm_space *space, bool current, unsigned set, unsigned future)
+{
+	struct locking l = {.set = set};
+	int err = 0;
+
+	change_begin(&l.change, space, space->low, space->high);
+	if (current)
+		err = lock_claimed(&l, true);
+	if (!err)
+		set_future(space, future);
+	change_end(&l.change);
+	return err;
 }
 
 int mvm_mlockall(struct mvm_space *space, unsigned flags)
 {
-	unsigned set = lock_flags(flags & MVM_LOCK_ONFAULT), before;
+	bool current = flags & MVM_LOCK_CURRENT;
+	unsigned set = lock_flags(flags & MVM_LOCK_ONFAULT);
 	int err;
 
 	if (flags & ~(unsigned)(MVM_LOCK_CURRENT | MVM_LOCK_FUTURE | MVM_LOCK_ONFAULT) ||
 		!(flags & (MVM_LOCK_CURRENT | MVM_LOCK_FUTURE)))
 		return -MVM_EINVAL;
-	/* First what is to come, so that nothing slips through between the two. */
-	before = set_future(space, flags & MVM_LOCK_FUTURE ? set : 0);
-	if (!(flags & MVM_LOCK_CURRENT))
-		return 0;
-	err = lock_areas(space, space->low, space->high, set, true);
-	if (err) {
-		set_future(space, before);
-		return err;
-	}
-	(void)!range_populate(space, space->low, space->high, POPULATE_LOCKED | POPULATE_ALL);
-	return 0;
+	err = lock_all(space, current, set, flags & MVM_LOCK_FUTURE ? set : 0);
+	if (!err && current)
+		(void)!range_populate(
+			space, space->low, space->high, POPULATE_LOCKED | POPULATE_ALL);
+	return err;
 }
 
 void mvm_munlockall(struct mvm_space *space)
 {
-	set_future(space, 0);
-	if (lock_areas(space, space->low, space->high, 0, true) != 0)
+	if (lock_all(space, true, 0, 0) != 0)
 		mvmh_panic("mm: unlocking a whole space cuts no area");
 }

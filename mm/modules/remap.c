@@ -39,8 +39,9 @@ struct remap {
 	mvm_vaddr_t start;           /* of the old range */
 	size_t old_bytes, new_bytes; /* whole pages */
 	unsigned flags;
-	mvm_vaddr_t target; /* where the mapping is to be, or is */
-	struct area *fresh; /* for the new place */
+	unsigned more_areas; /* there will be */
+	mvm_vaddr_t target;  /* where the mapping is to be, or is */
+	struct area *fresh;  /* for the new place */
 	struct unmap *from,
 		*away; /* the old range; what is at the new place: on try_remap()'s stack */
 };
@@ -66,23 +67,51 @@ static int check_args(const struct remap *r)
 	return 0;
 }
 
-/* May the mapping have its new size?  The space's lock is held. */
-static int check_area(const struct remap *r, const struct area *a)
+/* What there will be more; `a` is what the old range lies in. */
+static struct growth growth_by(const struct remap *r, const struct area *a)
 {
-	const struct mvm_space *space = r->space;
+	struct growth more =
+		growth_of(a->rights, a->flags, (r->new_bytes - r->old_bytes) >> MVM_PAGE_SHIFT);
+
+	more.areas = r->more_areas;
+	return more;
+}
+
+static OWN_FRAME int check_growth(const struct remap *r, const struct area *a)
+{
+	struct growth more = growth_by(r, a);
+
+	return limits_check(r->space, &more);
+}
+
+static OWN_FRAME int reserve_growth(const struct remap *r, const struct area *a)
+{
+	struct growth more = growth_by(r, a);
+	int err = limits_check(r->space, &more);
+
+	if (!err)
+		limits_reserve(r->space, &more);
+	return err;
+}
+
+static OWN_FRAME void release_growth(const struct remap *r, const struct area *a)
+{
+	struct growth more = growth_by(r, a);
+
+	limits_release(r->space, &more);
+}
+
+/* May the mapping have its new size?  The space's lock is held. */
+static int check_area(struct remap *r, const struct area *a)
+{
 	mvm_pgoff_t pages = r->new_bytes >> MVM_PAGE_SHIFT;
-	uint64_t more;
-	int err;
 
 	if (!a || a->end - r->start < r->old_bytes)
 		return -MVM_EFAULT;
 	if (a->object && PAGE_INDEX_MAX - area_page(a, r->start) < pages)
 		return -MVM_EFAULT;
-	if (r->new_bytes == r->old_bytes)
-		return 0;
-	more = (r->new_bytes - r->old_bytes) >> MVM_PAGE_SHIFT;
-	err = space_room_locked(space, a->flags, more);
-	return err ? err : space_room(space, a->rights, a->flags, more);
+	r->more_areas = 0;
+	return check_growth(r, a);
 }
 
 /* --- In place ---------------------------------------------------------------------------------- */
@@ -144,34 +173,18 @@ static void wait_for_others(struct remap *r)
 }
 
 /*
- * Will there be too many areas when the old range, of `a`, is elsewhere?  What stays on either side
- * of it is one more, and so is what the new place cuts off an area that goes on behind it.
- */
-static bool too_many_areas(const struct remap *r, const struct area *a)
-{
-	const struct mvm_space *space = r->space;
-	unsigned more = (a->start < r->start) + (r->start + r->old_bytes < a->end);
-
-	if (r->flags & MVM_REMAP_FIXED)
-		more += unmap_cuts_middle(r->space, r->target, r->target + r->new_bytes);
-	return more && space->n_areas + more > space->limits.areas;
-}
-
-/*
  * All that may fail before anything changes, but step 3: a place, an area for it, the edges of both
- * ranges.  Locked; NEED_LOOK: not all the time.
+ * ranges, and what the limits allow.  Locked; NEED_LOOK: not all the time.
  */
 static int reserve(struct remap *r, const struct area *a)
 {
 	struct mvm_space *space = r->space;
 	int err = 0;
 
-	if (too_many_areas(r, a))
-		return -MVM_ENOMEM;
 	if (!(r->flags & MVM_REMAP_FIXED))
 		err = place(space, 0, r->new_bytes, &r->target);
 	if (err)
-		return claim_wait_one(space) ? NEED_LOOK : err;
+		return place_wait(space, r->new_bytes) ? NEED_LOOK : err;
 	if (!r->fresh)
 		r->fresh = slab_alloc(SLAB_AREA);
 	if (!r->fresh)
@@ -179,7 +192,11 @@ static int reserve(struct remap *r, const struct area *a)
 	err = unmap_reserve(r->from, space, r->start, r->start + r->old_bytes);
 	if (!err)
 		err = unmap_reserve(r->away, space, r->target, r->target + r->new_bytes);
-	return err == -MVM_EAGAIN ? NEED_MEMORY : err;
+	if (err)
+		return err == -MVM_EAGAIN ? NEED_MEMORY : err;
+	/* The area at the new place is one more, if of the old one something stays. */
+	r->more_areas = a->start < r->start || r->start + r->old_bytes < a->end;
+	return reserve_growth(r, a);
 }
 
 /* Step 3, some pages a hold.  Locked at the start and at the end. */
@@ -232,6 +249,7 @@ static void replace_area(struct remap *r, const struct area *a)
 static OWN_FRAME int move_unlock(struct remap *r)
 {
 	struct mvm_space *space = r->space;
+	struct area *a;
 	int err;
 
 	if (r->flags & MVM_REMAP_FIXED) {
@@ -241,10 +259,13 @@ static OWN_FRAME int move_unlock(struct remap *r)
 	err = share_pages(r);
 	if (!err) {
 		unmap_sweep(space, &r->from->claim, &r->from->grave);
-		replace_area(r, space_area(space, r->start));
 	} else {
 		unmap_sweep(space, &r->away->claim, &r->away->grave);
 	}
+	a = space_area(space, r->start);
+	release_growth(r, a);
+	if (!err)
+		replace_area(r, a);
 	unmap_end_unlock(r->from, space);
 	space_lock(space);
 	unmap_end_unlock(r->away, space);
@@ -271,9 +292,9 @@ static OWN_FRAME int try_remap(struct remap *r)
 	if (!err && !done)
 		err = r->flags & MVM_REMAP_MAYMOVE ? reserve(r, a) : -MVM_ENOMEM;
 	if (err || done) {
+		unmap_unreserve(r->from, space);
+		unmap_unreserve(r->away, space);
 		space_unlock(space);
-		unmap_unreserve(r->from);
-		unmap_unreserve(r->away);
 		if (gone)
 			area_free(gone);
 		return err;

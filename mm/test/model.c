@@ -192,13 +192,15 @@ int over_limit(const struct model_space *s, const struct model_page *like, long 
 
 int map_limit(const struct model_space *s, const struct model_page *p, unsigned first, unsigned n)
 {
-	long over = 0;
+	size_t mapped = count_pages(s, is_mapped) + n, data = count_pages(s, is_data) + n;
 
-	for (unsigned i = first; i < first + n; i++)
-		over += s->page[i].kind != NONE;
-	if (!over_limit(s, p, n) || over_limit(s, p, n) == MVM_EAGAIN)
-		return over_limit(s, p, n);
-	return over_limit(s, p, (long)n - over);
+	if (is_locked(p) && count_pages(s, is_locked) + n > s->limits.locked)
+		return MVM_EAGAIN;
+	for (unsigned i = first; i < first + n; i++) {
+		mapped -= is_mapped(&s->page[i]);
+		data -= is_data(&s->page[i]);
+	}
+	return mapped > s->limits.total || (is_data(p) && data > s->limits.data) ? MVM_ENOMEM : 0;
 }
 
 static unsigned find_area(const struct model_space *s, unsigned page, struct mvm_area_info *info)

@@ -244,8 +244,8 @@ void drop_page(struct model_page *p);
 int over_limit(const struct model_space *s, const struct model_page *like, long add);
 
 /*
- * How a map at [first, first + n) must end as for the limits: what FIXED replaces is given back only
- * if the map were refused without that, and not at all to the limit of locked pages.
+ * How a map at [first, first + n) must end as for the limits: what FIXED replaces is given back, but
+ * not to the limit of locked pages.
  */
 int map_limit(const struct model_space *s, const struct model_page *p, unsigned first, unsigned n);
 size_t count_pages(const struct model_space *s, bool (*counts)(const struct model_page *p));

@@ -232,6 +232,25 @@ static void ranges_past_all_addresses(void **state)
 		mvm_remap(space, LOW, PAGE, SIZE_MAX, MVM_REMAP_MAYMOVE, &to), -MVM_EINVAL);
 }
 
+/* With a claim far from anything that could be had, nobody waits for it: it does not go. */
+static void no_room_is_said_at_once(void **state)
+{
+	struct claim claim;
+	mvm_vaddr_t target;
+
+	(void)state;
+	fixed(20, 2);
+	space_lock(space);
+	claim_enter(space, &claim, LOW, LOW + PAGE, CLAIM_UNMAP);
+	space_unlock(space);
+	assert_int_equal(map(-1, PAGES, 0), -MVM_ENOMEM);
+	assert_int_equal(mvm_remap(space, LOW + 20 * PAGE, 2 * PAGE, PAGES * PAGE,
+				 MVM_REMAP_MAYMOVE, &target),
+		-MVM_ENOMEM);
+	space_lock(space);
+	claim_leave_unlock(space, &claim);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t seed = 1;
@@ -243,6 +262,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(fixed_noreplace_refuses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stack_keeps_its_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_arguments, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_room_is_said_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_claimed_neighbour_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ranges_past_all_addresses, set_up, tear_down),
 	};

@@ -329,27 +329,43 @@ void op_lock_all(struct actor *a)
 	mvm_munlockall(a->view->space);
 }
 
+/* --- Limits ----------------------------------------------------------------------------------- */
+
+static void set_limits(struct mvm_space *space, size_t total, size_t locked, size_t areas)
+{
+	const struct mvm_limits limits = {
+		.total = total,
+		.data = total,
+		.stack = MVM_NO_LIMIT,
+		.locked = locked,
+		.areas = areas,
+	};
+
+	mvm_space_set_limits(space, &limits);
+}
+
+static struct mvm_space_stats stats_of(struct mvm_space *space)
+{
+	struct mvm_space_stats stats;
+
+	mvm_space_stats(space, &stats);
+	return stats;
+}
+
 /* Of several who want to lock two pages each, the limit lets one at a time. */
 #define LIMIT_LOCKED 2
 
 static void limit_locked(struct mvm_space *space)
 {
-	const struct mvm_limits limits = {.total = MVM_NO_LIMIT,
-		.data = MVM_NO_LIMIT,
-		.stack = MVM_NO_LIMIT,
-		.locked = LIMIT_LOCKED,
-		.areas = MVM_NO_LIMIT};
-
-	mvm_space_set_limits(space, &limits);
+	set_limits(space, MVM_NO_LIMIT, LIMIT_LOCKED, MVM_NO_LIMIT);
 }
 
 static void check_locked(struct mvm_space *space)
 {
-	struct mvm_space_stats stats;
+	unsigned locked = (unsigned)stats_of(space).locked_pages;
 
-	mvm_space_stats(space, &stats);
-	if (stats.locked_pages > LIMIT_LOCKED)
-		sim_fail("%u pages are locked", (unsigned)stats.locked_pages);
+	if (locked > LIMIT_LOCKED)
+		sim_fail("%u pages are locked", locked);
 }
 
 void op_lock_limited(struct actor *a)
@@ -386,6 +402,109 @@ void op_map_locked(struct actor *a)
 	check_result("map", err, !err);
 	err = mvm_mlock(space, aside, LIMIT_LOCKED * MVM_PAGE_BYTES, false);
 	check_result("mlock", err, err == -MVM_ENOMEM);
+	err = mvm_unmap(space, aside, MVM_PAGE_BYTES);
+	check_result("unmap", err, !err);
+}
+
+/*
+ * Two actors have some pages each, beside one area of ANON_MAPPED, and want GROWS more: what the limit
+ * has room for once.
+ */
+#define ANON_MAPPED 8
+#define OVER_PAGES  4
+#define GROWS       2
+
+static void check_limit(const char *what, uint64_t n, uint64_t limit)
+{
+	if (n > limit)
+		sim_fail("%u %s, and the limit is %u", (unsigned)n, what, (unsigned)limit);
+}
+
+/*
+ * A map over three areas: no more go in one hold, so that others get between the last and the new one.
+ */
+void op_map_over_limited(struct actor *a)
+{
+	const size_t limit = ANON_MAPPED + 2 * OVER_PAGES + GROWS;
+	struct mvm_space *space = a->view->space;
+	mvm_vaddr_t aside = place_aside();
+	int err;
+
+	set_limits(space, limit, MVM_NO_LIMIT, MVM_NO_LIMIT);
+	err = map_aside(space, aside, OVER_PAGES, 0);
+	check_result("map", err, !err);
+	err = mvm_advise(space, aside + MVM_PAGE_BYTES, MVM_PAGE_BYTES, MVM_ADVISE_SEQUENTIAL);
+	check_result("advise", err, !err);
+	err = map_aside(space, aside, OVER_PAGES + GROWS, 0);
+	check_result("map over", err, !err || err == -MVM_ENOMEM);
+	check_limit("pages are mapped", stats_of(space).mapped_pages, limit);
+	check_limit("pages are data", stats_of(space).data_pages, limit);
+	err = mvm_unmap(space, aside, (OVER_PAGES + GROWS) * MVM_PAGE_BYTES);
+	check_result("unmap", err, !err);
+}
+
+/* A move of what is locked. */
+void op_grow_limited(struct actor *a)
+{
+	const size_t before = GROW_PAGES * MVM_PAGE_BYTES, limit = 2 * GROW_PAGES + GROWS;
+	struct mvm_space *space = a->view->space;
+	mvm_vaddr_t aside = place_aside(), now = aside;
+	size_t after = before + GROWS * MVM_PAGE_BYTES;
+	int err;
+
+	set_limits(space, MVM_NO_LIMIT, limit, MVM_NO_LIMIT);
+	err = map_aside(space, aside, GROW_PAGES, MVM_MAP_LOCKED);
+	check_result("map locked", err, !err);
+	err = map_aside(space, aside + before, 1, 0);
+	check_result("map behind", err, !err);
+	err = mvm_remap(space, aside, before, after, MVM_REMAP_MAYMOVE, &now);
+	check_result("grow elsewhere", err, err ? err == -MVM_EAGAIN : now != aside);
+	check_limit("pages are locked", stats_of(space).locked_pages, limit);
+	if (!err) {
+		err = mvm_unmap(space, now, after);
+		check_result("unmap", err, !err);
+	}
+	err = mvm_unmap(space, aside, before + MVM_PAGE_BYTES);
+	check_result("unmap", err, !err);
+}
+
+/* An area that is cut in two, of which there may be one. */
+void op_cut_limited(struct actor *a)
+{
+	struct mvm_space *space = a->view->space;
+	mvm_vaddr_t aside = place_aside();
+	const size_t limit = 1 + 2 + 1;
+	int err;
+
+	set_limits(space, MVM_NO_LIMIT, MVM_NO_LIMIT, limit);
+	err = map_aside(space, aside, 3, 0);
+	check_result("map", err, !err);
+	err = mvm_unmap(space, aside + MVM_PAGE_BYTES, MVM_PAGE_BYTES);
+	check_result("cut", err, !err || err == -MVM_ENOMEM);
+	check_limit("areas are there", stats_of(space).areas, limit);
+	err = mvm_unmap(space, aside, 3 * MVM_PAGE_BYTES);
+	check_result("unmap", err, !err);
+}
+
+/* What the limit forbids to lock all does not lock what is mapped meanwhile. */
+void op_lock_all_fails(struct actor *a)
+{
+	struct mvm_space *space = a->view->space;
+	int err;
+
+	limit_locked(space);
+	err = mvm_mlockall(space, MVM_LOCK_CURRENT | MVM_LOCK_FUTURE);
+	check_result("mlockall", err, err == -MVM_ENOMEM);
+}
+
+void op_map_unlocked(struct actor *a)
+{
+	struct mvm_space *space = a->view->space;
+	mvm_vaddr_t aside = place_aside();
+	int err = map_aside(space, aside, 1, 0);
+
+	check_result("map", err, !err);
+	check_limit("pages are locked", stats_of(space).locked_pages, 0);
 	err = mvm_unmap(space, aside, MVM_PAGE_BYTES);
 	check_result("unmap", err, !err);
 }
