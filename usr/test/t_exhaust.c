@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT
+// Who takes all there is gets a clean error, the others go on, and when it has ended the machine is as
+// it was: processes, frames, disk blocks, and the objects of each of the kernel's caches.
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/stock.h"
+#include "lib/tap.h"
+#include "lib/threads.h"
+
+#define SPARE 16 // objects that a cache may have more of afterwards, and frames
+
+// Runs BODY in a child, which may be killed, and looks whether everything is there again.
+static int exhaust(void (*body)(void *arg), void *arg)
+{
+	struct stock *before = on_mapache() ? take_stock() : NULL;
+	char why[256];
+	int status = in_child(body, arg);
+
+	if (before && !is_well(before, SPARE, why, sizeof why))
+		FAIL("afterwards: %s", why);
+	free(before);
+	return status;
+}
+
+static void must_end_well(void (*body)(void *arg), void *arg)
+{
+	CHECK_EQ(exhaust(body, arg), 0);
+}
+
+static void limit(int resource, rlim_t to)
+{
+	struct rlimit l = {to, to};
+
+	CHECK_OK(setrlimit(resource, &l));
+}
+
+// --- processes
+
+#define BOMBER 3000
+
+// Who cannot fork writes the error to the pipe.
+static _Noreturn void bomb(int failures)
+{
+	for (;;) {
+		pid_t pid = fork();
+		char error = (char)errno;
+
+		if (pid < 0) {
+			if (write(failures, &error, 1) != 1)
+				_exit(1);
+			for (;;)
+				pause();
+		}
+	}
+}
+
+// All processes of the bomber end, and those that they make meanwhile.
+static void defuse(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (setuid(BOMBER) != 0)
+			_exit(1);
+		for (int i = 0; i < 1000 && kill(-1, SIGKILL) == 0; i++)
+			sched_yield();
+		_exit(0);
+	}
+	CHECK(pid > 0);
+	waitpid(pid, NULL, 0);
+}
+
+static void fork_until_it_fails(void *arg)
+{
+	rlim_t *most = arg;
+	int ends[2];
+	char error = 0;
+	pid_t pid;
+
+	CHECK_OK(pipe(ends));
+	pid = (pid_t)CHECK_OK(fork());
+	if (pid == 0) {
+		limit(RLIMIT_NPROC, *most);
+		CHECK_OK(setuid(BOMBER));
+		bomb(ends[1]);
+	}
+	CHECK_EQ(read(ends[0], &error, 1), 1);
+	CHECK(error == EAGAIN || error == ENOMEM);
+	CHECK_OK(access("/", F_OK)); // others go on
+	pid = (pid_t)CHECK_OK(fork());
+	if (pid == 0)
+		_exit(0);
+	must_exit_well(pid);
+	defuse();
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
+static void fork_bomb_with_a_limit(void)
+{
+	rlim_t most = 150;
+
+	if (getuid() != 0)
+		tap_skip("for uid 0");
+	must_end_well(fork_until_it_fails, &most);
+}
+
+// --- descriptors
+
+#define MOST_FILES 20000
+
+static void dup_until_full(void *arg)
+{
+	int fd = (int)CHECK_OK(open("/dev/null", O_RDWR)), last = fd, next;
+
+	(void)arg;
+	limit(RLIMIT_NOFILE, MOST_FILES);
+	while ((next = dup(fd)) >= 0)
+		last = next;
+	CHECK_EQ(errno, EMFILE);
+	CHECK_EQ(last, MOST_FILES - 1);
+	CHECK_OK(close(1000));
+	CHECK_EQ(dup(fd), 1000);
+}
+
+static void descriptors(void)
+{
+	must_end_well(dup_until_full, NULL);
+}
+
+static void pipe_until_full(void *arg)
+{
+	char page[PAGE];
+	int ends[2], n = 0;
+
+	(void)arg;
+	limit(RLIMIT_NOFILE, 4000);
+	memset(page, 1, sizeof page);
+	while (pipe2(ends, O_NONBLOCK) == 0 && ++n)
+		CHECK(write(ends[1], page, sizeof page) == sizeof page || errno == ENOMEM ||
+			errno == EAGAIN);
+	CHECK(errno == EMFILE || errno == ENFILE || errno == ENOMEM);
+	CHECK(n > 1000);
+}
+
+static void pipes(void)
+{
+	must_end_well(pipe_until_full, NULL);
+}
+
+// --- memory
+
+// Until it is killed, or told that there is no more.
+static void take_all_memory(void *arg)
+{
+	long adj = open("/proc/self/oom_score_adj", O_WRONLY);
+
+	(void)arg;
+	if (adj >= 0 && write((int)adj, "1000", 4) != 4)
+		FAIL("oom_score_adj");
+	for (;;) {
+		char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		if (p == MAP_FAILED) {
+			CHECK_EQ(errno, ENOMEM);
+			return;
+		}
+		for (size_t i = 0; i < 1 << 20; i += PAGE)
+			p[i] = 1;
+	}
+}
+
+static void memory(void)
+{
+	int status;
+
+	if (!on_mapache() || memory_kib("MemTotal") > 100000)
+		tap_skip("for a machine with little memory");
+	status = exhaust(take_all_memory, NULL);
+	CHECK(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+}
+
+// --- mappings
+
+#define MANY_MAPPINGS 10000
+#define MOST_MAPPINGS 65530
+
+static void map_many(void *arg)
+{
+	char *p = map(2 * MANY_MAPPINGS * PAGE, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	(void)arg;
+	for (size_t i = 0; i < MANY_MAPPINGS; i++)
+		CHECK_OK(mprotect(p + 2 * i * PAGE, PAGE, PROT_READ | PROT_WRITE));
+	for (size_t i = 0; i < MANY_MAPPINGS; i += 100)
+		store(p + 2 * i * PAGE, 1);
+	CHECK_FAULT(try_store(p + PAGE), SIGSEGV, SEGV_ACCERR, p + PAGE);
+	CHECK_OK(munmap(p + PAGE, (2 * MANY_MAPPINGS - 2) * PAGE));
+	CHECK_EQ(load(p), 1);
+}
+
+static void ten_thousand_mappings(void)
+{
+	must_end_well(map_many, NULL);
+}
+
+static void map_too_many(void *arg)
+{
+	char *p = map(2 * MOST_MAPPINGS * PAGE, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t n = 0;
+
+	(void)arg;
+	while (n < MOST_MAPPINGS && mprotect(p + 2 * n * PAGE, PAGE, PROT_READ) == 0)
+		n++;
+	CHECK(n < MOST_MAPPINGS);
+	CHECK_EQ(errno, ENOMEM);
+	CHECK_OK(munmap(p, 2 * MOST_MAPPINGS * PAGE)); // which takes none
+}
+
+static void all_the_mappings(void)
+{
+	must_end_well(map_too_many, NULL);
+}
+
+// --- threads
+
+#define MANY_THREADS 1000
+
+static uint32_t gate;
+
+static void wait_at_gate(void *arg)
+{
+	(void)arg;
+	futex_wait_while(&gate, 0);
+}
+
+static void begin_many(void *arg)
+{
+	static struct thread threads[MANY_THREADS];
+
+	(void)arg;
+	for (int i = 0; i < MANY_THREADS; i++)
+		thread_begin(&threads[i], wait_at_gate, NULL);
+	until_waiting(&gate, MANY_THREADS);
+	gate = 1;
+	futex_wake(&gate, MANY_THREADS);
+	for (int i = 0; i < MANY_THREADS; i++)
+		thread_join(&threads[i]);
+}
+
+static void thousand_threads(void)
+{
+	must_end_well(begin_many, NULL);
+}
+
+static void end_with_many(void *arg)
+{
+	static struct thread threads[MANY_THREADS];
+
+	(void)arg;
+	for (int i = 0; i < MANY_THREADS; i++)
+		thread_begin(&threads[i], wait_at_gate, NULL);
+	_exit(0);
+}
+
+static void thousand_threads_at_once_gone(void)
+{
+	must_end_well(end_with_many, NULL);
+}
+
+// --- paths
+
+#define DEPTH 100
+#define NAME  200 // DEPTH of these are more than PATH_MAX
+
+static void go_deep(void *arg)
+{
+	char name[NAME + 1], path[8192];
+	int fd;
+
+	(void)arg;
+	memset(name, 'd', NAME);
+	name[NAME] = '\0';
+	for (int i = 0; i < DEPTH; i++) {
+		CHECK_OK(mkdir(name, 0755));
+		CHECK_OK(chdir(name));
+	}
+	fd = (int)CHECK_OK(open("here", O_CREAT | O_WRONLY, 0644));
+	CHECK_OK(close(fd));
+	CHECK(syscall(SYS_getcwd, path, sizeof path) > DEPTH * NAME / 4 || errno == ENAMETOOLONG ||
+		errno == ERANGE);
+	memset(path, '/', sizeof path);
+	path[4096] = '\0';
+	CHECK_ERR(open(path, O_RDONLY), ENAMETOOLONG);
+	path[4095] = '\0';
+	CHECK_OK(close((int)CHECK_OK(open(path, O_RDONLY))));
+	CHECK_OK(unlink("here"));
+	for (int i = 0; i < DEPTH; i++) {
+		CHECK_OK(chdir(".."));
+		CHECK_OK(rmdir(name));
+	}
+}
+
+static void deep_folders(void)
+{
+	must_end_well(go_deep, NULL);
+}
+
+#define MOST_LINKS 40
+
+static void follow_links(void *arg)
+{
+	char name[16], to[16];
+
+	(void)arg;
+	CHECK_OK(close((int)CHECK_OK(open("l0", O_CREAT | O_WRONLY, 0644))));
+	for (int i = 1; i <= MOST_LINKS + 1; i++) {
+		snprintf(name, sizeof name, "l%d", i);
+		snprintf(to, sizeof to, "l%d", i - 1);
+		CHECK_OK(symlink(to, name));
+	}
+	snprintf(name, sizeof name, "l%d", MOST_LINKS);
+	CHECK_OK(close((int)CHECK_OK(open(name, O_RDONLY))));
+	snprintf(name, sizeof name, "l%d", MOST_LINKS + 1);
+	CHECK_ERR(open(name, O_RDONLY), ELOOP);
+	CHECK_OK(symlink("round", "round"));
+	CHECK_ERR(open("round/and/round", O_RDONLY), ELOOP);
+	for (int i = 0; i <= MOST_LINKS + 1; i++) {
+		snprintf(name, sizeof name, "l%d", i);
+		CHECK_OK(unlink(name));
+	}
+	CHECK_OK(unlink("round"));
+}
+
+static void symbolic_links(void)
+{
+	must_end_well(follow_links, NULL);
+}
+
+static const struct test tests[] = {
+	{"fork_bomb_with_a_limit", fork_bomb_with_a_limit},
+	{"descriptors", descriptors},
+	{"pipes", pipes},
+	{"memory", memory},
+	{"ten_thousand_mappings", ten_thousand_mappings},
+	{"all_the_mappings", all_the_mappings},
+	{"thousand_threads", thousand_threads},
+	{"thousand_threads_at_once_gone", thousand_threads_at_once_gone},
+	{"deep_folders", deep_folders},
+	{"symbolic_links", symbolic_links},
+};
+
+BEYOND_CORE_MAIN(tests)
