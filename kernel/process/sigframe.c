@@ -56,6 +56,13 @@ void altstack_get(vaddr_t sp, stack_t *stack)
 		stack->ss_flags |= SS_ONSTACK;
 }
 
+/* No stack.  All bytes are set, as the user sees those between the fields, too. */
+static void altstack_clear(struct task *t, int flags)
+{
+	__builtin_memset(&t->altstack, 0, sizeof t->altstack);
+	t->altstack.ss_flags = flags;
+}
+
 int altstack_set(const stack_t *stack, vaddr_t sp)
 {
 	struct task *t = task_current();
@@ -66,7 +73,7 @@ int altstack_set(const stack_t *stack, vaddr_t sp)
 	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode)
 		return -EINVAL;
 	if (mode == SS_DISABLE)
-		t->altstack = (stack_t){.ss_flags = stack->ss_flags};
+		altstack_clear(t, stack->ss_flags);
 	else if (stack->ss_size < MINSIGSTKSZ)
 		return -ENOMEM;
 	else
@@ -98,7 +105,7 @@ int sigframe_push(struct trapframe *tf, const siginfo_t *info, const struct siga
 		arch_sigcontext_put((struct arch_sigcontext *)&frame->uc.uc_mcontext))
 		return -EFAULT;
 	if ((unsigned)t->altstack.ss_flags & SS_AUTODISARM)
-		t->altstack = (stack_t){.ss_flags = SS_DISABLE};
+		altstack_clear(t, SS_DISABLE);
 
 	trapframe_set_args(tf, info->si_signo, (long)&frame->info, (long)&frame->uc);
 	trapframe_set_return(tf, t->process->vm->sigreturn);

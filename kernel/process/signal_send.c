@@ -99,7 +99,13 @@ static bool is_deadly(struct process *p, int sig)
 
 siginfo_t signal_info(int sig, int code)
 {
-	return (siginfo_t){.si_signo = sig, .si_code = code};
+	siginfo_t info;
+
+	/* not an initializer: the bytes that no field covers are shown to users, too */
+	__builtin_memset(&info, 0, sizeof info);
+	info.si_signo = sig;
+	info.si_code = code;
+	return info;
 }
 
 siginfo_t signal_info_of_sender(int sig, int code)
