@@ -99,11 +99,11 @@ static int may_set_group(struct process *p)
 
 	if (!p || p->state != PROCESS_ALIVE || (p != self && p->parent != self))
 		return -ESRCH;
+	if (p->session != self->session)
+		return -EPERM;
 	if (p != self && p->has_execed)
 		return -EACCES;
-	if (p->session != self->session || p->session == p->pid)
-		return -EPERM;
-	return 0;
+	return p->session == p->pid ? -EPERM : 0;
 }
 
 static int set_group_locked(pid_t pid, pid_t group_nr)
