@@ -76,10 +76,11 @@ go_high:
 stray:
 	la	a1, arch_starts
 	li	t2, START_COUNT
-1:	ld	t0, START_HART(a1)
-	ld	t1, START_ROOT(a1)
-	bne	t0, a0, 2f
-	bnez	t1, arch_secondary_start
+1:	ld	t1, START_ROOT(a1)
+	beqz	t1, 2f
+	fence	r, rw /* the rest is there: arch_cpu_start() */
+	ld	t0, START_HART(a1)
+	beq	t0, a0, arch_secondary_start
 2:	addi	a1, a1, START_BYTES
 	addi	t2, t2, -1
 	bnez	t2, 1b

@@ -41,7 +41,11 @@ int arch_cpu_start(struct arch_cpu *cpu, vaddr_t stack_top)
 	void (*entry)(void) = arch_start_stray ? _start : arch_secondary_start;
 
 	cpu_hart_ids[cpu->index] = cpu->hart_id;
-	*start = (struct arch_start){pmap_kernel_root(), stack_top, cpu, cpu->hart_id};
+	start->stack_top = stack_top;
+	start->cpu = cpu;
+	start->hart_id = cpu->hart_id;
+	/* The root is the last: what has one is complete to a hart that looks for its own (boot.S). */
+	__atomic_store_n(&start->root, pmap_kernel_root(), __ATOMIC_RELEASE);
 	fence_full();
 	if (sbi_call(SBI_HSM, 0, cpu->hart_id, virt_to_phys(entry), virt_to_phys(start), 0, 0))
 		return -ENODEV;
