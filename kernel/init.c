@@ -19,7 +19,6 @@
 #include <kernel/exec.h>
 #include <kernel/files.h>
 #include <kernel/frames.h>
-#include <kernel/frames.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/process.h>
