@@ -138,10 +138,17 @@ static pte_t *stack_entry(vaddr_t va)
 	return &pte_table(*large)[SLOT(va, 0)];
 }
 
-int pmap_kernel_map(vaddr_t va, paddr_t pa, size_t bytes)
+void pmap_kernel_fence(void)
 {
 	uint64_t others = cpu_started_mask & ~(1UL << arch_cpu()->index);
 
+	__asm__ volatile("sfence.vma" ::: "memory");
+	if (others)
+		firmware_remote_fence(others, 0, ~0UL, 0);
+}
+
+int pmap_kernel_map(vaddr_t va, paddr_t pa, size_t bytes)
+{
 	for (size_t at = 0; at < bytes; at += PAGE_SIZE) {
 		pte_t *entry = stack_entry(va + at);
 
@@ -149,8 +156,15 @@ int pmap_kernel_map(vaddr_t va, paddr_t pa, size_t bytes)
 			return -ENOMEM;
 		pte_set(entry, pte_make(pa + at, PTE_KERNEL_RW));
 	}
-	__asm__ volatile("sfence.vma" ::: "memory");
-	if (others)
-		firmware_remote_fence(others, va, bytes, 0);
+	pmap_kernel_fence();
 	return 0;
+}
+
+paddr_t pmap_kernel_unmap(vaddr_t va, size_t bytes)
+{
+	paddr_t pa = pte_pa(*stack_entry(va));
+
+	for (size_t at = 0; at < bytes; at += PAGE_SIZE)
+		pte_set(stack_entry(va + at), 0);
+	return pa;
 }

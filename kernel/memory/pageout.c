@@ -131,6 +131,7 @@ static void reclaim_thread(void *arg)
 	for (;;) {
 		wait_for(&reclaim, NOW, NO_DEADLINE);
 		take_back(&reclaim);
+		kstack_shrink();
 		if (reclaim_pages())
 			continue;
 		dentry_shrink(0); /* names and inodes that nobody uses */

@@ -8,8 +8,9 @@
 
 #define KSTACK_ORDER 2
 
-/* The top of a mapped kernel stack, or 0. */
+/* The top of a mapped kernel stack, or 0; and giving it back. */
 vaddr_t kstack_alloc(void);
+void kstack_free(vaddr_t top);
 /* A zeroed thread without a stack, or NULL. */
 struct thread *thread_alloc(const char *name);
 void thread_init(void);

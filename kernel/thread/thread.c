@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Threads: making them, ending them, blocking with a limit.
- *
- * A kernel stack is a slot of the stack region, mapped once and kept: a dead thread's stack goes to
- * a list, from which the next thread takes it. So no thread's end unmaps anything, and the guard
- * pages cost address space only.
  */
-#include <arch/pmap.h>
 #include <kernel/cpu.h>
-#include <kernel/frames.h>
 #include <kernel/kmem.h>
 #include <kernel/panic.h>
 #include <kernel/thread.h>
@@ -17,62 +11,6 @@
 #include <string.h>
 
 #include "sched.h"
-
-/* A stack that is free has the next one in its top word. */
-static struct spinlock stacks_lock = SPINLOCK_INIT("kernel stacks", RANK_KSTACK);
-static vaddr_t free_stacks;   /* [stacks_lock] stack tops */
-static unsigned stacks_begun; /* [stacks_lock, a] slots mapped so far */
-
-static vaddr_t *stack_link(vaddr_t top)
-{
-	return (vaddr_t *)top - 1;
-}
-
-/* Map the next slot. Stacks locked. */
-static vaddr_t stack_new(void)
-{
-	vaddr_t bottom = KSTACK_BASE + stacks_begun * KSTACK_SLOT + KSTACK_BYTES;
-	paddr_t pa;
-
-	if (stacks_begun == KSTACK_SLOTS)
-		return 0;
-	pa = frame_alloc(KSTACK_ORDER);
-	if (!pa)
-		return 0;
-	if (pmap_kernel_map(bottom, pa, KSTACK_BYTES)) {
-		frame_free(pa, KSTACK_ORDER);
-		return 0;
-	}
-	__atomic_store_n(&stacks_begun, stacks_begun + 1, __ATOMIC_RELAXED);
-	return bottom + KSTACK_BYTES;
-}
-
-vaddr_t kstack_alloc(void)
-{
-	uint64_t flags = spin_lock_irqsave(&stacks_lock);
-	vaddr_t top = free_stacks;
-
-	if (top)
-		free_stacks = *stack_link(top);
-	else
-		top = stack_new();
-	spin_unlock_irqrestore(&stacks_lock, flags);
-	return top;
-}
-
-static void kstack_free(vaddr_t top)
-{
-	uint64_t flags = spin_lock_irqsave(&stacks_lock);
-
-	*stack_link(top) = free_stacks;
-	free_stacks = top;
-	spin_unlock_irqrestore(&stacks_lock, flags);
-}
-
-size_t kstack_bytes(void)
-{
-	return __atomic_load_n(&stacks_begun, __ATOMIC_RELAXED) * KSTACK_BYTES;
-}
 
 static struct kmem_cache thread_cache;
 

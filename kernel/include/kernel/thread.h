@@ -113,6 +113,8 @@ void thread_unref(struct thread *t);
 
 /* What kernel stacks occupy, those of threads that have ended and are kept for the next included. */
 size_t kstack_bytes(void);
+/* Give back the memory of kernel stacks that nobody uses. Any thread. */
+void kstack_shrink(void);
 
 /* End the running thread. No lock held, no space active that could go. */
 _Noreturn void thread_exit(void);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Kernel stacks.
+ *
+ * A stack is a slot of the stack region, whose lower half is never mapped: its guard. A dead thread's
+ * stack stays mapped and goes to a list, from which the next thread takes it, so that no thread's end
+ * unmaps anything. When memory runs short the list is cut back, some at a time: unmapping is a fence
+ * on all harts.
+ */
+#include <arch/pmap.h>
+#include <kernel/frames.h>
+#include <kernel/thread.h>
+
+#include "sched.h"
+
+#define KEEP  16 /* free stacks that are not given back */
+#define BATCH 16 /* unmapped with one fence */
+#define WORDS (KSTACK_SLOTS / 64)
+
+/* [s]: lock. A stack that is free has the next one in its top word. */
+static struct spinlock lock = SPINLOCK_INIT("kernel stacks", RANK_KSTACK);
+static vaddr_t free_stacks;    /* [s] stack tops */
+static unsigned n_free;        /* [s] */
+static unsigned n_mapped;      /* [s] read without it as a hint */
+static uint64_t mapped[WORDS]; /* [s] a bit a slot */
+
+static vaddr_t *link_of(vaddr_t top)
+{
+	return (vaddr_t *)top - 1;
+}
+
+static vaddr_t bottom_of(unsigned slot)
+{
+	return KSTACK_BASE + slot * KSTACK_SLOT + KSTACK_BYTES;
+}
+
+/* The first slot that is not mapped; KSTACK_SLOTS: there is none. */
+static unsigned free_slot(void)
+{
+	unsigned slot = 0;
+
+	while (slot < KSTACK_SLOTS && mapped[slot / 64] == ~0UL)
+		slot += 64;
+	while (slot < KSTACK_SLOTS && mapped[slot / 64] >> slot % 64 & 1)
+		slot++;
+	return slot;
+}
+
+static void count_slot(unsigned slot, int one)
+{
+	mapped[slot / 64] ^= 1UL << slot % 64;
+	__atomic_store_n(&n_mapped, n_mapped + (unsigned)one, __ATOMIC_RELAXED);
+}
+
+/* Map one more.  Locked. */
+static vaddr_t stack_new(void)
+{
+	unsigned slot = free_slot();
+	paddr_t pa = slot < KSTACK_SLOTS ? frame_alloc(KSTACK_ORDER) : 0;
+
+	if (!pa)
+		return 0;
+	if (pmap_kernel_map(bottom_of(slot), pa, KSTACK_BYTES)) {
+		frame_free(pa, KSTACK_ORDER);
+		return 0;
+	}
+	count_slot(slot, 1);
+	return bottom_of(slot) + KSTACK_BYTES;
+}
+
+static vaddr_t take_free(void)
+{
+	vaddr_t top = free_stacks;
+
+	free_stacks = *link_of(top);
+	n_free--;
+	return top;
+}
+
+vaddr_t kstack_alloc(void)
+{
+	uint64_t flags = spin_lock_irqsave(&lock);
+	vaddr_t top = n_free ? take_free() : stack_new();
+
+	spin_unlock_irqrestore(&lock, flags);
+	return top;
+}
+
+void kstack_free(vaddr_t top)
+{
+	uint64_t flags = spin_lock_irqsave(&lock);
+
+	*link_of(top) = free_stacks;
+	free_stacks = top;
+	n_free++;
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+/* Locked: unmap some, of which no hart knows any more when it returns. How many, and their frames. */
+static unsigned unmap_some(paddr_t frames[BATCH])
+{
+	unsigned n = 0;
+
+	for (; n < BATCH && n_free > KEEP; n++) {
+		vaddr_t bottom = take_free() - KSTACK_BYTES;
+		frames[n] = pmap_kernel_unmap(bottom, KSTACK_BYTES);
+		count_slot((unsigned)((bottom - KSTACK_BASE) / KSTACK_SLOT), -1);
+	}
+	if (n)
+		pmap_kernel_fence();
+	return n;
+}
+
+void kstack_shrink(void)
+{
+	paddr_t frames[BATCH];
+	unsigned n;
+
+	do {
+		uint64_t flags = spin_lock_irqsave(&lock);
+		n = unmap_some(frames);
+		spin_unlock_irqrestore(&lock, flags);
+		for (unsigned i = 0; i < n; i++)
+			frame_free(frames[i], KSTACK_ORDER);
+	} while (n == BATCH);
+}
+
+size_t kstack_bytes(void)
+{
+	return __atomic_load_n(&n_mapped, __ATOMIC_RELAXED) * KSTACK_BYTES;
+}
