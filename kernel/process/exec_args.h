@@ -3,7 +3,7 @@
  * The strings of a new program, between the old space and the new one.
  *
  * They are collected in kernel pages one behind the other, each with its NUL: argv's, envp's, then
- * the path of the program.  stack.c of exec then writes them out and knows from the counts which is
+ * the path of the program.  exec_stack.c then writes them out and knows from the counts which is
  * which.
  */
 #pragma once

@@ -66,15 +66,14 @@ struct pid {
 
 enum process_state { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
 
-/* Supplementary groups, in rising order.  A process's own, kept until its end (credentials.c). */
+/* Supplementary groups, in rising order.  A process's own, kept until its end (identity.c). */
 struct group_list {
-	struct group_list
-		*replaced; /* what this took the place of, as threads may be looking at it */
+	struct group_list *replaced; /* what it took the place of: a thread may be looking at it */
 	unsigned n;
 	uint32_t ids[];
 };
 
-/* User and group identity.  A copy in each process, changed by its own threads only. */
+/* User and group identity.  A copy in each process, changed by its own threads under its lock. */
 struct credentials {
 	uint32_t uid, euid, suid, fsuid;
 	uint32_t gid, egid, sgid, fsgid;
@@ -144,9 +143,9 @@ struct process {
 	struct vmspace *vm;      /* [c] changes at exec; NULL from exit on; others: process_vm() */
 	struct files *files;     /* [c] NULL from exit on */
 	struct fs_state *fs;     /* [c] */
-	struct credentials cred; /* [c] */
+	struct credentials cred; /* [p] to write; what others read may be a moment old */
 	struct user *user;       /* [p] the account of cred.uid */
-	struct group_list *groups; /* [c] supplementary groups; NULL: none */
+	struct group_list *groups; /* [p] to write, [a] to read: supplementary; NULL: none */
 	bool no_new_privs;         /* [a] exec raises no rights; inherited, never taken back */
 	bool dumpable;             /* [a] as prctl() has it: 0 after an exec that did */
 	uint8_t pdeath_signal;     /* [a] sent when the parent ends; 0: none */
