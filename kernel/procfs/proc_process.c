@@ -43,7 +43,10 @@ static char state_of(struct process *p, struct task *t)
 		return 'Z';
 	if (p->stopped)
 		return 'T';
-	return t->thread->state == THREAD_RUNNABLE ? 'R' : 'S';
+	if (__atomic_load_n(&t->thread->state, __ATOMIC_RELAXED) == THREAD_RUNNABLE)
+		return 'R';
+	return __atomic_load_n(&t->thread->sleep, __ATOMIC_RELAXED) == SLEEP_INTERRUPTIBLE ? 'S'
+											   : 'D';
 }
 
 /* The thread that a file is about; of a process's own files one that runs, or else the first. */
@@ -185,6 +188,7 @@ static const char *state_name(char state)
 {
 	return state == 'R'   ? "running"
 	       : state == 'S' ? "sleeping"
+	       : state == 'D' ? "disk sleep"
 	       : state == 'T' ? "stopped"
 			      : "zombie";
 }
