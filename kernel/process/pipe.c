@@ -22,11 +22,13 @@
 #include <fs/poll.h>
 #include <kernel/frames.h>
 #include <kernel/kmem.h>
+#include <kernel/pageout.h>
 #include <kernel/pipe.h>
 #include <kernel/pipe_impl.h>
 #include <kernel/process.h>
 #include <kernel/time.h>
 #include <kernel/uaccess.h>
+#include <mm/vm.h>
 
 static struct pipe *pipe_of(const struct file *file)
 {
@@ -52,7 +54,9 @@ static char *byte_at(struct pipe *p, uint64_t position, size_t *n)
 	char **page = &p->page[position / PAGE_SIZE % p->n_slots];
 
 	if (!*page) {
-		paddr_t pa = frame_alloc(0);
+		/* What programs run on is left alone, and by a pipe's first page the kernel's reserve. */
+		unsigned leave = p->n_pages ? RECLAIM_LOW : 1;
+		paddr_t pa = frames_below(leave) ? 0 : frame_alloc(0);
 		if (!pa)
 			return NULL;
 		*page = phys_to_virt(pa);
@@ -216,11 +220,26 @@ static int put_in(struct pipe *p, struct mvm_copy *c, size_t n, size_t *done, bo
 	return err ? err : fault_in(p, c, *done + (atomic ? got : 0), want - got);
 }
 
+#define MEMORY_ATTEMPTS 4
+
+/*
+ * There is no page for the ring: have others give some up, each time as many as it can need.  Lock
+ * held, dropped meanwhile.  -ENOMEM: they would only be taken from each other.
+ */
+static int find_memory(struct pipe *p, unsigned *attempts)
+{
+	spin_unlock(&p->lock);
+	size_t found = mvm_reclaim(PIPE_PAGES);
+	spin_lock(&p->lock);
+	return found && ++*attempts < MEMORY_ATTEMPTS ? 0 : -ENOMEM;
+}
+
 static int pipe_write(
 	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
 {
 	struct pipe *p = pipe_of(file);
 	bool atomic = n <= PIPE_BUF, wake;
+	unsigned attempts = 0;
 	int err = 0;
 
 	(void)offset;
@@ -231,6 +250,8 @@ static int pipe_write(
 		if (err)
 			break;
 		err = put_in(p, c, n, done, atomic);
+		if (err == -ENOMEM)
+			err = find_memory(p, &attempts);
 		wake = p->readable.head != NULL && used(p);
 		if (wake) {
 			spin_unlock(&p->lock);
