@@ -140,11 +140,8 @@ static pte_t *stack_entry(vaddr_t va)
 
 void pmap_kernel_fence(void)
 {
-	uint64_t others = cpu_started_mask & ~(1UL << arch_cpu()->index);
-
 	__asm__ volatile("sfence.vma" ::: "memory");
-	if (others)
-		firmware_remote_fence(others, 0, ~0UL, 0);
+	firmware_remote_fence(cpu_started_mask & ~(1UL << arch_cpu()->index), 0, ~0UL, 0);
 }
 
 int pmap_kernel_map(vaddr_t va, paddr_t pa, size_t bytes)
