@@ -42,12 +42,32 @@ static bool nonblocking(const struct file *f)
 	return __atomic_load_n(&f->flags, __ATOMIC_RELAXED) & FS_O_NONBLOCK;
 }
 
+/* Whom an open waits for: the next to be counted there; NULL: nobody. */
+struct partner {
+	struct waitq *queue;
+	const uint32_t *opens;
+	uint32_t seen;
+};
+
+/* Looked at in the same hold in which the end is counted: who comes later is seen. */
+static struct partner partner_of(struct pipe *p, const struct file *f)
+{
+	if (nonblocking(f))
+		return (struct partner){NULL, NULL, 0};
+	if (opened_for(f, FILE_READABLE) && !p->writers)
+		return (struct partner){&p->readable, &p->writer_opens, p->writer_opens};
+	if (opened_for(f, FILE_WRITABLE) && !p->readers)
+		return (struct partner){&p->writable, &p->reader_opens, p->reader_opens};
+	return (struct partner){NULL, NULL, 0};
+}
+
 /* f becomes an end.  -ENXIO: there is nobody to read, and f would not wait.  Inode locked. */
-static int add_end(struct pipe *p, struct file *f)
+static int add_end(struct pipe *p, struct file *f, struct partner *partner)
 {
 	if (opened_for(f, FILE_WRITABLE) && !p->readers && nonblocking(f))
 		return -ENXIO;
 	spin_lock(&p->lock);
+	*partner = partner_of(p, f);
 	f->ops = &pipe_ops;
 	f->private_data = p;
 	f->state |= FILE_STREAM;
@@ -67,7 +87,7 @@ static int add_end(struct pipe *p, struct file *f)
 	return 0;
 }
 
-static int add_end_to_fifo(struct file *f)
+static int add_end_to_fifo(struct file *f, struct partner *partner)
 {
 	struct vnode *v = f->vnode;
 	struct pipe *p;
@@ -75,7 +95,7 @@ static int add_end_to_fifo(struct file *f)
 
 	fsh_mutex_lock(&v->lock);
 	p = pipe_of_fifo(v);
-	err = p ? add_end(p, f) : -ENOMEM;
+	err = p ? add_end(p, f, partner) : -ENOMEM;
 	if (err && p && !p->readers && !p->writers) {
 		v->fifo = NULL;
 		pipe_free(p);
@@ -84,34 +104,28 @@ static int add_end_to_fifo(struct file *f)
 	return err;
 }
 
-/* Unless there is one: until `opens` moves on. */
-static int wait_for_other_end(
-	struct pipe *p, struct waitq *queue, const unsigned *others, const uint32_t *opens)
+static int wait_for(struct pipe *p, const struct partner *partner)
 {
 	int err = 0;
 
 	spin_lock(&p->lock);
-	uint32_t seen = *opens;
-	while (!err && !*others && *opens == seen)
-		err = waitq_sleep(queue, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
+	while (!err && *partner->opens == partner->seen)
+		err = waitq_sleep(partner->queue, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
 	spin_unlock(&p->lock);
 	return err;
 }
 
 static int fifo_open_end(struct file *f)
 {
+	struct partner partner;
 	int err;
 
 	if (!(f->state & (FILE_READABLE | FILE_WRITABLE)))
 		return -EINVAL;
-	err = add_end_to_fifo(f);
-	if (err || nonblocking(f))
+	err = add_end_to_fifo(f, &partner);
+	if (err || !partner.opens)
 		return err;
-	struct pipe *p = f->private_data;
-	if (opened_for(f, FILE_READABLE))
-		err = wait_for_other_end(p, &p->readable, &p->writers, &p->writer_opens);
-	else if (opened_for(f, FILE_WRITABLE))
-		err = wait_for_other_end(p, &p->writable, &p->readers, &p->reader_opens);
+	err = wait_for(f->private_data, &partner);
 	if (err)
 		pipe_ops.release(f);
 	return err;
