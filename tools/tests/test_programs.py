@@ -233,7 +233,7 @@ echo "PRAGMA integrity_check; SELECT count(*) >= 20, max(i) = count(*) FROM t;" 
     outcome = guest(tmp_path, harts, script,
                     {"sqlite3": program("sqlite", "sqlite3"), "busybox": program("busybox")})
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    assert re.fullmatch(rf"({mode}\n)?status 137\n[12]\nok\n1\|1\n", outcome.stdout.decode()), outcome.stdout
+    assert re.fullmatch(r"(delete|wal)\nstatus 137\n[12]\nok\n1\|1\n", outcome.stdout.decode()), outcome.stdout
 
 
 @HARTS
@@ -326,8 +326,8 @@ def test_editing_and_interrupts_at_dash(dash):
     dash.send("cat >file\nline\n\x04")
     dash.expect("ready> ")
     assert types(dash, "cat file") == "line"
-    dash.sendline("trap 'echo caught' INT; sleep 1000; echo $?")
-    dash.expect("\n")
+    dash.sendline("trap 'echo caught' INT; sh -c 'echo be''gun; exec sleep 1000'; echo $?")
+    dash.expect("begun")  # what is typed before that is for dash
     dash.sendcontrol("c")
     dash.expect("caught")
     dash.expect("ready> ")
