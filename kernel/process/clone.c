@@ -21,6 +21,7 @@
 #include <kernel/kmem.h>
 #include <kernel/process.h>
 #include <kernel/process_impl.h>
+#include <kernel/strace.h>
 #include <kernel/trace.h>
 #include <kernel/uaccess.h>
 #include <kernel/user.h>
@@ -45,6 +46,7 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 	__builtin_memcpy(p->name, thread_current()->name, sizeof p->name);
 	p->cred = parent->cred;
 	p->traced = parent->traced;
+	strace_inherit(p, parent);
 	p->no_tty = parent->no_tty;
 	p->no_new_privs = parent->no_new_privs;
 	p->dumpable = parent->dumpable;

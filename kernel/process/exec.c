@@ -22,6 +22,7 @@
 #include <kernel/format.h>
 #include <kernel/kmem.h>
 #include <kernel/process.h>
+#include <kernel/strace.h>
 #include <kernel/trace.h>
 
 #define SCRIPT_LINE_BYTES 256 /* of a "#!" line, as much as counts */
@@ -234,6 +235,8 @@ static void take_rights(struct process *p, const struct exec *x)
 	if (x->secure)
 		p->pdeath_signal = 0;
 	spin_unlock(&p->lock);
+	if (x->secure)
+		strace_leave(p, -1);
 }
 
 /* --- The strings ----------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@
 #include <kernel/process.h>
 #include <kernel/process_impl.h>
 #include <kernel/shutdown.h>
+#include <kernel/strace.h>
 #include <kernel/tty.h>
 #include <kernel/uaccess.h>
 #include <kernel/user.h>
@@ -166,6 +167,7 @@ static void become_zombie(struct process *p)
 
 static void process_end(struct process *p)
 {
+	strace_leave(p, p->ending_status);
 	alarm_stop(p);
 	drop_memory(p);
 	tty_session_leader_exits(p);

@@ -16,6 +16,7 @@
 #include <kernel/procfs.h>
 #include <kernel/pipe.h>
 #include <kernel/pty.h>
+#include <kernel/strace.h>
 #include <kernel/tty.h>
 #include <kernel/trace.h>
 #include <kernel/uaccess.h>
@@ -75,6 +76,7 @@ void process_unref(struct process *p)
 {
 	if (__atomic_fetch_sub(&p->refs, 1, __ATOMIC_ACQ_REL) != 1)
 		return;
+	strace_leave(p, -1);
 	signal_queue_flush(&p->signals, ~0UL);
 	signal_actions_put(p->actions);
 	user_put(p->user);
@@ -156,6 +158,8 @@ void process_add_thread(struct process *p, struct task *t)
 	spin_assert_held(&tree_lock);
 	spin_assert_held(&p->lock);
 	t->pid->thread = t;
+	if (p->strace)
+		t->thread->arch.work |= ARCH_WORK_TRACE; /* it has not run yet */
 	list_push_back(&p->threads, &t->link);
 	p->n_threads++;
 	__atomic_fetch_add(&p->user->n_processes, 1, __ATOMIC_RELAXED);

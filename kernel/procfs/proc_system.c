@@ -314,6 +314,9 @@ const struct proc_entry proc_system_entries[] = {
 	{.name = "self", .mode = FS_IFLNK | 0777, .link = link_self},
 	{.name = "slabinfo", .mode = FS_IFREG | 0400, .show = show_slabinfo},
 	{.name = "stat", .mode = FS_IFREG | 0444, .show = show_stat},
+#ifndef MAPACHE_CORE
+	{.name = "strace", .mode = FS_IFREG | 0666, .ops = &proc_strace_ops},
+#endif
 	{.name = "sys", .mode = FS_IFDIR | 0555, .entries = proc_sys_entries},
 	{.name = "thread-self", .mode = FS_IFLNK | 0777, .link = link_thread_self},
 	{.name = "trace", .mode = FS_IFREG | 0600, .ops = &proc_trace_ops},

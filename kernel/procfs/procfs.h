@@ -62,7 +62,7 @@ struct proc_entry {
 
 extern const struct proc_entry proc_system_entries[], proc_process_entries[];
 extern const struct proc_entry proc_thread_entries[], proc_sys_entries[];
-extern const struct file_ops proc_trace_ops;
+extern const struct file_ops proc_trace_ops, proc_strace_ops;
 extern const struct proc_numbers proc_processes, proc_threads, proc_files, proc_file_infos;
 
 /* The rule of ptrace(2) for looking: the same user and group through and through, or uid 0. */

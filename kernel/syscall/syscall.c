@@ -8,6 +8,7 @@
  */
 #include <abi/errno.h>
 #include <abi/syscall.h>
+#include <kernel/strace.h>
 #include <kernel/syscall.h>
 
 _Static_assert(sizeof(uaddr_t) == sizeof(long), "a user pointer travels in one register");
@@ -31,14 +32,27 @@ long syscall_unknown(long a0, long a1, long a2, long a3, long a4, long a5)
 	return -ENOSYS;
 }
 
-/* Nothing traces yet: strace and ptrace will look at the frame around this call. */
+/* The full frame is stored already on this way: the handler itself is called, not its table entry. */
+static syscall_fn handler_of(unsigned long nr)
+{
+	switch (nr) {
+#define SYSCALL_FRAME(name, ...) \
+	case SYS_##name:         \
+		return (syscall_fn)(void (*)(void))sys_##name;
+#include <abi/syscalls.def>
+	}
+	return nr < SYSCALL_SLOTS && syscall_table[nr] ? syscall_table[nr] : syscall_unknown;
+}
+
 long syscall_traced(struct trapframe *tf)
 {
 	unsigned long nr = (unsigned long)trapframe_syscall(tf);
-	syscall_fn fn = nr < SYSCALL_SLOTS ? syscall_table[nr] : NULL;
+	long a[6], result;
 
-	if (!fn)
-		fn = syscall_unknown;
-	return fn(trapframe_arg(tf, 0), trapframe_arg(tf, 1), trapframe_arg(tf, 2),
-		trapframe_arg(tf, 3), trapframe_arg(tf, 4), trapframe_arg(tf, 5));
+	for (unsigned i = 0; i < 6; i++)
+		a[i] = trapframe_arg(tf, i);
+	strace_enter(nr, a);
+	result = handler_of(nr)(a[0], a[1], a[2], a[3], a[4], a[5]);
+	strace_exit(nr, a, result);
+	return result;
 }

@@ -154,6 +154,7 @@ struct process {
 	char name[16];                      /* [c] of the program; readers may see a mixture */
 
 	bool traced;               /* [a] /proc/trace; inherited */
+	struct strace *strace;     /* [p] /proc/strace: who is told of its calls; [c] reads it */
 	bool no_tty;               /* [t] TIOCNOTTY: without its session's terminal; inherited */
 	int16_t oom_score_adj;     /* [a] -1000 to 1000, inherited: see vmspace_oom_points() */
 	int16_t oom_score_adj_min; /* [a] uid 0 set it last to this: others may not go below */

@@ -22,8 +22,8 @@
 
 #include <string.h>
 
-#define LIST(...)                                                     \
-	.names = #__VA_ARGS__, .values = (const long[]){__VA_ARGS__}, \
+#define LIST(...)                              \
+	.values = (const long[]){__VA_ARGS__}, \
 	.n = sizeof((const long[]){__VA_ARGS__}) / sizeof(long)
 
 const struct call_row call_rows[] = {
@@ -41,11 +41,15 @@ const struct call_row call_rows[] = {
 		.number = SYS_##call, \
 		.args = (const struct call_arg[]){__VA_ARGS__, {ARG_NONE, NULL, NULL}}},
 #define ABSENT(call)     {.is = ROW_ABSENT, .name = #call, .number = SYS_##call},
-#define VALUES(arg, ...) {.is = ROW_VALUES, .name = #arg, LIST(__VA_ARGS__)},
-#define BITS(arg, ...)   {.is = ROW_BITS, .name = #arg, LIST(__VA_ARGS__)},
-#define REFUSES(arg, error, ...) \
-	{.is = ROW_REFUSES, .name = #arg, .number = error, LIST(__VA_ARGS__)},
-#define ERRORS(...) {.is = ROW_ERRORS, LIST(__VA_ARGS__)},
+#define VALUES(arg, ...) {.is = ROW_VALUES, .name = #arg, .names = #__VA_ARGS__, LIST(__VA_ARGS__)},
+#define BITS(arg, ...)   {.is = ROW_BITS, .name = #arg, .names = #__VA_ARGS__, LIST(__VA_ARGS__)},
+#define REFUSES(arg, error, ...)       \
+	{.is = ROW_REFUSES,            \
+		.name = #arg,          \
+		.number = error,       \
+		.names = #__VA_ARGS__, \
+		LIST(__VA_ARGS__)},
+#define ERRORS(...) {.is = ROW_ERRORS, .names = #__VA_ARGS__, LIST(__VA_ARGS__)},
 #include <abi/syscalls.def>
 	{.is = ROW_END},
 };
