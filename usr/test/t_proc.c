@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -408,9 +409,17 @@ static void devices(void)
 	must_link("/dev/stdin", "/proc/self/fd/0");
 	CHECK_OK(stat("/dev/shm", &st));
 	CHECK_EQ(st.st_mode & 07777, 01777);
-	fd = (int)CHECK_OK(open("/dev/shm/t_proc", O_RDWR | O_CREAT | O_EXCL, 0600));
-	CHECK_OK(unlink("/dev/shm/t_proc"));
-	CHECK_EQ(write(fd, &byte, 1), 1);
+	fd = (int)CHECK_OK(shm_open("/t_proc", O_RDWR | O_CREAT | O_EXCL, 0600));
+	CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	CHECK_ERR(shm_open("/t_proc", O_RDWR | O_CREAT | O_EXCL, 0600), EEXIST);
+	CHECK_ERR(shm_open("/a/b", O_RDWR | O_CREAT, 0600), EINVAL);
+	CHECK_OK(stat("/dev/shm/t_proc", &st));
+	CHECK_OK(ftruncate(fd, PAGE));
+	store(map(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), 7);
+	CHECK_EQ(pread(fd, &byte, 1, 0), 1);
+	CHECK_EQ(byte, 7);
+	CHECK_OK(shm_unlink("/t_proc"));
+	CHECK_ERR(shm_unlink("/t_proc"), ENOENT);
 	fd = (int)CHECK_OK(open("/dev/full", O_RDWR));
 	CHECK_ERR(write(fd, &byte, 1), ENOSPC);
 	CHECK_EQ(read(fd, &byte, 1), 1);
