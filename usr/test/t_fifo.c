@@ -195,6 +195,34 @@ static void a_file_besides(void)
 	CHECK_ERR(open("fifo", O_WRONLY | O_NONBLOCK), ENXIO);
 }
 
+// A pipe has no name, but it can be opened again.
+static void a_pipe_by_its_descriptor(void)
+{
+	char path[32], c;
+	struct stat st, again_st;
+	int pair[2], writer, reader;
+
+	CHECK_OK(pipe(pair));
+	snprintf(path, sizeof path, "/proc/self/fd/%d", pair[1]);
+	writer = (int)CHECK_OK(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600)); // as a shell does
+	CHECK_OK(close(pair[1]));
+	CHECK_EQ(write(writer, "p", 1), 1);
+	expect_byte(pair[0], 'p');
+	snprintf(path, sizeof path, "/proc/self/fd/%d", pair[0]);
+	reader = (int)CHECK_OK(open(path, O_RDONLY | O_NONBLOCK));
+	CHECK_ERR(read(reader, &c, 1), EAGAIN);
+	CHECK_OK(fstat(reader, &st));
+	CHECK(S_ISFIFO(st.st_mode));
+	CHECK_OK(stat(path, &again_st));
+	CHECK_EQ(st.st_uid, again_st.st_uid);
+	CHECK_OK(close(writer));
+	CHECK_EQ(read(reader, &c, 1), 0);
+	CHECK_EQ(read(pair[0], &c, 1), 0);
+	CHECK_OK(chmod(path, 0));
+	CHECK_OK(setresuid(1000, 1000, 0));
+	CHECK_ERR(open(path, O_RDONLY | O_NONBLOCK), EACCES);
+}
+
 static void rights(void)
 {
 	CHECK_OK(chmod(".", 0755));
@@ -213,6 +241,7 @@ static const struct test tests[] = {
 	{"both_ends_in_one", both_ends_in_one},
 	{"a_wait_can_be_interrupted", a_wait_can_be_interrupted},
 	{"a_file_besides", a_file_besides},
+	{"a_pipe_by_its_descriptor", a_pipe_by_its_descriptor},
 	{"rights", rights},
 };
 
