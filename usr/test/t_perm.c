@@ -3,6 +3,7 @@
 // set-id bits, the umask.
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -89,6 +90,32 @@ static void the_first_class_that_fits_counts(void)
 			CHECK_EQ(access("f", X_OK) == 0, granted & 1);
 		}
 	}
+}
+
+static void every_group_counts(void)
+{
+	gid_t more[] = {7, STAFF, 2999};
+
+	CHECK_OK(chmod(".", 0777));
+	anns("f", 0040);
+	CHECK_OK(setgroups(3, more));
+	become(BEN, OTHERS);
+	CHECK_OK(close((int)CHECK_OK(open("f", O_RDONLY))));
+	CHECK_OK(access("f", R_OK));
+	CHECK_ERR(open("f", O_RDWR), EACCES);
+	root();
+	CHECK_OK(chown("f", ANN, OTHERS));
+	CHECK_OK(chmod("f", 02755));
+	become(ANN, OTHERS);
+	CHECK_OK(chown("f", -1, STAFF)); // a group of hers
+	CHECK_ERR(chown("f", -1, 3000), EPERM);
+	CHECK_OK(chmod("f", 02755));
+	CHECK_EQ(mode_of("f"), 02755);
+	root();
+	CHECK_OK(setgroups(0, NULL));
+	become(BEN, OTHERS);
+	CHECK_ERR(open("f", O_RDWR), EACCES);
+	CHECK_OK(close((int)CHECK_OK(open("f", O_RDONLY)))); // as others
 }
 
 static void folders_are_searched_and_listed_apart(void)
@@ -308,6 +335,7 @@ static void links_of_descriptors_are_roots(void)
 
 static const struct test tests[] = {
 	{"the_first_class_that_fits_counts", the_first_class_that_fits_counts},
+	{"every_group_counts", every_group_counts},
 	{"folders_are_searched_and_listed_apart", folders_are_searched_and_listed_apart},
 	{"root_may_but_not_run", root_may_but_not_run},
 	{"noatime_is_the_owners", noatime_is_the_owners},
