@@ -172,7 +172,6 @@ int arch_sigcontext_get(const struct arch_sigcontext *sc)
 		user_copy(self->fpu, &sc->fpu, sizeof(sc->fpu)) ||
 		user_get64(&sc->extensions[0], &first) || user_get64(&sc->extensions[1], &rest))
 		return -EFAULT;
-	self->fpu->fcsr &= 0xff; /* what user mode can write */
 	trapframe_changed();
 	return first >> 32 || rest ? -EINVAL : 0;
 }

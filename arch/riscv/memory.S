@@ -38,12 +38,11 @@ memset:
 	la	t4, 5f
 	sub	t4, t4, t3
 	jr	t4
-	.option	push
 	.option	norvc
 	.irp	n, 248, 240, 232, 224, 216, 208, 200, 192, 184, 176, 168, 160, 152, 144, 136, 128, 120, 112, 104, 96, 88, 80, 72, 64, 56, 48, 40, 32, 24, 16, 8
 	sd	a1, -\n(t0)
 	.endr
-	.option	pop
+	.option	rvc
 5:	beqz	a2, 6f
 	sb	a1, 0(t0)
 	addi	t0, t0, 1
