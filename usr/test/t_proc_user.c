@@ -180,7 +180,7 @@ static void must_say(const char *folder, const char *name, const char *wanted)
 static void threads_have_folders(void)
 {
 	char folder[32], line[48];
-	struct thread t;
+	struct thread t = {0};
 
 	thread_begin(&t, work, NULL);
 	futex_wait_while(&named, 0);
