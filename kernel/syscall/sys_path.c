@@ -461,6 +461,8 @@ static int cwd_path(char *buffer, char **path)
 		return err;
 	err = dentry_path(w.ctx.cwd, w.ctx.root, buffer + mark_bytes, PATH_MAX - mark_bytes, path);
 	walk_end(&w);
+	if (err == -ERANGE)
+		return -ENAMETOOLONG;
 	if (err == -EXDEV) { /* outside of the root */
 		*path -= mark_bytes;
 		__builtin_memcpy(*path, UNREACHABLE, mark_bytes);

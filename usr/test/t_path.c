@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/tap.h"
@@ -411,6 +412,29 @@ static void a_working_directory_that_is_gone(void)
 	CHECK_EQ(errno, ERANGE);
 }
 
+// Directories may lie deeper than a path can tell.
+static void deeper_than_paths(void)
+{
+	char name[NAME_MAX + 1], path[PATH_MAX];
+	int depth = PATH_MAX / NAME_MAX + 1;
+
+	memset(name, 'd', NAME_MAX);
+	name[NAME_MAX] = '\0';
+	for (int i = 0; i < depth; i++) {
+		CHECK_OK(mkdir(name, 0755));
+		CHECK_OK(chdir(name));
+	}
+	touch("f");
+	CHECK(is_there("f"));
+	CHECK_ERR(syscall(SYS_getcwd, path, sizeof path), ENAMETOOLONG);
+	CHECK_OK(unlink("f"));
+	for (int i = 0; i < depth; i++) {
+		CHECK_OK(chdir(".."));
+		CHECK_OK(rmdir(name));
+	}
+	CHECK_OK(syscall(SYS_getcwd, path, sizeof path));
+}
+
 static const struct test tests[] = {
 	{"dots_and_slashes", dots_and_slashes},
 	{"links_lead_on", links_lead_on},
@@ -427,6 +451,7 @@ static const struct test tests[] = {
 	{"links_of_links", links_of_links},
 	{"times", times},
 	{"a_working_directory_that_is_gone", a_working_directory_that_is_gone},
+	{"deeper_than_paths", deeper_than_paths},
 };
 
 TEST_MAIN(tests)
