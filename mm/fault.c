@@ -193,6 +193,14 @@ static enum need look_anon(struct fault *f, struct area *a, struct anon *anon, b
 	return NEED_ANON_COPY;
 }
 
+/* What an entry for the object's page may grant: a store to a clean page must be heard of. */
+static unsigned page_rights(const struct area *a, const struct mvm_page *page)
+{
+	bool writable = !area_private(a) && page->state & PAGE_DIRTY;
+
+	return area_rights(a) & (writable ? MVM_RWX : MVM_READ | MVM_EXEC);
+}
+
 /* Case 2A; the object's lock is held. */
 static enum need map_page(struct fault *f, struct area *a, struct mvm_page *page)
 {

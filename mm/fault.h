@@ -21,14 +21,6 @@ int fault_error(enum mvm_fault_result result);
  */
 void map_around(struct area *a, mvm_vaddr_t at);
 
-/* What an entry for the object's page may grant: a store to a clean page must be heard of. */
-static inline unsigned page_rights(const struct area *a, const struct mvm_page *page)
-{
-	bool writable = !area_private(a) && page->state & PAGE_DIRTY;
-
-	return area_rights(a) & (writable ? MVM_RWX : MVM_READ | MVM_EXEC);
-}
-
 /* Does the area allow it? */
 static inline bool fault_allowed(const struct area *a, unsigned access, bool force)
 {
