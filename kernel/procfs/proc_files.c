@@ -172,9 +172,10 @@ const struct proc_numbers proc_file_infos = {
 
 /* --- Threads ------------------------------------------------------------------------------------ */
 
+/* The first thread is there as long as the process, even if others are all that runs. */
 static long next_thread(struct process *p, long from)
 {
-	long lowest = -1;
+	long lowest = p->nr >= from ? p->nr : -1;
 
 	spin_lock(&p->lock);
 	list_for_each (node, &p->threads) {

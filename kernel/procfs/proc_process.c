@@ -3,7 +3,7 @@
  * /proc/PID and /proc/PID/task/TID: what processes and threads say of themselves, in Linux's formats.
  *
  * Both directories show the same files.  In a process's, stat and status are about all its threads
- * together, with the mask and the state of the first.
+ * together, with the mask and the state of the first: a zombie, if it ended before the others.
  */
 #include "procfs.h"
 
@@ -49,18 +49,15 @@ static char state_of(struct process *p, struct task *t)
 											   : 'D';
 }
 
-/* The thread that a file is about; of a process's own files one that runs, or else the first. */
+/* The thread that a file is about, the first of a process's own; NULL: it has ended. */
 static struct task *task_of(struct process *p, const struct proc_key *key)
 {
-	struct task *first = NULL;
+	pid_t tid = key->tid ? key->tid : p->nr;
 
-	list_for_each (node, &p->threads) {
-		struct task *t = list_entry(node, struct task, link);
-		if (key->tid ? t->pid->nr == key->tid : t->thread->state == THREAD_RUNNABLE)
-			return t;
-		first = first ? first : t;
-	}
-	return key->tid ? NULL : first;
+	list_for_each (node, &p->threads)
+		if (list_entry(node, struct task, link)->pid->nr == tid)
+			return list_entry(node, struct task, link);
+	return NULL;
 }
 
 static void snapshot_signals(struct process *p, struct task *t, struct snapshot *s)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -204,6 +205,39 @@ static void threads_have_folders(void)
 	CHECK_EQ(errno, ENOENT);
 }
 
+static void sleep_on(void *arg)
+{
+	(void)arg;
+	futex_wait_while(&over, 0);
+}
+
+static void end_first_thread(void *arg)
+{
+	static struct thread t;
+
+	(void)arg;
+	thread_begin(&t, sleep_on, NULL);
+	syscall(SYS_exit, 0);
+}
+
+// The first thread has ended and others go on: it stays as a zombie.
+static void a_first_thread_that_ended(void)
+{
+	pid_t pid = start_child(end_first_thread, NULL);
+	char path[64], state = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	for (int tries = 0; state != 'Z' && tries < 5000; tries++) {
+		usleep(1000);
+		state = strrchr(text_of(path), ')')[2];
+	}
+	CHECK_EQ(state, 'Z');
+	CHECK_EQ(waitpid(pid, NULL, WNOHANG), 0);
+	snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, pid);
+	CHECK_EQ(strrchr(text_of(path), ')')[2], 'Z');
+	stop(pid);
+}
+
 // --- Pipes
 
 static void pipes_open_by_descriptor(void)
@@ -229,6 +263,7 @@ static const struct test tests[] = {
 	{"who_ends_first", who_ends_first},
 	{"the_offered_one_ends", the_offered_one_ends},
 	{"threads_have_folders", threads_have_folders},
+	{"a_first_thread_that_ended", a_first_thread_that_ended},
 	{"pipes_open_by_descriptor", pipes_open_by_descriptor},
 };
 
