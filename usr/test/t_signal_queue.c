@@ -253,6 +253,9 @@ static void one_thread_is_named(void)
 	CHECK_ERR(syscall(SYS_rt_tgsigqueueinfo, getppid(), getpid(), FIRST, &info), ESRCH);
 	CHECK_ERR(syscall(SYS_rt_tgsigqueueinfo, 0, getpid(), FIRST, &info), EINVAL);
 	CHECK_ERR(syscall(SYS_rt_tgsigqueueinfo, getpid(), -1, FIRST, &info), EINVAL);
+	memset(&info, 1, sizeof info); // of a code that nobody knows 48 bytes are kept
+	info.si_code = -50;
+	CHECK_ERR(syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), FIRST, &info), E2BIG);
 }
 
 static void look_for_none(void *arg)
