@@ -679,8 +679,8 @@ static void no_byte_is_left_over(void)
 
 	memset(&old, 0x55, sizeof old);
 	CHECK_OK(sigaltstack(NULL, &old));
-	for (size_t i = offsetof(stack_t, ss_flags) + sizeof old.ss_flags; i < offsetof(stack_t, ss_size);
-		i++)
+	for (size_t i = offsetof(stack_t, ss_flags) + sizeof old.ss_flags;
+		i < offsetof(stack_t, ss_size); i++)
 		CHECK_EQ(bytes[i], 0);
 }
 
