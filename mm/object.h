@@ -50,13 +50,14 @@ struct mvm_object {
 	uint64_t dirty;      /* [o] pages that are DIRTY */
 	uint64_t write_next; /* [o] where who must write some pages goes on (writeback.c) */
 	uint64_t writeback;  /* [o] pages under WRITEBACK */
-	uint64_t unclean_n;  /* [o] pages that are either; while it is not doomed also counted in all */
-	bool doomed;         /* [o] dirty pages hold no reference: they will never be written */
-	bool dirty_ref;      /* [o] dirty pages hold a reference now */
-	uint32_t errors;     /* [o] failed writes, ever; */
-	int last_error;      /* [o] the last one's code */
-	uint64_t hole_first; /* [o] pages that a punch keeps out of the cache: */
-	uint64_t hole_end;   /* [o] [hole_first, hole_end) */
+	uint64_t
+		unclean_n; /* [o] pages that are either; while it is not doomed also counted in all */
+	bool doomed;       /* [o] dirty pages hold no reference: they will never be written */
+	bool dirty_ref;    /* [o] dirty pages hold a reference now */
+	uint32_t errors;   /* [o] failed writes, ever; */
+	int last_error;    /* [o] the last one's code */
+	uint64_t hole_first;                  /* [o] pages that a punch keeps out of the cache: */
+	uint64_t hole_end;                    /* [o] [hole_first, hole_end) */
 	struct stream streams[AHEAD_STREAMS]; /* [o] readahead; the last one used first */
 
 	struct list areas; /* [o] struct rmap_link of the areas that map it, and walkers' markers */

@@ -13,8 +13,9 @@ void unmap_all(struct mvm_space *space);
 struct unmap {
 	struct claim claim;
 	struct grave grave;
-	struct area *spare; /* for the upper part of an area cut in the middle; reserved (limits.h) */
-	struct area *gone;  /* areas that left the index, linked by `parent` */
+	struct area
+		*spare; /* for the upper part of an area cut in the middle; reserved (limits.h) */
+	struct area *gone; /* areas that left the index, linked by `parent` */
 };
 
 /*

@@ -8,6 +8,7 @@
 #define STACK_POISON       0x5c5c5c5c5c5c5c5c
 #define STACK_POISON_BYTES 2048
 
+/* clang-format off */
 #ifdef __ASSEMBLER__
 	.macro poison_stack
 #ifdef MAPACHE_DEBUG
