@@ -171,7 +171,7 @@ int mvm_pc_punch(struct mvm_object *obj, uint64_t start, uint64_t end,
 		return 0;
 	if (start & MVM_PAGE_MASK)
 		err = zero_part(obj, start, min_u64(end, first << MVM_PAGE_SHIFT), false);
-	if (!err && end & MVM_PAGE_MASK && past >= first)
+	if (!err && end > past << MVM_PAGE_SHIFT && past >= first)
 		err = zero_part(obj, max_u64(start, past << MVM_PAGE_SHIFT), end, false);
 	if (!err && first < past)
 		err = wait_idle(obj, first, past - 1);

@@ -287,6 +287,13 @@ static void holes_are_punched(void)
 	CHECK_EQ(lseek(fd, 0, SEEK_END), 4 * PAGE);
 	check_zero(p + 3 * PAGE, PAGE);
 
+	// From within a page to far behind an end that is within a page, too.
+	CHECK_OK(ftruncate(fd, 3 * PAGE + 100));
+	memset(p + 2 * PAGE, 'x', PAGE + 100);
+	CHECK_OK(fallocate(fd, punch, 2 * PAGE + 10, 3 * PAGE));
+	CHECK_EQ(p[2 * PAGE + 9], 'x');
+	check_zero(p + 2 * PAGE + 10, 2 * PAGE - 10);
+
 	CHECK_ERR(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, 1), EOPNOTSUPP);
 	CHECK_ERR(fallocate(fd, punch, -1, 1), EINVAL);
 	CHECK_ERR(fallocate(fd, punch, 0, 0), EINVAL);
