@@ -180,11 +180,12 @@ def suite_plugs(programs):
 
 
 def is_about_core(name):
-    source = os.path.join(build.TREE, "usr/test", name + ".c")
-    if not os.path.exists(source):
-        return True
-    with open(source) as text:
-        return "BEYOND_CORE_MAIN(" not in text.read()
+    for source in (name + ".c", os.path.join(name, "main.c")):
+        source = os.path.join(build.TREE, "usr/test", source)
+        if os.path.exists(source):
+            with open(source) as text:
+                return "BEYOND_CORE" not in text.read()
+    return True
 
 
 def all_suites(programs):

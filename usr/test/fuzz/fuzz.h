@@ -24,7 +24,6 @@ struct findings {
 };
 
 extern struct findings *findings;
-extern bool on_a_core; // calls beyond the core are ENOSYS
 
 // A worker's life: CALLS calls by SEED, some of them by children and threads that it makes. Does not return.
 _Noreturn void work(uint64_t seed, unsigned calls, bool verbose);

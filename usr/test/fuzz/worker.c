@@ -63,7 +63,8 @@ static void found(
 
 static bool kind_allows(enum arg_kind kind, long error)
 {
-	static const int of_paths[] = {EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR};
+	static const int of_paths[] = {
+		EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, ENXIO};
 
 	if (kind == ARG_FD)
 		return error == EBADF;
@@ -87,7 +88,7 @@ static bool row_allows(const struct call_row *row, long error)
 
 static bool error_is_allowed(const struct call_row *call, long error)
 {
-	if (call->is == ROW_ABSENT || (on_a_core && error == ENOSYS))
+	if (call->is == ROW_ABSENT)
 		return error == ENOSYS;
 	for (const struct call_arg *arg = call->args; arg->kind != ARG_NONE; arg++)
 		if (kind_allows(arg->kind, error))
