@@ -422,7 +422,7 @@ MUTANTS = [
            "if (f->access != MVM_WRITE || (!area_private(a) && page->state & PAGE_DIRTY))",
            "if (area_private(a) ? f->access != MVM_WRITE : page->state & PAGE_DIRTY)", by="cache"),
     Mutant("unmap: the middle of an area", "unmap.c",
-           "\tif (unmap_cuts_middle(space, start, end)) {", "\tif (0) {", by="model"),
+           "\tif (cuts_middle(space, start, end)) {", "\tif (0) {", by="model"),
     Mutant("write from a mapping of the same page", "cache.c",
            "\treturn c->prefault ? c->prefault(c, done, n) : -MVM_EFAULT;",
            "\treturn -MVM_EFAULT;", by="model"),
