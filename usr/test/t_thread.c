@@ -96,8 +96,8 @@ static void words_of_the_number(void)
 	int parent_word = -1;
 	volatile int child_word = -1;
 
-	CHECK_OK(clone(store_tid, stack + 4 * PAGE, (THREAD_FLAGS & ~0x80000) | CLONE_CHILD_SETTID,
-		&seen_tid, &parent_word, NULL, &child_word));
+	CHECK_OK(clone(store_tid, stack + 4 * PAGE, THREAD_FLAGS | CLONE_CHILD_SETTID, &seen_tid,
+		&parent_word, NULL, &child_word));
 	while (child_word == -1)
 		sched_yield();
 	CHECK(parent_word > 0);
@@ -498,7 +498,9 @@ static void try_to_begin(void *arg)
 	for (int i = 0; i < 2; i++)
 		thread_begin(&t[i], return_later, NULL);
 	t[2].stack = map_anon(PAGE);
-	CHECK_ERR(clone(never, t[2].stack + PAGE, THREAD_FLAGS & ~0x380000, NULL), EAGAIN);
+	CHECK_ERR(clone(never, t[2].stack + PAGE,
+			  THREAD_FLAGS & ~(CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID), NULL),
+		EAGAIN);
 	CHECK_ERR(fork(), EAGAIN);
 	word = 1;
 	futex_wake(&word, 2);

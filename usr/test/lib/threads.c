@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "threads.h"
 
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -56,8 +55,8 @@ void thread_begin(struct thread *t, void (*run)(void *arg), void *arg)
 	t->run = run;
 	t->arg = arg;
 	t->alive = 1;
-	CHECK_OK(clone(thread_main, t->stack + STACK_BYTES, THREAD_FLAGS & ~0x80000, t, &t->tid,
-		NULL, &t->alive));
+	CHECK_OK(clone(
+		thread_main, t->stack + STACK_BYTES, THREAD_FLAGS, t, &t->tid, NULL, &t->alive));
 }
 
 void thread_join(struct thread *t)

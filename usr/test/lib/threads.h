@@ -4,6 +4,7 @@
 // fails in a thread fails the test.
 #pragma once
 
+#include <sched.h>
 #include <stdint.h>
 
 #include "tap.h"
@@ -17,7 +18,11 @@ struct thread {
 	void *arg;
 };
 
-enum { THREAD_FLAGS = 0x3d0f00 }; // what pthread_create asks for, but CLONE_SETTLS
+// What pthread_create asks for, but CLONE_SETTLS.
+enum {
+	THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+		       CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID
+};
 
 void thread_begin(struct thread *t, void (*run)(void *arg), void *arg);
 void thread_join(struct thread *t);
