@@ -50,6 +50,11 @@ static void limit(int resource, rlim_t to)
 
 #define BOMBER 3000
 
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
 // Who cannot fork writes the error to the pipe.
 static _Noreturn void bomb(int failures)
 {
@@ -66,46 +71,46 @@ static _Noreturn void bomb(int failures)
 	}
 }
 
-// All processes of the bomber end, and those that they make meanwhile.
-static void defuse(void)
+// Made before the bomb, as nobody can be sure to get a process after it: once there is a byte in the pipe
+// it ends all processes of the bomber, and those that they make meanwhile.
+static pid_t start_defuser(int go)
 {
-	pid_t pid = fork();
+	pid_t pid = (pid_t)CHECK_OK(fork());
+	char byte;
 
-	if (pid == 0) {
-		if (setuid(BOMBER) != 0)
-			_exit(1);
-		for (int i = 0; i < 1000 && kill(-1, SIGKILL) == 0; i++)
-			sched_yield();
-		_exit(0);
-	}
-	CHECK(pid > 0);
-	waitpid(pid, NULL, 0);
+	if (pid)
+		return pid;
+	if (setuid(BOMBER) != 0 || read(go, &byte, 1) != 1)
+		_exit(1);
+	for (int i = 0; i < 1000 && kill(-1, SIGKILL) == 0; i++)
+		sched_yield();
+	_exit(0);
 }
 
 static void fork_until_it_fails(void *arg)
 {
 	rlim_t *most = arg;
-	int ends[2];
+	int failed[2], go[2];
 	char error = 0;
-	pid_t pid;
+	pid_t defuser, pid;
 
-	CHECK_OK(pipe(ends));
+	CHECK_OK(pipe(failed));
+	CHECK_OK(pipe(go));
+	defuser = start_defuser(go[0]);
 	pid = (pid_t)CHECK_OK(fork());
 	if (pid == 0) {
 		limit(RLIMIT_NPROC, *most);
 		CHECK_OK(setuid(BOMBER));
-		bomb(ends[1]);
+		bomb(failed[1]);
 	}
-	CHECK_EQ(read(ends[0], &error, 1), 1);
-	CHECK(error == EAGAIN || error == ENOMEM);
+	CHECK_EQ(read(failed[0], &error, 1), 1);
 	CHECK_OK(access("/", F_OK)); // others go on
-	pid = (pid_t)CHECK_OK(fork());
-	if (pid == 0)
-		_exit(0);
-	must_exit_well(pid);
-	defuse();
+	CHECK_EQ(write(go[1], "", 1), 1);
+	must_exit_well(defuser);
+	CHECK(error == EAGAIN || error == ENOMEM);
 	while (waitpid(-1, NULL, 0) > 0)
 		;
+	must_exit_well((pid_t)CHECK_OK(start_child(nothing, NULL)));
 }
 
 static void fork_bomb_with_a_limit(void)
