@@ -135,7 +135,7 @@ static int cut(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
 	return 0;
 }
 
-static OWN_FRAME void release(struct change *c, uint64_t pages)
+static OWN_FRAME void release_locked(struct change *c, uint64_t pages)
 {
 	struct growth locked = {.locked = pages};
 
@@ -147,7 +147,7 @@ static OWN_FRAME void release(struct change *c, uint64_t pages)
 static void use_reserved(struct change *c, const struct area *a, unsigned flags)
 {
 	if (c->reserved && flags & AREA_LOCKED && !(a->flags & AREA_LOCKED))
-		release(c, area_pages(a));
+		release_locked(c, area_pages(a));
 }
 
 /* Have [c->at, end) of the area mean something else. */
@@ -227,7 +227,7 @@ void change_end(struct change *c)
 	struct area *a;
 
 	space_lock(c->space);
-	release(c, c->reserved); /* after a hole or a failure */
+	release_locked(c, c->reserved); /* after a hole or a failure */
 	claim_leave(c->space, &c->claim);
 	merge(c, c->claim.start);
 	merge(c, c->claim.end);
