@@ -204,13 +204,19 @@ static unsigned run_rounds(unsigned first, unsigned rounds, unsigned seconds)
 
 // --- the verdict
 
+// The seed is part of the reason: it replays what was found.
 static void judge_findings(void)
 {
 	unsigned n = findings->n < FINDINGS ? findings->n : FINDINGS;
+	char why[1024];
+	int at = snprintf(why, sizeof why, "seed %#lx", (unsigned long)options.seed);
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		printf("# %s\n", findings->text[i]);
-	verdict(n == 0, "results_are_those_of_the_table", "see above");
+		if (at < (int)sizeof why)
+			at += snprintf(why + at, sizeof why - at, "; %s", findings->text[i]);
+	}
+	verdict(n == 0, "results_are_those_of_the_table", why);
 }
 
 // A fuzzer whose calls all fail is none: of the calls that can succeed so many must have.
