@@ -184,7 +184,7 @@ def is_about_core(name):
         source = os.path.join(build.TREE, "usr/test", source)
         if os.path.exists(source):
             with open(source) as text:
-                return "BEYOND_CORE" not in text.read()
+                return "beyond_core" not in text.read().lower()
     return True
 
 
