@@ -114,6 +114,16 @@ struct file *must_open(const char *path, unsigned flags)
 	return f;
 }
 
+int open_err(const char *path, unsigned flags)
+{
+	struct file *f;
+	int err = vfs_open(&ctx, NULL, path, flags, 0666, &f);
+
+	if (!err)
+		file_unref(f);
+	return err;
+}
+
 int write_at(struct file *f, uint64_t offset, const void *bytes, size_t n)
 {
 	struct memory m = memory_for_write(bytes, n);

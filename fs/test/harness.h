@@ -39,6 +39,8 @@ struct memory memory_for_write(const void *from, size_t n);
 
 /* Calls that must succeed; the file's contents as a string. */
 struct file *must_open(const char *path, unsigned flags);
+/* How an open of it ends; the file is closed again. */
+int open_err(const char *path, unsigned flags);
 void must_write(const char *path, const char *text);
 void must_mkdir(const char *path);
 /* Text of the whole file, to be freed; NULL: the open failed. */

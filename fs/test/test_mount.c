@@ -19,16 +19,6 @@ static int detach(const char *path)
 	return vfs_umount(&ctx, path, PATH_FOLLOW, true);
 }
 
-static int open_err(const char *path, unsigned flags)
-{
-	struct file *f;
-	int err = vfs_open(&ctx, NULL, path, flags, 0666, &f);
-
-	if (!err)
-		file_unref(f);
-	return err;
-}
-
 static void list_mount(struct mount *mount, void *arg)
 {
 	char buffer[256], *path, *list = arg;

@@ -260,16 +260,6 @@ static int jump_mount(
 	return 0;
 }
 
-static int open_err(const char *path, unsigned flags)
-{
-	struct file *f;
-	int err = vfs_open(&ctx, NULL, path, flags, 0666, &f);
-
-	if (!err)
-		file_unref(f);
-	return err;
-}
-
 static void jumps(void **state)
 {
 	static struct fs_type type = {.name = "test_jump", .mount = jump_mount};

@@ -78,16 +78,6 @@ static void all_modes(void **state)
 	become(0, 0);
 }
 
-static int open_err(const char *path, unsigned flags)
-{
-	struct file *f;
-	int err = vfs_open(&ctx, NULL, path, flags, 0666, &f);
-
-	if (!err)
-		file_unref(f);
-	return err;
-}
-
 static void opens_ask(void **state)
 {
 	(void)state;
