@@ -69,6 +69,8 @@ static int propagation(struct place *p, unsigned flags)
 	struct dentry *d;
 	int err;
 
+	if (!process_is_privileged(process_current()))
+		return -EPERM;
 	if ((flags & ~(unsigned)(MS_REC | MS_SILENT)) != MS_PRIVATE)
 		return -EINVAL;
 	err = path_lookup(CTX(*p), NULL, TEXT(*p), PATH_FOLLOW, &d);

@@ -109,6 +109,7 @@ static void what_mount_refuses(void)
 	CHECK_OK(setresuid(1000, 1000, 0));
 	CHECK_ERR(mount_tmpfs("m", 0), EPERM);
 	CHECK_ERR(umount("m"), EPERM);
+	CHECK_ERR(mount("none", "/", NULL, MS_PRIVATE, NULL), EPERM);
 }
 
 static void what_mapache_refuses(void)
