@@ -7,9 +7,10 @@
  *	            +------ struct strace: a ring of records <------+------------------+
  *
  * Each open file is a stream of its own, with a ring between those who are traced and the one who reads.
- * Nothing is lost: who finds the ring full waits until the tracer has read, and can be killed meanwhile.
- * So a tracer that stops reading stops who it traces; when it closes the file, or ends, they go on
- * untraced.
+ * Who finds the ring full waits until the tracer has read, and can be killed meanwhile. So a tracer that
+ * stops reading stops who it traces; when it closes the file, or ends, they go on untraced. Only who is
+ * ending waits for nobody: the end of the ring is kept for that record, and what still does not fit is
+ * the one thing that is lost.
  *
  * A record says what the pointers of a call point to, which the tracer could not look at: strings whole,
  * of other memory the first bytes, by the kinds of the table of calls (abi/syscalls.def). It is read when
@@ -36,6 +37,7 @@
 #include "procfs/procfs.h"
 
 #define RING_BYTES (64u << 10)
+#define KEPT_BYTES (4u << 10) /* of these, for processes that end */
 
 /* [l] lock; [I] immutable; [a] atomic */
 struct strace {
@@ -151,18 +153,34 @@ static void put_bytes(struct strace *s, const char *from, size_t n)
 	s->tail += n;
 }
 
+/* Lock held. */
+static bool has_room(const struct strace *s, const struct record *r, size_t ring_bytes)
+{
+	return s->closed || s->tail - s->head + r->head.bytes <= ring_bytes;
+}
+
 static void stream_write(struct strace *s, struct record *r)
 {
 	int err = 0;
 
 	record_end(r);
 	spin_lock(&s->lock);
-	while (!err && !s->closed && s->tail - s->head + r->head.bytes > RING_BYTES)
+	while (!err && !has_room(s, r, RING_BYTES - KEPT_BYTES))
 		err = waitq_sleep(&s->writable, &s->lock, SLEEP_KILLABLE, NO_DEADLINE);
 	if (!err && !s->closed)
 		put_bytes(s, (const char *)r, r->head.bytes);
 	spin_unlock(&s->lock);
 	waitq_wake_all(&s->readable);
+}
+
+/* The caller is ending: nothing could wake it, and nobody need be there to read. */
+static void stream_write_last(struct strace *s, struct record *r)
+{
+	record_end(r);
+	spin_lock(&s->lock);
+	if (!s->closed && has_room(s, r, RING_BYTES))
+		put_bytes(s, (const char *)r, r->head.bytes);
+	spin_unlock(&s->lock);
 }
 
 /* Until there is something to read, or nobody is left who could write. */
@@ -253,7 +271,7 @@ void strace_leave(struct process *p, int status)
 		record_begin(&r, STRACE_GONE, 0);
 		r.head.tid = p->nr;
 		r.head.values[0] = status;
-		stream_write(s, &r);
+		stream_write_last(s, &r);
 	}
 	__atomic_store_n(&p->strace, NULL, __ATOMIC_RELAXED);
 	spin_lock(&s->lock);

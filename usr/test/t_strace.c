@@ -249,6 +249,45 @@ static void who_waits_can_be_killed(void)
 	CHECK_EQ(status, SIGKILL);
 }
 
+static char state_of(pid_t pid)
+{
+	char name[32], line[256], *at;
+	int fd;
+	ssize_t n;
+
+	snprintf(name, sizeof name, "/proc/%d/stat", pid);
+	fd = (int)CHECK_OK(open(name, O_RDONLY));
+	n = CHECK_OK(read(fd, line, sizeof line - 1));
+	CHECK_OK(close(fd));
+	line[n] = '\0';
+	CHECK((at = strrchr(line, ')')) != NULL);
+	return at[2];
+}
+
+// The ring is full, and nobody but the killed one itself could ever read it.
+static void who_ends_waits_for_nobody(void)
+{
+	int stream = open_stream(), ends[2], status;
+	char byte;
+	pid_t pid;
+
+	CHECK_OK(pipe(ends));
+	pid = (pid_t)CHECK_OK(fork());
+	if (pid == 0) {
+		if (read(ends[0], &byte, 1) == 1)
+			call_often();
+		_exit(1);
+	}
+	CHECK_EQ(attach(stream, pid, ""), 0);
+	CHECK_OK(close(stream));
+	let_go(ends[1]);
+	while (state_of(pid) != 'D')
+		sched_yield();
+	CHECK_OK(kill(pid, SIGKILL));
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, SIGKILL);
+}
+
 static void who_may_trace_whom(void)
 {
 	int stream = open_stream(), other = open_stream(), go, status;
@@ -307,6 +346,7 @@ static const struct test tests[] = {
 	{"nothing_is_lost", nothing_is_lost},
 	{"tracer_that_ends", tracer_that_ends},
 	{"who_waits_can_be_killed", who_waits_can_be_killed},
+	{"who_ends_waits_for_nobody", who_ends_waits_for_nobody},
 	{"who_may_trace_whom", who_may_trace_whom},
 	{"exec_with_more_rights", exec_with_more_rights},
 };
