@@ -67,10 +67,12 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 		__atomic_fetch_add(&(p->files = parent->files)->refs, 1, __ATOMIC_RELAXED);
 	else
 		p->files = files_new(parent->files);
-	if (flags & CLONE_FS)
-		__atomic_fetch_add(&(p->fs = parent->fs)->refs, 1, __ATOMIC_RELAXED);
-	else
+	if (!(flags & CLONE_FS))
 		p->fs = fs_state_copy(parent->fs);
+	else if (fs_state_share(parent->fs))
+		p->fs = parent->fs;
+	else
+		return -EAGAIN;
 	if (!p->actions || !p->files || !p->fs || process_inherit_groups(p, parent))
 		return -ENOMEM;
 	if (flags & CLONE_VM)

@@ -44,6 +44,7 @@ struct exec {
 	char *fd_path;    /* that, if it had to be made */
 	struct file *file;
 	struct credentials cred;
+	bool alone;            /* fs_state_begin_exec(): to be ended */
 	bool secure;           /* its rights are not those of who runs it */
 	struct script *script; /* the innermost, or NULL */
 	unsigned depth;
@@ -197,14 +198,14 @@ static int find_program(struct exec *x)
 
 #define SET_GROUP_ID (FS_ISGID | 0010) /* without the right to execute it means something else */
 
-/* May a program's file raise rights here?  Not if somebody could watch or steer it from outside. */
-static bool may_set_ids(const struct vnode *v)
+/* May a program's file raise rights here?  Not if somebody could steer it from outside. */
+static bool may_set_ids(const struct exec *x)
 {
 	struct process *p = process_current();
 
-	if ((v->mount->flags & MOUNT_NOSUID) || p->no_new_privs)
+	if ((x->file->vnode->mount->flags & MOUNT_NOSUID) || p->no_new_privs)
 		return false;
-	return process_is_privileged(p) || __atomic_load_n(&p->fs->refs, __ATOMIC_RELAXED) == 1;
+	return x->alone || process_is_privileged(p);
 }
 
 /* The effective ids, and with them the saved ones and those of the file system. */
@@ -216,7 +217,8 @@ static void choose_rights(struct exec *x)
 	uint32_t mode = v->mode;
 
 	*new = *old;
-	if (may_set_ids(v)) {
+	x->alone = fs_state_begin_exec(process_current()->fs);
+	if (may_set_ids(x)) {
 		if (mode & FS_ISUID)
 			new->euid = v->uid;
 		if ((mode & SET_GROUP_ID) == SET_GROUP_ID)
@@ -225,6 +227,15 @@ static void choose_rights(struct exec *x)
 	new->suid = new->fsuid = new->euid;
 	new->sgid = new->fsgid = new->egid;
 	x->secure = new->euid != old->uid || new->egid != old->gid;
+}
+
+/* Which signal tells of its end, and of its children's, was a matter of the program before. */
+static void count_exec(struct process *p)
+{
+	spin_lock(&tree_lock);
+	p->execs++;
+	p->exit_signal = SIGCHLD;
+	spin_unlock(&tree_lock);
 }
 
 static void take_rights(struct process *p, const struct exec *x)
@@ -316,6 +327,8 @@ static int build_space(struct exec *x)
 
 static void exec_free(struct exec *x)
 {
+	if (x->alone)
+		fs_state_end_exec(process_current()->fs);
 	while (x->script) {
 		struct script *s = x->script;
 		x->script = s->outer;
@@ -356,6 +369,7 @@ int process_exec(const struct exec_request *request)
 	if (!err)
 		err = process_end_other_threads();
 	if (!err) {
+		count_exec(p);
 		take_rights(p, x);
 		process_execed(p, x->vm, x->path);
 		x->vm = NULL;

@@ -65,15 +65,21 @@ static void drop_rest(struct process *p)
 
 /* --- The tree: tree_lock held ---------------------------------------------------------------- */
 
+/* A parent that runs another program by now, maybe with more rights, has not asked for the signal. */
+static int signal_to_parent(const struct process *p)
+{
+	return p->parent_execs == p->parent->execs ? p->exit_signal : SIGCHLD;
+}
+
 /* Does the parent not want to wait for it, and (*tell) not even hear of it? */
-static bool parent_ignores(struct process *p, bool *tell)
+static bool parent_ignores(struct process *p, int sig, bool *tell)
 {
 	struct process *parent = p->parent;
 	bool ignores = false;
 
-	*tell = p->exit_signal != 0;
+	*tell = sig != 0;
 	spin_lock(&parent->lock);
-	if (p->exit_signal == SIGCHLD && parent->actions) {
+	if (sig == SIGCHLD && parent->actions) {
 		const struct sigaction *a = &parent->actions->action[SIGCHLD];
 		*tell = a->sa_handler != SIG_IGN;
 		ignores = !*tell || (a->sa_flags & SA_NOCLDWAIT);
@@ -82,10 +88,10 @@ static bool parent_ignores(struct process *p, bool *tell)
 	return ignores;
 }
 
-static siginfo_t exit_info(struct process *p)
+static siginfo_t exit_info(struct process *p, int sig)
 {
 	int status = p->exit_status;
-	siginfo_t info = signal_info(p->exit_signal, WIFEXITED(status) ? CLD_EXITED : CLD_KILLED);
+	siginfo_t info = signal_info(sig, WIFEXITED(status) ? CLD_EXITED : CLD_KILLED);
 	struct cpu_times times;
 
 	info.si_pid = p->nr;
@@ -100,10 +106,11 @@ static siginfo_t exit_info(struct process *p)
 /* True: the zombie was reaped at once, and the caller drops the tree's reference. */
 static bool tell_parent(struct process *p)
 {
-	bool tell, reap = parent_ignores(p, &tell);
+	int sig = signal_to_parent(p);
+	bool tell, reap = parent_ignores(p, sig, &tell);
 
 	if (tell) {
-		siginfo_t info = exit_info(p);
+		siginfo_t info = exit_info(p, sig);
 		(void)signal_send_process(p->parent, &info);
 	}
 	list_remove(&p->sibling);

@@ -377,6 +377,36 @@ void fs_state_put(struct fs_state *fs)
 	kfree(fs);
 }
 
+bool fs_state_share(struct fs_state *fs)
+{
+	bool may;
+
+	spin_lock(&fs->lock);
+	may = fs->execs == 0;
+	if (may)
+		__atomic_fetch_add(&fs->refs, 1, __ATOMIC_RELAXED);
+	spin_unlock(&fs->lock);
+	return may;
+}
+
+bool fs_state_begin_exec(struct fs_state *fs)
+{
+	bool alone;
+
+	spin_lock(&fs->lock);
+	alone = __atomic_load_n(&fs->refs, __ATOMIC_RELAXED) == 1;
+	fs->execs += alone;
+	spin_unlock(&fs->lock);
+	return alone;
+}
+
+void fs_state_end_exec(struct fs_state *fs)
+{
+	spin_lock(&fs->lock);
+	fs->execs--;
+	spin_unlock(&fs->lock);
+}
+
 void fs_state_chdir(struct fs_state *fs, struct dentry *cwd)
 {
 	struct dentry *old;

@@ -101,7 +101,7 @@ static int may_set_group(struct process *p)
 		return -ESRCH;
 	if (p->session != self->session)
 		return -EPERM;
-	if (p != self && p->has_execed)
+	if (p != self && p->execs)
 		return -EACCES;
 	return p->session == p->pid ? -EPERM : 0;
 }

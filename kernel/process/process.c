@@ -174,6 +174,7 @@ void process_enter_tree(struct process *p, struct process *parent, struct task *
 	p->pid->process = p;
 	p->parent = parent;
 	p->parent_nr = parent ? parent->nr : 0;
+	p->parent_execs = parent ? parent->execs : 0;
 	p->group = parent ? parent->group : p->pid;
 	p->session = parent ? parent->session : p->pid;
 	pid_ref(p->group);
@@ -261,7 +262,4 @@ void process_execed(struct process *p, struct vmspace *vm, const char *name)
 	signal_actions_exec(p->actions);
 	arch_fpu_reset(&t->thread->arch);
 	set_name(p, name);
-	spin_lock(&tree_lock);
-	p->has_execed = true;
-	spin_unlock(&tree_lock);
 }

@@ -4,16 +4,19 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/tap.h"
+#include "lib/threads.h"
 
 #define REPORT_FD 9
 
@@ -288,6 +291,122 @@ static void by_descriptor(void)
 	CHECK_EQ(run_program(&run, &r), ENOENT);
 }
 
+// --- what the program before had begun
+
+// A child that ends as soon as its parent, which must have asked for a deadly signal then, executes.
+static void exec_over_a_child(void *arg)
+{
+	int ends[2];
+	char byte;
+
+	(void)arg;
+	CHECK_OK(pipe2(ends, O_CLOEXEC));
+	if (syscall(SYS_clone, SIGKILL, 0, 0, 0, 0) == 0) {
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) == 0 ? 5 : 6);
+	}
+	execl("program", "it", "--wait", (char *)NULL);
+}
+
+static int wait_for_child(void)
+{
+	int status;
+
+	return waitpid(-1, &status, __WALL) > 0 && status == 5 << 8 ? 0 : 1;
+}
+
+static void the_signal_of_a_childs_end(void)
+{
+	make_program("program", 0, 0, 0755);
+	CHECK_EQ(end_child(start_child(exec_over_a_child, NULL)), 0);
+}
+
+// Once it runs another program it is a child as others are.
+static void the_signal_of_its_own_end(void)
+{
+	int ends[2], status;
+	char byte;
+	pid_t pid;
+
+	make_program("program", 0, 0, 0755);
+	CHECK_OK(pipe2(ends, O_CLOEXEC));
+	pid = (pid_t)syscall(SYS_clone, SIGUSR1, 0, 0, 0, 0);
+	if (pid == 0) {
+		execl("program", "it", "--wait", (char *)NULL);
+		_exit(9);
+	}
+	CHECK_OK(close(ends[1]));
+	CHECK_EQ(read(ends[0], &byte, 1), 0);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 1 << 8); // there was no child
+}
+
+// Between the choice of rights and the new program another thread makes children that share the umask.
+#define SHARERS 8
+
+static _Alignas(16) char sharer_stack[SHARERS][4096];
+
+static int change_umask(void *arg)
+{
+	(void)arg;
+	while (sched_yield() == 0)
+		umask(0777);
+	return 1;
+}
+
+static void share_umask(void *arg)
+{
+	for (volatile int i = *(int *)arg; i > 0; i--)
+		; // too early, and the program gains nothing; too late, and there is no thread
+	for (int i = 0; i < SHARERS; i++)
+		if (clone(change_umask, sharer_stack[i + 1], CLONE_FS | SIGCHLD, NULL) < 0)
+			break;
+	for (;;)
+		pause();
+}
+
+// Status 0: it has other rights than its user's, and nobody changed its umask; or it has not.
+static int look_at_umask(void)
+{
+	if (geteuid() == getuid())
+		return 0;
+	umask(022);
+	for (int i = 0; i < 200; i++) {
+		sched_yield();
+		if (umask(022) != 022)
+			return 1;
+	}
+	return 0;
+}
+
+static void exec_beside_a_sharer(void *arg)
+{
+	static char long_text[100000];
+	static char *argv[] = {"it", "--umask", long_text, long_text, long_text, NULL};
+	static struct thread sharer;
+
+	CHECK_OK(setpgid(0, 0));
+	CHECK_OK(setuid(1000));
+	memset(long_text, 'a', sizeof long_text - 1); // the longer it takes, the more it sees
+	thread_begin(&sharer, share_umask, arg);
+	execve("program", argv, empty);
+}
+
+static void nobody_else_steers_it(void)
+{
+	open_folder();
+	make_program("program", 7, 0, 04755);
+	for (int delay = 0; delay < 15000; delay += 300) {
+		pid_t pid = start_child(exec_beside_a_sharer, &delay);
+		int status = end_child(pid);
+
+		kill(-pid, SIGKILL); // the sharers
+		while (waitpid(-1, NULL, 0) > 0)
+			;
+		CHECK_EQ(status, 0);
+	}
+}
+
 static const struct test tests[] = {
 	{"ordinary_programs", ordinary_programs},
 	{"set_user_id", set_user_id},
@@ -298,12 +417,19 @@ static const struct test tests[] = {
 	{"unreadable_programs", unreadable_programs},
 	{"at_a_folder", at_a_folder},
 	{"by_descriptor", by_descriptor},
+	{"the_signal_of_a_childs_end", the_signal_of_a_childs_end},
+	{"the_signal_of_its_own_end", the_signal_of_its_own_end},
+	{"nobody_else_steers_it", nobody_else_steers_it},
 };
 
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "--report"))
 		return report(argv[0]);
+	if (argc > 1 && !strcmp(argv[1], "--wait"))
+		return wait_for_child();
+	if (argc > 1 && !strcmp(argv[1], "--umask"))
+		return look_at_umask();
 	tap_beyond_core = true;
 	return tap_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

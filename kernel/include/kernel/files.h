@@ -66,12 +66,21 @@ struct fs_state {
 	struct spinlock lock;      /* RANK_FILE_TABLE, guards all below */
 	struct dentry *root, *cwd; /* counted */
 	uint32_t umask;
+	uint32_t execs; /* under way that rely on nobody else's coming to share it */
 };
 
 /* Takes over the references.  NULL: no memory (they stay the caller's). */
 struct fs_state *fs_state_new(struct dentry *root, struct dentry *cwd, uint32_t umask);
 struct fs_state *fs_state_copy(struct fs_state *from);
 void fs_state_put(struct fs_state *fs);
+/* One more process has it.  False: not now, an exec relies on that. */
+bool fs_state_share(struct fs_state *fs);
+/*
+ * True: the caller's process alone has it, and will until the end of the exec.  What sharing could steer
+ * must not gain rights.
+ */
+bool fs_state_begin_exec(struct fs_state *fs);
+void fs_state_end_exec(struct fs_state *fs);
 /* Take over the reference. */
 void fs_state_chdir(struct fs_state *fs, struct dentry *cwd);
 void fs_state_chroot(struct fs_state *fs, struct dentry *root);

@@ -111,8 +111,9 @@ struct process {
 
 	enum process_state state;             /* [t] */
 	int exit_status;                      /* [t] as wait4 reports it, once a zombie */
-	uint8_t exit_signal;                  /* [I] sent to the parent */
-	bool has_execed;                      /* [t] */
+	uint8_t exit_signal;                  /* [t] sent to the parent */
+	uint32_t execs;                       /* [t] programs that it has begun */
+	uint32_t parent_execs;                /* [t] the parent's, when it made this process */
 	struct process *parent;               /* [t] NULL: pid 1 */
 	pid_t parent_nr;                      /* [t] its number, read without the lock by getppid */
 	struct list children;                 /* [t] by sibling; zombies first */
