@@ -111,6 +111,8 @@ static int wait_for(struct pipe *p, const struct partner *partner)
 	spin_lock(&p->lock);
 	while (!err && *partner->opens == partner->seen)
 		err = waitq_sleep(partner->queue, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
+	if (*partner->opens != partner->seen)
+		err = 0; /* who came with a signal has come */
 	spin_unlock(&p->lock);
 	return err;
 }

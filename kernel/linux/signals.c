@@ -46,8 +46,8 @@ static int wait_unblocked(uint64_t wanted, uint64_t deadline, siginfo_t *info)
 	set_waited(wanted & mask);
 	signal_set_mask(mask & ~wanted);
 	int sig = wait_for(wanted, deadline, info);
+	signal_set_mask(mask); /* what is neither blocked nor waited for acts */
 	set_waited(0);
-	signal_set_mask(mask);
 	return sig;
 }
 

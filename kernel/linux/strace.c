@@ -191,6 +191,8 @@ static int wait_for_bytes(struct strace *s)
 	spin_lock(&s->lock);
 	while (!err && s->tail == s->head && s->processes)
 		err = waitq_sleep(&s->readable, &s->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
+	if (s->tail != s->head)
+		err = 0;
 	spin_unlock(&s->lock);
 	return err;
 }

@@ -114,17 +114,20 @@ static size_t copy_ring(
 /* --- Reading ------------------------------------------------------------------------------------
  */
 
-/* Wait for a byte.  1: there is one; 0: there will never be; or -errno. */
+/*
+ * Wait for a byte.  1: there is one; 0: there will never be; or -errno.  A signal counts only where
+ * nothing came with it.
+ */
 static int wait_readable(struct pipe *p, bool nonblock)
 {
+	int err = nonblock ? -EAGAIN : 0;
+
 	while (!used(p)) {
 		if (!p->writers)
 			return 0;
-		if (nonblock)
-			return -EAGAIN;
-		int err = waitq_sleep(&p->readable, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
 		if (err)
 			return err;
+		err = waitq_sleep(&p->readable, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
 	}
 	return 1;
 }
@@ -194,12 +197,12 @@ static int pipe_read(
 /* Wait for room for `need` bytes, at most PIPE_BUF. */
 static int wait_writable(struct pipe *p, size_t need, bool nonblock)
 {
+	int err = nonblock ? -EAGAIN : 0;
+
 	while (p->readers && room(p) < need) {
-		if (nonblock)
-			return -EAGAIN;
-		int err = waitq_sleep(&p->writable, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
 		if (err)
 			return err;
+		err = waitq_sleep(&p->writable, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
 	}
 	return p->readers ? 0 : -EPIPE;
 }

@@ -110,17 +110,17 @@ static struct process *collect(struct process *parent, const struct wait_request
 long process_wait(const struct wait_request *req, struct wait_report *report)
 {
 	struct process *parent = process_current(), *child;
-	int err;
+	int err, slept = 0;
 
 	spin_lock(&tree_lock);
 	for (;;) {
 		child = collect(parent, req, report, &err);
+		if (!err)
+			err = slept; /* the child's end may have come with a signal: it counts first */
 		if (child || err || (req->options & WNOHANG))
 			break;
-		err = waitq_sleep(
+		slept = waitq_sleep(
 			&parent->child_wait, &tree_lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
-		if (err)
-			break;
 	}
 	spin_unlock(&tree_lock);
 	if (!child)

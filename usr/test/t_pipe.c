@@ -392,6 +392,58 @@ static void ping_pong_loses_no_wakeup(void)
 	must_exit_well(pid);
 }
 
+static void on_signal(int signo)
+{
+	(void)signo;
+}
+
+// Each time a byte and, at once, a signal; or room for one.
+static void act_and_signal(void *arg)
+{
+	const int *turn = arg;
+	char bytes[PIPE_BUF] = {0}, c;
+
+	while (read(turn[0], &c, 1) == 1) {
+		if (c == 'w')
+			CHECK_EQ(write(ends[1], bytes, 1), 1);
+		else
+			CHECK_EQ(read(ends[0], bytes, sizeof bytes), sizeof bytes);
+		CHECK_OK(kill(getppid(), SIGUSR1));
+	}
+}
+
+// What was waited for is there when the signal is seen: the call has it, and the handler runs.
+static void what_came_counts_before_a_signal(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	int turn[2], full;
+	char page[PIPE_BUF] = {0};
+	pid_t pid;
+
+	CHECK_OK(sigaction(SIGUSR1, &action, NULL));
+	new_pipe(0);
+	CHECK_OK(pipe(turn));
+	pid = (pid_t)CHECK_OK(fork());
+	if (pid == 0) {
+		close(turn[1]);
+		act_and_signal(turn);
+		_exit(0);
+	}
+	for (int i = 0; i < 20; i++) {
+		CHECK_EQ(write(turn[1], "w", 1), 1);
+		CHECK_EQ(read(ends[0], page, 1), 1);
+	}
+	full = (int)CHECK_OK(fcntl(ends[1], F_GETPIPE_SZ));
+	for (int i = 0; i < full / PIPE_BUF; i++)
+		CHECK_EQ(write(ends[1], page, sizeof page), sizeof page);
+	for (int i = 0; i < 20; i++) {
+		CHECK_EQ(write(turn[1], "r", 1), 1);
+		CHECK_EQ(write(ends[1], page, sizeof page), sizeof page);
+	}
+	CHECK_OK(close(turn[1]));
+	must_exit_well(pid);
+}
+
 // A read takes all that is there, also where the buffer's next page has to be brought in first.
 static void read_goes_on_over_a_page(void)
 {
@@ -416,6 +468,7 @@ static const struct test tests[] = {
 	{"no_byte_lost_when_the_buffer_ends", no_byte_lost_when_the_buffer_ends},
 	{"write_from_a_buffer_that_ends", write_from_a_buffer_that_ends},
 	{"read_goes_on_over_a_page", read_goes_on_over_a_page},
+	{"what_came_counts_before_a_signal", what_came_counts_before_a_signal},
 	{"unfaulted_source", unfaulted_source},
 	{"many_writers_are_not_torn", many_writers_are_not_torn},
 	{"waiting_readers_see_the_end", waiting_readers_see_the_end},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Signals as messages: queued with values, in order, up to a limit; waited for instead of handled.
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -186,6 +187,27 @@ static void what_kills_is_waited_for(void)
 	must_exit_well(pid);
 }
 
+static void send_term_for_ever(void *arg)
+{
+	pid_t to = *(pid_t *)arg;
+
+	while (kill(to, SIGTERM) == 0)
+		sched_yield();
+}
+
+// Nor does it kill who is just ceasing to wait for it.
+static void what_kills_never_acts(void)
+{
+	static const struct timespec an_instant = {0, 1000};
+	sigset_t set = block(SIGTERM, FIRST);
+	pid_t self = getpid(), pid = start_child(send_term_for_ever, &self);
+
+	for (int i = 0; i < 1000; i++)
+		CHECK(sigtimedwait(&set, NULL, &an_instant) == SIGTERM || errno == EAGAIN);
+	CHECK_OK(kill(pid, SIGKILL));
+	CHECK_EQ(end_child(pid), SIGKILL);
+}
+
 static void send_usr1(void *arg)
 {
 	(void)arg;
@@ -281,6 +303,7 @@ static const struct test tests[] = {
 	{"waiting_has_a_limit", waiting_has_a_limit},
 	{"what_is_ignored_is_waited_for", what_is_ignored_is_waited_for},
 	{"what_kills_is_waited_for", what_kills_is_waited_for},
+	{"what_kills_never_acts", what_kills_never_acts},
 	{"a_handler_interrupts", a_handler_interrupts},
 	{"senders_cannot_be_forged", senders_cannot_be_forged},
 	{"one_thread_is_named", one_thread_is_named},

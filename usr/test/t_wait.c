@@ -185,6 +185,20 @@ static void interrupted_or_restarted(void)
 	end_child(sleeper);
 }
 
+// The signal of a child's end interrupts no wait for that end; its handler runs all the same.
+static void a_child_counts_before_its_signal(void)
+{
+	handle(SIGCHLD, on_signal, 0);
+	for (int i = 0; i < 20; i++) {
+		pid_t pid = start_exit(i);
+		int status;
+
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ(WEXITSTATUS(status), i);
+		CHECK_EQ(count, i + 1);
+	}
+}
+
 static void leave_a_child(void *arg)
 {
 	int *ends = arg;
@@ -243,6 +257,7 @@ static const struct test tests[] = {
 	{"ignored_children_vanish", ignored_children_vanish},
 	{"unwanted_zombies", unwanted_zombies},
 	{"interrupted_or_restarted", interrupted_or_restarted},
+	{"a_child_counts_before_its_signal", a_child_counts_before_its_signal},
 	{"orphans_get_a_new_parent", orphans_get_a_new_parent},
 	{"clone_children", clone_children},
 };
