@@ -112,12 +112,16 @@ static int set_operations(struct file *f)
 	return f->ops == &path_ops ? open_device(f) : 0;
 }
 
+/* Of the opening: they are not kept. */
+#define OPENING_FLAGS (FS_O_CREAT | FS_O_EXCL | FS_O_TRUNC | FS_O_CLOEXEC)
+
 int file_prepare(unsigned flags, const struct fs_cred *cred, struct file **out)
 {
 	unsigned state = access_state(flags) | (cred->uid == 0 ? FILE_PRIVILEGED : 0);
 
-	return file_new(
-		&path_ops, NULL, flags & ~(FS_O_CREAT | FS_O_EXCL | FS_O_TRUNC), state, out);
+	if (!(flags & FS_O_PATH))
+		flags |= FS_O_LARGEFILE;
+	return file_new(&path_ops, NULL, flags & ~OPENING_FLAGS, state, out);
 }
 
 int file_begin(struct file *f, struct dentry *d)
@@ -131,7 +135,10 @@ int file_begin(struct file *f, struct dentry *d)
 		err = mount_writer_begin(d->mount);
 		f->state |= err ? 0 : FILE_WRITER;
 	}
-	return err ? err : set_operations(f);
+	if (!err)
+		err = set_operations(f);
+	f->flags &= ~(unsigned)FS_O_NOCTTY; /* who opens a terminal has looked at it */
+	return err;
 }
 
 void file_abandon(struct file *f)

@@ -37,7 +37,7 @@ static int root_permission(const struct vnode *v, unsigned want)
 	return (want & FS_EXECUTE) && !runs ? -EACCES : 0;
 }
 
-int vnode_permission(const struct vnode *v, const struct fs_cred *cred, unsigned want)
+int vnode_permission_by_mode(const struct vnode *v, const struct fs_cred *cred, unsigned want)
 {
 	unsigned granted = fs_read(v->mode);
 
@@ -48,6 +48,12 @@ int vnode_permission(const struct vnode *v, const struct fs_cred *cred, unsigned
 	else if (cred_in_group(cred, fs_read(v->gid)))
 		granted >>= 3;
 	return want & ~granted & 7 ? -EACCES : 0;
+}
+
+int vnode_permission(const struct vnode *v, const struct fs_cred *cred, unsigned want)
+{
+	return v->ops->permission ? v->ops->permission(v, cred, want)
+				  : vnode_permission_by_mode(v, cred, want);
 }
 
 bool rights_sticky_forbid(

@@ -198,6 +198,8 @@ static long record_lock(long fd, struct file *file, unsigned command, uaddr_t at
 
 long fcntl_beyond_core(long fd, struct file *file, unsigned command, unsigned long argument)
 {
+	static const struct f_owner_ex nobody;
+
 	switch (command) {
 	case F_GETLK:
 	case F_SETLK:
@@ -215,6 +217,8 @@ long fcntl_beyond_core(long fd, struct file *file, unsigned command, unsigned lo
 	case F_GETOWN:
 	case F_GETSIG:
 		return 0; /* no file sends signals */
+	case F_GETOWN_EX:
+		return put_user(uaddr(argument), &nobody);
 	default:
 		return -EINVAL;
 	}

@@ -288,10 +288,10 @@ static int trace(struct process *p, struct strace *s)
 {
 	int err = 0;
 
-	if (p == process_current() || !proc_may_look(p))
-		return -EPERM;
 	spin_lock(&p->lock);
-	if (!p->n_threads || p->ending)
+	if (p == process_current() || !proc_may_look(p))
+		err = -EPERM;
+	else if (!p->n_threads || p->ending)
 		err = -ESRCH;
 	else if (stream_of(p))
 		err = -EPERM;

@@ -238,11 +238,12 @@ static void count_exec(struct process *p)
 	spin_unlock(&tree_lock);
 }
 
+/* Who has more rights is kept from being looked into before it has its new memory. */
 static void take_rights(struct process *p, const struct exec *x)
 {
 	spin_lock(&p->lock);
 	p->cred = x->cred;
-	p->dumpable = !x->secure;
+	p->dumpable &= !x->secure;
 	if (x->secure)
 		p->pdeath_signal = 0;
 	spin_unlock(&p->lock);
@@ -373,6 +374,8 @@ int process_exec(const struct exec_request *request)
 		take_rights(p, x);
 		process_execed(p, x->vm, x->path);
 		x->vm = NULL;
+		/* The old memory is gone, which could have been of somebody else. */
+		__atomic_store_n(&p->dumpable, !x->secure, __ATOMIC_RELAXED);
 		trapframe_init_user(user_frame(), x->image.entry, x->sp);
 	}
 	exec_free(x);

@@ -196,6 +196,14 @@ long files_next(struct files *f, unsigned fd, struct file **out)
 	return found;
 }
 
+bool files_closes_on_exec(struct files *f, unsigned fd)
+{
+	spin_lock(&f->lock);
+	bool closes = fd < f->capacity && f->close_on_exec[fd / 32] >> fd % 32 & 1;
+	spin_unlock(&f->lock);
+	return closes;
+}
+
 /* --- Descriptors of the running process ----------------------------------------------------- */
 
 static struct files *current_files(void)

@@ -21,24 +21,17 @@
 
 /* --- Descriptors -------------------------------------------------------------------------------- */
 
-/* With a reference, or NULL. */
-static struct files *files_of(struct process *p)
-{
-	spin_lock(&p->lock);
-	struct files *files = p->files;
-	if (files)
-		__atomic_fetch_add(&files->refs, 1, __ATOMIC_RELAXED);
-	spin_unlock(&p->lock);
-	return files;
-}
-
-/* The first open one that is at least fd, and its file, referenced. */
+/*
+ * The first open one that is at least fd, and its file, referenced; -1: none that the caller may see.
+ */
 static long find_file(struct process *p, long fd, struct file **out)
 {
-	struct files *files = files_of(p);
-	long found = files ? files_next(files, (unsigned)fd, out) : -1;
+	long found = -1;
 
-	files_put(files);
+	spin_lock(&p->lock);
+	if (p->files && proc_may_look(p))
+		found = files_next(p->files, (unsigned)fd, out);
+	spin_unlock(&p->lock);
 	return found;
 }
 
@@ -121,16 +114,12 @@ static int follow_fd(struct process *p, const struct proc_key *key, struct dentr
 
 static bool closes_on_exec(struct process *p, int fd)
 {
-	struct files *files = files_of(p);
 	bool closes = false;
 
-	if (files) {
-		spin_lock(&files->lock);
-		if ((unsigned)fd < files->capacity)
-			closes = files->close_on_exec[fd / 32] >> fd % 32 & 1;
-		spin_unlock(&files->lock);
-	}
-	files_put(files);
+	spin_lock(&p->lock);
+	if (p->files)
+		closes = files_closes_on_exec(p->files, (unsigned)fd);
+	spin_unlock(&p->lock);
 	return closes;
 }
 
@@ -141,7 +130,7 @@ static void show_fd_info(struct proc_text *t, struct process *p)
 
 	if (!file)
 		return;
-	flags = __atomic_load_n(&file->flags, __ATOMIC_RELAXED) | O_LARGEFILE;
+	flags = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
 	if (closes_on_exec(p, t->key.fd))
 		flags |= O_CLOEXEC;
 	proc_printf(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n",
@@ -202,7 +191,7 @@ const struct proc_numbers proc_threads = {
 
 int proc_follow_exe(struct process *p, const struct proc_key *key, struct dentry **out)
 {
-	struct vmspace *vm = proc_memory_of(p);
+	struct vmspace *vm = proc_memory_to_see(p);
 	int err = vm && vm->exe ? 0 : -ENOENT;
 
 	(void)key;
@@ -217,7 +206,7 @@ static int follow_fs(struct process *p, bool root, struct dentry **out)
 	int err = -ENOENT;
 
 	spin_lock(&p->lock);
-	if (p->fs) {
+	if (p->fs && proc_may_look(p)) {
 		spin_lock(&p->fs->lock);
 		*out = dentry_ref(root ? p->fs->root : p->fs->cwd);
 		spin_unlock(&p->fs->lock);

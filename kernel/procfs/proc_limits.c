@@ -70,31 +70,55 @@ void proc_show_oom_score_adj(struct proc_text *t, struct process *p)
 	proc_printf(t, "%d\n", __atomic_load_n(&p->oom_score_adj, __ATOMIC_RELAXED));
 }
 
+static const char *skip_blanks(const char *s)
+{
+	while (*s == ' ' || (*s >= '\t' && *s <= '\r'))
+		s++;
+	return s;
+}
+
+static unsigned digit(char c)
+{
+	unsigned letter = (unsigned)(c | 0x20) - 'a';
+
+	return c >= '0' && c <= '9' ? (unsigned)(c - '0') : letter < 26 ? letter + 10 : 36;
+}
+
+/* "0x" begins a hexadecimal number, "0" an octal one. */
+static unsigned base_of(const char **digits)
+{
+	if (**digits != '0')
+		return 10;
+	if (((*digits)[1] | 0x20) != 'x')
+		return 8;
+	*digits += 2;
+	return 16;
+}
+
+/* A number as Linux takes it, with blanks around it. */
 static int parse(const char *line, int *value)
 {
-	bool negative = *line == '-';
+	const char *first = skip_blanks(line), *s;
+	bool negative = *first == '-';
 
+	first += negative || *first == '+';
+	unsigned base = base_of(&first);
 	*value = 0;
-	line += negative;
-	if (!*line)
-		return -EINVAL;
-	for (; *line; line++) {
-		if (*line < '0' || *line > '9' || *value > OOM_ADJ_MAX)
-			return -EINVAL;
-		*value = *value * 10 + (*line - '0');
-	}
-	if (*value > OOM_ADJ_MAX)
+	for (s = first; digit(*s) < base && *value <= OOM_ADJ_MAX; s++)
+		*value = *value * (int)base + (int)digit(*s);
+	if (s == first || *skip_blanks(s) || *value > OOM_ADJ_MAX)
 		return -EINVAL;
 	*value = negative ? -*value : *value;
 	return 0;
 }
 
 /* Anybody may offer a process of his, and take that back; to spare one is root's. */
-int proc_store_oom_score_adj(struct process *p, const char *line)
+int proc_store_oom_score_adj(struct process *p, const struct proc_key *key, const char *line)
 {
 	bool privileged = process_is_privileged(process_current());
 	int value, err = parse(line, &value);
 
+	(void)key;
 	if (err)
 		return err;
 	if (privileged)

@@ -25,6 +25,17 @@ struct vmspace *proc_memory_of(struct process *p)
 	return vm;
 }
 
+struct vmspace *proc_memory_to_see(struct process *p)
+{
+	struct vmspace *vm = NULL;
+
+	spin_lock(&p->lock);
+	if (proc_may_look(p))
+		vm = process_vm_get(p);
+	spin_unlock(&p->lock);
+	return vm;
+}
+
 /* --- A walk over the areas ----------------------------------------------------------------------- */
 
 /* Who walks; vm, buffer, area and its object are valid during a call of show(). */
@@ -41,10 +52,11 @@ struct area_walk {
 	uint64_t text_pages;
 };
 
+/* vm may be NULL; the caller's reference goes. */
 static struct area_walk walk_areas(
-	struct proc_text *t, struct process *p, void (*show)(struct area_walk *w))
+	struct proc_text *t, struct vmspace *vm, void (*show)(struct area_walk *w))
 {
-	struct area_walk w = {.text = t, .vm = proc_memory_of(p), .buffer = kmalloc(PATH_MAX)};
+	struct area_walk w = {.text = t, .vm = vm, .buffer = kmalloc(PATH_MAX)};
 	vaddr_t from = 0;
 
 	t->no_memory |= !w.buffer;
@@ -133,7 +145,7 @@ static void show_area(struct area_walk *w)
 
 void proc_show_maps(struct proc_text *t, struct process *p)
 {
-	walk_areas(t, p, show_area);
+	walk_areas(t, proc_memory_to_see(p), show_area);
 }
 
 /* --- smaps --------------------------------------------------------------------------------------- */
@@ -227,7 +239,7 @@ static void show_area_pages(struct area_walk *w)
 
 void proc_show_smaps(struct proc_text *t, struct process *p)
 {
-	walk_areas(t, p, show_area_pages);
+	walk_areas(t, proc_memory_to_see(p), show_area_pages);
 }
 
 /* --- smaps_rollup, statm -------------------------------------------------------------------------- */
@@ -266,7 +278,7 @@ static void add_area(struct area_walk *w)
 /* All areas as if they were one; nothing at all for who has no memory any more. */
 void proc_show_smaps_rollup(struct proc_text *t, struct process *p)
 {
-	struct area_walk w = walk_areas(t, p, add_area);
+	struct area_walk w = walk_areas(t, proc_memory_to_see(p), add_area);
 	size_t start = t->bytes;
 
 	if (!w.end)
@@ -279,7 +291,7 @@ void proc_show_smaps_rollup(struct proc_text *t, struct process *p)
 
 void proc_show_statm(struct proc_text *t, struct process *p)
 {
-	struct area_walk w = walk_areas(t, p, add_area);
+	struct area_walk w = walk_areas(t, proc_memory_of(p), add_area);
 	struct vmspace *vm = proc_memory_of(p);
 	struct mvm_space_stats stats = {0};
 

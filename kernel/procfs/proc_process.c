@@ -305,6 +305,8 @@ static void show_status(struct proc_text *t, struct process *p)
 
 /* --- The others --------------------------------------------------------------------------------- */
 
+#define NAME_LETTERS 15 /* of a thread's name, as Linux has it */
+
 static void show_comm(struct proc_text *t, struct process *p)
 {
 	char name[sizeof p->name];
@@ -344,11 +346,28 @@ static void show_cmdline(struct proc_text *t, struct process *p)
 
 static void show_environ(struct proc_text *t, struct process *p)
 {
-	struct vmspace *vm = proc_memory_of(p);
+	struct vmspace *vm = proc_memory_to_see(p);
 
 	if (vm)
 		show_strings(t, vm, vm->args_end, vm->env_end);
 	vmspace_put(vm);
+}
+
+/* A thread has a name of its own; that of the first is its process's, too. */
+static int store_comm(struct process *p, const struct proc_key *key, const char *name)
+{
+	struct task *t;
+
+	if (p != process_current())
+		return -EINVAL;
+	spin_lock(&p->lock);
+	t = task_of(p, key);
+	if (t)
+		__builtin_strcpy(t->thread->name, name);
+	if (t && t->pid == p->pid)
+		__builtin_strcpy(p->name, name);
+	spin_unlock(&p->lock);
+	return t ? 0 : -ESRCH;
 }
 
 /* Where it sleeps is not told. */
@@ -361,12 +380,12 @@ static void show_wchan(struct proc_text *t, struct process *p)
 /* clang-format off */
 #define OF_BOTH \
 	{.name = "cmdline", .mode = FS_IFREG | 0444, .show = show_cmdline}, \
-	{.name = "comm", .mode = FS_IFREG | 0444, .show = show_comm}, \
+	{.name = "comm", .mode = FS_IFREG | 0644, .show = show_comm, .store = store_comm, .counts = NAME_LETTERS}, \
 	{.name = "cwd", .mode = FS_IFLNK | 0777, .guarded = true, .link = proc_link_cwd, .follow = proc_follow_cwd}, \
 	{.name = "environ", .mode = FS_IFREG | 0400, .guarded = true, .show = show_environ}, \
 	{.name = "exe", .mode = FS_IFLNK | 0777, .guarded = true, .link = proc_link_exe, .follow = proc_follow_exe}, \
 	{.name = "fd", .mode = FS_IFDIR | 0500, .numbers = &proc_files}, \
-	{.name = "fdinfo", .mode = FS_IFDIR | 0500, .numbers = &proc_file_infos}, \
+	{.name = "fdinfo", .mode = FS_IFDIR | 0555, .guarded = true, .numbers = &proc_file_infos}, \
 	{.name = "limits", .mode = FS_IFREG | 0444, .show = proc_show_limits}, \
 	{.name = "maps", .mode = FS_IFREG | 0444, .guarded = true, .show = proc_show_maps}, \
 	{.name = "mountinfo", .mode = FS_IFREG | 0444, .show = proc_show_mountinfo}, \

@@ -7,8 +7,14 @@
  * cached (MOUNT_VOLATILE): each step of a walk asks lookup(), which makes a vnode of its own.  A
  * vnode knows what it is about by numbers; when those are gone, so is the file.
  *
- * Rights.  A process's files belong to its user.  What would show its memory, or lend its files, is
- * for those only who might trace it (proc_may_look()), at the time of the opening.
+ * A file's text is made when reading begins at its start, and what follows is read from that: so a
+ * reader sees one moment, and who goes back to the start another one.
+ *
+ * Rights.  A process's files belong to its effective user; once it has been somebody else, to root,
+ * but for the directories that all may list.  What would show its memory, or lend its files, is for
+ * those only who might trace it (proc_may_look()): they are asked when they open the file, when its
+ * text is made, and once more in the step that takes what is shown, as a program with more rights may
+ * begin in between.
  */
 #include "procfs.h"
 
@@ -17,6 +23,7 @@
 #include <fs/mount.h>
 #include <kernel/format.h>
 #include <kernel/kmem.h>
+#include <kernel/lock.h>
 #include <kernel/panic.h>
 #include <kernel/procfs.h>
 #include <kernel/time.h>
@@ -50,10 +57,9 @@ static uint64_t ino_of(const struct proc_key *key, const struct proc_entry *entr
 	       ((uint32_t)(uintptr_t)entry ^ (uint32_t)(key->fd + 1) << 16 ^ (key->tid != 0));
 }
 
-/* Files of a process are its user's, unless it has been somebody else. */
 static void set_owner(struct vnode *v, struct process *p)
 {
-	if (!__atomic_load_n(&p->dumpable, __ATOMIC_RELAXED))
+	if (v->mode != (FS_IFDIR | 0555) && !__atomic_load_n(&p->dumpable, __ATOMIC_RELAXED))
 		return;
 	v->uid = p->cred.euid;
 	v->gid = p->cred.egid;
@@ -289,8 +295,24 @@ static int proc_readdir(struct vnode *v, uint64_t *cookie, struct fs_readdir *r)
 	return 0;
 }
 
-/* --- Files: the text is made when the file is opened
- * ---------------------------------------------- */
+/* A process finds its own descriptors even when they are root's to list. */
+static int proc_permission(const struct vnode *v, const struct fs_cred *cred, unsigned want)
+{
+	const struct proc_vnode *dir = (const struct proc_vnode *)v;
+	struct process *p;
+	int err = 0;
+
+	if (find_subject(dir, &p))
+		return vnode_permission_by_mode(v, cred, want); /* and nothing will be found */
+	if (dir->entry->guarded && !proc_may_look(p))
+		err = -EACCES;
+	else if (dir->entry->numbers != &proc_files || p != process_current())
+		err = vnode_permission_by_mode(v, cred, want);
+	drop_subject(p);
+	return err;
+}
+
+/* --- Texts -------------------------------------------------------------------------------------- */
 
 #define FIRST_TEXT_BYTES 1024
 #define COMMAND_BYTES    64
@@ -332,92 +354,27 @@ void proc_printf(struct proc_text *t, const char *format, ...)
 	t->bytes += n;
 }
 
-/* Copy with faults off, bring the reader's memory in where it is short, go on. */
-static int copy_text(struct mvm_copy *c, const char *from, size_t n, size_t *done)
-{
-	int err = 0;
-
-	while (*done < n && !err) {
-		size_t got = c->copy(c, (void *)(from + *done), *done, n - *done);
-		*done += got;
-		if (*done < n)
-			err = c->prefault ? c->prefault(c, *done, n - *done) : -EFAULT;
-	}
-	return err;
-}
-
 int proc_command(struct mvm_copy *c, size_t n, char *line, size_t bytes)
 {
 	size_t done = 0;
-	int err = 0;
+	int err;
 
 	if (!n || n >= bytes)
 		return -EINVAL;
-	while (!err && done < n) {
-		done += c->copy(c, line + done, done, n - done);
-		if (done < n)
-			err = c->prefault ? c->prefault(c, done, n - done) : -EFAULT;
-	}
+	err = file_copy(c, line, n, &done);
 	line[done] = 0;
 	if (done && line[done - 1] == '\n')
 		line[done - 1] = 0;
 	return err;
 }
 
-static int text_read(
-	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
-{
-	struct proc_text *t = file->private_data;
-	int err = 0;
+/* --- Files -------------------------------------------------------------------------------------- */
 
-	*done = 0;
-	if (*offset < t->bytes) {
-		size_t left = t->bytes - *offset;
-		err = copy_text(c, t->data + *offset, n < left ? n : left, done);
-		*offset += *done;
-	}
-	return err;
-}
-
-static void text_release(struct file *file)
-{
-	struct proc_text *t = file->private_data;
-
-	if (t)
-		kfree(t->data);
-	kfree(t);
-}
-
-/* One write is one command, whatever the position. */
-static int text_write(
-	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
-{
-	struct proc_vnode *v = proc_of(file->vnode);
-	char line[COMMAND_BYTES];
-	struct process *p;
-	int err;
-
-	*done = 0;
-	if (!v->entry->store)
-		return -EINVAL;
-	err = proc_command(c, n, line, sizeof line);
-	if (!err)
-		err = find_subject(v, &p);
-	if (err)
-		return err;
-	err = v->entry->store(p, line);
-	drop_subject(p);
-	if (err)
-		return err;
-	*done = n;
-	*offset += n;
-	return 0;
-}
-
-static const struct file_ops text_ops = {
-	.read = text_read,
-	.write = text_write,
-	.release = text_release,
+/* What an open file holds: */
+struct reading {
+	struct mutex lock; /* RANK_PROC_TEXT */
+	bool made;
+	struct proc_text text;
 };
 
 /* Find the process, and see that the caller may look into it if the entry asks for that. */
@@ -432,11 +389,13 @@ static int enter(const struct proc_vnode *v, struct process **p)
 	return err;
 }
 
-static int show(const struct proc_vnode *v, struct proc_text *t)
+static int make_text(const struct proc_vnode *v, struct proc_text *t)
 {
 	struct process *p;
 	int err = enter(v, &p);
 
+	t->bytes = 0;
+	t->no_memory = false;
 	if (err)
 		return err;
 	t->key = v->key;
@@ -448,27 +407,107 @@ static int show(const struct proc_vnode *v, struct proc_text *t)
 	return t->no_memory ? -ENOMEM : 0;
 }
 
+static int read_locked(struct file *file, struct mvm_copy *c, size_t n, uint64_t at, size_t *done)
+{
+	struct reading *r = file->private_data;
+	int err = 0;
+
+	if (at == 0 || !r->made)
+		err = make_text(proc_of(file->vnode), &r->text);
+	r->made = !err;
+	if (err || at >= r->text.bytes)
+		return err;
+	size_t left = r->text.bytes - at;
+	return file_copy(c, r->text.data + at, n < left ? n : left, done);
+}
+
+static int text_read(
+	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+{
+	struct reading *r = file->private_data;
+
+	*done = 0;
+	mutex_lock(&r->lock);
+	int err = read_locked(file, c, n, *offset, done);
+	mutex_unlock(&r->lock);
+	*offset += *done;
+	return err;
+}
+
+static void text_release(struct file *file)
+{
+	struct reading *r = file->private_data;
+
+	if (r)
+		kfree(r->text.data);
+	kfree(r);
+}
+
+/* The beginning of what is written, as it is, where that is all that counts; else a line. */
+static int get_command(const struct proc_entry *entry, struct mvm_copy *c, size_t n, char *line)
+{
+	size_t done = 0;
+
+	if (!entry->counts)
+		return proc_command(c, n, line, COMMAND_BYTES);
+	int err = file_copy(c, line, n < entry->counts ? n : entry->counts, &done);
+	line[done] = 0;
+	return err;
+}
+
+/* One write is one command, whatever the position. */
+static int text_write(
+	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+{
+	struct proc_vnode *v = proc_of(file->vnode);
+	char line[COMMAND_BYTES];
+	struct process *p;
+	int err;
+
+	*done = 0;
+	if (!v->entry->store)
+		return -EINVAL;
+	err = get_command(v->entry, c, n, line);
+	if (!err)
+		err = find_subject(v, &p);
+	if (err)
+		return err;
+	err = v->entry->store(p, &v->key, line);
+	drop_subject(p);
+	if (err)
+		return err;
+	*done = n;
+	*offset += n;
+	return 0;
+}
+
+static const struct file_ops text_ops = {
+	.read = text_read,
+	.write = text_write,
+	.release = text_release,
+};
+
 static int proc_open(struct vnode *v, struct file *file)
 {
 	struct proc_vnode *proc = proc_of(v);
-	struct proc_text *t;
+	struct process *p;
+	struct reading *r;
 	int err;
 
 	if (proc->entry->ops) {
 		file->ops = proc->entry->ops;
 		return 0;
 	}
-	t = kzalloc(sizeof *t);
-	if (!t)
-		return -ENOMEM;
-	err = show(proc, t);
-	if (err) {
-		kfree(t->data);
-		kfree(t);
+	err = enter(proc, &p);
+	if (err)
 		return err;
-	}
+	drop_subject(p);
+	r = kzalloc(sizeof *r);
+	if (!r)
+		return -ENOMEM;
+	mutex_init(&r->lock, "text of /proc", RANK_PROC_TEXT);
 	file->ops = &text_ops;
-	file->private_data = t;
+	file->private_data = r;
 	return 0;
 }
 
@@ -524,6 +563,7 @@ static void proc_evict(struct vnode *v)
 static const struct vnode_ops proc_directory_ops = {
 	.lookup = proc_lookup,
 	.readdir = proc_readdir,
+	.permission = proc_permission,
 	.evict = proc_evict,
 };
 

@@ -16,11 +16,11 @@ struct proc_key {
 	int fd;
 };
 
-/* Text that grows: what a file says, made when it is opened. */
+/* Text that grows: what a file says. */
 struct proc_text {
 	char *data;
 	size_t bytes, capacity;
-	bool no_memory;      /* the text is cut; opening fails */
+	bool no_memory;      /* the text is cut; reading fails */
 	struct proc_key key; /* of the file */
 };
 
@@ -49,7 +49,8 @@ struct proc_entry {
 	const char *text; /* a text that never changes, or */
 	void (*show)(struct proc_text *text, struct process *p);
 	/* A write, as a line.  NULL: it cannot be written to. */
-	int (*store)(struct process *p, const char *line);
+	int (*store)(struct process *p, const struct proc_key *key, const char *line);
+	uint8_t counts; /* of a write so many bytes count, as they are; 0: it is a line */
 
 	int (*link)(struct process *p, const struct proc_key *key, char *to, size_t bytes);
 	/* Where the link leads to, referenced.  NULL: where its text says.  -ENXIO: nowhere. */
@@ -65,7 +66,10 @@ extern const struct proc_entry proc_thread_entries[], proc_sys_entries[];
 extern const struct file_ops proc_trace_ops, proc_strace_ops;
 extern const struct proc_numbers proc_processes, proc_threads, proc_files, proc_file_infos;
 
-/* The rule of ptrace(2) for looking: the same user and group through and through, or uid 0. */
+/*
+ * The rule of ptrace(2) for looking: the same user and group through and through, or uid 0.  Holds for
+ * what p has as long as p->lock is held, otherwise for what it had.
+ */
 bool proc_may_look(struct process *p);
 
 /* With the reference of the caller, or NULL. */
@@ -86,8 +90,11 @@ int proc_command(struct mvm_copy *c, size_t n, char *line, size_t bytes);
 void proc_show_mounts(struct proc_text *text, struct process *p);
 void proc_show_mountinfo(struct proc_text *text, struct process *p);
 
-/* proc_memory.c: the memory of a process, with a reference, or NULL (a zombie); and its files. */
+/* proc_memory.c: the memory of a process, with a reference, or NULL (a zombie). */
 struct vmspace *proc_memory_of(struct process *p);
+/* The same for whoever may look into it, else NULL. */
+struct vmspace *proc_memory_to_see(struct process *p);
+/* Its files. */
 void proc_show_maps(struct proc_text *text, struct process *p);
 void proc_show_smaps(struct proc_text *text, struct process *p);
 void proc_show_smaps_rollup(struct proc_text *text, struct process *p);
@@ -97,7 +104,7 @@ void proc_show_statm(struct proc_text *text, struct process *p);
 void proc_show_limits(struct proc_text *text, struct process *p);
 void proc_show_oom_score(struct proc_text *text, struct process *p);
 void proc_show_oom_score_adj(struct proc_text *text, struct process *p);
-int proc_store_oom_score_adj(struct process *p, const char *line);
+int proc_store_oom_score_adj(struct process *p, const struct proc_key *key, const char *line);
 
 /* proc_files.c */
 int proc_link_exe(struct process *p, const struct proc_key *key, char *to, size_t bytes);

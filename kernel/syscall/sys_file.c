@@ -18,9 +18,6 @@
 
 /* --- Descriptors ------------------------------------------------------------------------------ */
 
-/* Of open: those that are not the file's own. */
-#define OPEN_IGNORED (FS_O_LARGEFILE | FS_O_NOCTTY | FS_O_CLOEXEC)
-
 long sys_openat(long dir, uaddr_t path_argument, unsigned long flags_argument, unsigned long mode)
 {
 	unsigned flags = (unsigned)flags_argument;
@@ -147,7 +144,7 @@ static long file_control(long fd, struct file *file, unsigned command, unsigned 
 	unsigned flags = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
 
 	if (command == F_GETFL)
-		return flags | O_LARGEFILE;
+		return flags;
 	switch (command) {
 	case F_SETFL:
 		return set_status(file, (unsigned)argument);

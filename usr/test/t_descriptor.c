@@ -123,6 +123,27 @@ static void flags_of_a_file(void)
 	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 4);
 }
 
+#define ABI_LARGEFILE 0100000 // riscv64's, which C libraries call 0
+
+// What was asked for the descriptor, or for the opening alone, is not the file's.
+static void flags_of_an_opening(void)
+{
+	const int lasting = O_WRONLY | O_DSYNC | O_APPEND | O_NONBLOCK;
+	int fds[2], fd = (int)CHECK_OK(open("f",
+			    lasting | O_CLOEXEC | O_NOCTTY | O_CREAT | O_TRUNC | O_EXCL, 0600));
+
+	CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(fcntl(fd, F_GETFL) & ~ABI_LARGEFILE, lasting);
+	CHECK(!on_mapache() || fcntl(fd, F_GETFL) & ABI_LARGEFILE);
+	fd = (int)CHECK_OK(open("f", O_PATH | O_CLOEXEC));
+	CHECK_EQ(fcntl(fd, F_GETFL), O_PATH);
+	CHECK_OK(pipe2(fds, O_CLOEXEC | O_NONBLOCK));
+	CHECK_EQ(fcntl(fds[1], F_GETFL), O_WRONLY | O_NONBLOCK);
+	fd = (int)CHECK_OK(eventfd(0, EFD_CLOEXEC));
+	CHECK_EQ(fcntl(fd, F_GETFL), O_RDWR);
+	CHECK_EQ(fcntl(fd, F_GETOWN), 0);
+}
+
 static void flags_by_ioctl(void)
 {
 	int fds[2], on = 1, n;
@@ -424,6 +445,7 @@ static const struct test tests[] = {
 	{"dup3_and_its_errors", dup3_and_its_errors},
 	{"few_descriptors", few_descriptors},
 	{"flags_of_a_file", flags_of_a_file},
+	{"flags_of_an_opening", flags_of_an_opening},
 	{"flags_by_ioctl", flags_by_ioctl},
 	{"appends_do_not_mix", appends_do_not_mix},
 	{"writes_at_one_position_do_not_mix", writes_at_one_position_do_not_mix},

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -407,6 +408,58 @@ static void nobody_else_steers_it(void)
 	}
 }
 
+// --- Looking at who gets more rights
+
+#define RUNS 200
+
+static void run_as_root(void *arg)
+{
+	(void)arg;
+	execl("program", "program", "--pause", NULL);
+	_exit(1);
+}
+
+// Until it may not be looked at any more.
+static void look_while_it_begins(pid_t pid)
+{
+	static char text[4096];
+	char path[32];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/maps", pid);
+	while ((fd = open(path, O_RDONLY)) >= 0) {
+		n = read(fd, text, sizeof text - 1);
+		text[n > 0 ? n : 0] = 0;
+		CHECK(!strstr(text, "/program"));
+		CHECK_OK(close(fd));
+	}
+	CHECK_EQ(errno, EACCES);
+}
+
+static void look_while_they_begin(void *arg)
+{
+	(void)arg;
+	CHECK_OK(setresgid(1001, 1001, 1001));
+	CHECK_OK(setresuid(1001, 1001, 1001));
+	CHECK_OK(prctl(PR_SET_DUMPABLE, 1));
+	for (int i = 0; i < RUNS; i++) {
+		pid_t pid = start_child(run_as_root, NULL);
+
+		look_while_it_begins(pid);
+		CHECK_OK(kill(pid, SIGKILL));
+		end_child(pid);
+	}
+}
+
+// The memory of a program with more rights is not seen by who was let in before it began.
+static void its_memory_is_not_seen(void)
+{
+	open_folder();
+	make_program("program", 0, 0, 04755);
+	must_exit_well(start_child(look_while_they_begin, NULL));
+}
+
 static const struct test tests[] = {
 	{"ordinary_programs", ordinary_programs},
 	{"set_user_id", set_user_id},
@@ -420,6 +473,7 @@ static const struct test tests[] = {
 	{"the_signal_of_a_childs_end", the_signal_of_a_childs_end},
 	{"the_signal_of_its_own_end", the_signal_of_its_own_end},
 	{"nobody_else_steers_it", nobody_else_steers_it},
+	{"its_memory_is_not_seen", its_memory_is_not_seen},
 };
 
 int main(int argc, char **argv)
@@ -430,6 +484,8 @@ int main(int argc, char **argv)
 		return wait_for_child();
 	if (argc > 1 && !strcmp(argv[1], "--umask"))
 		return look_at_umask();
+	if (argc > 1 && !strcmp(argv[1], "--pause"))
+		return pause();
 	tap_beyond_core = true;
 	return tap_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

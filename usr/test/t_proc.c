@@ -264,6 +264,26 @@ static void positions_and_flags(void)
 	CHECK(!(strtol(line_of(text_of(name), "flags"), NULL, 8) & O_CLOEXEC));
 	CHECK_OK(fcntl(fd, F_SETFD, FD_CLOEXEC));
 	CHECK(strtol(line_of(text_of(name), "flags"), NULL, 8) & O_CLOEXEC);
+	fd = (int)CHECK_OK(open("f", O_RDONLY | O_CLOEXEC));
+	snprintf(name, sizeof name, "/proc/self/fdinfo/%ld", CHECK_OK(dup(fd)));
+	CHECK(!(strtol(line_of(text_of(name), "flags"), NULL, 8) & O_CLOEXEC));
+}
+
+// An open file says what is so when reading begins at its start, and goes on with that.
+static void read_again(void)
+{
+	int fd = (int)CHECK_OK(open("/proc/self/oom_score_adj", O_RDWR));
+	char bytes[16] = "";
+
+	CHECK_EQ(write(fd, "500\n", 4), 4);
+	CHECK_EQ(pread(fd, bytes, sizeof bytes, 0), 4);
+	CHECK(!strcmp(bytes, "500\n"));
+	CHECK_OK(lseek(fd, 0, SEEK_SET));
+	CHECK_EQ(read(fd, bytes, 1), 1);
+	CHECK_EQ(pwrite(fd, " 0x2bc ", 7, 0), 7);
+	CHECK_EQ(read(fd, bytes, sizeof bytes), 3);
+	CHECK_EQ(pread(fd, bytes, sizeof bytes, 0), 4);
+	CHECK(!strcmp(bytes, "700\n"));
 }
 
 // --- While it changes
@@ -437,6 +457,7 @@ static const struct test tests[] = {
 	{"limits_of_a_process", limits_of_a_process},
 	{"descriptors", descriptors},
 	{"positions_and_flags", positions_and_flags},
+	{"read_again", read_again},
 	{"a_walk_over_what_comes_and_goes", a_walk_over_what_comes_and_goes},
 	{"the_machine", the_machine},
 	{"the_load", the_load},

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,6 +66,41 @@ static void others_are_kept_out(void)
 	pid = start_child(wait_for_ever, NULL);
 	must_exit_well(start_child(look_at_others, &pid));
 	stop(pid);
+}
+
+// Who has been root is shown as the user it is, keeps its files to itself, and still sees its own.
+static void look_at_itself(void *arg)
+{
+	char path[64], byte;
+	struct stat st;
+	DIR *dir;
+	int fd;
+
+	(void)arg;
+	CHECK_OK(setresgid(1001, 1001, 1001));
+	CHECK_OK(setresuid(1001, 1001, 1001));
+	CHECK_OK(stat("/proc/self", &st));
+	CHECK_EQ(st.st_uid, 1001);
+	CHECK_EQ(st.st_gid, 1001);
+	CHECK_OK(stat("/proc/self/task", &st));
+	CHECK_EQ(st.st_uid, 1001);
+	CHECK_OK(stat("/proc/self/stat", &st));
+	CHECK_EQ(st.st_uid, 0);
+	dir = opendir("/proc/self/fd");
+	CHECK(dir);
+	fd = dirfd(dir);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	CHECK_OK(readlink(path, &byte, 1));
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	CHECK_EQ(read((int)CHECK_OK(open(path, O_RDONLY)), &byte, 1), 1);
+	CHECK_ERR(open("/proc/self/environ", O_RDONLY), EACCES);
+}
+
+static void who_gave_up_root_sees_itself(void)
+{
+	if (geteuid() != 0)
+		tap_skip("only root can become somebody else");
+	must_exit_well(start_child(look_at_itself, NULL));
 }
 
 static int write_adj(const char *value)
@@ -178,6 +214,33 @@ static void must_say(const char *folder, const char *name, const char *wanted)
 		FAIL("%s has no \"%s\"", path, wanted);
 }
 
+static void name_as_stranger(void *arg)
+{
+	CHECK_ERR(write(*(int *)arg, "b", 1), EINVAL);
+}
+
+// As pthread_setname_np() of another thread does it.
+static void others_name(int tid)
+{
+	char folder[32], path[48];
+	int fd;
+
+	snprintf(folder, sizeof folder, "task/%d", tid);
+	snprintf(path, sizeof path, "/proc/self/%s/comm", folder);
+	fd = (int)CHECK_OK(open(path, O_RDWR));
+	CHECK_EQ(write(fd, "sixteen letters.", 16), 16);
+	must_say(folder, "comm", "sixteen letters\n");
+	CHECK_EQ(write(fd, "a\n", 2), 2); // nothing is taken off
+	must_say(folder, "comm", "a\n\n");
+	must_exit_well(start_child(name_as_stranger, &fd));
+	must_say(".", "comm", "t_proc_user\n");
+	fd = (int)CHECK_OK(open("/proc/self/comm", O_RDWR));
+	CHECK_EQ(write(fd, "first", 5), 5);
+	must_say(".", "comm", "first\n");
+	must_say(".", "stat", "(first) ");
+	must_say(folder, "comm", "a\n\n");
+}
+
 static void threads_have_folders(void)
 {
 	char folder[32], line[48];
@@ -196,6 +259,7 @@ static void threads_have_folders(void)
 	must_say(".", "status", "\nThreads:\t2\n");
 	snprintf(line, sizeof line, "%d (worker) ", t.tid);
 	must_say(folder, "stat", line);
+	others_name(t.tid);
 	__atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
 	futex_wake(&over, 1);
 	thread_join(&t);
@@ -260,6 +324,7 @@ static void pipes_open_by_descriptor(void)
 
 static const struct test tests[] = {
 	{"others_are_kept_out", others_are_kept_out},
+	{"who_gave_up_root_sees_itself", who_gave_up_root_sees_itself},
 	{"who_ends_first", who_ends_first},
 	{"the_offered_one_ends", the_offered_one_ends},
 	{"threads_have_folders", threads_have_folders},

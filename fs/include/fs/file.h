@@ -30,7 +30,7 @@ struct file {
 	const struct file_ops *ops; /* [I] */
 	uint32_t refs;              /* [a] */
 	uint32_t state;             /* [I] FILE_... */
-	uint32_t flags;             /* [a] FS_O_ACCMODE and the status flags of F_GETFL */
+	uint32_t flags;             /* [a] what F_GETFL says */
 	uint32_t error_seen;        /* [a] vnode.error_count that was reported here */
 	struct dentry *dentry;      /* [I] counted; NULL: it has no name (a pipe) */
 	struct vnode *vnode;        /* [I] held by the dentry; NULL: it has no inode */

@@ -141,7 +141,7 @@ enum fs_open_flags {
 	FS_O_DIRECTORY = 0200000,
 	FS_O_NOFOLLOW = 0400000,
 	FS_O_NOATIME = 01000000,
-	FS_O_CLOEXEC = 02000000, /* of the descriptor: ignored here */
+	FS_O_CLOEXEC = 02000000, /* of the descriptor, not of the file: ignored here */
 	FS_O_SYNC = 04010000,
 	FS_O_PATH = 010000000,
 };

@@ -179,6 +179,12 @@ struct vnode_ops {
 	int (*getattr)(struct vnode *v, struct fs_attr *attr);
 
 	/*
+	 * vnode_permission() for files whose mode and owner do not tell all: 0, -EACCES.  No lock.
+	 * NULL: they do, as vnode_permission_by_mode() has it.
+	 */
+	int (*permission)(const struct vnode *v, const struct fs_cred *cred, unsigned want);
+
+	/*
 	 * Set the attributes in mask (FS_SET_MODE, UID, GID, SIZE, ATIME, MTIME), in the vnode too;
 	 * ctime becomes now.  v is locked.  SIZE (regular files): a file that shrinks calls
 	 * mvm_pc_truncate() before it frees blocks; one that grows makes the tail of its last block
@@ -302,6 +308,9 @@ uint64_t vnode_size(struct vnode *v);
 
 /* May somebody with these credentials do this (FS_READ | FS_WRITE | FS_EXECUTE)?  0, -EACCES. */
 int vnode_permission(const struct vnode *v, const struct fs_cred *cred, unsigned want);
+
+/* What mode, owner and group say to that. */
+int vnode_permission_by_mode(const struct vnode *v, const struct fs_cred *cred, unsigned want);
 
 /* All attributes.  For stat. */
 int vnode_getattr(struct vnode *v, struct fs_attr *attr);

@@ -66,6 +66,12 @@
 #define F_SEAL_WRITE        0x08
 #define F_SEAL_FUTURE_WRITE 0x10
 
+/* fcntl: who gets the signals of a file */
+struct f_owner_ex {
+	int32_t type;
+	int32_t pid; /* 0: nobody */
+};
+
 /* record locks: l_type */
 #define F_RDLCK 0
 #define F_WRLCK 1

@@ -56,8 +56,12 @@ int fd_close(long fd);
 int fd_get_close_on_exec(long fd);
 int fd_set_close_on_exec(long fd, bool on);
 
-/* For /proc/PID/fd: the first open descriptor that is at least fd; -1: none.  With a reference. */
+/*
+ * For /proc/PID/fd, with any lock above RANK_FILE_TABLE held: the first open descriptor that is at least
+ * fd, its file with a reference; -1: none.  And whether exec will close one.
+ */
 long files_next(struct files *files, unsigned fd, struct file **out);
+bool files_closes_on_exec(struct files *files, unsigned fd);
 
 /* --- Root, working directory, umask --------------------------------------------------------- */
 

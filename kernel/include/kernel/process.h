@@ -152,7 +152,7 @@ struct process {
 	uint8_t pdeath_signal;     /* [a] sent when the parent ends; 0: none */
 	uint32_t personality;      /* [a] abi/personality.h; inherited */
 	struct rlimit limits[RLIM_NLIMITS]; /* [p] */
-	char name[16];                      /* [c] of the program; readers may see a mixture */
+	char name[16];                      /* of the program; readers may see a mixture */
 
 	bool traced;               /* [a] /proc/trace; inherited */
 	struct strace *strace;     /* [p] /proc/strace: who is told of its calls; [c] reads it */

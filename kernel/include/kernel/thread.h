@@ -66,7 +66,7 @@ struct thread {
 	uint64_t affinity;     /* [a] harts it may run on */
 	uint32_t refs;         /* [a] the creator's and its own while it is not dead */
 	uint32_t faults_off;   /* [c] > 0: user copies end short instead of faulting pages in */
-	char name[16];         /* [c] */
+	char name[16];         /* by its process; readers may see a mixture */
 	void (*entry)(void *); /* [I] */
 	void *arg;             /* [I] */
 	struct waitq exited;   /* thread_join() */
