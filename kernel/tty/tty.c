@@ -34,8 +34,9 @@
  * terminal goes on for others, and those in front get SIGHUP.
  *
  * Life.  The console's terminal is static.  That of a pseudo-terminal lives as long as its line or
- * a file of it; the session is no reason, since it loses the terminal when the line goes.  So
- * pid->tty is never stale, and whoever finds a terminal there under tree_lock may open it.
+ * a file of it; the session is no reason, since it loses the terminal when the line goes, and none
+ * takes it then.  So pid->tty is never stale, and whoever finds a terminal there under tree_lock
+ * may open it.
  *
  * Locks.  tree_lock -> tty->lock -> wait queues and the UART's lock.  User memory is copied under
  * tty->lock with faults off, and what was not copied stays in the ring; see pipe.c.

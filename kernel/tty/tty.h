@@ -41,7 +41,7 @@ struct tty_line {
 };
 
 /*
- * [l] lock; [t] tree_lock; [I] immutable
+ * [l] lock; [t] tree_lock; [t]+[l] both to write, either to read; [I] immutable
  *
  * The input ring: [head, line_end) can be read in canonical mode, [line_end, tail) is the line that
  * is being edited.  In raw mode line_end follows tail.
@@ -67,7 +67,7 @@ struct tty {
 	size_t n_held;             /* [l] */
 
 	bool exclusive; /* [l] TIOCEXCL */
-	bool line_gone; /* [l] for ever: the files are dead */
+	bool line_gone; /* [t]+[l] for ever: the files are dead, and no session takes it any more */
 	unsigned opens; /* [t] files */
 
 	struct waitq readable, writable, turn;

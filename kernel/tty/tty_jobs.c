@@ -4,7 +4,7 @@
  *
  * tty->session and pid->tty point at each other, under tree_lock, and hold numbers, not processes.
  * Who was in front when the line went is remembered with the session: those get their SIGHUP when
- * the leader ends.
+ * the leader ends, unless it has taken another terminal since.
  */
 #include "tty.h"
 
@@ -98,10 +98,19 @@ static void let_go(struct tty *tty)
 	}
 }
 
-/* tree_lock held. */
+/* tree_lock held: who was in front of the session's last terminal waits for no SIGHUP any more. */
+static void forget_who_was_in_front(struct pid *session)
+{
+	if (session->was_in_front)
+		pid_unref(session->was_in_front);
+	session->was_in_front = NULL;
+}
+
+/* tree_lock held; the line is there. */
 static void take(struct tty *tty, struct process *p)
 {
 	let_go(tty);
+	forget_who_was_in_front(p->session);
 	pid_ref(p->session);
 	tty->session = p->session;
 	p->session->tty = tty;
@@ -114,7 +123,7 @@ void tty_offer(struct tty *tty)
 	struct process *p = process_current();
 
 	spin_lock(&tree_lock);
-	if (p->session == p->pid && !p->session->tty && !tty->session)
+	if (p->session == p->pid && !p->session->tty && !tty->session && !tty->line_gone)
 		take(tty, p);
 	spin_unlock(&tree_lock);
 }
@@ -126,7 +135,9 @@ int tty_become_controlling(struct tty *tty, bool steal)
 	int err = 0;
 
 	spin_lock(&tree_lock);
-	if (p->session == p->pid && tty->session == p->session)
+	if (tty->line_gone)
+		err = -EIO;
+	else if (p->session == p->pid && tty->session == p->session)
 		err = 0; /* it is already */
 	else if (p->session != p->pid || p->session->tty)
 		err = -EPERM;
@@ -160,12 +171,12 @@ int tty_give_up_controlling(struct tty *tty)
 	return err;
 }
 
-/* tree_lock held; `old` is the session's, whose terminal is gone already. */
-static void hang_up_those_left(struct pid *old)
+/* tree_lock held; the session's terminal is gone already. */
+static void hang_up_those_left(struct pid *session)
 {
-	signal_group(old, SIGHUP);
-	signal_group(old, SIGCONT);
-	pid_unref(old);
+	signal_group(session->was_in_front, SIGHUP);
+	signal_group(session->was_in_front, SIGCONT);
+	forget_who_was_in_front(session);
 }
 
 void tty_session_leader_exits(struct process *p)
@@ -177,9 +188,8 @@ void tty_session_leader_exits(struct process *p)
 	if (tty) {
 		signal_group(tty->foreground, SIGHUP);
 		let_go(tty);
-	} else if (session && session->was_in_front) {
-		hang_up_those_left(session->was_in_front);
-		session->was_in_front = NULL;
+	} else if (session) {
+		hang_up_those_left(session);
 	}
 	spin_unlock(&tree_lock);
 }
@@ -194,8 +204,6 @@ static void hang_up_session(struct tty *tty)
 		(void)signal_send_process(session->process, &hup);
 		(void)signal_send_process(session->process, &cont);
 		if (tty->foreground && session->process->state == PROCESS_ALIVE) {
-			if (session->was_in_front)
-				pid_unref(session->was_in_front);
 			session->was_in_front = tty->foreground;
 			pid_ref(tty->foreground);
 		}
