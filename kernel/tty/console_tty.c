@@ -3,7 +3,8 @@
  * The console as a terminal: /dev/console, and /dev/tty for whoever's controlling terminal it is.
  *
  * Received bytes cross from the interrupt to the work thread through a ring; what does not fit is
- * lost, as on any line without flow control.
+ * lost, as on any line without flow control.  When the line has room again, the work thread sends
+ * what the terminal still holds: no writer may be left to do it.
  */
 #include "tty.h"
 
@@ -37,10 +38,22 @@ static void on_received(void *arg, const char *bytes, size_t n)
 	work_queue(&received.work);
 }
 
+static void send_held(struct work *work)
+{
+	(void)work;
+	spin_lock(&console_tty.lock);
+	(void)tty_push(&console_tty);
+	spin_unlock(&console_tty.lock);
+	waitq_wake_all(&console_tty.writable);
+}
+
+static struct work sending = {.fn = send_held};
+
+/* Interrupts are off. */
 static void on_writable(void *arg)
 {
 	(void)arg;
-	waitq_wake_all(&console_tty.writable);
+	work_queue(&sending);
 }
 
 static bool take_byte(uint8_t *byte)

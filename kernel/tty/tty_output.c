@@ -142,7 +142,7 @@ void tty_flush_output(struct tty *tty)
 
 /* --- Writing ------------------------------------------------------------------------------------ */
 
-/* Lock held.  How many of the bytes are on their way now. */
+/* Lock held.  How many of the bytes are on their way now, or held. */
 static size_t put(struct tty *tty, const char *text, size_t n)
 {
 	size_t done = 0, plain;
@@ -160,6 +160,7 @@ static size_t put(struct tty *tty, const char *text, size_t n)
 		if (sent < plain)
 			break;
 	}
+	(void)tty_push(tty); /* what the last byte became: a writer may not wait for it */
 	return done;
 }
 

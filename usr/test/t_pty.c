@@ -618,6 +618,20 @@ static void flow_by_call(void)
 	must_show(&p, "\x11");
 }
 
+// A writer that does not wait leaves nothing behind that it was told was written.
+static void output_without_waiting(void)
+{
+	struct pair p;
+
+	open_pair(&p);
+	CHECK_OK(fcntl(p.slave, F_SETFL, O_NONBLOCK));
+	writes(&p, "x\n", "x\r\n");
+	writes(&p, "\n", "\r\n");
+	set_modes(p.slave, ADD(.oflag = TAB3), NOTHING);
+	writes(&p, "\t", "        ");
+	CHECK(poll_now(p.slave, POLLOUT) & POLLOUT);
+}
+
 #define MUCH 60000
 
 static void write_much(void *arg)
@@ -770,6 +784,7 @@ static const struct test tests[] = {
 	{"counts_and_flushes", counts_and_flushes},
 	{"flow_by_keys", flow_by_keys},
 	{"flow_by_call", flow_by_call},
+	{"output_without_waiting", output_without_waiting},
 	{"much_output", much_output},
 	{"much_input", much_input},
 	{"signals_end_writers", signals_end_writers},
