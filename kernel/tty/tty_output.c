@@ -225,6 +225,7 @@ static int write_all(const struct file *file, struct mvm_copy *c, size_t n, size
 	return err ? err : put_held(file);
 }
 
+/* Who is interrupted when it is its turn takes it: the wake-up was for one, and would be lost. */
 static int take_turn(const struct file *file)
 {
 	struct tty *tty = tty_of(file);
@@ -235,8 +236,10 @@ static int take_turn(const struct file *file)
 		err = tty_nonblocking(file) ? -EAGAIN
 					    : waitq_sleep(&tty->turn, &tty->lock,
 						      SLEEP_INTERRUPTIBLE, NO_DEADLINE);
-	if (!err)
+	if (!tty->writing) {
 		tty->writing = true;
+		err = 0;
+	}
 	spin_unlock(&tty->lock);
 	return err;
 }
