@@ -609,10 +609,12 @@ static void lead_and_leave(void *arg)
 	pid = fork();
 	if (pid == 0) {
 		to_own_group();
-		handle_and_tell();
+		block(SIGHUP);
+		handle(SIGHUP);
 		CHECK_OK(tcsetpgrp(p->slave, getpid()));
 		say_plus(p);
-		CHECK_ERR(read(p->slave, &c, 1), EINTR);
+		c = next_signal() == SIGHUP ? 'H' : '?';
+		(void)!write(verdict[1], &c, 1);
 		c = read(p->slave, &c, 1) == 1 ? 'r' : '?';
 		(void)!write(verdict[1], &c, 1);
 		_exit(0);
