@@ -4,6 +4,7 @@ import re
 
 LINE = re.compile(r"^(not )?ok\b(?:\s+\d+)?(?:\s+-)?\s*(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)")
+BAIL_OUT = re.compile(r"^Bail out!\s*(.*)$")
 SKIP = re.compile(r"#\s*SKIP\b\s*(.*)$", re.I)
 
 
@@ -17,12 +18,17 @@ class Result:
 
 
 def parse(text):
-    """The results that the text reports; a plan that is not kept is a failure of its own."""
+    """The results that the text reports; a plan that is not kept, or given up, is a failure of its own."""
     results, planned = [], None
     for line in text.splitlines():
         plan = PLAN.match(line)
         if plan:
             planned = (planned or 0) + int(plan.group(1))
+            continue
+        bail_out = BAIL_OUT.match(line)
+        if bail_out:
+            results.append(Result("the rest", "failed", bail_out.group(1)))
+            planned = None
             continue
         match = LINE.match(line)
         if not match:

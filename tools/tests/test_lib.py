@@ -70,5 +70,10 @@ def test_tap_that_ends_early_fails():
     assert [r.status for r in results] == ["passed", "failed"]
 
 
+def test_tap_that_gives_up_fails():
+    results = tap.parse("1..3\nok one\nBail out! no room\n")
+    assert [(r.status, r.why) for r in results] == [("passed", ""), ("failed", "no room")]
+
+
 def test_what_is_not_tap_is_nothing():
     assert tap.parse("okay then\nnot okay\nbooks\n") == []

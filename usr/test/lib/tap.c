@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/utsname.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +20,13 @@
 // it is no coincidence.
 #define LEAK_ROUNDS     3
 #define LEAK_ROUNDS_MAX 12
+
+// How often the one who listens to a test looks whether it has ended.
+#define LOOK_UP_US 100000
+
+// How often it is looked whether the processes of a test that ended early are gone, and how far apart.
+#define GONE_TRIES    20
+#define GONE_PAUSE_NS 50000000
 
 bool tap_beyond_core;
 
@@ -31,27 +38,32 @@ static struct {
 	const char *current;
 } tap = {.report = -1};
 
-// The verdict of a test: what its process wrote to the report pipe, "F..." or "S...", or nothing.
+// The verdict of a test: the first line that a process of it wrote to the report pipe, "F..." or "S...",
+// or nothing.
 struct verdict {
 	char text[512];
+	pid_t pid; // of its first process
+	bool ended;
 	int wait_status;
+	bool some_left; // processes of a test that ended early
 };
 
 // --- ending a test
 
 static _Noreturn void end_test(char kind, const char *text)
 {
-	char line[512];
-	int n = snprintf(line, sizeof line, "%c%s", kind, text);
+	char line[500]; // less than PIPE_BUF: written at once
+	int n = snprintf(line, sizeof line - 1, "%c%s", kind, text);
 
-	if (n >= (int)sizeof line)
-		n = sizeof line - 1;
+	if (n > (int)sizeof line - 2)
+		n = sizeof line - 2;
+	line[n++] = '\n';
 	if (tap.report >= 0) {
 		if (write(tap.report, line, (size_t)n) != n)
 			_exit(3);
 		_exit(0);
 	}
-	fprintf(stderr, "%s: %s\n", tap.current, line);
+	fprintf(stderr, "%s: %.*s", tap.current, n, line);
 	exit(kind == 'F');
 }
 
@@ -165,96 +177,7 @@ void read_file(const char *name, void *to, size_t bytes)
 	close(fd);
 }
 
-// --- counters
-
-bool on_mapache(void)
-{
-	struct utsname u;
-
-	return uname(&u) == 0 && strstr(u.release, "mapache");
-}
-
-bool on_core(void)
-{
-	struct utsname u;
-
-	return uname(&u) == 0 && !strcmp(u.version, "Mapache core");
-}
-
-// The number behind NAME and END in a file of such lines, -1 when it is not there.
-static long long read_number(const char *file, const char *name, char end)
-{
-	static char text[8192];
-	int fd = open(file, O_RDONLY);
-	size_t at = 0, length = strlen(name);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	while (at < sizeof text - 1 && (n = read(fd, text + at, sizeof text - 1 - at)) > 0)
-		at += (size_t)n;
-	close(fd);
-	text[at] = '\0';
-	for (char *line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (!strncmp(line, name, length) && line[length] == end)
-			return atoll(line + length + 1);
-	}
-	return -1;
-}
-
-static long long read_counter(const char *name)
-{
-	return read_number("/proc/vmstat", name, ' ');
-}
-
-long long memory_kib(const char *name)
-{
-	return read_number("/proc/meminfo", name, ':');
-}
-
-long long vmstat(const char *name)
-{
-	long long value = on_mapache() ? read_counter(name) : -1;
-
-	if (value < 0 && on_mapache())
-		FAIL("/proc/vmstat has no %s", name);
-	if (value < 0)
-		tap_skip("needs Mapache's counters");
-	return value;
-}
-
-bool squeeze_memory(long long leave_kib)
-{
-	long long kib = on_mapache() ? memory_kib("MemAvailable") : 0;
-
-	if (!on_mapache() || memory_kib("MemTotal") > 128 * 1024)
-		return false;
-	if (kib <= leave_kib)
-		return true;
-	for (char *p = map_anon((size_t)kib * 1024); kib > leave_kib; kib -= 4, p += PAGE)
-		store(p, 'x');
-	return true;
-}
-
-long long blocks_read(void)
-{
-	return vmstat("pgpgin") / 4;
-}
-
-long long blocks_written(void)
-{
-	return vmstat("pgpgout") / 4;
-}
-
-long long free_blocks(void)
-{
-	struct statfs st;
-
-	sync();
-	CHECK_OK(statfs(".", &st));
-	return (long long)st.f_bfree;
-}
+// --- random numbers
 
 uint64_t random_u64(void)
 {
@@ -273,40 +196,110 @@ unsigned random_below(unsigned n)
 
 // --- running the table
 
+static void look_up(int number)
+{
+	(void)number;
+}
+
+static void reap(struct verdict *verdict, int how)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(verdict->pid, &verdict->wait_status, how)) < 0 && errno == EINTR)
+		;
+	verdict->ended = pid == verdict->pid;
+}
+
+static bool has_ended_badly(struct verdict *verdict)
+{
+	if (!verdict->ended)
+		reap(verdict, WNOHANG);
+	return verdict->ended && verdict->wait_status != 0;
+}
+
+// The listener looks up from its pipe now and then.
+static void look_up_often(bool on)
+{
+	struct sigaction action = {.sa_handler = on ? look_up : SIG_DFL};
+	struct itimerval often = {{0, on ? LOOK_UP_US : 0}, {0, on ? LOOK_UP_US : 0}};
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static _Noreturn void be_the_test(const struct test *test, int report)
+{
+	fcntl(report, F_SETFD, FD_CLOEXEC);
+	tap.report = report;
+	tap.state = tap.seed;
+	if (tap_beyond_core && on_core())
+		tap_skip("not in the core");
+	test->run();
+	_exit(0);
+}
+
+// The first line that comes. Without one: when the last process of the test has ended, or its first one
+// badly, whose status then is known.
+static void hear(int report, struct verdict *verdict)
+{
+	size_t n = 0;
+	ssize_t got;
+
+	look_up_often(true);
+	while (!memchr(verdict->text, '\n', n) && n < sizeof verdict->text - 1 &&
+		(got = read(report, verdict->text + n, sizeof verdict->text - 1 - n)) != 0) {
+		if (got > 0)
+			n += (size_t)got;
+		else if (errno != EINTR || has_ended_badly(verdict))
+			break;
+	}
+	look_up_often(false);
+	verdict->text[strcspn(verdict->text, "\n")] = '\0';
+}
+
+// Each process of a test holds the pipe. Some end because the test did, a moment later.
+static bool all_gone(int report)
+{
+	struct timespec pause = {.tv_nsec = GONE_PAUSE_NS};
+	char more[64];
+	ssize_t got;
+
+	fcntl(report, F_SETFL, O_NONBLOCK);
+	for (int i = 0; i < GONE_TRIES; i++) {
+		while ((got = read(report, more, sizeof more)) > 0)
+			;
+		if (got == 0)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+// Who has failed may have left others behind that wait for it; they shall not keep the message.
 static struct verdict run_forked(const struct test *test)
 {
 	struct verdict verdict = {.text = ""};
 	int ends[2];
-	size_t n = 0;
-	ssize_t got;
-	pid_t pid;
 
-	if (pipe(ends) != 0 || (pid = fork()) < 0) {
+	if (pipe(ends) != 0 || (verdict.pid = fork()) < 0) {
 		snprintf(verdict.text, sizeof verdict.text, "Fcannot start: %s", strerror(errno));
 		return verdict;
 	}
-	if (pid == 0) {
+	if (verdict.pid == 0) {
 		close(ends[0]);
-		fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-		tap.report = ends[1];
-		tap.state = tap.seed;
-		if (tap_beyond_core && on_core())
-			tap_skip("not in the core");
-		test->run();
-		_exit(0);
+		be_the_test(test, ends[1]);
 	}
 	close(ends[1]);
-	while ((got = read(ends[0], verdict.text + n, sizeof verdict.text - 1 - n)) != 0)
-		if (got > 0)
-			n += (size_t)got;
-		else if (errno != EINTR)
-			break;
-	close(ends[0]);
-	while (waitpid(pid, &verdict.wait_status, 0) < 0 && errno == EINTR)
-		;
+	hear(ends[0], &verdict);
+	if (verdict.text[0] && !verdict.ended)
+		kill(verdict.pid, SIGKILL);
+	if (!verdict.ended)
+		reap(&verdict, 0);
 	if (!verdict.text[0] && verdict.wait_status != 0)
 		snprintf(verdict.text, sizeof verdict.text, "Fended with wait status %#x",
 			(unsigned)verdict.wait_status);
+	verdict.some_left = verdict.text[0] && !all_gone(ends[0]);
+	close(ends[0]);
 	return verdict;
 }
 
@@ -359,32 +352,34 @@ static struct stock take_stock(void)
 	struct statfs st;
 
 	drop_caches();
-	s.frames = read_counter("nr_free_pages") + read_counter("nr_file_pages");
+	s.frames = vmstat("nr_free_pages") + vmstat("nr_file_pages");
 	s.blocks = statfs(".", &st) == 0 ? (long long)st.f_bfree : 0;
 	return s;
 }
 
-// How much less there is after N more rounds.
-static struct stock lost_in(const struct test *test, int n)
+// N more rounds, which must pass as the first one did.
+static bool rounds_pass(const struct test *test, int n, struct verdict *verdict)
 {
-	struct stock before = take_stock(), after;
-
-	for (int i = 0; i < n; i++) {
-		run_forked(test);
+	for (int i = 0; i < n && verdict->text[0] != 'F'; i++) {
+		*verdict = run_forked(test);
 		empty_folder();
 	}
-	after = take_stock();
-	return (struct stock){before.frames - after.frames, before.blocks - after.blocks};
+	return verdict->text[0] != 'F';
 }
 
 static void look_for_leaks(const struct test *test, struct verdict *verdict)
 {
-	struct stock lost;
+	struct stock before, after, lost;
 	int n;
 
-	lost_in(test, 1); // now the kernel has what it keeps for good
+	if (!rounds_pass(test, 1, verdict)) // now the kernel has what it keeps for good
+		return;
 	for (n = LEAK_ROUNDS; n <= LEAK_ROUNDS_MAX; n *= 2) {
-		lost = lost_in(test, n);
+		before = take_stock();
+		if (!rounds_pass(test, n, verdict))
+			return;
+		after = take_stock();
+		lost = (struct stock){before.frames - after.frames, before.blocks - after.blocks};
 		if (lost.frames < n && lost.blocks < n)
 			return;
 	}
@@ -421,7 +416,12 @@ static bool run_test(const struct test *test, size_t number)
 	empty_folder();
 	if (!verdict.text[0] && !tap.in_process && on_mapache())
 		look_for_leaks(test, &verdict);
-	return print_verdict(number, test->name, &verdict);
+	bool passed = print_verdict(number, test->name, &verdict);
+	if (verdict.some_left) {
+		printf("Bail out! %s leaves processes behind\n", test->name);
+		exit(1); // and where this is the only job, the machine stops
+	}
+	return passed;
 }
 
 static bool is_selected(const struct test *test, char **names)

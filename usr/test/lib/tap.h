@@ -9,7 +9,10 @@
 // The tests know only the ABI, so they also run on Linux, which is the oracle for what they demand;
 // what only Mapache has (its counters) is skipped there.
 //
-// On Mapache a test that passed is run again, several rounds. A frame or a disk block that is gone
+// A test is over when all its processes have ended, or the first of them has failed. What then is left of
+// it ends the run, after the message: "Bail out!", and where the program is the only job, the machine stops.
+//
+// On Mapache a test that passed is run again, several rounds, which must pass, too. A frame or a disk block that is gone
 // afterwards may be in some cache; one for each round, and again for each of twice as many, and of
 // four times as many, is a leak.
 //
