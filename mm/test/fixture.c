@@ -33,26 +33,10 @@ int fixture_tear_down(void **state)
 	return posix_frames_used() == frames ? 0 : -1;
 }
 
-int try_map(mvm_vaddr_t at, size_t pages, unsigned rights, unsigned flags, struct mvm_object *obj,
-	mvm_pgoff_t offset)
-{
-	struct mvm_map m = {
-		.addr = at,
-		.bytes = pages * PAGE,
-		.rights = rights,
-		.max_rights = MVM_RWX,
-		.flags = MVM_MAP_FIXED | flags,
-		.object = obj,
-		.offset_pages = offset,
-	};
-
-	return mvm_map(space, &m);
-}
-
 void map_pages(
 	mvm_vaddr_t at, size_t pages, unsigned flags, struct mvm_object *obj, mvm_pgoff_t offset)
 {
-	assert_int_equal(try_map(at, pages, RW, flags, obj, offset), 0);
+	assert_int_equal(map_fixed(space, at, pages, RW, flags, obj, offset), 0);
 }
 
 char load_of(struct mvm_space *of, mvm_vaddr_t va)

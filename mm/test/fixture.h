@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "map_fixed.h"
 #include "posix.h"
 #include "testfile.h"
 
@@ -34,9 +35,7 @@ int fixture_tear_down(void **state);
 #define fixture_main(frames, tests) \
 	(posix_start(frames), mvm_init() != 0 ? 2 : cmocka_run_group_tests(tests, NULL, NULL))
 
-/* Map with FIXED; the second does so with READ and WRITE, and it must succeed. */
-int try_map(mvm_vaddr_t at, size_t pages, unsigned rights, unsigned flags, struct mvm_object *obj,
-	mvm_pgoff_t offset);
+/* Map with FIXED, READ and WRITE; it must succeed.  map_fixed(space, ...) is for what may fail. */
 void map_pages(
 	mvm_vaddr_t at, size_t pages, unsigned flags, struct mvm_object *obj, mvm_pgoff_t offset);
 

@@ -9,6 +9,7 @@
  * The script has each family of calls: map, unmap, protect, brk, mremap, stacks, devices, shared memory,
  * advice, locks, fork of a fork, holds, and all that the page cache offers.
  */
+#include "map_fixed.h"
 #include "posix.h"
 #include "testfile.h"
 
@@ -110,17 +111,9 @@ static bool try_wholly(const struct areas *before, int err)
 static bool map(unsigned page, unsigned pages, unsigned flags, struct mvm_object *object)
 {
 	static struct areas before;
-	struct mvm_map m = {
-		.addr = at(page),
-		.bytes = pages * PAGE,
-		.rights = RW,
-		.max_rights = MVM_RWX,
-		.flags = MVM_MAP_FIXED | flags,
-		.object = object,
-	};
 
 	see_areas(&before);
-	return try_wholly(&before, mvm_map(space, &m));
+	return try_wholly(&before, map_fixed(space, at(page), pages, RW, flags, object, 0));
 }
 
 static bool unmap(unsigned page, unsigned pages)

@@ -15,7 +15,7 @@ static int set_up(void **state)
 
 static int map(mvm_vaddr_t at, size_t pages, unsigned rights, unsigned flags)
 {
-	return try_map(at, pages, rights, flags, NULL, 0);
+	return map_fixed(space, at, pages, rights, flags, NULL, 0);
 }
 
 static void total_counts_all_areas(void **state)

@@ -19,7 +19,7 @@ static int map_as(mvm_vaddr_t at, size_t pages, unsigned rights, unsigned flags)
 {
 	struct mvm_object *obj = at >= FILE && at < TOP ? file->object : NULL;
 
-	return try_map(at, pages, rights, flags, obj, 0);
+	return map_fixed(space, at, pages, rights, flags, obj, 0);
 }
 
 static void map(mvm_vaddr_t at, size_t pages, unsigned flags)

@@ -4,6 +4,7 @@
  * of a space, does not do so in one hold of a lock.  mm is compiled with MVMH_DEBUG here, and panics
  * when a hold covers too much.
  */
+#include "map_fixed.h"
 #include "posix.h"
 #include "testfile.h"
 
@@ -32,16 +33,7 @@ static mvm_vaddr_t piece(unsigned i)
 /* Each maps the file's first page; none touches the next. */
 static void map(unsigned i, unsigned rights, unsigned flags)
 {
-	struct mvm_map m = {
-		.addr = piece(i),
-		.bytes = PAGE,
-		.rights = rights,
-		.max_rights = MVM_RWX,
-		.flags = MVM_MAP_FIXED | flags,
-		.object = file->object,
-	};
-
-	assert_int_equal(mvm_map(space, &m), 0);
+	assert_int_equal(map_fixed(space, piece(i), 1, rights, flags, file->object, 0), 0);
 }
 
 static int set_up(void **state)

@@ -3,6 +3,7 @@
  * Reclaim and write-back under pressure: what goes first, in what portions, and how much may be
  * dirty.
  */
+#include "map_fixed.h"
 #include "posix.h"
 #include "testfile.h"
 
@@ -55,16 +56,9 @@ static int tear_down(void **state)
 
 static void map(struct mvm_object *object)
 {
-	struct mvm_map m = {
-		.addr = AT,
-		.bytes = PAGES * PAGE,
-		.rights = MVM_READ | MVM_WRITE,
-		.max_rights = MVM_RWX,
-		.flags = MVM_MAP_FIXED | MVM_MAP_SHARED,
-		.object = object,
-	};
+	const unsigned rights = MVM_READ | MVM_WRITE;
 
-	assert_int_equal(mvm_map(space, &m), 0);
+	assert_int_equal(map_fixed(space, AT, PAGES, rights, MVM_MAP_SHARED, object, 0), 0);
 }
 
 static void load(unsigned page)

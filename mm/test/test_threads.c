@@ -12,6 +12,7 @@
  * Options: --ops N (a thread), --seed S.  Threads make the order of things new each time, so a seed
  * only repeats what each thread tries.
  */
+#include "map_fixed.h"
 #include "posix.h"
 #include "testfile.h"
 
@@ -81,14 +82,7 @@ static void op_map(struct thread *t)
 	unsigned first, n;
 
 	some_range(t, &first, &n);
-	struct mvm_map m = {
-		.addr = slice_at(t, first),
-		.bytes = n * MVM_PAGE_BYTES,
-		.rights = MVM_READ | MVM_WRITE,
-		.max_rights = MVM_RWX,
-		.flags = MVM_MAP_FIXED,
-	};
-	MUST_BE(mvm_map(space, &m) == 0);
+	MUST_BE(map_fixed(space, slice_at(t, first), n, MVM_READ | MVM_WRITE, 0, NULL, 0) == 0);
 	for (unsigned i = first; i < first + n; i++) {
 		t->mapped[i] = t->writable[i] = true;
 		t->slice[i] = 0;

@@ -3,6 +3,7 @@
  * The event ring: what a fault and the calls leave in it, whose it is, what is lost; and the line of
  * text about an address.
  */
+#include "map_fixed.h"
 #include "posix.h"
 
 #include <mm/vm.h>
@@ -24,19 +25,11 @@ static struct mvm_trace_record records[64];
 
 static int set_up(void **state)
 {
-	struct mvm_map m = {
-		.addr = AT,
-		.bytes = 4 * PAGE,
-		.rights = MVM_READ | MVM_WRITE,
-		.max_rights = MVM_RWX,
-		.flags = MVM_MAP_FIXED,
-	};
-
 	(void)state;
 	if (mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space) != 0)
 		return -1;
 	mvm_space_set_tag(space, TAG);
-	return mvm_map(space, &m);
+	return map_fixed(space, AT, 4, MVM_READ | MVM_WRITE, 0, NULL, 0);
 }
 
 static int tear_down(void **state)
