@@ -210,8 +210,23 @@ void task_leave_memory(struct task *t)
 	vfork_done(t);
 }
 
-/* True: it was the last one, whose status is that of a process that nobody ended. */
-static bool leave_process(struct task *t, int status)
+/*
+ * The status of a process that nobody ended is that of the last thread that exits: of the last to begin
+ * with it, since others go on when they see that this one has left the memory.
+ */
+static void begin_to_leave(struct process *p, int status)
+{
+	spin_lock(&p->lock);
+	p->n_leaving++;
+	if (p->n_leaving == p->n_threads && !p->ending) {
+		p->ending = true;
+		p->ending_status = status;
+	}
+	spin_unlock(&p->lock);
+}
+
+/* True: it was the last one. */
+static bool leave_process(struct task *t)
 {
 	struct process *p = t->process;
 	bool last, stopped;
@@ -219,14 +234,11 @@ static bool leave_process(struct task *t, int status)
 	spin_lock(&p->lock);
 	list_remove(&t->link);
 	__atomic_store_n(&p->n_threads, p->n_threads - 1, __ATOMIC_RELAXED);
+	p->n_leaving--;
 	__atomic_fetch_sub(&p->user->n_processes, 1, __ATOMIC_RELAXED);
 	last = p->n_threads == 0;
 	stopped = signal_thread_leaves(t);
 	cpu_times_add_thread(&p->dead_threads, t->thread);
-	if (last && !p->ending) {
-		p->ending = true;
-		p->ending_status = status;
-	}
 	spin_unlock(&p->lock);
 	if (stopped)
 		process_report_stop(p, CLD_STOPPED);
@@ -241,9 +253,10 @@ void process_exit_thread(int status)
 
 	/* What it was told to do it does: to wait for pages and I/O on the way is no reason to stop. */
 	__atomic_fetch_and(&t->thread->arch.work, ~(uint32_t)THREAD_WORK_KILL, __ATOMIC_RELAXED);
+	begin_to_leave(p, status);
 	task_leave_memory(t);
 	thread_set_pmap(NULL); /* the last thread to leave frees it */
-	if (leave_process(t, status))
+	if (leave_process(t))
 		process_end(p);
 	task_free(t);
 	process_unref(p);

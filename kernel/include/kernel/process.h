@@ -125,6 +125,7 @@ struct process {
 
 	struct list threads;            /* [p] by task.link */
 	unsigned n_threads;             /* [p] read without it as a hint */
+	unsigned n_leaving;             /* [p] of them, those that have begun to exit */
 	bool ending;                    /* [p] all threads must exit, */
 	bool releasing;                 /* [p] vm is NULL, but not all of it is free yet */
 	int ending_status;              /* [p] with this status */
