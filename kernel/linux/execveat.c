@@ -7,7 +7,7 @@
 #include <kernel/exec.h>
 #include <kernel/syscall.h>
 
-long sys_execveat(long dir, uaddr_t path_argument, uaddr_t argv, uaddr_t envp, unsigned long flags)
+long sys_execveat(long dir, uaddr_t path, uaddr_t argv, uaddr_t envp, unsigned long flags)
 {
 	struct exec_request request = {
 		.dir = dir,
@@ -15,15 +15,8 @@ long sys_execveat(long dir, uaddr_t path_argument, uaddr_t argv, uaddr_t envp, u
 		.argv.user = argv,
 		.envp.user = envp,
 	};
-	struct user_path path;
 
 	if (request.flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
 		return -EINVAL;
-	int err = user_path_get(&path, path_argument);
-	if (err)
-		return err;
-	request.path = path.text;
-	err = process_exec(&request);
-	user_path_free(&path);
-	return err;
+	return process_exec_user(&request, path);
 }

@@ -381,3 +381,16 @@ int process_exec(const struct exec_request *request)
 	exec_free(x);
 	return err;
 }
+
+long process_exec_user(struct exec_request *request, uaddr_t path_argument)
+{
+	struct user_path path;
+	int err = user_path_get(&path, path_argument);
+
+	if (err)
+		return err;
+	request->path = path.text;
+	err = process_exec(request);
+	user_path_free(&path);
+	return err;
+}

@@ -57,18 +57,11 @@ long sys_clone(
 	return process_clone(&request);
 }
 
-long sys_execve(uaddr_t path_argument, uaddr_t argv, uaddr_t envp)
+long sys_execve(uaddr_t path, uaddr_t argv, uaddr_t envp)
 {
 	struct exec_request request = {.dir = AT_FDCWD, .argv.user = argv, .envp.user = envp};
-	struct user_path path;
-	int err = user_path_get(&path, path_argument);
 
-	if (err)
-		return err;
-	request.path = path.text;
-	err = process_exec(&request);
-	user_path_free(&path);
-	return err;
+	return process_exec_user(&request, path);
 }
 
 long sys_exit(long status)

@@ -27,3 +27,5 @@ struct exec_request {
  * -EAGAIN, -EINTR: the process ends, or another of its threads came first.
  */
 int process_exec(const struct exec_request *request) __attribute__((warn_unused_result));
+/* The same, of a path in user memory. */
+long process_exec_user(struct exec_request *request, uaddr_t path);
