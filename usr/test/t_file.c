@@ -24,14 +24,6 @@ static off_t size_of(const char *name)
 	return st.st_size;
 }
 
-static ino_t inode_of(const char *name)
-{
-	struct stat st;
-
-	CHECK_OK(lstat(name, &st));
-	return st.st_ino;
-}
-
 static unsigned long links_of(const char *name)
 {
 	struct stat st;

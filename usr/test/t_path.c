@@ -22,14 +22,6 @@ static void touch(const char *name)
 	CHECK_OK(close((int)CHECK_OK(open(name, O_WRONLY | O_CREAT, 0644))));
 }
 
-static ino_t inode_of(const char *name)
-{
-	struct stat st;
-
-	CHECK_OK(stat(name, &st));
-	return st.st_ino;
-}
-
 static bool is_there(const char *name)
 {
 	struct stat st;

@@ -177,6 +177,14 @@ void read_file(const char *name, void *to, size_t bytes)
 	close(fd);
 }
 
+ino_t inode_of(const char *name)
+{
+	struct stat st;
+
+	CHECK_OK(stat(name, &st));
+	return st.st_ino;
+}
+
 // --- random numbers
 
 uint64_t random_u64(void)
@@ -217,14 +225,22 @@ static bool has_ended_badly(struct verdict *verdict)
 	return verdict->ended && verdict->wait_status != 0;
 }
 
-// The listener looks up from its pipe now and then.
-static void look_up_often(bool on)
+// The listener looks up from its pipe now and then. The handler goes after the last alarm has come.
+static void look_up_often(void)
 {
-	struct sigaction action = {.sa_handler = on ? look_up : SIG_DFL};
-	struct itimerval often = {{0, on ? LOOK_UP_US : 0}, {0, on ? LOOK_UP_US : 0}};
+	struct sigaction action = {.sa_handler = look_up};
+	struct itimerval often = {{0, LOOK_UP_US}, {0, LOOK_UP_US}};
 
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static void look_up_no_more(void)
+{
+	struct itimerval never = {{0, 0}, {0, 0}};
+
+	setitimer(ITIMER_REAL, &never, NULL);
+	signal(SIGALRM, SIG_DFL);
 }
 
 static _Noreturn void be_the_test(const struct test *test, int report)
@@ -245,7 +261,7 @@ static void hear(int report, struct verdict *verdict)
 	size_t n = 0;
 	ssize_t got;
 
-	look_up_often(true);
+	look_up_often();
 	while (!memchr(verdict->text, '\n', n) && n < sizeof verdict->text - 1 &&
 		(got = read(report, verdict->text + n, sizeof verdict->text - 1 - n)) != 0) {
 		if (got > 0)
@@ -253,7 +269,7 @@ static void hear(int report, struct verdict *verdict)
 		else if (errno != EINTR || has_ended_badly(verdict))
 			break;
 	}
-	look_up_often(false);
+	look_up_no_more();
 	verdict->text[strcspn(verdict->text, "\n")] = '\0';
 }
 

@@ -130,6 +130,8 @@ int make_file(const char *name, size_t bytes);
 char pattern(size_t i);
 void read_file(const char *name, void *to, size_t bytes); // exactly so many
 
+ino_t inode_of(const char *name); // links are followed
+
 // Memory that must hold the bytes of such a file from FROM on, or zeros.
 void check_pattern(const char *p, size_t from, size_t bytes);
 void check_zero(const char *p, size_t bytes);
