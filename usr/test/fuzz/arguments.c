@@ -33,16 +33,24 @@ static bool chance(struct lane *lane, unsigned percent)
 
 #define PICK(lane, list) (list)[rng_below(&(lane)->rng, sizeof(list) / sizeof(*(list)))]
 
+static const unsigned long hostile_addresses[] = {0, 1, 8, 0xfff, 0x1000,
+	0x10001, // low, and the program itself
+	ARENA - 1, ARENA + 1, ARENA + ARENA_BYTES - 3, ARENA + ARENA_BYTES, 0x3fffffeffful,
+	0x3ffffff000ul, 0x3ffffffffful, 0x4000000000ul, // the end of user space
+	0x8000000000000000ul, 0xffffffc000000000ul,     // what is not canonical; the kernel's
+	0xffffffc080200000ul, 0xffffffc084000008ul, 0xffffffffc0004000ul, -8ul, -1ul};
+
 static unsigned long hostile_address(struct lane *lane)
 {
-	static const unsigned long addresses[] = {0, 1, 8, 0xfff, 0x1000,
-		0x10001, // low, and the program itself
-		ARENA - 1, ARENA + 1, ARENA + ARENA_BYTES - 3, ARENA + ARENA_BYTES, 0x3fffffeffful,
-		0x3ffffff000ul, 0x3ffffffffful, 0x4000000000ul, // the end of user space
-		0x8000000000000000ul, 0xffffffc000000000ul, // what is not canonical; the kernel's
-		0xffffffc080200000ul, 0xffffffc084000008ul, 0xffffffffc0004000ul, -8ul, -1ul};
+	return PICK(lane, hostile_addresses);
+}
 
-	return PICK(lane, addresses);
+bool is_made_up(uint64_t word)
+{
+	for (size_t i = 0; i < sizeof hostile_addresses / sizeof *hostile_addresses; i++)
+		if (hostile_addresses[i] == word)
+			return true;
+	return false;
 }
 
 static unsigned long arena_address(struct lane *lane)

@@ -18,9 +18,10 @@
 struct findings {
 	uint32_t n;
 	char text[FINDINGS][FINDING_BYTES];
-	uint64_t calls;            // made by all
-	uint32_t made[CALL_SLOTS]; // of each number,
-	uint32_t went[CALL_SLOTS]; // and those that were no error
+	uint64_t calls;              // made by all
+	uint32_t processes, threads; // that calls made
+	uint32_t made[CALL_SLOTS];   // of each number,
+	uint32_t went[CALL_SLOTS];   // and those that were no error
 };
 
 extern struct findings *findings;
@@ -55,5 +56,8 @@ struct lane {
 };
 
 #define CANARY 0x11
+
+// Is it an address that arguments have? Some calls give back what another one was given.
+bool is_made_up(uint64_t word);
 
 void make_arguments(struct lane *lane, const struct call_row *call, unsigned long args[CALL_ARGS]);

@@ -29,6 +29,10 @@
 #define STACKS_FROM  0xffffffffc0000000ul
 #define STACKS_TO    0xffffffffe0000000ul
 
+#define THREAD_FLAGS                                                                        \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
+		CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
+
 static unsigned lanes_taken = 1;
 
 static long raw_call(long number, const unsigned long a[CALL_ARGS])
@@ -49,6 +53,11 @@ static long raw_call(long number, const unsigned long a[CALL_ARGS])
 }
 
 // --- judging
+
+static void note(uint32_t *counter)
+{
+	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
 
 static void found(
 	const struct call_row *call, const unsigned long a[CALL_ARGS], const char *what, long value)
@@ -101,8 +110,10 @@ static bool error_is_allowed(const struct call_row *call, long error)
 
 static bool is_kernel_address(uint64_t word)
 {
-	return (word >= KERNEL_FROM && word < KERNEL_TO) ||
-	       (word >= STACKS_FROM && word < STACKS_TO);
+	bool mapped = word >= KERNEL_FROM && word < KERNEL_TO;
+	bool stack = word >= STACKS_FROM && word < STACKS_TO;
+
+	return (mapped || stack) && !is_made_up(word);
 }
 
 // Words of bytes that are random by nature are not looked at for four bytes of poison.
@@ -144,7 +155,7 @@ static void judge(struct lane *lane, const struct call_row *call, const unsigned
 		if (!error_is_allowed(call, -result))
 			found(call, a, "gives an error that its row has not:", -result);
 	} else {
-		__atomic_fetch_add(&findings->went[call->number], 1, __ATOMIC_RELAXED);
+		note(&findings->went[call->number]);
 		if (is_kernel_address((uint64_t)result))
 			found(call, a, "gives a kernel address:", result);
 	}
@@ -239,11 +250,26 @@ static int begin_in_same_memory(void *lane)
 	return 0;
 }
 
+// What flags drawn one by one hardly ever are: a thread, a fork, what posix_spawn begins with.
+static unsigned long child_flags(struct lane *lane, unsigned long drawn)
+{
+	switch (rng_below(&lane->rng, 4)) {
+	case 0:
+		return THREAD_FLAGS;
+	case 1:
+		return SIGCHLD;
+	case 2:
+		return CLONE_VM | CLONE_VFORK | SIGCHLD;
+	}
+	return drawn & ~(unsigned long)CLONE_SETTLS;
+}
+
 // A child goes on for itself. In the same memory it gets a stack; one in a hundred gets what chance gives.
 static long make_child(struct lane *lane, unsigned long a[CALL_ARGS])
 {
 	if (rng_below(&lane->rng, 100) == 0)
 		return raw_call(SYS_clone, a);
+	a[0] = child_flags(lane, a[0]);
 	a[1] = 0;
 	if (a[0] & CLONE_VM) {
 		struct lane *heir = new_lane(lane);
@@ -253,17 +279,20 @@ static long make_child(struct lane *lane, unsigned long a[CALL_ARGS])
 		if (!heir || stack == MAP_FAILED)
 			return -EAGAIN;
 		errno = 0;
-		int tid = clone(begin_in_same_memory, stack + STACK_BYTES,
-			(int)a[0] & ~CLONE_SETTLS, heir, a[2], 0L, a[4]);
+		int tid = clone(
+			begin_in_same_memory, stack + STACK_BYTES, (int)a[0], heir, a[2], 0L, a[4]);
+		if (tid > 0)
+			note(a[0] & CLONE_THREAD ? &findings->threads : &findings->processes);
 		return tid < 0 ? -errno : tid;
 	}
-	a[0] &= ~(unsigned long)CLONE_SETTLS;
 	long child = raw_call(SYS_clone, a);
 	if (child == 0) {
 		lane->left = lane->left < HEIRS ? lane->left : HEIRS;
 		run(lane);
 		_exit(0);
 	}
+	if (child > 0)
+		note(&findings->processes);
 	return child;
 }
 
@@ -280,7 +309,7 @@ static void one_call(struct lane *lane)
 	if (lane->verbose)
 		dprintf(62, "%d: %s(%#lx, %#lx, %#lx, %#lx, %#lx, %#lx)\n", getpid(), call->name,
 			a[0], a[1], a[2], a[3], a[4], a[5]);
-	__atomic_fetch_add(&findings->made[call->number], 1, __ATOMIC_RELAXED);
+	note(&findings->made[call->number]);
 	__atomic_fetch_add(&findings->calls, 1, __ATOMIC_RELAXED);
 	judge(lane, call, a,
 		call->number == SYS_clone ? make_child(lane, a) : raw_call(call->number, a));
