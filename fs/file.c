@@ -42,12 +42,32 @@ int file_new(const struct file_ops *ops, void *private_data, unsigned flags, uns
 	return 0;
 }
 
+static int writer_begin(struct file *f)
+{
+	int err = mount_writer_begin(f->dentry->mount);
+
+	if (err)
+		return err;
+	err = vnode_writer_begin(f->vnode);
+	if (err)
+		mount_writer_end(f->dentry->mount);
+	return err;
+}
+
+static void writer_end(struct file *f)
+{
+	vnode_writer_end(f->vnode);
+	mount_writer_end(f->dentry->mount);
+}
+
 static void file_free(struct file *f)
 {
 	if (f->object)
 		mvm_object_unref(f->object);
 	if (f->state & FILE_WRITER)
-		mount_writer_end(f->dentry->mount);
+		writer_end(f);
+	if (f->state & FILE_PROGRAM)
+		vnode_program_end(f->vnode);
 	dentry_unref(f->dentry);
 	fsh_mutex_destroy(&f->offset_lock);
 	__atomic_fetch_sub(&n_files, 1, __ATOMIC_RELAXED);
@@ -132,7 +152,7 @@ int file_begin(struct file *f, struct dentry *d)
 	f->vnode = d->vnode;
 	f->error_seen = __atomic_load_n(&f->vnode->error_count, __ATOMIC_ACQUIRE);
 	if ((f->state & FILE_WRITABLE) && vnode_is(f->vnode, FS_IFREG)) {
-		err = mount_writer_begin(d->mount);
+		err = writer_begin(f);
 		f->state |= err ? 0 : FILE_WRITER;
 	}
 	if (!err)

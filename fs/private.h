@@ -124,6 +124,15 @@ void mount_init(void);
 int mount_writer_begin(struct mount *m);
 void mount_writer_end(struct mount *m);
 
+/*
+ * A file is either open for writing or run as a program, each any number of times: 0, or -ETXTBSY.
+ * Shared mappings do not count.
+ */
+int vnode_writer_begin(struct vnode *v);
+void vnode_writer_end(struct vnode *v);
+int vnode_program_begin(struct vnode *v);
+void vnode_program_end(struct vnode *v);
+
 /* If *mount is NULL: a mount at no place, which is never taken away.  Errors as mount_on(). */
 int mount_nowhere(const char *type, const char *source, struct mount **mount);
 

@@ -305,6 +305,16 @@ static int may_execute(const struct vnode *v, const struct fs_cred *cred)
 	return vnode_permission(v, cred, FS_EXECUTE);
 }
 
+static int begin_program(struct file *f, struct dentry *d)
+{
+	int err = file_begin(f, d);
+
+	if (!err)
+		err = vnode_program_begin(d->vnode);
+	f->state |= err ? 0 : FILE_PROGRAM;
+	return err;
+}
+
 int vfs_open_program(const struct fs_context *ctx, struct dentry *base, const char *path,
 	unsigned flags, struct file **out)
 {
@@ -318,7 +328,7 @@ int vfs_open_program(const struct fs_context *ctx, struct dentry *base, const ch
 	if (!err)
 		err = file_prepare(FS_O_RDONLY, ctx->cred, &f);
 	if (!err) {
-		err = file_begin(f, d);
+		err = begin_program(f, d);
 		if (err)
 			file_abandon(f);
 		else

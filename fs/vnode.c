@@ -506,6 +506,39 @@ int vnode_getattr(struct vnode *v, struct fs_attr *attr)
 	return v->ops->getattr ? v->ops->getattr(v, attr) : 0;
 }
 
+/* One more in the direction of step, which is 1 or -1. */
+static int writers_count(struct vnode *v, int32_t step)
+{
+	int32_t n = fs_read(v->writers);
+
+	do {
+		if (n * step < 0)
+			return -ETXTBSY;
+	} while (!__atomic_compare_exchange_n(
+		&v->writers, &n, n + step, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return 0;
+}
+
+int vnode_writer_begin(struct vnode *v)
+{
+	return writers_count(v, 1);
+}
+
+void vnode_writer_end(struct vnode *v)
+{
+	__atomic_fetch_sub(&v->writers, 1, __ATOMIC_RELAXED);
+}
+
+int vnode_program_begin(struct vnode *v)
+{
+	return writers_count(v, -1);
+}
+
+void vnode_program_end(struct vnode *v)
+{
+	__atomic_fetch_add(&v->writers, 1, __ATOMIC_RELAXED);
+}
+
 /* The caller's limit is for files that grow. */
 static int check_size(struct vnode *v, uint64_t size_bytes)
 {
@@ -566,6 +599,7 @@ int vnode_setattr(
 	struct vnode *v, const struct fs_cred *cred, const struct fs_attr *attr, unsigned mask)
 {
 	struct fs_attr allowed = *attr;
+	bool writes = cred && (mask & FS_SET_SIZE); /* an open file counts already */
 	int err = check_setattr(v, attr, mask);
 
 	if (err)
@@ -573,8 +607,13 @@ int vnode_setattr(
 	fsh_mutex_lock(&v->lock);
 	if (cred)
 		err = rights_setattr(v, cred, &allowed, &mask);
-	if (!err)
+	if (!err && writes)
+		err = vnode_writer_begin(v);
+	if (!err) {
 		err = vnode_setattr_locked(v, &allowed, mask);
+		if (writes)
+			vnode_writer_end(v);
+	}
 	fsh_mutex_unlock(&v->lock);
 	return err;
 }

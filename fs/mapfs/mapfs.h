@@ -248,7 +248,7 @@ struct mapfs_inode {
 	uint8_t n_root, depth;                        /* [x] as in the inode on the disk */
 	struct mapfs_extent root[MAPFS_ROOT_EXTENTS]; /* [x] */
 	uint64_t n_blocks;                            /* [x] */
-	uint32_t promised_chunks;                     /* [p] */
+	uint32_t promised_pages, promised_chunks;     /* [p] */
 	uint32_t promised_nodes;                      /* [p] reserved for the tree */
 	uint64_t disk_size;                           /* [x] the published size */
 	char *target;                                 /* [I] of a short symlink */
@@ -392,6 +392,8 @@ bool mapfs_promised(struct mapfs_inode *inode, uint32_t page);
  * there was no promise.  Does not sleep.
  */
 bool mapfs_promise_drop(struct mapfs_inode *inode, uint32_t page, bool used);
+
+uint32_t mapfs_promised_pages(struct mapfs_inode *inode);
 
 /* Blocks held for the tree on account of the file's promises. */
 uint32_t mapfs_promised_nodes(struct mapfs_inode *inode);

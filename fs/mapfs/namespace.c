@@ -499,7 +499,20 @@ const struct vnode_ops mapfs_dir_ops = {
 	.evict = mapfs_evict,
 };
 
+/* What is promised counts: a program that sees no blocks takes the file for a hole. */
+static int file_getattr_blocks(struct vnode *v, struct fs_attr *attr)
+{
+	struct mapfs_inode *inode = mapfs_inode_of(v);
+
+	/* Promises become blocks under this lock. */
+	fsh_mutex_lock(&inode->extent_lock);
+	attr->blocks = (inode->n_blocks + mapfs_promised_pages(inode)) * (MAPFS_BLOCK_BYTES / 512);
+	fsh_mutex_unlock(&inode->extent_lock);
+	return 0;
+}
+
 const struct vnode_ops mapfs_file_ops = {
+	.getattr = file_getattr_blocks,
 	.setattr = mapfs_setattr,
 	.fsync = mapfs_fsync,
 	.evict = mapfs_evict,

@@ -72,8 +72,10 @@ static bool promise_add(
 		inode->promised_chunks++;
 		inode->promised_nodes += (uint32_t)reserved - 1;
 	}
-	if (added)
+	if (added) {
 		(*link)->pages |= bit_of(page);
+		inode->promised_pages++;
+	}
 	fsh_spin_unlock(&fs->promises.lock);
 	return added;
 }
@@ -110,6 +112,17 @@ static void node_put(struct mapfs *fs, struct mapfs_promise *node)
 {
 	node->next = fs->promises.spare;
 	fs->promises.spare = node;
+}
+
+uint32_t mapfs_promised_pages(struct mapfs_inode *inode)
+{
+	struct mapfs *fs = mapfs_of(&inode->vnode);
+	uint32_t n;
+
+	fsh_spin_lock(&fs->promises.lock);
+	n = inode->promised_pages;
+	fsh_spin_unlock(&fs->promises.lock);
+	return n;
 }
 
 uint32_t mapfs_promised_nodes(struct mapfs_inode *inode)
@@ -189,6 +202,7 @@ bool mapfs_promise_drop(struct mapfs_inode *inode, uint32_t page, bool used)
 		link = find_link(fs, mapfs_ino(inode), page / 64);
 		node = *link;
 		node->pages &= ~bit_of(page);
+		inode->promised_pages--;
 		if (node->pages == 0) {
 			*link = node->next;
 			node_put(fs, node);

@@ -408,6 +408,66 @@ static void nobody_else_steers_it(void)
 	}
 }
 
+// --- Writing to what runs
+
+static void run_pausing(void *arg)
+{
+	(void)arg;
+	execl("program", "program", "--pause", NULL);
+	_exit(errno);
+}
+
+// The one that says so when it pauses.
+static pid_t start_pausing(void)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	CHECK_OK(pipe(ends));
+	CHECK_EQ(dup2(ends[1], REPORT_FD), REPORT_FD);
+	CHECK_OK(close(ends[1]));
+	pid = start_child(run_pausing, NULL);
+	CHECK_OK(close(REPORT_FD));
+	CHECK_EQ(read(ends[0], &byte, 1), 1);
+	CHECK_OK(close(ends[0]));
+	return pid;
+}
+
+static void a_running_program_is_not_written(void)
+{
+	pid_t pid;
+
+	make_program("program", 0, 0, 0755);
+	pid = start_pausing();
+	CHECK_ERR(open("program", O_WRONLY), ETXTBSY);
+	CHECK_ERR(open("program", O_RDWR | O_CREAT | O_TRUNC, 0700), ETXTBSY);
+	CHECK_ERR(truncate("program", 0), ETXTBSY);
+	CHECK_OK(open("program", O_RDONLY));
+	CHECK_OK(chmod("program", 0700));
+	CHECK_OK(link("program", "same"));
+	CHECK_ERR(open("same", O_WRONLY), ETXTBSY);
+	CHECK_OK(kill(pid, SIGKILL));
+	end_child(pid);
+	CHECK_OK(open("program", O_RDWR | O_TRUNC));
+}
+
+static void what_is_written_is_not_run(void)
+{
+	struct run run = {.dir = AT_FDCWD, .path = "program"};
+	struct report r;
+	int fd;
+
+	make_program("program", 0, 0, 0755);
+	fd = (int)CHECK_OK(open("program", O_WRONLY));
+	CHECK_EQ(run_program(&run, &r), ETXTBSY);
+	CHECK_OK(close(fd));
+	CHECK_EQ(run_program(&run, &r), 0);
+	fd = (int)CHECK_OK(open("script", O_WRONLY | O_CREAT, 0755));
+	CHECK_EQ(write(fd, "#!/bin/sh\n", 10), 10);
+	CHECK_ERR(execve("script", report_argv, empty), ETXTBSY);
+}
+
 // --- Looking at who gets more rights
 
 #define RUNS 200
@@ -473,6 +533,8 @@ static const struct test tests[] = {
 	{"the_signal_of_a_childs_end", the_signal_of_a_childs_end},
 	{"the_signal_of_its_own_end", the_signal_of_its_own_end},
 	{"nobody_else_steers_it", nobody_else_steers_it},
+	{"a_running_program_is_not_written", a_running_program_is_not_written},
+	{"what_is_written_is_not_run", what_is_written_is_not_run},
 	{"its_memory_is_not_seen", its_memory_is_not_seen},
 };
 
@@ -485,7 +547,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "--umask"))
 		return look_at_umask();
 	if (argc > 1 && !strcmp(argv[1], "--pause"))
-		return pause();
+		return write(REPORT_FD, "x", 1) + pause();
 	tap_beyond_core = true;
 	return tap_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

@@ -663,6 +663,32 @@ static void random_against_a_model(void)
 	CHECK(!memcmp(back, model, size));
 }
 
+static long blocks_of(int fd)
+{
+	struct stat st;
+
+	CHECK_OK(fstat(fd, &st));
+	return st.st_blocks;
+}
+
+// What was written counts before it is on the disk: by this tar and cp find holes.
+static void blocks_count_at_once(void)
+{
+	int fd = make_file("f", 10000);
+	long before = blocks_of(fd);
+
+	CHECK(before >= 20);
+	CHECK_EQ(pwrite(fd, "again", 5, 0), 5);
+	CHECK_EQ(blocks_of(fd), before);
+	CHECK_OK(fsync(fd));
+	CHECK_EQ(blocks_of(fd), before);
+	CHECK_EQ(pwrite(fd, "again", 5, 0), 5);
+	CHECK_EQ(pwrite(fd, "far away", 8, 1 << 20), 8);
+	CHECK_EQ(blocks_of(fd), before + 8);
+	CHECK_OK(ftruncate(fd, 0));
+	CHECK_EQ(blocks_of(fd), 0);
+}
+
 static const struct test tests[] = {
 	{"open_modes", open_modes},
 	{"open_bad_paths", open_bad_paths},
@@ -697,6 +723,7 @@ static const struct test tests[] = {
 	{"file_system_numbers", file_system_numbers},
 	{"large_counts", large_counts},
 	{"random_against_a_model", random_against_a_model},
+	{"blocks_count_at_once", blocks_count_at_once},
 };
 
 TEST_MAIN(tests)

@@ -21,7 +21,8 @@ enum file_state {
 	FILE_STREAM = 1,   /* no position: lseek and pread are -ESPIPE */
 	FILE_READABLE = 2, /* opened for reading */
 	FILE_WRITABLE = 4,
-	FILE_WRITER = 16,    /* counts in mount.writers */
+	FILE_WRITER = 16,    /* counts in mount.writers and vnode.writers */
+	FILE_PROGRAM = 32,   /* opened to be run: counts in vnode.writers */
 	FILE_PRIVILEGED = 8, /* opened by uid 0: writing leaves set-id bits alone */
 };
 

@@ -61,6 +61,7 @@ struct vnode {
 	fs_time_t atime, mtime, ctime; /* [l] */
 	fs_time_t btime;               /* [I] when it was made; 0: not known */
 	bool times_dirty;              /* [a] times changed here and are not saved yet */
+	int32_t writers;               /* [a] open for writing; below 0: programs that run */
 	uint32_t pinned;               /* [a] 0 or 1: one reference is the file system's own */
 
 	struct mvm_object *object;   /* [I] of a regular file: vnode_init_object() */
@@ -321,7 +322,8 @@ bool vnode_is_owned(const struct vnode *v, const struct fs_cred *cred);
 /*
  * Set attributes (enum fs_attr_mask) for somebody with these credentials, NULL: for whom they were
  * checked already.  Takes the lock.  The rules of chmod, chown, truncate, utimensat: -EPERM, -EACCES;
- * -EROFS, -EISDIR or -EINVAL (FS_SET_SIZE of something else than a regular file), -EFBIG.
+ * -EROFS, -EISDIR or -EINVAL (FS_SET_SIZE of something else than a regular file), -EFBIG, -ETXTBSY (of
+ * a program that runs).
  */
 int vnode_setattr(
 	struct vnode *v, const struct fs_cred *cred, const struct fs_attr *attr, unsigned mask);
