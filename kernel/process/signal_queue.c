@@ -14,6 +14,7 @@
 
 #include <abi/errno.h>
 #include <kernel/kmem.h>
+#include <kernel/process_impl.h>
 #include <kernel/user.h>
 
 struct signal_entry {
@@ -155,5 +156,7 @@ int signal_queue_take(struct task *t, uint64_t set, siginfo_t *info)
 		return 0;
 	int sig = lowest(set & SIGNALS_OF_FAULTS ? set & SIGNALS_OF_FAULTS : set);
 	take(q, sig, info);
+	if (sig == SIGALRM && q == &t->process->signals)
+		alarm_taken(t->process);
 	return sig;
 }

@@ -3,7 +3,9 @@
  * The three interval timers of a process, and its limit of CPU time.
  *
  * The one of real time is a kernel timer, whose interrupt hands over to the work thread, which may
- * take the locks that sending SIGALRM needs.
+ * take the locks that sending SIGALRM needs.  With an interval it is set again when the signal is
+ * taken, as on Linux: one that is blocked or ignored costs nothing, however short its interval.
+ * Whole intervals are left out, so that it stays in step, until some time is left for the program.
  *
  * The two of CPU time, and RLIMIT_CPU, need no timers: time that a process uses up is used by a
  * thread that runs. Each tick that finds a thread of a process with such a timer or limit has it
@@ -27,22 +29,36 @@ static void alarm_fired(struct timer *timer)
 		process_unref(p);
 }
 
-/* Has it come?  Then the next one is set. */
-static bool alarm_advance(struct process *p)
+/* Has it come?  The next one waits for alarm_taken(). */
+static bool alarm_comes(struct process *p)
 {
-	uint64_t now = time_now_ns();
 	bool come;
 
 	spin_lock(&p->lock);
-	come = p->alarm_at_ns && now >= p->alarm_at_ns;
+	come = p->alarm_at_ns && time_now_ns() >= p->alarm_at_ns;
 	if (come) {
-		uint64_t at = p->alarm_at_ns + p->alarm_interval_ns;
-		p->alarm_at_ns = !p->alarm_interval_ns ? 0 : at > now ? at : now + 1;
-		if (p->alarm_at_ns)
-			timer_set(&p->alarm, p->alarm_at_ns);
+		p->alarm_came_ns = p->alarm_at_ns;
+		p->alarm_at_ns = 0;
 	}
 	spin_unlock(&p->lock);
 	return come;
+}
+
+#define ALARM_PAUSE_NS (100 * NS_PER_US) /* several times what a handler's call takes */
+
+void alarm_taken(struct process *p)
+{
+	uint64_t interval = p->alarm_interval_ns, earliest = time_now_ns() + ALARM_PAUSE_NS;
+	uint64_t at = p->alarm_came_ns + interval;
+
+	spin_assert_held(&p->lock);
+	if (!p->alarm_came_ns || !interval || interval >= NO_DEADLINE - p->alarm_came_ns)
+		return;
+	if (at < earliest)
+		at += (earliest - at + interval - 1) / interval * interval;
+	p->alarm_came_ns = 0;
+	p->alarm_at_ns = at;
+	timer_set(&p->alarm, at);
 }
 
 static void alarm_work(struct work *work)
@@ -50,7 +66,7 @@ static void alarm_work(struct work *work)
 	struct process *p = list_entry(work, struct process, alarm_work);
 	siginfo_t info = signal_info(SIGALRM, SI_KERNEL);
 
-	if (alarm_advance(p))
+	if (alarm_comes(p))
 		(void)signal_send_process(p, &info);
 	process_unref(p);
 }
@@ -64,7 +80,7 @@ void alarm_init(struct process *p)
 void alarm_stop(struct process *p)
 {
 	spin_lock(&p->lock);
-	p->alarm_at_ns = 0;
+	p->alarm_at_ns = p->alarm_came_ns = 0;
 	spin_unlock(&p->lock);
 	timer_cancel_wait(&p->alarm);
 }
@@ -202,6 +218,7 @@ static struct itimerval set_real_timer(
 	struct itimerval old = value_of(p->alarm_at_ns, p->alarm_interval_ns, time_now_ns());
 	if (set) {
 		(void)timer_cancel(&p->alarm);
+		p->alarm_came_ns = 0;
 		p->alarm_interval_ns = interval;
 		p->alarm_at_ns = first ? deadline_after(first) : 0;
 		if (first)

@@ -165,10 +165,11 @@ struct process {
 	struct cpu_parts told_times;    /* [p] */
 	struct cpu_times dead_children; /* [t] those waited for, and theirs */
 
-	struct timer alarm;         /* setitimer(ITIMER_REAL); [c] sets it */
+	struct timer alarm;         /* setitimer(ITIMER_REAL); [p] to set it */
 	struct work alarm_work;     /* sends SIGALRM */
 	uint64_t alarm_interval_ns; /* [p] 0: once */
 	uint64_t alarm_at_ns;       /* [p] 0: not set */
+	uint64_t alarm_came_ns;     /* [p] when it did; 0 once the next one is set */
 
 	struct cpu_timer virtual_timer, prof_timer; /* [p] setitimer's: of user time, of all */
 	bool cpu_watched;                           /* [a] ticks look at these and at RLIMIT_CPU */

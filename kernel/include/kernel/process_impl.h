@@ -38,3 +38,5 @@ void cpu_times_add_thread(struct cpu_times *to, struct thread *t);
 /* The real-time interval timer of a process. */
 void alarm_init(struct process *p);
 void alarm_stop(struct process *p);
+/* Lock held: a SIGALRM left the process's queue, so the next one may come. */
+void alarm_taken(struct process *p);

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// Interval timers of real time that come faster than anybody could take their signals.
+#include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "lib/tap.h"
+
+static const struct itimerval microsecond = {{.tv_usec = 1}, {.tv_usec = 1}};
+
+static volatile int count;
+static int enough; // that many, and the timer is off
+
+static void note(int number)
+{
+	struct itimerval off = {0};
+
+	(void)number;
+	if (++count == enough)
+		setitimer(ITIMER_REAL, &off, NULL);
+}
+
+static void handle_alarms(void (*handler)(int))
+{
+	struct sigaction action = {.sa_handler = handler};
+
+	CHECK_OK(sigaction(SIGALRM, &action, NULL));
+}
+
+static void block_alarms(int how)
+{
+	sigset_t alarms;
+
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	CHECK_OK(sigprocmask(how, &alarms, NULL));
+}
+
+// The alarm has come and is not set again, though its interval still is.
+static void until_it_waits(void)
+{
+	struct itimerval now;
+
+	do
+		CHECK_OK(getitimer(ITIMER_REAL, &now));
+	while (now.it_value.tv_usec);
+	CHECK_EQ(now.it_interval.tv_usec, 1);
+}
+
+static void the_next_waits_until_the_last_is_taken(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	handle_alarms(note);
+	block_alarms(SIG_BLOCK);
+	CHECK_OK(setitimer(ITIMER_REAL, &microsecond, NULL));
+	for (int taken = 1; taken <= 20; taken++) {
+		until_it_waits();
+		CHECK_EQ(sigsuspend(&none), -1);
+		CHECK_EQ(count, taken);
+	}
+}
+
+static void one_that_is_ignored_comes_once(void)
+{
+	handle_alarms(SIG_IGN);
+	CHECK_OK(setitimer(ITIMER_REAL, &microsecond, NULL));
+	until_it_waits();
+	handle_alarms(note);
+	enough = 3;
+	CHECK_OK(kill(getpid(), SIGALRM)); // which is taken like any other
+	while (count < enough)
+		;
+}
+
+// Linux's come back to back, and what they interrupt may stand still.
+static void they_leave_time(void)
+{
+	int last = 0;
+
+	if (!on_mapache())
+		tap_skip("Linux does not promise it");
+	handle_alarms(note);
+	CHECK_OK(setitimer(ITIMER_REAL, &microsecond, NULL));
+	for (int seen = 0; seen < 100; seen++) {
+		while (count == last)
+			;
+		last = count;
+	}
+}
+
+static void none_is_left(void)
+{
+	struct itimerval off = {0}, was;
+
+	handle_alarms(note);
+	block_alarms(SIG_BLOCK);
+	CHECK_OK(setitimer(ITIMER_REAL, &microsecond, NULL));
+	until_it_waits();
+	CHECK_OK(setitimer(ITIMER_REAL, &off, &was));
+	CHECK_EQ(was.it_value.tv_usec, 0);
+	CHECK_EQ(was.it_interval.tv_usec, 1);
+	block_alarms(SIG_UNBLOCK);
+	CHECK_EQ(count, 1); // it was pending; taking it sets none
+	CHECK_OK(getitimer(ITIMER_REAL, &was));
+	CHECK_EQ(was.it_value.tv_usec, 0);
+	CHECK_EQ(was.it_interval.tv_usec, 0);
+}
+
+static const struct test tests[] = {
+	{"the_next_waits_until_the_last_is_taken", the_next_waits_until_the_last_is_taken},
+	{"one_that_is_ignored_comes_once", one_that_is_ignored_comes_once},
+	{"they_leave_time", they_leave_time},
+	{"none_is_left", none_is_left},
+};
+
+TEST_MAIN(tests)
