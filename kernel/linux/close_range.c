@@ -11,12 +11,10 @@
 static int unshare(struct process *p)
 {
 	struct files *old = p->files, *own;
+	int err = files_copy_if_shared(old, &own);
 
-	if (__atomic_load_n(&old->refs, __ATOMIC_ACQUIRE) == 1)
-		return 0;
-	own = files_new(old);
-	if (!own)
-		return -ENOMEM;
+	if (err || !own)
+		return err;
 	spin_lock(&p->lock);
 	p->files = own;
 	spin_unlock(&p->lock);

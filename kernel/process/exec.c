@@ -6,6 +6,7 @@
  *	see whose rights it has                    the old space is active all the time,
  *	collect the strings                        so that its pointers can be read and any
  *	make a new space: program, heap, stack     error can still be returned
+ *	end the other threads, copy what is shared
  *	---- the point of no return ----
  *	switch spaces, drop what is not inherited
  *
@@ -50,7 +51,7 @@ struct exec {
 	unsigned depth;
 	size_t head_bytes;
 	struct exec_args args;
-	struct vmspace *vm;
+	struct process_parts parts;
 	struct exec_image image;
 	vaddr_t sp;
 	char head[HEAD_BYTES];
@@ -295,7 +296,7 @@ static int collect_strings(struct exec *x)
 static int build_stack(struct exec *x)
 {
 	struct exec_stack stack = {
-		.vm = x->vm,
+		.vm = x->parts.vm,
 		.args = &x->args,
 		.image = &x->image,
 		.cred = &x->cred,
@@ -309,18 +310,18 @@ static int build_stack(struct exec *x)
 
 static int build_space(struct exec *x)
 {
-	int err = vmspace_new(process_current(), x->file, &x->vm);
+	int err = vmspace_new(process_current(), x->file, &x->parts.vm);
 
 	if (!err) {
-		trace_space(process_current(), x->vm);
-		process_limit_vm(process_current(), x->vm);
-		err = exec_elf_map(x->file, x->head, x->head_bytes, x->vm, &x->image);
+		trace_space(process_current(), x->parts.vm);
+		process_limit_vm(process_current(), x->parts.vm);
+		err = exec_elf_map(x->file, x->head, x->head_bytes, x->parts.vm, &x->image);
 	}
 	if (!err)
 		err = build_stack(x);
 	if (!err) {
-		x->vm->stack_start = x->sp;
-		x->vm->brk_start = x->vm->brk_end =
+		x->parts.vm->stack_start = x->sp;
+		x->parts.vm->brk_start = x->parts.vm->brk_end =
 			page_align_up(x->image.end) + vmspace_random(VMSPACE_BOTTOM_SPREAD);
 	}
 	return err;
@@ -337,7 +338,7 @@ static void exec_free(struct exec *x)
 	}
 	exec_args_free(&x->args);
 	kfree(x->fd_path);
-	vmspace_put(x->vm);
+	process_parts_put(&x->parts);
 	if (x->file)
 		file_unref(x->file);
 	kfree(x);
@@ -357,6 +358,36 @@ static int prepare(struct exec *x)
 	return err ? err : build_space(x);
 }
 
+/* The tables that are closed and reset for the new program are its own. */
+static int copy_shared_tables(struct exec *x)
+{
+	struct process *p = process_current();
+	int err = files_copy_if_shared(p->files, &x->parts.files);
+
+	if (err || __atomic_load_n(&p->actions->refs, __ATOMIC_ACQUIRE) == 1)
+		return err;
+	x->parts.actions = signal_actions_new(p->actions);
+	return x->parts.actions ? 0 : -ENOMEM;
+}
+
+/*
+ * No other thread, no other process can reach in any more.  A failure ends a process that has lost
+ * threads by then: it cannot go on as if nothing had been.
+ */
+static int become_alone(struct exec *x)
+{
+	struct process *p = process_current();
+	bool had_threads = p->n_threads > 1 || task_current()->pid != p->pid;
+	int err = process_end_other_threads();
+
+	if (err)
+		return err;
+	err = copy_shared_tables(x);
+	if (err && had_threads)
+		process_kill(p, SIGKILL);
+	return err;
+}
+
 int process_exec(const struct exec_request *request)
 {
 	struct process *p = process_current();
@@ -368,12 +399,11 @@ int process_exec(const struct exec_request *request)
 	x->req = request;
 	err = prepare(x);
 	if (!err)
-		err = process_end_other_threads();
+		err = become_alone(x);
 	if (!err) {
 		count_exec(p);
 		take_rights(p, x);
-		process_execed(p, x->vm, x->path);
-		x->vm = NULL;
+		process_execed(p, &x->parts, x->path);
 		/* The old memory is gone, which could have been of somebody else. */
 		__atomic_store_n(&p->dumpable, !x->secure, __ATOMIC_RELAXED);
 		trapframe_init_user(user_frame(), x->image.entry, x->sp);

@@ -105,6 +105,15 @@ struct files *files_new(struct files *from)
 	return f;
 }
 
+int files_copy_if_shared(struct files *from, struct files **copy)
+{
+	*copy = NULL;
+	if (__atomic_load_n(&from->refs, __ATOMIC_ACQUIRE) == 1)
+		return 0;
+	*copy = files_new(from);
+	return *copy ? 0 : -ENOMEM;
+}
+
 /*
  * What follows when a descriptor is gone: as POSIX has it, the owner of the table gives back all its
  * record locks of that file, whichever descriptor they came by.

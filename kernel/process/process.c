@@ -190,39 +190,29 @@ void process_enter_tree(struct process *p, struct process *parent, struct task *
 
 /* --- exec ----------------------------------------------------------------------------------- */
 
-static void unshare_files(struct process *p)
+void process_parts_put(struct process_parts *parts)
 {
-	struct files *old = p->files;
-
-	if (__atomic_load_n(&old->refs, __ATOMIC_ACQUIRE) == 1)
-		return;
-	struct files *own = files_new(old);
-	if (!own) {
-		/* Past the point where exec may fail: end as if by lack of memory. */
-		process_kill(p, SIGKILL);
-		return;
-	}
-	spin_lock(&p->lock);
-	p->files = own;
-	spin_unlock(&p->lock);
-	files_put(old);
+	vmspace_put(parts->vm);
+	files_put(parts->files);
+	signal_actions_put(parts->actions);
+	*parts = (struct process_parts){NULL, NULL, NULL};
 }
 
-static void unshare_actions(struct process *p)
+/* With the process's lock held: what it had is in *parts then. */
+static void exchange_parts(struct process *p, struct process_parts *parts)
 {
-	struct signal_actions *old = p->actions;
+	struct process_parts old = {p->vm, NULL, NULL};
 
-	if (__atomic_load_n(&old->refs, __ATOMIC_ACQUIRE) == 1)
-		return;
-	struct signal_actions *own = signal_actions_new(old);
-	if (!own) {
-		process_kill(p, SIGKILL);
-		return;
+	p->vm = parts->vm;
+	if (parts->files) {
+		old.files = p->files;
+		p->files = parts->files;
 	}
-	spin_lock(&p->lock);
-	p->actions = own;
-	spin_unlock(&p->lock);
-	signal_actions_put(old);
+	if (parts->actions) {
+		old.actions = p->actions;
+		p->actions = parts->actions;
+	}
+	*parts = old;
 }
 
 static void set_name(struct process *p, const char *path)
@@ -239,26 +229,22 @@ static void set_name(struct process *p, const char *path)
 	__builtin_memcpy(thread_current()->name, p->name, sizeof p->name);
 }
 
-void process_execed(struct process *p, struct vmspace *vm, const char *name)
+void process_execed(struct process *p, struct process_parts *parts, const char *name)
 {
 	struct task *t = task_current();
-	struct vmspace *old;
 
 	task_leave_memory(t);
 	spin_lock(&p->lock);
-	old = p->vm;
-	vmspace_count_faults(old, p, &p->dead_threads);
-	p->vm = vm;
-	vmspace_set_limits(vm, p); /* they may have changed since it was made */
+	vmspace_count_faults(p->vm, p, &p->dead_threads);
+	exchange_parts(p, parts);
+	vmspace_set_limits(p->vm, p); /* they may have changed since it was made */
 	spin_unlock(&p->lock);
-	thread_set_pmap(vmspace_pmap(vm));
+	thread_set_pmap(vmspace_pmap(p->vm));
 	t->altstack = (stack_t){0};
-	vmspace_disown(old, p);
-	vmspace_put(old);
+	vmspace_disown(parts->vm, p);
+	process_parts_put(parts);
 
-	unshare_files(p);
 	files_close_on_exec(p->files);
-	unshare_actions(p);
 	signal_actions_exec(p->actions);
 	arch_fpu_reset(&t->thread->arch);
 	set_name(p, name);

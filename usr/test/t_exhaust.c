@@ -197,6 +197,42 @@ static void memory(void)
 	CHECK(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
 }
 
+// --- exec
+
+#define WIDE     200000 // a descriptor whose table takes 4 MiB in one piece
+#define LEFT_KIB 3000
+#define TO_CLOSE 10
+
+// A table that is shared must be copied, which there is no memory for: exec fails, and the table is as
+// it was.
+static int exec_with_little_memory(void *arg)
+{
+	char *const argv[] = {"true", NULL};
+
+	(void)arg;
+	squeeze_memory(LEFT_KIB);
+	execv("/bin/true", argv);
+	_exit(errno == ENOMEM ? 0 : 1);
+}
+
+static void share_descriptors(void *arg)
+{
+	static char stack[16384] __attribute__((aligned(16)));
+
+	(void)arg;
+	limit(RLIMIT_NOFILE, WIDE + 1);
+	CHECK_OK(dup2(STDOUT_FILENO, WIDE));
+	CHECK_OK(dup3(STDOUT_FILENO, TO_CLOSE, O_CLOEXEC));
+	must_exit_well((pid_t)CHECK_OK(
+		clone(exec_with_little_memory, stack + sizeof stack, CLONE_FILES | SIGCHLD, NULL)));
+	CHECK_EQ(fcntl(TO_CLOSE, F_GETFD), FD_CLOEXEC);
+}
+
+static void exec_leaves_shared_descriptors(void)
+{
+	must_end_well(share_descriptors, NULL);
+}
+
 // --- mappings
 
 #define MANY_MAPPINGS 10000
@@ -361,6 +397,7 @@ static const struct test tests[] = {
 	{"descriptors", descriptors},
 	{"pipes", pipes},
 	{"memory", memory},
+	{"exec_leaves_shared_descriptors", exec_leaves_shared_descriptors},
 	{"ten_thousand_mappings", ten_thousand_mappings},
 	{"all_the_mappings", all_the_mappings},
 	{"thousand_threads", thousand_threads},

@@ -27,6 +27,8 @@ struct files {
 
 /* Empty, or a copy (every file with one more reference).  NULL: no memory. */
 struct files *files_new(struct files *from);
+/* The same, if somebody else shares it; *copy is NULL if nobody does.  -ENOMEM. */
+int files_copy_if_shared(struct files *from, struct files **copy);
 /* The last one closes all.  May sleep.  NULL is allowed. */
 void files_put(struct files *files);
 /* exec: close what is marked so.  The table is the caller's alone. */

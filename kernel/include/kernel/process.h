@@ -270,8 +270,17 @@ void process_kill_locked(struct process *p, int status);
  * gets the process's number.  -EAGAIN or -EINTR: it must exit itself.
  */
 int process_end_other_threads(void) __attribute__((warn_unused_result));
-/* exec was successful: what a new program does not inherit goes. */
-void process_execed(struct process *p, struct vmspace *vm, const char *name);
+
+/* What a process gets with a new program: memory, and copies of what it has shared; NULL: it keeps it. */
+struct process_parts {
+	struct vmspace *vm;
+	struct files *files;
+	struct signal_actions *actions;
+};
+void process_parts_put(struct process_parts *parts);
+/* exec was successful: what a new program does not inherit goes.  The parts are the process's now. */
+void process_execed(struct process *p, struct process_parts *parts, const char *name);
+
 
 void process_ref(struct process *p);
 void process_unref(struct process *p);
