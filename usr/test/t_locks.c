@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Locks between processes: fcntl's by process and by open file, and flock.
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -222,6 +224,60 @@ static void exec_keeps_it(void)
 	CHECK_OK(close(to_cat[1]));
 	must_exit_well(child);
 	CHECK_EQ(blocker(fd, F_GETLK, F_RDLCK, 0, 0, &fl), 0);
+}
+
+enum { WIDE = 4000, LOOKS = 5 };
+
+static void wait_and_become_cat(void *arg)
+{
+	struct rlimit most = {WIDE + 1, WIDE + 1};
+	char go;
+
+	CHECK_OK(setrlimit(RLIMIT_NOFILE, &most));
+	CHECK_OK(dup2(*(int *)arg, WIDE)); // so that a look takes its time
+	CHECK_EQ(read(to_cat[0], &go, 1), 1);
+	lock_and_become_cat(arg);
+}
+
+static void list_descriptors(void *arg)
+{
+	char path[32];
+	DIR *dir;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", *(pid_t *)arg);
+	dir = opendir(path);
+	CHECK(dir != NULL);
+	for (int n = 0;; n++) {
+		while (readdir(dir))
+			;
+		rewinddir(dir);
+		if (n == 0)
+			CHECK_EQ(write(to_cat[1], "g", 1), 1);
+	}
+}
+
+// Nor does it matter who looks on.
+static void exec_keeps_it_while_others_look(void)
+{
+	int fd = new_file();
+	pid_t child, looker;
+	struct flock fl;
+	char c = 'x';
+
+	for (int i = 0; i < LOOKS; i++) {
+		CHECK_OK(pipe(to_cat));
+		CHECK_OK(pipe(from_cat));
+		child = start_child(wait_and_become_cat, &fd);
+		looker = start_child(list_descriptors, &child);
+		CHECK_EQ(write(to_cat[1], &c, 1), 1);
+		CHECK_EQ(read(from_cat[0], &c, 1), 1);
+		CHECK_EQ(blocker(fd, F_GETLK, F_RDLCK, 0, 0, &fl), child);
+		CHECK_OK(kill(looker, SIGKILL));
+		end_child(looker);
+		CHECK_OK(kill(child, SIGKILL));
+		end_child(child);
+		CHECK_OK(close_range(to_cat[0], from_cat[1], 0));
+	}
 }
 
 // --- Waiting
@@ -528,6 +584,7 @@ static const struct test tests[] = {
 	{"any_close_releases", any_close_releases},
 	{"a_fork_inherits_none", a_fork_inherits_none},
 	{"exec_keeps_it", exec_keeps_it},
+	{"exec_keeps_it_while_others_look", exec_keeps_it_while_others_look},
 	{"one_at_a_time", one_at_a_time},
 	{"a_wait_is_interrupted", a_wait_is_interrupted},
 	{"a_deadlock_is_refused", a_deadlock_is_refused},
