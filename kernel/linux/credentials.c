@@ -7,7 +7,8 @@
  * memory may be locked, so the limits of the process's memory are set anew.
  *
  * The identity is the process's, not the thread's as on Linux, where the C library sees to it that
- * all threads make the same call.  Here the second thread to do so finds it done, and may.
+ * all threads make the same call.  Here the second thread to do so finds it done, and may.  Two that change
+ * different parts do so one after the other: from users_to_change() to become_user() nobody else does.
  */
 #include <abi/errno.h>
 #include <kernel/kmem.h>
@@ -35,6 +36,21 @@ static struct triple groups(void)
 	return (struct triple){c->gid, c->egid, c->sgid};
 }
 
+/* Changes are rare and soon done: one lock for all processes. */
+static struct mutex changing = MUTEX_INIT("identity", RANK_PROCESS_EXEC);
+
+static struct triple users_to_change(void)
+{
+	mutex_lock(&changing);
+	return users();
+}
+
+static struct triple groups_to_change(void)
+{
+	mutex_lock(&changing);
+	return groups();
+}
+
 /* Who has become another does not die of what the old one asked for, nor can be looked into. */
 static void forget_old_rights(struct process *p)
 {
@@ -59,13 +75,12 @@ static int change_account(struct process *p, uint32_t uid)
 	return 0;
 }
 
-static long become_user(int err, const struct triple *now)
+static int set_users(const struct triple *now)
 {
 	struct process *p = process_current();
 	struct credentials *c = &p->cred;
+	int err = now->real != c->uid ? change_account(p, now->real) : 0;
 
-	if (!err && now->real != c->uid)
-		err = change_account(p, now->real);
 	if (err)
 		return err;
 	spin_lock(&p->lock);
@@ -79,13 +94,11 @@ static long become_user(int err, const struct triple *now)
 	return 0;
 }
 
-static long become_group(int err, const struct triple *now)
+static void set_group_ids(const struct triple *now)
 {
 	struct process *p = process_current();
 	struct credentials *c = &p->cred;
 
-	if (err)
-		return err;
 	spin_lock(&p->lock);
 	if (c->egid != now->effective || c->fsgid != now->effective)
 		forget_old_rights(p);
@@ -93,7 +106,23 @@ static long become_group(int err, const struct triple *now)
 	c->egid = c->fsgid = now->effective;
 	c->sgid = now->saved;
 	spin_unlock(&p->lock);
-	return 0;
+}
+
+/* The end of a change: what a rule has made of the triple, unless that was an error. */
+static long become_user(int err, const struct triple *now)
+{
+	if (!err)
+		err = set_users(now);
+	mutex_unlock(&changing);
+	return err;
+}
+
+static long become_group(int err, const struct triple *now)
+{
+	if (!err)
+		set_group_ids(now);
+	mutex_unlock(&changing);
+	return err;
 }
 
 static bool has(const struct triple *t, uint32_t id)
@@ -164,42 +193,42 @@ static int set_three(struct triple *t, uint32_t real, uint32_t effective, uint32
 
 long sys_setuid(unsigned long id)
 {
-	struct triple t = users();
+	struct triple t = users_to_change();
 
 	return become_user(set_one(&t, (uint32_t)id), &t);
 }
 
 long sys_setgid(unsigned long id)
 {
-	struct triple t = groups();
+	struct triple t = groups_to_change();
 
 	return become_group(set_one(&t, (uint32_t)id), &t);
 }
 
 long sys_setreuid(unsigned long real, unsigned long effective)
 {
-	struct triple t = users();
+	struct triple t = users_to_change();
 
 	return become_user(set_two(&t, (uint32_t)real, (uint32_t)effective), &t);
 }
 
 long sys_setregid(unsigned long real, unsigned long effective)
 {
-	struct triple t = groups();
+	struct triple t = groups_to_change();
 
 	return become_group(set_two(&t, (uint32_t)real, (uint32_t)effective), &t);
 }
 
 long sys_setresuid(unsigned long real, unsigned long effective, unsigned long saved)
 {
-	struct triple t = users();
+	struct triple t = users_to_change();
 
 	return become_user(set_three(&t, (uint32_t)real, (uint32_t)effective, (uint32_t)saved), &t);
 }
 
 long sys_setresgid(unsigned long real, unsigned long effective, unsigned long saved)
 {
-	struct triple t = groups();
+	struct triple t = groups_to_change();
 
 	return become_group(
 		set_three(&t, (uint32_t)real, (uint32_t)effective, (uint32_t)saved), &t);

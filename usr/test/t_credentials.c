@@ -6,11 +6,13 @@
 #include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/tap.h"
+#include "lib/threads.h"
 
 static void check_users(uid_t real, uid_t effective, uid_t saved)
 {
@@ -96,6 +98,38 @@ static void arguments(void)
 	CHECK_ERR(setgid(-1), EINVAL);
 	CHECK_ERR(getresuid((uid_t *)8, &id, &id), EFAULT);
 	check_users(0, 0, 0);
+}
+
+#define CHANGES 30000
+
+static void change_the_real_one(void *arg)
+{
+	gid_t r, e, s;
+
+	(void)arg;
+	for (gid_t i = 1; i <= CHANGES; i++) {
+		CHECK(syscall(SYS_setresgid, i, -1, -1) == 0);
+		CHECK(syscall(SYS_getresgid, &r, &e, &s) == 0);
+		CHECK_EQ(r, i);
+	}
+}
+
+// Each of two threads changes one of the three: the other's stays as the other has it.
+static void two_change_at_once(void)
+{
+	struct thread other = {0};
+	gid_t r, e, s;
+
+	if (!on_mapache())
+		tap_skip("identity is each thread's own");
+	thread_begin(&other, change_the_real_one, NULL);
+	for (gid_t i = 1; i <= CHANGES; i++) {
+		CHECK(syscall(SYS_setresgid, -1, i, -1) == 0);
+		CHECK(syscall(SYS_getresgid, &r, &e, &s) == 0);
+		CHECK_EQ(e, i);
+	}
+	thread_join(&other);
+	check_groups(CHANGES, CHANGES, 0);
 }
 
 static void child_looks(void *arg)
@@ -280,6 +314,7 @@ static const struct test tests[] = {
 	{"the_three_at_once", the_three_at_once},
 	{"the_two_and_the_saved_one", the_two_and_the_saved_one},
 	{"arguments", arguments},
+	{"two_change_at_once", two_change_at_once},
 	{"inherited", inherited},
 	{"groups_besides", groups_besides},
 	{"many_groups", many_groups},
