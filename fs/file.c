@@ -613,12 +613,14 @@ int file_punch(struct file *f, uint64_t start, uint64_t end)
 	return err;
 }
 
-void file_set_flags(struct file *f, unsigned flags)
+void file_set_flags(struct file *f, unsigned which, unsigned flags)
 {
 	unsigned old = fs_read(f->flags);
 
-	__atomic_store_n(
-		&f->flags, (old & ~STATUS_FLAGS) | (flags & STATUS_FLAGS), __ATOMIC_RELAXED);
+	which &= STATUS_FLAGS;
+	while (!__atomic_compare_exchange_n(&f->flags, &old, (old & ~which) | (flags & which),
+		false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
 }
 
 int file_dentry(struct file *f, struct dentry **out)

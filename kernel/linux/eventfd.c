@@ -23,11 +23,6 @@ struct eventfd {
 	struct waitq readable, writable;
 };
 
-static bool nonblocking(const struct file *file)
-{
-	return __atomic_load_n(&file->flags, __ATOMIC_RELAXED) & FS_O_NONBLOCK;
-}
-
 /* Take what a read gives; 0: there is nothing.  Lock held. */
 static uint64_t take(struct eventfd *e)
 {
@@ -50,9 +45,9 @@ static int eventfd_read(
 		return -EINVAL;
 	spin_lock(&e->lock);
 	while (!(value = take(e)) && !err)
-		err = nonblocking(file) ? -EAGAIN
-					: waitq_sleep(&e->readable, &e->lock, SLEEP_INTERRUPTIBLE,
-						  NO_DEADLINE);
+		err = file_is_nonblocking(file) ? -EAGAIN
+						: waitq_sleep(&e->readable, &e->lock,
+							  SLEEP_INTERRUPTIBLE, NO_DEADLINE);
 	spin_unlock(&e->lock);
 	if (!value)
 		return err;
@@ -79,9 +74,9 @@ static int eventfd_write(
 		return -EINVAL;
 	spin_lock(&e->lock);
 	while (!err && value > COUNT_MAX - e->count)
-		err = nonblocking(file) ? -EAGAIN
-					: waitq_sleep(&e->writable, &e->lock, SLEEP_INTERRUPTIBLE,
-						  NO_DEADLINE);
+		err = file_is_nonblocking(file) ? -EAGAIN
+						: waitq_sleep(&e->writable, &e->lock,
+							  SLEEP_INTERRUPTIBLE, NO_DEADLINE);
 	if (!err)
 		e->count += value;
 	spin_unlock(&e->lock);

@@ -37,11 +37,6 @@ static bool opened_for(const struct file *f, unsigned state)
 	return (f->state & (FILE_READABLE | FILE_WRITABLE)) == state;
 }
 
-static bool nonblocking(const struct file *f)
-{
-	return __atomic_load_n(&f->flags, __ATOMIC_RELAXED) & FS_O_NONBLOCK;
-}
-
 /* Whom an open waits for: the next to be counted there; NULL: nobody. */
 struct partner {
 	struct waitq *queue;
@@ -52,7 +47,7 @@ struct partner {
 /* Looked at in the same hold in which the end is counted: who comes later is seen. */
 static struct partner partner_of(struct pipe *p, const struct file *f)
 {
-	if (nonblocking(f))
+	if (file_is_nonblocking(f))
 		return (struct partner){NULL, NULL, 0};
 	if (opened_for(f, FILE_READABLE) && !p->writers)
 		return (struct partner){&p->readable, &p->writer_opens, p->writer_opens};
@@ -64,7 +59,7 @@ static struct partner partner_of(struct pipe *p, const struct file *f)
 /* f becomes an end.  -ENXIO: there is nobody to read, and f would not wait.  Inode locked. */
 static int add_end(struct pipe *p, struct file *f, struct partner *partner)
 {
-	if (opened_for(f, FILE_WRITABLE) && !p->readers && nonblocking(f))
+	if (opened_for(f, FILE_WRITABLE) && !p->readers && file_is_nonblocking(f))
 		return -ENXIO;
 	spin_lock(&p->lock);
 	*partner = partner_of(p, f);

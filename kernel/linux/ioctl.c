@@ -11,12 +11,11 @@
 
 static long set_nonblocking(struct file *file, uaddr_t from)
 {
-	unsigned flags = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
 	int on;
 
 	if (get_user(&on, from))
 		return -EFAULT;
-	file_set_flags(file, on ? flags | O_NONBLOCK : flags & ~(unsigned)O_NONBLOCK);
+	file_set_flags(file, O_NONBLOCK, on ? O_NONBLOCK : 0);
 	return 0;
 }
 
@@ -33,8 +32,6 @@ static long bytes_to_read(struct file *file, uaddr_t to)
 
 long ioctl_beyond_core(long fd, struct file *file, unsigned command, uaddr_t argument)
 {
-	if (file->flags & FS_O_PATH)
-		return -EBADF;
 	switch (command) {
 	case FIOCLEX:
 	case FIONCLEX:

@@ -161,7 +161,7 @@ static int wait_readable(const struct file *file)
 	struct pty *pty = pty_of(file);
 	int why = 0, err;
 
-	if (tty_nonblocking(file))
+	if (file_is_nonblocking(file))
 		err = master_readable(pty, &why) ? 0 : -EAGAIN;
 	else
 		err = wait_event_interruptible(&pty->master_wait, master_readable(pty, &why));
@@ -240,7 +240,7 @@ static int type_all(const struct file *file, const char *text, size_t n, size_t 
 		uint8_t byte = (uint8_t)text[*typed];
 		if (try_type(pty, byte))
 			continue;
-		err = tty_nonblocking(file)
+		err = file_is_nonblocking(file)
 			      ? -EAGAIN
 			      : wait_event_interruptible(&pty->master_wait, try_type(pty, byte));
 	}

@@ -132,11 +132,6 @@ static int wait_readable(struct pipe *p, bool nonblock)
 	return 1;
 }
 
-static bool nonblocking(const struct file *file)
-{
-	return __atomic_load_n(&file->flags, __ATOMIC_RELAXED) & FS_O_NONBLOCK;
-}
-
 /* The caller's memory at `done` is missing: bring it in without the lock. */
 static int fault_in(struct pipe *p, struct mvm_copy *c, size_t done, size_t n)
 {
@@ -176,7 +171,7 @@ static int pipe_read(
 	if (!n)
 		return 0;
 	spin_lock(&p->lock);
-	while (!*done && (err = wait_readable(p, nonblocking(file))) > 0) {
+	while (!*done && (err = wait_readable(p, file_is_nonblocking(file))) > 0) {
 		err = take_out(p, c, n, done);
 		if (err)
 			break;
@@ -249,7 +244,7 @@ static int pipe_write(
 	*done = 0;
 	spin_lock(&p->lock);
 	while (!err && *done < n) {
-		err = wait_writable(p, atomic ? n : 1, nonblocking(file));
+		err = wait_writable(p, atomic ? n : 1, file_is_nonblocking(file));
 		if (err)
 			break;
 		err = put_in(p, c, n, done, atomic);

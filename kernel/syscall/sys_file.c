@@ -135,7 +135,7 @@ static long set_status(struct file *file, unsigned flags)
 		return -EINVAL;
 	if ((flags & O_NOATIME) && file->vnode && !vnode_is_owned(file->vnode, &cred))
 		return -EPERM;
-	file_set_flags(file, flags & (O_APPEND | O_NONBLOCK | O_NOATIME));
+	file_set_flags(file, O_APPEND | O_NONBLOCK | O_NOATIME, flags);
 	return 0;
 }
 

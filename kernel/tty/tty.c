@@ -226,7 +226,7 @@ static int wait_for_input(const struct file *file, size_t n)
 			return waited ? -EIO : 0;
 		if (have >= p.at_least || err == -ETIMEDOUT)
 			return 0;
-		if (err || tty_nonblocking(file))
+		if (err || file_is_nonblocking(file))
 			return have ? 0 : err ? err : -EAGAIN;
 		err = sleep_for_input(tty, p.limit_ns, &deadline_ns);
 		waited = true;

@@ -88,11 +88,6 @@ static inline struct tty *tty_of(const struct file *file)
 	return file->private_data;
 }
 
-static inline bool tty_nonblocking(const struct file *file)
-{
-	return __atomic_load_n(&file->flags, __ATOMIC_RELAXED) & FS_O_NONBLOCK;
-}
-
 /*
  * Make `file`, which is being opened, one of the terminal, which the caller keeps alive meanwhile.
  * -EBUSY (TIOCEXCL); -EIO: the line is gone.

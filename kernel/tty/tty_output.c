@@ -184,7 +184,7 @@ static int put_all(const struct file *file, const char *text, size_t n, size_t *
 	int err = 0, why;
 
 	while (!err && *done < n) {
-		if (tty_nonblocking(file)) {
+		if (file_is_nonblocking(file)) {
 			err = try_put(tty, text + *done, n - *done, &part, &why) ? why : -EAGAIN;
 		} else {
 			err = wait_event_interruptible(
@@ -203,7 +203,7 @@ static int put_held(const struct file *file)
 	size_t none;
 	int err, why;
 
-	if (tty_nonblocking(file))
+	if (file_is_nonblocking(file))
 		return 0;
 	err = wait_event_interruptible(&tty->writable, try_put(tty, "", 0, &none, &why));
 	return err ? err : why;
@@ -233,9 +233,9 @@ static int take_turn(const struct file *file)
 
 	spin_lock(&tty->lock);
 	while (!err && tty->writing)
-		err = tty_nonblocking(file) ? -EAGAIN
-					    : waitq_sleep(&tty->turn, &tty->lock,
-						      SLEEP_INTERRUPTIBLE, NO_DEADLINE);
+		err = file_is_nonblocking(file) ? -EAGAIN
+						: waitq_sleep(&tty->turn, &tty->lock,
+							  SLEEP_INTERRUPTIBLE, NO_DEADLINE);
 	if (!tty->writing) {
 		tty->writing = true;
 		err = 0;

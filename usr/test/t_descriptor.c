@@ -86,6 +86,7 @@ static void dup3_and_its_errors(void)
 	CHECK_ERR(dup3(77, 21, 0), EBADF);
 	CHECK_ERR(dup3(fd, (int)r.rlim_cur, 0), EBADF);
 	CHECK_ERR(fcntl(fd, F_DUPFD, (int)r.rlim_cur), EINVAL);
+	CHECK_ERR(fcntl(77, F_DUPFD, (int)r.rlim_cur), EBADF);
 	CHECK_EQ(fcntl(fd, F_DUPFD_CLOEXEC, 20), 21);
 	CHECK_EQ(fcntl(21, F_GETFD), FD_CLOEXEC);
 }
@@ -142,6 +143,30 @@ static void flags_of_an_opening(void)
 	fd = (int)CHECK_OK(eventfd(0, EFD_CLOEXEC));
 	CHECK_EQ(fcntl(fd, F_GETFL), O_RDWR);
 	CHECK_EQ(fcntl(fd, F_GETOWN), 0);
+}
+
+#define CHANGES 10000
+
+static void change_one_flag(void *arg)
+{
+	for (int i = 0; i < CHANGES; i++) {
+		int on = i & 1;
+		CHECK_OK(ioctl(*(int *)arg, FIONBIO, &on));
+	}
+}
+
+// By two processes at once: one's change does not undo the other's.
+static void flags_of_a_shared_file(void)
+{
+	int fd = make_file("f", 1);
+	pid_t other = start_child(change_one_flag, &fd);
+
+	for (int i = 0; i < CHANGES; i++) {
+		int flag = i & 1 ? O_APPEND : 0;
+		CHECK_OK(fcntl(fd, F_SETFL, flag));
+		CHECK_EQ(fcntl(fd, F_GETFL) & O_APPEND, flag);
+	}
+	must_exit_well(other);
 }
 
 static void flags_by_ioctl(void)
@@ -446,6 +471,7 @@ static const struct test tests[] = {
 	{"few_descriptors", few_descriptors},
 	{"flags_of_a_file", flags_of_a_file},
 	{"flags_of_an_opening", flags_of_an_opening},
+	{"flags_of_a_shared_file", flags_of_a_shared_file},
 	{"flags_by_ioctl", flags_by_ioctl},
 	{"appends_do_not_mix", appends_do_not_mix},
 	{"writes_at_one_position_do_not_mix", writes_at_one_position_do_not_mix},

@@ -158,8 +158,14 @@ int file_seals(struct file *file);
  */
 int file_add_seals(struct file *file, unsigned seals);
 
-/* Change APPEND, NONBLOCK, NOATIME: F_SETFL. */
-void file_set_flags(struct file *file, unsigned flags);
+/* Change those of APPEND, NONBLOCK, NOATIME that are in `which`, in one step: F_SETFL, FIONBIO. */
+void file_set_flags(struct file *file, unsigned which, unsigned flags);
+
+/* For operations that would wait. */
+static inline bool file_is_nonblocking(const struct file *file)
+{
+	return __atomic_load_n(&file->flags, __ATOMIC_RELAXED) & FS_O_NONBLOCK;
+}
 
 /* What it was opened by, or could be opened again by: *out is referenced.  -ENXIO, -ENOMEM. */
 int file_dentry(struct file *file, struct dentry **out);
