@@ -166,7 +166,7 @@ long sys_fcntl(long fd, long command, unsigned long argument)
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
 		if (argument >= process_limit(process_current(), RLIMIT_NOFILE))
-			return -EINVAL;
+			return fd_get_close_on_exec(fd) < 0 ? -EBADF : -EINVAL;
 		return duplicate(fd, (unsigned)argument, (int)command == F_DUPFD_CLOEXEC);
 	case F_GETFD:
 		return fd_get_close_on_exec(fd);
