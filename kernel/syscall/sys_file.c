@@ -416,7 +416,7 @@ long sys_syncfs(long fd)
 	return err;
 }
 
-static long set_attributes(long fd, const struct fs_attr *attr, unsigned mask)
+long file_set_attributes(long fd, const struct fs_attr *attr, unsigned mask)
 {
 	struct fs_cred cred = process_fs_cred(process_current());
 	struct file *file = fd_get(fd);
@@ -432,7 +432,7 @@ long sys_fchmod(long fd, unsigned long mode)
 {
 	struct fs_attr attr = {.mode = (uint32_t)mode & FS_PERM};
 
-	return set_attributes(fd, &attr, FS_SET_MODE);
+	return file_set_attributes(fd, &attr, FS_SET_MODE);
 }
 
 long sys_fchown(long fd, unsigned long uid, unsigned long gid)
@@ -440,7 +440,7 @@ long sys_fchown(long fd, unsigned long uid, unsigned long gid)
 	struct fs_attr attr;
 	unsigned mask = owner_attributes((uint32_t)uid, (uint32_t)gid, &attr);
 
-	return set_attributes(fd, &attr, mask);
+	return file_set_attributes(fd, &attr, mask);
 }
 
 long sys_fstat(long fd, uaddr_t to)

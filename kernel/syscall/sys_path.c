@@ -223,18 +223,6 @@ static int time_attributes(uaddr_t times, struct fs_attr *attr, unsigned *mask)
 		   : time_attribute(&ts[1], FS_SET_MTIME, FS_SET_MTIME_NOW, &attr->mtime, mask);
 }
 
-static long set_file_times(long fd, const struct fs_attr *attr, unsigned mask)
-{
-	struct fs_cred cred = process_fs_cred(process_current());
-	struct file *file = fd_get(fd);
-
-	if (!file)
-		return -EBADF;
-	int err = file->vnode ? vnode_setattr(file->vnode, &cred, attr, mask) : -EINVAL;
-	file_unref(file);
-	return err;
-}
-
 long sys_utimensat(long dir, uaddr_t path, uaddr_t times, unsigned long flags)
 {
 	struct fs_attr attr = {0};
@@ -246,7 +234,7 @@ long sys_utimensat(long dir, uaddr_t path, uaddr_t times, unsigned long flags)
 	if ((unsigned)flags & ~(unsigned)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
 	if (uaddr_is_null(path) && (int)dir != AT_FDCWD) /* futimens() */
-		return flags ? -EINVAL : set_file_times(dir, &attr, mask);
+		return flags ? -EINVAL : file_set_attributes(dir, &attr, mask);
 	return set_attributes(dir, path, (unsigned)flags, &attr, mask);
 }
 

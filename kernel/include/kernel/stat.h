@@ -20,3 +20,6 @@ long stat_file(struct file *file, uaddr_t to);
 
 /* chown's arguments, of which -1 means "leave alone", as attributes; returns the mask. */
 unsigned owner_attributes(uint32_t uid, uint32_t gid, struct fs_attr *attr);
+
+/* fchmod, fchown, futimens: of an open file.  -EINVAL: it has no inode. */
+long file_set_attributes(long fd, const struct fs_attr *attr, unsigned mask);
