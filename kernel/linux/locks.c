@@ -44,7 +44,7 @@ static long set_lock(struct vnode *v, const struct file_lock_request *r, bool wa
 	err = file_lock_wait(v, &w.lock);
 	if (err <= 0)
 		return err;
-	err = wait_event_interruptible(&w.queue, __atomic_load_n(&w.granted, __ATOMIC_ACQUIRE));
+	(void)wait_event_interruptible(&w.queue, __atomic_load_n(&w.granted, __ATOMIC_ACQUIRE));
 	return file_lock_give_up(&w.lock) ? syscall_restart(RESTART_SA) : 0;
 }
 
@@ -260,7 +260,7 @@ long sys_flock(long fd, unsigned long operation)
 
 	if (!file)
 		return -EBADF;
-	result = file->flags & FS_O_PATH ? -EBADF : lock_whole(file, (unsigned)operation);
+	result = lock_whole(file, (unsigned)operation);
 	file_unref(file);
 	return result;
 }
