@@ -153,7 +153,9 @@ long poll_items(struct poll_item *items, unsigned n, uint64_t deadline)
 {
 	struct poller p = {.table.add = add};
 	long ready;
-	int err = 0;
+	int err = deadline > time_now_ns()                  ? 0
+		  : thread_interrupted(SLEEP_INTERRUPTIBLE) ? -EINTR
+							    : -ETIMEDOUT; /* it is only a look */
 
 	while (!(ready = look(err ? NULL : &p, items, n)) && !err && !p.no_memory)
 		err = sleep_on_queues(&p, deadline);

@@ -111,6 +111,10 @@ static int block_until(uint64_t deadline_ns)
 {
 	struct wakeup w = {.timer.fn = wakeup_fire, .thread = thread_current()};
 
+	if (deadline_ns <= time_now_ns()) {
+		w.thread->state = THREAD_RUNNABLE;
+		return -ETIMEDOUT;
+	}
 	timer_set(&w.timer, deadline_ns);
 	sched_block();
 	timer_cancel_wait(&w.timer);
@@ -122,6 +126,7 @@ int thread_block(enum sleep_kind kind, uint64_t deadline_ns)
 	struct thread *self = thread_current();
 	int err = 0;
 
+	assert_may_sleep();
 	self->sleep = kind;
 	fence_full();
 	if (thread_interrupted(kind)) {
