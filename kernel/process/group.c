@@ -50,7 +50,10 @@ static bool has_stopped_member(struct pid *group)
 	return false;
 }
 
-/* POSIX: a stopped group that becomes orphaned gets SIGHUP, then SIGCONT. */
+/*
+ * POSIX: a stopped group that becomes orphaned by the end of a process gets SIGHUP, then SIGCONT.  One that
+ * somebody leaves for another group does not.
+ */
 static void hang_up_if_orphaned(struct pid *group)
 {
 	siginfo_t hup = signal_info(SIGHUP, SI_KERNEL), cont = signal_info(SIGCONT, SI_KERNEL);
@@ -88,7 +91,6 @@ static void move_to_group(struct process *p, struct pid *group)
 	list_remove(&p->group_link);
 	list_push_back(&group->group, &p->group_link);
 	p->group = group;
-	hang_up_if_orphaned(old);
 	pid_unref(old);
 }
 

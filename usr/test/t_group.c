@@ -148,6 +148,40 @@ static void not_after_exec(void)
 	CHECK_EQ(end_child(pid), 0);
 }
 
+static void move_out(void *arg)
+{
+	(void)arg;
+	CHECK_OK(setpgid(0, 0));
+}
+
+static void leave_the_session(void *arg)
+{
+	(void)arg;
+	CHECK_OK(setsid());
+}
+
+// The group of a session's leader whose parent is in another one: nobody ever kept it from being an
+// orphan, so that nobody's going makes it one.
+static void lead_a_stopped_orphan(void *arg)
+{
+	int status;
+
+	(void)arg;
+	CHECK_OK(setsid());
+	pid_t stopped = start_child(sleep_for_ever, NULL);
+	CHECK_OK(kill(stopped, SIGSTOP));
+	CHECK_EQ(waitpid(stopped, &status, WUNTRACED), stopped);
+	must_exit_well(start_child(move_out, NULL));
+	must_exit_well(start_child(leave_the_session, NULL));
+	CHECK_EQ(waitpid(stopped, &status, WNOHANG | WCONTINUED), 0);
+	finish(stopped);
+}
+
+static void only_an_end_makes_orphans(void)
+{
+	must_exit_well(start_child(lead_a_stopped_orphan, NULL));
+}
+
 static const struct test tests[] = {
 	{"children_move", children_move},
 	{"groups_live_as_long_as_members", groups_live_as_long_as_members},
@@ -155,6 +189,7 @@ static const struct test tests[] = {
 	{"sessions_keep_to_themselves", sessions_keep_to_themselves},
 	{"leaders_stay", leaders_stay},
 	{"not_after_exec", not_after_exec},
+	{"only_an_end_makes_orphans", only_an_end_makes_orphans},
 };
 
 TEST_MAIN(tests)
