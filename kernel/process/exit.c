@@ -274,12 +274,15 @@ void process_exit_group(int status)
 /* The first thread has left; its number, which is the process's, is t's from now on. */
 static void take_number(struct task *t)
 {
+	struct process *p = t->process;
 	struct pid *own = t->pid;
 
 	spin_lock(&tree_lock);
-	if (own != t->process->pid) {
+	if (own != p->pid) {
 		own->thread = NULL;
-		t->pid = t->process->pid;
+		spin_lock(&p->lock); /* under which others look at their threads' numbers */
+		t->pid = p->pid;
+		spin_unlock(&p->lock);
 		t->pid->thread = t;
 		pid_ref(t->pid);
 		pid_unref(own);

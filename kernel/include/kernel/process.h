@@ -179,7 +179,7 @@ struct process {
 struct task {
 	struct thread *thread;   /* [I] holds a reference until the thread ends */
 	struct process *process; /* [I] holds a reference likewise */
-	struct pid *pid;         /* [c] tid; changes at exec */
+	struct pid *pid;         /* tid; changes at exec, by [c] under tree_lock and [p] */
 	struct list link;        /* [p] in process.threads */
 
 	uint64_t mask;          /* blocked signals: written by [c] under [p] */
