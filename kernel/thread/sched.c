@@ -236,20 +236,24 @@ static struct cpu *choose(const struct thread *t)
 
 /*
  * Queue t, which is runnable and in no queue, where it belongs. The queue of its hart is locked and
- * is released. Nobody else moves a runnable thread that is in no queue.
+ * is released. Nobody else moves a runnable thread that is in no queue; but where it may run can change
+ * while no queue is locked (thread_set_affinity).
  */
 static void place(struct cpu *cpu, struct thread *t)
 {
-	struct cpu *to = choose(t);
+	struct cpu *to;
 
-	if (to != cpu) {
+	while ((to = choose(t)) != cpu) {
 		t->hart = to->arch.index;
 		spin_release(&cpu->rq.lock);
 		spin_acquire(&to->rq.lock, false);
+		cpu = to;
+		if (may_run(t, t->hart))
+			break;
 	}
-	enqueue(&to->rq, t);
-	kick(to, t);
-	spin_release(&to->rq.lock);
+	enqueue(&cpu->rq, t);
+	kick(cpu, t);
+	spin_release(&cpu->rq.lock);
 }
 
 /*
