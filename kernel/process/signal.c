@@ -238,9 +238,15 @@ static void account_handler(struct task *t, int sig, const struct sigaction *act
 	spin_unlock(&t->process->lock);
 }
 
+/*
+ * A call that was to be made again, with its deadline, ends instead also when the handler comes before it
+ * was: it would begin with a new one.
+ */
 static void restart_for_handler(
 	struct task *t, const struct sigaction *action, struct trapframe *tf)
 {
+	if (t->restart == RESTART_NONE && t->restart_deadline_ns)
+		trapframe_end_call(tf, -EINTR);
 	if (t->restart == RESTART_ALWAYS ||
 		(t->restart == RESTART_SA && (action->sa_flags & SA_RESTART)))
 		trapframe_restart(tf);

@@ -92,6 +92,12 @@ static inline void trapframe_restart(struct trapframe *tf)
 	tf->x[X_A0] = tf->orig_a0;
 }
 
+static inline void trapframe_end_call(struct trapframe *tf, long result)
+{
+	tf->x[X_PC] += 4;
+	tf->x[X_A0] = (uint64_t)result;
+}
+
 static inline void trapframe_set_args(struct trapframe *tf, long a0, long a1, long a2)
 {
 	tf->x[X_A0] = (uint64_t)a0;
