@@ -42,7 +42,7 @@
 #define ROUND_S      4 // then who still waits is killed
 #define HANG_S       60
 #define LITTLE_KIB   80000 // of memory: where somebody holds most of it
-#define LEAVE_KIB    4000
+#define LEAVE_KIB    3000
 #define SPARE        16 // objects that caches may have more of
 #define WARM_ROUNDS  4
 #define MOST_WORKERS 8
@@ -113,8 +113,10 @@ static void become(unsigned user)
 // All that a user's processes have begun ends, wherever it has gone.
 static void end_user(unsigned user)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	while ((pid = fork()) < 0)
+		sched_yield();
 	if (pid == 0) {
 		become(user);
 		for (int i = 0; i < 50 && kill(-1, SIGKILL) == 0; i++)
@@ -164,7 +166,7 @@ static void wait_for(const pid_t *workers, unsigned n)
 	unsigned i = 0;
 
 	alarm_after(ROUND_S);
-	while (i < n && (waitpid(workers[i], NULL, 0) == workers[i] || errno != EINTR))
+	while (i < n && (workers[i] < 0 || waitpid(workers[i], NULL, 0) > 0 || errno != EINTR))
 		i++;
 	alarm_after(0);
 }
@@ -205,11 +207,11 @@ static void one_round(unsigned round)
 			work(mix(mix(options.seed, round), i), ROUND_CALLS, options.verbose);
 		}
 	}
-	wait_for(workers, options.workers);
+	wait_for(workers, options.workers); // where memory is short some could not be made
+	if (holder > 0)
+		kill(holder, SIGKILL);
 	for (unsigned i = 0; i < options.workers; i++)
 		end_user(FIRST_USER + i);
-	if (holder)
-		kill(holder, SIGKILL);
 	wait_for_all(round);
 }
 
