@@ -120,6 +120,10 @@ int vmspace_fork(struct vmspace *from, const struct process *owner, struct vmspa
 	vm->sigreturn = from->sigreturn;
 	vm->stack_end = from->stack_end;
 	vm->stack_start = from->stack_start;
+	vm->code_start = from->code_start;
+	vm->code_end = from->code_end;
+	vm->data_start = from->data_start;
+	vm->data_end = from->data_end;
 	vm->args_start = from->args_start;
 	vm->args_end = from->args_end;
 	vm->env_end = from->env_end;

@@ -125,6 +125,20 @@ static void note_segment(
 		image->end = ph->p_vaddr + ph->p_memsz + bias;
 }
 
+static void note_places(struct vmspace *vm, const Elf64_Phdr *ph, vaddr_t bias)
+{
+	vaddr_t start = ph->p_vaddr + bias, end = start + ph->p_filesz;
+
+	if ((ph->p_flags & PF_X) && (!vm->code_end || start < vm->code_start))
+		vm->code_start = start;
+	if ((ph->p_flags & PF_X) && end > vm->code_end)
+		vm->code_end = end;
+	if (start > vm->data_start)
+		vm->data_start = start;
+	if (end > vm->data_end)
+		vm->data_end = end;
+}
+
 static int map_segments(struct file *file, const Elf64_Ehdr *h, const Elf64_Phdr *ph,
 	struct vmspace *vm, struct exec_image *image)
 {
@@ -139,6 +153,7 @@ static int map_segments(struct file *file, const Elf64_Ehdr *h, const Elf64_Phdr
 			continue;
 		err = map_segment(vm, object, &ph[i], bias);
 		note_segment(image, h, &ph[i], bias);
+		note_places(vm, &ph[i], bias);
 	}
 	mvm_object_unref(object);
 	image->entry = h->e_entry + bias;

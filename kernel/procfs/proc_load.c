@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/loadavg: how many threads ran or wanted to, on average over one, five and fifteen minutes.
+ * /proc/loadavg, and sysinfo's: how many threads ran or wanted to, on average over one, five and fifteen minutes.
  *
  * A timer counts them every five seconds.  An average is a binary fraction of FRACTION_BITS, and
  * each sample takes the part 1 - e^(-5 s / minutes) in it.
@@ -8,6 +8,7 @@
 #include "procfs.h"
 
 #include <kernel/cpu.h>
+#include <kernel/procfs.h>
 #include <kernel/time.h>
 
 #define FRACTION_BITS 11
@@ -39,6 +40,12 @@ static void sample(struct timer *timer)
 		__atomic_store_n(&average[i], sum >> FRACTION_BITS, __ATOMIC_RELAXED);
 	}
 	timer_set(timer, time_now_ns() + SAMPLE_NS);
+}
+
+void load_averages(uint64_t loads[3], unsigned bits)
+{
+	for (unsigned i = 0; i < 3; i++)
+		loads[i] = __atomic_load_n(&average[i], __ATOMIC_RELAXED) << (bits - FRACTION_BITS);
 }
 
 void proc_load_start(void)

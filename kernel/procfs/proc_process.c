@@ -32,6 +32,7 @@ struct snapshot {
 	struct cpu_times times, children;
 	struct mvm_space_stats memory;
 	struct mvm_residency resident;
+	vaddr_t code_start, code_end, data_start, data_end;
 	vaddr_t stack_start, brk_start, args_start, args_end, env_end;
 };
 
@@ -113,6 +114,10 @@ static void snapshot_memory(struct process *p, struct snapshot *s)
 		return;
 	mvm_space_stats(vm->space, &s->memory);
 	mvm_residency(vm->space, USER_BASE, USER_END, &s->resident);
+	s->code_start = vm->code_start;
+	s->code_end = vm->code_end;
+	s->data_start = vm->data_start;
+	s->data_end = vm->data_end;
 	s->stack_start = vm->stack_start;
 	s->brk_start = vm->brk_start;
 	s->args_start = vm->args_start;
@@ -156,7 +161,15 @@ static uint64_t classic(uint64_t set)
 	return set & 0x7fffffff;
 }
 
-/* Fields that nothing here knows are 0, as proc(5) has it; so are addresses that others may not see. */
+/* Addresses that others may not see are 0, or 1, as Linux has them. */
+static void hide_places(struct snapshot *s)
+{
+	s->code_start = s->code_end = s->code_end ? 1 : 0;
+	s->data_start = s->data_end = s->stack_start = s->brk_start = 0;
+	s->args_start = s->args_end = s->env_end = 0;
+}
+
+/* Fields that nothing here knows are 0, as proc(5) has it. */
 static void show_stat(struct proc_text *t, struct process *p)
 {
 	bool looks = proc_may_look(p);
@@ -164,7 +177,7 @@ static void show_stat(struct proc_text *t, struct process *p)
 
 	take_snapshot(p, &t->key, &s);
 	if (!looks)
-		s.stack_start = s.brk_start = s.args_start = s.args_end = s.env_end = 0;
+		hide_places(&s);
 	proc_printf(t, "%d (%s) %c %d %d %d %lu %d 0 ", s.pid, s.name, s.state, s.parent, s.group,
 		s.session, s.tty, s.foreground);
 	proc_printf(t, "%lu %lu %lu %lu ", s.times.minor_faults, s.children.minor_faults,
@@ -172,13 +185,14 @@ static void show_stat(struct proc_text *t, struct process *p)
 	proc_printf(t, "%lu %lu %lu %lu %d %d %u 0 %lu ", ticks(s.times.user_ns),
 		ticks(s.times.system_ns), ticks(s.children.user_ns), ticks(s.children.system_ns),
 		20 + s.nice, s.nice, s.threads, ticks(p->start_ns));
-	proc_printf(t, "%lu %lu %lu 0 0 %lu 0 0 ", s.memory.mapped_pages * PAGE_SIZE,
-		s.resident.resident, process_limit(p, RLIMIT_RSS), s.stack_start);
+	proc_printf(t, "%lu %lu %lu ", s.memory.mapped_pages * PAGE_SIZE, s.resident.resident,
+		process_limit(p, RLIMIT_RSS));
+	proc_printf(t, "%lu %lu %lu 0 0 ", s.code_start, s.code_end, s.stack_start);
 	proc_printf(t, "%lu %lu %lu %lu 0 0 0 %d %u 0 %u 0 0 0 ",
 		classic(s.pending | s.pending_all), classic(s.blocked), classic(s.ignored),
 		classic(s.caught), p->exit_signal, s.hart, s.policy);
-	proc_printf(t, "0 0 %lu %lu %lu %lu %lu %d\n", s.brk_start, s.args_start, s.args_end,
-		s.args_end, s.env_end, looks ? s.exit_status : 0);
+	proc_printf(t, "%lu %lu %lu %lu %lu %lu %lu %d\n", s.data_start, s.data_end, s.brk_start,
+		s.args_start, s.args_end, s.args_end, s.env_end, looks ? s.exit_status : 0);
 }
 
 static const char *state_name(char state)
@@ -199,13 +213,17 @@ static void show_memory(struct proc_text *t, const struct snapshot *s)
 {
 	const struct mvm_space_stats *m = &s->memory;
 
-	proc_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\n",
-		kib(m->peak_mapped_pages), kib(m->mapped_pages), kib(m->locked_pages));
+	proc_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8lu kB\n",
+		kib(m->peak_mapped_pages), kib(m->mapped_pages), kib(m->locked_pages), 0UL);
 	proc_printf(t, "VmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8lu kB\n",
 		kib(s->resident.resident), kib(s->resident.anon),
 		kib(s->resident.resident - s->resident.anon));
-	proc_printf(t, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmSwap:\t%8lu kB\n", kib(m->data_pages),
-		kib(m->stack_pages), 0UL);
+	proc_printf(t, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\n", kib(m->data_pages),
+		kib(m->stack_pages),
+		(page_align_up(s->code_end) - page_align_down(s->code_start)) / 1024);
+	proc_printf(t,
+		"VmSwap:\t%8lu kB\nHugetlbPages:\t%8lu kB\nCoreDumping:\t0\nTHP_enabled:\t0\n", 0UL,
+		0UL);
 }
 
 static void show_groups(struct proc_text *t, struct process *p)
@@ -214,8 +232,8 @@ static void show_groups(struct proc_text *t, struct process *p)
 
 	proc_printf(t, "Groups:\t");
 	for (unsigned i = 0; list && i < list->n; i++)
-		proc_printf(t, "%u ", list->ids[i]);
-	proc_printf(t, "\n");
+		proc_printf(t, "%s%u", i ? " " : "", list->ids[i]);
+	proc_printf(t, " \n");
 }
 
 static void show_ids(struct proc_text *t, struct process *p, const struct snapshot *s)
@@ -267,6 +285,8 @@ static void show_rights(struct proc_text *t, struct process *p)
 	proc_printf(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", 0UL, all, all);
 	proc_printf(t, "CapBnd:\t%016lx\nCapAmb:\t%016lx\nNoNewPrivs:\t%d\nSeccomp:\t0\n",
 		ALL_CAPABILITIES, 0UL, p->no_new_privs);
+	proc_printf(t, "Seccomp_filters:\t0\nSpeculation_Store_Bypass:\tunknown\n"
+		       "SpeculationIndirectBranch:\tunsupported\n");
 }
 
 /* A set of harts as "0-2,5". */
@@ -299,6 +319,7 @@ static void show_status(struct proc_text *t, struct process *p)
 	show_rights(t, p);
 	proc_printf(t, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", s.harts);
 	show_list(t, s.harts);
+	proc_printf(t, "\nMems_allowed:\t1\nMems_allowed_list:\t0");
 	proc_printf(t, "\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
 		s.times.switches[0], s.times.switches[1]);
 }

@@ -14,6 +14,7 @@
 #include <kernel/frames.h>
 #include <kernel/printk.h>
 #include <kernel/process.h>
+#include <kernel/procfs.h>
 #include <kernel/random.h>
 #include <kernel/shutdown.h>
 #include <kernel/release.h>
@@ -353,6 +354,7 @@ long sys_sysinfo(uaddr_t to)
 		.mem_unit = 1,
 	};
 
+	load_averages(info.loads, SI_LOAD_SHIFT);
 	spin_lock(&tree_lock);
 	process_for_each(count_threads, &info.procs);
 	spin_unlock(&tree_lock);

@@ -171,6 +171,7 @@ def test_format(tree):
     ("kernel/include/abi/syscalls.def", "VALUES(whence, ", "VALUES(whither, ", "lseek: no argument whither"),
     ("kernel/include/abi/syscalls.def", "BITS(options, WNOHANG", "BITS(options, WNOBANG", "has WNOBANG"),
     ("kernel/include/abi/syscalls_linux.def", "ERRORS(EINTR)", "ERRORS(ENTER)", "has ENTER"),
+    ("kernel/include/abi/syscalls_linux.def", "ERRORS(EINTR)", "ERRORS(ENFILE)", "nothing gives ENFILE"),
 ])
 def test_syscalls_finds(copy, path, old, new, says):
     text = (copy / path).read_text()

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,6 +121,44 @@ static void stat_has_52_fields(void)
 	CHECK_EQ(stat_field(getpid(), 6), getsid(0));
 	CHECK_EQ(stat_field(getpid(), 20), 1);
 	CHECK_EQ(stat_field(getpid(), 38), SIGCHLD);
+}
+
+// Where its program is: this code and this constant are in it.
+static void places_of_the_program(void)
+{
+	static const char constant[] = "in the file";
+	uintptr_t code = (uintptr_t)places_of_the_program, data = (uintptr_t)constant;
+
+	CHECK(stat_field(getpid(), 26) <= (long long)code);
+	CHECK(stat_field(getpid(), 27) > (long long)code);
+	CHECK(stat_field(getpid(), 27) - stat_field(getpid(), 26) <=
+		1024 * strtoll(status_of(getpid(), "VmExe"), NULL, 10));
+	CHECK(stat_field(getpid(), 45) > stat_field(getpid(), 26));
+	CHECK(stat_field(getpid(), 46) > (long long)data);
+	CHECK(stat_field(getpid(), 46) <= stat_field(getpid(), 47));
+}
+
+// Programs look lines up by what stands before them.
+static void lines_of_status(void)
+{
+	static const char *const names[] = {"Name", "Umask", "State", "Tgid", "Ngid", "Pid", "PPid",
+		"TracerPid", "Uid", "Gid", "FDSize", "Groups", "NStgid", "NSpid", "NSpgid", "NSsid",
+		"VmPeak", "VmSize", "VmLck", "VmPin", "VmRSS", "RssAnon", "RssFile", "VmData",
+		"VmStk", "VmExe", "VmSwap", "HugetlbPages", "CoreDumping", "THP_enabled", "Threads",
+		"SigQ", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt", "CapInh", "CapPrm",
+		"CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters",
+		"Speculation_Store_Bypass", "SpeculationIndirectBranch", "Cpus_allowed",
+		"Cpus_allowed_list", "Mems_allowed", "Mems_allowed_list", "voluntary_ctxt_switches",
+		"nonvoluntary_ctxt_switches"};
+	char name[40], *at = text_of("/proc/self/status");
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) { // in this order
+		snprintf(name, sizeof name, "%s%s:\t", i ? "\n" : "", names[i]);
+		at = strstr(at, name);
+		if (!at)
+			FAIL("no line %s, or not in its place", names[i]);
+	}
+	CHECK(strstr(text_of("/proc/self/status"), " \nNStgid:")); // as Linux ends a list of groups
 }
 
 static void states(void)
@@ -404,6 +443,29 @@ static void the_load(void)
 	CHECK(one >= 0 && five >= 0 && fifteen >= 0);
 }
 
+// The averages of sysinfo and of /proc/loadavg are the same ones, to what the text can show. This
+// program runs until it is counted.
+static void the_load_by_call(void)
+{
+	struct sysinfo info;
+	double text[3] = {0}, difference;
+	bool same = false;
+
+	while (text[0] == 0)
+		CHECK_EQ(sscanf(text_of("/proc/loadavg"), "%lf", text), 1);
+	for (int tries = 0; !same && tries < 3; tries++) { // they may change between the two
+		CHECK_OK(sysinfo(&info));
+		CHECK_EQ(sscanf(text_of("/proc/loadavg"), "%lf %lf %lf", text, text + 1, text + 2),
+			3);
+		same = true;
+		for (int i = 0; i < 3; i++) {
+			difference = (double)info.loads[i] / 65536 - text[i];
+			same &= difference < 0.011 && difference > -0.011;
+		}
+	}
+	CHECK(same);
+}
+
 static void names_of_the_kernel(void)
 {
 	char first[64];
@@ -449,6 +511,8 @@ static void devices(void)
 static const struct test tests[] = {
 	{"self_is_this_process", self_is_this_process},
 	{"stat_has_52_fields", stat_has_52_fields},
+	{"places_of_the_program", places_of_the_program},
+	{"lines_of_status", lines_of_status},
 	{"states", states},
 	{"signals_of_a_process", signals_of_a_process},
 	{"ids_of_a_process", ids_of_a_process},
@@ -461,6 +525,7 @@ static const struct test tests[] = {
 	{"a_walk_over_what_comes_and_goes", a_walk_over_what_comes_and_goes},
 	{"the_machine", the_machine},
 	{"the_load", the_load},
+	{"the_load_by_call", the_load_by_call},
 	{"names_of_the_kernel", names_of_the_kernel},
 	{"devices", devices},
 };

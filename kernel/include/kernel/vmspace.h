@@ -53,6 +53,8 @@ struct vmspace {
 	vaddr_t brk_start;            /* [I] page-aligned */
 	vaddr_t brk_end;              /* [b] the byte that brk() returns */
 	vaddr_t stack_start;          /* [I] the stack pointer that the program began with */
+	vaddr_t code_start, code_end; /* [I] of the program's segments that are executed, */
+	vaddr_t data_start, data_end; /* [I] and of the last one, as /proc/PID/stat has them */
 	vaddr_t args_start, args_end; /* [I] argv's strings, for /proc/PID/cmdline */
 	vaddr_t env_end;              /* [I] the environment's follow, for /proc/PID/environ */
 	struct file *exe;             /* [I] counted */

@@ -681,10 +681,13 @@ static void case_processes(void)
 
 #define CROWD 1000
 
+static pthread_cond_t full = PTHREAD_COND_INITIALIZER; /* waiting == CROWD */
+
 static void *passes_gate(void *arg)
 {
 	pthread_mutex_lock(&mutex);
-	waiting++;
+	if (++waiting == CROWD)
+		pthread_cond_signal(&full);
 	while (!gate_open)
 		pthread_cond_wait(&gate, &mutex);
 	pthread_mutex_unlock(&mutex);
@@ -701,12 +704,9 @@ static void case_thousand(void)
 	MUST(pthread_attr_setstacksize(&attr, 64 << 10) == 0);
 	for (size_t i = 0; i < CROWD; i++)
 		MUST(pthread_create(&thread[i], &attr, passes_gate, (void *)(i + 1)) == 0);
-	for (int all = 0; !all; sched_yield()) {
-		pthread_mutex_lock(&mutex);
-		all = waiting == CROWD;
-		pthread_mutex_unlock(&mutex);
-	}
 	pthread_mutex_lock(&mutex);
+	while (waiting < CROWD)
+		pthread_cond_wait(&full, &mutex);
 	gate_open = 1;
 	pthread_cond_broadcast(&gate);
 	pthread_mutex_unlock(&mutex);
