@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -167,6 +168,23 @@ static void system_name(void)
 	CHECK(atoi(u.release) >= 5);
 }
 
+static void the_machine(void)
+{
+	int64_t unit;
+	struct sysinfo info = {.mem_unit = 99}, later;
+
+	CHECK_OK(sysinfo(&info));
+	unit = info.mem_unit;
+	CHECK(unit == 1 || unit == PAGE);
+	CHECK_EQ((int64_t)info.totalram * unit / 1024, memory_kib("MemTotal"));
+	CHECK(info.freeram > 0 && info.freeram < info.totalram);
+	CHECK_EQ((int64_t)info.totalswap * unit / 1024, memory_kib("SwapTotal"));
+	CHECK(info.procs >= 2); // this one, and who waits for it
+	CHECK_OK(sysinfo(&later));
+	CHECK(later.uptime >= info.uptime);
+	CHECK_ERR(sysinfo((struct sysinfo *)8), EFAULT);
+}
+
 static void floating_point_is_kept(void)
 {
 	volatile double x = 1.5, sum = 0;
@@ -189,6 +207,7 @@ static const struct test tests[] = {
 	{"stack_is_aligned", stack_is_aligned},
 	{"data_and_bss", data_and_bss},
 	{"system_name", system_name},
+	{"the_machine", the_machine},
 	{"floating_point_is_kept", floating_point_is_kept},
 };
 

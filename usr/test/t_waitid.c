@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,6 +128,40 @@ static void arguments(void)
 	CHECK_ERR(waitid(P_ALL, 0, &info, WEXITED), ECHILD);
 }
 
+static pid_t sleeper;
+static int alarms;
+
+// The last alarm ends what is waited for.
+static void on_alarm(int number)
+{
+	(void)number;
+	if (--alarms == 0)
+		kill(sleeper, SIGKILL);
+}
+
+static void alarm_often(int how_many, int flags)
+{
+	struct itimerval often = {{.tv_usec = 10000}, {.tv_usec = 10000}};
+	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = flags};
+
+	alarms = how_many;
+	CHECK_OK(sigaction(SIGALRM, &action, NULL));
+	CHECK_OK(setitimer(ITIMER_REAL, &often, NULL));
+}
+
+static void interrupted_or_restarted(void)
+{
+	siginfo_t info;
+
+	sleeper = start_child(sleep_for_ever, NULL);
+	alarm_often(-1, 0);
+	CHECK_ERR(waitid(P_PID, (id_t)sleeper, &info, WEXITED), EINTR);
+	alarm_often(5, SA_RESTART);
+	CHECK_OK(waitid(P_PID, (id_t)sleeper, &info, WEXITED)); // goes on over the handlers
+	CHECK(alarms <= 0);
+	check_info(&info, sleeper, CLD_KILLED, SIGKILL);
+}
+
 static void resources(void)
 {
 	struct rusage usage = {.ru_majflt = -1};
@@ -143,6 +178,7 @@ static const struct test tests[] = {
 	{"other_events_do_not_count", other_events_do_not_count},
 	{"by_group", by_group},
 	{"arguments", arguments},
+	{"interrupted_or_restarted", interrupted_or_restarted},
 	{"resources", resources},
 };
 
