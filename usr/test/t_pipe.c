@@ -392,9 +392,19 @@ static void ping_pong_loses_no_wakeup(void)
 	must_exit_well(pid);
 }
 
+static volatile sig_atomic_t signals;
+
 static void on_signal(int signo)
 {
 	(void)signo;
+	signals++;
+}
+
+// One that came later would interrupt the next call, with nothing to count before it.
+static void until_signals(int n)
+{
+	while (signals < n)
+		sched_yield();
 }
 
 // Each time a byte and, at once, a signal; or room for one.
@@ -429,16 +439,18 @@ static void what_came_counts_before_a_signal(void)
 		act_and_signal(turn);
 		_exit(0);
 	}
-	for (int i = 0; i < 20; i++) {
+	for (int i = 1; i <= 20; i++) {
 		CHECK_EQ(write(turn[1], "w", 1), 1);
 		CHECK_EQ(read(ends[0], page, 1), 1);
+		until_signals(i);
 	}
 	full = (int)CHECK_OK(fcntl(ends[1], F_GETPIPE_SZ));
 	for (int i = 0; i < full / PIPE_BUF; i++)
 		CHECK_EQ(write(ends[1], page, sizeof page), sizeof page);
-	for (int i = 0; i < 20; i++) {
+	for (int i = 21; i <= 40; i++) {
 		CHECK_EQ(write(turn[1], "r", 1), 1);
 		CHECK_EQ(write(ends[1], page, sizeof page), sizeof page);
+		until_signals(i);
 	}
 	CHECK_OK(close(turn[1]));
 	must_exit_well(pid);
