@@ -37,22 +37,26 @@ static int eventfd_read(
 {
 	struct eventfd *e = file->private_data;
 	uint64_t value;
-	int err = 0;
+	int err = -EAGAIN;
 
 	(void)offset;
 	*done = 0;
 	if (n < sizeof value)
 		return -EINVAL;
 	spin_lock(&e->lock);
-	while (!(value = take(e)) && !err)
-		err = file_is_nonblocking(file) ? -EAGAIN
-						: waitq_sleep(&e->readable, &e->lock,
-							  SLEEP_INTERRUPTIBLE, NO_DEADLINE);
+	if (!file_is_nonblocking(file))
+		err = wait_event_locked(&e->readable, &e->lock, e->count, SLEEP_INTERRUPTIBLE);
+	value = take(e);
 	spin_unlock(&e->lock);
 	if (!value)
 		return err;
 	waitq_wake_all(&e->writable);
 	return file_copy(c, &value, sizeof value, done);
+}
+
+static bool has_room(const struct eventfd *e, uint64_t value)
+{
+	return value <= COUNT_MAX - e->count;
 }
 
 static int eventfd_write(
@@ -73,10 +77,11 @@ static int eventfd_write(
 	if (value > COUNT_MAX)
 		return -EINVAL;
 	spin_lock(&e->lock);
-	while (!err && value > COUNT_MAX - e->count)
-		err = file_is_nonblocking(file) ? -EAGAIN
-						: waitq_sleep(&e->writable, &e->lock,
-							  SLEEP_INTERRUPTIBLE, NO_DEADLINE);
+	if (!file_is_nonblocking(file))
+		err = wait_event_locked(
+			&e->writable, &e->lock, has_room(e, value), SLEEP_INTERRUPTIBLE);
+	else if (!has_room(e, value))
+		err = -EAGAIN;
 	if (!err)
 		e->count += value;
 	spin_unlock(&e->lock);

@@ -101,13 +101,9 @@ static int add_end_to_fifo(struct file *f, struct partner *partner)
 
 static int wait_for(struct pipe *p, const struct partner *partner)
 {
-	int err = 0;
-
 	spin_lock(&p->lock);
-	while (!err && *partner->opens == partner->seen)
-		err = waitq_sleep(partner->queue, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
-	if (*partner->opens != partner->seen)
-		err = 0; /* who came with a signal has come */
+	int err = wait_event_locked(
+		partner->queue, &p->lock, *partner->opens != partner->seen, SLEEP_INTERRUPTIBLE);
 	spin_unlock(&p->lock);
 	return err;
 }

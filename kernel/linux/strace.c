@@ -161,12 +161,10 @@ static bool has_room(const struct strace *s, const struct record *r, size_t ring
 
 static void stream_write(struct strace *s, struct record *r)
 {
-	int err = 0;
-
 	record_end(r);
 	spin_lock(&s->lock);
-	while (!err && !has_room(s, r, RING_BYTES - KEPT_BYTES))
-		err = waitq_sleep(&s->writable, &s->lock, SLEEP_KILLABLE, NO_DEADLINE);
+	int err = wait_event_locked(
+		&s->writable, &s->lock, has_room(s, r, RING_BYTES - KEPT_BYTES), SLEEP_KILLABLE);
 	if (!err && !s->closed)
 		put_bytes(s, (const char *)r, r->head.bytes);
 	spin_unlock(&s->lock);
@@ -186,13 +184,9 @@ static void stream_write_last(struct strace *s, struct record *r)
 /* Until there is something to read, or nobody is left who could write. */
 static int wait_for_bytes(struct strace *s)
 {
-	int err = 0;
-
 	spin_lock(&s->lock);
-	while (!err && s->tail == s->head && s->processes)
-		err = waitq_sleep(&s->readable, &s->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
-	if (s->tail != s->head)
-		err = 0;
+	int err = wait_event_locked(
+		&s->readable, &s->lock, s->tail != s->head || !s->processes, SLEEP_INTERRUPTIBLE);
 	spin_unlock(&s->lock);
 	return err;
 }

@@ -303,8 +303,9 @@ int process_end_other_threads(void)
 		if (!err && node != &self->link)
 			thread_notify(
 				list_entry(node, struct task, link)->thread, THREAD_WORK_KILL);
-	while (!err && p->n_threads > 1)
-		err = waitq_sleep(&p->alone_wait, &p->lock, SLEEP_KILLABLE, NO_DEADLINE);
+	if (!err)
+		err = wait_event_locked(
+			&p->alone_wait, &p->lock, p->n_threads == 1, SLEEP_KILLABLE);
 	spin_unlock(&p->lock);
 	if (!err)
 		take_number(self);

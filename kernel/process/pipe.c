@@ -120,16 +120,11 @@ static size_t copy_ring(
  */
 static int wait_readable(struct pipe *p, bool nonblock)
 {
-	int err = nonblock ? -EAGAIN : 0;
+	int err = nonblock ? -EAGAIN
+			   : wait_event_locked(&p->readable, &p->lock, used(p) || !p->writers,
+				     SLEEP_INTERRUPTIBLE);
 
-	while (!used(p)) {
-		if (!p->writers)
-			return 0;
-		if (err)
-			return err;
-		err = waitq_sleep(&p->readable, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
-	}
-	return 1;
+	return used(p) ? 1 : p->writers ? err : 0;
 }
 
 /* The caller's memory at `done` is missing: bring it in without the lock. */
@@ -192,14 +187,13 @@ static int pipe_read(
 /* Wait for room for `need` bytes, at most PIPE_BUF. */
 static int wait_writable(struct pipe *p, size_t need, bool nonblock)
 {
-	int err = nonblock ? -EAGAIN : 0;
+	int err = nonblock ? -EAGAIN
+			   : wait_event_locked(&p->writable, &p->lock,
+				     room(p) >= need || !p->readers, SLEEP_INTERRUPTIBLE);
 
-	while (p->readers && room(p) < need) {
-		if (err)
-			return err;
-		err = waitq_sleep(&p->writable, &p->lock, SLEEP_INTERRUPTIBLE, NO_DEADLINE);
-	}
-	return p->readers ? 0 : -EPIPE;
+	if (!p->readers)
+		return -EPIPE;
+	return room(p) >= need ? 0 : err;
 }
 
 /* Put in what fits; all or nothing if atomic.  0, and more is to be tried unless *done == n. */

@@ -281,7 +281,6 @@ void process_parts_put(struct process_parts *parts);
 /* exec was successful: what a new program does not inherit goes.  The parts are the process's now. */
 void process_execed(struct process *p, struct process_parts *parts, const char *name);
 
-
 void process_ref(struct process *p);
 void process_unref(struct process *p);
 

@@ -19,8 +19,9 @@
  *	}
  *	waitq_finish(&q, &w);
  *
- * Most callers use wait_event() and its kin, waitq_sleep() with a spin lock around the condition,
- * or thread_sleep_on(), which needs no queue but an address.
+ * Most callers use wait_event() and its kin: wait_event_locked() or waitq_sleep() with a spin lock around
+ * the condition; or thread_sleep_on(), which needs no queue but an address.  What came together with a
+ * signal counts first: they look once more before they say -EINTR.
  */
 #pragma once
 
@@ -208,6 +209,18 @@ void thread_wake_on(const void *chan);
 	wait_event_how(wq, condition, SLEEP_INTERRUPTIBLE, NO_DEADLINE)
 #define wait_event_killable(wq, condition) \
 	wait_event_how(wq, condition, SLEEP_KILLABLE, NO_DEADLINE)
+
+/*
+ * The same for a condition under a spin lock, which the caller holds.  Who would not wait looks at the
+ * condition itself.
+ */
+#define wait_event_locked(wq, lock, condition, kind)                     \
+	({                                                               \
+		int err_ = 0;                                            \
+		while (!(condition) && !err_)                            \
+			err_ = waitq_sleep(wq, lock, kind, NO_DEADLINE); \
+		(condition) ? 0 : err_;                                  \
+	})
 
 /* Sleep until the monotonic clock shows deadline_ns. 0, or -EINTR as kind allows. */
 int thread_sleep_until(uint64_t deadline_ns, enum sleep_kind kind);
