@@ -134,7 +134,7 @@ static long send(struct file *out, struct file *in, uaddr_t offset_at, size_t n)
 
 	if (!is_open_for(in, FILE_READABLE) || !is_open_for(out, FILE_WRITABLE))
 		return -EBADF;
-	if (in->vnode && vnode_is(in->vnode, FS_IFDIR))
+	if ((in->vnode && vnode_is(in->vnode, FS_IFDIR)) || (int64_t)n < 0)
 		return -EINVAL;
 	if (in->state & FILE_STREAM)
 		return uaddr_is_null(offset_at) ? -EINVAL : -ESPIPE;

@@ -111,6 +111,7 @@ static void eventfd_release(struct file *file)
 }
 
 static const struct file_ops eventfd_ops = {
+	.name = "[eventfd]",
 	.read = eventfd_read,
 	.write = eventfd_write,
 	.poll = eventfd_poll,

@@ -80,14 +80,31 @@ int proc_link_path(struct dentry *d, char *to, size_t bytes)
 
 static int link_nameless(struct file *file, char *to, size_t bytes)
 {
-	char name[NAME_BYTES] = "anon_inode:[file]";
+	char name[NAME_BYTES];
 	struct fs_attr attr;
 
 	if (file_is_pipe(file)) {
 		pipe_getattr(file, &attr);
 		ksnprintf(name, sizeof name, "pipe:[%lu]", attr.ino);
+	} else {
+		ksnprintf(name, sizeof name, "anon_inode:%s", file->ops->name);
 	}
 	return proc_link_text(to, bytes, name);
+}
+
+uint32_t proc_fd_mode(struct process *p, int fd)
+{
+	struct file *file = file_of(p, fd);
+	uint32_t mode = FS_IFLNK;
+
+	if (!file)
+		return mode;
+	if (file->state & FILE_READABLE)
+		mode |= 0500;
+	if (file->state & FILE_WRITABLE)
+		mode |= 0300;
+	file_unref(file);
+	return mode;
 }
 
 static int link_fd(struct process *p, const struct proc_key *key, char *to, size_t bytes)

@@ -5,6 +5,7 @@
 #include "procfs.h"
 
 #include <abi/limits.h>
+#include <abi/stat.h>
 #include <fs/blkdev.h>
 #include <fs/lock.h>
 #include <fs/mount.h>
@@ -277,6 +278,17 @@ static void show_filesystems(struct proc_text *t, struct process *p)
 		proc_printf(t, "%s\t%s\n", type->on_device ? "" : "nodev", type->name);
 }
 
+/* --- Disks ------------------------------------------------------------------------------------ */
+
+static void show_partitions(struct proc_text *t, struct process *p)
+{
+	(void)p;
+	proc_printf(t, "major minor  #blocks  name\n\n");
+	for (struct blkdev *dev = NULL; (dev = blkdev_next(dev)) != NULL;)
+		proc_printf(t, "%4u  %7u %10lu %s\n", ABI_MAJOR(dev->dev), ABI_MINOR(dev->dev),
+			dev->n_sectors / 2, dev->name);
+}
+
 /* --- self ----------------------------------------------------------------------------------------- */
 
 static int link_self(struct process *p, const struct proc_key *key, char *to, size_t bytes)
@@ -311,12 +323,16 @@ const struct proc_entry proc_system_entries[] = {
 	{.name = "locks", .mode = FS_IFREG | 0444, .show = show_locks},
 	{.name = "meminfo", .mode = FS_IFREG | 0444, .show = show_meminfo},
 	{.name = "mounts", .mode = FS_IFLNK | 0777, .link = link_mounts},
+	{.name = "partitions", .mode = FS_IFREG | 0444, .show = show_partitions},
 	{.name = "self", .mode = FS_IFLNK | 0777, .link = link_self},
 	{.name = "slabinfo", .mode = FS_IFREG | 0400, .show = show_slabinfo},
 	{.name = "stat", .mode = FS_IFREG | 0444, .show = show_stat},
 #ifndef MAPACHE_CORE
 	{.name = "strace", .mode = FS_IFREG | 0666, .ops = &proc_strace_ops},
 #endif
+	{.name = "swaps",
+		.mode = FS_IFREG | 0444,
+		.text = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"},
 	{.name = "sys", .mode = FS_IFDIR | 0555, .entries = proc_sys_entries},
 	{.name = "thread-self", .mode = FS_IFLNK | 0777, .link = link_thread_self},
 	{.name = "trace", .mode = FS_IFREG | 0600, .ops = &proc_trace_ops},

@@ -193,6 +193,8 @@ static int lookup_number(struct proc_vnode *dir, struct process *p, long nr, str
 	if (numbers->what == PROC_PID)
 		owner = proc_find(key.pid);
 	err = owner ? vnode_new(dir->vnode.mount, &key, numbers->each, owner, out) : -ENOENT;
+	if (!err && numbers == &proc_files)
+		(*out)->mode = proc_fd_mode(p, key.fd);
 	if (owner != p)
 		drop_subject(owner);
 	return err;

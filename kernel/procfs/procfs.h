@@ -107,6 +107,7 @@ void proc_show_oom_score_adj(struct proc_text *text, struct process *p);
 int proc_store_oom_score_adj(struct process *p, const struct proc_key *key, const char *line);
 
 /* proc_files.c */
+uint32_t proc_fd_mode(struct process *p, int fd); /* of fd/N: how it was opened */
 int proc_link_exe(struct process *p, const struct proc_key *key, char *to, size_t bytes);
 int proc_link_cwd(struct process *p, const struct proc_key *key, char *to, size_t bytes);
 int proc_link_root(struct process *p, const struct proc_key *key, char *to, size_t bytes);

@@ -126,12 +126,15 @@ long sys_pipe2(uaddr_t to, unsigned long flags_argument)
 	return err;
 }
 
-/* F_SETFL: nothing goes around the page cache, and only an owner may read without a trace. */
+/*
+ * F_SETFL: nothing goes around the page cache, no file sends signals, and only an owner may read
+ * without a trace.
+ */
 static long set_status(struct file *file, unsigned flags)
 {
 	struct fs_cred cred = process_fs_cred(process_current());
 
-	if (flags & O_DIRECT)
+	if (flags & (O_DIRECT | O_ASYNC))
 		return -EINVAL;
 	if ((flags & O_NOATIME) && file->vnode && !vnode_is_owned(file->vnode, &cred))
 		return -EPERM;

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -126,6 +128,15 @@ static void flags_of_a_file(void)
 
 #define ABI_LARGEFILE 0100000 // riscv64's, which C libraries call 0
 
+static void must_be_called(int fd, const char *wanted)
+{
+	char path[32], name[64] = "";
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	CHECK_OK(readlink(path, name, sizeof name - 1));
+	CHECK(!strcmp(name, wanted));
+}
+
 // What was asked for the descriptor, or for the opening alone, is not the file's.
 static void flags_of_an_opening(void)
 {
@@ -143,6 +154,9 @@ static void flags_of_an_opening(void)
 	fd = (int)CHECK_OK(eventfd(0, EFD_CLOEXEC));
 	CHECK_EQ(fcntl(fd, F_GETFL), O_RDWR);
 	CHECK_EQ(fcntl(fd, F_GETOWN), 0);
+	must_be_called(fd, "anon_inode:[eventfd]");
+	CHECK(!on_mapache() || fcntl(fds[1], F_SETFL, O_ASYNC) == -1); // no signal would come
+	CHECK_ERR(sendfile(fds[1], fds[0], NULL, (size_t)-1), EINVAL);
 }
 
 #define CHANGES 10000

@@ -308,6 +308,23 @@ static void positions_and_flags(void)
 	CHECK(!(strtol(line_of(text_of(name), "flags"), NULL, 8) & O_CLOEXEC));
 }
 
+static unsigned rights_of_link(int fd)
+{
+	char name[32];
+	struct stat st;
+
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	CHECK_OK(lstat(name, &st));
+	return st.st_mode & 0777;
+}
+
+static void rights_of_links(void)
+{
+	CHECK_EQ(rights_of_link(make_file("f", 1)), 0700);
+	CHECK_EQ(rights_of_link((int)CHECK_OK(open("f", O_RDONLY))), 0500);
+	CHECK_EQ(rights_of_link((int)CHECK_OK(open("f", O_WRONLY))), 0300);
+}
+
 // An open file says what is so when reading begins at its start, and goes on with that.
 static void read_again(void)
 {
@@ -430,6 +447,38 @@ static void the_machine(void)
 	CHECK(strstr(text_of("/proc/cpuinfo"), "processor\t: 0\n"));
 }
 
+static void disks(void)
+{
+	char *text = text_of("/proc/partitions");
+	unsigned major, minor;
+	unsigned long blocks;
+	char name[32];
+
+	CHECK(!strncmp(text, "major minor  #blocks  name\n\n", 28));
+	CHECK_EQ(sscanf(text + 28, "%u %u %lu %31s", &major, &minor, &blocks, name), 4);
+	CHECK(major > 0 && blocks > 0);
+	CHECK(!strncmp(text_of("/proc/swaps"), "Filename\t", 9));
+}
+
+// Neither repeats itself, and time does not go back.
+static void random_numbers_and_time(void)
+{
+	static const char *const names[] = {"/dev/random", "/dev/urandom"};
+	char first[32], second[32];
+	double up = strtod(text_of("/proc/uptime"), NULL);
+
+	for (int i = 0; i < 2; i++) {
+		int fd = (int)CHECK_OK(open(names[i], O_RDONLY));
+
+		CHECK_EQ(read(fd, first, sizeof first), sizeof first);
+		CHECK_EQ(read(fd, second, sizeof second), sizeof second);
+		CHECK(memcmp(first, second, sizeof first));
+		CHECK(memcmp(first, first + 1, sizeof first - 1)); // not one byte again and again
+	}
+	CHECK(up > 0);
+	CHECK(strtod(text_of("/proc/uptime"), NULL) >= up);
+}
+
 static void the_load(void)
 {
 	double one, five, fifteen;
@@ -521,9 +570,12 @@ static const struct test tests[] = {
 	{"limits_of_a_process", limits_of_a_process},
 	{"descriptors", descriptors},
 	{"positions_and_flags", positions_and_flags},
+	{"rights_of_links", rights_of_links},
 	{"read_again", read_again},
 	{"a_walk_over_what_comes_and_goes", a_walk_over_what_comes_and_goes},
 	{"the_machine", the_machine},
+	{"disks", disks},
+	{"random_numbers_and_time", random_numbers_and_time},
 	{"the_load", the_load},
 	{"the_load_by_call", the_load_by_call},
 	{"names_of_the_kernel", names_of_the_kernel},

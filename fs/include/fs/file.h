@@ -77,6 +77,9 @@ struct file_ops {
 
 	/* The last reference is gone.  NULL: nothing to do. */
 	void (*release)(struct file *file);
+
+	/* What a file without a name is called (/proc/PID/fd/N); NULL: it has one. */
+	const char *name;
 };
 
 /*

@@ -19,6 +19,7 @@
 #define O_NONBLOCK  04000
 #define O_NDELAY    O_NONBLOCK
 #define O_DSYNC     010000
+#define O_ASYNC     020000
 #define O_DIRECT    040000
 #define O_LARGEFILE 0100000
 #define O_DIRECTORY 0200000
