@@ -3,19 +3,26 @@
  * The name cache (fs/path.h says what a dentry is).
  *
  * Life of an entry.  It is made under its directory's inode lock, after the file system was asked,
- * and hashed.  Whoever finds it in its bucket counts it up there; counting down is a plain atomic
- * subtraction and leaves a hashed entry where it is, with count 0, for the next walk.  Two events
- * end it: unlink, rmdir and rename unhash it (the count then has the bit UNHASHED, and whoever
- * takes the count to exactly that bit frees it); the sweep takes entries of count 0 that were not
- * walked over since the last sweep (a clock), from 0 to UNHASHED in one step, so that it and a walk
- * never both win.
+ * and hashed.  Whoever finds it in its bucket counts it up there; whoever takes the count of a hashed
+ * entry to 0 leaves it where it is, for the next walk, and puts it on the list of those that may go.
+ * Two events end it: unlink, rmdir and rename unhash it (beside the count is then the bit UNHASHED,
+ * and whoever takes the count to 0 frees it); the sweep takes entries of count 0, from 0 to UNHASHED
+ * in one step, so that it and a walk never both win.
  *
  *	             dentry_insert                    dentry_removed
  *	 (unhashed) ---------------> hashed, n refs ------------------> unhashed, n refs
  *	                               |      ^  find                          | last unref
  *	                    last unref v      |                                v
- *	                             hashed, 0 refs ---------------------->  freed
+ *	                     hashed, 0 refs, listed ---------------------->  freed
  *	                                                sweep
+ *
+ * The list holds every hashed entry of count 0, and others: a walk that finds a listed entry leaves it
+ * there (which costs nothing), marks it used, and drops it without a lock.  The sweep goes along the
+ * list, oldest first.  What is in use it takes off, to come back with its last reference; what was
+ * walked over since goes to the young end; the rest ends.  So each look frees an entry, or undoes
+ * what a walk has done, and names that are in use (a directory is, by what is remembered in it) are
+ * not looked at again and again, however many they are.  Only names whose files are in use
+ * otherwise stay on the list for nothing, and dentry_trim() gives up after a few of them.
  *
  * What it stands for is fixed for life, so a walk reads d->vnode without a lock.  Parent and name
  * change only by rename, under the tree lock and the bucket locks of both places: a walk compares
@@ -34,13 +41,13 @@
 
 struct name_cache names;
 
-void dentry_cache_init(size_t max_entries)
+void dentry_cache_init(size_t max_idle)
 {
 	for (unsigned i = 0; i < N_BUCKETS; i++)
 		fsh_spin_init(&names.buckets[i].lock, "name bucket");
 	fsh_spin_init(&names.tree_lock, "name tree");
 	names.last = &names.first;
-	names.max = max_entries;
+	names.max_idle = max_idle;
 }
 
 uint32_t fs_name_hash(const char *text, size_t bytes)
@@ -61,9 +68,10 @@ struct fs_name fs_name_of(const char *string)
 
 /* --- Making and freeing ---------------------------------------------------------------------- */
 
+/* Among the entries of its directory, or the roots. */
 static void sibling_insert(struct dentry *d)
 {
-	struct dentry **head = &d->parent->children;
+	struct dentry **head = d->parent == d ? &names.roots : &d->parent->children;
 
 	d->sibling_next = *head;
 	d->sibling_prev = head;
@@ -79,20 +87,11 @@ static void sibling_remove(struct dentry *d)
 		d->sibling_next->sibling_prev = d->sibling_prev;
 }
 
-/* In the lists or out of them; tree lock held.  A root is nobody's child. */
-static void tree_enter(struct dentry *d)
-{
-	all_append(d);
-	if (d->parent != d)
-		sibling_insert(d);
-	fs_write(names.n, names.n + 1);
-}
-
 void dentry_leave(struct dentry *d)
 {
-	all_remove(d);
-	if (d->parent != d)
-		sibling_remove(d);
+	if (fs_read(d->refs) & LISTED)
+		idle_remove(d);
+	sibling_remove(d);
 	if (d->vnode && d->vnode->alias == d)
 		d->vnode->alias = NULL;
 	fs_write(names.n, names.n - 1);
@@ -138,7 +137,8 @@ static struct dentry *dentry_alloc(
 	d->mount = mount;
 	d->parent = parent ? dentry_ref(parent) : d;
 	fsh_spin_lock(&names.tree_lock);
-	tree_enter(d);
+	sibling_insert(d);
+	fs_write(names.n, names.n + 1);
 	fsh_spin_unlock(&names.tree_lock);
 	return d;
 }
@@ -151,17 +151,54 @@ void dentry_free(struct dentry *d)
 	fsh_free(d);
 }
 
-void dentry_end(struct dentry *d)
+/* Drop a reference after which nothing is to be done: others are left, or it is listed already. */
+static bool unref_fast(struct dentry *d)
 {
-	do {
-		struct dentry *parent = d->parent == d ? NULL : d->parent;
+	uint32_t refs = fs_read(d->refs);
 
-		fsh_spin_lock(&names.tree_lock);
+	while (count_in(refs) > 1 || refs == (1 | LISTED))
+		if (__atomic_compare_exchange_n(
+			    &d->refs, &refs, refs - 1, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+/* Drop a reference; tree lock held.  True: it was the last of an entry that nobody finds. */
+static bool unref_in_tree(struct dentry *d)
+{
+	uint32_t refs = fs_read(d->refs), left;
+
+	do
+		left = refs == 1 ? LISTED : refs - 1;
+	while (!__atomic_compare_exchange_n(
+		&d->refs, &refs, left, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	if (refs == 1)
+		idle_append(d);
+	return (left & ~LISTED) == UNHASHED;
+}
+
+/* Returns whose reference is to be dropped next: that of the parent, if this was the end. */
+static struct dentry *unref_slowly(struct dentry *d)
+{
+	struct dentry *parent;
+	bool end;
+
+	fsh_spin_lock(&names.tree_lock);
+	end = unref_in_tree(d);
+	if (end)
 		dentry_leave(d);
-		fsh_spin_unlock(&names.tree_lock);
-		dentry_free(d);
-		d = parent;
-	} while (d && __atomic_fetch_sub(&d->refs, 1, __ATOMIC_ACQ_REL) == (1 | UNHASHED));
+	fsh_spin_unlock(&names.tree_lock);
+	if (!end)
+		return NULL;
+	parent = d->parent == d ? NULL : d->parent;
+	dentry_free(d);
+	return parent;
+}
+
+void dentry_unref(struct dentry *d)
+{
+	while (d && !unref_fast(d))
+		d = unref_slowly(d);
 }
 
 int dentry_new_root(struct mount *mount, struct vnode *root, struct dentry **out)
@@ -306,11 +343,11 @@ void dentry_created(struct dentry *free_name, struct dentry *fresh, struct vnode
 {
 	fsh_assert(free_name->vnode == NULL && fsh_mutex_held(&free_name->parent->vnode->lock));
 	dentry_unhash(free_name);
-	fs_write(fresh->vnode, v); /* the sweep looks at all entries */
+	fresh->vnode = v;
 	dentry_insert(fresh);
 }
 
-/* Tree lock held.  Returns the count that it had, UNHASHED included. */
+/* Tree lock held.  Returns the count that it had, with the bits beside it. */
 static uint32_t unhash_in_tree(struct dentry *d)
 {
 	struct bucket *b = bucket_of(d->parent, d->hash);
@@ -335,7 +372,7 @@ static void drop_free_names(struct dentry *directory)
 	fsh_spin_lock(&names.tree_lock);
 	for (d = directory->children; d; d = next) {
 		next = d->sibling_next;
-		if (unhash_in_tree(d) == 0) {
+		if (unhash_in_tree(d) == LISTED) {
 			dentry_leave(d);
 			d->hash_next = gone;
 			gone = d;

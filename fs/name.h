@@ -7,6 +7,7 @@
 #include "private.h"
 
 #define UNHASHED  DENTRY_UNHASHED
+#define LISTED    DENTRY_LISTED
 #define N_BUCKETS 1024
 
 struct bucket {
@@ -17,30 +18,39 @@ struct bucket {
 struct name_cache {
 	struct bucket buckets[N_BUCKETS];
 	struct fsh_spin tree_lock;
-	struct dentry *first, **last; /* [tree_lock] all entries, oldest first */
-	size_t n;                     /* [tree_lock] */
-	size_t max;
+	struct dentry *roots;         /* [tree_lock] of all mounts: the tops of all trees */
+	struct dentry *first, **last; /* [tree_lock] those LISTED, oldest first */
+	size_t n, n_idle;             /* [tree_lock] all entries; those LISTED */
+	size_t max_idle;              /* [I] */
+	uint64_t looks;               /* [tree_lock] of the sweep at those LISTED */
 };
 
 extern struct name_cache names;
 
-/* --- The list of all; tree lock held --------------------------------------------------------- */
-
-static inline void all_append(struct dentry *d)
+static inline uint32_t count_in(uint32_t refs)
 {
-	d->all_next = NULL;
-	d->all_prev = names.last;
-	*names.last = d;
-	names.last = &d->all_next;
+	return refs & ~(UNHASHED | LISTED);
 }
 
-static inline void all_remove(struct dentry *d)
+/* --- The list of those that may go; tree lock held ------------------------------------------- */
+
+static inline void idle_append(struct dentry *d)
 {
-	*d->all_prev = d->all_next;
-	if (d->all_next)
-		d->all_next->all_prev = d->all_prev;
+	d->idle_next = NULL;
+	d->idle_prev = names.last;
+	*names.last = d;
+	names.last = &d->idle_next;
+	fs_write(names.n_idle, names.n_idle + 1);
+}
+
+static inline void idle_remove(struct dentry *d)
+{
+	*d->idle_prev = d->idle_next;
+	if (d->idle_next)
+		d->idle_next->idle_prev = d->idle_prev;
 	else
-		names.last = d->all_prev;
+		names.last = d->idle_prev;
+	fs_write(names.n_idle, names.n_idle - 1);
 }
 
 /* Out of all lists; tree lock held. */

@@ -1,29 +1,38 @@
 // SPDX-License-Identifier: MIT
 /*
- * The end of names: a clock over all entries takes those that nobody uses and nobody walked over since
- * it last came by.
+ * The end of names: a sweep along the list of those that may go (name.c has the theory), to keep to the
+ * limit, to give memory back, and to unmount.
  */
 #include "name.h"
 
 #define BATCH 32 /* entries in one hold of the tree lock */
 
-/* From unused to unhashed, in one step; false: somebody has it. */
-static bool take_idle(struct dentry *d)
-{
-	uint32_t refs = 0;
-	struct bucket *b;
-	bool idle;
+/* What a sweep is for. */
+struct sweep {
+	const struct mount *mount; /* all unused names of this one; NULL: of any */
+	bool whole;   /* those walked over lately, too, and directories with their last name */
+	size_t looks; /* so many are still to be looked at */
+};
 
-	if (fs_read(d->refs))
+/* From unused, but for `held` references of the caller, to unhashed in one step.  Tree lock held. */
+static bool take(struct dentry *d, uint32_t held)
+{
+	uint32_t refs = fs_read(d->refs);
+	struct bucket *b;
+	bool taken;
+
+	if (count_in(refs) != held || (refs & UNHASHED))
 		return false;
 	b = bucket_of(d->parent, d->hash);
 	fsh_spin_lock_nested(&b->lock);
-	idle = __atomic_compare_exchange_n(
-		&d->refs, &refs, UNHASHED, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-	if (idle)
+	taken = __atomic_compare_exchange_n(&d->refs, &refs, (refs & LISTED) | UNHASHED, false,
+		__ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	if (taken)
 		bucket_remove(b, d);
 	fsh_spin_unlock(&b->lock);
-	return idle;
+	if (taken)
+		dentry_leave(d);
+	return taken;
 }
 
 /* Somebody has the file but not this name: it is mapped, or dirty, and keeps its name longer. */
@@ -32,83 +41,125 @@ static bool used_elsewhere(const struct vnode *v)
 	return fs_read(v->refs) > 1u + vnode_is_pinned(v);
 }
 
-static bool may_go(const struct dentry *d, const struct mount *mount)
+static bool may_go(const struct dentry *d, const struct sweep *s)
 {
-	if (mount)
-		return d->mount == mount;
-	return !fs_read(d->refs) && !fs_read(d->used) && !(d->vnode && used_elsewhere(d->vnode));
+	if (s->mount)
+		return d->mount == s->mount;
+	return (s->whole || !fs_read(d->used)) && !(d->vnode && used_elsewhere(d->vnode));
 }
 
-/*
- * Look at up to *scan entries, oldest first, and take out up to BATCH of those that may go (all
- * unused ones of `mount`, or of any those not used lately).  The rest goes to the young end.
- */
-static unsigned take_batch(const struct mount *mount, size_t *scan, struct dentry **batch)
+/* What somebody has is listed again when he lets go.  Tree lock held. */
+static bool unlist_if_used(struct dentry *d)
+{
+	uint32_t refs = fs_read(d->refs);
+
+	while (count_in(refs)) {
+		if (__atomic_compare_exchange_n(&d->refs, &refs, refs & ~LISTED, true,
+			    __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+			idle_remove(d);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* It stays, as the youngest.  Tree lock held. */
+static void keep(struct dentry *d, const struct sweep *s)
+{
+	if (!s->whole)
+		fs_write(d->used, false);
+	idle_remove(d);
+	idle_append(d);
+}
+
+/* Look at the oldest ones and take out those that may go; returns how many. */
+static unsigned take_batch(struct sweep *s, struct dentry **batch)
 {
 	unsigned n = 0;
 
 	fsh_spin_lock(&names.tree_lock);
-	for (unsigned i = 0; i < BATCH && *scan && names.first; i++, (*scan)--) {
+	for (unsigned i = 0; i < BATCH && s->looks && names.first; i++, s->looks--) {
 		struct dentry *d = names.first;
 
-		if (may_go(d, mount) && take_idle(d)) {
-			dentry_leave(d);
-			batch[n++] = d;
+		names.looks++;
+		if (unlist_if_used(d))
 			continue;
-		}
-		fs_write(d->used, false);
-		all_remove(d);
-		all_append(d);
+		if (may_go(d, s) && take(d, 0))
+			batch[n++] = d;
+		else
+			keep(d, s);
 	}
 	fsh_spin_unlock(&names.tree_lock);
 	return n;
 }
 
-/* Returns how many went. */
-static size_t sweep(const struct mount *mount, size_t scan, size_t want)
+/* The caller's reference is the only one left, and the directory may go along: it is taken out. */
+static bool take_directory(struct dentry *d, const struct sweep *s)
 {
-	struct dentry *batch[BATCH];
-	size_t freed = 0;
+	bool taken;
 
-	while (scan && freed < want) {
-		unsigned n = take_batch(mount, &scan, batch);
-
-		for (unsigned i = 0; i < n; i++) {
-			struct dentry *parent = batch[i]->parent;
-
-			dentry_free(batch[i]);
-			dentry_unref(parent);
-		}
-		freed += n;
-	}
-	return freed;
+	fsh_spin_lock(&names.tree_lock);
+	taken = may_go(d, s) && take(d, 1);
+	fsh_spin_unlock(&names.tree_lock);
+	return taken;
 }
 
-size_t dentry_count(void)
+/* The end of an entry that was taken out; in a whole sweep also of directories that it was the last in. */
+static void free_taken(struct dentry *d, const struct sweep *s)
 {
+	struct dentry *parent = d->parent;
+
+	dentry_free(d);
+	while (s->whole && take_directory(parent, s)) {
+		d = parent;
+		parent = d->parent;
+		dentry_free(d);
+	}
+	dentry_unref(parent);
+}
+
+/* Returns how many went of those that were looked at. */
+static unsigned sweep_batch(struct sweep *s)
+{
+	struct dentry *batch[BATCH];
+	unsigned n = take_batch(s, batch);
+
+	for (unsigned i = 0; i < n; i++)
+		free_taken(batch[i], s);
+	return n;
+}
+
+size_t dentry_count(uint64_t *looks)
+{
+	*looks = fs_read(names.looks);
 	return fs_read(names.n);
 }
 
 void dentry_shrink(size_t keep)
 {
-	size_t n = dentry_count();
+	struct sweep s = {.whole = true, .looks = fs_read(names.n_idle)};
 
-	/* Twice round: the first pass takes the marks of use away. */
-	if (n > keep)
-		sweep(NULL, 2 * n, n - keep);
+	while (s.looks && fs_read(names.n) > keep && fs_read(names.first))
+		sweep_batch(&s);
 }
 
 void dentry_trim(void)
 {
-	if (dentry_count() > names.max)
-		dentry_shrink(names.max - names.max / 8);
+	struct sweep s;
+
+	if (fs_read(names.n_idle) <= names.max_idle)
+		return;
+	do
+		s = (struct sweep){.looks = BATCH};
+	while (sweep_batch(&s) && fs_read(names.n_idle) > names.max_idle - names.max_idle / 8);
 }
 
 bool dentry_mount_prune(struct mount *mount, uint32_t root_refs)
 {
-	/* Directories become unused as their entries go, one level a pass. */
-	while (sweep(mount, dentry_count(), SIZE_MAX))
-		continue;
+	struct sweep s = {.mount = mount, .whole = true, .looks = fs_read(names.n_idle)};
+
+	while (s.looks && fs_read(names.first))
+		sweep_batch(&s);
 	return fs_read(mount->root->refs) == (root_refs | UNHASHED);
 }
 
@@ -123,10 +174,11 @@ static void check_entry(struct dentry *d)
 
 	for (struct dentry *child = d->children; child; child = child->sibling_next, children++)
 		fsh_assert(child->parent == d && *child->sibling_prev == child);
-	fsh_assert((refs & ~UNHASHED) >= children);
+	fsh_assert(count_in(refs) >= children);
+	fsh_assert(count_in(refs) || (refs & LISTED));
+	fsh_assert(!(refs & LISTED) || *d->idle_prev == d);
 	fsh_assert(d->hash == fs_name_hash(d->name, d->name_bytes));
 	fsh_assert(d->parent->mount == d->mount);
-	fsh_assert(*d->all_prev == d);
 	if (d->vnode)
 		fsh_assert(d->vnode->refs && d->vnode->mount == d->mount);
 	if (children)
@@ -136,13 +188,28 @@ static void check_entry(struct dentry *d)
 	fsh_spin_unlock(&b->lock);
 }
 
+/* Every entry once, those of one mount together. */
+static struct dentry *next_in_tree(struct dentry *d)
+{
+	if (d->children)
+		return d->children;
+	while (!d->sibling_next && d->parent != d)
+		d = d->parent;
+	return d->sibling_next;
+}
+
 void dentry_cache_check(void)
 {
-	size_t n = 0;
+	size_t n = 0, n_listed = 0, n_idle = 0;
 
 	fsh_spin_lock(&names.tree_lock);
-	for (struct dentry *d = names.first; d; d = d->all_next, n++)
+	for (struct dentry *d = names.roots; d; d = next_in_tree(d), n++) {
 		check_entry(d);
+		n_listed += (fs_read(d->refs) & LISTED) != 0;
+	}
+	for (struct dentry *d = names.first; d; d = d->idle_next)
+		n_idle++;
 	fsh_assert(n == names.n);
+	fsh_assert(n_listed == n_idle && n_idle == names.n_idle);
 	fsh_spin_unlock(&names.tree_lock);
 }

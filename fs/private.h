@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the files of the vfs share among themselves.  Lock order of the spin locks in
- * name.c: all-list, tree, bucket.
+ * What the files of the vfs share among themselves.
  */
 #pragma once
 
@@ -57,7 +56,7 @@ int rights_setattr(
 int dentry_new_nameless(
 	struct mount *mount, const struct fs_name *shown, struct vnode *v, struct dentry **out);
 
-void dentry_cache_init(size_t max_entries);
+void dentry_cache_init(size_t max_idle);
 
 /* A root: one reference, its own parent, never hashed.  Takes over the caller's vnode reference,
  * also on failure (-ENOMEM). */
@@ -105,10 +104,14 @@ bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);
 /* Forget all unused names of a mount.  True: only the root is left, with that many references. */
 bool dentry_mount_prune(struct mount *mount, uint32_t root_refs);
 
-size_t dentry_count(void);
+/* All entries; and how often a sweep has looked at one since the beginning. */
+size_t dentry_count(uint64_t *looks);
 void dentry_cache_check(void);
 
-/* Keep to the limit given to dentry_cache_init(); no inode lock held. */
+/*
+ * Keep unused entries to the limit given to dentry_cache_init(): in the long run as many go as come,
+ * and a call that finds nothing to drop has looked at a few.  No inode lock held.
+ */
 void dentry_trim(void);
 
 /* --- mount.c --------------------------------------------------------------------------------- */

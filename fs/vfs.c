@@ -74,7 +74,7 @@ int vfs_init(size_t cached_names, size_t cached_vnodes)
 
 void vfs_counts(struct vfs_counts *out)
 {
-	out->names = dentry_count();
+	out->names = dentry_count(&out->name_looks);
 	out->vnodes = vnode_count(&out->idle_vnodes);
 	out->files = file_count();
 }

@@ -21,19 +21,19 @@
 /* Legend: [I] immutable, [a] atomic, [t] tree lock, [b] lock of its hash bucket and, to change, the
  * tree lock. */
 struct dentry {
-	uint32_t refs;                       /* [a] and DENTRY_UNHASHED */
-	uint32_t hash;                       /* [b] */
-	struct vnode *vnode;                 /* [I] counted; NULL: the name is free */
-	struct mount *mount;                 /* [I] */
-	struct dentry *parent;               /* [b] counted; itself for a root */
-	struct dentry *hash_next;            /* [b] */
-	struct mount *covered_by;            /* [a] mounted here, or NULL */
-	const char *name;                    /* [b] name_bytes long, terminated */
-	uint32_t name_bytes;                 /* [b] */
-	bool used;                           /* [a] walked over since the cache was last swept */
-	struct dentry *all_next, **all_prev; /* [t] */
-	struct dentry *children;             /* [t] those that have it as their parent */
-	struct dentry *sibling_next, **sibling_prev; /* [t] */
+	uint32_t refs;                         /* [a] a count, DENTRY_UNHASHED and DENTRY_LISTED */
+	uint32_t hash;                         /* [b] */
+	struct vnode *vnode;                   /* [I] counted; NULL: the name is free */
+	struct mount *mount;                   /* [I] */
+	struct dentry *parent;                 /* [b] counted; itself for a root */
+	struct dentry *hash_next;              /* [b] */
+	struct mount *covered_by;              /* [a] mounted here, or NULL */
+	const char *name;                      /* [b] name_bytes long, terminated */
+	uint32_t name_bytes;                   /* [b] */
+	bool used;                             /* [a] walked over since the cache was last swept */
+	struct dentry *idle_next, **idle_prev; /* [t] if DENTRY_LISTED */
+	struct dentry *children;               /* [t] those that have it as their parent */
+	struct dentry *sibling_next, **sibling_prev; /* [t] of a root: the other roots */
 	char inline_name[DENTRY_INLINE_NAME];
 };
 
@@ -43,18 +43,12 @@ static inline struct dentry *dentry_ref(struct dentry *d)
 	return d;
 }
 
-/* In the count of an entry that nobody finds any more. */
+/* Beside the count: nobody finds it any more; it is on the list of those that may go. */
 #define DENTRY_UNHASHED 0x80000000u
-
-/* No reference is left, and nobody can find it: the end of the entry, perhaps of its parents. */
-void dentry_end(struct dentry *d);
+#define DENTRY_LISTED   0x40000000u
 
 /* May evict the vnode: no inode lock, no transaction held.  NULL is allowed. */
-static inline void dentry_unref(struct dentry *d)
-{
-	if (d && __atomic_fetch_sub(&d->refs, 1, __ATOMIC_ACQ_REL) == (1 | DENTRY_UNHASHED))
-		dentry_end(d);
-}
+void dentry_unref(struct dentry *d);
 
 /*
  * The path of d below root (a process's root directory), terminated, at the *end* of `buffer`;
@@ -69,7 +63,7 @@ int dentry_path(struct dentry *d, struct dentry *root, char *buffer, size_t byte
  */
 int vnode_path(struct vnode *v, struct dentry *root, char *buffer, size_t bytes, char **out);
 
-/* Drop unused entries until at most `keep` are left. */
+/* Drop unused entries, and the directories that only they kept, until at most `keep` entries are left. */
 void dentry_shrink(size_t keep);
 
 /*
