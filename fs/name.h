@@ -8,7 +8,7 @@
 
 #define UNHASHED  DENTRY_UNHASHED
 #define LISTED    DENTRY_LISTED
-#define N_BUCKETS 1024
+#define N_BUCKETS 4096 /* a quarter of the names that the kernel keeps unused */
 
 struct bucket {
 	struct fsh_spin lock;
