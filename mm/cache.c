@@ -248,10 +248,13 @@ int cache_get_wait(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag, stru
 	return err;
 }
 
-/* Ask the pager; the page is BUSY of the caller. */
+/*
+ * Ask the pager; the page is BUSY of the caller.  What a write-back may have used up is asked for
+ * again; without one a dirty page has it.
+ */
 static int ask_writable(struct mvm_object *obj, struct mvm_page *page)
 {
-	if (!obj->ops->make_writable)
+	if (!obj->ops->make_writable || (!obj->ops->write && page->state & PAGE_DIRTY))
 		return 0;
 	return obj->ops->make_writable(obj, page_index(page));
 }

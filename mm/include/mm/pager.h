@@ -65,7 +65,7 @@ struct mvm_pager_ops {
 	 * transaction, sleep on no page.  The page is BUSY: it keeps its place in the object and
 	 * nobody else asks for it.  Idempotent: one reservation a page, kept when the page has one
 	 * already (a store during write-back); mm returns it with unreserve() or by a successful
-	 * write().
+	 * write().  Without write() a page is asked for once, until unreserve().
 	 * 0; -MVM_ENOSPC, -MVM_EIO: the store ends in SIGBUS; -MVM_EAGAIN: mm drops
 	 * everything, calls settle() and the access is tried again.
 	 * NULL: always allowed.
