@@ -27,6 +27,7 @@ static void drop_objects(void)
 	dentry_shrink(0);
 	vnode_shrink(0);
 	mount_shrink_all(0);
+	kstack_shrink();
 	kmem_trim();
 }
 
