@@ -24,7 +24,7 @@ int fifo_open(struct file *f)
 int fifo_nameless(void *pipe, const struct fs_cred *cred, struct dentry **out)
 {
 	struct vnode_new what = {.mode = FS_IFIFO | 0600, .uid = cred->uid, .gid = cred->gid};
-	int err = mount_nowhere("tmpfs", "pipe", &nowhere);
+	int err = mount_nowhere("tmpfs", "pipe", "nr_inodes=0", &nowhere);
 
 	if (!err)
 		err = nameless_new(nowhere, "pipe", &what, out);

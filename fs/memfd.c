@@ -3,7 +3,8 @@
  * Files that live in memory and have no name (memfd_create), and seals.
  *
  * Such a file is a node of a tmpfs that is mounted nowhere.  Its entry was never in a directory: it is
- * there so that the file can be opened like any other, and to say what it was called.
+ * there so that the file can be opened like any other, and to say what it was called.  What all such
+ * files take is limited as in any tmpfs; how many there are, by descriptors.
  *
  * Seals are promises about the data of an inode, which are never taken back.  They are kept where data
  * and size change: under the inode lock; and, as stores through mappings take no lock, by mm, which
@@ -35,7 +36,7 @@ int memfd_new(const char *name, const struct fs_cred *cred, bool sealable, struc
 {
 	struct vnode_new what = {.mode = FS_IFREG | 0777, .uid = cred->uid, .gid = cred->gid};
 	struct dentry *d;
-	int err = mount_nowhere("tmpfs", "memfd", &nowhere);
+	int err = mount_nowhere("tmpfs", "memfd", "nr_inodes=0", &nowhere);
 
 	if (!err)
 		err = file_prepare(FS_O_RDWR, cred, out);

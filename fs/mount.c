@@ -294,13 +294,13 @@ int mount_root(const char *type, const char *source, unsigned flags, struct dent
 	return err;
 }
 
-int mount_nowhere(const char *type, const char *source, struct mount **mount)
+int mount_nowhere(const char *type, const char *source, const char *options, struct mount **mount)
 {
 	int err = 0;
 
 	fsh_mutex_lock(&table.lock);
 	if (!*mount)
-		err = mount_new(type, source, source, 0, "", mount);
+		err = mount_new(type, source, source, 0, options, mount);
 	if (err)
 		*mount = NULL;
 	fsh_mutex_unlock(&table.lock);

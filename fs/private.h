@@ -137,7 +137,7 @@ int vnode_program_begin(struct vnode *v);
 void vnode_program_end(struct vnode *v);
 
 /* If *mount is NULL: a mount at no place, which is never taken away.  Errors as mount_on(). */
-int mount_nowhere(const char *type, const char *source, struct mount **mount);
+int mount_nowhere(const char *type, const char *source, const char *options, struct mount **mount);
 
 /* --- path.c ---------------------------------------------------------------------------------- */
 

@@ -4,12 +4,13 @@
  *
  * A node is a vnode, pinned in the vnode cache as long as it has names.  A regular file's pages are
  * the page cache's own: its pager fills with zeros and cannot write, so a page that was stored to
- * stays until it is truncated away.  What bounds a tmpfs is memory.
+ * stays until it is truncated away.  How many there may be says tmpfs_limits.h.
  *
  * A directory is a list of entries in the order of their cookies, which only rise, so a readdir
  * goes on where it was whatever came and went; a hash table over the whole mount finds names.
  */
 #include "private.h"
+#include "tmpfs_limits.h"
 #include <fs/tmpfs.h>
 #include <errno.h>
 #include <string.h>
@@ -41,7 +42,7 @@ struct tmpfs {
 	struct fsh_spin hash_lock;
 	struct entry **hash;
 	uint64_t next_ino; /* [a] */
-	uint64_t n_nodes;  /* [a] */
+	struct tmpfs_limits limits;
 };
 
 static struct node *node_of(struct vnode *v)
@@ -63,8 +64,28 @@ static int fill_zero(struct mvm_object *obj, mvm_pgoff_t index, unsigned n)
 	return 0;
 }
 
+static struct tmpfs_limits *limits_of(struct mvm_object *obj)
+{
+	return &tmpfs_of(node_of(mvm_object_owner(obj)))->limits;
+}
+
+/* Asked once for a page: what is dirty stays dirty, as nothing writes it. */
+static int take_page(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	(void)index;
+	return tmpfs_take_page(limits_of(obj)) ? 0 : -MVM_ENOSPC;
+}
+
+static void give_page(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	(void)index;
+	tmpfs_give_page(limits_of(obj));
+}
+
 static const struct mvm_pager_ops tmpfs_pager = {
 	.fill = fill_zero,
+	.make_writable = take_page,
+	.unreserve = give_page,
 	.release = vnode_object_release,
 };
 
@@ -151,9 +172,15 @@ static void touch_dir(struct node *dir)
 
 static const struct vnode_ops tmpfs_vnode_ops;
 
+/* What it counts: a file once for each name, else once. */
+static uint64_t weight(const struct vnode *v)
+{
+	return vnode_is(v, FS_IFDIR) || !v->nlink ? 1 : v->nlink;
+}
+
 static void node_free(struct node *node)
 {
-	__atomic_fetch_sub(&tmpfs_of(node)->n_nodes, 1, __ATOMIC_RELAXED);
+	tmpfs_give_nodes(&tmpfs_of(node)->limits, weight(&node->vnode));
 	fsh_free(node->target);
 	fsh_free(node);
 }
@@ -177,12 +204,17 @@ static int node_begin(struct node *node, const struct vnode_new *what)
 static int node_new(struct mount *mount, const struct vnode_new *what, struct node **out)
 {
 	struct tmpfs *fs = mount->fs;
-	struct node *node = fsh_alloc(sizeof(*node));
+	struct node *node;
 	struct vnode *v;
 	int err;
 
-	if (!node)
+	if (!tmpfs_take_node(&fs->limits))
+		return -ENOSPC;
+	node = fsh_alloc(sizeof(*node));
+	if (!node) {
+		tmpfs_give_nodes(&fs->limits, 1);
 		return -ENOMEM;
+	}
 	v = &node->vnode;
 	vnode_init(v, mount, &tmpfs_vnode_ops,
 		__atomic_add_fetch(&fs->next_ino, 1, __ATOMIC_RELAXED), what->mode);
@@ -194,7 +226,6 @@ static int node_new(struct mount *mount, const struct vnode_new *what, struct no
 	v->seals = FS_SEAL_SEAL; /* but for memfd's */
 	node->last = &node->first;
 	node->next_cookie = 2;
-	__atomic_fetch_add(&fs->n_nodes, 1, __ATOMIC_RELAXED);
 	err = node_begin(node, what);
 	if (err) {
 		/* Neither pinned nor cached: this evicts. */
@@ -264,10 +295,15 @@ static int tmpfs_create(struct vnode *dir, const struct fs_name *name, const str
 
 static int tmpfs_link(struct vnode *dir, const struct fs_name *name, struct vnode *v)
 {
+	struct tmpfs *fs = dir->mount->fs;
 	struct entry *e = entry_alloc(name);
 
 	if (!e)
 		return -ENOMEM;
+	if (!tmpfs_take_node(&fs->limits)) {
+		fsh_free(e);
+		return -ENOSPC;
+	}
 	entry_insert(node_of(dir), e, node_of(v));
 	fs_write(v->nlink, v->nlink + 1);
 	fs_write(v->ctime, fsh_realtime_ns());
@@ -283,6 +319,8 @@ static void name_lost(struct vnode *dir, struct vnode *v)
 		fs_write(dir->nlink, dir->nlink - 1);
 		vnode_set_nlink(v, 0);
 	} else {
+		if (v->nlink > 1)
+			tmpfs_give_nodes(&tmpfs_of(node_of(v))->limits, 1);
 		vnode_set_nlink(v, v->nlink - 1);
 	}
 }
@@ -443,10 +481,7 @@ int tmpfs_statfs(struct mount *mount, struct fs_stat *out)
 	struct tmpfs *fs = mount->fs;
 
 	out->magic = TMPFS_MAGIC;
-	fsh_page_counts(&out->blocks, &out->free_blocks);
-	/* A node takes less than a page. */
-	out->free_inodes = out->free_blocks;
-	out->inodes = fs_read(fs->n_nodes) + out->free_inodes;
+	tmpfs_limits_stat(&fs->limits, out);
 	return 0;
 }
 
@@ -454,7 +489,7 @@ void tmpfs_unmount(struct mount *mount)
 {
 	struct tmpfs *fs = mount->fs;
 
-	if (fs_read(fs->n_nodes))
+	if (fs_read(fs->limits.nodes))
 		return; /* the machine goes down and somebody is still here */
 	fsh_page_free(fs->hash);
 	fsh_free(fs);
@@ -465,52 +500,25 @@ static const struct mount_ops tmpfs_mount_ops = {
 	.unmount = tmpfs_unmount,
 };
 
-/* The number behind "mode=", to which *at points; it moves behind it. */
-static int parse_mode(const char **at, uint32_t *mode)
+static int mount_with(struct mount *mount, const char *options, uint32_t mode, struct vnode **root)
 {
-	const char *digits = *at;
-
-	*mode = 0;
-	for (; **at >= '0' && **at <= '7' && *mode <= FS_PERM; ++*at)
-		*mode = *mode * 8 + (uint32_t)(**at - '0');
-	return *at == digits || *mode > FS_PERM || (**at && **at != ',') ? -EINVAL : 0;
-}
-
-static int parse_options(const char *at, uint32_t *mode)
-{
-	int err = 0;
-
-	while (at && *at && !err) {
-		if (strncmp(at, "mode=", 5) != 0)
-			return -EINVAL;
-		at += 5;
-		err = parse_mode(&at, mode);
-		at += *at == ',';
-	}
-	return err;
-}
-
-int tmpfs_mount(struct mount *mount, const char *source, const char *options, struct vnode **root)
-{
-	struct vnode_new top = {.mode = FS_IFDIR};
-	uint32_t mode = 0755;
-	struct tmpfs *fs;
+	struct tmpfs *fs = fsh_alloc(sizeof(*fs));
+	struct vnode_new top;
 	struct node *node;
-	int err = parse_options(options, &mode);
+	int err;
 
-	(void)source;
-	if (err)
-		return err;
-	top.mode |= mode;
-	fs = fsh_alloc(sizeof(*fs));
 	if (!fs)
 		return -ENOMEM;
+	err = tmpfs_limits_init(&fs->limits, &mode, options);
+	top = (struct vnode_new){.mode = FS_IFDIR | mode};
 	fsh_spin_init(&fs->hash_lock, "tmpfs names");
-	fs->hash = fsh_page_alloc();
 	mount->fs = fs;
 	mount->ops = &tmpfs_mount_ops;
 	mount->flags |= MOUNT_SEALS;
-	err = fs->hash ? node_new(mount, &top, &node) : -ENOMEM;
+	if (!err)
+		fs->hash = fsh_page_alloc();
+	if (!err)
+		err = fs->hash ? node_new(mount, &top, &node) : -ENOMEM;
 	if (err) {
 		fsh_page_free(fs->hash);
 		fsh_free(fs);
@@ -521,11 +529,18 @@ int tmpfs_mount(struct mount *mount, const char *source, const char *options, st
 	return 0;
 }
 
+int tmpfs_mount(struct mount *mount, const char *source, const char *options, struct vnode **root)
+{
+	(void)source;
+	return mount_with(mount, options, 0755, root);
+}
+
 /* By itself it is everybody's, as on Linux. */
 static int plain_mount(
 	struct mount *mount, const char *source, const char *options, struct vnode **root)
 {
-	return tmpfs_mount(mount, source, options && *options ? options : "mode=1777", root);
+	(void)source;
+	return mount_with(mount, options, 01777, root);
 }
 
 struct fs_type tmpfs_type = {.name = "tmpfs", .mount = plain_mount};

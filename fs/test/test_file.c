@@ -416,29 +416,6 @@ static void devices(void **state)
 	file_unref(f);
 }
 
-static int mount_tmpfs(struct dentry *where, const char *options)
-{
-	return mount_on(where, "tmpfs", "none", "none", 0, options);
-}
-
-static void options_of_tmpfs(void **state)
-{
-	struct fs_attr attr;
-	struct dentry *d;
-
-	(void)state;
-	must_mkdir("/shm");
-	assert_int_equal(path_lookup(&ctx, NULL, "/shm", 0, &d), 0);
-	assert_int_equal(mount_tmpfs(d, "mode="), -EINVAL);
-	assert_int_equal(mount_tmpfs(d, "mode=8"), -EINVAL);
-	assert_int_equal(mount_tmpfs(d, "mode=17777"), -EINVAL);
-	assert_int_equal(mount_tmpfs(d, "size=4k"), -EINVAL);
-	assert_int_equal(mount_tmpfs(d, "mode=700,mode=1777"), 0);
-	dentry_unref(d);
-	assert_int_equal(vfs_stat(&ctx, NULL, "/shm", 0, &attr), 0);
-	assert_int_equal(attr.mode, FS_IFDIR | 01777);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,7 +431,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(times, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(latched_errors, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(devices, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(options_of_tmpfs, test_setup, test_teardown),
 	};
 
 	return cmocka_run_group_tests_name("fs_file", tests, group_setup, NULL);

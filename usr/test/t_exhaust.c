@@ -361,6 +361,51 @@ static void deep_folders(void)
 	must_end_well(go_deep, NULL);
 }
 
+// An ordinary user's files in memory: there is an end of it, and the others have room to run.
+static void touch_some_memory(void *arg)
+{
+	char *p = mmap(NULL, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)arg;
+	CHECK(p != MAP_FAILED);
+	for (size_t i = 0; i < 2 << 20; i += PAGE)
+		p[i] = 1;
+}
+
+static void fill_file(int fd)
+{
+	static char bytes[1 << 16];
+
+	while (write(fd, bytes, sizeof bytes) > 0)
+		continue;
+	CHECK_EQ(errno, ENOSPC);
+}
+
+static void fill_files(void *arg)
+{
+	(void)arg;
+	CHECK_OK(setuid(1000));
+	fill_file((int)CHECK_OK(open("/dev/shm/full", O_CREAT | O_EXCL | O_WRONLY, 0644)));
+	fill_file((int)CHECK_OK(open("/tmp/full", O_CREAT | O_EXCL | O_WRONLY, 0644)));
+	fill_file((int)CHECK_OK(memfd_create("full", 0)));
+}
+
+static void fill_and_remove(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(in_child(fill_files, NULL), 0);
+	CHECK_EQ(in_child(touch_some_memory, NULL), 0);
+	CHECK_OK(unlink("/dev/shm/full"));
+	CHECK_OK(unlink("/tmp/full"));
+}
+
+static void files_in_memory(void)
+{
+	if (!on_mapache())
+		tap_skip("not with the memory of another machine");
+	must_end_well(fill_and_remove, NULL);
+}
+
 #define MOST_LINKS 40
 
 static void follow_links(void *arg)
@@ -403,6 +448,7 @@ static const struct test tests[] = {
 	{"thousand_threads", thousand_threads},
 	{"thousand_threads_at_once_gone", thousand_threads_at_once_gone},
 	{"deep_folders", deep_folders},
+	{"files_in_memory", files_in_memory},
 	{"symbolic_links", symbolic_links},
 };
 

@@ -2,9 +2,11 @@
 // mount and umount2, and what /proc says of the mounts. On Linux in a mount namespace of its own.
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -188,6 +190,38 @@ static void what_flags_forbid(void)
 	CHECK_OK(umount("m"));
 }
 
+// Pages and files up to the limit, errors and signals beyond it, and the room that was there again.
+static void limits_of_tmpfs(void)
+{
+	static char bytes[20 * PAGE];
+	struct statfs fs;
+	char *p;
+	int fd;
+
+	begin();
+	CHECK_ERR(mount("source", "m", "tmpfs", 0, "size=x"), EINVAL);
+	CHECK_OK(mount("source", "m", "tmpfs", 0, "size=64k,nr_inodes=3"));
+	fd = (int)CHECK_OK(open("m/f", O_RDWR | O_CREAT, 0644));
+	CHECK_EQ(write(fd, bytes, sizeof bytes), 16 * PAGE);
+	CHECK_ERR(write(fd, bytes, 1), ENOSPC);
+	CHECK_EQ(pwrite(fd, bytes, PAGE, 1), PAGE);
+	CHECK_OK(ftruncate(fd, 20 * PAGE));
+	p = mmap(NULL, 20 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	CHECK_FAULT(try_store(p + 16 * PAGE), SIGBUS, BUS_ADRERR, p + 16 * PAGE);
+	CHECK_NO_FAULT(try_store(p));
+	touch("m/g");
+	CHECK_ERR(open("m/h", O_WRONLY | O_CREAT, 0644), ENOSPC);
+	CHECK_OK(statfs("m", &fs));
+	CHECK(fs.f_blocks == 16 && fs.f_bfree == 0 && fs.f_files == 3 && fs.f_ffree == 0);
+	CHECK_OK(munmap(p, 20 * PAGE));
+	CHECK_OK(close(fd));
+	CHECK_OK(unlink("m/f"));
+	CHECK_OK(statfs("m", &fs));
+	CHECK(fs.f_bfree == 16 && fs.f_ffree == 1);
+	CHECK_OK(umount("m"));
+}
+
 static void busy_stays(void)
 {
 	int fd;
@@ -291,6 +325,7 @@ static const struct test tests[] = {
 	{"on_top_of_each_other", on_top_of_each_other},
 	{"read_only_and_back", read_only_and_back},
 	{"what_flags_forbid", what_flags_forbid},
+	{"limits_of_tmpfs", limits_of_tmpfs},
 	{"busy_stays", busy_stays},
 	{"detached_lives_on", detached_lives_on},
 	{"links_to_mounts", links_to_mounts},
