@@ -552,8 +552,7 @@ static void wait_for_hang_up(void *arg)
 	handle(SIGHUP);
 	handle(SIGCONT);
 	say_plus(p);
-	while (poll_soon(p->slave, POLLIN) == 0)
-		;
+	CHECK(poll_soon(p->slave, POLLIN) & POLLHUP);
 	sigset_t pending;
 	CHECK_OK(sigpending(&pending));
 	CHECK(sigismember(&pending, SIGHUP) && sigismember(&pending, SIGCONT));
