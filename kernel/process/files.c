@@ -12,8 +12,6 @@
 #include <kernel/files.h>
 #include <kernel/kmem.h>
 
-#define NO_FILES_LIMIT (1u << 20) /* no table is larger, whatever RLIMIT_NOFILE says */
-
 /* --- Tables --------------------------------------------------------------------------------- */
 
 static void files_init(struct files *f)
@@ -251,9 +249,7 @@ struct file *fd_get(long fd)
 
 static unsigned descriptor_limit(void)
 {
-	uint64_t limit = process_limit(process_current(), RLIMIT_NOFILE);
-
-	return limit < NO_FILES_LIMIT ? (unsigned)limit : NO_FILES_LIMIT;
+	return (unsigned)process_limit(process_current(), RLIMIT_NOFILE);
 }
 
 /* Lock held, perhaps dropped meanwhile: a free descriptor with a slot. */

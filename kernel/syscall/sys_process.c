@@ -11,6 +11,7 @@
 #include <abi/wait.h>
 #include <kernel/cpu.h>
 #include <kernel/exec.h>
+#include <kernel/files.h>
 #include <kernel/frames.h>
 #include <kernel/printk.h>
 #include <kernel/process.h>
@@ -227,6 +228,8 @@ static int set_limit(
 	if (set && set->rlim_cur > set->rlim_max)
 		err = -EINVAL;
 	else if (set && set->rlim_max > old->rlim_max && !privileged)
+		err = -EPERM;
+	else if (set && which == RLIMIT_NOFILE && set->rlim_max > FILES_MOST)
 		err = -EPERM;
 	else if (set)
 		p->limits[which] = *set;

@@ -93,6 +93,17 @@ static void dup3_and_its_errors(void)
 	CHECK_EQ(fcntl(21, F_GETFD), FD_CLOEXEC);
 }
 
+// No table is larger; what programs close all descriptors up to is a number that they can reach.
+static void a_limit_has_a_limit(void)
+{
+	struct rlimit most = {RLIM_INFINITY, RLIM_INFINITY}, was, is;
+
+	CHECK_OK(getrlimit(RLIMIT_NOFILE, &was));
+	CHECK_ERR(setrlimit(RLIMIT_NOFILE, &most), EPERM);
+	CHECK_OK(getrlimit(RLIMIT_NOFILE, &is));
+	CHECK_EQ(is.rlim_max, was.rlim_max);
+}
+
 static void few_descriptors(void)
 {
 	struct rlimit few = {12, 12};
@@ -482,6 +493,7 @@ static const struct test tests[] = {
 	{"ranges_are_closed", ranges_are_closed},
 	{"a_shared_table_is_left", a_shared_table_is_left},
 	{"dup3_and_its_errors", dup3_and_its_errors},
+	{"a_limit_has_a_limit", a_limit_has_a_limit},
 	{"few_descriptors", few_descriptors},
 	{"flags_of_a_file", flags_of_a_file},
 	{"flags_of_an_opening", flags_of_an_opening},

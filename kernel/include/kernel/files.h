@@ -12,7 +12,8 @@
 #include <kernel/lock.h>
 #include <kernel/process.h>
 
-#define FILES_FIRST 32 /* descriptors that need no table of their own */
+#define FILES_FIRST 32         /* descriptors that need no table of their own */
+#define FILES_MOST  (1u << 20) /* no table is larger: RLIMIT_NOFILE cannot be */
 
 struct files {
 	uint32_t refs;        /* [a] */
