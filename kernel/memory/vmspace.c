@@ -207,13 +207,19 @@ struct oom_search {
 
 #define AREAS_A_PAGE 32 /* about: mm's structures count as well as what they map */
 
+/* Lock held, or its own thread: does it have the memory that never comes back while the machine runs? */
+static bool is_of_pid_1(const struct process *p)
+{
+	return p->vm == __atomic_load_n(&init_process->vm, __ATOMIC_RELAXED);
+}
+
 /* Lock held: its private resident pages are what would come back. */
 static int64_t points_locked(struct process *p)
 {
 	int64_t adjust = __atomic_load_n(&p->oom_score_adj, __ATOMIC_RELAXED), pages;
 	struct mvm_space_stats stats;
 
-	if (!p->vm || p == init_process || adjust == -OOM_ADJ_MAX)
+	if (!p->vm || is_of_pid_1(p) || adjust == -OOM_ADJ_MAX)
 		return OOM_NEVER;
 	mvm_space_stats(p->vm->space, &stats);
 	pages = (int64_t)(stats.anon_pages + stats.areas / AREAS_A_PAGE);
@@ -271,7 +277,7 @@ static void kill_worst(void)
 		process_for_each(kill_if_shares, search.vm);
 	}
 	spin_unlock(&tree_lock);
-	if (!search.dying && !search.worst && process_current() == init_process)
+	if (!search.dying && !search.worst && is_of_pid_1(process_current()))
 		panic("out of memory, and only pid 1 is left");
 }
 
@@ -281,6 +287,13 @@ static void out_of_memory(void)
 {
 	kill_worst();
 	(void)thread_sleep_until(time_now_ns() + OOM_PAUSE_NS, SLEEP_KILLABLE);
+}
+
+/* The caller is to give memory back, not to take more: on its way out, too, when it is told no more. */
+static bool is_to_end(void)
+{
+	return thread_interrupted(SLEEP_KILLABLE) ||
+	       __atomic_load_n(&process_current()->ending, __ATOMIC_RELAXED);
 }
 
 bool vmspace_may_fork(void)
@@ -299,7 +312,7 @@ enum mvm_fault_result vmspace_fault(struct vmspace *vm, vaddr_t va, unsigned acc
 
 	if (result == MVM_FAULT_NOMEM) {
 		out_of_memory();
-		return thread_interrupted(SLEEP_KILLABLE) ? MVM_FAULT_KILLED : MVM_FAULT_OK;
+		return is_to_end() ? MVM_FAULT_KILLED : MVM_FAULT_OK;
 	}
 	return result;
 }

@@ -65,6 +65,12 @@ def test_panic(tools_run):
     assert b"OpenSBI" not in done.stderr
 
 
+def test_memory_runs_out_under_pid_1(tools_run):
+    """A program of the guest's tests as init, whose exit status is then that of the test."""
+    done = tools_run("--mem", "64M", "--append", "init=/test/t_exhaust", "--", "-n", "memory_of_pid_1")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("option", [("--smp", "8"), ("--mem", "64M"), ("--mem", "16G"),
                                     ("--swap", "64M"), ("--icount",)])
 def test_machines(tools_run, option):

@@ -3,6 +3,7 @@
 // it was: processes, frames, disk blocks, and the objects of each of the kernel's caches.
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -195,6 +196,59 @@ static void memory(void)
 	int status = exhaust(take_all_memory, NULL);
 
 	CHECK(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+}
+
+#define HOG_BYTES (16ul << 20)
+
+static int hog_lives[2]; // its writing end is the hog's alone
+
+static void hog(void *arg)
+{
+	char *p = map_anon(HOG_BYTES);
+
+	(void)arg;
+	CHECK_OK(close(hog_lives[0]));
+	for (size_t i = 0; i < HOG_BYTES; i += PAGE)
+		p[i] = 1;
+	CHECK_EQ(write(hog_lives[1], "", 1), 1);
+	for (;;)
+		pause();
+}
+
+// In its parent's memory, which is the largest then.
+static int take_until_the_hog_ends(void *arg)
+{
+	struct pollfd end = {.fd = hog_lives[0]};
+	size_t bytes = (size_t)memory_kib("MemTotal") * 1024;
+	char *p = map(
+		bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	(void)arg;
+	for (size_t i = 0; i < bytes && poll(&end, 1, 0) == 0; i += PAGE)
+		p[i] = 1;
+	CHECK_OK(munmap(p, bytes));
+	_exit(end.revents == POLLHUP ? 0 : 1);
+}
+
+// pid 1 is never ended for its memory: not by way of a child that shares it either. By hand:
+//     tools/run --preset dev --mem 64M --append init=/test/t_exhaust -- -n memory_of_pid_1
+static void memory_of_pid_1(void)
+{
+	static char stack[16384] __attribute__((aligned(16)));
+	int status;
+	pid_t pid;
+	char c;
+
+	if (getpid() != 1)
+		tap_skip("tools/tests/test_run.py runs it as pid 1");
+	CHECK_OK(pipe(hog_lives));
+	pid = start_child(hog, NULL);
+	CHECK_OK(close(hog_lives[1]));
+	CHECK_EQ(read(hog_lives[0], &c, 1), 1);
+	must_exit_well((pid_t)CHECK_OK(clone(take_until_the_hog_ends, stack + sizeof stack,
+		CLONE_VM | CLONE_VFORK | SIGCHLD, NULL)));
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 // --- exec
@@ -442,6 +496,7 @@ static const struct test tests[] = {
 	{"descriptors", descriptors},
 	{"pipes", pipes},
 	{"memory", memory},
+	{"memory_of_pid_1", memory_of_pid_1},
 	{"exec_leaves_shared_descriptors", exec_leaves_shared_descriptors},
 	{"ten_thousand_mappings", ten_thousand_mappings},
 	{"all_the_mappings", all_the_mappings},
