@@ -153,7 +153,6 @@ int pmap_kernel_map(vaddr_t va, paddr_t pa, size_t bytes)
 			return -ENOMEM;
 		pte_set(entry, pte_make(pa + at, PTE_KERNEL_RW));
 	}
-	pmap_kernel_fence();
 	return 0;
 }
 

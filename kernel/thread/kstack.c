@@ -4,8 +4,11 @@
  *
  * A stack is a slot of the stack region, whose lower half is never mapped: its guard. A dead thread's
  * stack stays mapped and goes to a list, from which the next thread takes it, so that no thread's end
- * unmaps anything. When memory runs short the list is cut back, some at a time: unmapping is a fence
- * on all harts.
+ * unmaps anything. When memory runs short the list is cut back.
+ *
+ * Mapping is a fence on all harts, which may take long where harts are threads of a busy host; so is
+ * unmapping. Both are done for some stacks at a time, and mapping without the lock: who else starts a
+ * thread meanwhile need not wait.
  */
 #include <arch/pmap.h>
 #include <kernel/frames.h>
@@ -13,9 +16,10 @@
 
 #include "sched.h"
 
-#define KEEP  16 /* free stacks that are not given back */
-#define BATCH 16 /* unmapped with one fence */
-#define WORDS (KSTACK_SLOTS / 64)
+#define KEEP     16 /* free stacks that are not given back */
+#define MAPPED   8  /* with one fence */
+#define UNMAPPED 16 /* likewise */
+#define WORDS    (KSTACK_SLOTS / 64)
 
 /* [s]: lock. A stack that is free has the next one in its top word. */
 static struct spinlock lock = SPINLOCK_INIT("kernel stacks", RANK_KSTACK);
@@ -52,7 +56,7 @@ static void count_slot(unsigned slot, int one)
 	__atomic_store_n(&n_mapped, n_mapped + (unsigned)one, __ATOMIC_RELAXED);
 }
 
-/* Map one more.  Locked. */
+/* One more, of which not all harts know yet.  Locked. */
 static vaddr_t stack_new(void)
 {
 	unsigned slot = free_slot();
@@ -68,6 +72,7 @@ static vaddr_t stack_new(void)
 	return bottom_of(slot) + KSTACK_BYTES;
 }
 
+/* Locked. */
 static vaddr_t take_free(void)
 {
 	vaddr_t top = free_stacks;
@@ -77,12 +82,36 @@ static vaddr_t take_free(void)
 	return top;
 }
 
+/* One of some more, or 0; the others are free.  Interrupts off. */
+static vaddr_t map_some(void)
+{
+	vaddr_t tops[MAPPED];
+	unsigned n = 0;
+
+	spin_lock(&lock);
+	while (n < MAPPED && (n == 0 || !frames_low()) && (tops[n] = stack_new()))
+		n++;
+	spin_unlock(&lock);
+	if (n == 0)
+		return 0;
+	pmap_kernel_fence();
+	while (n > 1)
+		kstack_free(tops[--n]);
+	return tops[0];
+}
+
 vaddr_t kstack_alloc(void)
 {
-	uint64_t flags = spin_lock_irqsave(&lock);
-	vaddr_t top = n_free ? take_free() : stack_new();
+	uint64_t flags = irq_save();
+	vaddr_t top = 0;
 
-	spin_unlock_irqrestore(&lock, flags);
+	spin_lock(&lock);
+	if (n_free)
+		top = take_free();
+	spin_unlock(&lock);
+	if (!top)
+		top = map_some();
+	irq_restore(flags);
 	return top;
 }
 
@@ -97,11 +126,11 @@ void kstack_free(vaddr_t top)
 }
 
 /* Locked: unmap some, of which no hart knows any more when it returns. How many, and their frames. */
-static unsigned unmap_some(paddr_t frames[BATCH])
+static unsigned unmap_some(paddr_t frames[UNMAPPED])
 {
 	unsigned n = 0;
 
-	for (; n < BATCH && n_free > KEEP; n++) {
+	for (; n < UNMAPPED && n_free > KEEP; n++) {
 		vaddr_t bottom = take_free() - KSTACK_BYTES;
 		frames[n] = pmap_kernel_unmap(bottom, KSTACK_BYTES);
 		count_slot((unsigned)((bottom - KSTACK_BASE) / KSTACK_SLOT), -1);
@@ -113,7 +142,7 @@ static unsigned unmap_some(paddr_t frames[BATCH])
 
 void kstack_shrink(void)
 {
-	paddr_t frames[BATCH];
+	paddr_t frames[UNMAPPED];
 	unsigned n;
 
 	do {
@@ -122,7 +151,7 @@ void kstack_shrink(void)
 		spin_unlock_irqrestore(&lock, flags);
 		for (unsigned i = 0; i < n; i++)
 			frame_free(frames[i], KSTACK_ORDER);
-	} while (n == BATCH);
+	} while (n == UNMAPPED);
 }
 
 size_t kstack_bytes(void)

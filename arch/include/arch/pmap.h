@@ -128,9 +128,9 @@ void pmap_sync_code(struct pmap *pmap);
 /* Boot, before pmap_setup(): RAM at [start, end) belongs in the direct map. */
 void pmap_map_memory(paddr_t start, paddr_t end);
 /*
- * Map contiguous frames in the stack region, read-write, and let all harts know: an entry that was
- * invalid may be remembered as such. 0 or -ENOMEM. And unmap them: where the frames begin, which are the
- * caller's once pmap_kernel_fence() has let all harts know. Serialized by the caller.
+ * Map contiguous frames in the stack region, read-write: 0 or -ENOMEM; and unmap them: where the frames
+ * begin. The caller serializes these, and pmap_kernel_fence(), interrupts off, lets all harts know, for
+ * they may remember what was mapped, and what was not.
  */
 int pmap_kernel_map(vaddr_t va, paddr_t pa, size_t bytes) __attribute__((warn_unused_result));
 paddr_t pmap_kernel_unmap(vaddr_t va, size_t bytes);
