@@ -194,7 +194,8 @@ void process_start_init(void)
 	p->fs = fs_state_new(root, dentry_ref(root), 022);
 	if (!p->actions || !p->files || !p->fs || vmspace_new(p, NULL, &p->vm))
 		goto out_memory;
-	if (task_new(p, init_begin, &t))
+	p->n_counted = 1;
+	if (user_add_thread(p->user, RLIM_INFINITY, true) || task_new(p, init_begin, &t))
 		goto out_memory;
 	process_ref(p); /* the thread's */
 	init_process = p;

@@ -68,8 +68,8 @@ static int change_account(struct process *p, uint32_t uid)
 	spin_lock(&p->lock);
 	old = p->user;
 	p->user = user;
-	__atomic_fetch_sub(&old->n_processes, p->n_threads, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&user->n_processes, p->n_threads, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&old->n_threads, p->n_counted, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&user->n_threads, p->n_counted, __ATOMIC_RELAXED);
 	spin_unlock(&p->lock);
 	user_put(old);
 	return 0;

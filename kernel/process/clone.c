@@ -40,11 +40,10 @@ static void task_begin(void *arg)
 	arch_enter_user();
 }
 
-/* What the child shares or copies.  After a failure process_unref() frees what is there. */
-static int inherit(struct process *p, struct process *parent, uint64_t flags)
+/* Who it is, and what it may. */
+static void inherit_identity(struct process *p, struct process *parent)
 {
 	__builtin_memcpy(p->name, thread_current()->name, sizeof p->name);
-	p->cred = parent->cred;
 	p->traced = parent->traced;
 	strace_inherit(p, parent);
 	p->no_tty = parent->no_tty;
@@ -55,10 +54,15 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 	p->oom_score_adj_min = parent->oom_score_adj_min;
 	spin_lock(&parent->lock);
 	__builtin_memcpy(p->limits, parent->limits, sizeof p->limits);
+	p->cred = parent->cred;
 	p->user = user_ref(parent->user);
 	spin_unlock(&parent->lock);
-	process_watch_cpu(p);
+}
 
+/* What the child shares or copies.  After a failure process_unref() frees what is there. */
+static int inherit(struct process *p, struct process *parent, uint64_t flags)
+{
+	process_watch_cpu(p);
 	if (flags & CLONE_SIGHAND)
 		__atomic_fetch_add(&(p->actions = parent->actions)->refs, 1, __ATOMIC_RELAXED);
 	else
@@ -226,7 +230,10 @@ static long start_process(const struct clone_request *req)
 	if (!p)
 		return -ENOMEM;
 	p->exit_signal = (uint8_t)req->exit_signal;
-	result = inherit(p, process_current(), req->flags);
+	inherit_identity(p, process_current());
+	result = process_count_thread(p);
+	if (!result)
+		result = vmspace_may_fork() ? inherit(p, process_current(), req->flags) : -ENOMEM;
 	if (!result)
 		result = start_thread(p, req);
 	if (result < 0)
@@ -234,26 +241,23 @@ static long start_process(const struct clone_request *req)
 	return result;
 }
 
-/* RLIMIT_NPROC counts the threads of all processes of a user; it does not hold for the privileged. */
-static bool user_may_have_more(struct process *p)
+static long start_another_thread(const struct clone_request *req)
 {
-	bool may;
+	struct process *p = process_current();
+	long result = process_count_thread(p);
 
-	spin_lock(&p->lock);
-	may = p->cred.uid == 0 || process_is_privileged(p) ||
-	      __atomic_load_n(&p->user->n_processes, __ATOMIC_RELAXED) <
-		      p->limits[RLIMIT_NPROC].rlim_cur;
-	spin_unlock(&p->lock);
-	return may;
+	if (result)
+		return result;
+	result = vmspace_may_fork() ? start_thread(p, req) : -ENOMEM;
+	if (result < 0) {
+		spin_lock(&p->lock);
+		process_uncount_thread(p);
+		spin_unlock(&p->lock);
+	}
+	return result;
 }
 
 long process_clone(const struct clone_request *req)
 {
-	if (!user_may_have_more(process_current()))
-		return -EAGAIN;
-	if (!vmspace_may_fork())
-		return -ENOMEM;
-	if (req->flags & CLONE_THREAD)
-		return start_thread(process_current(), req);
-	return start_process(req);
+	return req->flags & CLONE_THREAD ? start_another_thread(req) : start_process(req);
 }

@@ -235,8 +235,9 @@ static bool leave_process(struct task *t)
 	list_remove(&t->link);
 	__atomic_store_n(&p->n_threads, p->n_threads - 1, __ATOMIC_RELAXED);
 	p->n_leaving--;
-	__atomic_fetch_sub(&p->user->n_processes, 1, __ATOMIC_RELAXED);
 	last = p->n_threads == 0;
+	if (!last)
+		process_uncount_thread(p); /* the last one counts on, as the zombie that it leaves */
 	stopped = signal_thread_leaves(t);
 	cpu_times_add_thread(&p->dead_threads, t->thread);
 	spin_unlock(&p->lock);

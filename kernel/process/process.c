@@ -77,6 +77,8 @@ void process_unref(struct process *p)
 	if (__atomic_fetch_sub(&p->refs, 1, __ATOMIC_ACQ_REL) != 1)
 		return;
 	strace_leave(p, -1);
+	if (p->n_counted)
+		process_uncount_thread(p); /* it never entered the tree */
 	signal_queue_flush(&p->signals, ~0UL);
 	signal_actions_put(p->actions);
 	user_put(p->user);
@@ -103,6 +105,34 @@ void process_limit_vm(struct process *p, struct vmspace *vm)
 uint64_t process_limit(struct process *p, unsigned which)
 {
 	return __atomic_load_n(&p->limits[which].rlim_cur, __ATOMIC_RELAXED);
+}
+
+/* RLIMIT_NPROC is the caller's, and does not hold for the privileged. */
+static uint64_t most_threads(void)
+{
+	struct process *self = process_current();
+
+	if (self->cred.uid == 0 || process_is_privileged(self))
+		return RLIM_INFINITY;
+	return process_limit(self, RLIMIT_NPROC);
+}
+
+int process_count_thread(struct process *p)
+{
+	uint64_t most = most_threads();
+	int err;
+
+	spin_lock(&p->lock);
+	err = user_add_thread(p->user, most, p->n_counted == 0);
+	p->n_counted += !err;
+	spin_unlock(&p->lock);
+	return err;
+}
+
+void process_uncount_thread(struct process *p)
+{
+	p->n_counted--;
+	user_drop_thread(p->user, p->n_counted == 0);
 }
 
 /* --- struct task --------------------------------------------------------------------- */
@@ -162,7 +192,6 @@ void process_add_thread(struct process *p, struct task *t)
 		t->thread->arch.work |= ARCH_WORK_TRACE; /* it has not run yet */
 	list_push_back(&p->threads, &t->link);
 	p->n_threads++;
-	__atomic_fetch_add(&p->user->n_processes, 1, __ATOMIC_RELAXED);
 }
 
 void process_enter_tree(struct process *p, struct process *parent, struct task *first)

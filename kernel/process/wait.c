@@ -16,6 +16,7 @@ void process_reap(struct process *p)
 {
 	spin_assert_held(&tree_lock);
 	p->state = PROCESS_REAPED;
+	process_uncount_thread(p); /* no lock: it has no thread that could change its user */
 	list_remove(&p->sibling);
 	list_remove(&p->group_link);
 	list_remove(&p->session_link);

@@ -10,6 +10,7 @@
 #include <kernel/kmem.h>
 #include <kernel/random.h>
 #include <kernel/release.h>
+#include <kernel/user.h>
 #include <mm/vm.h>
 
 #define RECLAIM_BATCH 1024 /* frames at a time */
@@ -103,6 +104,12 @@ static void show_boot_id(struct proc_text *t, struct process *p)
 	print_uuid(t, uuid);
 }
 
+static void show_threads_max(struct proc_text *t, struct process *p)
+{
+	(void)p;
+	proc_printf(t, "%u\n", threads_max());
+}
+
 /* clang-format off */
 #define CONSTANT(name_, text_) {.name = name_, .mode = FS_IFREG | 0444, .text = text_}
 
@@ -126,6 +133,7 @@ static const struct proc_entry kernel_entries[] = {
 	CONSTANT("pid_max", "4194304"),
 	{.name = "random", .mode = FS_IFDIR | 0555, .entries = random_entries},
 	{.name = "randomize_va_space", .mode = FS_IFREG | 0444, .show = show_randomize},
+	{.name = "threads-max", .mode = FS_IFREG | 0444, .show = show_threads_max},
 	CONSTANT("version", KERNEL_VERSION),
 	{0},
 };

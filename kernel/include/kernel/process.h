@@ -126,6 +126,7 @@ struct process {
 	struct list threads;            /* [p] by task.link */
 	unsigned n_threads;             /* [p] read without it as a hint */
 	unsigned n_leaving;             /* [p] of them, those that have begun to exit */
+	unsigned n_counted;             /* [p] for its user: those, those being made, a zombie */
 	bool ending;                    /* [p] all threads must exit, */
 	bool releasing;                 /* [p] vm is NULL, but not all of it is free yet */
 	int ending_status;              /* [p] with this status */
@@ -280,6 +281,14 @@ struct process_parts {
 void process_parts_put(struct process_parts *parts);
 /* exec was successful: what a new program does not inherit goes.  The parts are the process's now. */
 void process_execed(struct process *p, struct process_parts *parts, const char *name);
+
+/*
+ * One more thread is about to be made in p, the caller's process or a new one: it counts for p's user.
+ * -EAGAIN: for the caller's RLIMIT_NPROC, or for the machine (kernel/user.h), it is one too many.
+ */
+int process_count_thread(struct process *p) __attribute__((warn_unused_result));
+/* It has ended, or could not be made.  The last one that counts: the process has been waited for. */
+void process_uncount_thread(struct process *p); /* lock held, or p is not in the tree */
 
 void process_ref(struct process *p);
 void process_unref(struct process *p);
