@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The memory of a process; the sigreturn trampoline; what happens when memory runs out.
- *
- * Out of memory.  mm has reclaimed what it could before it says so.  Then the process with the most
- * private memory is ended with SIGKILL, pid 1 excepted, and the faults that found no memory are
- * tried again; while a process is on its way out, no other is chosen.  A fork is refused earlier,
- * when frames are low, so that a storm of small processes does not end in killing.
+ * The memory of a process; the sigreturn trampoline; what happens when memory is short: faults go to
+ * oom.c, and a fork is refused before there is nothing left.
  */
 #include <abi/errno.h>
 #include <abi/personality.h>
@@ -15,8 +11,8 @@
 #include <kernel/boot.h>
 #include <kernel/frames.h>
 #include <kernel/kmem.h>
+#include <kernel/oom.h>
 #include <kernel/panic.h>
-#include <kernel/printk.h>
 #include <kernel/process.h>
 #include <kernel/random.h>
 #include <kernel/vmspace.h>
@@ -196,109 +192,11 @@ int vmspace_prefault(struct vmspace *vm, vaddr_t va, size_t bytes, unsigned acce
 	return mvm_prefault(vm->space, va, bytes, access);
 }
 
-/* --- Out of memory -------------------------------------------------------------------------- */
-
-struct oom_search {
-	struct process *worst;
-	struct vmspace *vm; /* its memory, to be compared only */
-	int64_t points;     /* its */
-	bool dying;         /* somebody is about to give memory back anyway */
-};
-
-#define AREAS_A_PAGE 32 /* about: mm's structures count as well as what they map */
-
-/* Lock held, or its own thread: does it have the memory that never comes back while the machine runs? */
-static bool is_of_pid_1(const struct process *p)
-{
-	return p->vm == __atomic_load_n(&init_process->vm, __ATOMIC_RELAXED);
-}
-
-/* Lock held: its private resident pages are what would come back. */
-static int64_t points_locked(struct process *p)
-{
-	int64_t adjust = __atomic_load_n(&p->oom_score_adj, __ATOMIC_RELAXED), pages;
-	struct mvm_space_stats stats;
-
-	if (!p->vm || is_of_pid_1(p) || adjust == -OOM_ADJ_MAX)
-		return OOM_NEVER;
-	mvm_space_stats(p->vm->space, &stats);
-	pages = (int64_t)(stats.anon_pages + stats.areas / AREAS_A_PAGE);
-	return pages ? pages + adjust * (int64_t)frames_total() / OOM_ADJ_MAX : OOM_NEVER;
-}
-
-int64_t vmspace_oom_points(struct process *p)
-{
-	spin_lock(&p->lock);
-	int64_t points = points_locked(p);
-	spin_unlock(&p->lock);
-	return points;
-}
-
-/* tree_lock held, so that a process and its memory stay. */
-static void look_at(struct process *p, void *arg)
-{
-	struct oom_search *search = arg;
-	int64_t points;
-
-	spin_lock(&p->lock);
-	if ((p->vm && p->ending) || p->releasing)
-		search->dying = true;
-	points = points_locked(p);
-	if (points > search->points) {
-		search->points = points;
-		search->worst = p;
-		search->vm = p->vm;
-	}
-	spin_unlock(&p->lock);
-}
-
-/* It ends, too, if it shares the memory that shall come back. */
-static void kill_if_shares(struct process *p, void *vm)
-{
-	bool shares;
-
-	spin_lock(&p->lock);
-	shares = p->vm == vm;
-	spin_unlock(&p->lock);
-	if (shares)
-		process_kill(p, SIGKILL);
-}
-
-/* End one process, and those that share its memory, unless one is ending. */
-static void kill_worst(void)
-{
-	struct oom_search search = {.points = OOM_NEVER};
-
-	spin_lock(&tree_lock);
-	process_for_each(look_at, &search);
-	if (!search.dying && search.worst) {
-		pr_error("out of memory: killing process %d (%s)", search.worst->nr,
-			search.worst->name);
-		process_for_each(kill_if_shares, search.vm);
-	}
-	spin_unlock(&tree_lock);
-	if (!search.dying && !search.worst && is_of_pid_1(process_current()))
-		panic("out of memory, and only pid 1 is left");
-}
-
-#define OOM_PAUSE_NS NS_PER_MS
-
-static void out_of_memory(void)
-{
-	kill_worst();
-	(void)thread_sleep_until(time_now_ns() + OOM_PAUSE_NS, SLEEP_KILLABLE);
-}
-
-/* The caller is to give memory back, not to take more: on its way out, too, when it is told no more. */
-static bool is_to_end(void)
-{
-	return thread_interrupted(SLEEP_KILLABLE) ||
-	       __atomic_load_n(&process_current()->ending, __ATOMIC_RELAXED);
-}
+/* --- When memory is short --------------------------------------------------------------------- */
 
 bool vmspace_may_fork(void)
 {
-	unsigned attempts = 0;
+	unsigned attempts = oom_is_near() ? FORK_ATTEMPTS : 0; /* whoever is there has searched */
 
 	/* Others may take what we free: as long as there is something to free, it is not too little. */
 	while (frames_below(FORK_RESERVES) && attempts < FORK_ATTEMPTS)
@@ -308,11 +206,9 @@ bool vmspace_may_fork(void)
 
 enum mvm_fault_result vmspace_fault(struct vmspace *vm, vaddr_t va, unsigned access)
 {
-	enum mvm_fault_result result = mvm_fault(vm->space, va, access);
+	enum mvm_fault_result result = MVM_FAULT_NOMEM;
 
-	if (result == MVM_FAULT_NOMEM) {
-		out_of_memory();
-		return is_to_end() ? MVM_FAULT_KILLED : MVM_FAULT_OK;
-	}
-	return result;
+	if (!oom_is_near())
+		result = mvm_fault(vm->space, va, access);
+	return result == MVM_FAULT_NOMEM ? oom_fault(vm, va, access) : result;
 }

@@ -16,6 +16,7 @@
 #include <abi/wait.h>
 #include <kernel/files.h>
 #include <kernel/futex.h>
+#include <kernel/oom.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/process_impl.h>
@@ -41,6 +42,7 @@ static void drop_memory(struct process *p)
 	vmspace_disown(vm, p);
 	vmspace_put(vm);
 	__atomic_store_n(&p->releasing, false, __ATOMIC_RELEASE);
+	oom_memory_is_back();
 }
 
 static void drop_rest(struct process *p)

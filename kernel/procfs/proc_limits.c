@@ -6,7 +6,7 @@
 
 #include <abi/errno.h>
 #include <kernel/frames.h>
-#include <kernel/vmspace.h>
+#include <kernel/oom.h>
 
 /* --- limits ------------------------------------------------------------------------------------- */
 
@@ -58,7 +58,7 @@ void proc_show_limits(struct proc_text *t, struct process *p)
 /* As Linux scales it: 0 never, 667 nothing but the rest of the machine's memory, 1333 all of it. */
 void proc_show_oom_score(struct proc_text *t, struct process *p)
 {
-	int64_t points = vmspace_oom_points(p), score = 0;
+	int64_t points = oom_points(p), score = 0;
 
 	if (points != OOM_NEVER)
 		score = (1000 + points * 1000 / (int64_t)frames_total()) * 2 / 3;

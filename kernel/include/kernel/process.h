@@ -159,8 +159,9 @@ struct process {
 	bool traced;               /* [a] /proc/trace; inherited */
 	struct strace *strace;     /* [p] /proc/strace: who is told of its calls; [c] reads it */
 	bool no_tty;               /* [t] TIOCNOTTY: without its session's terminal; inherited */
-	int16_t oom_score_adj;     /* [a] -1000 to 1000, inherited: see vmspace_oom_points() */
+	int16_t oom_score_adj;     /* [a] -1000 to 1000, inherited: see oom_points() */
 	int16_t oom_score_adj_min; /* [a] uid 0 set it last to this: others may not go below */
+	bool oom_passed_over;      /* oom.c's gate: told to end, it did not give its memory back */
 	uint64_t start_ns;         /* [I] */
 	struct cpu_times dead_threads;  /* [p] */
 	struct cpu_parts told_times;    /* [p] */

@@ -115,14 +115,6 @@ struct pmap *vmspace_pmap(struct vmspace *vm);
 int vmspace_prefault(struct vmspace *vm, vaddr_t va, size_t bytes, unsigned access);
 
 /*
- * How much ending it would help when memory is short: its private pages, plus oom_score_adj
- * thousandths of all memory, or OOM_NEVER (-1000).  p's lock not held.
- */
-#define OOM_ADJ_MAX 1000
-#define OOM_NEVER   INT64_MIN
-int64_t vmspace_oom_points(struct process *p);
-
-/*
  * A fault at va of the running process: as mvm_fault(), with the out-of-memory policy applied:
  * never MVM_FAULT_NOMEM.
  */

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory has run out: mm has reclaimed what it could, and a fault still finds no frame.  oom.c tells
+ * who ends.
+ */
+#pragma once
+
+#include <mm/vm.h>
+
+struct process;
+struct vmspace;
+
+/*
+ * How much ending it would help when memory is short: its private pages, plus oom_score_adj
+ * thousandths of all memory, or OOM_NEVER.  p's lock not held.
+ */
+#define OOM_ADJ_MAX 1000
+#define OOM_NEVER   INT64_MIN
+int64_t oom_points(struct process *p);
+
+/* Is somebody in oom_fault()?  Then there is no use in looking for memory.  A hint. */
+bool oom_is_near(void);
+
+/*
+ * A fault of the running process that found no memory, or would not: as mvm_fault(), but never
+ * MVM_FAULT_NOMEM, as processes are ended until it is not.  MVM_FAULT_KILLED may mean the caller.
+ * Sleeps; mutexes below RANK_OOM may be held.
+ */
+enum mvm_fault_result oom_fault(struct vmspace *vm, uintptr_t va, unsigned access);
+
+/* A process has given its memory back. */
+void oom_memory_is_back(void);
