@@ -16,10 +16,13 @@
  * rest for when it wakes, and then waits only behind others with such a rest, not behind those that
  * compute all the time; nor does it wait long for the running one, who keeps a rest as well. The rest
  * does not grow by sleeping: when it is used up the thread goes to the end of the queue, where each
- * thread gets a new slice in its turn. So whoever is woken often runs soon, and nobody starves.
+ * thread gets a new slice in its turn. Who slept while all others had their turns has his when he
+ * wakes. So whoever is woken often runs soon, and nobody starves.
  *
  * Shares.  The slice of a thread is as long as its nice value says, each step a fifth less than the
- * one before: as all take turns, so are their shares of the hart.
+ * one before: as all take turns, so are their shares of the hart.  Where many take turns all slices
+ * are shorter, so that a round does not take ever longer.  A thread that is told to exit goes ahead
+ * like one with a rest: what it holds is given back first.
  *
  * Time slices end only where a thread waits for the hart: the timer is armed when the queue
  * becomes non-empty, never for a thread that is alone.
@@ -44,6 +47,7 @@
 #define SLICE_IDLE  (SLICE_NS / 341) /* with SCHED_IDLE: a fifth of nice 19 */
 #define SLICE_LEAST (SLICE_NS / 20)  /* less is not worth a switch */
 #define SLICE_WOKEN NS_PER_MS        /* the running thread's, when one with a rest waits */
+#define MANY        20               /* threads that all get whole slices in one round */
 
 struct cpu cpus[MAX_HARTS];
 unsigned cpu_count;
@@ -139,6 +143,25 @@ static void unlink(struct run_queue *rq, struct thread *prev, struct thread *t)
 	rq->queued--;
 }
 
+static void take_out(struct run_queue *rq, struct thread *t)
+{
+	struct thread *prev = NULL;
+
+	for (struct thread *at = rq->head; at != t; at = at->next)
+		prev = at;
+	unlink(rq, prev, t);
+}
+
+/* A whole time slice of t, which is in the queue; less when many wait. */
+static uint64_t turn_ns(const struct run_queue *rq, const struct thread *t)
+{
+	uint64_t slice = thread_slice_ns(t), shorter = slice * MANY / rq->queued;
+
+	if (rq->queued <= MANY || slice < SLICE_WOKEN)
+		return slice;
+	return shorter > SLICE_WOKEN ? shorter : SLICE_WOKEN;
+}
+
 /* The first queued thread that may run on the hart; it is its turn. */
 static struct thread *dequeue(struct run_queue *rq, unsigned hart)
 {
@@ -146,9 +169,9 @@ static struct thread *dequeue(struct run_queue *rq, unsigned hart)
 
 	for (struct thread *t = rq->head; t; prev = t, t = t->next)
 		if (may_run(t, hart)) {
-			unlink(rq, prev, t);
 			if (!t->slice_ns)
-				t->slice_ns = thread_slice_ns(t);
+				t->slice_ns = turn_ns(rq, t);
+			unlink(rq, prev, t);
 			return t;
 		}
 	return NULL;
@@ -429,13 +452,28 @@ static struct cpu *lock_thread(struct thread *t, uint64_t *flags)
 	}
 }
 
+/* How long it may be at most until all that are queued have had their turn. */
+static uint64_t round_ns(const struct run_queue *rq)
+{
+	return rq->queued <= MANY ? rq->queued * SLICE_NS : rq->queued * SLICE_WOKEN + MANY * SLICE_NS;
+}
+
+/* t is woken: has it slept through what would have been its turn?  Its queue is locked. */
+static bool missed_turn(const struct run_queue *rq, const struct thread *t)
+{
+	return !t->slice_ns && rq->queued && time_now_ns() - t->run_since_ns > round_ns(rq);
+}
+
 /* If t sleeps, it is runnable now. Its hart's queue is locked by lock_thread(), and is released. */
 static void wake_locked(struct cpu *cpu, struct thread *t, uint64_t flags)
 {
 	bool asleep = t->state == THREAD_SLEEPING;
 
-	if (asleep)
+	if (asleep) {
 		t->state = THREAD_RUNNABLE;
+		if (missed_turn(&cpu->rq, t))
+			t->slice_ns = thread_slice_ns(t);
+	}
 	if (asleep && !t->queued && cpu->rq.current != t)
 		place(cpu, t);
 	else
@@ -463,6 +501,18 @@ static bool ends_sleep(enum sleep_kind kind, uint32_t work)
 	return (work & THREAD_WORK_SIGNAL) && kind == SLEEP_INTERRUPTIBLE;
 }
 
+/* t's turn comes before that of threads that have had theirs.  Its hart's queue is locked. */
+static void hasten(struct cpu *cpu, struct thread *t)
+{
+	if (!t->slice_ns)
+		t->slice_ns = thread_slice_ns(t);
+	if (t->queued) {
+		take_out(&cpu->rq, t);
+		enqueue(&cpu->rq, t);
+		kick(cpu, t);
+	}
+}
+
 void thread_notify(struct thread *t, uint32_t work)
 {
 	uint64_t flags;
@@ -470,6 +520,8 @@ void thread_notify(struct thread *t, uint32_t work)
 
 	__atomic_fetch_or(&t->arch.work, work, __ATOMIC_SEQ_CST);
 	cpu = lock_thread(t, &flags);
+	if (work & THREAD_WORK_KILL)
+		hasten(cpu, t);
 	if (cpu->rq.current == t && cpu != cpu_this())
 		firmware_send_ipi(1UL << cpu->arch.index);
 	if (ends_sleep(t->sleep, work))
@@ -505,15 +557,6 @@ void thread_start(struct thread *t)
 	enqueue(&cpus[best].rq, t);
 	kick(&cpus[best], t);
 	spin_unlock_irqrestore(&cpus[best].rq.lock, flags);
-}
-
-static void take_out(struct run_queue *rq, struct thread *t)
-{
-	struct thread *prev = NULL;
-
-	for (struct thread *at = rq->head; at != t; at = at->next)
-		prev = at;
-	unlink(rq, prev, t);
 }
 
 int thread_set_affinity(struct thread *t, uint64_t harts)
