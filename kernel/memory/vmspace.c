@@ -20,7 +20,8 @@
 
 #define FORK_RESERVES 2  /* must be free, so that the child can also copy pages */
 #define FORK_FRAMES   64 /* that a fork reclaims at a time if they are not, */
-#define FORK_ATTEMPTS 4  /* until that has freed nothing so often */
+#define FORK_ATTEMPTS 16 /* so often at most, */
+#define FORK_FUTILE   4  /* and one that has freed nothing counts as so many */
 
 static struct mvm_object *trampoline;
 
@@ -198,9 +199,9 @@ bool vmspace_may_fork(void)
 {
 	unsigned attempts = oom_is_near() ? FORK_ATTEMPTS : 0; /* whoever is there has searched */
 
-	/* Others may take what we free: as long as there is something to free, it is not too little. */
+	/* Others may take what we free, and may need at once what we took from them. */
 	while (frames_below(FORK_RESERVES) && attempts < FORK_ATTEMPTS)
-		attempts += mvm_reclaim(FORK_FRAMES) == 0;
+		attempts += mvm_reclaim(FORK_FRAMES) ? 1 : FORK_FUTILE;
 	return !frames_below(FORK_RESERVES);
 }
 

@@ -41,6 +41,7 @@ PRESETS = ("host", "dev", "release", "core")
 HARTS = (1, 4)
 MEMORY_GROUPS = ("coherence", "exhaust", "fork", "fuzz", "mem", "smp", "stress")
 LITTLE_MEMORY = "64M"
+FILLING = ("exhaust_bomb",)  # with as many processes as there is memory for, whatever there is
 PLUGGED_KERNELS = (("list", "bestfit"), ("blocks", "bottomup"))
 GUEST_SECONDS = 300  # against hanging, not a threshold: under load a boot takes its time
 
@@ -105,7 +106,8 @@ def suite_pytest(name):
 
 
 def memory_for(program, smp):
-    return LITTLE_MEMORY if smp > 1 and group_of(program) in MEMORY_GROUPS else guest.MEMORY
+    little = program in FILLING or smp > 1 and group_of(program) in MEMORY_GROUPS
+    return LITTLE_MEMORY if little else guest.MEMORY
 
 
 def run_guest_test(kit, name, smp, mem, scratch):

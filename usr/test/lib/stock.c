@@ -14,8 +14,8 @@
 #define TEXT_BYTES 16384
 #define TRIES      50
 
-// What must not become more; of the first two not even one.
-enum { PROCESSES, SPACES, COUNTS = 46 };
+// What must not become more; of the first three not even one.
+enum { PROCESSES, THREADS, SPACES, COUNTS = 46 };
 
 struct stock {
 	char name[COUNTS][20];
@@ -51,7 +51,7 @@ long number_in(const char *file, const char *name, char end)
 	return -1;
 }
 
-static long processes(void)
+long count_processes(void)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
@@ -62,6 +62,16 @@ static long processes(void)
 	if (dir)
 		closedir(dir);
 	return n;
+}
+
+static long count_threads(void)
+{
+	char text[TEXT_BYTES];
+	long threads = -1;
+
+	read_text("/proc/loadavg", text, sizeof text);
+	sscanf(text, "%*s %*s %*s %*d/%ld", &threads);
+	return threads;
 }
 
 static long blocks_taken(void)
@@ -116,7 +126,8 @@ static void count_all(struct stock *s)
 		perror("drop_caches");
 	close(fd);
 	s->n = 0;
-	put(s, "processes", processes());
+	put(s, "processes", count_processes());
+	put(s, "threads", count_threads());
 	put(s, "spaces", number_in("/proc/vmstat", "mapache_spaces", ' '));
 	put(s, "areas", number_in("/proc/vmstat", "mapache_areas", ' '));
 	put(s, "objects", number_in("/proc/vmstat", "mapache_objects", ' '));
