@@ -16,8 +16,8 @@
  * rest for when it wakes, and then waits only behind others with such a rest, not behind those that
  * compute all the time; nor does it wait long for the running one, who keeps a rest as well. The rest
  * does not grow by sleeping: when it is used up the thread goes to the end of the queue, where each
- * thread gets a new slice in its turn. Who slept while all others had their turns has his when he
- * wakes. So whoever is woken often runs soon, and nobody starves.
+ * thread gets a new slice in its turn. Who slept while many others all had their turns has his when
+ * he wakes. So whoever is woken often runs soon, and nobody starves.
  *
  * Shares.  The slice of a thread is as long as its nice value says, each step a fifth less than the
  * one before: as all take turns, so are their shares of the hart.  Where many take turns all slices
@@ -452,16 +452,12 @@ static struct cpu *lock_thread(struct thread *t, uint64_t *flags)
 	}
 }
 
-/* How long it may be at most until all that are queued have had their turn. */
-static uint64_t round_ns(const struct run_queue *rq)
-{
-	return rq->queued <= MANY ? rq->queued * SLICE_NS : rq->queued * SLICE_WOKEN + MANY * SLICE_NS;
-}
-
-/* t is woken: has it slept through what would have been its turn?  Its queue is locked. */
+/* t is woken where many wait: has it slept through what would have been its turn?  Its queue is locked. */
 static bool missed_turn(const struct run_queue *rq, const struct thread *t)
 {
-	return !t->slice_ns && rq->queued && time_now_ns() - t->run_since_ns > round_ns(rq);
+	uint64_t round_ns = rq->queued * SLICE_WOKEN + MANY * SLICE_NS;
+
+	return rq->queued > MANY && !t->slice_ns && time_now_ns() - t->run_since_ns > round_ns;
 }
 
 /* If t sleeps, it is runnable now. Its hart's queue is locked by lock_thread(), and is released. */
