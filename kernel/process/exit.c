@@ -239,7 +239,8 @@ static bool leave_process(struct task *t)
 	p->n_leaving--;
 	last = p->n_threads == 0;
 	if (!last)
-		process_uncount_thread(p); /* the last one counts on, as the zombie that it leaves */
+		process_uncount_thread(
+			p); /* the last one counts on, as the zombie that it leaves */
 	stopped = signal_thread_leaves(t);
 	cpu_times_add_thread(&p->dead_threads, t->thread);
 	spin_unlock(&p->lock);

@@ -22,7 +22,7 @@ enum lock_rank {
 	RANK_PROCESS_EXEC,
 	RANK_FILE_OFFSET, /* around a write, which in /proc may be a command to all mounts */
 	RANK_PROC_TEXT,
-	RANK_OOM,         /* around a fault, when there is no memory */
+	RANK_OOM, /* around a fault, when there is no memory */
 	RANK_FS_MOUNT,
 	RANK_FS_RENAME,
 	RANK_FS_INODE,
