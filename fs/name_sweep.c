@@ -139,7 +139,7 @@ void dentry_shrink(size_t keep)
 {
 	struct sweep s = {.whole = true, .looks = fs_read(names.n_idle)};
 
-	while (s.looks && fs_read(names.n) > keep && fs_read(names.first))
+	while (s.looks && fs_read(names.n) > keep && fs_read(names.n_idle))
 		sweep_batch(&s);
 }
 
@@ -158,7 +158,7 @@ bool dentry_mount_prune(struct mount *mount, uint32_t root_refs)
 {
 	struct sweep s = {.mount = mount, .whole = true, .looks = fs_read(names.n_idle)};
 
-	while (s.looks && fs_read(names.first))
+	while (s.looks && fs_read(names.n_idle))
 		sweep_batch(&s);
 	return fs_read(mount->root->refs) == (root_refs | UNHASHED);
 }
