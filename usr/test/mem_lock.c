@@ -30,16 +30,6 @@ static size_t resident(void *p, size_t pages)
 	return n;
 }
 
-static void drop_caches(void)
-{
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-
-	if (fd < 0)
-		return;
-	CHECK_EQ(write(fd, "1", 1), 1);
-	close(fd);
-}
-
 // Become nobody in particular, who may lock so much.
 static void become_unprivileged(size_t may_lock)
 {
@@ -75,7 +65,7 @@ static void incore_sees_the_cache(void)
 	CHECK_EQ(resident(p, 8), 8); // written a moment ago
 	if (!on_mapache())
 		return;
-	drop_caches();
+	drop_caches('1');
 	CHECK_EQ(resident(p, 8), 0);
 	CHECK_EQ(load(p + PAGE), pattern(PAGE));
 	CHECK(resident(p, 8) >= 1);
@@ -107,7 +97,7 @@ static void lock_brings_pages_in(void)
 	CHECK_OK(mlock(p + PAGE, 4 * PAGE));
 	CHECK_EQ(resident(p, 8), 4);
 	sync();
-	drop_caches();
+	drop_caches('1');
 	q = map(4 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
 	CHECK_OK(mlock(q, 4 * PAGE));
 	CHECK_EQ(resident(q, 4), 4);
@@ -135,12 +125,12 @@ static void locked_pages_stay(void)
 	sync();
 	p = map(16 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
 	CHECK_OK(mlock(p, 8 * PAGE));
-	drop_caches();
+	drop_caches('1');
 	CHECK_EQ(resident(p, 8), 8);
 	if (on_mapache())
 		CHECK_EQ(resident(p + 8 * PAGE, 8), 0);
 	CHECK_OK(munlock(p, 16 * PAGE));
-	drop_caches();
+	drop_caches('1');
 	if (on_mapache())
 		CHECK_EQ(resident(p, 16), 0);
 }

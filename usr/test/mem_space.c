@@ -379,16 +379,6 @@ static void private_stores_race_truncate(void)
 	truncate_below(MAP_PRIVATE);
 }
 
-static void drop_caches(void)
-{
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-
-	if (fd < 0)
-		return;
-	CHECK_EQ(write(fd, "1", 1), 1);
-	close(fd);
-}
-
 static void write_back_or_store(unsigned me)
 {
 	if (me) {
@@ -397,7 +387,7 @@ static void write_back_or_store(unsigned me)
 	}
 	while (!atomic_load(&stop)) {
 		CHECK_OK(member_below(2) ? msync(memory, PAGES * PAGE, MS_SYNC) : fsync(file));
-		drop_caches();
+		drop_caches('1');
 	}
 }
 
@@ -409,7 +399,7 @@ static void stores_race_write_back_and_reclaim(void)
 	crew_run(CREW, write_back_or_store);
 	check_counters(1);
 	CHECK_OK(munmap(memory, PAGES * PAGE));
-	drop_caches();
+	drop_caches('1');
 	begin(memory);
 	memory = map(PAGES * PAGE, PROT_READ, MAP_SHARED, file, 0);
 }
@@ -418,7 +408,7 @@ static void reclaim_or_look(unsigned me)
 {
 	if (me == 0) {
 		while (!atomic_load(&stop))
-			drop_caches();
+			drop_caches('1');
 		return;
 	}
 	for (unsigned k = 0; k < 150; k++) {
@@ -561,7 +551,7 @@ static void storm(unsigned me)
 		if (round % 30 == 10 + me)
 			must_exit_well(start_child(look_at_own, k));
 		if (me == 0 && round % 30 == 5)
-			drop_caches();
+			drop_caches('1');
 	}
 }
 

@@ -2,6 +2,7 @@
 // What the kernel counts, and what follows from it.
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statfs.h>
@@ -60,6 +61,17 @@ long long vmstat(const char *name)
 	if (value < 0)
 		tap_skip("needs Mapache's counters");
 	return value;
+}
+
+void drop_caches(char what)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+
+	if (fd < 0)
+		return;
+	if (write(fd, &what, 1) != 1)
+		perror("drop_caches");
+	close(fd);
 }
 
 bool squeeze_memory(long long leave_kib)

@@ -348,26 +348,14 @@ struct stock {
 	long long frames, blocks;
 };
 
-// Has the kernel give back what it keeps only because it may be wanted again.
-static void drop_caches(void)
-{
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-
-	sync();
-	if (fd < 0)
-		return;
-	if (write(fd, "3", 1) != 1)
-		perror("drop_caches");
-	close(fd);
-}
-
 // What should not become less: frames that are free or hold clean file pages, free disk blocks.
 static struct stock take_stock(void)
 {
 	struct stock s;
 	struct statfs st;
 
-	drop_caches();
+	sync();
+	drop_caches('3');
 	s.frames = vmstat("nr_free_pages") + vmstat("nr_file_pages");
 	s.blocks = statfs(".", &st) == 0 ? (long long)st.f_bfree : 0;
 	return s;

@@ -147,6 +147,9 @@ long long memory_kib(const char *name);
 // Where there is little memory anyway (64M; not on Linux): takes private memory until no more than that
 // is available, for the life of this process. False where nothing was done.
 bool squeeze_memory(long long leave_kib);
+// What is in memory only because it was used goes: '1' of files, '2' names and stacks, '3' both. Nothing
+// where that cannot be asked for.
+void drop_caches(char what);
 long long blocks_read(void); // of 4 KiB, from and to all disks since the start
 long long blocks_written(void);
 long long free_blocks(void); // of the folder's file system
