@@ -285,6 +285,37 @@ void mvm_space_stats(struct mvm_space *space, struct mvm_space_stats *out)
 	space_unlock(space);
 }
 
+static uint64_t kept_pages(struct area *a)
+{
+	struct mvm_object *obj = a->object;
+	uint64_t pages;
+
+	if (area_private(a) || obj->kind != OBJECT_PAGED || obj->ops->write)
+		return 0;
+	object_lock(obj);
+	pages = obj->unclean_n;
+	mvmh_unlock(&obj->lock);
+	return min_u64(pages, area_pages(a));
+}
+
+uint64_t mvm_space_kept_pages(struct mvm_space *space)
+{
+	mvm_vaddr_t from = 0;
+	uint64_t pages = 0;
+	struct area *a;
+
+	do {
+		space_lock(space);
+		a = area_find(&space->areas, from);
+		if (a) {
+			pages += kept_pages(a);
+			from = a->end;
+		}
+		space_unlock(space);
+	} while (a);
+	return pages;
+}
+
 #define SUM(field) (out->field += __atomic_load_n(&c->field, __ATOMIC_RELAXED))
 
 void mvm_stats(struct mvm_stats *out)

@@ -2,9 +2,9 @@
 /*
  * Out of memory (kernel/oom.h): who ends, and who waits meanwhile.
  *
- * The process with the most private memory is ended with SIGKILL, with all that share this memory, pid 1
- * excepted; the fault that found none is tried again.  While a process is on its way out no other is
- * chosen.
+ * The process with the most memory, its own or shared but in no file, is ended with SIGKILL, with all
+ * that share it, pid 1 excepted; the fault that found none is tried again.  While a process is on its
+ * way out no other is chosen.
  *
  * One at a time.  Memory runs out for all at once.  Would each of them look for pages to reclaim, see
  * whom to end and look again, the harts would be busy with looking for what does not exist, by hundreds
@@ -51,7 +51,7 @@ static bool is_of_pid_1(const struct process *p)
 	return p->vm == __atomic_load_n(&init_process->vm, __ATOMIC_RELAXED);
 }
 
-/* Lock held: its private resident pages are what would come back. */
+/* Lock held: its private pages, and those it shares that are on no disk, are what would come back. */
 static int64_t points_locked(struct process *p)
 {
 	int64_t adjust = __atomic_load_n(&p->oom_score_adj, __ATOMIC_RELAXED), pages;
@@ -60,7 +60,8 @@ static int64_t points_locked(struct process *p)
 	if (!p->vm || is_of_pid_1(p) || adjust == -OOM_ADJ_MAX)
 		return OOM_NEVER;
 	mvm_space_stats(p->vm->space, &stats);
-	pages = (int64_t)(stats.anon_pages + stats.areas / AREAS_A_PAGE);
+	pages = (int64_t)(stats.anon_pages + mvm_space_kept_pages(p->vm->space) +
+			  stats.areas / AREAS_A_PAGE);
 	return pages ? pages + adjust * (int64_t)frames_total() / OOM_ADJ_MAX : OOM_NEVER;
 }
 

@@ -230,8 +230,9 @@ static int take_until_the_hog_ends(void *arg)
 	_exit(end.revents == POLLHUP ? 0 : 1);
 }
 
-// pid 1 is never ended for its memory: not by way of a child that shares it either. By hand:
-//     tools/run --preset dev --mem 64M --append init=/test/t_exhaust -- -n memory_of_pid_1
+// pid 1 is never ended for its memory: not by way of a child that shares it either. tools/tests/test_run.py
+// runs this program as pid 1; by hand:
+//     tools/run --preset dev --mem 64M --append init=/test/t_exhaust -- -n
 static void memory_of_pid_1(void)
 {
 	static char stack[16384] __attribute__((aligned(16)));
@@ -239,8 +240,6 @@ static void memory_of_pid_1(void)
 	pid_t pid;
 	char c;
 
-	if (getpid() != 1)
-		tap_skip("tools/tests/test_run.py runs it as pid 1");
 	CHECK_OK(pipe(hog_lives));
 	pid = start_child(hog, NULL);
 	CHECK_OK(close(hog_lives[1]));
@@ -415,7 +414,6 @@ static void deep_folders(void)
 	must_end_well(go_deep, NULL);
 }
 
-// An ordinary user's files in memory: there is an end of it, and the others have room to run.
 static void touch_some_memory(void *arg)
 {
 	char *p = mmap(NULL, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -426,6 +424,51 @@ static void touch_some_memory(void *arg)
 		p[i] = 1;
 }
 
+static void live_until_told(void *arg)
+{
+	int *ends = arg;
+	char c;
+
+	touch_some_memory(arg);
+	CHECK_OK(close(ends[1]));
+	CHECK_EQ(read(ends[0], &c, 1), 0);
+}
+
+static void share_all_memory(void *arg)
+{
+	size_t bytes = (size_t)memory_kib("MemTotal") * 1024;
+	char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	(void)arg;
+	CHECK_OK(setuid(1000));
+	CHECK(p != MAP_FAILED);
+	for (size_t i = 0; i < bytes; i += PAGE)
+		p[i] = 1;
+}
+
+static void share_beside_others(void *arg)
+{
+	int ends[2];
+	pid_t other;
+
+	(void)arg;
+	CHECK_OK(pipe(ends));
+	other = start_child(live_until_told, ends);
+	CHECK_EQ(in_child(share_all_memory, NULL), SIGKILL);
+	CHECK_OK(close(ends[1]));
+	must_exit_well(other);
+}
+
+// Memory that is shared counts, too, when it is asked who has most of it.
+static void shared_memory(void)
+{
+	if (!on_mapache())
+		tap_skip("not with the memory of another machine");
+	must_end_well(share_beside_others, NULL);
+}
+
+// An ordinary user's files in memory: there is an end of it, and the others have room to run.
 static void fill_file(int fd)
 {
 	static char bytes[1 << 16];
@@ -492,19 +535,30 @@ static void symbolic_links(void)
 }
 
 static const struct test tests[] = {
+	// First, as long as there is memory in large pieces.
+	{"exec_leaves_shared_descriptors", exec_leaves_shared_descriptors},
 	{"fork_bomb_with_a_limit", fork_bomb_with_a_limit},
 	{"descriptors", descriptors},
 	{"pipes", pipes},
 	{"memory", memory},
-	{"memory_of_pid_1", memory_of_pid_1},
-	{"exec_leaves_shared_descriptors", exec_leaves_shared_descriptors},
 	{"ten_thousand_mappings", ten_thousand_mappings},
 	{"all_the_mappings", all_the_mappings},
 	{"thousand_threads", thousand_threads},
 	{"thousand_threads_at_once_gone", thousand_threads_at_once_gone},
 	{"deep_folders", deep_folders},
 	{"files_in_memory", files_in_memory},
+	{"shared_memory", shared_memory},
 	{"symbolic_links", symbolic_links},
 };
 
-BEYOND_CORE_MAIN(tests)
+static const struct test tests_of_pid_1[] = {
+	{"memory_of_pid_1", memory_of_pid_1},
+};
+
+int main(int argc, char **argv)
+{
+	tap_beyond_core = true;
+	if (getpid() == 1)
+		return tap_main(argc, argv, tests_of_pid_1, 1);
+	return tap_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
+}

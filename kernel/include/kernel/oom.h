@@ -11,8 +11,8 @@ struct process;
 struct vmspace;
 
 /*
- * How much ending it would help when memory is short: its private pages, plus oom_score_adj
- * thousandths of all memory, or OOM_NEVER.  p's lock not held.
+ * How much ending it would help when memory is short: its private pages and the shared ones that are
+ * in no file on a disk, plus oom_score_adj thousandths of all memory, or OOM_NEVER.  p's lock not held.
  */
 #define OOM_ADJ_MAX 1000
 #define OOM_NEVER   INT64_MIN

@@ -351,6 +351,13 @@ struct mvm_space_stats {
 };
 void mvm_space_stats(struct mvm_space *space, struct mvm_space_stats *out);
 
+/*
+ * How many pages that are nowhere else (kept_pages) its shared areas reach: what comes back with it if no
+ * other space and no open file holds them. Each area counts for itself. Takes the space's lock once an
+ * area.
+ */
+uint64_t mvm_space_kept_pages(struct mvm_space *space);
+
 struct mvm_stats {
 	uint64_t free_frames, total_frames;
 	uint64_t anon_pages, cached_pages, dirty_pages, writeback_pages, meta_pages;
