@@ -127,6 +127,27 @@ static void a_lying_flush_keeps_nothing(void **state)
 	assert_int_equal(get(0), 0);
 }
 
+static void a_recording_is_taken_back(void **state)
+{
+	char data[512];
+
+	(void)state;
+	memset(data, 'x', sizeof(data));
+	assert_int_equal(put(2, 'a', 1), 0);
+	testdisk_begin_recording(disk);
+	assert_int_equal(put(1, 'b', 3), 0);
+	assert_int_equal(blk_flush(&disk->dev), 0);
+	testdisk_rewind(disk);
+	assert_int_equal(disk->n_log, 0);
+	assert_int_equal(disk->epoch, 0);
+	assert_int_equal(get(1), 0);
+	assert_int_equal(get(2), 'a');
+	testdisk_put(disk, 2, 1, data);
+	assert_int_equal(put(2, 'c', 1), 0);
+	testdisk_rewind(disk);
+	assert_int_equal(get(2), 'x');
+}
+
 static void faults_come_when_told(void **state)
 {
 	(void)state;
@@ -156,6 +177,7 @@ int main(void)
 		TEST(a_cut_takes_what_was_not_flushed),
 		TEST(random_cuts_keep_what_was_flushed),
 		TEST(a_lying_flush_keeps_nothing),
+		TEST(a_recording_is_taken_back),
 		TEST(faults_come_when_told),
 	};
 

@@ -226,6 +226,26 @@ void testdisk_restore(struct testdisk *disk)
 		apply(disk->view, &disk->log[i], NULL);
 }
 
+void testdisk_rewind(struct testdisk *disk)
+{
+	for (size_t i = 0; i < disk->n_log; i++) {
+		size_t at = disk->log[i].first_sector * BLK_SECTOR_BYTES;
+		memcpy(disk->view + at, disk->base + at,
+			(size_t)disk->log[i].n_sectors * BLK_SECTOR_BYTES);
+	}
+	log_clear(disk);
+	disk->epoch = 0;
+}
+
+void testdisk_put(
+	struct testdisk *disk, uint64_t first_sector, uint32_t n_sectors, const void *data)
+{
+	size_t at = first_sector * BLK_SECTOR_BYTES, n = (size_t)n_sectors * BLK_SECTOR_BYTES;
+
+	memcpy(disk->base + at, data, n);
+	memcpy(disk->view + at, data, n);
+}
+
 static uint64_t next_random(uint64_t *seed)
 {
 	*seed ^= *seed << 13;

@@ -77,6 +77,14 @@ typedef void (*testdisk_choice)(void *arg, size_t i, const struct testdisk_write
 void testdisk_cut(struct testdisk *disk, uint32_t epoch, testdisk_choice choose, void *arg);
 void testdisk_restore(struct testdisk *disk);
 
+/*
+ * Everything recorded is taken back, at the price of what it wrote: the view is the base again, the
+ * log empty, epoch 0.  testdisk_put() changes what the base holds, unrecorded; the log is empty.
+ */
+void testdisk_rewind(struct testdisk *disk);
+void testdisk_put(
+	struct testdisk *disk, uint64_t first_sector, uint32_t n_sectors, const void *data);
+
 /* Power goes away now, with a random subset by *seed; what is left is durable. */
 void testdisk_power_cut(struct testdisk *disk, uint64_t *seed);
 

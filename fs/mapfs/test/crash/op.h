@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One operation of a workload: its text, and how it is done to a mounted file system.
+ *
+ *	create P          mkdir P        unlink P      rename P Q     fsync P
+ *	write P OFF N     rmdir P        hold P        exchange P Q   fdatasync P
+ *	append P N        truncate P N   symlink P N   link P Q       sync
+ *	store P OFF N     punch P OFF N  chmod P MODE
+ *	msync P OFF N
+ *
+ * A store is what a program stores through a shared mapping.  A hold keeps the file open until the
+ * workload ends, so that an unlink makes it an orphan.  A symlink's target has N bytes.  MODE is
+ * decimal.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum op_kind {
+	OP_CREATE,
+	OP_WRITE,
+	OP_APPEND,
+	OP_STORE,
+	OP_MSYNC,
+	OP_RENAME,
+	OP_EXCHANGE,
+	OP_LINK,
+	OP_SYMLINK,
+	OP_UNLINK,
+	OP_HOLD,
+	OP_MKDIR,
+	OP_RMDIR,
+	OP_TRUNCATE,
+	OP_PUNCH,
+	OP_CHMOD,
+	OP_FSYNC,
+	OP_FDATASYNC,
+	OP_SYNC,
+	OP_KINDS,
+};
+
+#define OP_PATH_BYTES 32
+#define OP_TEXT_BYTES 96
+
+struct op {
+	enum op_kind kind;
+	char path[2][OP_PATH_BYTES];
+	uint64_t number[2]; /* offset and length, or one of them alone */
+};
+
+/* -EINVAL. */
+int op_parse(const char *text, struct op *op);
+void op_print(const struct op *op, char text[OP_TEXT_BYTES]);
+
+/*
+ * What operation `index` of a workload writes at byte `offset` of a file: never zero, and different
+ * from what other operations write there.
+ */
+uint8_t op_byte(unsigned index, uint64_t offset);
+
+/* The target of a symlink of n bytes. */
+void op_target(char *target, size_t n);
+
+/* The time at which operation `index` happens. */
+int64_t op_time_ns(unsigned index);
+
+/* Do it, as operation `index`.  0 or -errno. */
+struct world;
+int op_run(struct world *w, const struct op *op, unsigned index);
+
+/* Close what is held. */
+void op_release_held(void);

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A workload, done once on a real mount over the recording test disk: what it wrote and flushed, and
+ * between which of these each operation was called and returned.
+ *
+ * A workload's text is operations (op.h) with ";" between them.  A fixed beginning (record.c) makes
+ * the files that it works on; then the file system is unmounted, and the recording begins: mount, the
+ * operations, unmount.
+ */
+#pragma once
+
+#include "model.h"
+#include "units.h"
+
+#include <world.h>
+
+#define RECORD_TEXT_BYTES 8192
+
+struct recording {
+	struct world world; /* its disk holds what was there before the workload */
+	struct model *model;
+	struct units units;
+	uint32_t n_epochs;          /* the last one ends with the recording */
+	unsigned first_op;          /* behind the fixed beginning, whose operations are durable */
+	uint32_t called[MODEL_OPS]; /* in which epoch */
+	uint32_t synced[MODEL_OPS]; /* from which epoch on model.sync[i] is owed */
+};
+
+/*
+ * Record.  False: the text is wrong, or the file system and the model disagree about what an
+ * operation does; then `why` says so, and nothing is left to free.
+ */
+bool record_workload(struct recording *r, const char *text, char why[256]);
+void record_free(struct recording *r);

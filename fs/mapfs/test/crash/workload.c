@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "workload.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A mapped store alone promises nothing: it comes with its msync. */
+static const char *const singles[] = {
+	"create /n",
+	"create /d/n",
+	"write /n 0 5000",
+	"write /b 0 6000",
+	"write /b 9000 300",
+	"write /a 0 4096",
+	"write /a 1000 9000",
+	"write /b 100 300",
+	"append /b 300",
+	"append /a 4096",
+	"append /d/f 5000",
+	"store /a 4090 100; msync /a 4090 100",
+	"store /a 100 50; store /a 8192 50; msync /a 0 4096",
+	"store /b 600 100; msync /b 600 100",
+	"rename /a /n",
+	"rename /b /a",
+	"rename /n /a",
+	"rename /a /d/f",
+	"rename /d/f /n",
+	"rename /e /g",
+	"rename /e /d/e",
+	"rename /d /e",
+	"exchange /a /d/f",
+	"exchange /e /b",
+	"link /a /n",
+	"link /b /e/n",
+	"symlink /s 20",
+	"symlink /e/s 300",
+	"unlink /a",
+	"unlink /b",
+	"unlink /d/f",
+	"hold /a; unlink /a",
+	"mkdir /m",
+	"mkdir /e/m",
+	"rmdir /e",
+	"rmdir /m",
+	"truncate /a 0",
+	"truncate /a 5000",
+	"truncate /a 8192",
+	"truncate /a 20000",
+	"truncate /b 300",
+	"truncate /b 5000",
+	"truncate /d/f 4096",
+	"punch /a 4096 4096",
+	"punch /a 1000 8000",
+	"punch /b 100 512",
+	"chmod /a 384",
+	"chmod /d 448",
+	"fsync /a",
+	"fsync /b",
+	"fsync /n",
+	"fsync /d",
+	"fsync /",
+	"fdatasync /a",
+	"fdatasync /b",
+	"fdatasync /n",
+	"sync",
+};
+#define SINGLES ((unsigned)(sizeof(singles) / sizeof(singles[0])))
+
+unsigned workload_singles(void)
+{
+	return SINGLES;
+}
+
+unsigned workload_count(const struct workloads *set)
+{
+	unsigned pairs = set->pairs == WORKLOAD_ALL_PAIRS ? SINGLES * SINGLES : set->pairs;
+
+	return SINGLES + pairs + set->longs;
+}
+
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed >> 16;
+}
+
+/* The i-th thing that is drawn has a seed of its own, so that it can be had without the others. */
+static uint64_t seed_of(const struct workloads *set, unsigned i)
+{
+	uint64_t seed = (set->seed + i) * 0x9e3779b97f4a7c15u | 1;
+
+	next_random(&seed);
+	return seed;
+}
+
+static void pair_text(unsigned pair, char *text, size_t bytes)
+{
+	snprintf(text, bytes, "%s; %s", singles[pair / SINGLES], singles[pair % SINGLES]);
+}
+
+/* --- Long ones --------------------------------------------------------------------------- */
+
+static const char *const files[] = {"/a", "/b", "/d/f", "/d/h", "/n", "/d/n", "/e/n", "/m/n"};
+static const char *const dirs[] = {"/d", "/e", "/m", "/d/m", "/"};
+
+static const char *pick(const char *const *from, size_t n, uint64_t *seed)
+{
+	return from[next_random(seed) % n];
+}
+#define PICK(from, seed) pick(from, sizeof(from) / sizeof(from[0]), seed)
+
+/* Sizes on both sides of sectors and blocks. */
+static unsigned random_bytes(uint64_t *seed, unsigned most)
+{
+	unsigned n = (unsigned)(next_random(seed) % most);
+
+	switch (next_random(seed) % 4) {
+	case 0:
+		return n / 4096 * 4096;
+	case 1:
+		return n / 512 * 512;
+	default:
+		return n;
+	}
+}
+
+static void data_op(uint64_t *seed, char *text, size_t bytes)
+{
+	static const char *const names[] = {"write", "write", "punch"};
+	const char *file = PICK(files, seed);
+	unsigned at = random_bytes(seed, 24000), n = random_bytes(seed, 9000) + 1;
+
+	switch (next_random(seed) % 6) {
+	case 0:
+		snprintf(text, bytes, "append %s %u", file, n);
+		break;
+	case 1:
+		snprintf(text, bytes, "truncate %s %u", file, at);
+		break;
+	case 2:
+		snprintf(text, bytes, "store %s %u 40; msync %s %u 40", file, at % 4000, file,
+			at % 4000);
+		break;
+	default:
+		snprintf(text, bytes, "%s %s %u %u", PICK(names, seed), file, at, n);
+	}
+}
+
+static void name_op(uint64_t *seed, char *text, size_t bytes)
+{
+	static const char *const one[] = {"create", "create", "unlink", "hold"};
+	static const char *const two[] = {"rename", "rename", "link", "exchange"};
+	static const char *const on_dir[] = {"mkdir", "mkdir", "rmdir", "fsync"};
+
+	switch (next_random(seed) % 3) {
+	case 0:
+		snprintf(text, bytes, "%s %s", PICK(one, seed), PICK(files, seed));
+		break;
+	case 1:
+		snprintf(text, bytes, "%s %s %s", PICK(two, seed), PICK(files, seed),
+			PICK(files, seed));
+		break;
+	default:
+		snprintf(text, bytes, "%s %s", PICK(on_dir, seed), PICK(dirs, seed));
+	}
+}
+
+static void random_op(uint64_t *seed, char *text, size_t bytes)
+{
+	static const char *const sync[] = {"fsync", "fdatasync"};
+	uint64_t r = next_random(seed) % 20;
+
+	if (r == 0)
+		snprintf(text, bytes, "sync");
+	else if (r < 4)
+		snprintf(text, bytes, "%s %s", PICK(sync, seed), PICK(files, seed));
+	else if (r < 6)
+		snprintf(text, bytes, "rename %s %s", PICK(dirs, seed), PICK(dirs, seed));
+	else if (r < 12)
+		name_op(seed, text, bytes);
+	else
+		data_op(seed, text, bytes);
+}
+
+static void long_text(uint64_t seed, unsigned length, char *text, size_t bytes)
+{
+	size_t at = 0;
+
+	text[0] = 0;
+	for (unsigned i = 0; i < length && at + 128 < bytes; i++) {
+		at += (size_t)snprintf(text + at, bytes - at, "%s", i ? "; " : "");
+		random_op(&seed, text + at, bytes - at);
+		at += strlen(text + at);
+	}
+}
+
+void workload_text(const struct workloads *set, unsigned i, char *text, size_t bytes)
+{
+	unsigned pairs = workload_count(set) - SINGLES - set->longs;
+	uint64_t seed = seed_of(set, i);
+
+	if (i < SINGLES)
+		snprintf(text, bytes, "%s", singles[i]);
+	else if (i >= SINGLES + pairs)
+		long_text(seed, set->length, text, bytes);
+	else if (set->pairs == WORKLOAD_ALL_PAIRS)
+		pair_text(i - SINGLES, text, bytes);
+	else
+		pair_text((unsigned)(next_random(&seed) % (SINGLES * SINGLES)), text, bytes);
+}
