@@ -122,19 +122,14 @@ static int sync_pages(struct vnode *v, void *arg)
 	return 0;
 }
 
-static int sync_mount(struct mount *m, bool readonly)
+int mount_sync(struct mount *m)
 {
 	int err = 0, sync_err = 0;
 
 	vnode_for_each(m, sync_pages, &err);
-	if (m->ops->sync && !readonly)
+	if (m->ops->sync)
 		sync_err = m->ops->sync(m);
 	return err ? err : sync_err;
-}
-
-int mount_sync(struct mount *m)
-{
-	return sync_mount(m, mount_readonly(m));
 }
 
 /* --- Mounting -------------------------------------------------------------------------------- */
@@ -451,7 +446,7 @@ static int become_readonly(struct mount *m)
 	if (!err)
 		err = vnode_for_each(m, is_nameless, NULL);
 	if (!err)
-		err = sync_mount(m, false);
+		err = mount_sync(m);
 	if (!err && m->ops->remount)
 		err = m->ops->remount(m, false);
 	if (err)

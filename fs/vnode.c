@@ -627,7 +627,7 @@ int vnode_sync(struct vnode *v, bool data_only)
 		err = mvm_pc_flush(object, 0, UINT64_MAX, MVM_PC_WAIT);
 		mvm_object_unref(object);
 	}
-	if (!err && v->ops->fsync && !mount_readonly(v->mount))
+	if (!err && v->ops->fsync)
 		err = v->ops->fsync(v, data_only);
 	return err;
 }
