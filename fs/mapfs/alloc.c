@@ -9,7 +9,8 @@
  *	  0     0    free
  *	  0     1    claimed: somebody writes to it, nothing refers to it yet   --publish--> in use
  *	  1     0    in use
- *	  0     1    freed, in quarantine until the transaction that freed it is durable
+ *	  0     1    freed, in quarantine: data until the transaction that freed it is durable,
+ *	             metadata until the log has no copy of it any more (journal.c)
  *
  * Claiming touches no transaction, so data is written to claimed blocks first and the claim is
  * published afterwards in a short one; after a crash in between the block is simply free.
@@ -143,12 +144,29 @@ void mapfs_unreserve(struct mapfs *fs, uint64_t n)
 	fsh_spin_unlock(&fs->space_lock);
 }
 
+/* A commit is enough for data; what else there is needs a checkpoint. */
+int mapfs_end_quarantine(struct mapfs *fs)
+{
+	struct mapfs_space *space = &fs->space[MAPFS_BLOCKS];
+	uint64_t before, after;
+	int err;
+
+	fsh_spin_lock(&fs->space_lock);
+	before = space->quarantined;
+	fsh_spin_unlock(&fs->space_lock);
+	err = mapfs_commit(fs);
+	fsh_spin_lock(&fs->space_lock);
+	after = space->quarantined;
+	fsh_spin_unlock(&fs->space_lock);
+	return err || after < before ? err : mapfs_checkpoint(fs);
+}
+
 int mapfs_reserve_wait(struct mapfs *fs, uint64_t n)
 {
 	int err;
 
 	while ((err = mapfs_reserve(fs, n)) == -EAGAIN) {
-		err = mapfs_commit(fs);
+		err = mapfs_end_quarantine(fs);
 		if (err)
 			return err;
 	}

@@ -3,7 +3,7 @@
  * The metadata cache: hashed by block number, bounded, unused buffers in order of last use.
  *
  * A buffer is pinned by references (whoever looks at it, transactions that will change it, the
- * running group of transactions that did).  The bound is soft: pinned buffers may pass it, and
+ * collecting group, and the log while it has something newer than what is in place).  The bound is soft: pinned buffers may pass it, and
  * the surplus goes as the pins do.
  *
  * A buffer of a block that was freed may stay: whoever uses the block for metadata again begins
@@ -145,10 +145,11 @@ static const char *node_fault(struct mapfs *fs, const struct mapfs_extent_node *
 /* The buffer is busy: read and verify it, without the lock. */
 static int buf_read(struct mapfs *fs, struct mapfs_buf *buf, enum mapfs_kind kind, uint32_t owner)
 {
+	uint64_t at = mapfs_recovery_find(fs->recovery, buf->block);
 	const char *fault;
 	int err;
 
-	err = blk_read(fs->dev, buf->block * MAPFS_BLOCK_SECTORS, buf->data, MAPFS_BLOCK_BYTES);
+	err = blk_read(fs->dev, at * MAPFS_BLOCK_SECTORS, buf->data, MAPFS_BLOCK_BYTES);
 	if (err)
 		return err;
 	fault = mapfs_block_fault(fs->seed, buf->data, buf->block, kind, owner);

@@ -432,7 +432,8 @@ static uint32_t kept(const struct mapfs_piece *p, uint32_t first)
 	return first - p->logical < p->count ? first - p->logical : p->count;
 }
 
-static int cut_add(struct mapfs_txn *txn, uint64_t start, uint32_t count, struct mapfs_cut *cut)
+static int cut_add(
+	struct mapfs_txn *txn, uint64_t start, uint32_t count, bool metadata, struct mapfs_cut *cut)
 {
 	struct mapfs_run *run;
 	int err = mapfs_free_prepare(txn->fs, MAPFS_BLOCKS, start, count, &run);
@@ -440,6 +441,7 @@ static int cut_add(struct mapfs_txn *txn, uint64_t start, uint32_t count, struct
 	if (err)
 		return err;
 	mapfs_txn_pin_map(txn, run);
+	run->metadata = metadata;
 	run->next = cut->runs;
 	cut->runs = run;
 	return 0;
@@ -453,14 +455,14 @@ static int cut_nodes(struct mapfs_txn *txn, const struct path *path, struct mapf
 	for (uint32_t i = path->n - 1; i > 0 && !err; i--) {
 		if (i == path->n - 1 ? cut->n_entries < path->level[i].n : path->level[i].n > 1)
 			break;
-		err = cut_add(txn, path->level[i].buf->block, 1, cut);
+		err = cut_add(txn, path->level[i].buf->block, 1, true, cut);
 		cut->n_nodes++;
 	}
 	return err;
 }
 
-static int cut_leaf(
-	struct mapfs_txn *txn, const struct path *path, uint32_t first, struct mapfs_cut *cut)
+static int cut_leaf(struct mapfs_txn *txn, const struct mapfs_inode *inode, const struct path *path,
+	uint32_t first, struct mapfs_cut *cut)
 {
 	const struct level *leaf = &path->level[path->n - 1];
 	struct mapfs_piece p;
@@ -472,7 +474,8 @@ static int cut_leaf(
 		cut->keep = kept(&p, first);
 		if (cut->keep == p.count)
 			break;
-		err = cut_add(txn, p.start + cut->keep, p.count - cut->keep, cut);
+		err = cut_add(txn, p.start + cut->keep, p.count - cut->keep,
+			!vnode_is(&inode->vnode, FS_IFREG), cut);
 		if (cut->keep)
 			break;
 		cut->n_entries++;
@@ -497,7 +500,7 @@ int mapfs_extent_cut_prepare(
 	fsh_mutex_unlock(&inode->extent_lock);
 	if (err)
 		return err;
-	err = cut_leaf(txn, &path, first, cut);
+	err = cut_leaf(txn, inode, &path, first, cut);
 	for (uint32_t i = 1; i < path.n; i++)
 		mapfs_txn_pin(txn, mapfs_buf_ref(txn->fs, path.level[i].buf));
 	if (!err && cut->n_nodes)

@@ -144,7 +144,7 @@ static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 	struct mapfs_inode *inode = inode_of(obj);
 	int err;
 
-	if (mapfs_of(&inode->vnode)->read_only || mount_readonly(inode->vnode.mount))
+	if (fs_read(mapfs_of(&inode->vnode)->read_only) || mount_readonly(inode->vnode.mount))
 		return -EIO;
 	if (index >= MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES)
 		return -EFBIG;
@@ -169,7 +169,7 @@ static int settle(struct mvm_object *obj)
 
 	if (mapfs_promised_nodes(inode))
 		err = mvm_pc_flush(obj, 0, ~(mvm_pgoff_t)0, MVM_PC_WAIT);
-	return err ? err : mapfs_commit(mapfs_of(&inode->vnode));
+	return err ? err : mapfs_end_quarantine(mapfs_of(&inode->vnode));
 }
 
 /* --- write: place ------------------------------------------------------------------------ */
@@ -253,6 +253,7 @@ static int write_data(struct page_run *run)
 	}
 	fsh_mutex_unlock(&run->inode->extent_lock);
 	io_err = mapfs_io_wait(&io);
+	mapfs_note_unflushed(mapfs_of(&run->inode->vnode));
 	return err ? err : io_err;
 }
 

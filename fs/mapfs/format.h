@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * mapfs on the disk, version 0.
+ * mapfs on the disk, version 1.
  *
  * Everything is little endian, and a block is 4096 bytes.  Block numbers have 48 bits, inode
  * numbers 32, block numbers inside a file 32 (files of up to 2^44 bytes).  Times are signed
@@ -8,7 +8,7 @@
  *
  *	block 0     super block: written by mkfs, changed only by feature upgrades
  *	block 1     state: what changes while mounted (clean or not, list of orphans)
- *	log_start   the log, log_blocks long (kept for the journal, zero until there is one)
+ *	log_start   the log, log_blocks long: two heads, then a ring of groups of changed blocks
  *	groups_start
  *	            groups, each of 32,256 blocks (126 MiB), the last one maybe shorter:
  *	                +0    bitmap of the group's blocks
@@ -39,7 +39,7 @@
 #define MAPFS_BLOCK_SECTORS 8u
 #define MAPFS_MAX_BLOCKS    ((uint64_t)1 << 48)
 #define MAPFS_MAX_FILE      ((uint64_t)1 << 44) /* bytes */
-#define MAPFS_VERSION       0
+#define MAPFS_VERSION       1
 #define MAPFS_NAME_MAX      255
 
 #define MAPFS_SUPER_BLOCK 0u
@@ -59,6 +59,9 @@ enum mapfs_kind {
 	MAPFS_KIND_DIR = MAPFS_FOURCC('m', 'D', 'I', 'R'),     /* linear directory */
 	MAPFS_KIND_EXTENTS = MAPFS_FOURCC('m', 'E', 'X', 'T'), /* node of a tree of extents */
 	MAPFS_KIND_SYMLINK = MAPFS_FOURCC('m', 'L', 'N', 'K'), /* target of a long symlink */
+	MAPFS_KIND_LOG_HEAD = MAPFS_FOURCC('m', 'L', 'O', 'G'),
+	MAPFS_KIND_LOG_BLOCKS = MAPFS_FOURCC('m', 'L', 'D', 'S'), /* descriptor of a logged group */
+	MAPFS_KIND_LOG_COMMIT = MAPFS_FOURCC('m', 'L', 'C', 'O'), /* the group is whole */
 	MAPFS_KIND_INODES = 0, /* block of an inode table: no header, a checksum an inode */
 };
 
@@ -102,19 +105,21 @@ struct mapfs_super {
 #define MAPFS_MAGIC "mapfs\r\n\x1a"
 
 /*
- * Feature bits.  Version 0 has linear directories; hashed ones will take their place.
+ * Feature bits.  Version 1 has linear directories; hashed ones will take their place.
  */
 #define MAPFS_INCOMPAT_LINEAR_DIR ((uint64_t)1 << 0)
 #define MAPFS_INCOMPAT_KNOWN      MAPFS_INCOMPAT_LINEAR_DIR
 #define MAPFS_RO_COMPAT_KNOWN     ((uint64_t)0)
 
 /*
- * Block 1.  A file system is clean when everything in memory reached the disk before it was let
- * go.  The first change after a mount clears the flag; an image found without it may be
- * inconsistent: it is mounted for reading only until fsck has seen it.
+ * Block 1.  A file system is clean when everything in memory reached its place before it was let
+ * go: the log is empty and the counts below are right.  The first transaction of a mount clears
+ * the flag.  One that is not clean is recovered by the next mount, from the log; nothing else is
+ * needed.
  *
- * Orphans are inodes without a name that were still open: a list through the inodes' own
- * orphan_next, so that mount (or fsck) can free them.
+ * Orphans are inodes whose end was begun: without a name but still open, or with blocks behind
+ * their size still to be freed.  A list through the inodes' own orphan_next, so that mount (or
+ * fsck) can finish.
  */
 struct mapfs_state {
 	struct mapfs_header header;
@@ -125,6 +130,58 @@ struct mapfs_state {
 	uint64_t mounts;    /* that changed something */
 	int64_t mounted_ns; /* the last one of these */
 	uint8_t reserved[4024];
+};
+
+/*
+ * The log: log_blocks from log_start on.  Its first two blocks are heads, the rest is a ring; ring
+ * offset r is block log_start + 2 + r, and after the last comes the first.
+ *
+ *	heads     each says where the oldest group is that is still needed; written in turns, so
+ *	          that one is whole whatever happens.  The one with the higher sequence counts.
+ *	ring      groups, one behind another, of rising sequence without a gap:
+ *
+ *	    | blocks | blocks ... | copy | copy | copy ... | commit |
+ *
+ * A group is one atomic change: descriptors (kind LOG_BLOCKS) that say where the copies belong,
+ * the copies of whole metadata blocks in the order of the descriptors' entries, one commit block.
+ * It counts when all of it is there: every descriptor's and the commit's own checksum is right and
+ * names its place and sequence, every copy has the checksum in its entry, and the commit has the
+ * checksum of all descriptors'.  The log ends before the first group that does not count.  So one
+ * write and one flush commit a group, in whatever order its blocks arrive.
+ *
+ * Recovery: from the head's group on, each copy goes where it belongs, later ones over earlier
+ * ones; then a head says that the log is empty.
+ */
+#define MAPFS_LOG_HEADS      2u
+#define MAPFS_LOG_MIN_BLOCKS 64u
+
+struct mapfs_log_head {
+	struct mapfs_header header; /* owner: which head, 0 or 1; sequence: of the oldest group */
+	uint64_t offset;            /* of that group in the ring */
+	uint8_t reserved[4056];
+};
+
+struct mapfs_log_entry {
+	uint64_t block; /* where the copy belongs */
+	uint32_t crc;   /* of the copy, all 4096 bytes, seeded */
+	uint32_t reserved;
+};
+
+#define MAPFS_LOG_ENTRIES 253u
+
+struct mapfs_log_blocks {
+	struct mapfs_header header; /* owner: index among the group's descriptors */
+	uint32_t n_copies;          /* of the whole group; each descriptor but the last is full */
+	uint32_t reserved[3];
+	struct mapfs_log_entry entry[MAPFS_LOG_ENTRIES];
+};
+
+struct mapfs_log_commit {
+	struct mapfs_header header; /* owner: how many descriptors */
+	uint32_t n_copies;
+	uint32_t descriptors_crc; /* of the header.crc of each, in order, seeded */
+	int64_t time_ns;
+	uint8_t reserved[4048];
 };
 
 /* A bitmap block; bit i is the group's i-th block or inode; bits past the end are set. */
@@ -220,6 +277,9 @@ struct mapfs_dirent {
 _Static_assert(sizeof(struct mapfs_header) == 32, "header");
 _Static_assert(sizeof(struct mapfs_super) == 512, "super block");
 _Static_assert(sizeof(struct mapfs_state) == MAPFS_BLOCK_BYTES, "state block");
+_Static_assert(sizeof(struct mapfs_log_head) == MAPFS_BLOCK_BYTES, "head of the log");
+_Static_assert(sizeof(struct mapfs_log_blocks) == MAPFS_BLOCK_BYTES, "descriptor in the log");
+_Static_assert(sizeof(struct mapfs_log_commit) == MAPFS_BLOCK_BYTES, "commit block");
 _Static_assert(sizeof(struct mapfs_bitmap) == MAPFS_BLOCK_BYTES, "bitmap block");
 _Static_assert(sizeof(struct mapfs_extent) == 12, "extent");
 _Static_assert(sizeof(struct mapfs_extent_node) == MAPFS_BLOCK_BYTES, "extent node");

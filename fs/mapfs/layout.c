@@ -113,6 +113,16 @@ int mapfs_layout(struct mapfs_super *sb, uint64_t n_blocks, uint64_t n_inodes)
 	return sb->n_groups ? 0 : -ENOSPC;
 }
 
+uint64_t mapfs_ring_blocks(const struct mapfs_super *sb)
+{
+	return sb->log_blocks - MAPFS_LOG_HEADS;
+}
+
+uint64_t mapfs_ring_block(const struct mapfs_super *sb, uint64_t position)
+{
+	return sb->log_start + MAPFS_LOG_HEADS + position % mapfs_ring_blocks(sb);
+}
+
 uint32_t mapfs_crc_seed(const struct mapfs_super *sb)
 {
 	return mapfs_crc32c(~0u, sb->uuid, sizeof(sb->uuid));
@@ -174,6 +184,7 @@ static bool layout_matches(const struct mapfs_super *sb)
 	if (mapfs_layout(&want, sb->n_blocks, (uint64_t)sb->inodes_per_group))
 		return false;
 	if (sb->log_start < MAPFS_LOG_START || sb->log_start >= sb->n_blocks ||
+		sb->log_blocks < MAPFS_LOG_MIN_BLOCKS ||
 		sb->log_blocks >= sb->n_blocks - sb->log_start ||
 		sb->groups_start < sb->log_start + sb->log_blocks ||
 		sb->groups_start >= sb->n_blocks - 1)

@@ -38,6 +38,10 @@ uint64_t mapfs_inode_at(const struct mapfs_super *sb, uint32_t ino, unsigned *of
 #define MAPFS_MIN_BLOCKS 256u
 int mapfs_layout(struct mapfs_super *sb, uint64_t n_blocks, uint64_t n_inodes);
 
+/* The ring of the log, and where in it position p is. */
+uint64_t mapfs_ring_blocks(const struct mapfs_super *sb);
+uint64_t mapfs_ring_block(const struct mapfs_super *sb, uint64_t position);
+
 /* Checksums: the seed of a file system, a whole block, one inode, the super block. */
 uint32_t mapfs_crc_seed(const struct mapfs_super *sb);
 uint32_t mapfs_block_crc(uint32_t seed, const void *block);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Making an empty file system: the super blocks, the state block, each group's bitmaps, and the
- * root directory.  The super block is written last: until then the device holds no file system.
+ * Making an empty file system: the super blocks, the state block, the log, each group's bitmaps,
+ * and the root directory.  The super block is written last: until then the device holds no file system.
  */
 #include "layout.h"
+#include "recover.h"
 
 #include "crc32c.h"
 
@@ -169,6 +170,8 @@ static int make(struct making *m)
 		err = write_root(m);
 	if (!err)
 		err = write_state(m);
+	if (!err)
+		err = mapfs_log_make(m->dev, &m->sb, !m->how->device_is_zero);
 	return err ? err : write_supers(m);
 }
 

@@ -6,7 +6,9 @@
 #pragma once
 
 #include "format.h"
+#include "journal.h"
 #include "layout.h"
+#include "recover.h"
 
 #include <fs/blkdev.h>
 #include <fs/host.h>
@@ -49,7 +51,7 @@ int mapfs_io_wait(struct mapfs_io *io) MAPFS_MUST_CHECK;
  * A metadata block in memory.  Its contents are guarded by whatever guards the structure that it
  * is part of (a directory's inode lock, the allocator's lock, the inode store's lock), and change
  * only inside a transaction.
- * Legend: [I] immutable, [c] cache lock, [t] transaction lock.
+ * Legend: [I] immutable, [c] cache lock, [t] commit lock.
  */
 struct mapfs_buf {
 	uint64_t block; /* [I] */
@@ -58,11 +60,15 @@ struct mapfs_buf {
 	uint32_t refs;  /* [c] pinned while not 0 */
 	bool busy;      /* [c] being read */
 	bool valid;     /* [c] holds what the disk has, or newer */
-	bool dirty;     /* [t] on the running transaction's list, which holds a reference */
+	bool dirty;     /* [t] a member of the collecting group, which holds a reference */
 	void *data;     /* [I] MAPFS_BLOCK_BYTES */
 	struct mapfs_buf *hash_next;             /* [c] */
 	struct mapfs_buf *idle_next, *idle_prev; /* [c] when refs is 0: oldest first */
 	struct mapfs_buf *dirty_next;            /* [t] */
+
+	/* [t] the newest durable group that has it, while it is not in place; sequence 0: none */
+	struct mapfs_log_point logged;
+	struct mapfs_buf *logged_next, *logged_prev; /* [t] that list holds a reference, too */
 };
 
 #define MAPFS_CACHE_BUCKETS 256
@@ -113,7 +119,7 @@ struct mapfs_txn {
 	struct mapfs *fs;
 	bool running;
 	uint64_t sequence; /* of the group, while running */
-	unsigned n_pins;
+	unsigned n_pins, n_dirtied;
 	struct mapfs_buf *pins[MAPFS_TXN_PINS];
 };
 
@@ -122,8 +128,13 @@ void mapfs_txn_init(struct mapfs_txn *txn, struct mapfs *fs);
 /* Takes over the caller's reference. */
 void mapfs_txn_pin(struct mapfs_txn *txn, struct mapfs_buf *buf);
 
-/* May wait for a commit.  -EROFS (for reading only, or after an error), -EIO. */
+/*
+ * Whoever is inside waits for no page, touches no user memory and takes no lock that comes before.
+ * May commit and checkpoint for room.  -EROFS: for reading only, or after an error of the journal.
+ */
 int mapfs_txn_begin(struct mapfs_txn *txn) MAPFS_MUST_CHECK;
+
+/* At most one block a credit. */
 void mapfs_txn_dirty(struct mapfs_txn *txn, struct mapfs_buf *buf);
 
 /* The run was freed inside txn: keep it back until that is durable. */
@@ -131,25 +142,43 @@ void mapfs_txn_quarantine(struct mapfs_txn *txn, struct mapfs_run *run);
 void mapfs_txn_end(struct mapfs_txn *txn);
 void mapfs_txn_drop(struct mapfs_txn *txn);
 
+/* --- commit.c: groups of transactions ---------------------------------------------------- */
+
 /*
- * The group of transactions that is being collected, and the commit of the one before.
- * [t] lock, except [c] whoever commits.
+ * The collecting group, the one that is being written, and what is logged but not in place.  One
+ * thread at a time is the writer: it commits or checkpoints.
+ * Legend: [t] lock, [w] the writer, [a] atomic, [I] immutable.
  */
 struct mapfs_group_commit {
 	struct fsh_mutex lock;
-	struct fsh_cond changed;
-	unsigned handles;        /* [t] operations inside */
-	bool committing;         /* [t] nobody may begin */
-	bool changing;           /* [t] the image was marked as not clean */
+	struct fsh_cond changed; /* the writer has done something */
+	struct fsh_rwlock gate;  /* shared: inside a transaction; exclusive: copying blocks */
+	uint32_t group_limit;    /* [I] blocks */
+	size_t logged_limit;     /* [I] beyond it a checkpoint is due */
+
 	uint64_t sequence;       /* [t] of the collecting group; from 1 */
-	uint64_t committed;      /* [t] all up to here are durable */
-	int error;               /* [t] a commit failed: no more changes */
+	unsigned credits;        /* [t] pins of those inside */
 	struct mapfs_buf *dirty; /* [t] */
 	size_t n_dirty;          /* [t] */
-	struct mapfs_run *freed; /* [t] quarantined until this group is durable */
+	struct mapfs_run *freed; /* [t] by the collecting group */
+	bool changing;           /* [a] the state says that the image is not clean */
+
+	bool writing;               /* [t] there is a writer */
+	struct mapfs_image *images; /* [w] group_limit of them */
+	uint64_t committed;         /* [t] all up to here are durable */
+	uint32_t unflushed;         /* [a] something was written since the last flush of a commit */
+	int error;                  /* [t] the journal failed: no more changes */
+
+	struct mapfs_buf logged;             /* [t] head of the ring, oldest group first */
+	size_t n_logged;                     /* [t] */
+	struct mapfs_run *held, **held_last; /* [w] freed metadata, until the tail has passed it */
+	uint64_t commits;                    /* [t] for tests */
 };
 
 void mapfs_commit_init(struct mapfs *fs);
+
+/* Before the first transaction: groups go on behind what recovery found.  -ENOMEM. */
+int mapfs_commit_start(struct mapfs *fs, const struct mapfs_recovery *recovery) MAPFS_MUST_CHECK;
 void mapfs_commit_destroy(struct mapfs *fs); /* what was not committed is lost */
 
 /* Make durable all transactions that ended, and all data written, before the call. */
@@ -158,8 +187,52 @@ int mapfs_commit(struct mapfs *fs) MAPFS_MUST_CHECK;
 /* As far as group `sequence`; cheaper when that is durable already: then only a flush. */
 int mapfs_commit_through(struct mapfs *fs, uint64_t sequence) MAPFS_MUST_CHECK;
 
+/*
+ * Commit, then bring everything into place that no transaction changed again meanwhile: with no
+ * other thread the log is empty, and nothing is in quarantine.
+ */
+int mapfs_checkpoint(struct mapfs *fs) MAPFS_MUST_CHECK;
+
+/* Commit or checkpoint, whichever may give room for a transaction that finds none. */
+void mapfs_make_room(struct mapfs *fs);
+
+/* Data was written in place: the next commit flushes it first.  Any thread, before it begins. */
+void mapfs_note_unflushed(struct mapfs *fs);
+
+/* Why there are no more changes: -EIO, or 0. */
+int mapfs_commit_error(struct mapfs *fs) MAPFS_MUST_CHECK;
+
 /* Commit what there is, and mark the image as clean; the next change marks it as not clean again. */
 int mapfs_end_changes(struct mapfs *fs) MAPFS_MUST_CHECK;
+
+/*
+ * For the writer.  Copy n images while the gate is closed (false: memory was short, so it must stay
+ * closed until they are written), complete their checksums, give the copies back.
+ */
+bool mapfs_images_copy(struct mapfs_image *images, uint32_t n);
+void mapfs_images_seal(struct mapfs *fs, const struct mapfs_image *images, uint32_t n);
+void mapfs_images_free(const struct mapfs_image *images, uint32_t n);
+
+/* The journal cannot go on: say so, once; the mount is for reading from now on. */
+void mapfs_journal_failed(struct mapfs *fs, int err);
+
+/* --- checkpoint.c: from the log into place ------------------------------------------------ */
+
+/* Logged with the group at `at`, which is durable.  Commit lock held.  True: it was logged before. */
+bool mapfs_logged_add(
+	struct mapfs_group_commit *c, struct mapfs_buf *buf, struct mapfs_log_point at);
+
+/* The oldest logged block, off the list, with the list's reference; NULL when there is none. */
+struct mapfs_buf *mapfs_logged_take(struct mapfs_group_commit *c);
+
+/* Enough is logged that some should go into place.  Commit lock held. */
+bool mapfs_checkpoint_due(const struct mapfs *fs);
+
+/*
+ * The writer: bring the oldest logged blocks that may go into place there, as many as a group has,
+ * and move the tail.  Returns how many; none, too, after an error, which ends all changes.
+ */
+uint32_t mapfs_checkpoint_round(struct mapfs *fs);
 
 /* --- alloc.c: blocks and inode numbers --------------------------------------------------- */
 
@@ -177,6 +250,8 @@ struct mapfs_run {
 	uint64_t start;               /* block, or inode number */
 	uint32_t logical;             /* the caller's */
 	struct mapfs_buf *map;
+	bool metadata;     /* of a free: the blocks may have copies in the log */
+	uint64_t sequence; /* of the group that freed it */
 };
 
 /* Legend: [a] the allocator's lock, [s] space_lock. */
@@ -197,13 +272,16 @@ int mapfs_alloc_read(struct mapfs *fs) MAPFS_MUST_CHECK; /* all bitmaps, for the
 void mapfs_alloc_destroy(struct mapfs *fs);
 
 /*
- * Promise n blocks, in memory.  0; -EAGAIN: not now, but quarantined blocks come back with a
- * commit; -ENOSPC.
+ * Promise n blocks, in memory.  0; -EAGAIN: not now, but quarantined blocks come back with
+ * mapfs_end_quarantine(); -ENOSPC.
  */
 int mapfs_reserve(struct mapfs *fs, uint64_t n) MAPFS_MUST_CHECK;
 void mapfs_unreserve(struct mapfs *fs, uint64_t n); /* does not sleep */
 
-/* The same, commits when that helps.  Not inside a transaction. */
+/* Commit, and checkpoint when that gave nothing back.  Not inside a transaction. */
+int mapfs_end_quarantine(struct mapfs *fs) MAPFS_MUST_CHECK;
+
+/* The same as mapfs_reserve(), with that when it helps. */
 int mapfs_reserve_wait(struct mapfs *fs, uint64_t n) MAPFS_MUST_CHECK;
 
 /*
@@ -220,7 +298,7 @@ void mapfs_unclaim(struct mapfs *fs, struct mapfs_run *run);
 /* Inside a transaction that has pinned run->map: in use from now on.  Frees the run. */
 void mapfs_publish(struct mapfs_txn *txn, struct mapfs_run *run);
 
-/* Prepare to free: pins the bitmap.  -EIO, -ENOMEM. */
+/* Prepare to free: pins the bitmap.  The caller says whether it is metadata.  -EIO, -ENOMEM. */
 int mapfs_free_prepare(struct mapfs *fs, enum mapfs_space_kind kind, uint64_t start, uint32_t count,
 	struct mapfs_run **out) MAPFS_MUST_CHECK;
 void mapfs_free_cancel(struct mapfs *fs, struct mapfs_run *run);
@@ -453,9 +531,12 @@ struct mapfs {
 	struct mount *mount;
 	struct mapfs_super sb; /* [I] */
 	uint32_t seed;         /* [I] of checksums */
-	bool read_only;        /* [m] no changes in this mount, whatever it is asked for */
-	bool reaped;           /* [m] orphans of earlier mounts were freed */
+	bool read_only;        /* [a] no changes in this mount, whatever it is asked for */
+	bool writing;          /* [m] recovered, and orphans of earlier mounts freed */
 	struct mapfs_cache cache;
+	struct mapfs_recovery
+		*recovery; /* [I] finds what only the log has, in a mount for reading */
+	struct mapfs_log log;
 	struct mapfs_group_commit commit;
 
 	struct fsh_mutex alloc_lock;

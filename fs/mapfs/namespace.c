@@ -8,6 +8,8 @@
  */
 #include "mapfs.h"
 
+#include <fs/mount.h>
+
 #include <string.h>
 
 static void touch(struct vnode *v, bool contents)
@@ -480,6 +482,8 @@ int mapfs_fsync(struct vnode *v, bool data_only)
 	struct mapfs *fs = mapfs_of(v);
 	int err;
 
+	if (fs_read(fs->read_only) || mount_readonly(v->mount))
+		return mapfs_commit_error(fs);
 	if (data_only)
 		return mapfs_commit_through(fs, fs_read(inode->data_sequence));
 	err = mapfs_inode_flush(inode);

@@ -17,7 +17,7 @@
  *	        cache.c      alloc.c (claim, publish, free)      |
  *	            \         /                                  |
  *	             v       v                                   v
- *	          txn.c  (begin, dirty, end; commit)  ------>  io.c  --> block device
+ *	          txn.c  commit.c  journal.c  checkpoint.c -> io.c  --> block device
  *
  * Rules that hold everywhere:
  *
@@ -28,7 +28,8 @@
  *     them part of the file and moves the size (file.c).
  *  3. No promise is broken.  A page that may be stored to has a block reserved (reserve.c).  No
  *     space is an error at write(2) or at the store, never at write-back.
- *  4. What was freed is not reused before the free is durable (quarantine, alloc.c).
+ *  4. What was freed is not reused before the free is durable, and before the log has forgotten
+ *     what was there (quarantine, alloc.c).
  *  5. Attributes of a vnode change between begin and end of the transaction that stores them,
  *     except times, which may be newer in memory.
  *  6. Nothing on the disk is believed: blocks, inodes, extents and entries are checked when they
@@ -43,11 +44,8 @@
  * to lose, and everything in it follows from the super block.  Undo on failure: rule 1 is less
  * code and cannot itself fail.  A log of operations: replaying blocks is simpler to believe.
  *
- * Not yet: the journal (txn.c says where it goes), trees for extents and directories.  Until then
- * the image must be left clean; one that was not is mounted for reading until fsck has seen it.
- *
- * To read: format.h, layout.c, this file, txn.c, alloc.c, inode.c, extent.c, dir.c, namespace.c,
- * reserve.c, file.c; cache.c and io.c when needed.
+ * To read: format.h, layout.c, this file, journal.c, txn.c, commit.c, checkpoint.c, recover.c,
+ * alloc.c, inode.c, extent.c, dir.c, namespace.c, reserve.c, file.c; cache.c and io.c when needed.
  */
 #include "mapfs.h"
 
@@ -113,17 +111,48 @@ static int read_super(struct mapfs *fs)
 	return 0;
 }
 
+/* Put in place what only the log has, if this mount may write; else it is found there. */
+static int replay_log(struct mapfs *fs)
+{
+	struct mapfs_recovery *r = fs->recovery;
+	uint64_t n = r->n_groups;
+	int err;
+
+	if (fs->read_only || !mapfs_recovery_needed(r))
+		return 0;
+	err = mapfs_recovery_replay(r);
+	if (err)
+		fsh_log("mapfs %s: the log cannot be replayed (error %d)", fs->dev->name, -err);
+	else
+		fsh_log("mapfs %s: recovered, %llu groups of changes", fs->dev->name,
+			(unsigned long long)n);
+	return err;
+}
+
+static int read_log(struct mapfs *fs)
+{
+	int err = mapfs_recovery_scan(fs->recovery, fs->dev, &fs->sb);
+
+	if (err == -EINVAL) {
+		fsh_log("mapfs %s: head of the log %s: read-only until fsck has seen it",
+			fs->dev->name, fs->recovery->fault);
+		fs->read_only = true;
+		err = 0;
+	}
+	return err ? err : mapfs_commit_start(fs, fs->recovery);
+}
+
 static int read_state(struct mapfs *fs)
 {
 	int err = mapfs_buf_get(fs, MAPFS_STATE_BLOCK, MAPFS_KIND_STATE, 0, &fs->state_buf);
 
-	if (!err && mapfs_state(fs)->clean)
-		return 0;
-	if (!fs->read_only && !mount_readonly(fs->mount))
-		fsh_log("mapfs %s: was not cleanly unmounted: read-only until fsck has seen it",
+	if (err && err != -ENOMEM) {
+		fsh_log("mapfs %s: no state block: read-only until fsck has seen it",
 			fs->dev->name);
-	fs->read_only = true;
-	return err == -ENOMEM ? err : 0;
+		fs->read_only = true;
+		err = 0;
+	}
+	return err;
 }
 
 static int fs_new(struct mount *mount, struct blkdev *dev, struct mapfs **out)
@@ -135,6 +164,11 @@ static int fs_new(struct mount *mount, struct blkdev *dev, struct mapfs **out)
 	fs->dev = dev;
 	fs->mount = mount;
 	fs->read_only = dev->read_only;
+	fs->recovery = fsh_alloc(sizeof(*fs->recovery));
+	if (!fs->recovery) {
+		fsh_free(fs);
+		return -ENOMEM;
+	}
 	fsh_mutex_init(&fs->store_lock, "mapfs inode store", FSH_RANK_ALLOC);
 	fsh_spin_init(&fs->promises.lock, "mapfs promises");
 	mapfs_cache_init(&fs->cache, CACHE_LIMIT);
@@ -151,6 +185,8 @@ static void fs_free(struct mapfs *fs)
 	mapfs_alloc_destroy(fs);
 	mapfs_buf_put(fs, fs->state_buf);
 	mapfs_cache_destroy(&fs->cache);
+	mapfs_recovery_free(fs->recovery);
+	fsh_free(fs->recovery);
 	fsh_mutex_destroy(&fs->store_lock);
 	fsh_free(fs);
 }
@@ -165,16 +201,20 @@ static int read_root(struct mapfs *fs, struct mapfs_inode **root)
 	return err ? err : mapfs_inode_get(fs, fs->sb.root_ino, root);
 }
 
-/* What earlier mounts left to be freed; once, before this one has orphans of its own. */
-static void reap_orphans(struct mapfs *fs)
+/*
+ * The mount may write, for the first time: what earlier ones left to be freed goes, before this one
+ * has orphans of its own.
+ */
+static void begin_writing(struct mapfs *fs)
 {
-	if (fs->read_only || fs->reaped)
+	if (fs->read_only || fs->writing)
 		return;
-	fs->reaped = true;
+	fs->writing = true;
+	fs->commit.changing = !mapfs_state(fs)->clean;
 	if (mapfs_orphans_reap(fs)) {
 		fsh_log("mapfs %s: orphans cannot be freed: read-only until fsck has seen it",
 			fs->dev->name);
-		fs->read_only = true;
+		fs_write(fs->read_only, true);
 	}
 }
 
@@ -183,11 +223,15 @@ static int read_all(struct mapfs *fs, struct mapfs_inode **root)
 	int err = read_super(fs);
 
 	if (!err)
+		err = read_log(fs);
+	if (!err && !mount_readonly(fs->mount))
+		err = replay_log(fs);
+	if (!err)
 		err = read_state(fs);
 	if (!err)
 		err = mapfs_alloc_read(fs);
 	if (!err && !mount_readonly(fs->mount))
-		reap_orphans(fs);
+		begin_writing(fs);
 	return err ? err : read_root(fs, root);
 }
 
@@ -203,8 +247,8 @@ static int mount_op_sync(struct mount *mount)
 	int err;
 
 	mapfs_promises_trim(fs);
-	if (fs->read_only)
-		return 0;
+	if (fs_read(fs->read_only))
+		return mapfs_commit_error(fs);
 	err = vnode_for_each(mount, sync_vnode, NULL);
 	return err ? err : mapfs_commit(fs);
 }
@@ -230,10 +274,15 @@ static int mount_op_remount(struct mount *mount, bool write)
 {
 	struct mapfs *fs = mount->fs;
 
+	int err;
+
 	if (!write)
 		return mapfs_end_changes(fs);
-	reap_orphans(fs);
-	return fs->read_only ? -EROFS : 0;
+	err = replay_log(fs);
+	if (err)
+		return err;
+	begin_writing(fs);
+	return fs_read(fs->read_only) ? -EROFS : 0;
 }
 
 /* When somebody still has vnodes (the machine goes down), the medium is left clean all the same. */

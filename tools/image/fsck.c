@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * fsck [-n] IMAGE: check an image, and repair it unless -n is given.
- * fsck --is-clean IMAGE: was it cleanly unmounted?  0 yes, 1 no, 8 cannot tell.
+ * What the journal has is put in place first, or with -n found there; nothing is written then.
  *
  * Exit status: 0 clean, 1 repaired, 4 errors left, 2 or 8 it could not run.
  */
@@ -18,22 +18,15 @@ static void print(const char *line)
 int main(int argc, char **argv)
 {
 	bool only_look = argc == 3 && strcmp(argv[1], "-n") == 0;
-	bool only_ask = argc == 3 && strcmp(argv[1], "--is-clean") == 0;
 	enum image_fsck_result result;
 	struct blkdev *dev;
-	int clean;
 
 	image_tool = "fsck";
-	if (argc != (only_look || only_ask ? 3 : 2) || (argc == 2 && argv[1][0] == '-')) {
-		fputs("usage: fsck [-n] IMAGE\n       fsck --is-clean IMAGE\n", stderr);
+	if (argc != (only_look ? 3 : 2) || (argc == 2 && argv[1][0] == '-')) {
+		fputs("usage: fsck [-n] IMAGE\n", stderr);
 		return 2;
 	}
-	dev = image_open(argv[argc - 1], !only_look && !only_ask);
-	if (only_ask) {
-		clean = image_is_clean(dev);
-		image_close(dev);
-		return clean;
-	}
+	dev = image_open(argv[argc - 1], !only_look);
 	result = image_fsck(dev, !only_look, print);
 	image_close(dev);
 	if (result == IMAGE_CLEAN)

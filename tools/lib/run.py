@@ -115,18 +115,6 @@ def stop_on_signals():
         signal.signal(number, stop)
 
 
-def make_clean(kit, image):
-    """An image that was not unmounted would be mounted read-only: mend it first."""
-    state = subprocess.run([kit.tool("fsck"), "--is-clean", image], stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)
-    if state.returncode != 1:
-        return
-    say(f"{os.path.basename(image)} was not cleanly unmounted: running fsck")
-    done = subprocess.run([kit.tool("fsck"), image], stdout=sys.stderr)
-    if done.returncode not in (0, 1):
-        say(f"fsck left errors in {image} (status {done.returncode})")
-
-
 def copy_image(image, directory):
     copy = os.path.join(directory, "disk.img")
     subprocess.run(["cp", "--reflink=auto", "--sparse=always", image, copy], check=True)
@@ -151,7 +139,6 @@ def machine_of(kit, options, scratch):
     if image and options.put:
         image = copy_image(image, scratch)
     if image:
-        make_clean(kit, image)
         put_files(kit, image, options.put)
     swap = None
     if options.swap:

@@ -431,9 +431,15 @@ static void fsck_finds_each_kind(void **state)
 	(void)find_entry("file-with-a-name-30", &block);
 	seal(block);
 	found_and_repaired("second name of a directory");
-	((struct mapfs_state *)testdisk_block(w.disk, 1))->clean = 0;
+	((struct mapfs_state *)testdisk_block(w.disk, 1))->orphan_head = ino;
 	seal(1);
-	found_and_repaired("not cleanly unmounted");
+	found_and_repaired("list of orphans is broken");
+	((struct mapfs_state *)testdisk_block(w.disk, 1))->free_blocks++;
+	seal(1);
+	found_and_repaired("free counts");
+	for (unsigned i = 0; i < MAPFS_LOG_HEADS; i++)
+		*(uint8_t *)testdisk_block(w.disk, sb.log_start + i) ^= 1;
+	found_and_repaired("head of the log");
 	cleanup();
 }
 

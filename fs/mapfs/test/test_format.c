@@ -106,6 +106,7 @@ static void make_super(struct mapfs_super *sb)
 	memset(sb, 0, sizeof(*sb));
 	assert_int_equal(mapfs_layout(sb, 4096, 0), 0);
 	memcpy(sb->magic, MAPFS_MAGIC, 8);
+	sb->version = MAPFS_VERSION;
 	sb->incompat = MAPFS_INCOMPAT_KNOWN;
 	sb->crc = mapfs_super_crc(sb);
 }
@@ -131,13 +132,14 @@ static void super_blocks_are_refused_with_the_reason(void **state)
 	assert_false(read_only);
 	assert_non_null(strstr(mapfs_super_fault(&sb, 4095, &read_only), "smaller"));
 	REFUSED(sb.magic[0] = 'x', "not a mapfs image");
-	REFUSED(sb.version = 1, "version");
+	REFUSED(sb.version = MAPFS_VERSION + 1, "version");
 	REFUSED(sb.incompat |= 1 << 20, "features");
 	REFUSED(sb.block_bytes = 1024, "contradict");
 	REFUSED(sb.inode_bytes = 128, "contradict");
 	REFUSED(sb.inodes_per_group = 17, "contradict");
 	REFUSED(sb.inodes_per_group = 0, "contradict");
 	REFUSED(sb.n_groups = 0, "contradict");
+	REFUSED(sb.log_blocks = MAPFS_LOG_MIN_BLOCKS - 1, "contradict");
 	REFUSED(sb.n_groups = 2, "contradict");
 	REFUSED(sb.groups_start = 4095, "contradict");
 	REFUSED(sb.log_start = 1, "contradict");

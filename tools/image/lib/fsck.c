@@ -41,7 +41,8 @@ void fsck_stuck(struct fsck *f, const char *format, ...)
 
 int fsck_read(struct fsck *f, uint64_t block, void *data)
 {
-	int err = blk_read(f->dev, block * MAPFS_BLOCK_SECTORS, data, MAPFS_BLOCK_BYTES);
+	uint64_t at = mapfs_recovery_find(&f->log, block);
+	int err = blk_read(f->dev, at * MAPFS_BLOCK_SECTORS, data, MAPFS_BLOCK_BYTES);
 
 	if (err)
 		fsck_stuck(f, "block %llu cannot be read", (unsigned long long)block);
@@ -138,13 +139,58 @@ static int check_supers(struct fsck *f)
 	return 0;
 }
 
+/* --- Log --------------------------------------------------------------------------------- */
+
+/*
+ * What the log has is put in place when the image may be repaired, else it is found where it is.
+ * A mount would do the same, so what was not replayed is no fault.
+ */
+static int check_log(struct fsck *f)
+{
+	int err = mapfs_recovery_scan(&f->log, f->dev, &f->sb);
+
+	if (err == -EINVAL) {
+		err = 0;
+		if (fsck_problem(f, "head of the log %s", f->log.fault))
+			err = mapfs_log_make(f->dev, &f->sb, true);
+	} else if (!err && f->fix && mapfs_recovery_needed(&f->log)) {
+		fsck_problem(f, "%llu groups of changes were in the log only",
+			(unsigned long long)f->log.n_groups);
+		err = mapfs_recovery_replay(&f->log);
+	}
+	if (err)
+		fsck_stuck(f, "the log cannot be used (error %d)", -err);
+	return err;
+}
+
 /* --- State ------------------------------------------------------------------------------- */
 
 static const char *read_state(struct fsck *f, struct mapfs_state *state)
 {
-	if (blk_read(f->dev, MAPFS_STATE_BLOCK * MAPFS_BLOCK_SECTORS, state, sizeof(*state)))
+	uint64_t at = mapfs_recovery_find(&f->log, MAPFS_STATE_BLOCK);
+
+	if (blk_read(f->dev, at * MAPFS_BLOCK_SECTORS, state, sizeof(*state)))
 		return "cannot be read";
 	return mapfs_block_fault(f->seed, state, MAPFS_STATE_BLOCK, MAPFS_KIND_STATE, 0);
+}
+
+/* Mark the inodes that are on the list of orphans: mount will finish them. */
+static void walk_orphans(struct fsck *f)
+{
+	struct mapfs_state state;
+	uint32_t ino;
+
+	if (read_state(f, &state))
+		return;
+	for (ino = state.orphan_head; ino; ino = f->inodes[ino].d.orphan_next) {
+		struct fsck_inode *inode = ino <= f->n_inodes ? &f->inodes[ino] : NULL;
+		if (!inode || !inode->in_use || inode->orphan ||
+			!(inode->d.flags & MAPFS_INODE_ORPHAN)) {
+			fsck_problem(f, "the list of orphans is broken at inode %u", ino);
+			return;
+		}
+		inode->orphan = true;
+	}
 }
 
 /* Orphans were freed, counts are known: the file system is clean again. */
@@ -157,11 +203,12 @@ static void check_state(struct fsck *f, uint64_t free_blocks, uint64_t free_inod
 		memset(&state, 0, sizeof(state));
 	if (fault)
 		fsck_problem(f, "state block %s", fault);
-	else if (state.orphan_head)
+	else if (state.orphan_head && f->fix)
 		fsck_problem(f, "the list of orphans begins with inode %u", state.orphan_head);
-	else if (!f->was_clean)
+	else if (!state.clean && f->fix)
 		fsck_problem(f, "was not cleanly unmounted");
-	else if (state.free_blocks != free_blocks || state.free_inodes != free_inodes)
+	else if (state.clean &&
+		 (state.free_blocks != free_blocks || state.free_inodes != free_inodes))
 		fsck_problem(f, "free counts are %llu blocks, %llu inodes; should be %llu, %llu",
 			(unsigned long long)state.free_blocks,
 			(unsigned long long)state.free_inodes, (unsigned long long)free_blocks,
@@ -179,13 +226,15 @@ int image_is_clean(struct blkdev *dev)
 {
 	struct fsck f = {.dev = dev};
 	struct mapfs_state state;
+	bool clean;
 
 	if (super_fault(&f, MAPFS_SUPER_BLOCK, &f.sb))
 		return 8;
 	f.seed = mapfs_crc_seed(&f.sb);
-	if (read_state(&f, &state))
-		return 1;
-	return state.clean && state.orphan_head == 0 ? 0 : 1;
+	clean = mapfs_recovery_scan(&f.log, dev, &f.sb) == 0 && !mapfs_recovery_needed(&f.log) &&
+		read_state(&f, &state) == NULL && state.clean && state.orphan_head == 0;
+	mapfs_recovery_free(&f.log);
+	return !clean;
 }
 
 /* --- Bitmaps ----------------------------------------------------------------------------- */
@@ -265,16 +314,19 @@ static void check_maps(struct fsck *f, uint64_t *free_blocks, uint64_t *free_ino
 static void check_all(struct fsck *f)
 {
 	uint64_t free_blocks = 0, free_inodes = 0;
-	struct mapfs_state state;
 
 	f->seed = mapfs_crc_seed(&f->sb);
+	if (check_log(f)) {
+		mapfs_recovery_free(&f->log);
+		return;
+	}
 	f->n_inodes = f->sb.n_groups * f->sb.inodes_per_group;
 	f->inodes = calloc((size_t)f->n_inodes + 1, sizeof(*f->inodes));
 	f->owner = calloc(f->sb.n_blocks, sizeof(*f->owner));
 	if (!f->inodes || !f->owner)
 		image_die(8, "out of memory");
-	f->was_clean = read_state(f, &state) == NULL && state.clean;
 	fsck_scan_inodes(f);
+	walk_orphans(f);
 	fsck_walk_tree(f);
 	fsck_reconnect(f);
 	fsck_link_counts(f);
@@ -288,6 +340,7 @@ static void check_all(struct fsck *f)
 	}
 	free(f->inodes);
 	free(f->owner);
+	mapfs_recovery_free(&f->log);
 }
 
 enum image_fsck_result image_fsck(struct blkdev *dev, bool fix, void (*say_line)(const char *line))

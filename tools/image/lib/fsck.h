@@ -2,13 +2,14 @@
 /*
  * What the parts of fsck share: the image, what was learnt of it, and how to change it.
  *
- *	fsck.c		super blocks, state, the passes in order, bitmaps and counts
+ *	fsck.c		super blocks, log, state, the passes in order, bitmaps and counts
  *	fsck_inode.c	pass 1: every inode
  *	fsck_map.c	the blocks of an inode, and one owner a block
  *	fsck_tree.c	pass 2: directories; pass 3: what nobody refers to; link counts
  *
  * fsck reads the disk by itself, through format.h and layout.h only: a checker that used the code
- * that made the mistake would make it again.  It believes inodes before bitmaps, and directories
+ * that made the mistake would make it again.  Only the log is read by the file system's own
+ * recovery, for what counts in it is what a mount would take for it.  It believes inodes before bitmaps, and directories
  * before link counts; bitmaps, counts and the list of orphans are made anew from the rest.
  */
 #pragma once
@@ -17,12 +18,14 @@
 
 #include <mapfs/format.h>
 #include <mapfs/layout.h>
+#include <mapfs/recover.h>
 
 struct fsck_inode {
 	struct mapfs_inode_disk d;
 	bool in_use;    /* d holds an inode that may stay */
 	bool changed;   /* d differs from the disk */
 	bool reached;   /* some directory has it */
+	bool orphan;    /* on the list of orphans: its end was begun */
 	uint32_t links; /* found */
 	uint32_t parent;
 	struct mapfs_piece *piece; /* its blocks, in order */
@@ -37,10 +40,10 @@ struct fsck {
 	uint64_t found, left; /* problems; those not repaired */
 	struct mapfs_super sb;
 	uint32_t seed;
+	struct mapfs_recovery log; /* what it has is read as if it were in place */
 	uint32_t n_inodes;         /* numbers are 1 .. n_inodes */
 	struct fsck_inode *inodes; /* by number */
 	uint32_t *owner;           /* by block: inode, or 0 */
-	bool was_clean;
 };
 
 /* Report; true when it is to be repaired (then the caller does it). */

@@ -112,8 +112,9 @@ const char *fsck_map_read(struct fsck *f, uint32_t ino)
 	struct reading r = {.f = f, .ino = ino};
 
 	r.wanted = (inode->d.size + MAPFS_BLOCK_BYTES - 1) / MAPFS_BLOCK_BYTES;
-	/* A directory may own blocks behind its end. */
-	if ((inode->d.mode & FS_IFMT) == FS_IFDIR)
+	/* A directory may own blocks behind its end; a file, while it is being cut. */
+	if ((inode->d.mode & FS_IFMT) == FS_IFDIR ||
+		(inode->d.flags & MAPFS_INODE_ORPHAN && !f->fix))
 		r.wanted = UINT64_MAX;
 	read_entries(&r, inode->d.root, inode->d.n_root, inode->d.depth);
 	return r.fault;

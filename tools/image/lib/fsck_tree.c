@@ -381,6 +381,7 @@ void fsck_reconnect(struct fsck *f)
 	for (uint32_t ino = 1; ino <= f->n_inodes; ino++) {
 		struct fsck_inode *inode = &f->inodes[ino];
 		if (inode->in_use && !inode->reached && inode->d.nlink == 0 &&
+			(f->fix || !inode->orphan) &&
 			fsck_problem(f, "inode %u was deleted while it was open", ino))
 			fsck_drop_inode(f, ino);
 	}
@@ -404,8 +405,8 @@ static void check_links(struct fsck *f, uint32_t ino)
 		inode->d.parent = inode->parent;
 		inode->changed = true;
 	}
-	if (inode->d.flags & MAPFS_INODE_ORPHAN &&
-		fsck_problem(f, "inode %u has a name but is marked as deleted", ino)) {
+	if (inode->d.flags & MAPFS_INODE_ORPHAN && (f->fix || !inode->orphan) &&
+		fsck_problem(f, "inode %u was being cut", ino)) {
 		inode->d.flags &= ~MAPFS_INODE_ORPHAN;
 		inode->d.orphan_next = 0;
 		inode->changed = true;

@@ -58,5 +58,5 @@ enum image_fsck_result { IMAGE_CLEAN = 0, IMAGE_FIXED = 1, IMAGE_ERRORS = 4 };
  */
 enum image_fsck_result image_fsck(struct blkdev *dev, bool fix, void (*say)(const char *line));
 
-/* 0: clean; 1: was not cleanly unmounted; 8: cannot tell.  Reads two blocks. */
+/* 0: clean; 1: a mount would recover it; 8: cannot tell. */
 int image_is_clean(struct blkdev *dev);
