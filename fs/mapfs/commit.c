@@ -299,15 +299,14 @@ static void commit_and_more(struct mapfs *fs)
 
 /* --- Making durable ---------------------------------------------------------------------- */
 
-int mapfs_commit_through(struct mapfs *fs, uint64_t sequence)
+/* *closed: the group was under way already, or durable. */
+static int wait_durable(struct mapfs *fs, uint64_t sequence, bool *closed)
 {
 	struct mapfs_group_commit *c = &fs->commit;
-	bool closed;
 	int err;
 
 	fsh_mutex_lock(&c->lock);
-	/* Then its last flush may have begun before the caller's data was written. */
-	closed = c->sequence > sequence;
+	*closed = c->sequence > sequence;
 	while (c->committed < sequence && !c->error) {
 		if (c->writing) {
 			fsh_cond_wait(&c->changed, &c->lock);
@@ -319,9 +318,23 @@ int mapfs_commit_through(struct mapfs *fs, uint64_t sequence)
 	}
 	err = c->error;
 	fsh_mutex_unlock(&c->lock);
-	if (!err && closed)
-		err = blk_flush(fs->dev);
 	return err;
+}
+
+int mapfs_commit_wait(struct mapfs *fs, uint64_t sequence)
+{
+	bool closed;
+
+	return wait_durable(fs, sequence, &closed);
+}
+
+/* The last flush of a group that was closed before may have begun before the caller's data was there. */
+int mapfs_commit_through(struct mapfs *fs, uint64_t sequence)
+{
+	bool closed;
+	int err = wait_durable(fs, sequence, &closed);
+
+	return !err && closed ? blk_flush(fs->dev) : err;
 }
 
 int mapfs_commit(struct mapfs *fs)

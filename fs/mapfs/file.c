@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * File data: the pager of regular files, and changes of their size.
+ * File data: the pager of regular files.
  *
  * The life of a write.  A page becomes dirty: make_writable() promises it a block, in memory.
  * Later write() gets a run of pages:
@@ -13,9 +13,8 @@
  * so nothing on the disk refers to a block before its data is there.  A failure before publish
  * drops the claims; the pages are dirty again and the promises still stand.
  *
- * Tails.  On the disk, the bytes behind the end of a file in its last block are zero, before a
- * larger size is published: mm hands the page with the end in it over with a zeroed tail; a file
- * that shrinks writes that page before the smaller size, one that grows before the larger one.
+ * A cut under way.  While a file's smaller size is on its way (resize.c), who writes the page with
+ * the edge waits for that size to be durable, and nobody publishes a larger one.
  *
  * Pages that are under write-back or being filled keep mvm_pc_truncate() waiting, so blocks are
  * never freed under I/O.
@@ -32,6 +31,8 @@ struct page_run {
 	struct mvm_object *obj;
 	uint32_t first, n;        /* block numbers inside the file */
 	uint64_t size;            /* of the file, when the run began */
+	uint32_t cuts;            /* of the file, before */
+	bool ends_cut;            /* the run has the edge that the cut waits for */
 	struct mapfs_run *claims; /* in order */
 	uint32_t at;              /* first page of the request being built */
 };
@@ -53,11 +54,6 @@ static void *page_data(void *arg, uint32_t i)
 	const struct page_run *run = arg;
 
 	return frame_data(run, run->at + i);
-}
-
-static uint32_t blocks_of(uint64_t bytes)
-{
-	return (uint32_t)((bytes + MAPFS_BLOCK_BYTES - 1) / MAPFS_BLOCK_BYTES);
 }
 
 /* --- fill -------------------------------------------------------------------------------- */
@@ -148,6 +144,9 @@ static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 		return -EIO;
 	if (index >= MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES)
 		return -EFBIG;
+	err = mapfs_cut_forbids(inode, index);
+	if (err)
+		return err;
 	err = promise_block(inode, (uint32_t)index);
 	if (!err)
 		stored_to(&inode->vnode);
@@ -161,12 +160,17 @@ static void unreserve(struct mvm_object *obj, mvm_pgoff_t index)
 	mapfs_promise_drop(inode, (uint32_t)index, false);
 }
 
-/* There is space, but held for the tree on account of dirty pages, or in quarantine. */
+/*
+ * The file was cut and its edge is to be written first; or there is space, but held for the tree on
+ * account of dirty pages, or in quarantine.
+ */
 static int settle(struct mvm_object *obj)
 {
 	struct mapfs_inode *inode = inode_of(obj);
 	int err = 0;
 
+	if (fs_read(inode->cut) == MAPFS_CUT_EDGE)
+		return mapfs_cut_settle(inode);
 	if (mapfs_promised_nodes(inode))
 		err = mvm_pc_flush(obj, 0, ~(mvm_pgoff_t)0, MVM_PC_WAIT);
 	return err ? err : mapfs_end_quarantine(mapfs_of(&inode->vnode));
@@ -265,6 +269,8 @@ static uint64_t size_with(const struct page_run *run, uint32_t end)
 	uint64_t bytes = (uint64_t)end * MAPFS_BLOCK_BYTES;
 
 	bytes = bytes < run->size ? bytes : run->size;
+	if (run->cuts != run->inode->cuts && bytes > run->inode->cut_size)
+		bytes = run->inode->cut_size;
 	return bytes > run->inode->disk_size ? bytes : run->inode->disk_size;
 }
 
@@ -317,8 +323,8 @@ static int publish_first(struct page_run *run)
 	return 0;
 }
 
-/* All pages had blocks, but the size must grow. */
-static int publish_growth(struct page_run *run)
+/* All pages have blocks, but the size must grow, or a cut is over. */
+static int publish_rest(struct page_run *run)
 {
 	struct mapfs_inode *inode = run->inode;
 	struct mapfs_txn txn;
@@ -328,9 +334,10 @@ static int publish_growth(struct page_run *run)
 	fsh_mutex_lock(&inode->extent_lock);
 	size = size_with(run, run->first + run->n);
 	fsh_mutex_unlock(&inode->extent_lock);
-	if (size == inode->disk_size)
+	if (size == inode->disk_size && !run->ends_cut)
 		return 0;
 	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
+	mapfs_orphan_pin(&txn);
 	err = mapfs_inode_pin(&txn, inode);
 	if (!err)
 		err = mapfs_txn_begin(&txn);
@@ -341,6 +348,8 @@ static int publish_growth(struct page_run *run)
 	fsh_mutex_lock(&inode->extent_lock);
 	inode->disk_size = size;
 	fsh_mutex_unlock(&inode->extent_lock);
+	if (run->ends_cut)
+		mapfs_cut_over(&txn, inode);
 	mapfs_inode_store(&txn, inode, true);
 	mapfs_txn_end(&txn);
 	return 0;
@@ -354,22 +363,41 @@ static int publish(struct page_run *run)
 	while (!err && run->claims)
 		err = publish_first(run);
 	if (!err)
-		err = publish_growth(run);
+		err = publish_rest(run);
 	fsh_mutex_unlock(&run->inode->map_lock);
 	return err;
 }
 
+/* What a cut that is under way means for the run: perhaps it has to wait. */
+static int begin_run(struct page_run *run)
+{
+	struct mapfs_inode *inode = run->inode;
+	uint64_t edge, sequence;
+	bool waits;
+
+	fsh_mutex_lock(&inode->extent_lock);
+	run->cuts = inode->cuts;
+	run->size = mvm_object_size(run->obj);
+	edge = inode->cut_size / MAPFS_BLOCK_BYTES;
+	sequence = inode->cut_sequence;
+	waits = inode->cut != MAPFS_CUT_NONE && edge >= run->first && edge - run->first < run->n;
+	run->ends_cut = waits && inode->cut == MAPFS_CUT_EDGE;
+	if (inode->cut == MAPFS_CUT_BEGUN && run->size > inode->cut_size)
+		run->size = inode->cut_size;
+	fsh_mutex_unlock(&inode->extent_lock);
+	return waits ? mapfs_commit_wait(mapfs_of(&inode->vnode), sequence) : 0;
+}
+
 static int write_pages(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, unsigned flags)
 {
-	struct page_run run = {.inode = inode_of(obj),
-		.obj = obj,
-		.first = (uint32_t)index,
-		.n = n,
-		.size = mvm_object_size(obj)};
+	struct page_run run = {
+		.inode = inode_of(obj), .obj = obj, .first = (uint32_t)index, .n = n};
 	int err;
 
 	(void)flags;
-	err = place(&run);
+	err = begin_run(&run);
+	if (!err)
+		err = place(&run);
 	if (!err)
 		err = write_data(&run);
 	if (!err)
@@ -389,106 +417,3 @@ const struct mvm_pager_ops mapfs_pager_ops = {
 	.write = write_pages,
 	.release = vnode_object_release,
 };
-
-/* --- Size -------------------------------------------------------------------------------- */
-
-static int write_page_of(struct mapfs_inode *inode, uint64_t offset)
-{
-	mvm_pgoff_t page = offset / MAPFS_BLOCK_BYTES;
-
-	return mvm_pc_flush(inode->vnode.object, page, page, MVM_PC_WAIT);
-}
-
-/* Is there anything in the page that `offset` is in, in memory or on the disk? */
-static int page_has_block(struct mapfs_inode *inode, uint64_t offset, bool *has)
-{
-	uint32_t block = (uint32_t)(offset / MAPFS_BLOCK_BYTES);
-	struct mapfs_piece p;
-	int err;
-
-	fsh_mutex_lock(&inode->extent_lock);
-	err = mapfs_extent_find(inode, block, 1, &p);
-	if (!err)
-		*has = p.start || mapfs_promised(inode, block);
-	fsh_mutex_unlock(&inode->extent_lock);
-	return err;
-}
-
-/* One transaction: the size, and a part of the blocks behind it. */
-static int publish_part(struct mapfs_inode *inode, uint64_t size, bool *more)
-{
-	struct mapfs_cut cut;
-	struct mapfs_txn txn;
-	int err;
-
-	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
-	err = mapfs_extent_cut_prepare(&txn, inode, blocks_of(size), &cut);
-	if (!err)
-		err = mapfs_inode_pin(&txn, inode);
-	if (!err)
-		err = mapfs_txn_begin(&txn);
-	if (err) {
-		mapfs_extent_cut_cancel(txn.fs, &cut);
-		mapfs_txn_drop(&txn);
-		return err;
-	}
-	*more = cut.more;
-	fsh_mutex_lock(&inode->extent_lock);
-	mapfs_extent_cut(&txn, inode, &cut);
-	inode->disk_size = size;
-	fsh_mutex_unlock(&inode->extent_lock);
-	mapfs_inode_store(&txn, inode, true);
-	mapfs_txn_end(&txn);
-	return 0;
-}
-
-/* The cache has the new size: now the disk, and whole blocks behind it go. */
-static int publish_size(struct mapfs_inode *inode, uint64_t size)
-{
-	bool more = true;
-	int err = 0;
-
-	fsh_mutex_lock(&inode->map_lock);
-	while (!err && more)
-		err = publish_part(inode, size, &more);
-	fsh_mutex_unlock(&inode->map_lock);
-	return err;
-}
-
-/*
- * The page with the edge between what stays and what is cut (or new): into the cache while the old
- * size still says what is zero, and dirty, so that it is written with its new tail.
- */
-static int touch_edge(struct mapfs_inode *inode, uint64_t edge, bool *touched)
-{
-	uint8_t byte;
-	int err;
-
-	*touched = false;
-	if (edge % MAPFS_BLOCK_BYTES == 0)
-		return 0;
-	err = page_has_block(inode, edge, touched);
-	if (err || !*touched)
-		return err;
-	err = mvm_pc_touch_read(inode->vnode.object, edge - 1, &byte);
-	return err ? err : mvm_pc_touch_write(inode->vnode.object, edge - 1, byte);
-}
-
-int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size)
-{
-	struct mvm_object *obj = vnode_object(&inode->vnode);
-	uint64_t old = mvm_object_size(obj), edge = size < old ? size : old;
-	bool touched = false;
-	int err = 0;
-
-	if (size != old)
-		err = touch_edge(inode, edge, &touched);
-	if (!err)
-		err = mvm_pc_truncate(obj, size);
-	if (!err && touched)
-		err = write_page_of(inode, edge);
-	if (!err)
-		err = publish_size(inode, size);
-	mvm_object_unref(obj);
-	return err;
-}

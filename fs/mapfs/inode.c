@@ -235,7 +235,7 @@ static void encode(struct mapfs_inode_disk *d, const struct mapfs_inode *inode)
 	d->gid = fs_read(v->gid);
 	d->nlink = fs_read(v->nlink);
 	d->flags = inode->orphan ? MAPFS_INODE_ORPHAN : 0;
-	d->size = v->object ? inode->disk_size : fs_read(v->size_bytes);
+	d->size = vnode_is(v, FS_IFREG) ? inode->disk_size : fs_read(v->size_bytes);
 	d->n_blocks = inode->n_blocks;
 	d->atime_ns = fs_read(v->atime);
 	d->mtime_ns = fs_read(v->mtime);
@@ -315,6 +315,10 @@ void mapfs_orphan_add(struct mapfs_txn *txn, struct mapfs_inode *inode)
 
 	slot_of(txn, inode, &buf);
 	fsh_mutex_lock(&fs->store_lock);
+	if (inode->orphan) {
+		fsh_mutex_unlock(&fs->store_lock);
+		return;
+	}
 	inode->orphan = true;
 	inode->orphan_buf = mapfs_buf_ref(fs, buf);
 	inode->orphan_next = fs->orphans;
@@ -341,14 +345,13 @@ static void orphan_repoint(struct mapfs_txn *txn, struct mapfs_inode *prev, uint
 	mapfs_txn_dirty(txn, prev->orphan_buf);
 }
 
-void mapfs_orphan_remove(struct mapfs_txn *txn, struct mapfs_inode *inode)
+/* Store lock held.  Returns what it had pinned. */
+static struct mapfs_buf *orphan_unlink(struct mapfs_txn *txn, struct mapfs_inode *inode)
 {
 	struct mapfs *fs = txn->fs;
-	struct mapfs_inode *prev, *next;
+	struct mapfs_inode *prev = inode->orphan_prev, *next = inode->orphan_next;
+	struct mapfs_buf *buf = inode->orphan_buf;
 
-	fsh_mutex_lock(&fs->store_lock);
-	prev = inode->orphan_prev;
-	next = inode->orphan_next;
 	if (next)
 		next->orphan_prev = prev;
 	if (prev) {
@@ -360,9 +363,31 @@ void mapfs_orphan_remove(struct mapfs_txn *txn, struct mapfs_inode *inode)
 		mapfs_txn_dirty(txn, fs->state_buf);
 	}
 	inode->orphan = false;
-	fsh_mutex_unlock(&fs->store_lock);
-	mapfs_buf_put(fs, inode->orphan_buf);
+	inode->orphan_prev = inode->orphan_next = NULL;
 	inode->orphan_buf = NULL;
+	return buf;
+}
+
+static void orphan_remove(struct mapfs_txn *txn, struct mapfs_inode *inode, bool only_named)
+{
+	struct mapfs *fs = txn->fs;
+	struct mapfs_buf *buf = NULL;
+
+	fsh_mutex_lock(&fs->store_lock);
+	if (inode->orphan && !(only_named && fs_read(inode->vnode.nlink) == 0))
+		buf = orphan_unlink(txn, inode);
+	fsh_mutex_unlock(&fs->store_lock);
+	mapfs_buf_put(fs, buf);
+}
+
+void mapfs_orphan_remove(struct mapfs_txn *txn, struct mapfs_inode *inode)
+{
+	orphan_remove(txn, inode, false);
+}
+
+void mapfs_orphan_keep_named(struct mapfs_txn *txn, struct mapfs_inode *inode)
+{
+	orphan_remove(txn, inode, true);
 }
 
 /* The first orphan of an earlier mount comes into memory, as if this mount had unlinked it. */
@@ -373,8 +398,8 @@ static int orphan_adopt(struct mapfs *fs, uint32_t ino, struct mapfs_inode **out
 	int err;
 
 	err = mapfs_inode_peek(fs, ino, &d);
-	if (!err && (d.nlink != 0 || !(d.flags & MAPFS_INODE_ORPHAN)))
-		err = mapfs_damaged(fs, "inode", ino, "is on the list of orphans but has a name");
+	if (!err && !(d.flags & MAPFS_INODE_ORPHAN))
+		err = mapfs_damaged(fs, "inode", ino, "is on the list of orphans but is none");
 	if (!err)
 		err = buf_of_inode(fs, ino, &buf, &unused);
 	if (err)
@@ -400,9 +425,11 @@ int mapfs_orphans_reap(struct mapfs *fs)
 		err = orphan_adopt(fs, ino, &inode);
 		if (err)
 			return err;
+		if (inode->vnode.nlink != 0)
+			err = mapfs_cut_complete(inode);
 		vnode_unref(&inode->vnode);
-		if (mapfs_state(fs)->orphan_head == ino)
-			return -EIO;
+		if (err || mapfs_state(fs)->orphan_head == ino)
+			return err ? err : -EIO;
 	}
 	return 0;
 }
@@ -496,7 +523,9 @@ void mapfs_evict(struct vnode *v)
 
 	if (v->nlink == 0 && inode->orphan)
 		err = delete_inode(inode);
-	else if (v->nlink != 0)
+	else if (v->nlink != 0 && inode->orphan)
+		err = mapfs_cut_complete(inode);
+	if (v->nlink != 0 && !err)
 		err = mapfs_inode_flush(inode);
 	if (err && err != -EROFS)
 		fsh_log("mapfs: inode %u: cannot be %s (error %d)", mapfs_ino(inode),

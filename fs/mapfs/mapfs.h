@@ -199,6 +199,9 @@ void mapfs_make_room(struct mapfs *fs);
 /* Data was written in place: the next commit flushes it first.  Any thread, before it begins. */
 void mapfs_note_unflushed(struct mapfs *fs);
 
+/* The transactions of group `sequence` are durable; of data nothing is said. */
+int mapfs_commit_wait(struct mapfs *fs, uint64_t sequence) MAPFS_MUST_CHECK;
+
 /* Why there are no more changes: -EIO, or 0. */
 int mapfs_commit_error(struct mapfs *fs) MAPFS_MUST_CHECK;
 
@@ -314,6 +317,14 @@ void mapfs_txn_pin_map(struct mapfs_txn *txn, struct mapfs_run *run);
 
 /* --- inode.c ----------------------------------------------------------------------------- */
 
+/* A cut of a file (resize.c). */
+enum mapfs_cut_state {
+	MAPFS_CUT_NONE,
+	MAPFS_CUT_BEGUN,  /* the disk has the smaller size, the cache may have not */
+	MAPFS_CUT_EDGE,   /* but for the page with the edge, which has to be written, it is over */
+	MAPFS_CUT_FAILED, /* it could not be ended: nothing behind the edge may change */
+};
+
 /* Legend: [x] extent lock, [o] the inode store's lock, [p] the promises' lock, [I] immutable;
  * the vnode's own: fs/vnode.h. */
 struct mapfs_inode {
@@ -329,6 +340,10 @@ struct mapfs_inode {
 	uint32_t promised_pages, promised_chunks;     /* [p] */
 	uint32_t promised_nodes;                      /* [p] reserved for the tree */
 	uint64_t disk_size;                           /* [x] the published size */
+	uint8_t cut;                                  /* [x] enum mapfs_cut_state, [a] to look at */
+	uint32_t cuts;                                /* [x] how many were begun */
+	uint64_t cut_size;                            /* [x] of the last one */
+	uint64_t cut_sequence;                        /* [x] the group that has it */
 	char *target;                                 /* [I] of a short symlink */
 
 	uint64_t data_sequence; /* [a] the group that last changed what reading data needs */
@@ -380,12 +395,17 @@ uint32_t mapfs_inode_next_generation(struct mapfs_txn *txn, const struct mapfs_i
 /* Save what is in memory only: the times. */
 int mapfs_inode_flush(struct mapfs_inode *inode) MAPFS_MUST_CHECK;
 
-/* The list of orphans.  Add and remove: in a transaction that has pinned the inode and this. */
+/*
+ * The list of orphans: inodes without a name, and those that are being cut.  Add, which may have
+ * been done before, and remove: in a transaction that has pinned the inode and this.  keep_named:
+ * remove it if it has a name; whoever takes the last name away says so first, and adds it then.
+ */
 void mapfs_orphan_pin(struct mapfs_txn *txn);
 void mapfs_orphan_add(struct mapfs_txn *txn, struct mapfs_inode *inode);
 void mapfs_orphan_remove(struct mapfs_txn *txn, struct mapfs_inode *inode);
+void mapfs_orphan_keep_named(struct mapfs_txn *txn, struct mapfs_inode *inode);
 
-/* Free what an earlier mount left on the list. */
+/* Free, or end the cut of, what an earlier mount left on the list. */
 int mapfs_orphans_reap(struct mapfs *fs) MAPFS_MUST_CHECK;
 
 /* --- extent.c: which blocks a file has --------------------------------------------------- */
@@ -521,8 +541,27 @@ int mapfs_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask);
 int mapfs_fsync(struct vnode *v, bool data_only);
 void mapfs_evict(struct vnode *v);
 
+/* --- resize.c ---------------------------------------------------------------------------- */
+
 /* The size of a regular file changes; its vnode is locked.  File data only: not times. */
 int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size) MAPFS_MUST_CHECK;
+
+/* May page `index` become dirty?  -EAGAIN: after mapfs_cut_settle(); -EIO: not before it is cut. */
+int mapfs_cut_forbids(const struct mapfs_inode *inode, uint64_t index) MAPFS_MUST_CHECK;
+
+/* Write the edge that a cut waits for, if any.  No lock of mm or of the map is held. */
+int mapfs_cut_settle(struct mapfs_inode *inode) MAPFS_MUST_CHECK;
+
+/* In a transaction that has pinned the inode and the list of orphans; storing it is to follow. */
+void mapfs_cut_over(struct mapfs_txn *txn, struct mapfs_inode *inode);
+
+/* The rest of a cut, of an inode of which no page is in memory. */
+int mapfs_cut_complete(struct mapfs_inode *inode) MAPFS_MUST_CHECK;
+
+static inline uint32_t mapfs_blocks_of(uint64_t bytes)
+{
+	return (uint32_t)((bytes + MAPFS_BLOCK_BYTES - 1) / MAPFS_BLOCK_BYTES);
+}
 
 /* --- super.c ----------------------------------------------------------------------------- */
 

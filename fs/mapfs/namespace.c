@@ -252,9 +252,9 @@ static void lose_name(struct mapfs_txn *txn, struct vnode *v)
 	uint32_t left = vnode_is(v, FS_IFDIR) ? 0 : v->nlink - 1;
 
 	touch(v, false);
+	vnode_set_nlink(v, left);
 	if (left == 0)
 		mapfs_orphan_add(txn, mapfs_inode_of(v));
-	vnode_set_nlink(v, left);
 	mapfs_inode_store(txn, mapfs_inode_of(v), false);
 }
 

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Changes of a file's size.
+ *
+ * On the disk, what lies behind the end of a file in its last block is zero, so that a larger size
+ * shows zeros there.  To keep that, cutting a file has to zero a part of a block in place, and that
+ * must not be seen with the old size: a crash would show a file that nobody ever had.  So a cut whose
+ * edge is inside a block goes
+ *
+ *	begin	a transaction: the smaller size, and the inode is on the list of orphans
+ *	cache	mvm_pc_truncate(): the pages behind go, the one with the edge gets a zero tail
+ *	parts	blocks behind the edge are freed, a bounded number a transaction
+ *	edge	the page with the edge is written like any other, some time; but whoever writes it
+ *		waits before that until the smaller size is durable, and takes the inode off the list
+ *		after it (file.c)
+ *
+ * While the cut waits for its edge nothing behind it becomes dirty: make_writable() asks for
+ * settle(), which writes the edge, and growing does the same.  So no larger size is published.  After
+ * a crash, mount finds the inode on the list and does what is left.
+ *
+ * A cut between two blocks has no edge: the cache, then the parts; only if there is more than one
+ * part does the list know of it.
+ */
+#include "mapfs.h"
+
+#include <string.h>
+
+static uint32_t edge_page(const struct mapfs_inode *inode)
+{
+	return (uint32_t)(fs_read(inode->cut_size) / MAPFS_BLOCK_BYTES);
+}
+
+static int write_page_of(struct mapfs_inode *inode, uint64_t offset)
+{
+	struct mvm_object *obj = vnode_object(&inode->vnode);
+	mvm_pgoff_t page = offset / MAPFS_BLOCK_BYTES;
+	int err = mvm_pc_flush(obj, page, page, MVM_PC_WAIT);
+
+	mvm_object_unref(obj);
+	return err;
+}
+
+/* Is there anything in the page that `offset` is in, in memory or on the disk?  Extent lock held. */
+static int page_has_block(struct mapfs_inode *inode, uint64_t offset, bool *has)
+{
+	uint32_t block = (uint32_t)(offset / MAPFS_BLOCK_BYTES);
+	struct mapfs_piece p;
+	int err = mapfs_extent_find(inode, block, 1, &p);
+
+	if (!err)
+		*has = p.start || mapfs_promised(inode, block);
+	return err;
+}
+
+int mapfs_cut_forbids(const struct mapfs_inode *inode, uint64_t index)
+{
+	uint8_t state = fs_read(inode->cut);
+
+	if (state == MAPFS_CUT_EDGE && index > edge_page(inode))
+		return -EAGAIN;
+	return state == MAPFS_CUT_FAILED && index >= edge_page(inode) ? -EIO : 0;
+}
+
+/* --- The steps of a cut ------------------------------------------------------------------ */
+
+/* A transaction about the inode and its place on the list of orphans. */
+static int begin_txn(struct mapfs_txn *txn, struct mapfs_inode *inode)
+{
+	int err;
+
+	mapfs_txn_init(txn, mapfs_of(&inode->vnode));
+	mapfs_orphan_pin(txn);
+	err = mapfs_inode_pin(txn, inode);
+	if (!err)
+		err = mapfs_txn_begin(txn);
+	if (err)
+		mapfs_txn_drop(txn);
+	return err;
+}
+
+static int begin_cut(struct mapfs_inode *inode, uint64_t size)
+{
+	struct mapfs_txn txn;
+	int err = begin_txn(&txn, inode);
+
+	if (err)
+		return err;
+	fsh_mutex_lock(&inode->extent_lock);
+	fs_write(inode->cut, MAPFS_CUT_BEGUN);
+	inode->cuts++;
+	fs_write(inode->cut_size, size);
+	inode->cut_sequence = txn.sequence;
+	if (inode->disk_size > size)
+		inode->disk_size = size;
+	fsh_mutex_unlock(&inode->extent_lock);
+	mapfs_orphan_add(&txn, inode);
+	mapfs_inode_store(&txn, inode, true);
+	mapfs_txn_end(&txn);
+	return 0;
+}
+
+void mapfs_cut_over(struct mapfs_txn *txn, struct mapfs_inode *inode)
+{
+	fsh_mutex_lock(&inode->extent_lock);
+	fs_write(inode->cut, MAPFS_CUT_NONE);
+	fsh_mutex_unlock(&inode->extent_lock);
+	mapfs_orphan_keep_named(txn, inode);
+}
+
+/* The cache could not follow: the file has its old size again. */
+static int undo_cut(struct mapfs_inode *inode)
+{
+	struct mapfs_txn txn;
+	int err = begin_txn(&txn, inode);
+
+	if (err)
+		return err;
+	fsh_mutex_lock(&inode->extent_lock);
+	inode->disk_size = mvm_object_size(inode->vnode.object);
+	fsh_mutex_unlock(&inode->extent_lock);
+	mapfs_cut_over(&txn, inode);
+	mapfs_inode_store(&txn, inode, true);
+	mapfs_txn_end(&txn);
+	return 0;
+}
+
+/*
+ * After the last part: is there an edge to be zeroed?  In the transaction; the extent lock is held,
+ * and mapfs_cut_over() is to follow when there is none.
+ */
+static bool wait_for_edge(struct mapfs_inode *inode, bool has_edge)
+{
+	if (inode->cut == MAPFS_CUT_NONE || !has_edge)
+		return false;
+	fs_write(inode->cut, MAPFS_CUT_EDGE);
+	return true;
+}
+
+/* One transaction: the size, and a part of the blocks behind it.  The map is locked. */
+static int publish_part(struct mapfs_inode *inode, uint64_t size, bool *more)
+{
+	bool has_edge = false, waits;
+	struct mapfs_cut cut = {0};
+	struct mapfs_txn txn;
+	int err;
+
+	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
+	mapfs_orphan_pin(&txn);
+	err = mapfs_extent_cut_prepare(&txn, inode, mapfs_blocks_of(size), &cut);
+	if (!err && size % MAPFS_BLOCK_BYTES) {
+		fsh_mutex_lock(&inode->extent_lock);
+		err = page_has_block(inode, size, &has_edge);
+		fsh_mutex_unlock(&inode->extent_lock);
+	}
+	if (!err)
+		err = mapfs_inode_pin(&txn, inode);
+	if (!err)
+		err = mapfs_txn_begin(&txn);
+	if (err) {
+		mapfs_extent_cut_cancel(txn.fs, &cut);
+		mapfs_txn_drop(&txn);
+		return err;
+	}
+	*more = cut.more;
+	fsh_mutex_lock(&inode->extent_lock);
+	mapfs_extent_cut(&txn, inode, &cut);
+	inode->disk_size = size;
+	waits = cut.more || wait_for_edge(inode, has_edge);
+	fsh_mutex_unlock(&inode->extent_lock);
+	if (cut.more)
+		mapfs_orphan_add(&txn, inode);
+	else if (!waits)
+		mapfs_cut_over(&txn, inode);
+	mapfs_inode_store(&txn, inode, true);
+	mapfs_txn_end(&txn);
+	return 0;
+}
+
+/* The cache has the new size: now the disk, and whole blocks behind it go. */
+static int publish_size(struct mapfs_inode *inode, uint64_t size)
+{
+	bool more = true;
+	int err = 0;
+
+	fsh_mutex_lock(&inode->map_lock);
+	while (!err && more)
+		err = publish_part(inode, size, &more);
+	fsh_mutex_unlock(&inode->map_lock);
+	return err;
+}
+
+/* --- The end of a cut -------------------------------------------------------------------- */
+
+/* The page with the edge is clean, and so what the disk has. */
+static int edge_is_written(struct mapfs_inode *inode, uint32_t cuts)
+{
+	struct mapfs_txn txn;
+	bool still;
+	int err = begin_txn(&txn, inode);
+
+	if (err)
+		return err;
+	fsh_mutex_lock(&inode->extent_lock);
+	still = inode->cut == MAPFS_CUT_EDGE && inode->cuts == cuts;
+	fsh_mutex_unlock(&inode->extent_lock);
+	if (still) {
+		mapfs_cut_over(&txn, inode);
+		mapfs_inode_store(&txn, inode, true);
+	}
+	mapfs_txn_end(&txn);
+	return 0;
+}
+
+int mapfs_cut_settle(struct mapfs_inode *inode)
+{
+	uint64_t size;
+	uint32_t cuts;
+	bool waits;
+	int err;
+
+	fsh_mutex_lock(&inode->extent_lock);
+	waits = inode->cut == MAPFS_CUT_EDGE;
+	size = inode->cut_size;
+	cuts = inode->cuts;
+	fsh_mutex_unlock(&inode->extent_lock);
+	if (!waits)
+		return 0;
+	err = write_page_of(inode, size);
+	return err ? err : edge_is_written(inode, cuts);
+}
+
+/* Before the size changes again, by whom holds the vnode's lock: what is left of the last cut. */
+static int end_cut(struct mapfs_inode *inode, struct mvm_object *obj)
+{
+	int err = 0;
+
+	if (fs_read(inode->cut) == MAPFS_CUT_FAILED && mvm_object_size(obj) > inode->cut_size)
+		err = undo_cut(inode);
+	else if (fs_read(inode->cut) == MAPFS_CUT_FAILED)
+		err = publish_size(inode, inode->cut_size);
+	return err ? err : mapfs_cut_settle(inode);
+}
+
+/* --- Without the cache ------------------------------------------------------------------- */
+
+/* The tail becomes zero where it is. */
+static int zero_tail(struct mapfs_inode *inode)
+{
+	struct mapfs *fs = mapfs_of(&inode->vnode);
+	size_t keep = inode->cut_size % MAPFS_BLOCK_BYTES;
+	struct mapfs_piece p;
+	uint8_t *data;
+	int err;
+
+	fsh_mutex_lock(&inode->extent_lock);
+	err = mapfs_extent_find(inode, edge_page(inode), 1, &p);
+	fsh_mutex_unlock(&inode->extent_lock);
+	if (err || !p.start || p.unwritten)
+		return err;
+	data = fsh_page_alloc();
+	if (!data)
+		return -ENOMEM;
+	err = blk_read(fs->dev, p.start * MAPFS_BLOCK_SECTORS, data, MAPFS_BLOCK_BYTES);
+	if (!err) {
+		memset(data + keep, 0, MAPFS_BLOCK_BYTES - keep);
+		err = blk_write(fs->dev, p.start * MAPFS_BLOCK_SECTORS, data, MAPFS_BLOCK_BYTES);
+		mapfs_note_unflushed(fs);
+	}
+	fsh_page_free(data);
+	return err;
+}
+
+int mapfs_cut_complete(struct mapfs_inode *inode)
+{
+	int err;
+
+	if (inode->cut == MAPFS_CUT_NONE) {
+		inode->cut = MAPFS_CUT_BEGUN;
+		inode->cut_size = inode->disk_size;
+	}
+	err = publish_size(inode, inode->cut_size);
+	if (!err && inode->cut == MAPFS_CUT_EDGE)
+		err = zero_tail(inode);
+	if (!err && inode->cut == MAPFS_CUT_EDGE)
+		err = edge_is_written(inode, inode->cuts);
+	return err;
+}
+
+/* --- Both directions --------------------------------------------------------------------- */
+
+/* What is left is done before the size changes again; meanwhile nothing grows. */
+static void cut_failed(struct mapfs_inode *inode, uint64_t size)
+{
+	fsh_mutex_lock(&inode->extent_lock);
+	fs_write(inode->cut, MAPFS_CUT_FAILED);
+	fs_write(inode->cut_size, size);
+	fsh_mutex_unlock(&inode->extent_lock);
+}
+
+static int cut(struct mapfs_inode *inode, struct mvm_object *obj, uint64_t size)
+{
+	bool edge = size % MAPFS_BLOCK_BYTES;
+	int err = edge ? begin_cut(inode, size) : 0;
+
+	if (err)
+		return err;
+	err = mvm_pc_truncate(obj, size);
+	if (!err)
+		err = publish_size(inode, size);
+	else if (!edge || undo_cut(inode) == 0)
+		return err;
+	if (err)
+		cut_failed(inode, size);
+	return err;
+}
+
+/*
+ * The page with the old end gets its zero tail on the disk before the larger size: what a mapping
+ * stored behind the end may have reached it.  A zero stored behind the end makes it dirty.
+ */
+static int grow(struct mapfs_inode *inode, struct mvm_object *obj, uint64_t size)
+{
+	uint64_t old = mvm_object_size(obj);
+	bool has_block = false;
+	int err = 0;
+
+	if (size != old && old % MAPFS_BLOCK_BYTES) {
+		fsh_mutex_lock(&inode->extent_lock);
+		err = page_has_block(inode, old, &has_block);
+		fsh_mutex_unlock(&inode->extent_lock);
+	}
+	if (!err && has_block)
+		err = mvm_pc_touch_write(obj, old, 0);
+	if (!err)
+		err = mvm_pc_truncate(obj, size);
+	if (!err && has_block)
+		err = write_page_of(inode, old);
+	return err ? err : publish_size(inode, size);
+}
+
+int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size)
+{
+	struct mvm_object *obj = vnode_object(&inode->vnode);
+	int err = end_cut(inode, obj);
+
+	if (!err && size < mvm_object_size(obj))
+		err = cut(inode, obj, size);
+	else if (!err)
+		err = grow(inode, obj, size);
+	mvm_object_unref(obj);
+	return err;
+}
