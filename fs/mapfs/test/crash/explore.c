@@ -5,6 +5,8 @@
 #include "oracle.h"
 #include "states.h"
 
+#include <mapfs/format.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +64,8 @@ struct run {
 static bool wrong(struct run *run, const char *what, const char *more)
 {
 	snprintf(run->why, 512, "%s%.400s", what, more);
+	for (char *c = run->why; (c = strchr(c, '\n'));)
+		*c = c[1] ? ';' : 0;
 	run->wrong = true;
 	return false;
 }
@@ -82,13 +86,26 @@ static bool look(struct run *run, struct observed *o)
 	return true;
 }
 
-/* Mount, look, unmount, fsck. */
+/* What was to be freed by earlier mounts has been. */
+static bool orphans_are_gone(struct run *run)
+{
+	struct mapfs_state state;
+
+	memcpy(&state, testdisk_block(run->rec.world.disk, MAPFS_STATE_BLOCK), sizeof(state));
+	return state.orphan_head == 0 || wrong(run, "there are orphans after a mount", "");
+}
+
+/* fsck -n, which sees what is in the log without writing; mount, look, unmount, fsck again. */
 static bool recover(struct run *run)
 {
 	struct world *w = &run->rec.world;
 	struct observed o;
 	bool good;
 
+	if (world_try_fsck(w, false) != IMAGE_CLEAN)
+		return wrong(run, "fsck, before the mount: ", world_said());
+	if (w->disk->n_log)
+		return wrong(run, "fsck -n has written", "");
 	if (world_try_mount(w))
 		return wrong(run, "cannot be mounted: ", world_said());
 	if (run->recovery) {
@@ -100,7 +117,7 @@ static bool recover(struct run *run)
 	world_unmount(w);
 	if (good && world_try_fsck(w, false) != IMAGE_CLEAN)
 		good = wrong(run, "fsck: ", world_said());
-	return good;
+	return good && orphans_are_gone(run);
 }
 
 static void set_state_text(struct run *run, uint32_t epoch, const uint8_t *mask, size_t n)
@@ -118,6 +135,7 @@ static bool look_at_image(struct run *run)
 {
 	uint64_t owed = oracle_owed(&run->rec, run->epoch) + 1;
 	struct shared *shared = run->x->shared;
+	struct testdisk *disk = run->rec.world.disk;
 	bool good;
 
 	if (shared_claim(shared, run->medium.hash)) {
@@ -127,8 +145,10 @@ static bool look_at_image(struct run *run)
 	if (!shared_claim(shared, (run->medium.hash ^ run->workload_hash ^ run->want) +
 					  owed * 0x9e3779b97f4a7c15u))
 		return true;
+	record_limit_reads(disk, true);
 	good = recover(run);
-	testdisk_rewind(run->rec.world.disk);
+	record_limit_reads(disk, false);
+	testdisk_rewind(disk);
 	return good;
 }
 

@@ -2,8 +2,9 @@
 /*
  * The crash states of one workload: made, recovered, checked.
  *
- * Each state that no worker has seen is mounted, which recovers it; all of it is read; it is
- * unmounted; fsck -n must find nothing; the oracle must allow what was read.  Some of them, chosen by
+ * Of each state that no worker has seen fsck -n must find nothing wrong; it is mounted, which
+ * recovers it; all of it is read; it is unmounted; fsck -n must find nothing; the oracle must allow
+ * what was read.  Some of them, chosen by
  * their hash, also crash while they are recovered: what mount wrote is enumerated as the workload
  * was, and each of these states must recover to the very same.
  */

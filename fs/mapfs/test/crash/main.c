@@ -33,6 +33,7 @@
 #include "workload.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,8 +63,12 @@ static const char usage[] =
 	"{0..7}\n"
 	"  --resume FILE    workloads that FILE lists are done; those that get done are added\n"
 	"  --list           print the workloads\n"
+	"  --find           of a planted bug: exit 0 when a state is wrong, 1 when none is\n"
 	"  --workload TEXT  only this one, operations with ; between them\n"
 	"  --state TEXT     of it only this state\n";
+
+/* Then the rest is not worth the time. */
+#define MOST_FAILURES 10u
 
 struct options {
 	struct workloads set;
@@ -71,7 +76,7 @@ struct options {
 	uint64_t images;
 	unsigned jobs, shard, shards;
 	const char *resume, *workload, *state;
-	bool list;
+	bool list, find;
 };
 
 static void die(const char *what, const char *more)
@@ -139,6 +144,9 @@ static void parse_one(struct options *o, int c)
 	case 'q':
 		o->list = true;
 		break;
+	case 'b':
+		o->find = true;
+		break;
 	default:
 		fputs(usage, c == 'h' ? stdout : stderr);
 		exit(c == 'h' ? 0 : 2);
@@ -151,7 +159,8 @@ static void parse(struct options *o, int argc, char **argv)
 		{"long", 1, NULL, 'l'}, {"length", 1, NULL, 'L'}, {"random", 1, NULL, 'r'},
 		{"deep", 1, NULL, 'd'}, {"seed", 1, NULL, 's'}, {"jobs", 1, NULL, 'j'},
 		{"shard", 1, NULL, 'n'}, {"resume", 1, NULL, 'f'}, {"workload", 1, NULL, 'w'},
-		{"state", 1, NULL, 't'}, {"list", 0, NULL, 'q'}, {"help", 0, NULL, 'h'}, {0}};
+		{"state", 1, NULL, 't'}, {"list", 0, NULL, 'q'}, {"find", 0, NULL, 'b'},
+		{"help", 0, NULL, 'h'}, {0}};
 	int c;
 
 	*o = (struct options){
@@ -165,6 +174,8 @@ static void parse(struct options *o, int argc, char **argv)
 		die("not an option: ", argv[optind]);
 	if (o->state && !o->workload)
 		die("--state wants --workload", "");
+	if (o->workload)
+		o->jobs = 1;
 	o->explore.seed = o->set.seed;
 }
 
@@ -184,10 +195,10 @@ struct machine {
 	FILE *resume;
 };
 
-static void report(const struct place *at, const char *why)
+static void report(const struct machine *m, const struct place *at, const char *why)
 {
-	printf("not ok - %s\n# repeat: mapfs_crash --workload '%s' --state %s\n", why, at->workload,
-		at->state);
+	printf("%sok - %s\n# repeat: mapfs_crash --workload '%s' --state %s\n",
+		m->o.find ? "" : "not ", why, at->workload, at->state);
 	fflush(stdout);
 }
 
@@ -207,17 +218,37 @@ static void note_done(struct machine *m, unsigned i)
 	fflush(m->resume);
 }
 
+/* The workload, or the state of it, that was asked for. */
+static bool explore_given(
+	struct explore *x, const struct options *o, struct place *at, char why[512])
+{
+	bool good;
+
+	snprintf(at->workload, sizeof(at->workload), "%s", o->workload);
+	if (!o->state)
+		return explore_workload(x, o->workload, why);
+	good = explore_state(x, o->workload, o->state, why);
+	snprintf(at->state, sizeof(at->state), "%s", o->state);
+	return good;
+}
+
 static void work_on(struct machine *m, struct place *at, unsigned i)
 {
 	struct explore x = m->o.explore;
 	char why[512];
+	bool good;
 
-	workload_text(&m->o.set, i, at->workload, sizeof(at->workload));
 	x.state = at->state;
 	x.arg = m;
-	x.enough = i < workload_singles() ? NULL : enough;
-	if (!explore_workload(&x, at->workload, why)) {
-		report(at, why);
+	if (m->o.workload) {
+		good = explore_given(&x, &m->o, at, why);
+	} else {
+		workload_text(&m->o.set, i, at->workload, sizeof(at->workload));
+		x.enough = i < workload_always() ? NULL : enough;
+		good = explore_workload(&x, at->workload, why);
+	}
+	if (!good) {
+		report(m, at, why);
 		__atomic_fetch_add(&m->shared->failures, 1, __ATOMIC_RELAXED);
 	} else if (!(x.enough && enough(m))) {
 		note_done(m, i);
@@ -229,11 +260,11 @@ static void worker(struct machine *m, struct place *at)
 {
 	for (;;) {
 		uint64_t i = __atomic_fetch_add(&m->shared->next, 1, __ATOMIC_RELAXED);
-		if (i >= m->count || m->shared->failures >= 10)
+		if (i >= m->count || m->shared->failures >= (m->o.find ? 1 : MOST_FAILURES))
 			return;
 		if (i % m->o.shards != m->o.shard || m->done[i])
 			continue;
-		if (i >= workload_singles() && enough(m))
+		if (i >= workload_always() && enough(m))
 			return;
 		work_on(m, at, (unsigned)i);
 	}
@@ -275,17 +306,61 @@ static void start_workers(struct machine *m, struct place *places, pid_t *pids)
 	}
 }
 
-/* A worker that died was looking at a state that made it die. */
-static void wait_for_workers(struct machine *m, const struct place *places, const pid_t *pids)
+/* The worker was looking at a state that made it die. */
+static void died(struct machine *m, const struct place *at)
 {
-	for (unsigned j = 0; j < m->o.jobs; j++) {
-		int status;
-		waitpid(pids[j], &status, 0);
-		if (status == 0)
-			continue;
-		report(&places[j], "the file system died");
-		m->shared->failures++;
+	report(m, at, "the file system died");
+	__atomic_fetch_add(&m->shared->failures, 1, __ATOMIC_RELAXED);
+}
+
+static void show_rate(const struct machine *m, double seconds, FILE *to)
+{
+	fprintf(to,
+		"# %llu distinct images, %llu of them inside recovery, in %.0f s: %.0f a second\n",
+		(unsigned long long)m->shared->images, (unsigned long long)m->shared->deep, seconds,
+		(double)m->shared->images / seconds);
+	fflush(to);
+}
+
+/* SIGCHLD is blocked.  On a terminal the rate is shown now and then. */
+static void wait_for_workers(struct machine *m, const struct place *places, const pid_t *pids,
+	const sigset_t *child, double began)
+{
+	const struct timespec patience = {.tv_sec = 10};
+	unsigned left = m->o.jobs;
+	int status;
+	pid_t pid;
+
+	while (left) {
+		if (sigtimedwait(child, NULL, &patience) < 0 && isatty(STDERR_FILENO))
+			show_rate(m, now() - began, stderr);
+		while (left && (pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			left--;
+			for (unsigned j = 0; j < m->o.jobs && status; j++)
+				if (pids[j] == pid)
+					died(m, &places[j]);
+		}
 	}
+}
+
+/* As an exit status. */
+static int verdict(const struct machine *m)
+{
+	bool found = m->shared->failures > 0, few = m->shared->images < m->o.images;
+
+	if (m->o.find && !found)
+		printf("not ok - nothing is wrong with %llu distinct images\n",
+			(unsigned long long)m->shared->images);
+	if (m->o.find)
+		return !found;
+	if (found)
+		return 1;
+	if (few)
+		printf("not ok - fewer than %llu images: there are no more workloads\n",
+			(unsigned long long)m->o.images);
+	else
+		printf("ok - %llu distinct images\n", (unsigned long long)m->shared->images);
+	return few;
 }
 
 static int explore_all(struct machine *m)
@@ -293,45 +368,22 @@ static int explore_all(struct machine *m)
 	struct place *places = mmap(NULL, m->o.jobs * sizeof(*places), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t *pids = calloc(m->o.jobs, sizeof(*pids));
-	double began = now(), seconds;
+	double began = now();
+	sigset_t child;
 
 	if (places == MAP_FAILED || !pids)
 		die("out of memory", "");
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
 	printf("# seed %llu, %u workloads\n", (unsigned long long)m->o.set.seed, m->count);
 	fflush(stdout);
 	start_workers(m, places, pids);
-	wait_for_workers(m, places, pids);
-	seconds = now() - began;
-	printf("# %llu distinct images, %llu of them inside recovery, in %.0f s: %.0f a second\n",
-		(unsigned long long)m->shared->images, (unsigned long long)m->shared->deep, seconds,
-		(double)m->shared->images / seconds);
-	if (m->o.images && m->shared->images < m->o.images && !m->shared->failures)
-		printf("# fewer than asked for: there are no more workloads\n");
+	wait_for_workers(m, places, pids, &child, began);
+	show_rate(m, now() - began, stdout);
+	munmap(places, m->o.jobs * sizeof(*places));
 	free(pids);
-	return m->shared->failures ? 1 : 0;
-}
-
-static int explore_given(struct machine *m)
-{
-	static struct place at;
-	struct explore x = m->o.explore;
-	char why[512];
-	bool good;
-
-	snprintf(at.workload, sizeof(at.workload), "%s", m->o.workload);
-	x.state = at.state;
-	if (m->o.state) {
-		snprintf(at.state, sizeof(at.state), "%s", m->o.state);
-		good = explore_state(&x, at.workload, m->o.state, why);
-		snprintf(at.state, sizeof(at.state), "%s", m->o.state);
-	} else {
-		good = explore_workload(&x, at.workload, why);
-	}
-	if (good)
-		printf("ok - %llu distinct images\n", (unsigned long long)m->shared->images);
-	else
-		report(&at, why);
-	return good ? 0 : 1;
+	return verdict(m);
 }
 
 static int list(const struct machine *m)
@@ -352,11 +404,9 @@ int main(int argc, char **argv)
 
 	parse(&m.o, argc, argv);
 	m.shared = m.o.explore.shared = shared_new(m.o.images);
-	m.count = workload_count(&m.o.set);
+	m.count = m.o.workload ? 1 : workload_count(&m.o.set);
 	if (m.o.list)
 		return list(&m);
-	if (m.o.workload)
-		return explore_given(&m);
 	read_resume(&m);
 	status = explore_all(&m);
 	free(m.done);

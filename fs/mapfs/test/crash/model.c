@@ -350,6 +350,16 @@ static int apply_punch(struct model *m, unsigned inode, uint64_t start, uint64_t
 	return 0;
 }
 
+/* Nothing but the times change. */
+static int apply_scribble(struct model *m, unsigned inode, uint64_t n)
+{
+	if (m->inode[inode].size % BLOCK_BYTES == 0 ||
+		n > BLOCK_BYTES - m->inode[inode].size % BLOCK_BYTES)
+		return -EFAULT;
+	touch(m, inode);
+	return 0;
+}
+
 static int apply_to_file(struct model *m, const struct op *op)
 {
 	uint64_t first = op->number[0], second = op->number[1];
@@ -367,6 +377,8 @@ static int apply_to_file(struct model *m, const struct op *op)
 		if (first + second > m->inode[inode].size)
 			return -EFAULT;
 		return apply_write(m, inode, first, second);
+	case OP_SCRIBBLE:
+		return apply_scribble(m, inode, first);
 	case OP_TRUNCATE:
 		return apply_truncate(m, inode, first);
 	case OP_PUNCH:

@@ -19,6 +19,7 @@ static const struct {
 	[OP_APPEND] = {"append", 1, 1},
 	[OP_STORE] = {"store", 1, 2},
 	[OP_MSYNC] = {"msync", 1, 2},
+	[OP_SCRIBBLE] = {"scribble", 1, 1},
 	[OP_RENAME] = {"rename", 2, 0},
 	[OP_EXCHANGE] = {"exchange", 2, 0},
 	[OP_LINK] = {"link", 2, 0},
@@ -148,14 +149,24 @@ static int write_at(struct file *file, uint64_t offset, size_t n, unsigned index
 	return err;
 }
 
-/* All of it must be before the file's end: else nothing is stored. */
-static int store_at(struct file *file, uint64_t offset, size_t n, unsigned index)
+/* All of it must be before `end`: else nothing is stored. */
+static int store_at(struct file *file, uint64_t offset, size_t n, uint64_t end, unsigned index)
 {
-	int err = mvm_object_size(file->object) < offset + n ? -EFAULT : 0;
+	int err = end < offset + n ? -EFAULT : 0;
 
 	for (uint64_t i = offset; i < offset + n && !err; i++)
 		err = mvm_pc_touch_write(file->object, i, op_byte(index, i));
 	return err;
+}
+
+static int run_store(struct file *file, const struct op *op, unsigned index)
+{
+	uint64_t size = mvm_object_size(file->object);
+	uint64_t end = (size + MVM_PAGE_BYTES - 1) / MVM_PAGE_BYTES * MVM_PAGE_BYTES;
+
+	if (op->kind == OP_STORE)
+		return store_at(file, op->number[0], op->number[1], size, index);
+	return store_at(file, size, op->number[0], end, index);
 }
 
 /* As the kernel's msync(MS_SYNC). */
@@ -189,8 +200,8 @@ static int run_on_file(struct world *w, const struct op *op, unsigned index)
 		err = write_at(file, first, second, index);
 	else if (op->kind == OP_APPEND)
 		err = run_append(file, first, index);
-	else if (op->kind == OP_STORE)
-		err = store_at(file, first, second, index);
+	else if (op->kind == OP_STORE || op->kind == OP_SCRIBBLE)
+		err = run_store(file, op, index);
 	else if (op->kind == OP_MSYNC)
 		err = msync_range(file, first, second);
 	else if (op->kind == OP_TRUNCATE)
@@ -244,6 +255,7 @@ int op_run(struct world *w, const struct op *op, unsigned index)
 	case OP_APPEND:
 	case OP_STORE:
 	case OP_MSYNC:
+	case OP_SCRIBBLE:
 	case OP_TRUNCATE:
 	case OP_PUNCH:
 	case OP_FSYNC:

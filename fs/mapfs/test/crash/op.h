@@ -6,9 +6,10 @@
  *	write P OFF N     rmdir P        hold P        exchange P Q   fdatasync P
  *	append P N        truncate P N   symlink P N   link P Q       sync
  *	store P OFF N     punch P OFF N  chmod P MODE
- *	msync P OFF N
+ *	msync P OFF N     scribble P N
  *
- * A store is what a program stores through a shared mapping.  A hold keeps the file open until the
+ * A store is what a program stores through a shared mapping; a scribble, N bytes that it stores there
+ * behind the file's end, in the last page, which must never be seen.  A hold keeps the file open until the
  * workload ends, so that an unlink makes it an orphan.  A symlink's target has N bytes.  MODE is
  * decimal.
  */
@@ -23,6 +24,7 @@ enum op_kind {
 	OP_APPEND,
 	OP_STORE,
 	OP_MSYNC,
+	OP_SCRIBBLE,
 	OP_RENAME,
 	OP_EXCHANGE,
 	OP_LINK,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What may survive a crash (docs/design.md, "What survives a crash"), said of a recorded workload.
+ * What may survive a crash (docs/mapfs.md), said of a recorded workload.
  *
  * A power cut in epoch e may come at any moment before the flush that ends e is done, and each
  * subset of e's writes may be what is there at the last of these moments; so what is owed is what had

@@ -2,22 +2,31 @@
 #include "record.h"
 
 #include <fs_posix.h>
+#include <mapfs/layout.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* As small as it may be: an image is read and checked in a millisecond or two. */
-#define DISK_BYTES  (2u << 20)
+/*
+ * As small as it may be: an image is read and checked in a millisecond or two.  The log's ring has 63
+ * blocks, so that groups of one block (which take three of it) begin in the same places each time
+ * that it goes round.
+ */
+#define DISK_BYTES  (260u * MAPFS_BLOCK_BYTES)
 #define DISK_INODES 32
+
+#define MOST_READS 100000
 
 /*
  * What workloads work on: a file of three whole blocks, one that is smaller than a block and has two
- * names, one in a directory with a partial last block, an empty directory.
+ * names, one in a directory with a partial last block, an empty directory that has a block, and a
+ * file with so many holes that its extents need a tree.
  */
 static const char beginning[] =
-	"mkdir /d; mkdir /e; create /a; write /a 0 12288; create /b; write /b 0 700; link /b /d/h; "
-	"create /d/f; write /d/f 0 4500; sync";
+	"mkdir /d; mkdir /e; create /e/t; unlink /e/t; create /a; write /a 0 12288; create /b; "
+	"write /b 0 700; link /b /d/h; create /d/f; write /d/f 0 4500; create /x; ";
+#define HOLES 15u /* and as many extents and one, beyond what an inode holds */
 
 static bool disagree(char why[256], const struct op *op, int err, int expected)
 {
@@ -66,22 +75,88 @@ static bool do_all(struct recording *r, const char *text, char why[256])
 	return true;
 }
 
+static bool do_beginning(struct recording *r, char why[256])
+{
+	char text[RECORD_TEXT_BYTES];
+	size_t at = (size_t)snprintf(text, sizeof(text), "%s", beginning);
+
+	for (unsigned i = 0; i <= HOLES; i++)
+		at += (size_t)snprintf(
+			text + at, sizeof(text) - at, "write /x %u 4096; ", i * 2 * 4096);
+	snprintf(text + at, sizeof(text) - at, "sync");
+	return do_all(r, text, why);
+}
+
+/* What is free holds what was there before: nothing of it may ever be seen. */
+static void fill_free_blocks(struct testdisk *disk)
+{
+	const struct mapfs_super *sb = testdisk_block(disk, MAPFS_SUPER_BLOCK);
+	const struct mapfs_bitmap *map = testdisk_block(disk, mapfs_block_map_at(sb, 0));
+	uint64_t first = mapfs_group_first(sb, 0);
+
+	for (uint32_t i = 0; i < mapfs_group_length(sb, 0); i++)
+		if (!(map->bits[i / 8] >> i % 8 & 1))
+			memset(testdisk_block(disk, first + i), 0xf5, MAPFS_BLOCK_BYTES);
+}
+
+static bool mount(struct recording *r, char why[256])
+{
+	int err = world_try_mount(&r->world);
+
+	if (err)
+		snprintf(why, 256, "cannot be mounted: error %d: %.200s", -err, world_said());
+	return !err;
+}
+
+/*
+ * Nothing is open or dirty, so nothing is promised any more: there is as much room as a new mount
+ * finds.  That mount is not part of the recording.
+ */
+static bool compare_space(struct recording *r, const struct fs_stat *before, char why[256])
+{
+	struct fs_stat after;
+
+	r->n_epochs = r->world.disk->epoch + 1;
+	units_take(&r->units, r->world.disk);
+	if (!mount(r, why))
+		return false;
+	after = world_statfs(&r->world);
+	world_unmount(&r->world);
+	if (before->free_blocks == after.free_blocks && before->free_inodes == after.free_inodes)
+		return true;
+	snprintf(why, 256, "%llu blocks and %llu inodes are free, after a new mount %llu and %llu",
+		(unsigned long long)before->free_blocks, (unsigned long long)before->free_inodes,
+		(unsigned long long)after.free_blocks, (unsigned long long)after.free_inodes);
+	return false;
+}
+
 static bool record(struct recording *r, const char *text, char why[256])
 {
+	struct fs_stat before;
 	bool good;
 
-	world_mount(&r->world);
-	good = do_all(r, beginning, why);
+	if (!mount(r, why))
+		return false;
+	good = do_beginning(r, why);
 	world_unmount(&r->world);
 	r->first_op = r->model->n_ops;
+	fill_free_blocks(r->world.disk);
 	testdisk_begin_recording(r->world.disk);
 	memset(r->called, 0, sizeof(r->called));
 	memset(r->synced, 0, sizeof(r->synced));
-	world_mount(&r->world);
+	if (!mount(r, why))
+		return false;
 	good = good && do_all(r, text, why);
 	op_release_held();
+	before = world_statfs(&r->world);
 	world_unmount(&r->world);
-	return good;
+	return good && compare_space(r, &before, why);
+}
+
+void record_limit_reads(struct testdisk *disk, bool limit)
+{
+	disk->fault[TESTDISK_READ] =
+		(struct testdisk_fault){.countdown = limit ? MOST_READS : 0, .forever = true};
 }
 
 bool record_workload(struct recording *r, const char *text, char why[256])
@@ -92,11 +167,11 @@ bool record_workload(struct recording *r, const char *text, char why[256])
 	fsh_posix_fixed_time_ns = op_time_ns(0);
 	world_make(&r->world, DISK_BYTES, DISK_INODES);
 	r->model = model_new();
+	record_limit_reads(r->world.disk, true);
 	good = record(r, text, why);
+	record_limit_reads(r->world.disk, false);
 	model_synced(r->model);
-	r->synced[r->model->n_syncs - 1] = r->world.disk->epoch;
-	r->n_epochs = r->world.disk->epoch + 1;
-	units_take(&r->units, r->world.disk);
+	r->synced[r->model->n_syncs - 1] = r->n_epochs - 1;
 	testdisk_rewind(r->world.disk);
 	if (!good)
 		record_free(r);

@@ -32,3 +32,6 @@ struct recording {
  */
 bool record_workload(struct recording *r, const char *text, char why[256]);
 void record_free(struct recording *r);
+
+/* Reads begin to fail for whom there is no end of reading, as a loop in the file system would. */
+void record_limit_reads(struct testdisk *disk, bool limit);

@@ -28,8 +28,12 @@ uint64_t units_hash(uint64_t sector, const uint8_t *data)
 static bool tears(const struct unit *u, uint64_t n_sectors)
 {
 	uint64_t block = u->first_sector / MAPFS_BLOCK_SECTORS;
+	uint32_t kind;
 
-	return block <= MAPFS_STATE_BLOCK || block == n_sectors / MAPFS_BLOCK_SECTORS - 1;
+	memcpy(&kind, u->data, sizeof(kind));
+	return block <= MAPFS_STATE_BLOCK || block == n_sectors / MAPFS_BLOCK_SECTORS - 1 ||
+	       kind == MAPFS_KIND_LOG_HEAD || kind == MAPFS_KIND_LOG_BLOCKS ||
+	       kind == MAPFS_KIND_LOG_COMMIT;
 }
 
 static size_t pieces_of(const struct testdisk_write *w)

@@ -20,6 +20,7 @@ static const char *const singles[] = {
 	"store /a 4090 100; msync /a 4090 100",
 	"store /a 100 50; store /a 8192 50; msync /a 0 4096",
 	"store /b 600 100; msync /b 600 100",
+	"scribble /b 50",
 	"rename /a /n",
 	"rename /b /a",
 	"rename /n /a",
@@ -49,9 +50,14 @@ static const char *const singles[] = {
 	"truncate /b 300",
 	"truncate /b 5000",
 	"truncate /d/f 4096",
+	"truncate /x 0",
+	"truncate /x 60000",
+	"write /x 0 32768",
+	"unlink /x",
 	"punch /a 4096 4096",
 	"punch /a 1000 8000",
 	"punch /b 100 512",
+	"punch /x 4096 90000",
 	"chmod /a 384",
 	"chmod /d 448",
 	"fsync /a",
@@ -66,16 +72,65 @@ static const char *const singles[] = {
 };
 #define SINGLES ((unsigned)(sizeof(singles) / sizeof(singles[0])))
 
-unsigned workload_singles(void)
+/*
+ * What programs do, and where others fell in: blocks that are freed and used again at once, as data
+ * and as metadata, while older copies of them are in the log; holes and tails that come back to
+ * light; pages that are cut before they were written.
+ */
+static const char *const stories[] = {
+	"create /n; write /n 0 6000; fsync /n; rename /n /a",
+	"create /n; write /n 0 6000; rename /n /a; fsync /a",
+	"unlink /a; create /n; write /n 0 12288; fsync /n",
+	"truncate /a 0; create /n; write /n 0 12288; fdatasync /n",
+	"punch /a 0 8192; create /n; write /n 0 8192; fsync /n",
+	"create /e/n; fsync /e; unlink /e/n; rmdir /e; sync; create /n; write /n 0 16384; fsync /n",
+	"symlink /s 300; sync; unlink /s; sync; create /n; write /n 0 16384; fsync /n; sync",
+	"write /x 135168 100; fsync /x; truncate /x 0; sync; create /n; write /n 0 20480; fsync /n",
+	"hold /a; unlink /a; sync; write /b 0 6000; fsync /b",
+	"hold /a; hold /d/f; unlink /a; unlink /d/f; sync; create /n; fsync /n",
+	"hold /a; rename /b /a; fsync /; append /b 100",
+	"truncate /a 5000; fsync /a; truncate /a 12288; fsync /a",
+	"truncate /a 5000; fsync /a; write /a 8192 100; fsync /a",
+	"truncate /a 5000; truncate /a 9000; append /a 10; fdatasync /a",
+	"truncate /a 5000; write /a 8192 100; msync /a 8192 100",
+	"scribble /b 3000; truncate /b 5000; fsync /b; truncate /b 10000",
+	"scribble /b 3000; fsync /b; write /b 5000 100; msync /b 5000 100",
+	"append /b 300; fsync /b; append /b 300; fsync /b; append /b 4000; fsync /b",
+	"write /a 0 4096; fdatasync /a; write /a 0 4096; fdatasync /a; write /a 0 512; sync",
+	"store /a 0 40; write /a 4096 4096; msync /a 0 4096; store /a 8000 500; fdatasync /a",
+	"mkdir /m; mkdir /m/m; create /m/m/n; fsync /m/m/n; rename /m/m /e/m; fsync /e",
+	"create /n; write /n 0 9000; truncate /n 0; write /n 0 100; unlink /n",
+	"write /b 4096 9000; punch /b 4096 8192; sync",
+};
+#define STORIES ((unsigned)(sizeof(stories) / sizeof(stories[0])))
+
+/* And one more: commits of one block until the log has gone round. */
+#define COMMITS 32u
+
+static void round_text(char *text, size_t bytes)
 {
-	return SINGLES;
+	size_t at = 0;
+
+	for (unsigned i = 1; i <= COMMITS; i++)
+		at += (size_t)snprintf(
+			text + at, bytes - at, "%schmod /a %u; fsync /a", i > 1 ? "; " : "", i);
+}
+
+#define ALWAYS (SINGLES + STORIES + 1)
+
+unsigned workload_always(void)
+{
+	return ALWAYS;
+}
+
+static unsigned pairs_of(const struct workloads *set)
+{
+	return set->pairs == WORKLOAD_ALL_PAIRS ? SINGLES * SINGLES : set->pairs;
 }
 
 unsigned workload_count(const struct workloads *set)
 {
-	unsigned pairs = set->pairs == WORKLOAD_ALL_PAIRS ? SINGLES * SINGLES : set->pairs;
-
-	return SINGLES + pairs + set->longs;
+	return ALWAYS + pairs_of(set) + set->longs;
 }
 
 static uint64_t next_random(uint64_t *seed)
@@ -102,7 +157,7 @@ static void pair_text(unsigned pair, char *text, size_t bytes)
 
 /* --- Long ones --------------------------------------------------------------------------- */
 
-static const char *const files[] = {"/a", "/b", "/d/f", "/d/h", "/n", "/d/n", "/e/n", "/m/n"};
+static const char *const files[] = {"/a", "/b", "/d/f", "/d/h", "/n", "/d/n", "/e/n", "/m/n", "/x"};
 static const char *const dirs[] = {"/d", "/e", "/m", "/d/m", "/"};
 
 static const char *pick(const char *const *from, size_t n, uint64_t *seed)
@@ -132,7 +187,10 @@ static void data_op(uint64_t *seed, char *text, size_t bytes)
 	const char *file = PICK(files, seed);
 	unsigned at = random_bytes(seed, 24000), n = random_bytes(seed, 9000) + 1;
 
-	switch (next_random(seed) % 6) {
+	switch (next_random(seed) % 7) {
+	case 3:
+		snprintf(text, bytes, "scribble %s %u", file, n % 2000);
+		break;
 	case 0:
 		snprintf(text, bytes, "append %s %u", file, n);
 		break;
@@ -196,17 +254,33 @@ static void long_text(uint64_t seed, unsigned length, char *text, size_t bytes)
 	}
 }
 
-void workload_text(const struct workloads *set, unsigned i, char *text, size_t bytes)
+/* How many long ones are among the first n of what is drawn: they are spread evenly. */
+static unsigned longs_among(const struct workloads *set, unsigned n)
 {
-	unsigned pairs = workload_count(set) - SINGLES - set->longs;
+	return (unsigned)((uint64_t)n * set->longs / (pairs_of(set) + set->longs));
+}
+
+static void drawn_text(const struct workloads *set, unsigned i, char *text, size_t bytes)
+{
+	unsigned longs = longs_among(set, i);
 	uint64_t seed = seed_of(set, i);
 
-	if (i < SINGLES)
-		snprintf(text, bytes, "%s", singles[i]);
-	else if (i >= SINGLES + pairs)
+	if (longs_among(set, i + 1) > longs)
 		long_text(seed, set->length, text, bytes);
 	else if (set->pairs == WORKLOAD_ALL_PAIRS)
-		pair_text(i - SINGLES, text, bytes);
+		pair_text(i - longs, text, bytes);
 	else
 		pair_text((unsigned)(next_random(&seed) % (SINGLES * SINGLES)), text, bytes);
+}
+
+void workload_text(const struct workloads *set, unsigned i, char *text, size_t bytes)
+{
+	if (i < SINGLES)
+		snprintf(text, bytes, "%s", singles[i]);
+	else if (i < SINGLES + STORIES)
+		snprintf(text, bytes, "%s", stories[i - SINGLES]);
+	else if (i < ALWAYS)
+		round_text(text, bytes);
+	else
+		drawn_text(set, i - ALWAYS, text, bytes);
 }

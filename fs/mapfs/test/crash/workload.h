@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The workloads, numbered: each single operation on the files of the beginning (record.c), sequences
- * of two of these, long random ones.
+ * The workloads, numbered: each single operation on the files of the beginning (record.c) and some
+ * stories, always; then sequences of two single operations, and long random ones.
  */
 #pragma once
 
@@ -17,7 +17,8 @@ struct workloads {
 
 #define WORKLOAD_ALL_PAIRS (~0u)
 
-unsigned workload_singles(void);
+/* The numbers below this are in every set. */
+unsigned workload_always(void);
 unsigned workload_count(const struct workloads *set);
 
 /* The text of workload `i` of the set, as record_workload() wants it. */

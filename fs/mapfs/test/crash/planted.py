@@ -1,0 +1,122 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: MIT
+"""The bugs that are planted into mapfs, and that mapfs_crash must find.
+
+usage: planted.py --list               NAME:FILE of each, FILE in fs/mapfs
+       planted.py NAME SOURCE RESULT   write SOURCE with the bug of this name to RESULT
+       planted.py --run NAME PROGRAM   let PROGRAM, which has it, find it; exit 0 when it does
+
+CMakeLists.txt builds mapfs_crash once for each, with the file that has the bug in the place of the
+right one, and makes the test mapfs_planted_NAME of it.  A bug comes with a workload that shows it;
+mapfs_crash without a bug does these, too (workload.c).
+"""
+import os
+import sys
+from typing import NamedTuple
+
+
+class Bug(NamedTuple):
+    name: str
+    file: str
+    old: str  # is there once, and becomes
+    new: str
+    workload: str
+
+
+# A block of metadata, whose copies the log has, becomes data.
+FREED = "symlink /s 300; sync; unlink /s; sync; create /n; write /n 0 16384; fsync /n; sync"
+
+# The log goes round.
+ROUND = "; ".join(f"chmod /a {i}; fsync /a" for i in range(1, 33))
+
+BUGS = [
+    Bug("commit_not_flushed", "commit.c",
+        "\t\terr = mapfs_log_write(fs, g->at, c->images, g->n);\n\treturn err ? err : blk_flush(fs->dev);",
+        "\t\terr = mapfs_log_write(fs, g->at, c->images, g->n);\n\treturn err;",
+        "create /n; fsync /n"),
+    Bug("checkpoint_not_flushed", "checkpoint.c",
+        "\terr = mapfs_io_wait(&io);\n\treturn err ? err : blk_flush(fs->dev);",
+        "\terr = mapfs_io_wait(&io);\n\treturn err;",
+        "create /n"),
+    Bug("recovery_not_flushed", "recover.c",
+        "\treturn err ? err : blk_flush(r->dev);\n}\n\nstatic int write_head(",
+        "\treturn err;\n}\n\nstatic int write_head(",
+        "create /n"),
+    Bug("overwrite_not_flushed", "commit.c",
+        "\treturn !err && closed ? blk_flush(fs->dev) : err;",
+        "\treturn err;",
+        "write /a 0 4096; fdatasync /a"),
+    Bug("commit_before_data", "commit.c",
+        "\terr = flush_before(fs);\n",
+        "\terr = 0;\n",
+        "write /b 9000 300"),
+    Bug("no_quarantine_of_data", "txn.c",
+        "\trun->next = c->freed;\n\tc->freed = run;\n\tfsh_mutex_unlock(&c->lock);",
+        "\tif (run->metadata) {\n\t\trun->next = c->freed;\n\t\tc->freed = run;\n\t}\n"
+        "\tfsh_mutex_unlock(&c->lock);\n"
+        "\tif (!run->metadata) {\n\t\trun->next = NULL;\n\t\tmapfs_release_quarantine(txn->fs, run);\n\t}",
+        "unlink /a; create /n; write /n 0 12288; fsync /n"),
+    Bug("no_quarantine_of_metadata", "commit.c",
+        "\t\tif (run->metadata) {\n",
+        "\t\tif (0) {\n",
+        FREED),
+    Bug("freed_block_replayed", "extent.c",
+        "p.count - cut->keep,\n\t\t\t!vnode_is(&inode->vnode, FS_IFREG), cut);",
+        "p.count - cut->keep,\n\t\t\tfalse, cut);",
+        FREED),
+    Bug("orphan_not_listed", "namespace.c",
+        "\tif (left == 0)\n\t\tmapfs_orphan_add(txn, mapfs_inode_of(v));\n",
+        "",
+        "hold /a; unlink /a"),
+    Bug("orphans_not_freed", "super.c",
+        "\tif (mapfs_orphans_reap(fs)) {",
+        "\tif (0) {",
+        "hold /a; unlink /a; sync"),
+    Bug("old_transaction_replayed", "recover.c",
+        " ||\n\t\th->sequence != r->end.sequence)",
+        ")",
+        ROUND),
+    Bug("older_head_taken", "recover.c",
+        "fault || head->header.sequence <= r->tail.sequence)",
+        "fault || (r->tail.sequence && head->header.sequence > r->tail.sequence))",
+        ROUND),
+    Bug("checksum_of_copies_ignored", "recover.c",
+        "mapfs_crc32c(r->seed, reader->copy, MAPFS_BLOCK_BYTES) != e->crc ||\n\t\t",
+        "",
+        "create /n"),
+    Bug("size_before_zeroing", "resize.c",
+        "\terr = write_page_of(inode, size);\n\treturn err ? err : edge_is_written(inode, cuts);",
+        "\treturn edge_is_written(inode, cuts);",
+        "truncate /a 5000; write /a 8192 100; msync /a 8192 100"),
+    Bug("zeroing_before_size", "file.c",
+        "\treturn waits ? mapfs_commit_wait(mapfs_of(&inode->vnode), sequence) : 0;",
+        "\treturn 0;",
+        "truncate /a 5000; fsync /a"),
+    Bug("reservation_not_returned", "reserve.c",
+        "\t\tback = take_surplus(inode) + !used;\n",
+        "\t\tback = take_surplus(inode);\n",
+        "create /n; write /n 0 9000; truncate /n 0"),
+]
+
+
+def plant(bug, source, result):
+    text = open(source).read()
+    if text.count(bug.old) != 1:
+        sys.exit(f"planted.py: {bug.file} has what {bug.name} changes {text.count(bug.old)} times")
+    with open(result, "w") as file:
+        file.write(text.replace(bug.old, bug.new))
+
+
+def bug_of(name):
+    return next(bug for bug in BUGS if bug.name == name)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--list"]:
+        print(";".join(f"{bug.name}:{bug.file}" for bug in BUGS), end="")
+    elif len(sys.argv) == 4 and sys.argv[1] == "--run":
+        os.execv(sys.argv[3], [sys.argv[3], "--find", "--workload", bug_of(sys.argv[2]).workload])
+    elif len(sys.argv) == 4:
+        plant(bug_of(sys.argv[1]), *sys.argv[2:])
+    else:
+        sys.exit(__doc__)
