@@ -105,14 +105,12 @@ void mapfs_log_head_fill(struct mapfs_log_head *head, const struct mapfs_super *
 	head->header.crc = mapfs_block_crc(mapfs_crc_seed(sb), head);
 }
 
-static const char *head_fault(struct mapfs_recovery *r, unsigned which, struct mapfs_log_head *head)
+static const char *head_fault(
+	const struct mapfs_recovery *r, unsigned which, const struct mapfs_log_head *head)
 {
-	uint64_t at = r->sb->log_start + which;
-	const char *fault;
+	const char *fault = mapfs_block_fault(
+		r->seed, head, r->sb->log_start + which, MAPFS_KIND_LOG_HEAD, which);
 
-	if (read_block(r, at, head))
-		return "cannot be read";
-	fault = mapfs_block_fault(r->seed, head, at, MAPFS_KIND_LOG_HEAD, which);
 	if (!fault && (head->offset >= mapfs_ring_blocks(r->sb) || head->header.sequence == 0))
 		fault = "has impossible numbers";
 	return fault;
@@ -122,10 +120,15 @@ static int read_heads(struct reader *reader)
 {
 	struct mapfs_recovery *r = reader->r;
 	struct mapfs_log_head *head = reader->record;
+	int err = 0;
 
 	for (unsigned which = 0; which < MAPFS_LOG_HEADS; which++) {
-		const char *fault = head_fault(r, which, head);
+		const char *fault;
 
+		err = read_block(r, r->sb->log_start + which, head);
+		if (err)
+			return err;
+		fault = head_fault(r, which, head);
 		if (fault)
 			r->fault = fault;
 		if (fault || head->header.sequence <= r->tail.sequence)
@@ -261,13 +264,20 @@ static int read_group(struct reader *reader)
 	return 0;
 }
 
+/*
+ * A head is damaged when a crash tore it.  Then the other one's oldest group is there, for the torn
+ * head was to give it free.  If it is not there, the damage is of another kind, and the groups that
+ * the damaged head named may be lost.
+ */
 static int scan(struct reader *reader)
 {
 	int err = read_heads(reader);
 
 	while (!err)
 		err = read_group(reader);
-	return err == -ENOENT ? 0 : err;
+	if (err != -ENOENT)
+		return err;
+	return reader->r->fault && reader->r->n_groups == 0 ? -EINVAL : 0;
 }
 
 /* Run with a reader's two pages. */

@@ -39,7 +39,8 @@ struct mapfs_recovery {
 
 /*
  * Find the groups that count.  *r need not be initialized, and may be freed after any outcome.
- * -EINVAL: neither head is good (r->fault says why): the log tells nothing.  -EIO, -ENOMEM.
+ * -EINVAL: the heads are damaged, and not by a crash (r->fault says how): what the log has cannot be
+ * told.  -EIO, -ENOMEM.
  */
 int mapfs_recovery_scan(struct mapfs_recovery *r, struct blkdev *dev, const struct mapfs_super *sb)
 	__attribute__((warn_unused_result));

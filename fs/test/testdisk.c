@@ -127,6 +127,8 @@ static void submit(struct blkdev *dev, struct blk_request *req)
 	struct testdisk *disk = dev->driver;
 	int err;
 
+	if (req->op == BLK_FLUSH && disk->before_flush)
+		disk->before_flush(disk);
 	pthread_mutex_lock(&disk->lock);
 	if (req->op == BLK_READ)
 		err = do_read(disk, req);

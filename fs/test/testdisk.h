@@ -52,6 +52,9 @@ struct testdisk {
 	bool lie;    /* a flush does nothing (for planted bugs) */
 	struct testdisk_fault fault[TESTDISK_OPS];
 	uint64_t injected; /* how many requests were failed */
+
+	/* Called before each flush, with no lock held: it may wait for what other threads do. */
+	void (*before_flush)(struct testdisk *disk);
 };
 
 /* A zeroed disk, registered under `name` when that is not NULL.  Memory is taken as it is used. */
