@@ -154,6 +154,7 @@ static void take_group(struct mapfs *fs, struct group *g)
 		buf->dirty = false;
 		c->images[g->n++].buf = buf;
 	}
+	fsh_assert(mapfs_log_need(g->n) <= mapfs_log_room(&fs->log));
 	fs->log.end += mapfs_log_need(g->n);
 	c->dirty = NULL;
 	c->n_dirty = 0;

@@ -328,13 +328,13 @@ static int publish_rest(struct page_run *run)
 {
 	struct mapfs_inode *inode = run->inode;
 	struct mapfs_txn txn;
-	uint64_t size;
+	bool grows;
 	int err;
 
 	fsh_mutex_lock(&inode->extent_lock);
-	size = size_with(run, run->first + run->n);
+	grows = size_with(run, run->first + run->n) != inode->disk_size;
 	fsh_mutex_unlock(&inode->extent_lock);
-	if (size == inode->disk_size && !run->ends_cut)
+	if (!grows && !run->ends_cut)
 		return 0;
 	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
 	mapfs_orphan_pin(&txn);
@@ -346,7 +346,7 @@ static int publish_rest(struct page_run *run)
 		return err;
 	}
 	fsh_mutex_lock(&inode->extent_lock);
-	inode->disk_size = size;
+	inode->disk_size = size_with(run, run->first + run->n);
 	fsh_mutex_unlock(&inode->extent_lock);
 	if (run->ends_cut)
 		mapfs_cut_over(&txn, inode);

@@ -19,7 +19,7 @@ static struct world w;
 static int setup(void **state)
 {
 	(void)state;
-	world_make(&w, DISK_BYTES, 0);
+	world_make(&w, DISK_BYTES, 256);
 	world_mount(&w);
 	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/d", 0755), 0);
 	assert_int_equal(mapfs_checkpoint(w.ctx.root->mount->fs), 0);
@@ -571,6 +571,20 @@ static void recovery_without_memory(void **state)
 
 /* --- Waiting ----------------------------------------------------------------------------- */
 
+/* One round of a checkpoint, for the log's sake, while a group is being collected. */
+static void checkpoint_some(void)
+{
+	struct mapfs_group_commit *c = &fs_of()->commit;
+
+	fsh_mutex_lock(&c->lock);
+	c->writing = true;
+	fsh_mutex_unlock(&c->lock);
+	mapfs_checkpoint_round(fs_of());
+	fsh_mutex_lock(&c->lock);
+	c->writing = false;
+	fsh_mutex_unlock(&c->lock);
+}
+
 /* Freed data may be used after the commit; a freed directory's block only after the tail passed. */
 static void freed_metadata_waits_for_the_tail(void **state)
 {
@@ -592,6 +606,25 @@ static void freed_metadata_waits_for_the_tail(void **state)
 	assert_int_equal(mapfs_commit(fs), 0);
 	assert_int_equal(space->quarantined, 1);
 	assert_int_equal(mapfs_checkpoint(fs), 0);
+	assert_int_equal(space->quarantined, 0);
+}
+
+/* A round that leaves a part of the group that freed it: the tail has not passed that group. */
+static void the_tail_stops_at_what_is_dirty(void **state)
+{
+	struct mapfs_space *space = &fs_of()->space[MAPFS_BLOCKS];
+
+	(void)state;
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/d/a", 0755), 0);
+	commit_mkdir("/d/a/b");
+	assert_int_equal(vfs_rmdir(&w.ctx, NULL, "/d/a/b"), 0);
+	assert_int_equal(mapfs_checkpoint(fs_of()), 0);
+	commit_rmdir("/d/a");
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/d/c", 0755), 0);
+	checkpoint_some();
+	assert_true(fs_of()->commit.n_logged > 0);
+	assert_int_equal(space->quarantined, 1);
+	assert_int_equal(mapfs_checkpoint(fs_of()), 0);
 	assert_int_equal(space->quarantined, 0);
 }
 
@@ -630,24 +663,50 @@ static void no_replay_over_new_data(void **state)
 /* A block that is dirty again stays in memory as it is, and goes in place as it was committed. */
 static void what_is_dirty_is_not_checkpointed(void **state)
 {
-	struct mapfs *fs = fs_of();
-
 	(void)state;
 	commit_mkdir("/d/a");
 	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/d/b", 0755), 0);
-	/* As a round for the log's sake, while that is collected. */
-	fsh_mutex_lock(&fs->commit.lock);
-	fs->commit.writing = true;
-	fsh_mutex_unlock(&fs->commit.lock);
-	mapfs_checkpoint_round(fs);
-	fsh_mutex_lock(&fs->commit.lock);
-	fs->commit.writing = false;
-	fsh_mutex_unlock(&fs->commit.lock);
+	checkpoint_some();
 	stop();
 	world_fsck(&w, false, IMAGE_CLEAN);
 	world_mount(&w);
 	assert_true(exists("/d/a"));
 	assert_false(exists("/d/b"));
+	world_remount(&w);
+}
+
+/* n directories with a name in each: more than n blocks change, in one group if it can be. */
+static void make_dirs(const char *where, unsigned n)
+{
+	char path[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%u", where, i);
+		assert_int_equal(vfs_mkdir(&w.ctx, NULL, path, 0755), 0);
+		snprintf(path, sizeof(path), "%s/%u/x", where, i);
+		assert_int_equal(vfs_mkdir(&w.ctx, NULL, path, 0755), 0);
+	}
+}
+
+/*
+ * A group of less than half of the ring, and then one that is larger than what is left: before it
+ * comes so far there is a checkpoint, or a commit.
+ */
+static void a_group_finds_room(void **state)
+{
+	struct mapfs *fs = fs_of();
+
+	(void)state;
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/e", 0755), 0);
+	make_dirs("/d", 21);
+	assert_int_equal(mapfs_commit(fs), 0);
+	assert_in_range(fs->log.end - fs->log.tail, 28, 31);
+	make_dirs("/e", 33);
+	assert_int_equal(mapfs_commit(fs), 0);
+	stop();
+	world_fsck(&w, false, IMAGE_CLEAN);
+	world_mount(&w);
+	assert_true(exists("/d/20/x") && exists("/e/32/x"));
 	world_remount(&w);
 }
 
@@ -716,8 +775,10 @@ int main(void)
 		TEST(recovery_may_stop_anywhere),
 		TEST(recovery_without_memory),
 		TEST(freed_metadata_waits_for_the_tail),
+		TEST(the_tail_stops_at_what_is_dirty),
 		TEST(no_replay_over_new_data),
 		TEST(what_is_dirty_is_not_checkpointed),
+		TEST(a_group_finds_room),
 		TEST(a_failed_journal_is_read_only),
 	};
 
