@@ -46,11 +46,12 @@ void fsh_rwlock_lock_shared(struct fsh_rwlock *lock)
 {
 	mutex_lock(&lock->gate);
 	__atomic_fetch_add(&lock->readers, 1, __ATOMIC_ACQUIRE);
-	mutex_unlock(&lock->gate);
+	mutex_share(&lock->gate);
 }
 
 void fsh_rwlock_unlock_shared(struct fsh_rwlock *lock)
 {
+	mutex_unshare(&lock->gate);
 	if (__atomic_sub_fetch(&lock->readers, 1, __ATOMIC_RELEASE) == 0)
 		waitq_wake_all(&lock->no_readers);
 }

@@ -91,8 +91,10 @@ void mvmh_lock_init(struct mvmh_lock *lock, enum mvmh_rank rank)
 	spin_init(&lock->spin, ranks[rank].name, ranks[rank].rank);
 }
 
+/* Whoever has a transaction, or what comes after it, must not wait for a page: its I/O may need one. */
 int mvmh_wait(const void *chan, struct mvmh_lock *lock, bool killable)
 {
+	assert_mutexes_before(RANK_FS_TXN);
 	return thread_sleep_on(
 		chan, &lock->spin, killable ? SLEEP_KILLABLE : SLEEP_FOREVER, NO_DEADLINE);
 }

@@ -139,17 +139,32 @@ static void mutex_debug_after(const struct mutex *m)
 	self->mutexes[self->mutex_depth++] = m;
 }
 
-static void mutex_debug_unlock(const struct mutex *m)
+static void mutex_debug_owner(const struct mutex *m)
+{
+	if (m->owner != thread_current())
+		panic("mutex %s: released by a thread that does not own it", m->name);
+}
+
+static void mutex_debug_forget(const struct mutex *m)
 {
 	struct thread *self = thread_current();
 	uint32_t i = self->mutex_depth;
 
-	if (m->owner != self)
-		panic("mutex %s: released by a thread that does not own it", m->name);
 	while (i > 0 && self->mutexes[i - 1] != m)
 		i--;
+	DEBUG_ASSERT(i > 0);
 	for (self->mutex_depth--; i < self->mutex_depth + 1; i++)
 		self->mutexes[i - 1] = self->mutexes[i];
+}
+
+void assert_mutexes_before(enum lock_rank rank)
+{
+	const struct thread *self = thread_current();
+
+	for (uint32_t i = 0; i < self->mutex_depth; i++)
+		if (self->mutexes[i]->rank >= rank)
+			panic("waiting while holding %s (rank %u)", self->mutexes[i]->name,
+				self->mutexes[i]->rank);
 }
 
 #else
@@ -163,9 +178,17 @@ static void mutex_debug_after(const struct mutex *m)
 {
 	(void)m;
 }
-static void mutex_debug_unlock(const struct mutex *m)
+static void mutex_debug_owner(const struct mutex *m)
 {
 	(void)m;
+}
+static void mutex_debug_forget(const struct mutex *m)
+{
+	(void)m;
+}
+void assert_mutexes_before(enum lock_rank rank)
+{
+	(void)rank;
 }
 
 #endif
@@ -237,13 +260,30 @@ bool mutex_try(struct mutex *m)
 	return true;
 }
 
-void mutex_unlock(struct mutex *m)
+static void release(struct mutex *m)
 {
-	mutex_debug_unlock(m);
 	__atomic_store_n(&m->owner, NULL, __ATOMIC_RELEASE);
 	fence_full();
 	if (__atomic_load_n(&m->waiting, __ATOMIC_RELAXED))
 		waitq_wake_one(&m->wait);
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	mutex_debug_owner(m);
+	mutex_debug_forget(m);
+	release(m);
+}
+
+void mutex_share(struct mutex *m)
+{
+	mutex_debug_owner(m);
+	release(m);
+}
+
+void mutex_unshare(const struct mutex *m)
+{
+	mutex_debug_forget(m);
 }
 
 bool mutex_held(const struct mutex *m)

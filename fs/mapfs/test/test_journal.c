@@ -8,9 +8,12 @@
 #include <mapfs/mapfs.h>
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define DISK_BYTES (1 << 20) /* a log of 64 blocks: its ring wraps soon */
 
@@ -710,6 +713,61 @@ static void a_group_finds_room(void **state)
 	world_remount(&w);
 }
 
+static void *wait_in_a_transaction(void *arg)
+{
+	struct file *file = arg;
+	struct mapfs_txn txn;
+	int err;
+
+	mapfs_txn_init(&txn, fs_of());
+	err = mapfs_txn_begin(&txn);
+	if (!err)
+		err = mvm_pc_flush(file->object, 0, 0, MVM_PC_WAIT);
+	(void)err;
+	_exit(0);
+}
+
+/* A page is under write-back, for the group that it waits for is being flushed. */
+static void wait_meanwhile(struct testdisk *disk)
+{
+	pthread_t thread;
+
+	disk->before_flush = NULL;
+	pthread_create(&thread, NULL, wait_in_a_transaction, overwritten_file);
+	pthread_join(thread, NULL);
+}
+
+/* Debug checks: a process that waits for a page inside a transaction is stopped, with the reason. */
+static void no_page_is_waited_for_in_a_transaction(void **state)
+{
+	char text[512] = "";
+	int pipe_fd[2], status;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(world_open(&w, "/d/f", FS_O_CREAT | FS_O_RDWR, &overwritten_file), 0);
+	assert_int_equal(world_write(overwritten_file, "0123456789", 10, 0), 0);
+	assert_int_equal(file_sync(overwritten_file, false), 0);
+	assert_int_equal(file_truncate(overwritten_file, 5), 0);
+	assert_int_equal(pipe(pipe_fd), 0);
+	child = fork();
+	if (child == 0) {
+		dup2(pipe_fd[1], 2);
+		signal(SIGABRT, SIG_DFL);
+		alarm(60); /* without the check the two wait for one another */
+		w.disk->before_flush = wait_meanwhile;
+		(void)!mvm_pc_flush(overwritten_file->object, 0, 0, MVM_PC_WAIT);
+		_exit(0);
+	}
+	close(pipe_fd[1]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(read(pipe_fd[0], text, sizeof(text) - 1) > 0);
+	close(pipe_fd[0]);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_non_null(strstr(text, "waits for a page"));
+	file_unref(overwritten_file);
+}
+
 /* --- Errors ------------------------------------------------------------------------------ */
 
 /* Whichever write or flush of a commit and a checkpoint fails: read-only, with a message, whole. */
@@ -779,6 +837,7 @@ int main(void)
 		TEST(no_replay_over_new_data),
 		TEST(what_is_dirty_is_not_checkpointed),
 		TEST(a_group_finds_room),
+		TEST(no_page_is_waited_for_in_a_transaction),
 		TEST(a_failed_journal_is_read_only),
 	};
 

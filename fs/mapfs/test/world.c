@@ -54,6 +54,7 @@ static void start_once(void)
 	started = true;
 	fsh_posix_log = say;
 	posix_start(FRAMES);
+	posix_on_wait(fsh_posix_check_wait);
 	assert_int_equal(mvm_init(), 0);
 	assert_int_equal(vfs_init(64, 64), 0);
 	mapfs_register();

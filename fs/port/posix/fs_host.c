@@ -3,7 +3,7 @@
  * The hooks of fs/host.h over POSIX threads.
  *
  * Every thread keeps a stack of the ranks it holds; taking a lock out of order, sleeping under a
- * spin lock, or releasing what one does not hold aborts.
+ * spin lock, waiting for a page in a transaction, or releasing what one does not hold aborts.
  */
 #include "fs_posix.h"
 #include <fs/host.h>
@@ -67,6 +67,12 @@ static void note_unlock(const char *name, unsigned rank)
 		}
 	}
 	fsh_panic("%s is released and was not held", name);
+}
+
+void fsh_posix_check_wait(void)
+{
+	if (held.n && highest_held() >= FSH_RANK_TXN)
+		fsh_panic("a thread waits for a page and holds rank %u", highest_held());
 }
 
 /* --- Sleeping locks -------------------------------------------------------------------------- */

@@ -12,5 +12,8 @@ extern long fsh_posix_fail_after;
 /* What fsh_realtime_ns() says; 0: the clock of the machine. */
 extern int64_t fsh_posix_fixed_time_ns;
 
+/* For posix_on_wait(): whoever has a transaction, or what comes after it, waits for no page. */
+void fsh_posix_check_wait(void);
+
 /* Takes the lines of fsh_log(); NULL: standard error. */
 extern void (*fsh_posix_log)(const char *line);

@@ -160,3 +160,14 @@ int mutex_lock_killable(struct mutex *m) __attribute__((warn_unused_result));
 bool mutex_try(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 bool mutex_held(const struct mutex *m); /* by the running thread */
+
+/*
+ * For locks with shared holders that are made of a mutex (fs_host.c): unlock it, but go on as if it
+ * were held as far as the order of locks is concerned, until mutex_unshare().  Debug builds only;
+ * else the first is mutex_unlock() and the second nothing.
+ */
+void mutex_share(struct mutex *m);
+void mutex_unshare(const struct mutex *m);
+
+/* Debug builds: the running thread holds no mutex of this rank or a later one. */
+void assert_mutexes_before(enum lock_rank rank);

@@ -42,6 +42,7 @@ static struct {
 	posix_word_t random; /* [a] */
 	void (*writeback_wanted)(void);
 	void (*starved)(void);
+	void (*before_wait)(void);
 	void (*log)(const char *line);
 } machine = {.mutex = PTHREAD_MUTEX_INITIALIZER, .random = 1};
 
@@ -313,6 +314,8 @@ int mvmh_wait(const void *chan, struct mvmh_lock *lock, bool killable)
 		mvmh_panic("mvmh_wait: exactly the one lock is to be held");
 	if (self.windows)
 		mvmh_panic("mvmh_wait: a window is open");
+	if (machine.before_wait)
+		machine.before_wait();
 	pthread_mutex_lock(&c->mutex); /* a waker needs it: no wake-up falls in between */
 	if (killable && must_die()) {
 		pthread_mutex_unlock(&c->mutex);
@@ -382,6 +385,11 @@ void mvmh_panic(const char *why)
 {
 	fprintf(stderr, "panic: %s\n", why);
 	abort();
+}
+
+void posix_on_wait(void (*fn)(void))
+{
+	machine.before_wait = fn;
 }
 
 void posix_on_starved(void (*fn)(void))

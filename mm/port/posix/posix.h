@@ -79,6 +79,9 @@ size_t posix_mapped(struct mvm_space *space);
 unsigned posix_hart(void);
 void posix_kill(unsigned hart, bool dead);
 
+/* A function that looks, before a thread waits, whether it may; NULL: none. */
+void posix_on_wait(void (*fn)(void));
+
 /* A function for posix_writeback_wanted() to call; NULL: nothing. */
 void posix_on_writeback_wanted(void (*fn)(void));
 
