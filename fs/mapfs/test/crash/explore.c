@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* The image, what was asked of it in one epoch and another, and as much again to stay sparse. */
+#define ENTRIES_PER_IMAGE 8
+
 /* --- What workers share ------------------------------------------------------------------ */
 
 struct shared *shared_new(uint64_t images)
@@ -19,7 +22,7 @@ struct shared *shared_new(uint64_t images)
 	struct shared *shared;
 	size_t room = 1 << 20;
 
-	while (room < 4 * images)
+	while (room < ENTRIES_PER_IMAGE * images)
 		room *= 2;
 	shared = mmap(NULL, sizeof(*shared) + room * sizeof(uint64_t), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -29,14 +32,21 @@ struct shared *shared_new(uint64_t images)
 	return shared;
 }
 
+bool shared_full(const struct shared *shared)
+{
+	return __atomic_load_n(&shared->used, __ATOMIC_RELAXED) > shared->room / 4 * 3;
+}
+
 bool shared_claim(struct shared *shared, uint64_t hash)
 {
 	hash += hash == 0;
 	for (size_t i = hash & (shared->room - 1);; i = (i + 1) & (shared->room - 1)) {
 		uint64_t there = __atomic_load_n(&shared->seen[i], __ATOMIC_RELAXED);
 		if (there == 0 && __atomic_compare_exchange_n(&shared->seen[i], &there, hash, false,
-					  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+					  __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+			__atomic_fetch_add(&shared->used, 1, __ATOMIC_RELAXED);
 			return true;
+		}
 		if (there == hash)
 			return false;
 	}
@@ -99,7 +109,7 @@ static bool orphans_are_gone(struct run *run)
 static bool recover(struct run *run)
 {
 	struct world *w = &run->rec.world;
-	struct observed o;
+	struct observed o = {0};
 	bool good;
 
 	if (world_try_fsck(w, false) != IMAGE_CLEAN)

@@ -19,16 +19,18 @@ struct shared {
 	uint64_t images; /* distinct ones, counted once */
 	uint64_t deep;   /* of these, states of an interrupted recovery */
 	uint64_t failures;
-	uint64_t next;   /* the next workload to be taken */
-	size_t room;     /* a power of two */
-	uint64_t seen[]; /* hashes, 0: free */
+	uint64_t next;      /* the next workload to be taken */
+	uint64_t workloads; /* that were done */
+	size_t room, used;  /* of seen; room is a power of two */
+	uint64_t seen[];    /* hashes, 0: free */
 };
 
 /* Memory that forked workers share, with room for that many images. */
 struct shared *shared_new(uint64_t images);
 
-/* Is it new?  Then it is known from now on. */
+/* Is it new?  Then it is known from now on.  Not to be asked when it is full. */
 bool shared_claim(struct shared *shared, uint64_t hash);
+bool shared_full(const struct shared *shared);
 
 #define STATE_TEXT_BYTES 4096
 

@@ -53,7 +53,9 @@ static const char usage[] =
 	"first)\n"
 	"  --pairs N|all    sequences of two operations: N drawn by the seed (300), or all\n"
 	"  --long N         random workloads (20), --length L operations each (24)\n"
-	"  --random N       subsets of an epoch that has too many for all (10000)\n"
+	"  --random N       subsets of an epoch that has too many for all (10000; inside "
+	"recovery,\n"
+	"                   a hundredth of it)\n"
 	"  --deep N         one state in N also crashes while it recovers (64; 0: none)\n"
 	"  --seed S         for all that is drawn (printed; else from the clock)\n"
 	"  --jobs N         worker processes (as many as there are cores)\n"
@@ -66,6 +68,9 @@ static const char usage[] =
 	"  --find           of a planted bug: exit 0 when a state is wrong, 1 when none is\n"
 	"  --workload TEXT  only this one, operations with ; between them\n"
 	"  --state TEXT     of it only this state\n";
+
+/* Without --images there is room for so many. */
+#define MANY_IMAGES (8u << 20)
 
 /* Then the rest is not worth the time. */
 #define MOST_FAILURES 10u
@@ -206,6 +211,8 @@ static bool enough(void *arg)
 {
 	struct machine *m = arg;
 
+	if (shared_full(m->shared))
+		return true;
 	return m->o.images && __atomic_load_n(&m->shared->images, __ATOMIC_RELAXED) >= m->o.images;
 }
 
@@ -251,6 +258,7 @@ static void work_on(struct machine *m, struct place *at, unsigned i)
 		report(m, at, why);
 		__atomic_fetch_add(&m->shared->failures, 1, __ATOMIC_RELAXED);
 	} else if (!(x.enough && enough(m))) {
+		__atomic_fetch_add(&m->shared->workloads, 1, __ATOMIC_RELAXED);
 		note_done(m, i);
 	}
 }
@@ -316,9 +324,10 @@ static void died(struct machine *m, const struct place *at)
 static void show_rate(const struct machine *m, double seconds, FILE *to)
 {
 	fprintf(to,
-		"# %llu distinct images, %llu of them inside recovery, in %.0f s: %.0f a second\n",
-		(unsigned long long)m->shared->images, (unsigned long long)m->shared->deep, seconds,
-		(double)m->shared->images / seconds);
+		"# %llu workloads, %llu distinct images, %llu of them inside recovery, in %.0f s: "
+		"%.0f a second\n",
+		(unsigned long long)m->shared->workloads, (unsigned long long)m->shared->images,
+		(unsigned long long)m->shared->deep, seconds, (double)m->shared->images / seconds);
 	fflush(to);
 }
 
@@ -358,9 +367,11 @@ static int verdict(const struct machine *m)
 	if (few)
 		printf("not ok - fewer than %llu images: there are no more workloads\n",
 			(unsigned long long)m->o.images);
+	else if (shared_full(m->shared))
+		printf("not ok - more images than can be remembered: --images N makes room\n");
 	else
 		printf("ok - %llu distinct images\n", (unsigned long long)m->shared->images);
-	return few;
+	return few || shared_full(m->shared);
 }
 
 static int explore_all(struct machine *m)
@@ -403,7 +414,7 @@ int main(int argc, char **argv)
 	int status;
 
 	parse(&m.o, argc, argv);
-	m.shared = m.o.explore.shared = shared_new(m.o.images);
+	m.shared = m.o.explore.shared = shared_new(m.o.images ? m.o.images : MANY_IMAGES);
 	m.count = m.o.workload ? 1 : workload_count(&m.o.set);
 	if (m.o.list)
 		return list(&m);
