@@ -172,7 +172,6 @@ static int move_tail(struct mapfs *fs)
 		err = mapfs_log_write_head(fs, tail);
 	if (err)
 		return err;
-	mapfs_note_unflushed(fs);
 	fsh_mutex_lock(&fs->commit.lock);
 	fs->log.tail = tail.position;
 	fsh_mutex_unlock(&fs->commit.lock);

@@ -53,7 +53,7 @@ int mapfs_commit_start(struct mapfs *fs, const struct mapfs_recovery *recovery)
 
 	c->group_limit = group_limit(fs);
 	c->logged_limit = fs->cache.limit * LOGGED_SHARE_PERCENT / 100;
-	c->sequence = recovery->end.sequence;
+	c->sequence = recovery->end.sequence + 1;
 	c->committed = c->sequence - 1;
 	c->images = fsh_alloc(c->group_limit * sizeof(c->images[0]));
 	return c->images ? mapfs_log_open(fs, recovery, c->group_limit) : -ENOMEM;
@@ -175,7 +175,9 @@ static int write_group(struct mapfs *fs, const struct group *g)
 	int err;
 
 	mapfs_images_seal(fs, c->images, g->n);
-	err = flush_before(fs);
+	err = mapfs_log_begin(fs, g->at);
+	if (!err)
+		err = flush_before(fs);
 	if (!err)
 		err = mapfs_log_write(fs, g->at, c->images, g->n);
 	return err ? err : blk_flush(fs->dev);

@@ -144,10 +144,11 @@ struct mapfs_state {
  *
  * A group is one atomic change: descriptors (kind LOG_BLOCKS) that say where the copies belong,
  * the copies of whole metadata blocks in the order of the descriptors' entries, one commit block.
- * It counts when all of it is there: every descriptor's and the commit's own checksum is right and
- * names its place and sequence, every copy has the checksum in its entry, and the commit has the
- * checksum of all descriptors'.  The log ends before the first group that does not count.  So one
- * write and one flush commit a group, in whatever order its blocks arrive.
+ * It counts when all of it is there: every descriptor and the commit block has its checksum, its
+ * place and the group's sequence, and every copy has the checksum in its entry.  The log ends before
+ * the first group that does not count.  So one write and one flush commit a group, in whatever order
+ * its blocks arrive.  No sequence is given to two groups: each mount leaves one out, which a group
+ * may have had that a crash tore, and says so with a head.
  *
  * Recovery: from the head's group on, each copy goes where it belongs, later ones over earlier
  * ones; then a head says that the log is empty.
@@ -179,7 +180,7 @@ struct mapfs_log_blocks {
 struct mapfs_log_commit {
 	struct mapfs_header header; /* owner: how many descriptors */
 	uint32_t n_copies;
-	uint32_t descriptors_crc; /* of the header.crc of each, in order, seeded */
+	uint32_t reserved0;
 	int64_t time_ns;
 	uint8_t reserved[4048];
 };

@@ -34,6 +34,8 @@
  *     and its commit record are written together, and one flush after them commits it.  The
  *     checksums are seeded with the UUID, and every record names its sequence and its place: what
  *     an earlier round of the ring, or an earlier file system, left there is never taken for it.
+ *     And no two groups ever have one sequence: a group that a crash tore, written again by the next
+ *     mount and torn elsewhere, could be whole with what is left of the first.
  *  2. What a group refers to is durable before it.  A flush before the log is written, unless
  *     nothing was written since the last one.  The same flush makes the newest head durable before
  *     the part of the ring that it gave free is used again.
@@ -129,8 +131,8 @@ struct group {
 	uint32_t first; /* of the part that goes into one request: the ring may end inside */
 };
 
-/* Complete a record, the i-th block of the group.  Returns its checksum. */
-static uint32_t finish_record(
+/* Complete a record, the i-th block of the group. */
+static void finish_record(
 	const struct group *g, void *record, enum mapfs_kind kind, uint32_t owner, uint32_t i)
 {
 	struct mapfs_header *h = record;
@@ -140,10 +142,9 @@ static uint32_t finish_record(
 	h->block = mapfs_ring_block(&g->fs->sb, g->at.position + i);
 	h->sequence = g->at.sequence;
 	h->crc = mapfs_block_crc(g->fs->seed, record);
-	return h->crc;
 }
 
-static uint32_t fill_descriptor(const struct group *g, uint32_t index)
+static void fill_descriptor(const struct group *g, uint32_t index)
 {
 	struct mapfs_log_blocks *d = g->fs->log.record[index];
 	uint32_t from = index * MAPFS_LOG_ENTRIES, n = g->n - from;
@@ -155,21 +156,17 @@ static uint32_t fill_descriptor(const struct group *g, uint32_t index)
 		d->entry[i].block = image->buf->block;
 		d->entry[i].crc = mapfs_crc32c(g->fs->seed, image->data, MAPFS_BLOCK_BYTES);
 	}
-	return finish_record(g, d, MAPFS_KIND_LOG_BLOCKS, index, index);
+	finish_record(g, d, MAPFS_KIND_LOG_BLOCKS, index, index);
 }
 
 static void fill_records(const struct group *g)
 {
 	struct mapfs_log_commit *commit = g->fs->log.record[g->n_descriptors];
-	uint32_t crc = g->fs->seed, one;
 
-	for (uint32_t i = 0; i < g->n_descriptors; i++) {
-		one = fill_descriptor(g, i);
-		crc = mapfs_crc32c(crc, &one, sizeof(one));
-	}
+	for (uint32_t i = 0; i < g->n_descriptors; i++)
+		fill_descriptor(g, i);
 	memset(commit, 0, sizeof(*commit));
 	commit->n_copies = g->n;
-	commit->descriptors_crc = crc;
 	commit->time_ns = fsh_realtime_ns();
 	finish_record(g, commit, MAPFS_KIND_LOG_COMMIT, g->n_descriptors, g->n_descriptors + g->n);
 }
@@ -206,6 +203,14 @@ int mapfs_log_write(
 
 /* --- The head ---------------------------------------------------------------------------- */
 
+int mapfs_log_begin(struct mapfs *fs, struct mapfs_log_point first)
+{
+	int err = fs->log.begun ? 0 : mapfs_log_write_head(fs, first);
+
+	fs->log.begun |= !err;
+	return err;
+}
+
 int mapfs_log_write_head(struct mapfs *fs, struct mapfs_log_point tail)
 {
 	struct mapfs_log *log = &fs->log;
@@ -215,5 +220,6 @@ int mapfs_log_write_head(struct mapfs *fs, struct mapfs_log_point tail)
 	mapfs_log_head_fill(head, &fs->sb, log->next_head, tail);
 	err = blk_write(fs->dev, head->header.block * MAPFS_BLOCK_SECTORS, head, sizeof(*head));
 	log->next_head = !log->next_head;
+	mapfs_note_unflushed(fs);
 	return err;
 }

@@ -28,6 +28,7 @@ struct mapfs_log {
 	uint64_t tail;        /* [t] position of the oldest group that is kept */
 	uint64_t end;         /* [t] behind the newest one, as soon as its place is taken */
 	unsigned next_head;   /* [w] the head to write next: not the one that counts */
+	bool begun;           /* [w] a head of this mount was written */
 	void **record;        /* [w] memory for a group's descriptors and its commit block */
 	unsigned n_records;   /* [I] */
 };
@@ -59,6 +60,10 @@ uint64_t mapfs_log_room(const struct mapfs_log *log);
  */
 int mapfs_log_write(struct mapfs *fs, struct mapfs_log_point at, const struct mapfs_image *images,
 	uint32_t n) __attribute__((warn_unused_result));
+
+/* The writer: before the first group of a mount, whose sequence is new; else nothing.  -EIO. */
+int mapfs_log_begin(struct mapfs *fs, struct mapfs_log_point first)
+	__attribute__((warn_unused_result));
 
 /* The writer: groups before `tail` are not needed any more, and that is flushed.  -EIO. */
 int mapfs_log_write_head(struct mapfs *fs, struct mapfs_log_point tail)

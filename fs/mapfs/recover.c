@@ -187,7 +187,6 @@ static int note_copy(struct reader *reader, const struct mapfs_log_entry *e, uin
 /* A group as its descriptors have it. */
 struct shape {
 	uint32_t n_copies, n_descriptors;
-	uint32_t crc; /* of the descriptors so far */
 };
 
 /* One descriptor into reader->record; the first says how large the group is. */
@@ -204,12 +203,8 @@ static int read_descriptor(struct reader *reader, uint32_t index, struct shape *
 			return -ENOENT;
 		shape->n_copies = d->n_copies;
 		shape->n_descriptors = (uint32_t)mapfs_log_need(d->n_copies) - d->n_copies - 1;
-		shape->crc = reader->r->seed;
 	}
-	if (d->n_copies != shape->n_copies)
-		return -ENOENT;
-	shape->crc = mapfs_crc32c(shape->crc, &d->header.crc, sizeof(d->header.crc));
-	return 0;
+	return d->n_copies == shape->n_copies ? 0 : -ENOENT;
 }
 
 /* Do something with the i-th block of the group, a copy, and its entry. */
@@ -238,9 +233,7 @@ static int check_commit(struct reader *reader, const struct shape *shape)
 
 	if (err)
 		return err;
-	return commit->n_copies == shape->n_copies && commit->descriptors_crc == shape->crc
-		       ? 0
-		       : -ENOENT;
+	return commit->n_copies == shape->n_copies ? 0 : -ENOENT;
 }
 
 /* The group at r->end, which moves behind it.  -ENOENT: there is none that counts. */
@@ -264,10 +257,29 @@ static int read_group(struct reader *reader)
 	return 0;
 }
 
+/* Does the ring have a record of a group that is newer than the oldest one?  Then -EINVAL. */
+static int search_newer(struct reader *reader)
+{
+	struct mapfs_recovery *r = reader->r;
+	const struct mapfs_header *h = reader->record;
+	int err = 0;
+
+	for (uint64_t i = 0; i < mapfs_ring_blocks(r->sb) && !err; i++) {
+		uint64_t block = mapfs_ring_block(r->sb, i);
+
+		err = read_block(r, block, reader->record);
+		if (!err && h->sequence > r->tail.sequence &&
+			(h->kind == MAPFS_KIND_LOG_BLOCKS || h->kind == MAPFS_KIND_LOG_COMMIT) &&
+			!mapfs_block_fault(r->seed, h, block, h->kind, h->owner))
+			err = -EINVAL;
+	}
+	return err;
+}
+
 /*
- * A head is damaged when a crash tore it.  Then the other one's oldest group is there, for the torn
- * head was to give it free.  If it is not there, the damage is of another kind, and the groups that
- * the damaged head named may be lost.
+ * A head is damaged when a crash tore it.  Then the other one still leads to all there is.  When it
+ * leads to nothing, though there are groups, the damage is of another kind, and what the damaged head
+ * led to is not to be lost in silence.
  */
 static int scan(struct reader *reader)
 {
@@ -277,7 +289,7 @@ static int scan(struct reader *reader)
 		err = read_group(reader);
 	if (err != -ENOENT)
 		return err;
-	return reader->r->fault && reader->r->n_groups == 0 ? -EINVAL : 0;
+	return reader->r->fault && reader->r->n_groups == 0 ? search_newer(reader) : 0;
 }
 
 /* Run with a reader's two pages. */
