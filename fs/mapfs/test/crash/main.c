@@ -9,7 +9,7 @@
  *	 workload.c      which operations                       model.c   what they mean
  *	     |                                                     |
  *	 record.c        done once, for real, over the recording test disk
- *	     |           writes, flushes, calls, returns
+ *	     |           writes, flushes, calls, returns   (lost.c: after an earlier crash)
  *	 units.c         writes, cut into blocks
  *	     |
  *	 states.c        epoch by epoch: which blocks (and sectors) arrived

@@ -47,13 +47,13 @@ static int find_kind(const char *name, enum op_kind *kind)
 	return -EINVAL;
 }
 
-int op_parse(const char *text, struct op *op)
+/* One operation; its text is taken apart. */
+static int parse(char *text, struct op *op)
 {
-	char copy[OP_TEXT_BYTES], *rest = copy, *word, *end;
+	char *rest = text, *word, *end;
 
 	memset(op, 0, sizeof(*op));
-	snprintf(copy, sizeof(copy), "%s", text);
-	if (find_kind(strtok_r(copy, " ", &rest), &op->kind))
+	if (find_kind(strtok_r(text, " ", &rest), &op->kind))
 		return -EINVAL;
 	for (unsigned i = 0; i < kinds[op->kind].paths; i++) {
 		word = strtok_r(NULL, " ", &rest);
@@ -70,6 +70,21 @@ int op_parse(const char *text, struct op *op)
 			return -EINVAL;
 	}
 	return strtok_r(NULL, " ", &rest) ? -EINVAL : 0;
+}
+
+int op_next(const char **text, struct op *op)
+{
+	size_t n = strcspn(*text, ";");
+	char copy[OP_TEXT_BYTES];
+
+	if (n == 0)
+		return -ENOENT;
+	if (n >= sizeof(copy))
+		return -EINVAL;
+	memcpy(copy, *text, n);
+	copy[n] = 0;
+	*text += n + ((*text)[n] == ';');
+	return parse(copy, op);
 }
 
 void op_print(const struct op *op, char text[OP_TEXT_BYTES])

@@ -51,8 +51,11 @@ struct op {
 	uint64_t number[2]; /* offset and length, or one of them alone */
 };
 
-/* -EINVAL. */
-int op_parse(const char *text, struct op *op);
+/*
+ * The next of the operations that ";" separates in *text, which moves behind it.  -ENOENT: there is
+ * no more; -EINVAL: that is none.
+ */
+int op_next(const char **text, struct op *op);
 void op_print(const struct op *op, char text[OP_TEXT_BYTES]);
 
 /*

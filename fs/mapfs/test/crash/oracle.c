@@ -203,6 +203,23 @@ static bool time_allowed(const struct question *q, int64_t time, unsigned inode)
 	return false;
 }
 
+/* When a change of the inode was last made that a sync of all of it owes. */
+static int64_t owed_time(const struct question *q, unsigned inode)
+{
+	unsigned before = 0;
+
+	for (unsigned i = 0; i < q->m->n_syncs; i++) {
+		const struct model_sync *s = &q->m->sync[i];
+		if (owed(q->r, i, q->epoch) && before < s->op &&
+			(s->all || (s->inode == inode && !s->data_only)))
+			before = s->op;
+	}
+	while (before > 0)
+		if (model_touched(&q->m->inode[inode], --before))
+			return op_time_ns(before);
+	return 0;
+}
+
 static bool times_allowed(struct question *q, const struct observed_node *node, unsigned inode)
 {
 	const struct fs_attr *a = &node->attr;
@@ -213,6 +230,9 @@ static bool times_allowed(struct question *q, const struct observed_node *node, 
 	if (!time_allowed(q, a->mtime, inode) || !time_allowed(q, a->ctime, inode))
 		return differs(q, "%s: mtime %lld or ctime %lld was never set", node->name,
 			(long long)a->mtime, (long long)a->ctime);
+	if (a->ctime < owed_time(q, inode))
+		return differs(q, "%s: ctime is %lld, before it was last synced", node->name,
+			(long long)a->ctime);
 	return true;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "record.h"
 
+#include "lost.h"
+
 #include <fs_posix.h>
 #include <mapfs/layout.h>
 
@@ -59,20 +61,16 @@ static bool do_op(struct recording *r, const struct op *op, char why[256])
 
 static bool do_all(struct recording *r, const char *text, char why[256])
 {
-	char copy[RECORD_TEXT_BYTES], *rest = copy, *word;
+	const char *at = text;
 	struct op op;
+	int err;
 
-	snprintf(copy, sizeof(copy), "%s", text);
-	while ((word = strtok_r(rest, ";", &rest))) {
-		word += strspn(word, " ");
-		if (op_parse(word, &op)) {
-			snprintf(why, 256, "not an operation: %s", word);
-			return false;
-		}
+	while ((err = op_next(&at, &op)) == 0)
 		if (!do_op(r, &op, why))
 			return false;
-	}
-	return true;
+	if (err != -ENOENT)
+		snprintf(why, 256, "not operations: %.200s", text);
+	return err == -ENOENT;
 }
 
 static bool do_beginning(struct recording *r, char why[256])
@@ -130,23 +128,38 @@ static bool compare_space(struct recording *r, const struct fs_stat *before, cha
 	return false;
 }
 
+/* What the workload begins with is on the disk, and its text is at *text. */
+static bool prepare(struct recording *r, const char **text, char why[256])
+{
+	struct loss loss;
+
+	if (!mount(r, why))
+		return false;
+	if (!do_beginning(r, why)) {
+		world_unmount(&r->world);
+		return false;
+	}
+	r->first_op = r->model->n_ops;
+	if (loss_parse(text, &loss))
+		return loss_happens(&loss, &r->world, why);
+	world_unmount(&r->world);
+	fill_free_blocks(r->world.disk);
+	return true;
+}
+
 static bool record(struct recording *r, const char *text, char why[256])
 {
 	struct fs_stat before;
 	bool good;
 
-	if (!mount(r, why))
+	if (!prepare(r, &text, why))
 		return false;
-	good = do_beginning(r, why);
-	world_unmount(&r->world);
-	r->first_op = r->model->n_ops;
-	fill_free_blocks(r->world.disk);
 	testdisk_begin_recording(r->world.disk);
 	memset(r->called, 0, sizeof(r->called));
 	memset(r->synced, 0, sizeof(r->synced));
 	if (!mount(r, why))
 		return false;
-	good = good && do_all(r, text, why);
+	good = do_all(r, text, why);
 	op_release_held();
 	before = world_statfs(&r->world);
 	world_unmount(&r->world);

@@ -6,6 +6,9 @@
  * A workload's text is operations (op.h) with ";" between them.  A fixed beginning (record.c) makes
  * the files that it works on; then the file system is unmounted, and the recording begins: mount, the
  * operations, unmount.
+ *
+ * The text may begin with a life before that (lost.h); then the recording begins with a mount that
+ * recovers.
  */
 #pragma once
 

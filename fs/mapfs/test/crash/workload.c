@@ -116,7 +116,19 @@ static void round_text(char *text, size_t bytes)
 			text + at, bytes - at, "%schmod /a %u; fsync /a", i > 1 ? "; " : "", i);
 }
 
-#define ALWAYS (SINGLES + STORIES + 1)
+/* What is lost, one block of its group after the other, and then done again. */
+static const char *const again[] = {
+	"create /n", "unlink /d/f", "rename /b /a", "append /b 5000", "mkdir /m", "chmod /a 1"};
+#define LOSSES  8u /* blocks of a group, or more */
+#define N_AGAIN (LOSSES * (unsigned)(sizeof(again) / sizeof(again[0])))
+
+static void again_text(unsigned i, char *text, size_t bytes)
+{
+	snprintf(text, bytes, "lose %u of %s | %s; fsync /a; sync", i % LOSSES, again[i / LOSSES],
+		again[i / LOSSES]);
+}
+
+#define ALWAYS (SINGLES + STORIES + 1 + N_AGAIN)
 
 unsigned workload_always(void)
 {
@@ -279,6 +291,8 @@ void workload_text(const struct workloads *set, unsigned i, char *text, size_t b
 		snprintf(text, bytes, "%s", singles[i]);
 	else if (i < SINGLES + STORIES)
 		snprintf(text, bytes, "%s", stories[i - SINGLES]);
+	else if (i < SINGLES + STORIES + N_AGAIN)
+		again_text(i - SINGLES - STORIES, text, bytes);
 	else if (i < ALWAYS)
 		round_text(text, bytes);
 	else
