@@ -113,6 +113,14 @@ static bool is_empty(const struct model_tree *t, unsigned dir)
 static void touch(struct model *m, unsigned inode)
 {
 	m->inode[inode].touched[m->n_ops / 64] |= (uint64_t)1 << m->n_ops % 64;
+	m->inode[inode].stamped[m->n_ops / 64] |= (uint64_t)1 << m->n_ops % 64;
+}
+
+/* Only where the page was clean. */
+static void touch_by_store(struct model *m, unsigned inode)
+{
+	touch(m, inode);
+	m->inode[inode].stamped[m->n_ops / 64] &= ~((uint64_t)1 << m->n_ops % 64);
 }
 
 static void dir_changed(struct model *m, unsigned dir)
@@ -356,7 +364,7 @@ static int apply_scribble(struct model *m, unsigned inode, uint64_t n)
 	if (m->inode[inode].size % BLOCK_BYTES == 0 ||
 		n > BLOCK_BYTES - m->inode[inode].size % BLOCK_BYTES)
 		return -EFAULT;
-	touch(m, inode);
+	touch_by_store(m, inode);
 	return 0;
 }
 
@@ -376,7 +384,9 @@ static int apply_to_file(struct model *m, const struct op *op)
 	case OP_STORE:
 		if (first + second > m->inode[inode].size)
 			return -EFAULT;
-		return apply_write(m, inode, first, second);
+		apply_write(m, inode, first, second);
+		touch_by_store(m, inode);
+		return 0;
 	case OP_SCRIBBLE:
 		return apply_scribble(m, inode, first);
 	case OP_TRUNCATE:
@@ -467,6 +477,11 @@ void model_refused(struct model *m)
 {
 	m->tree[m->n_ops + 1] = m->tree[m->n_ops];
 	m->n_ops++;
+}
+
+bool model_stamped(const struct model_inode *inode, unsigned op)
+{
+	return inode->stamped[op / 64] >> op % 64 & 1;
 }
 
 bool model_touched(const struct model_inode *inode, unsigned op)

@@ -60,7 +60,8 @@ struct model_inode {
 	uint8_t *data; /* MODEL_FILE_BYTES, of a regular file */
 	unsigned n_events;
 	struct model_event *events;
-	uint64_t touched[(MODEL_OPS + 63) / 64]; /* operations that may have set its times */
+	/* Operations that set its times, and those that may have: a store to a dirty page does not. */
+	uint64_t stamped[(MODEL_OPS + 63) / 64], touched[(MODEL_OPS + 63) / 64];
 };
 
 /* What was done before operation `op` must be durable once that has returned: */
@@ -93,5 +94,6 @@ void model_refused(struct model *m);
 /* All operations done so far are durable, as if a sync came behind the last one. */
 void model_synced(struct model *m);
 
-/* Does what happened as `op` touch the inode's times? */
+/* Has `op` set the inode's times; may it have? */
+bool model_stamped(const struct model_inode *inode, unsigned op);
 bool model_touched(const struct model_inode *inode, unsigned op);

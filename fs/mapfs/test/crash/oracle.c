@@ -215,7 +215,7 @@ static int64_t owed_time(const struct question *q, unsigned inode)
 			before = s->op;
 	}
 	while (before > 0)
-		if (model_touched(&q->m->inode[inode], --before))
+		if (model_stamped(&q->m->inode[inode], --before))
 			return op_time_ns(before);
 	return 0;
 }
