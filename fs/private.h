@@ -25,9 +25,6 @@ bool vnode_is_pinned(const struct vnode *v);
 size_t vnode_count(size_t *idle);
 void vnode_cache_check(void);
 
-/* mtime and ctime become now; locked. */
-void vnode_touch(struct vnode *v);
-
 /* vnode_setattr() without its checks, by somebody who has the lock. */
 int vnode_setattr_locked(struct vnode *v, const struct fs_attr *attr, unsigned mask);
 

@@ -16,8 +16,8 @@
  * before the transaction begins and no page is waited for under it.  extent_lock is for the
  * moment: the change itself, and every look.
  *
- * Cutting goes from the end, a bounded number of extents a transaction; a node that becomes empty
- * is freed with its last extent.
+ * What is taken out goes from its end, a bounded number of extents a transaction; a node that becomes
+ * empty is freed with its last extent.  Keys in an index are not raised: no piece lies across one.
  */
 #include "mapfs.h"
 
@@ -246,6 +246,25 @@ static int plan_nodes(struct mapfs_txn *txn, struct mapfs_inode *inode, const st
 	return err;
 }
 
+int mapfs_extent_needs(struct mapfs_inode *inode, const struct mapfs_piece *p, unsigned *n_nodes)
+{
+	struct path path;
+	struct fit fit;
+	int err;
+
+	*n_nodes = 0;
+	fsh_mutex_lock(&inode->extent_lock);
+	err = path_find(inode, p->logical, &path);
+	fsh_mutex_unlock(&inode->extent_lock);
+	if (err)
+		return err;
+	fit = fit_in(leaf_of(&path), p);
+	for (uint32_t i = 0; i < path.n && !fit.before && !fit.after; i++)
+		*n_nodes += path.level[i].n == path.level[i].room;
+	path_put(inode, &path);
+	return 0;
+}
+
 int mapfs_extent_prepare(struct mapfs_txn *txn, struct mapfs_inode *inode,
 	const struct mapfs_piece *p, struct mapfs_map_plan *plan)
 {
@@ -422,15 +441,7 @@ void mapfs_extent_insert(struct mapfs_txn *txn, struct mapfs_inode *inode,
 	inode->n_blocks += p->count;
 }
 
-/* --- Cutting ----------------------------------------------------------------------------- */
-
-/* How much of the piece stays when the file is cut at block `first`. */
-static uint32_t kept(const struct mapfs_piece *p, uint32_t first)
-{
-	if (first <= p->logical)
-		return 0;
-	return first - p->logical < p->count ? first - p->logical : p->count;
-}
+/* --- Taking out -------------------------------------------------------------------------- */
 
 static int cut_add(
 	struct mapfs_txn *txn, uint64_t start, uint32_t count, bool metadata, struct mapfs_cut *cut)
@@ -461,50 +472,83 @@ static int cut_nodes(struct mapfs_txn *txn, const struct path *path, struct mapf
 	return err;
 }
 
+/* A piece of which [from, to) goes and something behind that stays: what stays, and where. */
+static void cut_before_end(
+	const struct mapfs_piece *p, uint32_t from, uint32_t to, struct mapfs_cut *cut)
+{
+	uint32_t off = to - p->logical;
+
+	cut->rest = (struct mapfs_piece){to, p->count - off, p->start + off, p->unwritten};
+	cut->keep = from - p->logical;
+}
+
+/* Nothing below `logical` is in this leaf: where the one before it ends, or 0. */
+static uint64_t leaf_begin(const struct path *path)
+{
+	const struct level *above;
+
+	if (path->n < 2)
+		return 0;
+	above = &path->level[path->n - 2];
+	return above->entry[above->slot].logical;
+}
+
+/*
+ * What the leaf has of [first, past), from its end on: entries that go wholly, until there are
+ * enough, or one of which something stays.  cut->past is then the end of what may be left.
+ */
 static int cut_leaf(struct mapfs_txn *txn, const struct mapfs_inode *inode, const struct path *path,
 	uint32_t first, struct mapfs_cut *cut)
 {
 	const struct level *leaf = &path->level[path->n - 1];
+	uint32_t i = leaf->n ? leaf->slot + 1 : 0;
+	uint64_t past = cut->past;
 	struct mapfs_piece p;
-	uint32_t i = leaf->n;
 	int err = 0;
 
 	while (i > 0 && cut->n_entries < CUT_EXTENTS && !err) {
+		uint64_t end, from, to;
+
 		mapfs_piece_decode(&leaf->entry[--i], &p);
-		cut->keep = kept(&p, first);
-		if (cut->keep == p.count)
+		end = (uint64_t)p.logical + p.count;
+		from = first > p.logical ? first : p.logical;
+		to = past < end ? past : end;
+		if (p.logical >= past)
 			break;
-		err = cut_add(txn, p.start + cut->keep, p.count - cut->keep,
+		cut->past = from;
+		if (from >= to)
+			return 0;
+		err = cut_add(txn, p.start + (from - p.logical), (uint32_t)(to - from),
 			!vnode_is(&inode->vnode, FS_IFREG), cut);
-		if (cut->keep)
-			break;
+		if (to < end)
+			cut_before_end(&p, (uint32_t)from, (uint32_t)to, cut);
+		else
+			cut->keep = (uint32_t)(from - p.logical);
+		if (cut->keep || to < end)
+			return err;
 		cut->n_entries++;
 	}
-	/* Extents are left that go, too: another transaction. */
-	if (i > 0 && cut->keep == 0) {
-		mapfs_piece_decode(&leaf->entry[i - 1], &p);
-		cut->more = kept(&p, first) < p.count;
-	}
+	if (i == 0 && leaf_begin(path) < cut->past)
+		cut->past = leaf_begin(path);
 	return err ? err : cut_nodes(txn, path, cut);
 }
 
-int mapfs_extent_cut_prepare(
-	struct mapfs_txn *txn, struct mapfs_inode *inode, uint32_t first, struct mapfs_cut *cut)
+int mapfs_extent_cut_prepare(struct mapfs_txn *txn, struct mapfs_inode *inode, uint32_t first,
+	uint64_t past, struct mapfs_cut *cut)
 {
 	struct path path;
 	int err;
 
-	memset(cut, 0, sizeof(*cut));
+	*cut = (struct mapfs_cut){.last = (uint32_t)(past - 1), .past = past};
 	fsh_mutex_lock(&inode->extent_lock);
-	err = path_find(inode, ~0u, &path);
+	err = path_find(inode, cut->last, &path);
 	fsh_mutex_unlock(&inode->extent_lock);
 	if (err)
 		return err;
 	err = cut_leaf(txn, inode, &path, first, cut);
 	for (uint32_t i = 1; i < path.n; i++)
 		mapfs_txn_pin(txn, mapfs_buf_ref(txn->fs, path.level[i].buf));
-	if (!err && cut->n_nodes)
-		cut->more = true;
+	cut->more = cut->past > first && cut->past < past;
 	path_put(inode, &path);
 	if (err)
 		mapfs_extent_cut_cancel(txn->fs, cut);
@@ -533,22 +577,33 @@ static void unlink_nodes(
 		inode->depth = 0;
 }
 
+/* The entries of the leaf, as the cut leaves them; but for the rest of a piece in two. */
+static void cut_entries(struct level *leaf, const struct mapfs_cut *cut)
+{
+	uint32_t at = leaf->slot;
+	struct mapfs_piece p;
+
+	for (uint32_t i = 0; i < cut->n_entries; i++)
+		entry_remove(leaf, at--);
+	if (cut->keep) {
+		mapfs_piece_decode(&leaf->entry[at], &p);
+		p.count = cut->keep;
+		mapfs_piece_encode(&p, &leaf->entry[at]);
+	} else if (cut->rest.count) {
+		mapfs_piece_encode(&cut->rest, &leaf->entry[at]);
+	}
+}
+
 void mapfs_extent_cut(struct mapfs_txn *txn, struct mapfs_inode *inode, struct mapfs_cut *cut)
 {
 	struct mapfs_run *next;
-	struct mapfs_piece p;
 	struct level *leaf;
 	struct path path;
-	int err = path_find(inode, ~0u, &path);
+	int err = path_find(inode, cut->last, &path);
 
 	fsh_assert(!err);
 	leaf = leaf_of(&path);
-	leaf->n -= cut->n_entries;
-	if (cut->keep && leaf->n) {
-		mapfs_piece_decode(&leaf->entry[leaf->n - 1], &p);
-		p.count = cut->keep < p.count ? cut->keep : p.count;
-		mapfs_piece_encode(&p, &leaf->entry[leaf->n - 1]);
-	}
+	cut_entries(leaf, cut);
 	level_changed(txn, inode, leaf);
 	if (cut->n_nodes)
 		unlink_nodes(txn, inode, &path, cut->n_nodes);

@@ -125,16 +125,6 @@ static int promise_block(struct mapfs_inode *inode, uint32_t page)
 	return err;
 }
 
-/* A store changes a file's times, too; they are saved when its metadata is. */
-static void stored_to(struct vnode *v)
-{
-	fs_time_t now = fsh_realtime_ns();
-
-	fs_write(v->mtime, now);
-	fs_write(v->ctime, now);
-	__atomic_store_n(&v->times_dirty, true, __ATOMIC_RELEASE);
-}
-
 static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	struct mapfs_inode *inode = inode_of(obj);
@@ -149,7 +139,7 @@ static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 		return err;
 	err = promise_block(inode, (uint32_t)index);
 	if (!err)
-		stored_to(&inode->vnode);
+		vnode_touch(&inode->vnode); /* saved when its metadata is */
 	return err;
 }
 

@@ -463,7 +463,7 @@ static int delete_part(struct mapfs_inode *inode, bool *more)
 	mapfs_orphan_pin(&txn);
 	err = mapfs_inode_pin(&txn, inode);
 	if (!err)
-		err = mapfs_extent_cut_prepare(&txn, inode, 0, &cut);
+		err = mapfs_extent_cut_prepare(&txn, inode, 0, MAPFS_FILE_BLOCKS, &cut);
 	if (!err)
 		err = mapfs_free_prepare(fs, MAPFS_INODES, mapfs_ino(inode), 1, &number);
 	if (!err) {

@@ -433,24 +433,34 @@ struct mapfs_map_plan {
  * reservation, at most MAPFS_MAX_DEPTH + 1 of them.  Insert: inside the transaction, under the
  * extent lock.
  */
+int mapfs_extent_needs(struct mapfs_inode *inode, const struct mapfs_piece *p,
+	unsigned *n_nodes) MAPFS_MUST_CHECK; /* exactly how many */
 int mapfs_extent_prepare(struct mapfs_txn *txn, struct mapfs_inode *inode,
 	const struct mapfs_piece *p, struct mapfs_map_plan *plan) MAPFS_MUST_CHECK;
 void mapfs_extent_cancel(struct mapfs *fs, struct mapfs_map_plan *plan);
 void mapfs_extent_insert(struct mapfs_txn *txn, struct mapfs_inode *inode,
 	const struct mapfs_piece *p, struct mapfs_map_plan *plan);
 
-/* A part of the end of a file that goes in one transaction. */
+/* A part of a range of blocks that goes in one transaction, from the range's end on. */
 struct mapfs_cut {
-	struct mapfs_run *runs; /* to free */
-	uint32_t n_entries;     /* of the last leaf that go wholly */
-	uint32_t keep;          /* blocks of the entry before them, 0: it is not concerned */
-	uint32_t n_nodes;       /* that become empty */
-	bool more;              /* the file may have more to cut */
+	struct mapfs_run *runs;  /* to free */
+	uint32_t last;           /* block of the range */
+	uint32_t n_entries;      /* of a leaf, from the one for `last` down, that go wholly */
+	uint32_t keep;           /* blocks of the entry before them, 0: it is not concerned */
+	uint32_t n_nodes;        /* that become empty */
+	struct mapfs_piece rest; /* of the last entry, behind the range, if count is not 0 */
+	uint64_t past;           /* the rest of the range ends here */
+	bool more;               /* and may have something */
 };
 
-/* Cutting off blocks from `first` on; as adding. */
+#define MAPFS_FILE_BLOCKS (MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES)
+
+/*
+ * Taking out blocks [first, past); as adding.  When something of a piece stays on both sides
+ * (cut->keep and cut->rest), the rest is to be added in the same transaction.
+ */
 int mapfs_extent_cut_prepare(struct mapfs_txn *txn, struct mapfs_inode *inode, uint32_t first,
-	struct mapfs_cut *cut) MAPFS_MUST_CHECK;
+	uint64_t past, struct mapfs_cut *cut) MAPFS_MUST_CHECK;
 void mapfs_extent_cut_cancel(struct mapfs *fs, struct mapfs_cut *cut);
 void mapfs_extent_cut(struct mapfs_txn *txn, struct mapfs_inode *inode, struct mapfs_cut *cut);
 
@@ -540,6 +550,10 @@ extern const struct mvm_pager_ops mapfs_pager_ops;
 int mapfs_setattr(struct vnode *v, const struct fs_attr *attr, unsigned mask);
 int mapfs_fsync(struct vnode *v, bool data_only);
 void mapfs_evict(struct vnode *v);
+
+/* --- punch.c ----------------------------------------------------------------------------- */
+
+int mapfs_punch(struct vnode *v, uint64_t start, uint64_t end);
 
 /* --- resize.c ---------------------------------------------------------------------------- */
 

@@ -146,7 +146,7 @@ static int publish_part(struct mapfs_inode *inode, uint64_t size, bool *more)
 
 	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
 	mapfs_orphan_pin(&txn);
-	err = mapfs_extent_cut_prepare(&txn, inode, mapfs_blocks_of(size), &cut);
+	err = mapfs_extent_cut_prepare(&txn, inode, mapfs_blocks_of(size), MAPFS_FILE_BLOCKS, &cut);
 	if (!err && size % MAPFS_BLOCK_BYTES) {
 		fsh_mutex_lock(&inode->extent_lock);
 		err = page_has_block(inode, size, &has_edge);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * fallocate: holes are punched where the file system can (tmpfs, memfds).  The other modes promise
+ * fallocate: holes are punched where the file system can (mapfs, tmpfs, memfds).  The other modes promise
  * room, or move bytes; who asks for them hears that they are not supported, and C libraries then
  * write zeros.
  */

@@ -299,6 +299,9 @@ static inline bool vnode_is(const struct vnode *v, uint32_t type)
 	return (fs_read(v->mode) & FS_IFMT) == type;
 }
 
+/* The contents change: mtime and ctime become now, and are to be saved.  Locked, or a store. */
+void vnode_touch(struct vnode *v);
+
 /* The object of a regular file, referenced (mvm_object_unref() it); NULL when it has none. */
 struct mvm_object *vnode_object(struct vnode *v);
 
