@@ -145,7 +145,7 @@ struct mapfs_state {
  * A group is one atomic change: descriptors (kind LOG_BLOCKS) that say where the copies belong,
  * the copies of whole metadata blocks in the order of the descriptors' entries, one commit block.
  * It counts when all of it is there: every descriptor and the commit block has its checksum, its
- * place and the group's sequence, and every copy has the checksum in its entry.  The log ends before
+ * place and the group's sequence, and every copy has the checksum that its entry says.  The log ends before
  * the first group that does not count.  So one write and one flush commit a group, in whatever order
  * its blocks arrive.  No sequence is given to two groups: each mount leaves one out, which a group
  * may have had that a crash tore, and says so with a head.
@@ -164,8 +164,8 @@ struct mapfs_log_head {
 
 struct mapfs_log_entry {
 	uint64_t block; /* where the copy belongs */
-	uint32_t crc;   /* of the copy, all 4096 bytes, seeded */
-	uint32_t reserved;
+	uint32_t crc;   /* that of its header, or, if it has none, of all 4096 bytes, seeded */
+	uint32_t kind;  /* of the copy: MAPFS_KIND_INODES have no header */
 };
 
 #define MAPFS_LOG_ENTRIES 253u

@@ -65,7 +65,6 @@
  */
 #include "mapfs.h"
 
-#include "crc32c.h"
 #include "recover.h"
 
 #include <string.h>
@@ -154,7 +153,8 @@ static void fill_descriptor(const struct group *g, uint32_t index)
 	for (uint32_t i = 0; i < n && i < MAPFS_LOG_ENTRIES; i++) {
 		const struct mapfs_image *image = &g->images[from + i];
 		d->entry[i].block = image->buf->block;
-		d->entry[i].crc = mapfs_crc32c(g->fs->seed, image->data, MAPFS_BLOCK_BYTES);
+		d->entry[i].kind = image->buf->kind;
+		d->entry[i].crc = mapfs_copy_crc(g->fs->seed, image->data, image->buf->kind);
 	}
 	finish_record(g, d, MAPFS_KIND_LOG_BLOCKS, index, index);
 }

@@ -143,6 +143,13 @@ uint32_t mapfs_block_crc(uint32_t seed, const void *block)
 	return crc_around(seed, block, MAPFS_BLOCK_BYTES, offsetof(struct mapfs_header, crc));
 }
 
+uint32_t mapfs_copy_crc(uint32_t seed, const void *block, uint32_t kind)
+{
+	const struct mapfs_header *h = block;
+
+	return kind == MAPFS_KIND_INODES ? mapfs_crc32c(seed, block, MAPFS_BLOCK_BYTES) : h->crc;
+}
+
 uint32_t mapfs_inode_crc(uint32_t seed, uint32_t ino, const struct mapfs_inode_disk *d)
 {
 	seed = mapfs_crc32c(seed, &ino, sizeof(ino));

@@ -45,6 +45,7 @@ uint64_t mapfs_ring_block(const struct mapfs_super *sb, uint64_t position);
 /* Checksums: the seed of a file system, a whole block, one inode, the super block. */
 uint32_t mapfs_crc_seed(const struct mapfs_super *sb);
 uint32_t mapfs_block_crc(uint32_t seed, const void *block);
+uint32_t mapfs_copy_crc(uint32_t seed, const void *block, uint32_t kind); /* in the log */
 uint32_t mapfs_inode_crc(uint32_t seed, uint32_t ino, const struct mapfs_inode_disk *d);
 uint32_t mapfs_super_crc(const struct mapfs_super *sb);
 

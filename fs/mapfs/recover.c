@@ -15,8 +15,6 @@
  */
 #include "recover.h"
 
-#include "crc32c.h"
-
 #include <fs/host.h>
 
 #include <errno.h>
@@ -167,11 +165,13 @@ static bool may_hold_metadata(const struct mapfs_super *sb, uint64_t block)
 static int check_copy(struct reader *reader, const struct mapfs_log_entry *e, uint64_t i)
 {
 	struct mapfs_recovery *r = reader->r;
+	const struct mapfs_header *h = reader->copy;
 	int err = read_block(r, mapfs_ring_block(r->sb, r->end.position + i), reader->copy);
 
 	if (err)
 		return err;
-	if (mapfs_crc32c(r->seed, reader->copy, MAPFS_BLOCK_BYTES) != e->crc ||
+	if (mapfs_copy_crc(r->seed, reader->copy, e->kind) != e->crc ||
+		mapfs_block_fault(r->seed, reader->copy, e->block, e->kind, h->owner) ||
 		!may_hold_metadata(r->sb, e->block))
 		return -ENOENT;
 	return 0;

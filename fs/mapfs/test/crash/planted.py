@@ -85,8 +85,9 @@ BUGS = [
         "\tc->sequence = recovery->end.sequence;",
         "lose 2 of create /n | create /n; fsync /a; sync"),
     Bug("checksum_of_copies_ignored", "recover.c",
-        "mapfs_crc32c(r->seed, reader->copy, MAPFS_BLOCK_BYTES) != e->crc ||\n\t\t",
-        "",
+        "mapfs_copy_crc(r->seed, reader->copy, e->kind) != e->crc ||\n\t\t"
+        "mapfs_block_fault(r->seed, reader->copy, e->block, e->kind, h->owner) ||",
+        "!h ||",
         "create /n"),
     Bug("size_before_zeroing", "resize.c",
         "\terr = write_page_of(inode, size);\n\treturn err ? err : edge_is_written(inode, cuts);",
