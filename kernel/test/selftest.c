@@ -11,6 +11,7 @@
 #include <kernel/panic.h>
 #include <kernel/thread.h>
 #include <kernel/time.h>
+#include <mm/host.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -136,6 +137,8 @@ void selftest_crowd(unsigned n, void (*fn)(void *arg, unsigned i), void *arg)
 static struct spinlock low = SPINLOCK_INIT("low", RANK_DRIVER);
 static struct spinlock high = SPINLOCK_INIT("high", RANK_WAIT);
 static struct mutex plain = MUTEX_INIT("plain", RANK_FS_LEAF);
+static struct mutex gate = MUTEX_INIT("gate", RANK_FS_TXN);
+static struct mutex early = MUTEX_INIT("early", RANK_FS_INODE);
 
 static void plant_lock_order(void)
 {
@@ -153,6 +156,24 @@ static void plant_mutex_recursion(void)
 {
 	mutex_lock(&plain);
 	mutex_lock(&plain);
+}
+
+static void plant_shared_order(void)
+{
+	mutex_lock(&gate);
+	mutex_share(&gate);
+	mutex_lock(&early);
+}
+
+static void plant_page_wait(void)
+{
+	struct mvmh_lock lock;
+
+	mvmh_lock_init(&lock, MVMH_RANK_OBJECT);
+	mutex_lock(&gate);
+	mutex_share(&gate);
+	mvmh_lock(&lock);
+	(void)!mvmh_wait(&lock, &lock, false);
 }
 
 static void plant_sleep(void)
@@ -207,6 +228,8 @@ void selftest_plant(const char *name)
 		{"lock-order", plant_lock_order},
 		{"recursion", plant_recursion},
 		{"mutex-recursion", plant_mutex_recursion},
+		{"shared-order", plant_shared_order},
+		{"page-wait", plant_page_wait},
 		{"sleep", plant_sleep},
 		{"unlock", plant_unlock},
 		{"double-free", plant_double_free},
