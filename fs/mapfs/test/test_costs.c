@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What operations cost the disk: blocks and requests written, and flushes, the mean of many, with
+ * their share of commits and checkpoints.  The figures are printed, and may not grow.
+ */
+#include "world.h"
+
+#include <mapfs/mapfs.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#define N 200
+
+static struct world w;
+static struct file *file;
+static unsigned round_number;
+
+static int setup(void **state)
+{
+	(void)state;
+	world_make(&w, 64 << 20, 0);
+	world_mount(&w);
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/d", 0755), 0);
+	assert_int_equal(world_open(&w, "/d/file", FS_O_CREAT | FS_O_RDWR, &file), 0);
+	assert_int_equal(mapfs_checkpoint(w.ctx.root->mount->fs), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	file_unref(file);
+	world_free(&w);
+	return 0;
+}
+
+/* Two names may be in use at a time; each kind of operation has names of its own. */
+static const char *name_of(const char *prefix, unsigned i)
+{
+	static char names[2][32];
+	static unsigned turn;
+	char *name = names[turn++ % 2];
+
+	snprintf(name, sizeof(names[0]), "/d/%s%u-%u", prefix, round_number, i);
+	return name;
+}
+
+static void sync_all(void)
+{
+	assert_int_equal(mapfs_commit(w.ctx.root->mount->fs), 0);
+}
+
+static void create(unsigned i)
+{
+	assert_int_equal(world_put(&w, name_of("new", i), 0, 0), 0);
+}
+
+static void create_and_sync(unsigned i)
+{
+	create(i);
+	sync_all();
+}
+
+static void rename_one(unsigned i)
+{
+	assert_int_equal(
+		vfs_rename(&w.ctx, NULL, name_of("old", i), NULL, name_of("moved", i), 0), 0);
+}
+
+static void rename_and_sync(unsigned i)
+{
+	rename_one(i);
+	sync_all();
+}
+
+static void make_old_names(void)
+{
+	for (unsigned i = 0; i < N; i++)
+		assert_int_equal(world_put(&w, name_of("old", i), 0, 0), 0);
+}
+
+static void append_and_fsync(unsigned i)
+{
+	static const char page[4096] = "page";
+
+	assert_int_equal(world_write(file, page, sizeof(page), (uint64_t)i * 4096), 0);
+	assert_int_equal(file_sync(file, false), 0);
+}
+
+static void overwrite_and_fdatasync(unsigned i)
+{
+	static const char page[4096] = "other";
+
+	assert_int_equal(world_write(file, page, sizeof(page), (uint64_t)i * 4096), 0);
+	assert_int_equal(file_sync(file, true), 0);
+}
+
+static void write_mib(unsigned i)
+{
+	static const char mib[1 << 20] = "mib";
+
+	if (i < 32)
+		assert_int_equal(world_write(file, mib, sizeof(mib), (uint64_t)i << 20), 0);
+}
+
+static const struct {
+	const char *name;
+	void (*before)(void);
+	void (*run)(unsigned i);
+	unsigned n;
+	/* at most, in hundredths each */
+	unsigned blocks, requests, flushes;
+} kinds[] = {
+	{"create", NULL, create, N, 30, 10, 10},
+	{"create, synced", NULL, create_and_sync, N, 650, 120, 110},
+	{"rename", make_old_names, rename_one, N, 30, 10, 10},
+	{"rename, synced", make_old_names, rename_and_sync, N, 550, 120, 110},
+	{"4 KiB appended, fsync", NULL, append_and_fsync, N, 550, 220, 210},
+	{"4 KiB overwritten, fdatasync", NULL, overwrite_and_fdatasync, N, 100, 100, 100},
+	{"MiB written", NULL, write_mib, 32, 25700, 1000, 30},
+};
+
+/* The mean of `n` times, all synced and in place at the end. */
+static void costs(void **state)
+{
+	struct mapfs *fs = w.ctx.root->mount->fs;
+
+	(void)state;
+	for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		struct blk_counts before, after;
+		unsigned blocks, requests, flushes, n = kinds[k].n;
+
+		round_number = k;
+		if (kinds[k].before)
+			kinds[k].before();
+		assert_int_equal(mount_sync_all(), 0);
+		assert_int_equal(mapfs_checkpoint(fs), 0);
+		before = w.disk->dev.counts;
+		for (unsigned i = 0; i < n; i++)
+			kinds[k].run(i);
+		if (kinds[k].flushes < 100)
+			assert_int_equal(mount_sync_all(), 0);
+		assert_int_equal(mapfs_checkpoint(fs), 0);
+		after = w.disk->dev.counts;
+		blocks = (unsigned)((after.written_sectors - before.written_sectors) * 100 /
+				    MAPFS_BLOCK_SECTORS / n);
+		requests = (unsigned)((after.writes - before.writes) * 100 / n);
+		flushes = (unsigned)((after.flushes - before.flushes) * 100 / n);
+		fprintf(stderr, "# %-30s %4u.%02u blocks %3u.%02u requests %2u.%02u flushes\n",
+			kinds[k].name, blocks / 100, blocks % 100, requests / 100, requests % 100,
+			flushes / 100, flushes % 100);
+		if (blocks > kinds[k].blocks || requests > kinds[k].requests ||
+			flushes > kinds[k].flushes)
+			fail_msg("%s costs more than it did", kinds[k].name);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(costs, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("mapfs_costs", tests, NULL, NULL);
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Changes of size: what a cut leaves behind its edge is never seen again, whatever comes in between:
+ * a crash, a failure, a write, an unlink.
+ */
+#include "world.h"
+
+#include <fs_posix.h>
+#include <mapfs/mapfs.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE   4096u
+#define PIECES 60u /* more than one transaction frees */
+#define LENGTH ((uint64_t)(2 * PIECES - 1) * PAGE)
+
+static struct world w;
+static struct file *file;
+
+static uint8_t byte_of(uint64_t at)
+{
+	return at / PAGE % 2 ? 0 : (uint8_t)(1 + at % 251);
+}
+
+/* /f: every second page is written, so every piece is one block. */
+static int setup(void **state)
+{
+	uint8_t page[PAGE];
+
+	(void)state;
+	world_make(&w, 4 << 20, 0);
+	world_mount(&w);
+	assert_int_equal(world_open(&w, "/f", FS_O_CREAT | FS_O_RDWR, &file), 0);
+	for (uint64_t at = 0; at < LENGTH; at += 2 * PAGE) {
+		for (unsigned i = 0; i < PAGE; i++)
+			page[i] = byte_of(at + i);
+		assert_int_equal(world_write(file, page, PAGE, at), 0);
+	}
+	assert_int_equal(file_sync(file, false), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_free(&w);
+	return 0;
+}
+
+static uint64_t size_of_file(void)
+{
+	struct fs_attr attr;
+
+	assert_int_equal(vfs_stat(&w.ctx, NULL, "/f", 0, &attr), 0);
+	return attr.size_bytes;
+}
+
+/* Bytes of /f up to `kept` are what they were; those behind, up to its size, are zero. */
+static void check_bytes(uint64_t kept)
+{
+	uint64_t size = size_of_file();
+	uint8_t *data = malloc(size + 1);
+	size_t done;
+
+	assert_int_equal(world_open(&w, "/f", FS_O_RDWR, &file), 0);
+	assert_int_equal(world_read(file, data, size + 1, 0, &done), 0);
+	assert_int_equal(done, size);
+	for (uint64_t at = 0; at < size; at++)
+		if (data[at] != (at < kept ? byte_of(at) : 0))
+			fail_msg("byte %llu of %llu, kept %llu: %x", (unsigned long long)at,
+				(unsigned long long)size, (unsigned long long)kept, data[at]);
+	file_unref(file);
+	free(data);
+}
+
+static void resize(uint64_t size)
+{
+	struct fs_attr attr = {.size_bytes = size};
+
+	assert_int_equal(vfs_setattr(&w.ctx, NULL, "/f", 0, &attr, FS_SET_SIZE), 0);
+}
+
+/* --- Crashes ----------------------------------------------------------------------------- */
+
+static void some_sectors(void *seed, size_t i, const struct testdisk_write *write, uint8_t *mask)
+{
+	uint64_t r = world_random(seed) % 4;
+
+	(void)i;
+	for (uint32_t s = 0; s < write->n_sectors; s++)
+		mask[s] = r < 2 || (r == 2 && world_random(seed) % 2);
+}
+
+/* The old size with all its bytes, or the new one; and a larger one shows zeros. */
+static uint64_t check_after_crash(uint64_t cut)
+{
+	uint64_t kept;
+
+	world_fsck(&w, false, IMAGE_CLEAN);
+	world_mount(&w);
+	kept = size_of_file();
+	assert_true(kept == LENGTH || kept == cut);
+	check_bytes(kept);
+	resize(LENGTH + 5000);
+	world_remount(&w);
+	check_bytes(kept);
+	world_unmount(&w);
+	return kept;
+}
+
+/* The power goes at any moment of a cut, with a random part of what was not flushed. */
+static void cut_and_crash(uint64_t cut)
+{
+	uint64_t seed = world_seed();
+	unsigned after = 0;
+	uint8_t *before;
+
+	file_unref(file);
+	world_unmount(&w);
+	before = testdisk_save(w.disk);
+	for (unsigned i = 0; i < 60; i++) {
+		testdisk_load(w.disk, before);
+		testdisk_begin_recording(w.disk);
+		world_mount(&w);
+		resize(cut);
+		assert_int_equal(mount_sync_all(), 0);
+		world_unmount(&w);
+		testdisk_cut(w.disk, (uint32_t)(world_random(&seed) % (w.disk->epoch + 1)),
+			some_sectors, &seed);
+		w.disk->record = false;
+		after += check_after_crash(cut) == cut;
+	}
+	assert_in_range(after, 5, 55);
+	testdisk_forget(w.disk, before);
+}
+
+static void a_cut_inside_a_block_survives(void **state)
+{
+	(void)state;
+	cut_and_crash(6 * PAGE + 100);
+}
+
+static void a_cut_between_blocks_survives(void **state)
+{
+	(void)state;
+	cut_and_crash(6 * PAGE);
+}
+
+static void a_cut_of_a_tail_survives(void **state)
+{
+	(void)state;
+	cut_and_crash(LENGTH - 1000);
+}
+
+/* --- Between the size and the edge ------------------------------------------------------- */
+
+static struct mapfs_inode *inode(void)
+{
+	return mapfs_inode_of(file->vnode);
+}
+
+/* The machine stops here, and the disk is as it is now. */
+static void stop(void)
+{
+	uint8_t *saved = testdisk_save(w.disk);
+
+	file_unref(file);
+	world_unmount(&w);
+	testdisk_load(w.disk, saved);
+	testdisk_forget(w.disk, saved);
+}
+
+/* The smaller size is durable, its edge was not written: what is behind it on the disk goes. */
+static void the_edge_is_zeroed_by_mount(void **state)
+{
+	uint64_t cut = 6 * PAGE + 100;
+
+	(void)state;
+	resize(cut);
+	assert_int_equal(mapfs_commit(w.ctx.root->mount->fs), 0);
+	assert_int_equal(inode()->cut, MAPFS_CUT_EDGE);
+	stop();
+	world_fsck(&w, false, IMAGE_CLEAN);
+	world_mount(&w);
+	assert_int_equal(size_of_file(), cut);
+	resize(7 * PAGE);
+	world_remount(&w);
+	check_bytes(cut);
+}
+
+/* The same by fsck. */
+static void the_edge_is_zeroed_by_fsck(void **state)
+{
+	uint64_t cut = 6 * PAGE + 100;
+
+	(void)state;
+	resize(cut);
+	assert_int_equal(mapfs_commit(w.ctx.root->mount->fs), 0);
+	stop();
+	world_fsck(&w, true, IMAGE_FIXED);
+	world_fsck(&w, false, IMAGE_CLEAN);
+	world_mount(&w);
+	resize(7 * PAGE);
+	world_remount(&w);
+	check_bytes(cut);
+}
+
+/* A write behind the edge has the edge written first; one inside its page comes with it. */
+static void writing_goes_on_behind_the_edge(void **state)
+{
+	uint64_t cut = 6 * PAGE + 100;
+
+	(void)state;
+	resize(cut);
+	assert_int_equal(inode()->cut, MAPFS_CUT_EDGE);
+	assert_int_equal(mvm_pc_touch_write(file->object, cut - 1, byte_of(cut - 1)), 0);
+	assert_int_equal(inode()->cut, MAPFS_CUT_EDGE);
+	assert_int_equal(world_write(file, "", 1, 9 * PAGE), 0);
+	assert_int_equal(inode()->cut, MAPFS_CUT_NONE);
+	assert_int_equal(file_sync(file, true), 0);
+	stop();
+	world_mount(&w);
+	assert_int_equal(size_of_file(), 9 * PAGE + 1);
+	check_bytes(cut);
+}
+
+/* The edge is not written before the size is durable: its write-back commits. */
+static void the_edge_waits_for_the_size(void **state)
+{
+	struct mapfs_group_commit *c = &mapfs_of(file->vnode)->commit;
+	uint64_t commits = c->commits;
+
+	(void)state;
+	resize(6 * PAGE + 100);
+	assert_int_equal(c->commits, commits);
+	assert_int_equal(mvm_pc_flush(file->object, 6, 6, MVM_PC_WAIT), 0);
+	assert_int_equal(c->commits, commits + 1);
+	assert_int_equal(inode()->cut, MAPFS_CUT_NONE);
+	assert_false(inode()->orphan);
+	file_unref(file);
+	world_remount(&w);
+	check_bytes(6 * PAGE + 100);
+}
+
+/* A file that is being cut loses its name: it stays on the list, once, and all of it comes back. */
+static void unlinked_while_it_is_cut(void **state)
+{
+	struct mapfs *fs = mapfs_of(file->vnode);
+	struct mapfs_space *space = &fs->space[MAPFS_BLOCKS];
+
+	(void)state;
+	resize(6 * PAGE + 100);
+	assert_true(inode()->orphan);
+	assert_int_equal(vfs_unlink(&w.ctx, NULL, "/f"), 0);
+	assert_int_equal(mvm_pc_flush(file->object, 0, 100, MVM_PC_WAIT), 0);
+	assert_int_equal(mapfs_commit(fs), 0);
+	assert_true(inode()->orphan);
+	stop();
+	world_fsck(&w, false, IMAGE_CLEAN);
+	world_mount(&w);
+	fs = w.ctx.root->mount->fs;
+	space = &fs->space[MAPFS_BLOCKS];
+	assert_int_equal(mapfs_checkpoint(fs), 0);
+	assert_int_equal(mapfs_state(fs)->orphan_head, 0);
+	/* The root's block of names is all there is. */
+	assert_int_equal(space->total - space->free, 1);
+	world_remount(&w);
+}
+
+/* --- Failures ---------------------------------------------------------------------------- */
+
+/*
+ * A cut fails anywhere, for want of memory or because the disk cannot be read; then the file grows,
+ * or somebody writes far behind.  Never does anything that was cut show.
+ */
+static void cut_with_a_failure(bool memory, uint64_t n, bool *met)
+{
+	struct fs_attr attr = {.size_bytes = 6 * PAGE + 100};
+	int err;
+
+	if (memory)
+		fsh_posix_fail_after = (long)n;
+	else
+		w.disk->fault[TESTDISK_READ] = (struct testdisk_fault){.countdown = n};
+	w.disk->injected = 0;
+	err = vfs_setattr(&w.ctx, NULL, "/f", 0, &attr, FS_SET_SIZE);
+	*met = memory ? fsh_posix_fail_after == 0 : w.disk->injected > 0;
+	fsh_posix_fail_after = 0;
+	memset(w.disk->fault, 0, sizeof(w.disk->fault));
+	assert_true(err == 0 || (*met && (err == -ENOMEM || err == -EIO)));
+}
+
+static void a_cut_may_fail(bool memory)
+{
+	uint8_t *before;
+	bool met = true;
+	uint64_t n = 0;
+
+	file_unref(file);
+	world_unmount(&w);
+	before = testdisk_save(w.disk);
+	while (met) {
+		uint64_t kept;
+
+		testdisk_load(w.disk, before);
+		world_mount(&w);
+		cut_with_a_failure(memory, ++n, &met);
+		kept = size_of_file();
+		assert_true(kept == LENGTH || kept == 6 * PAGE + 100);
+		if (n % 2)
+			resize(LENGTH + 1000);
+		world_remount(&w);
+		check_bytes(kept);
+		world_unmount(&w);
+		world_fsck(&w, false, IMAGE_CLEAN);
+	}
+	assert_in_range(n, memory ? 20 : 3, 1000);
+	testdisk_forget(w.disk, before);
+}
+
+static void a_cut_without_memory(void **state)
+{
+	(void)state;
+	a_cut_may_fail(true);
+}
+
+static void a_cut_of_what_cannot_be_read(void **state)
+{
+	(void)state;
+	a_cut_may_fail(false);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_cut_inside_a_block_survives),
+		TEST(a_cut_between_blocks_survives),
+		TEST(a_cut_of_a_tail_survives),
+		TEST(the_edge_is_zeroed_by_mount),
+		TEST(the_edge_is_zeroed_by_fsck),
+		TEST(writing_goes_on_behind_the_edge),
+		TEST(the_edge_waits_for_the_size),
+		TEST(unlinked_while_it_is_cut),
+		TEST(a_cut_without_memory),
+		TEST(a_cut_of_what_cannot_be_read),
+	};
+
+	return cmocka_run_group_tests_name("mapfs_resize", tests, NULL, NULL);
+}
