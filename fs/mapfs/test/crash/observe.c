@@ -103,9 +103,14 @@ static int read_node(struct observed *o, struct world *w, unsigned i, const char
 static uint64_t digest(uint64_t h, const void *data, size_t n)
 {
 	const uint8_t *p = data;
+	uint64_t word;
 
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ p[i]) * 0x100000001b3u;
+	for (; n > 0; n -= n < 8 ? n : 8, p += 8) {
+		word = 0;
+		memcpy(&word, p, n < 8 ? n : 8);
+		h = (h ^ word) * 0x9e3779b97f4a7c15u;
+		h ^= h >> 29;
+	}
 	return h;
 }
 
