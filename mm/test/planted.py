@@ -233,7 +233,9 @@ MUTANTS = [
            "if (0)", by="simulator, copies"),
     Mutant("fault: old entry removed as the copy is mapped", "fault.c",
            "f->fresh_of != zeros && !f->alone)\n\t\treturn NEED_REPLACE;",
-           "f->fresh_of != zeros && !f->alone)\n\t\tremove_entry(f);", by="simulator, copies"),
+           "f->fresh_of != zeros && !f->alone)\n\t\tremove_entry(f);", by="simulator, copies",
+           survives="only a third hart that reads, between the entry and the batch, what a second one "
+                    "has stored sees it, and only while a fourth sweeps; schedules rarely meet that"),
     Mutant("fault: page not claimed while it is replaced", "fault.c",
            "\tif (claimed)\n\t\tremove_entry(f);\n\tspace_unlock(f->space);\n"
            "\tsweep_sync(f->space, &sweep);",
