@@ -298,9 +298,15 @@ static void mount_op_unmount(struct mount *mount)
 		fs_free(fs);
 }
 
+/* What is in the log only is pinned: first it goes into its place. */
 static void mount_op_shrink(struct mount *mount, size_t keep)
 {
-	mapfs_cache_shrink(mount->fs, keep);
+	struct mapfs *fs = mount->fs;
+	int err = fs_read(fs->read_only) ? 0 : mapfs_checkpoint(fs);
+
+	if (err)
+		fsh_log("mapfs %s: keeps what is not in its place (error %d)", fs->dev->name, -err);
+	mapfs_cache_shrink(fs, keep);
 }
 
 static const struct mount_ops mapfs_mount_ops = {
