@@ -249,6 +249,8 @@ static int apply_rename(struct model *m, const struct op *op)
 		err = find_place(t, op->path[1], &b);
 	if (!err)
 		err = rename_error(t, &a, &b);
+	if (!err && op->kind == OP_MOVE && b.inode != NOBODY)
+		err = -EEXIST;
 	if (err || a.inode == b.inode)
 		return err;
 	if (b.inode != NOBODY) {
@@ -443,6 +445,7 @@ static int apply(struct model *m, const struct op *op)
 	case OP_RMDIR:
 		return apply_unlink(m, op);
 	case OP_RENAME:
+	case OP_MOVE:
 		return apply_rename(m, op);
 	case OP_EXCHANGE:
 		return apply_exchange(m, op);

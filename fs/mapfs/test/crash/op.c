@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "op.h"
 
+#include "mapping.h"
+
 #include <fs_posix.h>
 #include <world.h>
 
@@ -21,6 +23,7 @@ static const struct {
 	[OP_MSYNC] = {"msync", 1, 2},
 	[OP_SCRIBBLE] = {"scribble", 1, 1},
 	[OP_RENAME] = {"rename", 2, 0},
+	[OP_MOVE] = {"move", 2, 0},
 	[OP_EXCHANGE] = {"exchange", 2, 0},
 	[OP_LINK] = {"link", 2, 0},
 	[OP_SYMLINK] = {"symlink", 1, 1},
@@ -125,8 +128,9 @@ int64_t op_time_ns(unsigned index)
 static struct file *held[MAX_HELD];
 static unsigned n_held;
 
-void op_release_held(void)
+void op_release(void)
 {
+	mapping_end();
 	while (n_held)
 		file_unref(held[--n_held]);
 }
@@ -164,33 +168,18 @@ static int write_at(struct file *file, uint64_t offset, size_t n, unsigned index
 	return err;
 }
 
-/* All of it must be before `end`: else nothing is stored. */
-static int store_at(struct file *file, uint64_t offset, size_t n, uint64_t end, unsigned index)
-{
-	int err = end < offset + n ? -EFAULT : 0;
-
-	for (uint64_t i = offset; i < offset + n && !err; i++)
-		err = mvm_pc_touch_write(file->object, i, op_byte(index, i));
-	return err;
-}
-
+/* A store that does not begin and end before `end` is not made. */
 static int run_store(struct file *file, const struct op *op, unsigned index)
 {
-	uint64_t size = mvm_object_size(file->object);
-	uint64_t end = (size + MVM_PAGE_BYTES - 1) / MVM_PAGE_BYTES * MVM_PAGE_BYTES;
+	uint64_t size = mvm_object_size(file->object), start = op->number[0], end = size;
+	size_t n = op->number[1];
 
-	if (op->kind == OP_STORE)
-		return store_at(file, op->number[0], op->number[1], size, index);
-	return store_at(file, size, op->number[0], end, index);
-}
-
-/* As the kernel's msync(MS_SYNC). */
-static int msync_range(struct file *file, uint64_t offset, size_t n)
-{
-	int err = mvm_pc_flush(file->object, offset / MVM_PAGE_BYTES,
-		(offset + n - 1) / MVM_PAGE_BYTES, MVM_PC_WAIT);
-
-	return err ? err : file->vnode->ops->fsync(file->vnode, true);
+	if (op->kind == OP_SCRIBBLE) {
+		start = size;
+		n = op->number[0];
+		end = (size + MVM_PAGE_BYTES - 1) / MVM_PAGE_BYTES * MVM_PAGE_BYTES;
+	}
+	return start + n > end ? -EFAULT : mapping_store(file, start, n, index);
 }
 
 static int run_append(struct file *file, size_t n, unsigned index)
@@ -218,7 +207,7 @@ static int run_on_file(struct world *w, const struct op *op, unsigned index)
 	else if (op->kind == OP_STORE || op->kind == OP_SCRIBBLE)
 		err = run_store(file, op, index);
 	else if (op->kind == OP_MSYNC)
-		err = msync_range(file, first, second);
+		err = mapping_sync(file, first, second);
 	else if (op->kind == OP_TRUNCATE)
 		err = file_truncate(file, first);
 	else if (op->kind == OP_PUNCH)
@@ -238,6 +227,8 @@ static int run_on_names(struct world *w, const struct op *op)
 	switch (op->kind) {
 	case OP_RENAME:
 		return vfs_rename(&w->ctx, NULL, path, NULL, other, 0);
+	case OP_MOVE:
+		return vfs_rename(&w->ctx, NULL, path, NULL, other, FS_RENAME_NOREPLACE);
 	case OP_EXCHANGE:
 		return vfs_rename(&w->ctx, NULL, path, NULL, other, FS_RENAME_EXCHANGE);
 	case OP_LINK:

@@ -5,11 +5,12 @@
  *	create P          mkdir P        unlink P      rename P Q     fsync P
  *	write P OFF N     rmdir P        hold P        exchange P Q   fdatasync P
  *	append P N        truncate P N   symlink P N   link P Q       sync
- *	store P OFF N     punch P OFF N  chmod P MODE
+ *	store P OFF N     punch P OFF N  chmod P MODE   move P Q
  *	msync P OFF N     scribble P N
  *
- * A store is what a program stores through a shared mapping; a scribble, N bytes that it stores there
- * behind the file's end, in the last page, which must never be seen.  A hold keeps the file open until the
+ * A store is what a program stores through a shared mapping (mapping.h); a scribble, N bytes that it
+ * stores there behind the file's end, in the last page, which must never be seen.  A move is a rename with
+ * RENAME_NOREPLACE.  A hold keeps the file open until the
  * workload ends, so that an unlink makes it an orphan.  A symlink's target has N bytes.  MODE is
  * decimal.
  */
@@ -26,6 +27,7 @@ enum op_kind {
 	OP_MSYNC,
 	OP_SCRIBBLE,
 	OP_RENAME,
+	OP_MOVE,
 	OP_EXCHANGE,
 	OP_LINK,
 	OP_SYMLINK,
@@ -74,5 +76,5 @@ int64_t op_time_ns(unsigned index);
 struct world;
 int op_run(struct world *w, const struct op *op, unsigned index);
 
-/* Close what is held. */
-void op_release_held(void);
+/* Close what is held, unmap what is mapped. */
+void op_release(void);

@@ -160,7 +160,7 @@ static bool record(struct recording *r, const char *text, char why[256])
 	if (!mount(r, why))
 		return false;
 	good = do_all(r, text, why);
-	op_release_held();
+	op_release();
 	before = world_statfs(&r->world);
 	world_unmount(&r->world);
 	return good && compare_space(r, &before, why);

@@ -29,6 +29,9 @@ static const char *const singles[] = {
 	"rename /e /g",
 	"rename /e /d/e",
 	"rename /d /e",
+	"rename /d/f /a",
+	"move /a /d/n",
+	"move /b /a",
 	"exchange /a /d/f",
 	"exchange /e /b",
 	"link /a /n",
@@ -101,6 +104,10 @@ static const char *const stories[] = {
 	"mkdir /m; mkdir /m/m; create /m/m/n; fsync /m/m/n; rename /m/m /e/m; fsync /e",
 	"create /n; write /n 0 9000; truncate /n 0; write /n 0 100; unlink /n",
 	"write /b 4096 9000; punch /b 4096 8192; sync",
+	"store /a 0 40; msync /a 0 40; store /a 20 40; msync /a 0 40; store /a 9 9; fdatasync /a",
+	"store /a 0 40; truncate /a 30; truncate /a 9000; store /a 100 40; msync /a 100 40",
+	"create /n; write /n 0 5000; store /n 4000 500; rename /n /a; store /a 0 99; msync /a 0 99",
+	"store /a 5000 99; unlink /a; sync; create /a; write /a 0 9000; store /a 5000 99; fsync /a",
 };
 #define STORIES ((unsigned)(sizeof(stories) / sizeof(stories[0])))
 
@@ -221,7 +228,7 @@ static void data_op(uint64_t *seed, char *text, size_t bytes)
 static void name_op(uint64_t *seed, char *text, size_t bytes)
 {
 	static const char *const one[] = {"create", "create", "unlink", "hold"};
-	static const char *const two[] = {"rename", "rename", "link", "exchange"};
+	static const char *const two[] = {"rename", "rename", "move", "link", "exchange"};
 	static const char *const on_dir[] = {"mkdir", "mkdir", "rmdir", "fsync"};
 
 	switch (next_random(seed) % 3) {
