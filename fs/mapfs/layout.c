@@ -85,9 +85,18 @@ static uint64_t log_blocks_for(uint64_t n_blocks)
 	return wanted < n_blocks / 4 ? wanted : n_blocks / 4;
 }
 
+/* As many in each group, up to what one bitmap has. */
+static void spread_inodes(struct mapfs_super *sb, uint64_t n_inodes)
+{
+	uint64_t per_group = (n_inodes + sb->n_groups - 1) / sb->n_groups;
+
+	per_group = (clamp(per_group, 16, MAPFS_GROUP_BLOCKS) + 15) & ~(uint64_t)15;
+	sb->inodes_per_group = (uint32_t)per_group;
+}
+
 int mapfs_layout(struct mapfs_super *sb, uint64_t n_blocks, uint64_t n_inodes)
 {
-	uint64_t room, per_group;
+	uint64_t room;
 
 	if (n_blocks < MAPFS_MIN_BLOCKS)
 		return -ENOSPC;
@@ -102,15 +111,14 @@ int mapfs_layout(struct mapfs_super *sb, uint64_t n_blocks, uint64_t n_inodes)
 
 	room = sb->n_blocks - 1 - sb->groups_start;
 	sb->n_groups = (uint32_t)((room + MAPFS_GROUP_BLOCKS - 1) / MAPFS_GROUP_BLOCKS);
-	if (n_inodes == 0)
-		n_inodes = room / 4;
-	per_group = (n_inodes + sb->n_groups - 1) / sb->n_groups;
-	per_group = (clamp(per_group, 16, MAPFS_GROUP_BLOCKS) + 15) & ~(uint64_t)15;
-	sb->inodes_per_group = (uint32_t)per_group;
+	spread_inodes(sb, n_inodes ? n_inodes : room / 4);
 	/* A last group too short for its own tables, with something to hold, is left out. */
-	if (mapfs_group_length(sb, sb->n_groups - 1) < mapfs_group_overhead(sb) + 16)
-		sb->n_groups--;
-	return sb->n_groups ? 0 : -ENOSPC;
+	if (mapfs_group_length(sb, sb->n_groups - 1) < mapfs_group_overhead(sb) + 16) {
+		if (--sb->n_groups == 0)
+			return -ENOSPC;
+		spread_inodes(sb, n_inodes ? n_inodes : room / 4);
+	}
+	return n_inodes > (uint64_t)sb->n_groups * sb->inodes_per_group ? -ENOSPC : 0;
 }
 
 uint64_t mapfs_ring_blocks(const struct mapfs_super *sb)

@@ -33,7 +33,8 @@ uint64_t mapfs_inode_at(const struct mapfs_super *sb, uint32_t ino, unsigned *of
 
 /*
  * Lay out a file system of n_blocks blocks with room for at least n_inodes inodes (0: one for
- * every four blocks).  Fills in the numbers of *sb, nothing else.  -ENOSPC: too small.
+ * every four blocks).  Fills in the numbers of *sb, nothing else.  -ENOSPC: too small; a group has
+ * at most MAPFS_GROUP_BLOCKS inodes.
  */
 #define MAPFS_MIN_BLOCKS 256u
 int mapfs_layout(struct mapfs_super *sb, uint64_t n_blocks, uint64_t n_inodes);

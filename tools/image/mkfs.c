@@ -28,6 +28,10 @@
 #define NS             1000000000ll
 #define MIB            ((uint64_t)1 << 20)
 
+/* What one group may have at most, and more than it is large. */
+#define INODES_PER_GROUP 32256u
+#define GROUP_MIB        136u
+
 static const char usage[] =
 	"usage: mkfs [--inodes N] [--label TEXT] IMAGE [SIZE] [DIR]\n"
 	"SIZE like 64M or 1G; without it as large as DIR needs and half of that again.\n";
@@ -95,6 +99,12 @@ static void measure(const char *host, uint64_t *blocks, uint64_t *inodes)
 		free(entries);
 }
 
+/* So many inodes need so many groups, and a log beside them. */
+static uint64_t least_for(uint64_t n_inodes)
+{
+	return n_inodes / INODES_PER_GROUP * GROUP_MIB * MIB;
+}
+
 static uint64_t estimate(const char *host, uint64_t *n_inodes)
 {
 	uint64_t blocks = 0, inodes = 0, bytes;
@@ -103,6 +113,7 @@ static uint64_t estimate(const char *host, uint64_t *n_inodes)
 	if (*n_inodes == 0 && inodes > blocks / 4)
 		*n_inodes = inodes * 3 / 2;
 	bytes = (blocks * 3 / 2 + inodes / 8) * 4096 + 8 * MIB;
+	bytes = bytes > least_for(*n_inodes) ? bytes : least_for(*n_inodes);
 	return (bytes + MIB - 1) / MIB * MIB;
 }
 
@@ -273,7 +284,9 @@ static void make_image(const char *path, uint64_t bytes, const char *dir, struct
 	err = mapfs_make(dev, how);
 	if (err)
 		image_die(8, "%s: %s", path,
-			err == -ENOSPC ? "too small (1M is the least)" : strerror(-err));
+			err == -ENOSPC
+				? "too small (1M is the least, and 136M for each 32,256 inodes)"
+				: strerror(-err));
 	if (dir) {
 		image_mount(dev, true, &ctx);
 		copy_tree(dir);

@@ -71,13 +71,21 @@ static void layouts_hold_together(void **state)
 		check_layout(n, 0);
 	for (int i = 0; i < 300; i++) {
 		uint64_t n = 256 + world_random(&seed) % (1 << 24);
-		uint64_t fit =
-			4 * n < 100000 ? 4 * n : 100000; /* inodes, in a quarter of the blocks */
+		/* In a quarter of the blocks, and what one bitmap has. */
+		uint64_t fit = 4 * n < MAPFS_GROUP_BLOCKS ? 4 * n : MAPFS_GROUP_BLOCKS;
 
 		check_layout(n, world_random(&seed) % fit);
 	}
 	for (uint64_t n = 0; n < 256; n++)
 		assert_int_equal(mapfs_layout(&sb, n, 0), -ENOSPC);
+	/* As many inodes as are asked for, or none. */
+	for (uint64_t groups = 1; groups < 40; groups++) {
+		uint64_t n = (groups + 2) * MAPFS_GROUP_BLOCKS;
+		assert_int_equal(mapfs_layout(&sb, n, groups * MAPFS_GROUP_BLOCKS), 0);
+		assert_true(
+			(uint64_t)sb.n_groups * sb.inodes_per_group >= groups * MAPFS_GROUP_BLOCKS);
+		assert_int_equal(mapfs_layout(&sb, n, (groups + 3) * MAPFS_GROUP_BLOCKS), -ENOSPC);
+	}
 }
 
 static void pieces_survive_encoding(void **state)
