@@ -14,6 +14,8 @@
  */
 #include "mapfs.h"
 
+#include "dirnode.h"
+
 #include <string.h>
 
 void mapfs_cache_init(struct mapfs_cache *cache, size_t limit)
@@ -154,7 +156,7 @@ static int buf_read(struct mapfs *fs, struct mapfs_buf *buf, enum mapfs_kind kin
 		return err;
 	fault = mapfs_block_fault(fs->seed, buf->data, buf->block, kind, owner);
 	if (!fault && kind == MAPFS_KIND_DIR)
-		fault = mapfs_dir_block_fault(&fs->sb, buf->data);
+		fault = mapfs_dir_node_fault(&fs->sb, buf->data);
 	if (!fault && kind == MAPFS_KIND_EXTENTS)
 		fault = node_fault(fs, buf->data);
 	return fault ? mapfs_damaged(fs, "block", buf->block, fault) : 0;
@@ -215,22 +217,28 @@ int mapfs_buf_new(struct mapfs *fs, uint64_t block, enum mapfs_kind kind, uint32
 	struct mapfs_cache *cache = &fs->cache;
 	struct mapfs_header *h;
 	struct mapfs_buf *buf;
+	int err = 0;
 
 	fsh_mutex_lock(&cache->lock);
 	buf = cache_find(cache, block);
 	if (!buf)
 		buf = cache_add(cache, block);
-	if (buf) {
+	if (!buf) {
+		err = -ENOMEM;
+	} else if (buf->refs > 1) {
+		err = mapfs_damaged(fs, "block", block, "is free but in use");
+		put_locked(cache, buf);
+	} else {
 		h = buf->data;
 		memset(buf->data, 0, MAPFS_BLOCK_BYTES);
 		h->kind = buf->kind = kind;
 		h->owner = buf->owner = owner;
 		h->block = block;
 		buf->valid = true;
+		*out = buf;
 	}
 	fsh_mutex_unlock(&cache->lock);
-	*out = buf;
-	return buf ? 0 : -ENOMEM;
+	return err;
 }
 
 struct mapfs_buf *mapfs_buf_ref(struct mapfs *fs, struct mapfs_buf *buf)

@@ -281,8 +281,6 @@ int mapfs_extent_prepare(struct mapfs_txn *txn, struct mapfs_inode *inode,
 	fit = fit_in(leaf_of(&path), p);
 	if (!fit.before && !fit.after)
 		err = plan_nodes(txn, inode, &path, plan);
-	if (err)
-		mapfs_extent_cancel(txn->fs, plan);
 	for (uint32_t i = 1; i < path.n && !err; i++)
 		mapfs_txn_pin(txn, mapfs_buf_ref(txn->fs, path.level[i].buf));
 	path_put(inode, &path);

@@ -295,16 +295,13 @@ static int publish_first(struct page_run *run)
 	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
 	mapfs_txn_pin_map(&txn, c);
 	err = mapfs_extent_prepare(&txn, inode, &p, &plan);
-	if (err) {
-		mapfs_txn_drop(&txn);
-		return err;
-	}
-	err = mapfs_inode_pin(&txn, inode);
+	if (!err)
+		err = mapfs_inode_pin(&txn, inode);
 	if (!err)
 		err = mapfs_txn_begin(&txn);
 	if (err) {
-		mapfs_extent_cancel(txn.fs, &plan);
 		mapfs_txn_drop(&txn);
+		mapfs_extent_cancel(txn.fs, &plan);
 		return err;
 	}
 	run->claims = c->next;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * mapfs on the disk, version 1.
+ * mapfs on the disk, version 2.
  *
  * Everything is little endian, and a block is 4096 bytes.  Block numbers have 48 bits, inode
  * numbers 32, block numbers inside a file 32 (files of up to 2^44 bytes).  Times are signed
@@ -39,7 +39,7 @@
 #define MAPFS_BLOCK_SECTORS 8u
 #define MAPFS_MAX_BLOCKS    ((uint64_t)1 << 48)
 #define MAPFS_MAX_FILE      ((uint64_t)1 << 44) /* bytes */
-#define MAPFS_VERSION       1
+#define MAPFS_VERSION       2
 #define MAPFS_NAME_MAX      255
 
 #define MAPFS_SUPER_BLOCK 0u
@@ -56,7 +56,7 @@ enum mapfs_kind {
 	MAPFS_KIND_STATE = MAPFS_FOURCC('m', 'S', 'T', 'A'),
 	MAPFS_KIND_BLOCK_MAP = MAPFS_FOURCC('m', 'B', 'M', 'P'),
 	MAPFS_KIND_INODE_MAP = MAPFS_FOURCC('m', 'I', 'M', 'P'),
-	MAPFS_KIND_DIR = MAPFS_FOURCC('m', 'D', 'I', 'R'),     /* linear directory */
+	MAPFS_KIND_DIR = MAPFS_FOURCC('m', 'D', 'I', 'R'),     /* node of a directory's tree */
 	MAPFS_KIND_EXTENTS = MAPFS_FOURCC('m', 'E', 'X', 'T'), /* node of a tree of extents */
 	MAPFS_KIND_SYMLINK = MAPFS_FOURCC('m', 'L', 'N', 'K'), /* target of a long symlink */
 	MAPFS_KIND_LOG_HEAD = MAPFS_FOURCC('m', 'L', 'O', 'G'),
@@ -97,19 +97,16 @@ struct mapfs_super {
 	uint32_t block_bytes;      /* MAPFS_BLOCK_BYTES */
 	uint32_t inode_bytes;      /* MAPFS_INODE_BYTES */
 	uint32_t root_ino;         /* MAPFS_ROOT_INO */
-	uint64_t hash_key[2];      /* for hashed directories */
+	uint64_t hash_key[2];      /* of the names in directories */
 	int64_t made_ns;           /* when mkfs made it */
 	uint8_t reserved[344];     /* zero */
 };
 
 #define MAPFS_MAGIC "mapfs\r\n\x1a"
 
-/*
- * Feature bits.  Version 1 has linear directories; hashed ones will take their place.
- */
-#define MAPFS_INCOMPAT_LINEAR_DIR ((uint64_t)1 << 0)
-#define MAPFS_INCOMPAT_KNOWN      MAPFS_INCOMPAT_LINEAR_DIR
-#define MAPFS_RO_COMPAT_KNOWN     ((uint64_t)0)
+/* Feature bits: there are none yet. */
+#define MAPFS_INCOMPAT_KNOWN  ((uint64_t)0)
+#define MAPFS_RO_COMPAT_KNOWN ((uint64_t)0)
 
 /*
  * Block 1.  A file system is clean when everything in memory reached its place before it was let
@@ -260,20 +257,51 @@ struct mapfs_inode_disk {
 #define MAPFS_SYMLINK_MAX (MAPFS_BLOCK_BYTES - (unsigned)sizeof(struct mapfs_header))
 
 /*
- * A linear directory is a file of blocks of kind MAPFS_KIND_DIR; after the header they are filled
- * with entries, one behind another, without a gap.  An entry never moves while it is there: its
- * byte position is the readdir cookie.  "." and ".." are not stored.
+ * A directory is a B+-tree of names.  Its nodes are filled with records from the front, one behind
+ * another, without a gap; what is behind them is zero.
+ *
+ *	key     62 .. 15  the name's hash: the upper 48 bits of its SipHash-2-4 with the super block's
+ *	                  key, of which 0 becomes 1 and the greatest one less
+ *	        14 .. 0   a number that no other name with this hash has
+ *
+ * Keys rise from record to record.  They are the cookies of readdir(3), so an entry keeps its own.
+ * A record of a leaf (depth 0) is an entry.  One of an index leads to a node of one depth less, to
+ * which all keys from its own up to that of the next record belong; to the first one's, whatever its
+ * key, all from the least that belong to the index itself.  Only the root may be empty, and then it
+ * is a leaf.
+ *
+ * The inode has the root as an extent of one block, and no other; a directory that never had an
+ * entry has none.  Its size is that of all nodes.  "." and ".." are not stored.
  */
-struct mapfs_dirent {
-	uint32_t ino;   /* 0: free space */
-	uint16_t bytes; /* of this entry with what follows it unused: a multiple of 8 */
-	uint8_t name_len;
-	uint8_t type; /* DT_* as readdir(3) has it */
-	char name[];  /* not terminated */
+#define MAPFS_DIR_NUMBER_BITS 15
+#define MAPFS_DIR_NUMBER_MAX  0x7fffu
+#define MAPFS_DIR_HASH_MAX    (((uint64_t)1 << 48) - 1)
+#define MAPFS_DIR_KEY_END     ((uint64_t)1 << 63) /* above all keys */
+#define MAPFS_DIR_MAX_DEPTH   4u
+#define MAPFS_DIR_NODE_BYTES  4056u
+
+struct mapfs_dir_node {
+	struct mapfs_header header; /* owner: the directory's inode */
+	uint16_t depth;             /* 0: a leaf */
+	uint16_t bytes;             /* of records */
+	uint8_t reserved[4];
+	uint8_t records[MAPFS_DIR_NODE_BYTES];
 };
 
-#define MAPFS_DIRENT_BYTES(name_len) \
-	(((unsigned)sizeof(struct mapfs_dirent) + (name_len) + 7) & ~7u)
+struct mapfs_dir_child {
+	uint64_t key;
+	uint64_t block;
+};
+
+struct mapfs_dirent {
+	uint64_t key;
+	uint32_t ino;
+	uint8_t name_len;
+	uint8_t type; /* DT_* as readdir(3) has it */
+	char name[];  /* not terminated; zeros up to a multiple of 8 */
+};
+
+#define MAPFS_DIRENT_BYTES(name_len) (((unsigned)(name_len) + 14 + 7) & ~7u)
 
 _Static_assert(sizeof(struct mapfs_header) == 32, "header");
 _Static_assert(sizeof(struct mapfs_super) == 512, "super block");
@@ -285,3 +313,5 @@ _Static_assert(sizeof(struct mapfs_bitmap) == MAPFS_BLOCK_BYTES, "bitmap block")
 _Static_assert(sizeof(struct mapfs_extent) == 12, "extent");
 _Static_assert(sizeof(struct mapfs_extent_node) == MAPFS_BLOCK_BYTES, "extent node");
 _Static_assert(sizeof(struct mapfs_inode_disk) == MAPFS_INODE_BYTES, "inode");
+_Static_assert(sizeof(struct mapfs_dir_node) == MAPFS_BLOCK_BYTES, "directory node");
+_Static_assert(__builtin_offsetof(struct mapfs_dirent, name) == 14, "directory entry");

@@ -54,6 +54,17 @@ void mapfs_inode_free(struct mapfs_inode *inode)
 
 /* --- Reading ----------------------------------------------------------------------------- */
 
+/* One block, or none yet. */
+static bool is_dir_root(const struct mapfs_inode_disk *d)
+{
+	struct mapfs_piece p;
+
+	if (d->n_root == 0)
+		return true;
+	mapfs_piece_decode(&d->root[0], &p);
+	return d->n_root == 1 && d->depth == 0 && p.logical == 0 && p.count == 1;
+}
+
 static const char *inode_fault(
 	const struct mapfs *fs, uint32_t ino, const struct mapfs_inode_disk *d)
 {
@@ -68,8 +79,8 @@ static const char *inode_fault(
 	if (d->size > MAPFS_MAX_FILE || d->n_root > (inline_data ? 0 : MAPFS_ROOT_EXTENTS) ||
 		d->depth > MAPFS_MAX_DEPTH || (d->depth && !d->n_root))
 		return "has impossible sizes";
-	if (type == FS_IFDIR && d->size % MAPFS_BLOCK_BYTES)
-		return "is a directory of broken length";
+	if (type == FS_IFDIR && !is_dir_root(d))
+		return "is a directory without a root";
 	if (type == FS_IFLNK && d->size > (inline_data ? MAPFS_INLINE_BYTES : MAPFS_SYMLINK_MAX))
 		return "is a symbolic link with an impossible target";
 	if (type != FS_IFLNK && inline_data)

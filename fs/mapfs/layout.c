@@ -268,24 +268,3 @@ const char *mapfs_extents_fault(const struct mapfs_super *sb, const struct mapfs
 	}
 	return NULL;
 }
-
-const char *mapfs_dir_block_fault(const struct mapfs_super *sb, const void *block)
-{
-	unsigned offset = sizeof(struct mapfs_header);
-
-	while (offset < MAPFS_BLOCK_BYTES) {
-		const struct mapfs_dirent *e = mapfs_dirent_at(block, offset);
-		unsigned left = MAPFS_BLOCK_BYTES - offset;
-
-		if (left < sizeof(*e) || e->bytes < sizeof(*e) || e->bytes > left || e->bytes % 8)
-			return "has a directory entry of impossible length";
-		if (e->ino != 0 && MAPFS_DIRENT_BYTES(e->name_len) > e->bytes)
-			return "has a directory entry whose name does not fit";
-		if (e->ino != 0 && !mapfs_ino_valid(sb, e->ino))
-			return "has a directory entry for an impossible inode";
-		if (e->ino != 0 && !mapfs_name_valid(e->name, e->name_len))
-			return "has a directory entry with an impossible name";
-		offset += e->bytes;
-	}
-	return NULL;
-}

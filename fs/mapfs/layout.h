@@ -80,15 +80,3 @@ void mapfs_piece_encode(const struct mapfs_piece *p, struct mapfs_extent *e);
  */
 const char *mapfs_extents_fault(const struct mapfs_super *sb, const struct mapfs_extent *entry,
 	unsigned n, unsigned depth, uint64_t *at);
-
-/*
- * Why these are not the entries of a directory block; NULL when they are.  After this check
- * mapfs_dirent_next() may be trusted.
- */
-const char *mapfs_dir_block_fault(const struct mapfs_super *sb, const void *block);
-
-/* The entry at `offset` of a directory block (the first is at sizeof(struct mapfs_header)). */
-static inline struct mapfs_dirent *mapfs_dirent_at(const void *block, unsigned offset)
-{
-	return (struct mapfs_dirent *)((char *)block + offset);
-}

@@ -144,7 +144,6 @@ static int fill_super(struct making *m)
 		return err;
 	memcpy(sb->magic, MAPFS_MAGIC, sizeof(sb->magic));
 	sb->version = MAPFS_VERSION;
-	sb->incompat = MAPFS_INCOMPAT_LINEAR_DIR;
 	memcpy(sb->uuid, m->how->uuid, sizeof(sb->uuid));
 	if (m->how->label)
 		strncpy((char *)sb->label, m->how->label, sizeof(sb->label) - 1);

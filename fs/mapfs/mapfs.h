@@ -91,7 +91,10 @@ void mapfs_cache_destroy(struct mapfs_cache *cache);
 int mapfs_buf_get(struct mapfs *fs, uint64_t block, enum mapfs_kind kind, uint32_t owner,
 	struct mapfs_buf **out) MAPFS_MUST_CHECK;
 
-/* A block that is about to be used as metadata: zero but for its header; nothing is read. */
+/*
+ * A block that is about to be used as metadata: zero but for its header; nothing is read.  -EIO:
+ * somebody uses it already, so the bitmap that gave it is damaged; -ENOMEM.
+ */
 int mapfs_buf_new(struct mapfs *fs, uint64_t block, enum mapfs_kind kind, uint32_t owner,
 	struct mapfs_buf **out) MAPFS_MUST_CHECK;
 struct mapfs_buf *mapfs_buf_ref(struct mapfs *fs, struct mapfs_buf *buf);
@@ -348,7 +351,6 @@ struct mapfs_inode {
 
 	uint64_t data_sequence; /* [a] the group that last changed what reading data needs */
 	uint64_t sequence;      /* [a] the group that last changed anything */
-	uint32_t dir_hint;      /* vnode lock: where to begin looking for room for a name */
 
 	bool orphan;                                   /* [o] */
 	uint32_t orphan_next_ino;                      /* [o] as on the disk */
@@ -429,9 +431,9 @@ struct mapfs_map_plan {
 
 /*
  * Adding a piece where there is a hole.  Prepare: the map is the caller's (map_lock, or nobody
- * else knows the inode, or a directory's vnode lock), and nodes come out of the caller's
- * reservation, at most MAPFS_MAX_DEPTH + 1 of them.  Insert: inside the transaction, under the
- * extent lock.
+ * else knows the inode), and nodes come out of the caller's reservation, at most MAPFS_MAX_DEPTH + 1
+ * of them.  Cancel, also after an error, when the transaction's pins are dropped.  Insert: inside
+ * the transaction, under the extent lock.
  */
 int mapfs_extent_needs(struct mapfs_inode *inode, const struct mapfs_piece *p,
 	unsigned *n_nodes) MAPFS_MUST_CHECK; /* exactly how many */
@@ -511,34 +513,55 @@ void mapfs_promise_nodes_used(struct mapfs_inode *inode, uint32_t n);
 void mapfs_promises_trim(struct mapfs *fs); /* free the spare memory */
 void mapfs_promises_destroy(struct mapfs *fs);
 
-/* --- dir.c ------------------------------------------------------------------------------- */
+/* --- dir.c, dir_change.c: directories ---------------------------------------------------- */
 
-/* Where an entry is, or may go. */
-struct mapfs_slot {
-	struct mapfs_buf *buf; /* pinned by whoever has the slot */
-	unsigned offset;
-	uint32_t block;        /* of the directory */
-	bool fresh;            /* a block behind the directory's end; add makes it a part */
-	struct mapfs_run *run; /* which had to be claimed for that */
-	uint64_t reserved;     /* left of what was reserved for it */
-	struct mapfs_map_plan plan;
-};
-
-/* The directory is locked.  -ENOENT; else a slot and the inode number. */
-int mapfs_dir_find(struct mapfs_inode *dir, const struct fs_name *name, struct mapfs_slot *slot,
-	uint32_t *ino) MAPFS_MUST_CHECK;
+/* The directory is locked.  -ENOENT. */
+int mapfs_dir_find(
+	struct mapfs_inode *dir, const struct fs_name *name, uint32_t *ino) MAPFS_MUST_CHECK;
 int mapfs_dir_empty(struct mapfs_inode *dir) MAPFS_MUST_CHECK; /* 0, -ENOTEMPTY */
 
-/* Room for a name, in txn's pins; may claim blocks.  -ENOSPC, -EFBIG. */
-int mapfs_dir_room(struct mapfs_txn *txn, struct mapfs_inode *dir, const struct fs_name *name,
-	struct mapfs_slot *slot) MAPFS_MUST_CHECK;
-void mapfs_dir_room_cancel(struct mapfs *fs, struct mapfs_slot *slot);
+#define MAPFS_DIR_LEVELS (MAPFS_DIR_MAX_DEPTH + 1)
 
-/* Inside the transaction. */
-void mapfs_dir_add(struct mapfs_txn *txn, struct mapfs_inode *dir, struct mapfs_slot *slot,
+/* A node that may go when a name does: it became empty, or what it has goes to the one before. */
+struct mapfs_dir_end {
+	struct mapfs_run *run;         /* its block; NULL: nothing goes */
+	struct mapfs_buf *from, *into; /* pinned by the transaction; into NULL: when it is empty */
+};
+
+/* What the change of one name has gathered.  All zeros: nothing. */
+struct mapfs_dir_change {
+	uint64_t key; /* of the entry */
+
+	/* Adding: nodes for splits, and for two roots if need be. */
+	unsigned n_nodes, n_used;
+	uint64_t reserved; /* blocks, for nodes not claimed yet */
+	struct mapfs_run *node_run[MAPFS_DIR_LEVELS + 1];
+	struct mapfs_buf *node[MAPFS_DIR_LEVELS + 1];
+
+	/* Removing: by depth of what goes; the last is the child that the root takes in. */
+	struct mapfs_dir_end end[MAPFS_DIR_LEVELS];
+};
+
+/*
+ * Each change is prepared, in the pins of a transaction that has not begun: -ENOENT, -ENOSPC.  Then
+ * it is made in the transaction, or cancelled after the transaction's pins are dropped.  Of one
+ * directory, an addition may be made before a removal, and settings before either.
+ */
+int mapfs_dir_add_prepare(struct mapfs_txn *txn, struct mapfs_inode *dir,
+	const struct fs_name *name, struct mapfs_dir_change *change) MAPFS_MUST_CHECK;
+int mapfs_dir_remove_prepare(struct mapfs_txn *txn, struct mapfs_inode *dir,
+	const struct fs_name *name, struct mapfs_dir_change *change) MAPFS_MUST_CHECK;
+int mapfs_dir_set_prepare(struct mapfs_txn *txn, struct mapfs_inode *dir,
+	const struct fs_name *name, struct mapfs_dir_change *change) MAPFS_MUST_CHECK;
+void mapfs_dir_cancel(struct mapfs *fs, struct mapfs_dir_change *change);
+
+/* Inside the transaction; the directory's inode is to be stored after them. */
+void mapfs_dir_add(struct mapfs_txn *txn, struct mapfs_inode *dir, struct mapfs_dir_change *change,
 	const struct fs_name *name, uint32_t ino, uint32_t mode);
-void mapfs_dir_remove(struct mapfs_txn *txn, struct mapfs_inode *dir, struct mapfs_slot *slot);
-void mapfs_dir_set(struct mapfs_txn *txn, struct mapfs_slot *slot, uint32_t ino, uint32_t mode);
+void mapfs_dir_remove(
+	struct mapfs_txn *txn, struct mapfs_inode *dir, struct mapfs_dir_change *change);
+void mapfs_dir_set(struct mapfs_txn *txn, struct mapfs_inode *dir,
+	const struct mapfs_dir_change *change, uint32_t ino, uint32_t mode);
 
 int mapfs_readdir(struct vnode *dir, uint64_t *cookie, struct fs_readdir *r);
 

@@ -27,25 +27,23 @@ static void count_subdir(struct vnode *dir, int by)
 }
 
 /* The state of a change that failed before it began: everything gathered goes back. */
-static int gather_failed(struct mapfs_txn *txn, struct mapfs_slot *room, int err)
+static int gather_failed(struct mapfs_txn *txn, struct mapfs_dir_change *change, int err)
 {
-	if (room)
-		mapfs_dir_room_cancel(txn->fs, room);
 	mapfs_txn_drop(txn);
+	if (change)
+		mapfs_dir_cancel(txn->fs, change);
 	return err;
 }
 
 static int dir_lookup(struct vnode *v, const struct fs_name *name, struct vnode **out)
 {
 	struct mapfs_inode *dir = mapfs_inode_of(v), *inode;
-	struct mapfs_slot slot;
 	uint32_t ino;
 	int err;
 
-	err = mapfs_dir_find(dir, name, &slot, &ino);
+	err = mapfs_dir_find(dir, name, &ino);
 	if (err)
 		return err;
-	mapfs_buf_put(mapfs_of(v), slot.buf);
 	err = mapfs_inode_get(mapfs_of(v), ino, &inode);
 	if (!err)
 		*out = &inode->vnode;
@@ -54,10 +52,10 @@ static int dir_lookup(struct vnode *v, const struct fs_name *name, struct vnode 
 
 /* --- Create ------------------------------------------------------------------------------ */
 
-/* What creating gathers besides the room for the name. */
+/* What creating gathers. */
 struct creation {
 	struct mapfs_txn txn;
-	struct mapfs_slot room;
+	struct mapfs_dir_change name;
 	struct mapfs_run *number; /* the inode's */
 	struct mapfs_run *target; /* the block of a long symbolic link */
 	struct mapfs_buf *target_buf;
@@ -137,6 +135,7 @@ static int creation_failed(struct creation *c, int err)
 {
 	struct mapfs *fs = c->txn.fs;
 
+	(void)gather_failed(&c->txn, &c->name, err);
 	if (c->target) {
 		mapfs_unclaim(fs, c->target);
 		mapfs_unreserve(fs, 1);
@@ -148,7 +147,7 @@ static int creation_failed(struct creation *c, int err)
 			mvm_object_destroy(c->inode->vnode.object);
 		mapfs_inode_free(c->inode);
 	}
-	return gather_failed(&c->txn, &c->room, err);
+	return err;
 }
 
 static void store_target(struct creation *c, const char *target)
@@ -188,7 +187,7 @@ static int dir_create(struct vnode *v, const struct fs_name *name, const struct 
 	int err;
 
 	mapfs_txn_init(&c.txn, mapfs_of(v));
-	err = mapfs_dir_room(&c.txn, dir, name, &c.room);
+	err = mapfs_dir_add_prepare(&c.txn, dir, name, &c.name);
 	if (!err)
 		err = mapfs_inode_pin(&c.txn, dir);
 	if (!err)
@@ -202,7 +201,7 @@ static int dir_create(struct vnode *v, const struct fs_name *name, const struct 
 	mapfs_publish(&c.txn, c.number);
 	if (c.target)
 		store_target(&c, what->target);
-	mapfs_dir_add(&c.txn, dir, &c.room, name, mapfs_ino(c.inode), what->mode);
+	mapfs_dir_add(&c.txn, dir, &c.name, name, mapfs_ino(c.inode), what->mode);
 	touch(v, true);
 	mapfs_inode_store(&c.txn, dir, true);
 	mapfs_inode_store(&c.txn, c.inode, true);
@@ -215,23 +214,22 @@ static int dir_create(struct vnode *v, const struct fs_name *name, const struct 
 static int dir_link(struct vnode *dir_vnode, const struct fs_name *name, struct vnode *v)
 {
 	struct mapfs_inode *dir = mapfs_inode_of(dir_vnode);
-	struct mapfs_slot room;
+	struct mapfs_dir_change change = {0};
 	struct mapfs_txn txn;
 	int err;
 
 	mapfs_txn_init(&txn, mapfs_of(v));
-	err = mapfs_dir_room(&txn, dir, name, &room);
-	if (err)
-		return gather_failed(&txn, NULL, err);
-	err = mapfs_inode_pin(&txn, dir);
+	err = mapfs_dir_add_prepare(&txn, dir, name, &change);
+	if (!err)
+		err = mapfs_inode_pin(&txn, dir);
 	if (!err)
 		err = mapfs_inode_pin(&txn, mapfs_inode_of(v));
 	if (!err)
 		err = mapfs_txn_begin(&txn);
 	if (err)
-		return gather_failed(&txn, &room, err);
+		return gather_failed(&txn, &change, err);
 
-	mapfs_dir_add(&txn, dir, &room, name, (uint32_t)v->ino, v->mode);
+	mapfs_dir_add(&txn, dir, &change, name, (uint32_t)v->ino, v->mode);
 	vnode_set_nlink(v, v->nlink + 1);
 	touch(v, false);
 	touch(dir_vnode, true);
@@ -261,26 +259,23 @@ static void lose_name(struct mapfs_txn *txn, struct vnode *v)
 static int dir_unlink(struct vnode *dir_vnode, const struct fs_name *name, struct vnode *v)
 {
 	struct mapfs_inode *dir = mapfs_inode_of(dir_vnode);
-	struct mapfs_slot slot;
+	struct mapfs_dir_change change = {0};
 	struct mapfs_txn txn;
-	uint32_t ino;
 	int err;
 
 	mapfs_txn_init(&txn, mapfs_of(v));
-	err = mapfs_dir_find(dir, name, &slot, &ino);
-	if (err)
-		return err;
-	mapfs_txn_pin(&txn, slot.buf);
 	mapfs_orphan_pin(&txn);
-	err = mapfs_inode_pin(&txn, dir);
+	err = mapfs_dir_remove_prepare(&txn, dir, name, &change);
+	if (!err)
+		err = mapfs_inode_pin(&txn, dir);
 	if (!err)
 		err = mapfs_inode_pin(&txn, mapfs_inode_of(v));
 	if (!err)
 		err = mapfs_txn_begin(&txn);
 	if (err)
-		return gather_failed(&txn, NULL, err);
+		return gather_failed(&txn, &change, err);
 
-	mapfs_dir_remove(&txn, dir, &slot);
+	mapfs_dir_remove(&txn, dir, &change);
 	if (vnode_is(v, FS_IFDIR))
 		count_subdir(dir_vnode, -1);
 	lose_name(&txn, v);
@@ -302,26 +297,31 @@ static int dir_rmdir(struct vnode *dir, const struct fs_name *name, struct vnode
 struct renaming {
 	const struct vnode_rename *r;
 	struct mapfs_txn txn;
-	struct mapfs_slot from, to; /* where the names are, or where the new one goes */
+	struct mapfs_dir_change from, to; /* of the old and the new name */
 };
+
+static int gather_names(struct renaming *n)
+{
+	const struct vnode_rename *r = n->r;
+	struct mapfs_inode *from = mapfs_inode_of(r->from_dir), *to = mapfs_inode_of(r->to_dir);
+	int err;
+
+	if (r->flags & FS_RENAME_EXCHANGE)
+		err = mapfs_dir_set_prepare(&n->txn, from, r->from_name, &n->from);
+	else
+		err = mapfs_dir_remove_prepare(&n->txn, from, r->from_name, &n->from);
+	if (err)
+		return err;
+	if (r->to)
+		return mapfs_dir_set_prepare(&n->txn, to, r->to_name, &n->to);
+	return mapfs_dir_add_prepare(&n->txn, to, r->to_name, &n->to);
+}
 
 static int gather_rename(struct renaming *n)
 {
 	const struct vnode_rename *r = n->r;
-	uint32_t ino;
-	int err;
+	int err = gather_names(n);
 
-	err = mapfs_dir_find(mapfs_inode_of(r->from_dir), r->from_name, &n->from, &ino);
-	if (err)
-		return err;
-	mapfs_txn_pin(&n->txn, n->from.buf);
-	if (r->to) {
-		err = mapfs_dir_find(mapfs_inode_of(r->to_dir), r->to_name, &n->to, &ino);
-		if (!err)
-			mapfs_txn_pin(&n->txn, n->to.buf);
-	} else {
-		err = mapfs_dir_room(&n->txn, mapfs_inode_of(r->to_dir), r->to_name, &n->to);
-	}
 	if (err)
 		return err;
 	mapfs_orphan_pin(&n->txn);
@@ -350,8 +350,10 @@ static void exchange_names(struct renaming *n)
 {
 	const struct vnode_rename *r = n->r;
 
-	mapfs_dir_set(&n->txn, &n->to, (uint32_t)r->from->ino, r->from->mode);
-	mapfs_dir_set(&n->txn, &n->from, (uint32_t)r->to->ino, r->to->mode);
+	mapfs_dir_set(
+		&n->txn, mapfs_inode_of(r->to_dir), &n->to, (uint32_t)r->from->ino, r->from->mode);
+	mapfs_dir_set(
+		&n->txn, mapfs_inode_of(r->from_dir), &n->from, (uint32_t)r->to->ino, r->to->mode);
 	change_parent(r->to, r->to_dir, r->from_dir);
 	mapfs_inode_store(&n->txn, mapfs_inode_of(r->to), false);
 }
@@ -360,7 +362,8 @@ static void replace_name(struct renaming *n)
 {
 	const struct vnode_rename *r = n->r;
 
-	mapfs_dir_set(&n->txn, &n->to, (uint32_t)r->from->ino, r->from->mode);
+	mapfs_dir_set(
+		&n->txn, mapfs_inode_of(r->to_dir), &n->to, (uint32_t)r->from->ino, r->from->mode);
 	mapfs_dir_remove(&n->txn, mapfs_inode_of(r->from_dir), &n->from);
 	if (vnode_is(r->to, FS_IFDIR))
 		count_subdir(r->to_dir, -1);
@@ -404,8 +407,10 @@ static int dir_rename(const struct vnode_rename *r)
 	err = gather_rename(&n);
 	if (!err)
 		err = mapfs_txn_begin(&n.txn);
-	if (err)
-		return gather_failed(&n.txn, &n.to, err);
+	if (err) {
+		(void)gather_failed(&n.txn, &n.to, err);
+		return gather_failed(&n.txn, &n.from, err);
+	}
 
 	if (r->flags & FS_RENAME_EXCHANGE)
 		exchange_names(&n);

@@ -38,10 +38,10 @@ static int prepare_rest(struct punching *p, struct mapfs_inode *inode)
 
 static int punching_failed(struct punching *p, int err)
 {
+	mapfs_txn_drop(&p->txn);
 	mapfs_extent_cancel(p->txn.fs, &p->plan);
 	mapfs_unreserve(p->txn.fs, p->reserved);
 	mapfs_extent_cut_cancel(p->txn.fs, &p->cut);
-	mapfs_txn_drop(&p->txn);
 	return err;
 }
 

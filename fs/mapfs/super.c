@@ -45,7 +45,8 @@
  * code and cannot itself fail.  A log of operations: replaying blocks is simpler to believe.
  *
  * To read: format.h, layout.c, this file, journal.c, txn.c, commit.c, checkpoint.c, recover.c,
- * alloc.c, inode.c, extent.c, dir.c, namespace.c, reserve.c, file.c; cache.c and io.c when needed.
+ * alloc.c, inode.c, extent.c, dir.c, dir_change.c, namespace.c, reserve.c, file.c; cache.c and io.c
+ * when needed.
  */
 #include "mapfs.h"
 

@@ -9,6 +9,7 @@
  */
 #include "world.h"
 
+#include <mapfs/dirnode.h>
 #include <mapfs/layout.h>
 
 #include <stdio.h>
@@ -45,6 +46,18 @@ static void find_metadata(void)
 	assert_in_range(n_metadata, 8, 1990);
 }
 
+/* A directory of many leaves. */
+static void make_tree(void)
+{
+	char name[300];
+
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/t", 0755), 0);
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "/t/%0200d", i);
+		assert_int_equal(vfs_link(&w.ctx, NULL, "/keep", 0, NULL, name), 0);
+	}
+}
+
 static void prepare(void)
 {
 	struct file *file;
@@ -66,6 +79,7 @@ static void prepare(void)
 		assert_int_equal(world_write(file, "x", 1, (uint64_t)i * 8192), 0);
 	file_unref(file);
 	assert_int_equal(world_put(&w, "/keep", 10000, 99), 0);
+	make_tree();
 	world_unmount(&w);
 	world_fsck(&w, false, IMAGE_CLEAN);
 	find_metadata();
@@ -145,6 +159,14 @@ static void change(void)
 		(void)vfs_unlink(&w.ctx, NULL, name);
 	}
 	(void)vfs_unlink(&w.ctx, NULL, "/d/e/tree");
+	for (int i = 0; i < 100; i++) {
+		char name[300];
+		snprintf(name, sizeof(name), "/t/%0200d", i);
+		if (i % 10)
+			(void)vfs_unlink(&w.ctx, NULL, name);
+		else
+			(void)vfs_rename(&w.ctx, NULL, name, NULL, "/t/other", 0);
+	}
 	(void)mount_sync_all();
 }
 
@@ -354,16 +376,17 @@ static void seal_inode(uint32_t ino)
 	inode_at(ino)->crc = mapfs_inode_crc(seed_of_crc, ino, inode_at(ino));
 }
 
-/* The directory block that has the entry, and the entry. */
+/* The directory node that has the entry, and the entry. */
 static struct mapfs_dirent *find_entry(const char *name, uint64_t *block)
 {
 	for (unsigned i = 0; i < n_metadata; i++) {
-		uint8_t *p = testdisk_block(w.disk, metadata[i]);
-		if (((struct mapfs_header *)p)->kind != MAPFS_KIND_DIR)
+		struct mapfs_dir_node *node = testdisk_block(w.disk, metadata[i]);
+
+		if (node->header.kind != MAPFS_KIND_DIR || node->depth)
 			continue;
-		for (unsigned at = 32; at < 4096; at += mapfs_dirent_at(p, at)->bytes) {
-			struct mapfs_dirent *e = mapfs_dirent_at(p, at);
-			if (e->ino && e->name_len == strlen(name) &&
+		for (unsigned at = 0; at < node->bytes; at += mapfs_dir_record_bytes(node, at)) {
+			struct mapfs_dirent *e = mapfs_dirent_at(node, at);
+			if (e->name_len == strlen(name) &&
 				memcmp(e->name, name, e->name_len) == 0) {
 				*block = metadata[i];
 				return e;
@@ -372,6 +395,117 @@ static struct mapfs_dirent *find_entry(const char *name, uint64_t *block)
 	}
 	fail_msg("no entry %s", name);
 	return NULL;
+}
+
+/* The root of the directory /t, an index. */
+static struct mapfs_dir_node *tree_root(uint64_t *block)
+{
+	uint64_t in;
+	uint32_t ino = find_entry("t", &in)->ino;
+	struct mapfs_piece p;
+	struct mapfs_dir_node *root;
+
+	mapfs_piece_decode(&inode_at(ino)->root[0], &p);
+	root = testdisk_block(w.disk, p.start);
+	assert_int_equal(root->depth, 1);
+	assert_true(root->bytes >= 4 * sizeof(struct mapfs_dir_child));
+	*block = p.start;
+	return root;
+}
+
+/* The leaf to which the root's i-th child leads. */
+static struct mapfs_dir_node *tree_leaf(unsigned i, uint64_t *block)
+{
+	uint64_t root;
+
+	*block = mapfs_dir_child_at(tree_root(&root), i * sizeof(struct mapfs_dir_child))->block;
+	return testdisk_block(w.disk, *block);
+}
+
+/* Each way in which a tree can be wrong though every checksum is right. */
+static void fsck_finds_each_wrong_tree(void **state)
+{
+	struct mapfs_dir_node *root, *leaf;
+	struct mapfs_dir_child *child;
+	uint64_t block, at;
+
+	(void)state;
+	prepare();
+	root = tree_root(&block);
+	child = mapfs_dir_child_at(root, 0);
+
+	child[1].key = child[0].key;
+	seal(block);
+	found_and_repaired("keys out of order");
+	child[1].key++;
+	seal(block);
+	found_and_repaired("keys of another part");
+	child[1].key = mapfs_dir_key_at(tree_leaf(0, &at), 0);
+	seal(block);
+	found_and_repaired("keys of another part");
+	child[2].block = child[1].block;
+	seal(block);
+	found_and_repaired("has another owner, too");
+	child[2].block = block;
+	seal(block);
+	found_and_repaired("has another owner, too");
+	child[2].block = 1;
+	seal(block);
+	found_and_repaired("outside the data area");
+	root->depth = 2;
+	seal(block);
+	found_and_repaired("no node of its tree");
+	root->depth = 9;
+	seal(block);
+	found_and_repaired("impossible sizes");
+	root->bytes += 8;
+	seal(block);
+	found_and_repaired("does not fit");
+
+	leaf = tree_leaf(1, &at);
+	leaf->bytes = 0;
+	seal(at);
+	found_and_repaired("is an empty node");
+	mapfs_dirent_at(leaf, 0)->name[0] ^= 1;
+	seal(at);
+	found_and_repaired("name under a wrong hash");
+	mapfs_dirent_at(leaf, 0)->name[0] = '/';
+	seal(at);
+	found_and_repaired("impossible name");
+	leaf->header.owner++;
+	seal(at);
+	found_and_repaired("another owner");
+	leaf->records[0] ^= 1;
+	found_and_repaired("wrong checksum");
+	cleanup();
+}
+
+/* What a mount says of them: an error, and a line in the log. */
+static void a_wrong_tree_is_an_error(void **state)
+{
+	struct mapfs_dir_child *child;
+	uint64_t block;
+	char name[300];
+	unsigned failed = 0;
+
+	(void)state;
+	prepare();
+	child = mapfs_dir_child_at(tree_root(&block), 0);
+	child[2].block = child[1].block;
+	seal(block);
+	world_mount(&w);
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "/t/%0200d", i);
+		int err = vfs_unlink(&w.ctx, NULL, name);
+		if (err)
+			assert_int_equal(err, -EIO);
+		failed += err != 0;
+	}
+	assert_in_range(failed, 1, 99);
+	assert_non_null(strstr(world_said(), "keys of another part"));
+	world_unmount(&w);
+	world_fsck(&w, true, IMAGE_FIXED);
+	cleanup();
 }
 
 static void fsck_finds_each_kind(void **state)
@@ -400,6 +534,9 @@ static void fsck_finds_each_kind(void **state)
 	inode_at(ino)->n_blocks = 9;
 	seal_inode(ino);
 	found_and_repaired("counts 9 blocks");
+	inode_at(MAPFS_ROOT_INO)->size = 5;
+	seal_inode(MAPFS_ROOT_INO);
+	found_and_repaired("and 5 bytes but has 1 blocks");
 	memcpy(inode_at(ino)->root, inode_at(other)->root, 12);
 	seal_inode(ino);
 	found_and_repaired("something else has");
@@ -417,7 +554,7 @@ static void fsck_finds_each_kind(void **state)
 	found_and_repaired("is there twice");
 	e->ino = 0;
 	seal(block);
-	found_and_repaired("in use but has no name");
+	found_and_repaired("an impossible inode");
 	e->type = 4;
 	seal(block);
 	found_and_repaired("wrong type");
@@ -450,6 +587,8 @@ int main(void)
 		cmocka_unit_test(the_copy_of_the_super_block_serves),
 		cmocka_unit_test(unknown_ro_features_are_for_reading),
 		cmocka_unit_test(fsck_finds_each_kind),
+		cmocka_unit_test(fsck_finds_each_wrong_tree),
+		cmocka_unit_test(a_wrong_tree_is_an_error),
 		cmocka_unit_test(random_damage),
 	};
 

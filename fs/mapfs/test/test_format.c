@@ -4,6 +4,7 @@
 
 #include <mapfs/crc32c.h>
 #include <mapfs/layout.h>
+#include <mapfs/siphash.h>
 
 #include <string.h>
 
@@ -20,6 +21,19 @@ static void crc_is_castagnoli(void **state)
 	for (size_t cut = 0; cut <= 32; cut++)
 		assert_int_equal(mapfs_crc32c(mapfs_crc32c(~0u, ones, cut), ones + cut, 32 - cut),
 			mapfs_crc32c(~0u, ones, 32));
+}
+
+/* The paper's test vector (appendix A): key 00 01 .. 0f, message 00 01 .. 0e; and an empty one. */
+static void siphash_is_siphash(void **state)
+{
+	uint64_t key[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+	uint8_t message[15];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(message); i++)
+		message[i] = (uint8_t)i;
+	assert_true(mapfs_siphash(key, message, sizeof(message)) == 0xa129ca6149be45e5);
+	assert_true(mapfs_siphash(key, message, 0) == 0x726fdb47dd0e0e31);
 }
 
 /* Every block but super, state, log and copy is in exactly one group, or behind the last. */
@@ -176,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(crc_is_castagnoli),
+		cmocka_unit_test(siphash_is_siphash),
 		cmocka_unit_test(layouts_hold_together),
 		cmocka_unit_test(pieces_survive_encoding),
 		cmocka_unit_test(super_blocks_are_refused_with_the_reason),

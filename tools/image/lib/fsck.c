@@ -330,13 +330,16 @@ static void check_all(struct fsck *f)
 	fsck_walk_tree(f);
 	fsck_reconnect(f);
 	fsck_link_counts(f);
-	if (f->fix)
+	if (f->fix) {
+		fsck_store_dirs(f);
 		fsck_store_inodes(f);
+	}
 	check_maps(f, &free_blocks, &free_inodes);
 	check_state(f, free_blocks, free_inodes);
 	for (uint32_t ino = 1; ino <= f->n_inodes; ino++) {
 		free(f->inodes[ino].piece);
 		free(f->inodes[ino].node);
+		fsck_dir_free(f->inodes[ino].dir);
 	}
 	free(f->inodes);
 	free(f->owner);

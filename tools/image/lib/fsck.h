@@ -5,7 +5,8 @@
  *	fsck.c		super blocks, log, state, the passes in order, bitmaps and counts
  *	fsck_inode.c	pass 1: every inode
  *	fsck_map.c	the blocks of an inode, and one owner a block
- *	fsck_tree.c	pass 2: directories; pass 3: what nobody refers to; link counts
+ *	fsck_dir.c	the tree of a directory, and its names
+ *	fsck_tree.c	pass 2: where names lead; pass 3: what nobody refers to; link counts
  *
  * fsck reads the disk by itself, through format.h and layout.h only: a checker that used the code
  * that made the mistake would make it again.  Only the log is read by the file system's own
@@ -20,6 +21,15 @@
 #include <mapfs/layout.h>
 #include <mapfs/recover.h>
 
+/* The names in a directory, in the order of their keys. */
+struct fsck_dir {
+	struct mapfs_dirent **entry; /* NULL: taken away */
+	size_t n;
+	uint64_t *node; /* blocks of the tree, but for the root's */
+	unsigned n_nodes;
+	bool changed; /* this is not what the disk has */
+};
+
 struct fsck_inode {
 	struct mapfs_inode_disk d;
 	bool in_use;    /* d holds an inode that may stay */
@@ -31,6 +41,7 @@ struct fsck_inode {
 	struct mapfs_piece *piece; /* its blocks, in order */
 	uint64_t *node;            /* blocks of the tree that says so */
 	unsigned n_pieces, n_nodes;
+	struct fsck_dir *dir; /* of a directory; NULL: nothing in it can be read, or it is new */
 };
 
 struct fsck {
@@ -77,10 +88,18 @@ uint64_t fsck_map_blocks(const struct fsck_inode *inode);
 
 /* Make a new tree of the pieces; false: there is no room for all. */
 bool fsck_map_rebuild(struct fsck *f, uint32_t ino);
-bool fsck_map_append(struct fsck *f, uint32_t ino, const struct mapfs_piece *p);
 
 /* Where a block of the file is, or 0. */
 uint64_t fsck_block_of(const struct fsck_inode *inode, uint32_t logical);
+
+/* Pass 1 of a directory whose map was read. */
+void fsck_dir_read(struct fsck *f, uint32_t ino);
+void fsck_dir_add(struct fsck *f, uint32_t ino, const char *name, uint32_t to, uint32_t type);
+void fsck_dir_erase(struct fsck_dir *dir, size_t i);
+bool fsck_dir_seen_before(const struct fsck_dir *dir, size_t i); /* an entry of this name */
+void fsck_dir_release(struct fsck *f, uint32_t ino);             /* its nodes are nobody's */
+void fsck_dir_free(struct fsck_dir *dir);
+void fsck_store_dirs(struct fsck *f); /* those that changed */
 
 void fsck_walk_tree(struct fsck *f);
 void fsck_reconnect(struct fsck *f);

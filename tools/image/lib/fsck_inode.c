@@ -38,6 +38,7 @@ void fsck_drop_inode(struct fsck *f, uint32_t ino)
 	struct fsck_inode *inode = &f->inodes[ino];
 
 	fsck_map_release(f, ino);
+	fsck_dir_release(f, ino);
 	inode->in_use = false;
 	inode->changed = true;
 	memset(&inode->d, 0, sizeof(inode->d));
@@ -52,7 +53,7 @@ static void check_map(struct fsck *f, uint32_t ino)
 	if (fault) {
 		if (fsck_problem(f, "inode %u %s", ino, fault) && !fsck_map_rebuild(f, ino))
 			fsck_stuck(f, "inode %u is in too many pieces", ino);
-	} else if (inode->d.n_blocks != n &&
+	} else if (inode->d.n_blocks != n && (inode->d.mode & FS_IFMT) != FS_IFDIR &&
 		   fsck_problem(f, "inode %u counts %llu blocks but has %llu", ino,
 			   (unsigned long long)inode->d.n_blocks, (unsigned long long)n)) {
 		inode->d.n_blocks = n;
@@ -71,8 +72,6 @@ static const char *inode_fault(struct fsck *f, uint32_t ino, const struct mapfs_
 	if (d->size > MAPFS_MAX_FILE || d->n_root > MAPFS_ROOT_EXTENTS ||
 		d->depth > MAPFS_MAX_DEPTH || (d->depth && !d->n_root))
 		return "has impossible sizes";
-	if (type == FS_IFDIR && d->size % MAPFS_BLOCK_BYTES)
-		return "is a directory of broken length";
 	if (!has_extents(d) && (type != FS_IFLNK || d->size > MAPFS_INLINE_BYTES || d->n_root))
 		return "has data where its extents should be";
 	return NULL;
@@ -122,6 +121,8 @@ static void check_inode(struct fsck *f, uint32_t ino, const struct mapfs_inode_d
 		check_map(f, ino);
 	if ((d->mode & FS_IFMT) == FS_IFLNK)
 		check_symlink(f, ino);
+	if ((d->mode & FS_IFMT) == FS_IFDIR)
+		fsck_dir_read(f, ino);
 }
 
 static void scan_group(struct fsck *f, uint32_t group)

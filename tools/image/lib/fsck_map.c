@@ -112,7 +112,7 @@ const char *fsck_map_read(struct fsck *f, uint32_t ino)
 	struct reading r = {.f = f, .ino = ino};
 
 	r.wanted = (inode->d.size + MAPFS_BLOCK_BYTES - 1) / MAPFS_BLOCK_BYTES;
-	/* A directory may own blocks behind its end; a file, while it is being cut. */
+	/* What a directory has is counted elsewhere; a file may have more while it is being cut. */
 	if ((inode->d.mode & FS_IFMT) == FS_IFDIR ||
 		(inode->d.flags & MAPFS_INODE_ORPHAN && !f->fix))
 		r.wanted = UINT64_MAX;
@@ -149,15 +149,6 @@ void fsck_map_release(struct fsck *f, uint32_t ino)
 	for (unsigned i = 0; i < inode->n_nodes; i++)
 		f->owner[inode->node[i]] = 0;
 	inode->n_pieces = inode->n_nodes = 0;
-}
-
-bool fsck_map_append(struct fsck *f, uint32_t ino, const struct mapfs_piece *p)
-{
-	struct fsck_inode *inode = &f->inodes[ino];
-
-	add_piece(inode, p);
-	f->owner[p->start] = ino;
-	return fsck_map_rebuild(f, ino);
 }
 
 /* One leaf, of pieces from the i-th on; returns how many. */

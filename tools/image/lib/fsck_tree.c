@@ -12,66 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_OFFSET ((unsigned)sizeof(struct mapfs_header))
-
 static bool is_dir(const struct fsck_inode *inode)
 {
 	return (inode->d.mode & FS_IFMT) == FS_IFDIR;
-}
-
-/* --- Names seen in one directory: a hash set --------------------------------------------- */
-
-struct names {
-	char **slot;
-	size_t room, n;
-};
-
-static char **name_slot(const struct names *s, const char *name)
-{
-	size_t at = 5381;
-
-	for (const char *p = name; *p; p++)
-		at = at * 33 + (uint8_t)*p;
-	for (at %= s->room; s->slot[at] && strcmp(s->slot[at], name) != 0;)
-		at = (at + 1) % s->room;
-	return &s->slot[at];
-}
-
-static void names_grow(struct names *s)
-{
-	struct names bigger = {.room = s->room ? s->room * 2 : 64};
-
-	bigger.slot = calloc(bigger.room, sizeof(*bigger.slot));
-	if (!bigger.slot)
-		image_die(8, "out of memory");
-	for (size_t i = 0; i < s->room; i++)
-		if (s->slot[i])
-			*name_slot(&bigger, s->slot[i]) = s->slot[i];
-	bigger.n = s->n;
-	free(s->slot);
-	*s = bigger;
-}
-
-/* False when the name was there. */
-static bool names_add(struct names *s, const char *name)
-{
-	char **slot;
-
-	if (s->n * 2 >= s->room)
-		names_grow(s);
-	slot = name_slot(s, name);
-	if (*slot)
-		return false;
-	*slot = strdup(name);
-	s->n++;
-	return true;
-}
-
-static void names_free(struct names *s)
-{
-	for (size_t i = 0; i < s->room; i++)
-		free(s->slot[i]);
-	free(s->slot);
 }
 
 /* --- Walking ----------------------------------------------------------------------------- */
@@ -82,19 +25,18 @@ struct walk {
 	uint32_t n, at;
 };
 
-static const char *entry_fault(struct walk *w, const struct mapfs_dirent *e, struct names *names)
+static const char *entry_fault(struct walk *w, const struct fsck_dir *dir, size_t i)
 {
-	struct fsck_inode *target = &w->f->inodes[e->ino];
-	char name[MAPFS_NAME_MAX + 1] = {0};
+	const struct mapfs_dirent *e = dir->entry[i];
+	const struct fsck_inode *target = &w->f->inodes[e->ino];
 
-	memcpy(name, e->name, e->name_len);
 	if (!target->in_use)
 		return "leads to an inode that is not in use";
 	if (e->type != FS_DTYPE(target->d.mode))
 		return "has the wrong type";
 	if (is_dir(target) && target->reached)
 		return "is a second name of a directory";
-	if (!names_add(names, name))
+	if (fsck_dir_seen_before(dir, i))
 		return "is there twice";
 	return NULL;
 }
@@ -113,75 +55,20 @@ static void reach(struct walk *w, uint32_t dir, uint32_t ino)
 	w->queue[w->n++] = ino;
 }
 
-/* The entries of one sound block.  True when it was changed. */
-static bool walk_entries(struct walk *w, uint32_t dir, uint8_t *data, struct names *names)
+static void walk_dir(struct walk *w, uint32_t ino)
 {
-	struct mapfs_dirent *e;
-	bool changed = false;
+	struct fsck_dir *dir = w->f->inodes[ino].dir;
 
-	for (unsigned at = FIRST_OFFSET; at < MAPFS_BLOCK_BYTES; at += e->bytes) {
-		const char *fault;
-		e = mapfs_dirent_at(data, at);
-		fault = e->ino ? entry_fault(w, e, names) : NULL;
-		if (e->ino && !fault)
-			reach(w, dir, e->ino);
-		if (fault && fsck_problem(w->f, "entry '%.*s' of directory %u %s", e->name_len,
-				     e->name, dir, fault)) {
-			e->ino = 0;
-			changed = true;
-		}
+	for (size_t i = 0; dir && i < dir->n; i++) {
+		const struct mapfs_dirent *e = dir->entry[i];
+		const char *fault = entry_fault(w, dir, i);
+
+		if (!fault)
+			reach(w, ino, e->ino);
+		else if (fsck_problem(w->f, "entry '%.*s' of directory %u %s", e->name_len, e->name,
+				 ino, fault))
+			fsck_dir_erase(dir, i);
 	}
-	return changed;
-}
-
-static void make_empty(uint8_t *data)
-{
-	memset(data, 0, MAPFS_BLOCK_BYTES);
-	mapfs_dirent_at(data, FIRST_OFFSET)->bytes = MAPFS_BLOCK_BYTES - FIRST_OFFSET;
-}
-
-static void walk_block(struct walk *w, uint32_t dir, uint64_t block, struct names *names)
-{
-	uint8_t data[MAPFS_BLOCK_BYTES] __attribute__((aligned(8)));
-	struct fsck *f = w->f;
-	const char *fault;
-	bool changed;
-
-	if (fsck_read(f, block, data))
-		return;
-	fault = mapfs_block_fault(f->seed, data, block, MAPFS_KIND_DIR, dir);
-	if (!fault)
-		fault = mapfs_dir_block_fault(&f->sb, data);
-	if (fault) {
-		changed = fsck_problem(
-			f, "block %llu of directory %u %s", (unsigned long long)block, dir, fault);
-		make_empty(data);
-	} else {
-		changed = walk_entries(w, dir, data, names);
-	}
-	if (changed)
-		fsck_write_metadata(f, block, MAPFS_KIND_DIR, dir, data);
-}
-
-static void walk_dir(struct walk *w, uint32_t dir)
-{
-	struct fsck_inode *inode = &w->f->inodes[dir];
-	uint32_t n = (uint32_t)(inode->d.size / MAPFS_BLOCK_BYTES);
-	struct names names = {0};
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t block = fsck_block_of(inode, i);
-		if (block) {
-			walk_block(w, dir, block, &names);
-			continue;
-		}
-		if (fsck_problem(w->f, "directory %u ends at block %u, not %u", dir, i, n)) {
-			inode->d.size = (uint64_t)i * MAPFS_BLOCK_BYTES;
-			inode->changed = true;
-		}
-		break;
-	}
-	names_free(&names);
 }
 
 static void walk_from(struct fsck *f, uint32_t top)
@@ -224,86 +111,16 @@ void fsck_walk_tree(struct fsck *f)
 
 /* --- lost+found -------------------------------------------------------------------------- */
 
-/* A fresh block at the end of a directory; its data is returned.  0: no room. */
-static uint64_t grow_dir(struct fsck *f, uint32_t dir, uint8_t *data)
-{
-	struct mapfs_inode_disk *d = &f->inodes[dir].d;
-	uint32_t end = (uint32_t)(d->size / MAPFS_BLOCK_BYTES);
-	struct mapfs_piece p = {end, 1, fsck_block_of(&f->inodes[dir], end), false};
-	uint64_t block = p.start;
-
-	if (!block) {
-		p.start = fsck_take_block(f, dir);
-		if (p.start && fsck_map_append(f, dir, &p))
-			block = p.start;
-	}
-	if (block) {
-		d->size += MAPFS_BLOCK_BYTES;
-		f->inodes[dir].changed = true;
-		make_empty(data);
-	}
-	return block;
-}
-
-static bool put_entry(uint8_t *data, const char *name, uint32_t ino, uint32_t mode)
-{
-	unsigned need = MAPFS_DIRENT_BYTES((unsigned)strlen(name)), used;
-	struct mapfs_dirent *e;
-
-	for (unsigned at = FIRST_OFFSET; at < MAPFS_BLOCK_BYTES; at += e->bytes) {
-		e = mapfs_dirent_at(data, at);
-		used = e->ino ? MAPFS_DIRENT_BYTES(e->name_len) : 0;
-		if (e->bytes - used < need)
-			continue;
-		if (used) {
-			struct mapfs_dirent *rest = mapfs_dirent_at(e, used);
-			rest->bytes = (uint16_t)(e->bytes - used);
-			e->bytes = (uint16_t)used;
-			e = rest;
-		}
-		e->ino = ino;
-		e->type = (uint8_t)FS_DTYPE(mode);
-		e->name_len = (uint8_t)strlen(name);
-		memcpy(e->name, name, e->name_len);
-		return true;
-	}
-	return false;
-}
-
-static bool add_entry(struct fsck *f, uint32_t dir, const char *name, uint32_t ino)
-{
-	uint8_t data[MAPFS_BLOCK_BYTES] __attribute__((aligned(8)));
-	const struct mapfs_inode_disk *d = &f->inodes[dir].d;
-	uint32_t mode = f->inodes[ino].d.mode, n = (uint32_t)(d->size / MAPFS_BLOCK_BYTES);
-	uint64_t block;
-
-	for (uint32_t i = 0; i < n; i++) {
-		block = fsck_block_of(&f->inodes[dir], i);
-		if (fsck_read(f, block, data) == 0 && put_entry(data, name, ino, mode))
-			return fsck_write_metadata(f, block, MAPFS_KIND_DIR, dir, data) == 0;
-	}
-	block = grow_dir(f, dir, data);
-	if (!block)
-		return false;
-	put_entry(data, name, ino, mode);
-	return fsck_write_metadata(f, block, MAPFS_KIND_DIR, dir, data) == 0;
-}
-
 /* The inode of "lost+found" in the root, if there is one. */
 static uint32_t find_lost_found(struct fsck *f)
 {
-	uint8_t data[MAPFS_BLOCK_BYTES] __attribute__((aligned(8)));
-	const struct mapfs_inode_disk *d = &f->inodes[f->sb.root_ino].d;
-	const struct mapfs_dirent *e;
+	const struct fsck_dir *dir = f->inodes[f->sb.root_ino].dir;
 
-	for (uint32_t i = 0; i < d->size / MAPFS_BLOCK_BYTES; i++) {
-		if (fsck_read(f, fsck_block_of(&f->inodes[f->sb.root_ino], i), data))
-			continue;
-		for (unsigned at = FIRST_OFFSET; at < MAPFS_BLOCK_BYTES; at += e->bytes) {
-			e = mapfs_dirent_at(data, at);
-			if (e->ino && e->name_len == 10 && !memcmp(e->name, "lost+found", 10))
-				return is_dir(&f->inodes[e->ino]) ? e->ino : 0;
-		}
+	for (size_t i = 0; dir && i < dir->n; i++) {
+		const struct mapfs_dirent *e = dir->entry[i];
+
+		if (e && e->name_len == 10 && !memcmp(e->name, "lost+found", 10))
+			return is_dir(&f->inodes[e->ino]) ? e->ino : 0;
 	}
 	return 0;
 }
@@ -320,8 +137,7 @@ static uint32_t make_lost_found(struct fsck *f)
 		return 0;
 	inode = &f->inodes[ino];
 	inode->d = (struct mapfs_inode_disk){.mode = FS_IFDIR | 0700, .generation = 1};
-	if (!add_entry(f, root, "lost+found", ino))
-		return 0;
+	fsck_dir_add(f, root, "lost+found", ino, FS_DTYPE(FS_IFDIR));
 	inode->in_use = inode->changed = inode->reached = true;
 	inode->links = 2;
 	inode->parent = root;
@@ -337,10 +153,11 @@ static void adopt(struct fsck *f, uint32_t ino)
 	char name[16];
 
 	snprintf(name, sizeof(name), "#%u", ino);
-	if (!home || !add_entry(f, home, name, ino)) {
+	if (!home) {
 		fsck_stuck(f, "there is no room for inode %u in lost+found", ino);
 		return;
 	}
+	fsck_dir_add(f, home, name, ino, FS_DTYPE(inode->d.mode));
 	inode->reached = true;
 	inode->links++;
 	if (!is_dir(inode))
