@@ -115,7 +115,7 @@ static const struct {
 	{"create", NULL, create, N, 30, 10, 10},
 	{"create, synced", NULL, create_and_sync, N, 650, 120, 110},
 	{"rename", make_old_names, rename_one, N, 30, 10, 10},
-	{"rename, synced", make_old_names, rename_and_sync, N, 550, 120, 110},
+	{"rename, synced", make_old_names, rename_and_sync, N, 650, 120, 110},
 	{"4 KiB appended, fsync", NULL, append_and_fsync, N, 550, 220, 210},
 	{"4 KiB overwritten, fdatasync", NULL, overwrite_and_fdatasync, N, 100, 100, 100},
 	{"MiB written", NULL, write_mib, 32, 25700, 1000, 30},

@@ -28,7 +28,7 @@
 #define GONE_TRIES    20
 #define GONE_PAUSE_NS 50000000
 
-bool tap_beyond_core;
+bool tap_beyond_core, tap_again;
 
 static struct {
 	uint64_t seed, state;
@@ -376,6 +376,7 @@ static void look_for_leaks(const struct test *test, struct verdict *verdict)
 	struct stock before, after, lost;
 	int n;
 
+	tap_again = true;
 	if (!rounds_pass(test, 1, verdict)) // now the kernel has what it keeps for good
 		return;
 	for (n = LEAK_ROUNDS; n <= LEAK_ROUNDS_MAX; n *= 2) {
@@ -410,6 +411,7 @@ static bool run_test(const struct test *test, size_t number)
 	struct verdict verdict = {.text = ""};
 
 	tap.current = test->name;
+	tap_again = false;
 	fflush(stdout);
 	if (tap.in_process) {
 		tap.state = tap.seed;

@@ -50,6 +50,10 @@ struct test {
 	}
 
 extern bool tap_beyond_core;
+
+// This is one of the rounds that look for leaks: what takes long by its size alone may do with less.
+extern bool tap_again;
+
 int tap_main(int argc, char **argv, const struct test *tests, size_t n);
 
 // Ends the current test, in this process or in a child of the test.
