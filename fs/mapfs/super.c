@@ -274,7 +274,6 @@ static int mount_op_statfs(struct mount *mount, struct fs_stat *out)
 static int mount_op_remount(struct mount *mount, bool write)
 {
 	struct mapfs *fs = mount->fs;
-
 	int err;
 
 	if (!write)
@@ -299,11 +298,11 @@ static void mount_op_unmount(struct mount *mount)
 		fs_free(fs);
 }
 
-/* What is in the log only is pinned: first it goes into its place. */
+/* What this mount has in the log only is pinned: first it goes into its place. */
 static void mount_op_shrink(struct mount *mount, size_t keep)
 {
 	struct mapfs *fs = mount->fs;
-	int err = fs_read(fs->read_only) ? 0 : mapfs_checkpoint(fs);
+	int err = fs->writing && !fs_read(fs->read_only) ? mapfs_checkpoint(fs) : 0;
 
 	if (err)
 		fsh_log("mapfs %s: keeps what is not in its place (error %d)", fs->dev->name, -err);

@@ -149,13 +149,19 @@ static long look(struct poller *p, struct poll_item *items, unsigned n)
 	return ready;
 }
 
+/* A deadline that has passed asks for a look only: what such a call says that finds nothing; else 0. */
+static int only_a_look(uint64_t deadline)
+{
+	if (deadline > time_now_ns())
+		return 0;
+	return thread_interrupted(SLEEP_INTERRUPTIBLE) ? -EINTR : -ETIMEDOUT;
+}
+
 long poll_items(struct poll_item *items, unsigned n, uint64_t deadline)
 {
 	struct poller p = {.table.add = add};
 	long ready;
-	int err = deadline > time_now_ns()                  ? 0
-		  : thread_interrupted(SLEEP_INTERRUPTIBLE) ? -EINTR
-							    : -ETIMEDOUT; /* it is only a look */
+	int err = only_a_look(deadline);
 
 	while (!(ready = look(err ? NULL : &p, items, n)) && !err && !p.no_memory)
 		err = sleep_on_queues(&p, deadline);

@@ -209,16 +209,26 @@ static bool may_set_ids(const struct exec *x)
 	return x->alone || process_is_privileged(p);
 }
 
+/* Those of the process as it is now; another thread may be changing them. */
+static struct credentials own_rights(void)
+{
+	struct process *p = process_current();
+
+	spin_lock(&p->lock);
+	struct credentials own = p->cred;
+	spin_unlock(&p->lock);
+	return own;
+}
+
 /* The effective ids, and with them the saved ones and those of the file system. */
 static void choose_rights(struct exec *x)
 {
 	const struct vnode *v = x->file->vnode;
-	const struct credentials *old = &process_current()->cred;
+	const struct credentials old = own_rights();
 	struct credentials *new = &x->cred;
 	uint32_t mode = v->mode;
 
-	*new = *old;
-	x->alone = fs_state_begin_exec(process_current()->fs);
+	*new = old;
 	if (may_set_ids(x)) {
 		if (mode & FS_ISUID)
 			new->euid = v->uid;
@@ -227,7 +237,7 @@ static void choose_rights(struct exec *x)
 	}
 	new->suid = new->fsuid = new->euid;
 	new->sgid = new->fsgid = new->egid;
-	x->secure = new->euid != old->uid || new->egid != old->gid;
+	x->secure = new->euid != old.uid || new->egid != old.gid;
 }
 
 /* Which signal tells of its end, and of its children's, was a matter of the program before. */
@@ -353,6 +363,7 @@ static int prepare(struct exec *x)
 		err = find_program(x);
 	if (err)
 		return err;
+	x->alone = fs_state_begin_exec(process_current()->fs);
 	choose_rights(x);
 	err = collect_strings(x);
 	return err ? err : build_space(x);

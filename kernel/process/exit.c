@@ -238,9 +238,8 @@ static bool leave_process(struct task *t)
 	__atomic_store_n(&p->n_threads, p->n_threads - 1, __ATOMIC_RELAXED);
 	p->n_leaving--;
 	last = p->n_threads == 0;
-	if (!last)
-		process_uncount_thread(
-			p); /* the last one counts on, as the zombie that it leaves */
+	if (!last) /* which counts on, as the zombie that it leaves */
+		process_uncount_thread(p);
 	stopped = signal_thread_leaves(t);
 	cpu_times_add_thread(&p->dead_threads, t->thread);
 	spin_unlock(&p->lock);
