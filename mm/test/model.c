@@ -245,11 +245,25 @@ void maybe_grow(struct model_space *s, unsigned page)
 	}
 }
 
+static bool has_copy(const struct model_space *s, unsigned page)
+{
+	char text[256];
+
+	(void)mvm_describe(s->space, address(page), text, sizeof text);
+	return strstr(text, "private page");
+}
+
 void adopt_failed(struct model_space *s)
 {
-	for (unsigned i = 0; i < PAGES; i++) {
-		if (s->page[i].touched == UNTOUCHED)
-			s->page[i].touched = MAYBE;
+	for (unsigned i = 0; s->space && i < PAGES; i++) {
+		struct model_page *p = &s->page[i];
+
+		if (p->touched == UNTOUCHED)
+			p->touched = MAYBE;
+		if (p->kind == PRIVATE && !p->copied && !is_device(p) && has_copy(s, i)) {
+			p->own = *visible(p);
+			p->copied = true;
+		}
 	}
 	for (unsigned i = PAGES - 1; s->space && i > MAIN_PAGES; i--) {
 		const struct model_page *p = &s->page[i];

@@ -257,8 +257,8 @@ bool is_locked(const struct model_page *p);
 void maybe_grow(struct model_space *s, unsigned page);
 
 /*
- * An operation failed on the way: it may have made a stack grow, so see what mm has, and have brought in
- * pages that nobody had touched.
+ * An operation failed on the way: it may have made a stack grow or copied a page, so see what mm has, and
+ * have brought in pages that nobody had touched.
  */
 void adopt_failed(struct model_space *s);
 

@@ -246,7 +246,11 @@ enum mvm_fault_result {
 	MVM_FAULT_KILLED, /* the thread must die; let it */
 };
 
-/* Handle a fault at va (any byte).  `access` is one of MVM_READ, MVM_WRITE, MVM_EXEC. */
+/*
+ * Handle a fault at va (any byte).  `access` is one of MVM_READ, MVM_WRITE, MVM_EXEC.  After a failure
+ * memory reads as before; what was made on the way may stay: a stack's area that reaches down to va, and
+ * the space's own copy of a private page, so that what is later written to the file is not seen there.
+ */
 enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access);
 
 /*
