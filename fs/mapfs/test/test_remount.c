@@ -101,6 +101,40 @@ static void orphans_wait_for_writing(void **state)
 	assert_true(after.free_blocks > waiting.free_blocks);
 }
 
+/* Cut off the power with a log that is not empty, and mount for reading. */
+static uint8_t *mount_unclean(struct world *w)
+{
+	struct dentry *root;
+	uint8_t *saved;
+
+	assert_int_equal(world_put(w, "/a", 50000, 1), 0);
+	assert_int_equal(mount_sync_all(), 0);
+	saved = testdisk_save(w->disk);
+	world_unmount(w);
+	testdisk_load(w->disk, saved);
+	assert_int_equal(mount_root("mapfs", "test", MOUNT_RDONLY, &root), 0);
+	w->ctx.root = w->ctx.cwd = root;
+	return saved;
+}
+
+/* Not even when the cache is given back: then what the log has is read from there again. */
+static void reading_writes_nothing(void **state)
+{
+	struct world *w = *state;
+	uint8_t *saved = mount_unclean(w), *after;
+
+	world_check(w, "/a", 50000, 1);
+	mount_shrink_all(0);
+	world_check(w, "/a", 50000, 1);
+	world_unmount(w);
+	after = testdisk_save(w->disk);
+	assert_memory_equal(after, saved, w->disk->dev.n_sectors * 512);
+	testdisk_forget(w->disk, saved);
+	testdisk_forget(w->disk, after);
+	world_mount(w);
+	world_check(w, "/a", 50000, 1);
+}
+
 static void one_mount_a_device(void **state)
 {
 	struct world *w = *state;
@@ -122,6 +156,7 @@ int main(void)
 		TEST(read_only_is_clean),
 		TEST(stores_end),
 		TEST(orphans_wait_for_writing),
+		TEST(reading_writes_nothing),
 		TEST(one_mount_a_device),
 	};
 
