@@ -47,12 +47,13 @@ static int may_remove(const struct vnode *dir, const struct dentry *d, const str
 int make_file(struct path_parent *parent, struct dentry *free_name, struct vnode_new *what,
 	struct dentry **made)
 {
+	const struct fs_context *ctx = parent->ctx;
 	struct vnode *dir = parent->dir->vnode, *v;
-	int err = may_create(dir, parent->ctx->cred);
+	int err = may_create(dir, ctx->cred);
 
 	if (err)
 		return err;
-	rights_of_new(what, dir, parent->ctx->cred);
+	rights_of_new(what, dir, ctx->owner ? ctx->owner : ctx->cred);
 	err = dentry_prepare(free_name, made);
 	if (err)
 		return err;

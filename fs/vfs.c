@@ -296,6 +296,22 @@ int vfs_open(const struct fs_context *ctx, struct dentry *base, const char *path
 	return err;
 }
 
+int vfs_open_entry(
+	const struct fs_context *ctx, struct dentry *d, unsigned flags, struct file **out)
+{
+	struct file *f;
+	int err = file_prepare(flags, ctx->cred, &f);
+
+	if (err)
+		return err;
+	err = open_dentry(ctx, d, flags, f);
+	if (err)
+		file_abandon(f);
+	else
+		*out = f;
+	return err;
+}
+
 static int may_execute(const struct vnode *v, const struct fs_cred *cred)
 {
 	if (vnode_is(v, FS_IFLNK))

@@ -73,6 +73,7 @@ struct fs_context {
 	struct dentry *root; /* absolute paths begin here, ".." ends here */
 	struct dentry *cwd;  /* relative paths begin here unless a call names a base */
 	const struct fs_cred *cred;
+	const struct fs_cred *owner; /* whose new files are; NULL: cred's */
 	uint32_t umask;
 };
 

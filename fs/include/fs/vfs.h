@@ -23,6 +23,10 @@
 int vfs_open(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
 	uint32_t mode, struct file **out);
 
+/* The same for a file that was found before, whatever became of its name.  Nothing is created. */
+int vfs_open_entry(
+	const struct fs_context *ctx, struct dentry *d, unsigned flags, struct file **out);
+
 /*
  * Open a program, to be read and mapped by exec: who may execute it need not have the right to
  * read it.  flags: PATH_FOLLOW, PATH_EMPTY.  -EACCES: also for what is no regular file, and on a
