@@ -24,11 +24,23 @@ void image_die_errno(int status, const char *what, int err) __attribute__((noret
 /* "64M", "1G", "8192": bytes, or dies. */
 uint64_t image_parse_size(const char *text);
 
-/* The registered device of an image file; dies when it cannot be opened. */
+/*
+ * The registered device of an image file; dies when it cannot be opened, or somebody else writes to it
+ * (writable: has it open at all).
+ */
 struct blkdev *image_open(const char *path, bool writable);
 
 /* Create or empty the file, sparse, `bytes` long. */
 struct blkdev *image_create(const char *path, uint64_t bytes);
+
+/*
+ * From now on a flush waits for the medium under the file.  Else that is left to image_close(): most
+ * tools are either done or have to be run again.
+ */
+void image_make_durable(struct blkdev *dev);
+
+/* Wait until nobody writes to the image any more. */
+void image_wait_unused(const char *path);
 
 /* Push what was written to the medium under the file; dies on failure. */
 void image_close(struct blkdev *dev);
@@ -41,6 +53,10 @@ void image_mount(struct blkdev *dev, bool writable, struct fs_context *ctx);
 
 /* Sync, leave the image clean; dies when that fails. */
 void image_unmount(struct fs_context *ctx);
+
+/* file_pread() and file_pwrite() of plain memory. */
+int image_read(struct file *file, void *to, size_t n, uint64_t offset, size_t *done);
+int image_write(struct file *file, const void *from, size_t n, uint64_t offset, size_t *done);
 
 /* Copy all of an open host file into a guest file, zero blocks as holes; -errno. */
 int image_copy_in(int fd, struct file *file);

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* An image file as a block device: each request is one preadv or pwritev. */
+/*
+ * An image file as a block device: each request is one preadv or pwritev.
+ *
+ * Whoever has an image open keeps others out with locks of ranges of the file: a writer has all of
+ * it, a reader the bytes below 100.  QEMU has bytes from 100 on, so a guest and a reader do not mind each
+ * other, but nobody writes to the disk of a guest that runs.
+ */
 #include "image.h"
 
 #include <errno.h>
@@ -13,8 +19,15 @@
 #include <unistd.h>
 
 #define MAX_SEGMENTS 256
+#define READERS_LOCK 100 /* bytes */
 
 const char *image_tool = "image";
+
+struct image_device {
+	struct blkdev dev;
+	int fd;
+	bool durable; /* a flush reaches the medium under the file */
+};
 
 void image_die(int status, const char *format, ...)
 {
@@ -49,9 +62,14 @@ uint64_t image_parse_size(const char *text)
 	return n;
 }
 
+static struct image_device *device_of(struct blkdev *dev)
+{
+	return (struct image_device *)dev;
+}
+
 static int fd_of(struct blkdev *dev)
 {
-	return (int)(intptr_t)dev->driver;
+	return device_of(dev)->fd;
 }
 
 static int move(struct blkdev *dev, struct blk_request *req)
@@ -72,31 +90,43 @@ static int move(struct blkdev *dev, struct blk_request *req)
 	return n == (ssize_t)bytes ? 0 : -EIO;
 }
 
-/*
- * A flush is left to image_close(): the tools hold the image alone, and a tool that is killed
- * leaves it marked as not clean.
- */
+static int flush(struct blkdev *dev)
+{
+	return device_of(dev)->durable && fdatasync(fd_of(dev)) < 0 ? -EIO : 0;
+}
+
 static void submit(struct blkdev *dev, struct blk_request *req)
 {
-	req->done(req, req->op == BLK_FLUSH ? 0 : move(dev, req));
+	req->done(req, req->op == BLK_FLUSH ? flush(dev) : move(dev, req));
 }
 
 static const struct blkdev_ops image_ops = {.submit = submit};
 
 static struct blkdev *make_device(const char *path, int fd, uint64_t bytes, bool writable)
 {
-	struct blkdev *dev = calloc(1, sizeof(*dev));
+	struct image_device *image = calloc(1, sizeof(*image));
+	struct blkdev *dev = &image->dev;
 
-	if (!dev)
+	if (!image)
 		image_die(8, "out of memory");
+	image->fd = fd;
 	dev->name = path;
 	dev->ops = &image_ops;
 	dev->n_sectors = bytes / BLK_SECTOR_BYTES;
 	dev->max_segments = MAX_SEGMENTS;
 	dev->read_only = !writable;
-	dev->driver = (void *)(intptr_t)fd;
 	blkdev_register(dev);
 	return dev;
+}
+
+/* File systems without locks have nobody to keep out, as far as anybody can tell. */
+static void lock(const char *path, int fd, bool writable)
+{
+	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct flock some = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = READERS_LOCK};
+
+	if (fcntl(fd, F_OFD_SETLK, writable ? &all : &some) < 0 && errno == EAGAIN)
+		image_die(8, "%s: is in use: mounted, or the disk of a guest that runs", path);
 }
 
 struct blkdev *image_open(const char *path, bool writable)
@@ -106,6 +136,7 @@ struct blkdev *image_open(const char *path, bool writable)
 
 	if (fd < 0)
 		image_die_errno(8, path, -errno);
+	lock(path, fd, writable);
 	bytes = lseek(fd, 0, SEEK_END);
 	if (bytes < 0)
 		image_die_errno(8, path, -errno);
@@ -114,11 +145,31 @@ struct blkdev *image_open(const char *path, bool writable)
 
 struct blkdev *image_create(const char *path, uint64_t bytes)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 
-	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0)
+	if (fd < 0)
+		image_die_errno(8, path, -errno);
+	lock(path, fd, true);
+	if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)bytes) < 0)
 		image_die_errno(8, path, -errno);
 	return make_device(path, fd, bytes, true);
+}
+
+void image_make_durable(struct blkdev *dev)
+{
+	device_of(dev)->durable = true;
+}
+
+void image_wait_unused(const char *path)
+{
+	struct flock some = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = READERS_LOCK};
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	while (fcntl(fd, F_OFD_SETLKW, &some) < 0 && errno == EINTR)
+		continue;
+	close(fd);
 }
 
 void image_close(struct blkdev *dev)

@@ -79,28 +79,35 @@ static size_t copy_memory(struct mvm_copy *c, void *kernel, size_t done, size_t 
 	return n;
 }
 
+int image_read(struct file *file, void *to, size_t n, uint64_t offset, size_t *done)
+{
+	struct memory_copy c = {{.copy = copy_memory}, to, false};
+
+	return file_pread(file, &c.copy, n, offset, done);
+}
+
+int image_write(struct file *file, const void *from, size_t n, uint64_t offset, size_t *done)
+{
+	struct memory_copy c = {{.copy = copy_memory}, (char *)from, true};
+
+	return file_pwrite(file, &c.copy, n, offset, done);
+}
+
 static bool all_zero(const char *p, size_t n)
 {
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-static int write_piece(struct file *file, char *data, size_t n, uint64_t offset)
-{
-	struct memory_copy c = {{.copy = copy_memory}, data, true};
-	size_t done;
-
-	return file_pwrite(file, &c.copy, n, offset, &done);
-}
-
 /* Write what is not zero, so that holes stay holes. */
-static int write_data(struct file *file, char *data, size_t n, uint64_t offset)
+static int write_data(struct file *file, const char *data, size_t n, uint64_t offset)
 {
+	size_t done;
 	int err = 0;
 
 	for (size_t at = 0, piece; at < n && !err; at += piece) {
 		piece = n - at < HOLE_BYTES ? n - at : HOLE_BYTES;
 		if (!all_zero(data + at, piece))
-			err = write_piece(file, data + at, piece, offset + at);
+			err = image_write(file, data + at, piece, offset + at, &done);
 	}
 	return err;
 }
@@ -138,14 +145,13 @@ static int write_all(int fd, const char *data, size_t n)
 int image_copy_out(struct file *file, int fd)
 {
 	char *buffer = malloc(COPY_BYTES);
-	struct memory_copy c = {{.copy = copy_memory}, buffer, false};
 	bool seekable = lseek(fd, 0, SEEK_CUR) == 0;
 	uint64_t offset = 0;
 	size_t done = 1;
 	int err = buffer ? 0 : -ENOMEM;
 
 	while (!err && done) {
-		err = file_pread(file, &c.copy, COPY_BYTES, offset, &done);
+		err = image_read(file, buffer, COPY_BYTES, offset, &done);
 		if (!err && seekable && all_zero(buffer, done))
 			lseek(fd, (off_t)done, SEEK_CUR);
 		else if (!err)
