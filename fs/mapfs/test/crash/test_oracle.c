@@ -28,12 +28,31 @@ static unsigned find(const char *name)
 	return 0;
 }
 
+/* The first other name of the file, if there is one, stands for it from now on. */
+static void pass_on(unsigned gone)
+{
+	unsigned heir = gone;
+
+	for (unsigned i = gone + 1; i < seen.n; i++) {
+		if (seen.node[i].twin != gone)
+			continue;
+		if (heir == gone) {
+			heir = i;
+			seen.node[heir].data = seen.node[gone].data;
+			seen.node[gone].data = NULL;
+		}
+		seen.node[i].twin = heir;
+	}
+}
+
 static void remove_name(const char *name)
 {
 	unsigned gone = find(name);
 
+	pass_on(gone);
 	free(seen.node[gone].data);
-	memmove(&seen.node[gone], &seen.node[gone + 1], (seen.n - gone - 1) * sizeof(seen.node[0]));
+	memmove(&seen.node[gone], &seen.node[gone + 1],
+		(seen.n - gone - 1) * sizeof(seen.node[0]));
 	seen.n--;
 	for (unsigned i = 0; i < seen.n; i++) {
 		seen.node[i].dir -= seen.node[i].dir > gone;
