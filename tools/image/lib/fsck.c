@@ -316,10 +316,8 @@ static void check_all(struct fsck *f)
 	uint64_t free_blocks = 0, free_inodes = 0;
 
 	f->seed = mapfs_crc_seed(&f->sb);
-	if (check_log(f)) {
-		mapfs_recovery_free(&f->log);
+	if (check_log(f))
 		return;
-	}
 	f->n_inodes = f->sb.n_groups * f->sb.inodes_per_group;
 	f->inodes = calloc((size_t)f->n_inodes + 1, sizeof(*f->inodes));
 	f->owner = calloc(f->sb.n_blocks, sizeof(*f->owner));
@@ -336,6 +334,18 @@ static void check_all(struct fsck *f)
 	}
 	check_maps(f, &free_blocks, &free_inodes);
 	check_state(f, free_blocks, free_inodes);
+}
+
+void fsck_check(struct fsck *f)
+{
+	if (check_supers(f) == 0)
+		check_all(f);
+	if (f->fix && blk_flush(f->dev))
+		fsck_stuck(f, "the image cannot be flushed");
+}
+
+void fsck_release(struct fsck *f)
+{
 	for (uint32_t ino = 1; ino <= f->n_inodes; ino++) {
 		free(f->inodes[ino].piece);
 		free(f->inodes[ino].node);
@@ -350,10 +360,8 @@ enum image_fsck_result image_fsck(struct blkdev *dev, bool fix, void (*say_line)
 {
 	struct fsck f = {.dev = dev, .fix = fix, .say = say_line};
 
-	if (check_supers(&f) == 0)
-		check_all(&f);
-	if (fix && blk_flush(dev))
-		fsck_stuck(&f, "the image cannot be flushed");
+	fsck_check(&f);
+	fsck_release(&f);
 	if (f.left)
 		return IMAGE_ERRORS;
 	return f.found ? IMAGE_FIXED : IMAGE_CLEAN;

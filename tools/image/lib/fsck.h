@@ -57,6 +57,13 @@ struct fsck {
 	uint32_t *owner;           /* by block: inode, or 0 */
 };
 
+/*
+ * All of it, of f->dev; f is zero but for dev, fix and say.  What was learnt stays in *f, for who
+ * wants to look at it, until fsck_release(), after any outcome.
+ */
+void fsck_check(struct fsck *f);
+void fsck_release(struct fsck *f);
+
 /* Report; true when it is to be repaired (then the caller does it). */
 bool fsck_problem(struct fsck *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
