@@ -88,28 +88,10 @@ static int free_blocks(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t la
 	return err;
 }
 
-/*
- * A size that only dirty pages know of gets to the disk with the last of them.  If that one goes, it is
- * written before.
- */
-static int publish_size(struct vnode *v, uint64_t end)
-{
-	struct mapfs_inode *inode = mapfs_inode_of(v);
-	uint64_t size = mvm_object_size(v->object), last = (size - 1) / MAPFS_BLOCK_BYTES;
-	bool published;
-
-	fsh_mutex_lock(&inode->extent_lock);
-	published = inode->disk_size >= size;
-	fsh_mutex_unlock(&inode->extent_lock);
-	return published || end < size ? 0 : mvm_pc_flush(v->object, last, last, MVM_PC_WAIT);
-}
-
 int mapfs_punch(struct vnode *v, uint64_t start, uint64_t end)
 {
-	int err = publish_size(v, end);
+	int err = mvm_pc_punch(v->object, start, end, free_blocks);
 
-	if (!err)
-		err = mvm_pc_punch(v->object, start, end, free_blocks);
 	if (!err)
 		vnode_touch(v);
 	return err;
