@@ -15,6 +15,7 @@
 #include <kernel/process_impl.h>
 #include <kernel/procfs.h>
 #include <kernel/pipe.h>
+#include <kernel/printk.h>
 #include <kernel/pty.h>
 #include <kernel/strace.h>
 #include <kernel/tty.h>
@@ -36,6 +37,7 @@ void process_init(void)
 #ifndef MAPACHE_CORE
 	pty_init();
 	fifos_init();
+	kmsg_init();
 #endif
 	procfs_init();
 	vmspace_init();

@@ -34,6 +34,9 @@ void log_sink_ready(void);
 
 /*
  * Copy text of the ring from *position (0: the oldest) on; advances it. Returns the bytes, 0 at the
- * end. For syslog(2) and /dev/kmsg.
+ * end. For syslog(2).
  */
 size_t log_read(uint64_t *position, char *to, size_t size);
+
+/* Once, at boot: /dev/kmsg, by which programs write lines. Beyond the core. */
+void kmsg_init(void);
