@@ -72,8 +72,9 @@ def disk(path, name, bus):
             "-device", f"virtio-blk-device,drive={name},bus=virtio-mmio-bus.{bus}"]
 
 
-def qemu_command(machine, serial, cmdline, reboot):
-    log = machine.log.replace(",", ",,")
+def qemu_command(machine, serial, cmdline, reboot, log=None):
+    """log: where the kernel's log goes instead of the machine's file."""
+    log = (log or machine.log).replace(",", ",,")
     command = ["qemu-system-riscv64", "-M", "virt", "-global", "virtio-mmio.force-legacy=false",
                "-smp", str(machine.smp), "-m", machine.mem, "-display", "none", "-nodefaults",
                "-kernel", machine.kit.kernel, "-append", cmdline, "-serial", serial]
@@ -170,17 +171,20 @@ class Outcome:
         self.log = log  # the kernel's
 
 
-def run_command(machine, command=(), stdin=None, timeout=None, write=None):
+def run_command(machine, command=(), stdin=None, timeout=None, write=None, listen=None):
     """Boot with command as init's job (or the shell, without one) and pass its bytes to write().
 
     stdin is a file descriptor whose bytes are typed to the guest, and an end of file after them;
-    None is an empty one.  timeout counts from power-on.  Never leaves QEMU behind.
+    None is an empty one.  timeout counts from power-on.  listen(data, process) hears the kernel's log
+    as it comes; process is QEMU, which it may kill.  Never leaves QEMU behind.
     """
     cmdline = command_line(machine, command, marker=True)
-    open(machine.log, "wb").close()  # no report of an earlier run
+    log = open(machine.log, "wb")  # no report of an earlier run
+    line, line_end = os.pipe() if listen else (None, None)
     process = subprocess.Popen(
-        qemu_command(machine, "stdio", cmdline, reboot=False),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+        qemu_command(machine, "stdio", cmdline, False, f"/dev/fd/{line_end}" if listen else None),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+        pass_fds=[line_end] if listen else [])
     deadline = None if timeout is None else time.monotonic() + timeout
     uart = Filter()
     errors = b""
@@ -189,10 +193,13 @@ def run_command(machine, command=(), stdin=None, timeout=None, write=None):
     selector = selectors.PollSelector()  # unlike epoll it takes files
     selector.register(process.stdout, selectors.EVENT_READ, "uart")
     selector.register(process.stderr, selectors.EVENT_READ, "errors")
+    if listen:
+        os.close(line_end)
+        selector.register(line, selectors.EVENT_READ, "log")
     os.set_blocking(process.stdin.fileno(), False)
     typing = None  # begins when init does: what comes earlier the firmware would take
     try:
-        open_pipes = 2
+        open_pipes = 3 if listen else 2
         while open_pipes:
             left = None if deadline is None else max(0, deadline - time.monotonic())
             if left == 0:
@@ -224,6 +231,9 @@ def run_command(machine, command=(), stdin=None, timeout=None, write=None):
                         open_pipes -= 1
                     elif key.data == "errors":
                         errors += data
+                    elif key.data == "log":
+                        log.write(data)
+                        listen(data, process)
                     else:
                         output = uart.feed(data)
                         if output and write:
@@ -246,8 +256,10 @@ def run_command(machine, command=(), stdin=None, timeout=None, write=None):
             process.kill()
             process.wait()
         selector.close()
-        for pipe in (process.stdin, process.stdout, process.stderr):
+        for pipe in (process.stdin, process.stdout, process.stderr, log):
             pipe.close()
+        if listen:
+            os.close(line)
 
     status = process.returncode
     if timed_out:
