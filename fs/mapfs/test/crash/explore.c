@@ -3,7 +3,6 @@
 
 #include "medium.h"
 #include "oracle.h"
-#include "states.h"
 
 #include <mapfs/format.h>
 
@@ -193,6 +192,7 @@ static bool visit_again(void *arg, const uint8_t *mask, size_t n)
 /* Recovery wrote these units: cut each of its epochs. */
 static bool cut_recovery(struct run *run, const struct units *units, uint32_t n_epochs)
 {
+	const struct states_of states = {run->x->states.complete, run->x->states.random / 100};
 	size_t state_bytes = run->state_bytes;
 	uint64_t seed = run->x->seed | 1;
 	bool good = true;
@@ -203,7 +203,7 @@ static bool cut_recovery(struct run *run, const struct units *units, uint32_t n_
 		size_t first, end = units_of_epoch(units, e, &first);
 		struct again again = {run, units->unit + first, e};
 		good = states_of_epoch(
-			again.unit, end - first, run->x->random / 100, &seed, visit_again, &again);
+			again.unit, end - first, &states, &seed, visit_again, &again);
 		for (size_t i = first; i < end; i++)
 			medium_put(&run->medium, &units->unit[i], 0xff);
 	}
@@ -280,7 +280,7 @@ bool explore_workload(struct explore *x, const char *workload, char why[512])
 	for (; run.epoch < run.rec.n_epochs && more; run.epoch++) {
 		size_t first, end = units_of_epoch(&run.rec.units, run.epoch, &first);
 		run.unit = run.rec.units.unit + first;
-		more = states_of_epoch(run.unit, end - first, x->random, &seed, visit, &run);
+		more = states_of_epoch(run.unit, end - first, &x->states, &seed, visit, &run);
 		finish_epoch(&run, end - first);
 	}
 	run_end(&run);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "record.h"
+#include "states.h"
 
 #include <stdbool.h>
 
@@ -36,8 +37,8 @@ bool shared_full(const struct shared *shared);
 
 struct explore {
 	struct shared *shared;
-	unsigned random; /* subsets of an epoch that has too many */
-	unsigned deep;   /* one state in so many also crashes while it recovers; 0: none */
+	struct states_of states;
+	unsigned deep; /* one state in so many also crashes while it recovers; 0: none */
 	uint64_t seed;
 	bool (*enough)(void *arg); /* asked now and then; NULL: never */
 	void *arg;

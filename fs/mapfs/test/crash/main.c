@@ -53,6 +53,7 @@ static const char usage[] =
 	"first)\n"
 	"  --pairs N|all    sequences of two operations: N drawn by the seed (300), or all\n"
 	"  --long N         random workloads (20), --length L operations each (24)\n"
+	"  --complete K     all subsets of an epoch of up to K blocks (12)\n"
 	"  --random N       subsets of an epoch that has too many for all (10000; inside "
 	"recovery,\n"
 	"                   a hundredth of it)\n"
@@ -123,7 +124,12 @@ static void parse_one(struct options *o, int c)
 		o->set.length = (unsigned)number(optarg);
 		break;
 	case 'r':
-		o->explore.random = (unsigned)number(optarg);
+		o->explore.states.random = (unsigned)number(optarg);
+		break;
+	case 'c':
+		o->explore.states.complete = (unsigned)number(optarg);
+		if (o->explore.states.complete > STATES_COMPLETE_MAX)
+			die("--complete is too many: ", optarg);
 		break;
 	case 'd':
 		o->explore.deep = (unsigned)number(optarg);
@@ -162,15 +168,15 @@ static void parse(struct options *o, int argc, char **argv)
 {
 	static const struct option names[] = {{"images", 1, NULL, 'i'}, {"pairs", 1, NULL, 'p'},
 		{"long", 1, NULL, 'l'}, {"length", 1, NULL, 'L'}, {"random", 1, NULL, 'r'},
-		{"deep", 1, NULL, 'd'}, {"seed", 1, NULL, 's'}, {"jobs", 1, NULL, 'j'},
-		{"shard", 1, NULL, 'n'}, {"resume", 1, NULL, 'f'}, {"workload", 1, NULL, 'w'},
-		{"state", 1, NULL, 't'}, {"list", 0, NULL, 'q'}, {"find", 0, NULL, 'b'},
-		{"help", 0, NULL, 'h'}, {0}};
+		{"complete", 1, NULL, 'c'}, {"deep", 1, NULL, 'd'}, {"seed", 1, NULL, 's'},
+		{"jobs", 1, NULL, 'j'}, {"shard", 1, NULL, 'n'}, {"resume", 1, NULL, 'f'},
+		{"workload", 1, NULL, 'w'}, {"state", 1, NULL, 't'}, {"list", 0, NULL, 'q'},
+		{"find", 0, NULL, 'b'}, {"help", 0, NULL, 'h'}, {0}};
 	int c;
 
 	*o = (struct options){
 		.set = {.seed = (uint64_t)time(NULL), .pairs = 300, .longs = 20, .length = 24},
-		.explore = {.random = 10000, .deep = 64},
+		.explore = {.states = {.complete = 12, .random = 10000}, .deep = 64},
 		.jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
 		.shards = 1};
 	while ((c = getopt_long(argc, argv, "h", names, NULL)) != -1)

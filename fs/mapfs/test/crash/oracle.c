@@ -195,15 +195,26 @@ static bool size_allowed(struct question *q, const struct observed_node *node, u
 
 /* --- Attributes -------------------------------------------------------------------------- */
 
-static bool time_allowed(const struct question *q, int64_t time, unsigned inode)
+/* Which operation was under way at this time; NOBODY: none. */
+static unsigned op_at(const struct recording *r, int64_t time)
 {
-	for (unsigned op = 0; op < q->m->n_ops; op++)
-		if (op_time_ns(op) == time)
-			return model_touched(&q->m->inode[inode], op);
-	return false;
+	unsigned op = r->model->n_ops;
+
+	if (time >= r->began_ns[op])
+		return NOBODY;
+	while (op > 0 && time < r->began_ns[op])
+		op--;
+	return time < r->began_ns[op] ? NOBODY : op;
 }
 
-/* When a change of the inode was last made that a sync of all of it owes. */
+static bool time_allowed(const struct question *q, int64_t time, unsigned inode)
+{
+	unsigned op = op_at(q->r, time);
+
+	return op != NOBODY && model_touched(&q->m->inode[inode], op);
+}
+
+/* When the operation began that last changed the inode and that a sync of all of it owes. */
 static int64_t owed_time(const struct question *q, unsigned inode)
 {
 	unsigned before = 0;
@@ -216,7 +227,7 @@ static int64_t owed_time(const struct question *q, unsigned inode)
 	}
 	while (before > 0)
 		if (model_stamped(&q->m->inode[inode], --before))
-			return op_time_ns(before);
+			return q->r->began_ns[before];
 	return 0;
 }
 
@@ -225,7 +236,7 @@ static bool times_allowed(struct question *q, const struct observed_node *node, 
 	const struct fs_attr *a = &node->attr;
 	bool dir = (a->mode & FS_IFMT) == FS_IFDIR;
 
-	if (dir && a->mtime != op_time_ns(q->tree->inode[inode].changed))
+	if (dir && op_at(q->r, a->mtime) != q->tree->inode[inode].changed)
 		return differs(q, "%s/: mtime is %lld", node->name, (long long)a->mtime);
 	if (!time_allowed(q, a->mtime, inode) || !time_allowed(q, a->ctime, inode))
 		return differs(q, "%s: mtime %lld or ctime %lld was never set", node->name,

@@ -2,6 +2,7 @@
 #include "record.h"
 
 #include "lost.h"
+#include "replay.h"
 
 #include <fs_posix.h>
 #include <mapfs/layout.h>
@@ -47,6 +48,7 @@ static bool do_op(struct recording *r, const struct op *op, char why[256])
 	int err, expected;
 
 	r->called[index] = r->world.disk->epoch;
+	r->began_ns[index] = op_time_ns(index);
 	err = op_run(&r->world, op, index);
 	expected = err == -EOPNOTSUPP ? -EOPNOTSUPP : model_apply(m, op);
 	if ((err == 0) != (expected == 0))
@@ -163,7 +165,12 @@ static bool record(struct recording *r, const char *text, char why[256])
 	op_release();
 	before = world_statfs(&r->world);
 	world_unmount(&r->world);
-	return good && compare_space(r, &before, why);
+	if (!good || !compare_space(r, &before, why))
+		return false;
+	model_synced(r->model);
+	r->synced[r->model->n_syncs - 1] = r->n_epochs - 1;
+	r->began_ns[r->model->n_ops] = op_time_ns(r->model->n_ops);
+	return true;
 }
 
 void record_limit_reads(struct testdisk *disk, bool limit)
@@ -172,20 +179,30 @@ void record_limit_reads(struct testdisk *disk, bool limit)
 		(struct testdisk_fault){.countdown = limit ? MOST_READS : 0, .forever = true};
 }
 
+/* As the text says: here, or by a guest. */
+static bool record_any(struct recording *r, const char *text, char why[256])
+{
+	char folder[REPLAY_FOLDER_BYTES];
+	bool good;
+
+	if (replay_parse(text, folder))
+		return replay_take(r, folder, why);
+	world_make(&r->world, DISK_BYTES, DISK_INODES);
+	record_limit_reads(r->world.disk, true);
+	good = record(r, text, why);
+	record_limit_reads(r->world.disk, false);
+	testdisk_rewind(r->world.disk);
+	return good;
+}
+
 bool record_workload(struct recording *r, const char *text, char why[256])
 {
 	bool good;
 
 	memset(r, 0, sizeof(*r));
 	fsh_posix_fixed_time_ns = op_time_ns(0);
-	world_make(&r->world, DISK_BYTES, DISK_INODES);
 	r->model = model_new();
-	record_limit_reads(r->world.disk, true);
-	good = record(r, text, why);
-	record_limit_reads(r->world.disk, false);
-	model_synced(r->model);
-	r->synced[r->model->n_syncs - 1] = r->n_epochs - 1;
-	testdisk_rewind(r->world.disk);
+	good = record_any(r, text, why);
 	if (!good)
 		record_free(r);
 	return good;
@@ -195,5 +212,6 @@ void record_free(struct recording *r)
 {
 	units_free(&r->units);
 	model_free(r->model);
-	world_free(&r->world);
+	if (r->world.disk)
+		world_free(&r->world);
 }

@@ -8,7 +8,7 @@
  * operations, unmount.
  *
  * The text may begin with a life before that (lost.h); then the recording begins with a mount that
- * recovers.
+ * recovers.  Or it names a recording that a guest has made (replay.h).
  */
 #pragma once
 
@@ -27,6 +27,7 @@ struct recording {
 	unsigned first_op;          /* behind the fixed beginning, whose operations are durable */
 	uint32_t called[MODEL_OPS]; /* in which epoch */
 	uint32_t synced[MODEL_OPS]; /* from which epoch on model.sync[i] is owed */
+	int64_t began_ns[MODEL_OPS + 1]; /* by the file system's clock; the last one: the end */
 };
 
 /*

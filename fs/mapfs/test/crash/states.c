@@ -106,16 +106,17 @@ static bool torn(struct enumeration *e, size_t i)
 	return true;
 }
 
-bool states_of_epoch(const struct unit *unit, size_t n, unsigned random, uint64_t *seed,
+bool states_of_epoch(const struct unit *unit, size_t n, const struct states_of *of, uint64_t *seed,
 	states_visit visit_state, void *arg)
 {
 	struct enumeration e = {unit, n, calloc(n + 1, 1), visit_state, arg};
 	bool more;
 
-	if (n <= STATES_ALL_SUBSETS)
+	if (n <= of->complete)
 		more = all_subsets(&e);
 	else
-		more = prefixes(&e) && singles_and_pairs(&e) && random_subsets(&e, random, seed);
+		more = prefixes(&e) && singles_and_pairs(&e) &&
+		       random_subsets(&e, of->random, seed);
 	for (size_t i = 0; i < n && more; i++)
 		if (unit[i].tears)
 			more = torn(&e, i);
