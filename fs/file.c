@@ -253,8 +253,7 @@ static int write_behind(struct file *f, struct mvm_copy *c, size_t n, uint64_t o
 	return err;
 }
 
-/* Of somebody who changes the contents, what becomes of set-id bits; inode lock held. */
-static int drop_setid(struct file *f)
+int file_drop_setid(struct file *f)
 {
 	static const struct fs_attr none;
 	uint32_t mode = f->vnode->mode;
@@ -278,7 +277,7 @@ static int write_locked(
 		return err;
 	err = seals_clip_write(f->vnode, *offset, &n);
 	if (!err)
-		err = drop_setid(f);
+		err = file_drop_setid(f);
 	if (err)
 		return err;
 	if (*offset > size && f->vnode->ops->setattr)
@@ -595,22 +594,6 @@ int file_truncate(struct file *f, uint64_t size_bytes)
 		return -EINVAL;
 	return vnode_setattr(f->vnode, NULL, &attr,
 		FS_SET_SIZE | (f->state & FILE_PRIVILEGED ? 0 : FS_DROP_SETID));
-}
-
-int file_punch(struct file *f, uint64_t start, uint64_t end)
-{
-	struct vnode *v = f->vnode;
-	int err;
-
-	if (!(f->state & FILE_WRITABLE))
-		return -EBADF;
-	if (!f->object || !v->ops->punch)
-		return -EOPNOTSUPP;
-	fsh_mutex_lock(&v->lock);
-	err = v->seals & (FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE) ? -EPERM
-								: v->ops->punch(v, start, end);
-	fsh_mutex_unlock(&v->lock);
-	return err;
 }
 
 void file_set_flags(struct file *f, unsigned which, unsigned flags)

@@ -188,6 +188,9 @@ int fifo_open(struct file *f);
 int nameless_new(
 	struct mount *mount, const char *shown, const struct vnode_new *what, struct dentry **out);
 
+/* Of somebody who changes the contents, what becomes of set-id bits; inode lock held. */
+int file_drop_setid(struct file *f);
+
 /* Clip a write to what the seals allow; v, a regular file, is locked.  -EPERM: nothing. */
 int seals_clip_write(const struct vnode *v, uint64_t offset, size_t *n);
 

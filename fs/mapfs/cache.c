@@ -141,7 +141,8 @@ static const char *node_fault(struct mapfs *fs, const struct mapfs_extent_node *
 
 	if (node->n == 0 || node->n > MAPFS_NODE_EXTENTS || node->depth >= MAPFS_MAX_DEPTH)
 		return "has an impossible count of extents";
-	return mapfs_extents_fault(&fs->sb, node->entry, node->n, node->depth, &at);
+	return mapfs_extents_fault(
+		&fs->sb, node->entry, node->n, MAPFS_NODE_EXTENTS, node->depth, &at);
 }
 
 /* The buffer is busy: read and verify it, without the lock. */

@@ -16,27 +16,22 @@
  * before the transaction begins and no page is waited for under it.  extent_lock is for the
  * moment: the change itself, and every look.
  *
- * What is taken out goes from its end, a bounded number of extents a transaction; a node that becomes
- * empty is freed with its last extent.  Keys in an index are not raised: no piece lies across one.
+ * Unwritten extents have room to come apart.  A store into the middle of one makes three of it, and
+ * that must not want a block for a node: fallocate() has promised that stores find room, on a full
+ * disk and after any number of mounts.  So an unwritten extent counts as many entries as it has
+ * blocks, the most that it can ever become, and is at most MAPFS_UNWRITTEN_MAX long; a node is full
+ * when the sum of these weights is its room.  Then, whatever is written in whatever order, the weight
+ * of a leaf does not grow (k blocks of n: 1 + (n - k) <= n), so there is never more than fits, and what
+ * a promise has to be, the nodes for it, was claimed when the extent was added.  This costs a node
+ * for some 160 to 320 blocks.  Nothing of it is remembered anywhere, and fsck can check it in each
+ * leaf by itself.
+ *
+ * The halves of a node that is split by weight have room for 64 entries more: an extent that counts
+ * at most 64 stands between them.  reserve.c counts on that.
  */
-#include "mapfs.h"
+#include "extent.h"
 
 #include <string.h>
-
-#define CUT_EXTENTS 20 /* a transaction */
-
-/* A node on a path, root first; buf is NULL for the root. */
-struct level {
-	struct mapfs_extent *entry;
-	uint32_t n, room, slot;
-	struct mapfs_buf *buf;
-};
-
-struct path {
-	struct level level[MAPFS_MAX_DEPTH + 1];
-	uint32_t n;
-	uint64_t end; /* the first file block that belongs to the next leaf */
-};
 
 static struct mapfs_extent_node *node_of(const struct mapfs_buf *buf)
 {
@@ -49,7 +44,7 @@ static uint64_t entry_start(const struct mapfs_extent *e)
 }
 
 /* The last entry that begins at or before `logical`; 0 when none does. */
-static uint32_t slot_for(const struct level *l, uint32_t logical)
+static uint32_t slot_for(const struct mapfs_level *l, uint32_t logical)
 {
 	uint32_t low = 0, high = l->n;
 
@@ -63,14 +58,15 @@ static uint32_t slot_for(const struct level *l, uint32_t logical)
 	return low;
 }
 
-static void root_level(struct mapfs_inode *inode, struct level *l)
+static void root_level(struct mapfs_inode *inode, struct mapfs_level *l)
 {
-	*l = (struct level){.entry = inode->root, .n = inode->n_root, .room = MAPFS_ROOT_EXTENTS};
+	*l = (struct mapfs_level){
+		.entry = inode->root, .n = inode->n_root, .room = MAPFS_ROOT_EXTENTS};
 }
 
 /* The node below the slot of `above`, which has depth `depth`; pinned. */
-static int child_level(
-	struct mapfs_inode *inode, const struct level *above, uint32_t depth, struct level *l)
+static int child_level(struct mapfs_inode *inode, const struct mapfs_level *above, uint32_t depth,
+	struct mapfs_level *l)
 {
 	struct mapfs *fs = mapfs_of(&inode->vnode);
 	uint64_t block = entry_start(&above->entry[above->slot]);
@@ -91,16 +87,15 @@ static int child_level(
 	return 0;
 }
 
-static void path_put(struct mapfs_inode *inode, struct path *path)
+void mapfs_path_put(struct mapfs_inode *inode, struct mapfs_path *path)
 {
 	while (path->n)
 		mapfs_buf_put(mapfs_of(&inode->vnode), path->level[--path->n].buf);
 }
 
-/* From the root to the leaf for `logical`; the extent lock is held.  Nodes stay pinned. */
-static int path_find(struct mapfs_inode *inode, uint32_t logical, struct path *path)
+int mapfs_path_find(struct mapfs_inode *inode, uint32_t logical, struct mapfs_path *path)
 {
-	struct level *l = &path->level[0];
+	struct mapfs_level *l = &path->level[0];
 	int err;
 
 	path->end = MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES;
@@ -114,7 +109,7 @@ static int path_find(struct mapfs_inode *inode, uint32_t logical, struct path *p
 			path->end = l->entry[l->slot + 1].logical;
 		err = child_level(inode, l, depth - 1, l + 1);
 		if (err) {
-			path_put(inode, path);
+			mapfs_path_put(inode, path);
 			return err;
 		}
 		path->n++;
@@ -122,15 +117,16 @@ static int path_find(struct mapfs_inode *inode, uint32_t logical, struct path *p
 	}
 }
 
-static struct level *leaf_of(struct path *path)
+void mapfs_path_pin(struct mapfs_txn *txn, struct mapfs_path *path)
 {
-	return &path->level[path->n - 1];
+	for (uint32_t i = 1; i < path->n; i++)
+		mapfs_txn_pin(txn, mapfs_buf_ref(txn->fs, path->level[i].buf));
 }
 
 /* --- Looking ----------------------------------------------------------------------------- */
 
-static void find_in_leaf(
-	const struct path *path, const struct level *leaf, uint32_t max, struct mapfs_piece *out)
+static void find_in_leaf(const struct mapfs_path *path, const struct mapfs_level *leaf,
+	uint32_t max, struct mapfs_piece *out)
 {
 	uint64_t hole_end = path->end;
 	struct mapfs_piece p;
@@ -154,42 +150,62 @@ static void find_in_leaf(
 int mapfs_extent_find(
 	struct mapfs_inode *inode, uint32_t logical, uint32_t max, struct mapfs_piece *out)
 {
-	struct path path;
-	int err = path_find(inode, logical, &path);
+	struct mapfs_path path;
+	int err = mapfs_path_find(inode, logical, &path);
 
 	if (err)
 		return err;
 	*out = (struct mapfs_piece){.logical = logical};
-	find_in_leaf(&path, leaf_of(&path), max, out);
-	path_put(inode, &path);
+	find_in_leaf(&path, mapfs_leaf_of(&path), max, out);
+	mapfs_path_put(inode, &path);
 	return 0;
 }
 
 int mapfs_extent_goal(struct mapfs_inode *inode, uint32_t logical, uint64_t *goal)
 {
-	const struct level *leaf;
+	const struct mapfs_level *leaf;
 	struct mapfs_piece p;
-	struct path path;
-	int err = path_find(inode, logical, &path);
+	struct mapfs_path path;
+	int err = mapfs_path_find(inode, logical, &path);
 
 	if (err)
 		return err;
-	leaf = leaf_of(&path);
+	leaf = mapfs_leaf_of(&path);
 	*goal = mapfs_inode_goal(inode);
 	if (leaf->n && leaf->entry[leaf->slot].logical <= logical) {
 		mapfs_piece_decode(&leaf->entry[leaf->slot], &p);
 		*goal = p.start + p.count;
 	}
-	path_put(inode, &path);
+	mapfs_path_put(inode, &path);
 	return 0;
 }
 
 /* --- Adding ------------------------------------------------------------------------------ */
 
+static uint32_t weight_of(const struct mapfs_level *l)
+{
+	uint32_t weight = 0;
+
+	for (uint32_t i = 0; i < l->n; i++)
+		weight += mapfs_extent_weight(&l->entry[i]);
+	return weight;
+}
+
+static bool lacks_room(const struct mapfs_level *l, uint32_t more)
+{
+	return weight_of(l) + more > l->room;
+}
+
+/* As one piece they would not be too long. */
+static bool fit_together(const struct mapfs_piece *a, const struct mapfs_piece *b)
+{
+	return a->count + b->count <= (a->unwritten ? MAPFS_UNWRITTEN_MAX : MAPFS_EXTENT_MAX);
+}
+
 static bool joins(const struct mapfs_piece *a, const struct mapfs_piece *b)
 {
 	return a->logical + a->count == b->logical && a->start + a->count == b->start &&
-	       a->unwritten == b->unwritten && a->count + b->count <= MAPFS_EXTENT_MAX;
+	       a->unwritten == b->unwritten && fit_together(a, b);
 }
 
 /* Where in the leaf the piece goes, and which neighbours it joins. */
@@ -198,13 +214,13 @@ struct fit {
 	bool before, after;
 };
 
-static struct fit fit_in(const struct level *leaf, const struct mapfs_piece *p)
+static struct fit fit_in(const struct mapfs_level *leaf, const struct mapfs_piece *p)
 {
-	struct fit fit = {.at = 0};
+	struct fit fit = {.at = slot_for(leaf, p->logical)};
 	struct mapfs_piece other;
 
-	if (leaf->n && leaf->entry[leaf->slot].logical <= p->logical)
-		fit.at = leaf->slot + 1;
+	if (leaf->n && leaf->entry[fit.at].logical <= p->logical)
+		fit.at++;
 	if (fit.at > 0) {
 		mapfs_piece_decode(&leaf->entry[fit.at - 1], &other);
 		fit.before = joins(&other, p);
@@ -233,57 +249,71 @@ static int claim_node(struct mapfs_txn *txn, struct mapfs_inode *inode, struct m
 	return err;
 }
 
-static int plan_nodes(struct mapfs_txn *txn, struct mapfs_inode *inode, const struct path *path,
-	struct mapfs_map_plan *plan)
+/* What the leaf has to have room for: 0 when a written piece joins what is there. */
+static uint32_t weight_to_add(const struct mapfs_level *leaf, const struct mapfs_piece *p)
+{
+	struct fit fit = fit_in(leaf, p);
+
+	if (p->unwritten)
+		return p->count;
+	return fit.before || fit.after ? 0 : 1;
+}
+
+/* Is the i-th node of the path to be split (the root: moved down) to add that? */
+static bool splits(const struct mapfs_path *path, uint32_t i, uint32_t weight)
+{
+	return weight && lacks_room(&path->level[i], i == path->n - 1 ? weight : 1);
+}
+
+static int plan_nodes(struct mapfs_txn *txn, struct mapfs_inode *inode, struct mapfs_path *path,
+	const struct mapfs_piece *p, struct mapfs_map_plan *plan)
 {
 	int err = 0;
 
-	if (inode->n_root == MAPFS_ROOT_EXTENTS && inode->depth == MAPFS_MAX_DEPTH)
+	plan->weight = weight_to_add(mapfs_leaf_of(path), p);
+	if (inode->depth == MAPFS_MAX_DEPTH && splits(path, 0, plan->weight))
 		return -EFBIG;
 	for (uint32_t i = 0; i < path->n && !err; i++)
-		if (path->level[i].n == path->level[i].room)
+		if (splits(path, i, plan->weight))
 			err = claim_node(txn, inode, plan);
 	return err;
 }
 
 int mapfs_extent_needs(struct mapfs_inode *inode, const struct mapfs_piece *p, unsigned *n_nodes)
 {
-	struct path path;
-	struct fit fit;
+	struct mapfs_path path;
+	uint32_t weight;
 	int err;
 
 	*n_nodes = 0;
 	fsh_mutex_lock(&inode->extent_lock);
-	err = path_find(inode, p->logical, &path);
+	err = mapfs_path_find(inode, p->logical, &path);
 	fsh_mutex_unlock(&inode->extent_lock);
 	if (err)
 		return err;
-	fit = fit_in(leaf_of(&path), p);
-	for (uint32_t i = 0; i < path.n && !fit.before && !fit.after; i++)
-		*n_nodes += path.level[i].n == path.level[i].room;
-	path_put(inode, &path);
+	weight = weight_to_add(mapfs_leaf_of(&path), p);
+	for (uint32_t i = 0; i < path.n; i++)
+		*n_nodes += splits(&path, i, weight);
+	mapfs_path_put(inode, &path);
 	return 0;
 }
 
 int mapfs_extent_prepare(struct mapfs_txn *txn, struct mapfs_inode *inode,
 	const struct mapfs_piece *p, struct mapfs_map_plan *plan)
 {
-	struct path path;
-	struct fit fit;
+	struct mapfs_path path;
 	int err;
 
 	plan->n_nodes = plan->n_used = 0;
 	fsh_mutex_lock(&inode->extent_lock);
-	err = path_find(inode, p->logical, &path);
+	err = mapfs_path_find(inode, p->logical, &path);
 	fsh_mutex_unlock(&inode->extent_lock);
 	if (err)
 		return err;
-	fit = fit_in(leaf_of(&path), p);
-	if (!fit.before && !fit.after)
-		err = plan_nodes(txn, inode, &path, plan);
-	for (uint32_t i = 1; i < path.n && !err; i++)
-		mapfs_txn_pin(txn, mapfs_buf_ref(txn->fs, path.level[i].buf));
-	path_put(inode, &path);
+	err = plan_nodes(txn, inode, &path, p, plan);
+	if (!err)
+		mapfs_path_pin(txn, &path);
+	mapfs_path_put(inode, &path);
 	return err;
 }
 
@@ -293,7 +323,8 @@ void mapfs_extent_cancel(struct mapfs *fs, struct mapfs_map_plan *plan)
 		mapfs_unclaim(fs, plan->node_run[--plan->n_nodes]);
 }
 
-static void level_changed(struct mapfs_txn *txn, struct mapfs_inode *inode, struct level *l)
+void mapfs_level_changed(
+	struct mapfs_txn *txn, struct mapfs_inode *inode, const struct mapfs_level *l)
 {
 	if (!l->buf) {
 		inode->n_root = (uint8_t)l->n;
@@ -303,21 +334,21 @@ static void level_changed(struct mapfs_txn *txn, struct mapfs_inode *inode, stru
 	mapfs_txn_dirty(txn, l->buf);
 }
 
-static void entry_insert(struct level *l, uint32_t at, const struct mapfs_extent *e)
+static void entry_insert(struct mapfs_level *l, uint32_t at, const struct mapfs_extent *e)
 {
 	memmove(&l->entry[at + 1], &l->entry[at], (l->n - at) * sizeof(*e));
 	l->entry[at] = *e;
 	l->n++;
 }
 
-static void entry_remove(struct level *l, uint32_t at)
+void mapfs_entry_remove(struct mapfs_level *l, uint32_t at)
 {
 	l->n--;
 	memmove(&l->entry[at], &l->entry[at + 1], (l->n - at) * sizeof(l->entry[0]));
 }
 
 /* The next of the planned nodes, now in use. */
-static struct level take_node(struct mapfs_txn *txn, struct mapfs_inode *inode,
+static struct mapfs_level take_node(struct mapfs_txn *txn, struct mapfs_inode *inode,
 	struct mapfs_map_plan *plan, uint32_t depth)
 {
 	struct mapfs_buf *buf = plan->node[plan->n_used];
@@ -325,10 +356,11 @@ static struct level take_node(struct mapfs_txn *txn, struct mapfs_inode *inode,
 	mapfs_publish(txn, plan->node_run[plan->n_used++]);
 	node_of(buf)->depth = (uint16_t)depth;
 	inode->n_blocks++;
-	return (struct level){.entry = node_of(buf)->entry, .room = MAPFS_NODE_EXTENTS, .buf = buf};
+	return (struct mapfs_level){
+		.entry = node_of(buf)->entry, .room = MAPFS_NODE_EXTENTS, .buf = buf};
 }
 
-static struct mapfs_extent index_entry(const struct level *l)
+static struct mapfs_extent index_entry(const struct mapfs_level *l)
 {
 	struct mapfs_piece p = {l->entry[0].logical, 0, l->buf->block, false};
 	struct mapfs_extent e;
@@ -341,7 +373,7 @@ static struct mapfs_extent index_entry(const struct level *l)
 static void push_root_down(
 	struct mapfs_txn *txn, struct mapfs_inode *inode, struct mapfs_map_plan *plan)
 {
-	struct level root, node = take_node(txn, inode, plan, inode->depth);
+	struct mapfs_level root, node = take_node(txn, inode, plan, inode->depth);
 
 	root_level(inode, &root);
 	memcpy(node.entry, root.entry, root.n * sizeof(root.entry[0]));
@@ -349,56 +381,73 @@ static void push_root_down(
 	root.entry[0] = index_entry(&node);
 	root.n = 1;
 	inode->depth++;
-	level_changed(txn, inode, &node);
-	level_changed(txn, inode, &root);
+	mapfs_level_changed(txn, inode, &node);
+	mapfs_level_changed(txn, inode, &root);
+}
+
+/* How many entries come first that weigh half of all, or a little less. */
+static uint32_t lower_half(const struct mapfs_level *l)
+{
+	uint32_t half = (weight_of(l) + 1) / 2, weight = 0, n = 0;
+
+	for (; n < l->n; n++) {
+		weight += mapfs_extent_weight(&l->entry[n]);
+		if (weight > half)
+			break;
+	}
+	return n;
 }
 
 /* The upper half of `l` moves into a new node behind it; `above` points to both. */
 static void split(struct mapfs_txn *txn, struct mapfs_inode *inode, struct mapfs_map_plan *plan,
-	struct level *above, struct level *l)
+	struct mapfs_level *above, struct mapfs_level *l)
 {
-	struct level right = take_node(txn, inode, plan, node_of(l->buf)->depth);
+	struct mapfs_level right = take_node(txn, inode, plan, node_of(l->buf)->depth);
 	struct mapfs_extent e;
 
-	right.n = l->n / 2;
+	right.n = l->n - lower_half(l);
 	l->n -= right.n;
 	memcpy(right.entry, &l->entry[l->n], right.n * sizeof(l->entry[0]));
 	e = index_entry(&right);
 	entry_insert(above, above->slot + 1, &e);
-	level_changed(txn, inode, &right);
-	level_changed(txn, inode, l);
-	level_changed(txn, inode, above);
+	mapfs_level_changed(txn, inode, &right);
+	mapfs_level_changed(txn, inode, l);
+	mapfs_level_changed(txn, inode, above);
 }
 
 /* The path again, with room in every node of it.  Its nodes are cached: they are pinned. */
 static void make_room(struct mapfs_txn *txn, struct mapfs_inode *inode, uint32_t logical,
-	struct mapfs_map_plan *plan, struct path *path)
+	struct mapfs_map_plan *plan, struct mapfs_path *path)
 {
-	if (inode->n_root == MAPFS_ROOT_EXTENTS)
+	int err = mapfs_path_find(inode, logical, path);
+
+	fsh_assert(!err);
+	if (splits(path, 0, plan->weight))
 		push_root_down(txn, inode, plan);
+	mapfs_path_put(inode, path);
 	for (uint32_t i = 1; i <= inode->depth; i++) {
-		int err = path_find(inode, logical, path);
+		err = mapfs_path_find(inode, logical, path);
 		fsh_assert(!err);
-		if (path->level[i].n == path->level[i].room)
+		if (splits(path, i, plan->weight))
 			split(txn, inode, plan, &path->level[i - 1], &path->level[i]);
-		path_put(inode, path);
+		mapfs_path_put(inode, path);
 	}
 }
 
 /* The piece lies before everything in its leaf: the index entries above say so too. */
 static void lower_keys(
-	struct mapfs_txn *txn, struct mapfs_inode *inode, struct path *path, uint32_t logical)
+	struct mapfs_txn *txn, struct mapfs_inode *inode, struct mapfs_path *path, uint32_t logical)
 {
 	for (uint32_t i = 0; i + 1 < path->n; i++) {
-		struct level *l = &path->level[i];
+		struct mapfs_level *l = &path->level[i];
 		if (l->entry[l->slot].logical <= logical)
 			continue;
 		l->entry[l->slot].logical = logical;
-		level_changed(txn, inode, l);
+		mapfs_level_changed(txn, inode, l);
 	}
 }
 
-static void join_or_add(struct level *leaf, const struct mapfs_piece *p)
+static void join_or_add(struct mapfs_level *leaf, const struct mapfs_piece *p)
 {
 	struct fit fit = fit_in(leaf, p);
 	struct mapfs_piece whole = *p, other;
@@ -407,15 +456,15 @@ static void join_or_add(struct level *leaf, const struct mapfs_piece *p)
 	if (fit.after) {
 		mapfs_piece_decode(&leaf->entry[fit.at], &other);
 		whole.count += other.count;
-		entry_remove(leaf, fit.at);
+		mapfs_entry_remove(leaf, fit.at);
 	}
 	if (fit.before) {
 		mapfs_piece_decode(&leaf->entry[fit.at - 1], &other);
-		if (other.count + whole.count <= MAPFS_EXTENT_MAX) {
+		if (fit_together(&other, &whole)) {
 			whole.logical = other.logical;
 			whole.start = other.start;
 			whole.count += other.count;
-			entry_remove(leaf, --fit.at);
+			mapfs_entry_remove(leaf, --fit.at);
 		}
 	}
 	mapfs_piece_encode(&whole, &e);
@@ -425,190 +474,60 @@ static void join_or_add(struct level *leaf, const struct mapfs_piece *p)
 void mapfs_extent_insert(struct mapfs_txn *txn, struct mapfs_inode *inode,
 	const struct mapfs_piece *p, struct mapfs_map_plan *plan)
 {
-	struct path path;
+	struct mapfs_path path;
 	int err;
 
 	if (plan->n_nodes)
 		make_room(txn, inode, p->logical, plan, &path);
-	err = path_find(inode, p->logical, &path);
+	err = mapfs_path_find(inode, p->logical, &path);
 	fsh_assert(!err && plan->n_used == plan->n_nodes);
-	join_or_add(leaf_of(&path), p);
-	level_changed(txn, inode, leaf_of(&path));
+	join_or_add(mapfs_leaf_of(&path), p);
+	mapfs_level_changed(txn, inode, mapfs_leaf_of(&path));
 	lower_keys(txn, inode, &path, p->logical);
-	path_put(inode, &path);
+	mapfs_path_put(inode, &path);
 	inode->n_blocks += p->count;
 }
 
-/* --- Taking out -------------------------------------------------------------------------- */
+/* --- Unwritten pieces -------------------------------------------------------------------- */
 
-static int cut_add(
-	struct mapfs_txn *txn, uint64_t start, uint32_t count, bool metadata, struct mapfs_cut *cut)
+int mapfs_extent_pin(struct mapfs_txn *txn, struct mapfs_inode *inode, uint32_t logical)
 {
-	struct mapfs_run *run;
-	int err = mapfs_free_prepare(txn->fs, MAPFS_BLOCKS, start, count, &run);
-
-	if (err)
-		return err;
-	mapfs_txn_pin_map(txn, run);
-	run->metadata = metadata;
-	run->next = cut->runs;
-	cut->runs = run;
-	return 0;
-}
-
-/* Nodes of the path that will be empty, from the leaf up, are freed too. */
-static int cut_nodes(struct mapfs_txn *txn, const struct path *path, struct mapfs_cut *cut)
-{
-	int err = 0;
-
-	for (uint32_t i = path->n - 1; i > 0 && !err; i--) {
-		if (i == path->n - 1 ? cut->n_entries < path->level[i].n : path->level[i].n > 1)
-			break;
-		err = cut_add(txn, path->level[i].buf->block, 1, true, cut);
-		cut->n_nodes++;
-	}
-	return err;
-}
-
-/* A piece of which [from, to) goes and something behind that stays: what stays, and where. */
-static void cut_before_end(
-	const struct mapfs_piece *p, uint32_t from, uint32_t to, struct mapfs_cut *cut)
-{
-	uint32_t off = to - p->logical;
-
-	cut->rest = (struct mapfs_piece){to, p->count - off, p->start + off, p->unwritten};
-	cut->keep = from - p->logical;
-}
-
-/* Nothing below `logical` is in this leaf: where the one before it ends, or 0. */
-static uint64_t leaf_begin(const struct path *path)
-{
-	const struct level *above;
-
-	if (path->n < 2)
-		return 0;
-	above = &path->level[path->n - 2];
-	return above->entry[above->slot].logical;
-}
-
-/*
- * What the leaf has of [first, past), from its end on: entries that go wholly, until there are
- * enough, or one of which something stays.  cut->past is then the end of what may be left.
- */
-static int cut_leaf(struct mapfs_txn *txn, const struct mapfs_inode *inode, const struct path *path,
-	uint32_t first, struct mapfs_cut *cut)
-{
-	const struct level *leaf = &path->level[path->n - 1];
-	uint32_t i = leaf->n ? leaf->slot + 1 : 0;
-	uint64_t past = cut->past;
-	struct mapfs_piece p;
-	int err = 0;
-
-	while (i > 0 && cut->n_entries < CUT_EXTENTS && !err) {
-		uint64_t end, from, to;
-
-		mapfs_piece_decode(&leaf->entry[--i], &p);
-		end = (uint64_t)p.logical + p.count;
-		from = first > p.logical ? first : p.logical;
-		to = past < end ? past : end;
-		if (p.logical >= past)
-			break;
-		cut->past = from;
-		if (from >= to)
-			return 0;
-		err = cut_add(txn, p.start + (from - p.logical), (uint32_t)(to - from),
-			!vnode_is(&inode->vnode, FS_IFREG), cut);
-		if (to < end)
-			cut_before_end(&p, (uint32_t)from, (uint32_t)to, cut);
-		else
-			cut->keep = (uint32_t)(from - p.logical);
-		if (cut->keep || to < end)
-			return err;
-		cut->n_entries++;
-	}
-	if (i == 0 && leaf_begin(path) < cut->past)
-		cut->past = leaf_begin(path);
-	return err ? err : cut_nodes(txn, path, cut);
-}
-
-int mapfs_extent_cut_prepare(struct mapfs_txn *txn, struct mapfs_inode *inode, uint32_t first,
-	uint64_t past, struct mapfs_cut *cut)
-{
-	struct path path;
+	struct mapfs_path path;
 	int err;
 
-	*cut = (struct mapfs_cut){.last = (uint32_t)(past - 1), .past = past};
 	fsh_mutex_lock(&inode->extent_lock);
-	err = path_find(inode, cut->last, &path);
+	err = mapfs_path_find(inode, logical, &path);
 	fsh_mutex_unlock(&inode->extent_lock);
 	if (err)
 		return err;
-	err = cut_leaf(txn, inode, &path, first, cut);
-	for (uint32_t i = 1; i < path.n; i++)
-		mapfs_txn_pin(txn, mapfs_buf_ref(txn->fs, path.level[i].buf));
-	cut->more = cut->past > first && cut->past < past;
-	path_put(inode, &path);
-	if (err)
-		mapfs_extent_cut_cancel(txn->fs, cut);
-	return err;
+	mapfs_path_pin(txn, &path);
+	mapfs_path_put(inode, &path);
+	return 0;
 }
 
-void mapfs_extent_cut_cancel(struct mapfs *fs, struct mapfs_cut *cut)
+void mapfs_extent_written(
+	struct mapfs_txn *txn, struct mapfs_inode *inode, const struct mapfs_piece *p)
 {
-	struct mapfs_run *next;
-
-	for (; cut->runs; cut->runs = next) {
-		next = cut->runs->next;
-		mapfs_free_cancel(fs, cut->runs);
-	}
-}
-
-/* Take the entry of the empty nodes' topmost one out of what is above. */
-static void unlink_nodes(
-	struct mapfs_txn *txn, struct mapfs_inode *inode, struct path *path, uint32_t n_nodes)
-{
-	struct level *above = &path->level[path->n - 1 - n_nodes];
-
-	entry_remove(above, above->slot);
-	level_changed(txn, inode, above);
-	if (inode->n_root == 0)
-		inode->depth = 0;
-}
-
-/* The entries of the leaf, as the cut leaves them; but for the rest of a piece in two. */
-static void cut_entries(struct level *leaf, const struct mapfs_cut *cut)
-{
-	uint32_t at = leaf->slot;
-	struct mapfs_piece p;
-
-	for (uint32_t i = 0; i < cut->n_entries; i++)
-		entry_remove(leaf, at--);
-	if (cut->keep) {
-		mapfs_piece_decode(&leaf->entry[at], &p);
-		p.count = cut->keep;
-		mapfs_piece_encode(&p, &leaf->entry[at]);
-	} else if (cut->rest.count) {
-		mapfs_piece_encode(&cut->rest, &leaf->entry[at]);
-	}
-}
-
-void mapfs_extent_cut(struct mapfs_txn *txn, struct mapfs_inode *inode, struct mapfs_cut *cut)
-{
-	struct mapfs_run *next;
-	struct level *leaf;
-	struct path path;
-	int err = path_find(inode, cut->last, &path);
+	struct mapfs_piece old, part = *p;
+	struct mapfs_level *leaf;
+	struct mapfs_path path;
+	int err = mapfs_path_find(inode, p->logical, &path);
 
 	fsh_assert(!err);
-	leaf = leaf_of(&path);
-	cut_entries(leaf, cut);
-	level_changed(txn, inode, leaf);
-	if (cut->n_nodes)
-		unlink_nodes(txn, inode, &path, cut->n_nodes);
-	path_put(inode, &path);
-	for (; cut->runs; cut->runs = next) {
-		next = cut->runs->next;
-		inode->n_blocks -= cut->runs->count;
-		mapfs_free(txn, cut->runs);
-	}
+	leaf = mapfs_leaf_of(&path);
+	mapfs_piece_decode(&leaf->entry[leaf->slot], &old);
+	mapfs_entry_remove(leaf, leaf->slot);
+	part.unwritten = false;
+	join_or_add(leaf, &part);
+	part = old;
+	part.count = p->logical - old.logical;
+	if (part.count)
+		join_or_add(leaf, &part);
+	part.logical = p->logical + p->count;
+	part.start = p->start + p->count;
+	part.count = old.logical + old.count - part.logical;
+	if (part.count)
+		join_or_add(leaf, &part);
+	mapfs_level_changed(txn, inode, leaf);
+	mapfs_path_put(inode, &path);
 }

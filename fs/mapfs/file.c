@@ -7,8 +7,8 @@
  *
  *	place     pages without a block: claim runs of blocks from the promise     (memory)
  *	write     all pages, wherever they go, in as few requests as there are pieces
- *	publish   one short transaction: the claims become part of the file, and the size on the
- *	          disk grows to cover them
+ *	publish   short transactions: the claims become part of the file, and the size on the
+ *	          disk grows to cover them; what was unwritten is written
  *
  * so nothing on the disk refers to a block before its data is there.  A failure before publish
  * drops the claims; the pages are dirty again and the promises still stand.
@@ -351,6 +351,8 @@ static int publish(struct page_run *run)
 		err = publish_first(run);
 	if (!err)
 		err = publish_rest(run);
+	if (!err)
+		err = mapfs_publish_written(run->inode, run->first, run->n);
 	fsh_mutex_unlock(&run->inode->map_lock);
 	return err;
 }

@@ -194,8 +194,12 @@ struct mapfs_bitmap {
 
 /*
  * A piece of a file: `count` blocks from file block `logical` on, at disk block `start`.  An
- * unwritten piece belongs to the file and reads as zeros.  In order of `logical`, disjoint;
- * neighbours that could be one may be two.
+ * unwritten piece belongs to the file and reads as zeros; it may lie behind the file's end.  In
+ * order of `logical`, disjoint; neighbours that could be one may be two.
+ *
+ * Each extent has a weight: 1, an unwritten one as much as it has blocks.  What extents of one node
+ * (or root) weigh together is no more than its room, so that every block of them may become an extent
+ * of its own.
  */
 struct mapfs_extent {
 	uint32_t logical;
@@ -206,6 +210,7 @@ struct mapfs_extent {
 
 #define MAPFS_EXTENT_UNWRITTEN 0x8000u
 #define MAPFS_EXTENT_MAX       0x7fffu /* blocks */
+#define MAPFS_UNWRITTEN_MAX    64u     /* blocks of an unwritten extent */
 
 /*
  * The extents of a file are the leaves of a B+-tree whose root is in the inode.  In an index (a

@@ -85,7 +85,9 @@ static const char *inode_fault(
 		return "is a symbolic link with an impossible target";
 	if (type != FS_IFLNK && inline_data)
 		return "has data where its extents should be";
-	return inline_data ? NULL : mapfs_extents_fault(&fs->sb, d->root, d->n_root, d->depth, &at);
+	return inline_data ? NULL
+			   : mapfs_extents_fault(&fs->sb, d->root, d->n_root, MAPFS_ROOT_EXTENTS,
+				     d->depth, &at);
 }
 
 static int decode(struct mapfs_inode *inode, const struct mapfs_inode_disk *d)

@@ -254,17 +254,21 @@ void mapfs_piece_encode(const struct mapfs_piece *p, struct mapfs_extent *e)
 }
 
 const char *mapfs_extents_fault(const struct mapfs_super *sb, const struct mapfs_extent *entry,
-	unsigned n, unsigned depth, uint64_t *at)
+	unsigned n, unsigned room, unsigned depth, uint64_t *at)
 {
 	struct mapfs_piece p;
+	uint64_t weight = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		mapfs_piece_decode(&entry[i], &p);
+		weight += mapfs_extent_weight(&entry[i]);
 		if (p.logical < *at || (p.count == 0) != (depth > 0))
 			return "has extents out of order";
+		if (p.unwritten && (depth || p.count > MAPFS_UNWRITTEN_MAX))
+			return "has an impossible unwritten extent";
 		if (!mapfs_data_run_valid(sb, p.start, depth ? 1 : p.count))
 			return "has an extent outside the data area";
 		*at = (uint64_t)p.logical + (depth ? 1 : p.count);
 	}
-	return NULL;
+	return weight > room ? "has no room for its unwritten extents" : NULL;
 }

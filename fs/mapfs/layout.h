@@ -74,9 +74,15 @@ struct mapfs_piece {
 void mapfs_piece_decode(const struct mapfs_extent *e, struct mapfs_piece *p);
 void mapfs_piece_encode(const struct mapfs_piece *p, struct mapfs_extent *e);
 
+/* Of how many entries it takes the room (format.h). */
+static inline uint32_t mapfs_extent_weight(const struct mapfs_extent *e)
+{
+	return e->count & MAPFS_EXTENT_UNWRITTEN ? e->count & MAPFS_EXTENT_MAX : 1;
+}
+
 /*
- * Why these are not `n` entries of a node of this depth, all at or behind *at; NULL when they are,
- * and then *at is the first file block behind them (at depth 0).
+ * Why these are not `n` entries of a node of this depth and with this room, all at or behind *at;
+ * NULL when they are, and then *at is the first file block behind them (at depth 0).
  */
 const char *mapfs_extents_fault(const struct mapfs_super *sb, const struct mapfs_extent *entry,
-	unsigned n, unsigned depth, uint64_t *at);
+	unsigned n, unsigned room, unsigned depth, uint64_t *at);

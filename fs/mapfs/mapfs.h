@@ -424,6 +424,7 @@ int mapfs_extent_goal(struct mapfs_inode *inode, uint32_t logical, uint64_t *goa
 
 /* What adding one piece needs: nodes for splits. */
 struct mapfs_map_plan {
+	uint32_t weight; /* that the leaf gets more */
 	unsigned n_nodes, n_used;
 	struct mapfs_run *node_run[MAPFS_MAX_DEPTH + 1];
 	struct mapfs_buf *node[MAPFS_MAX_DEPTH + 1];
@@ -442,6 +443,15 @@ int mapfs_extent_prepare(struct mapfs_txn *txn, struct mapfs_inode *inode,
 void mapfs_extent_cancel(struct mapfs *fs, struct mapfs_map_plan *plan);
 void mapfs_extent_insert(struct mapfs_txn *txn, struct mapfs_inode *inode,
 	const struct mapfs_piece *p, struct mapfs_map_plan *plan);
+
+/*
+ * p, a part or all of an unwritten piece, is written: its data is on its way.  That needs no nodes.
+ * Pin first, with the map locked; then in the transaction, under the extent lock.
+ */
+int mapfs_extent_pin(
+	struct mapfs_txn *txn, struct mapfs_inode *inode, uint32_t logical) MAPFS_MUST_CHECK;
+void mapfs_extent_written(
+	struct mapfs_txn *txn, struct mapfs_inode *inode, const struct mapfs_piece *p);
 
 /* A part of a range of blocks that goes in one transaction, from the range's end on. */
 struct mapfs_cut {
@@ -578,6 +588,13 @@ void mapfs_evict(struct vnode *v);
 
 int mapfs_punch(struct vnode *v, uint64_t start, uint64_t end);
 
+/* --- unwritten.c ------------------------------------------------------------------------- */
+
+int mapfs_allocate(struct vnode *v, uint64_t start, uint64_t end, unsigned how);
+
+/* The data of pages [first, first + n) is where it belongs, and the map is locked. */
+int mapfs_publish_written(struct mapfs_inode *inode, uint32_t first, uint32_t n) MAPFS_MUST_CHECK;
+
 /* --- resize.c ---------------------------------------------------------------------------- */
 
 /* The size of a regular file changes; its vnode is locked.  File data only: not times. */
@@ -585,6 +602,9 @@ int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size) MAPFS_MUST_CHECK
 
 /* May page `index` become dirty?  -EAGAIN: after mapfs_cut_settle(); -EIO: not before it is cut. */
 int mapfs_cut_forbids(const struct mapfs_inode *inode, uint64_t index) MAPFS_MUST_CHECK;
+
+/* What is left of the last cut, before the file changes behind its end.  Its vnode is locked. */
+int mapfs_cut_end(struct mapfs_inode *inode) MAPFS_MUST_CHECK;
 
 /* Write the edge that a cut waits for, if any.  No lock of mm or of the map is held. */
 int mapfs_cut_settle(struct mapfs_inode *inode) MAPFS_MUST_CHECK;

@@ -523,6 +523,7 @@ static int file_getattr_blocks(struct vnode *v, struct fs_attr *attr)
 const struct vnode_ops mapfs_file_ops = {
 	.getattr = file_getattr_blocks,
 	.punch = mapfs_punch,
+	.allocate = mapfs_allocate,
 	.setattr = mapfs_setattr,
 	.fsync = mapfs_fsync,
 	.evict = mapfs_evict,

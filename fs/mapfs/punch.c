@@ -8,7 +8,9 @@
  * these leaves the front of a hole to be made.
  *
  * A piece with something on both sides of the hole becomes two: the only case in which giving back
- * may need a block, for the tree, when a node is full.
+ * may need a block, for the tree, when a node is full; but not of an unwritten one (extent.c).
+ *
+ * Behind the file's end, where no page can be, there are only blocks that fallocate() gave.
  */
 #include "mapfs.h"
 
@@ -27,8 +29,11 @@ static bool makes_two(const struct mapfs_cut *cut)
 
 static int prepare_rest(struct punching *p, struct mapfs_inode *inode)
 {
-	int err = mapfs_extent_needs(inode, &p->cut.rest, &p->reserved);
+	int err;
 
+	if (p->cut.rest.unwritten)
+		return 0;
+	err = mapfs_extent_needs(inode, &p->cut.rest, &p->reserved);
 	if (!err)
 		err = mapfs_reserve_wait(p->txn.fs, p->reserved);
 	if (err)
@@ -88,10 +93,41 @@ static int free_blocks(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t la
 	return err;
 }
 
+/*
+ * A size that only dirty pages know of gets to the disk with the last of them.  If that one goes, it is
+ * written before.
+ */
+static int publish_size(struct vnode *v, uint64_t end)
+{
+	struct mapfs_inode *inode = mapfs_inode_of(v);
+	uint64_t size = mvm_object_size(v->object), last = (size - 1) / MAPFS_BLOCK_BYTES;
+	bool published;
+
+	fsh_mutex_lock(&inode->extent_lock);
+	published = inode->disk_size >= size;
+	fsh_mutex_unlock(&inode->extent_lock);
+	return published || end < size ? 0 : mvm_pc_flush(v->object, last, last, MVM_PC_WAIT);
+}
+
+/* Whole blocks of [start, end) that are behind the file's end. */
+static int punch_behind_size(struct vnode *v, uint64_t start, uint64_t end)
+{
+	uint64_t first = mapfs_blocks_of(start), size = mapfs_blocks_of(mvm_object_size(v->object));
+
+	if (first < size)
+		first = size;
+	end /= MAPFS_BLOCK_BYTES;
+	return first < end ? free_blocks(v->object, first, end - 1) : 0;
+}
+
 int mapfs_punch(struct vnode *v, uint64_t start, uint64_t end)
 {
-	int err = mvm_pc_punch(v->object, start, end, free_blocks);
+	int err = publish_size(v, end);
 
+	if (!err)
+		err = mvm_pc_punch(v->object, start, end, free_blocks);
+	if (!err)
+		err = punch_behind_size(v, start, end);
 	if (!err)
 		vnode_touch(v);
 	return err;

@@ -20,6 +20,9 @@
  *
  * A cut between two blocks has no edge: the cache, then the parts; only if there is more than one
  * part does the list know of it.
+ *
+ * What fallocate() put behind the end stays there when the file grows, and goes when it is cut, be it
+ * to the size that it has.
  */
 #include "mapfs.h"
 
@@ -107,8 +110,8 @@ void mapfs_cut_over(struct mapfs_txn *txn, struct mapfs_inode *inode)
 	mapfs_orphan_keep_named(txn, inode);
 }
 
-/* The cache could not follow: the file has its old size again. */
-static int undo_cut(struct mapfs_inode *inode)
+/* The disk gets the size that the cache has; no cut is under way any more. */
+static int publish_cache_size(struct mapfs_inode *inode)
 {
 	struct mapfs_txn txn;
 	int err = begin_txn(&txn, inode);
@@ -176,8 +179,8 @@ static int publish_part(struct mapfs_inode *inode, uint64_t size, bool *more)
 	return 0;
 }
 
-/* The cache has the new size: now the disk, and whole blocks behind it go. */
-static int publish_size(struct mapfs_inode *inode, uint64_t size)
+/* The cache has the size: now the disk, and whole blocks behind it go. */
+static int publish_cut(struct mapfs_inode *inode, uint64_t size)
 {
 	bool more = true;
 	int err = 0;
@@ -229,15 +232,16 @@ int mapfs_cut_settle(struct mapfs_inode *inode)
 	return err ? err : edge_is_written(inode, cuts);
 }
 
-/* Before the size changes again, by whom holds the vnode's lock: what is left of the last cut. */
-static int end_cut(struct mapfs_inode *inode, struct mvm_object *obj)
+/* A cut failed because the cache could not follow: the file has its old size again. */
+int mapfs_cut_end(struct mapfs_inode *inode)
 {
+	bool failed = fs_read(inode->cut) == MAPFS_CUT_FAILED;
 	int err = 0;
 
-	if (fs_read(inode->cut) == MAPFS_CUT_FAILED && mvm_object_size(obj) > inode->cut_size)
-		err = undo_cut(inode);
-	else if (fs_read(inode->cut) == MAPFS_CUT_FAILED)
-		err = publish_size(inode, inode->cut_size);
+	if (failed && mvm_object_size(inode->vnode.object) > inode->cut_size)
+		err = publish_cache_size(inode);
+	else if (failed)
+		err = publish_cut(inode, inode->cut_size);
 	return err ? err : mapfs_cut_settle(inode);
 }
 
@@ -278,7 +282,7 @@ int mapfs_cut_complete(struct mapfs_inode *inode)
 		inode->cut = MAPFS_CUT_BEGUN;
 		inode->cut_size = inode->disk_size;
 	}
-	err = publish_size(inode, inode->cut_size);
+	err = publish_cut(inode, inode->cut_size);
 	if (!err && inode->cut == MAPFS_CUT_EDGE)
 		err = zero_tail(inode);
 	if (!err && inode->cut == MAPFS_CUT_EDGE)
@@ -306,8 +310,8 @@ static int cut(struct mapfs_inode *inode, struct mvm_object *obj, uint64_t size)
 		return err;
 	err = mvm_pc_truncate(obj, size);
 	if (!err)
-		err = publish_size(inode, size);
-	else if (!edge || undo_cut(inode) == 0)
+		err = publish_cut(inode, size);
+	else if (!edge || publish_cache_size(inode) == 0)
 		return err;
 	if (err)
 		cut_failed(inode, size);
@@ -324,7 +328,7 @@ static int grow(struct mapfs_inode *inode, struct mvm_object *obj, uint64_t size
 	bool has_block = false;
 	int err = 0;
 
-	if (size != old && old % MAPFS_BLOCK_BYTES) {
+	if (old % MAPFS_BLOCK_BYTES) {
 		fsh_mutex_lock(&inode->extent_lock);
 		err = page_has_block(inode, old, &has_block);
 		fsh_mutex_unlock(&inode->extent_lock);
@@ -335,18 +339,20 @@ static int grow(struct mapfs_inode *inode, struct mvm_object *obj, uint64_t size
 		err = mvm_pc_truncate(obj, size);
 	if (!err && has_block)
 		err = write_page_of(inode, old);
-	return err ? err : publish_size(inode, size);
+	return err ? err : publish_cache_size(inode);
 }
 
 int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size)
 {
 	struct mvm_object *obj = vnode_object(&inode->vnode);
-	int err = end_cut(inode, obj);
+	int err = mapfs_cut_end(inode);
 
 	if (!err && size < mvm_object_size(obj))
 		err = cut(inode, obj, size);
-	else if (!err)
+	else if (!err && size > mvm_object_size(obj))
 		err = grow(inode, obj, size);
+	else if (!err)
+		err = publish_cut(inode, size);
 	mvm_object_unref(obj);
 	return err;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * fallocate: holes are punched where the file system can (mapfs, tmpfs, memfds).  The other modes promise
- * room, or move bytes; who asks for them hears that they are not supported, and C libraries then
- * write zeros.
+ * fallocate: holes are punched where the file system can (mapfs, tmpfs, memfds), room is promised where
+ * it can be (mapfs).  Who asks for what there is not, as for bytes to be moved, hears that it is not
+ * supported, and C libraries then write zeros.
  */
 #include <abi/errno.h>
 #include <abi/fcntl.h>
@@ -23,6 +23,12 @@ static int check_file(const struct file *file)
 	return !file->vnode || vnode_is(file->vnode, FS_IFIFO) ? -ESPIPE : -ENODEV;
 }
 
+static unsigned how(unsigned mode)
+{
+	return (mode & FALLOC_FL_KEEP_SIZE ? FS_ALLOCATE_KEEP_SIZE : 0) |
+	       (mode & FALLOC_FL_ZERO_RANGE ? FS_ALLOCATE_ZERO : 0);
+}
+
 static int allocate(struct file *file, unsigned mode, int64_t offset, int64_t bytes)
 {
 	int64_t end;
@@ -39,9 +45,11 @@ static int allocate(struct file *file, unsigned mode, int64_t offset, int64_t by
 		return err;
 	if (__builtin_add_overflow(offset, bytes, &end))
 		return -EFBIG;
-	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+	if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+		return file_punch(file, (uint64_t)offset, (uint64_t)end);
+	if (mode & ~(unsigned)(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE))
 		return -EOPNOTSUPP;
-	return file_punch(file, (uint64_t)offset, (uint64_t)end);
+	return file_allocate(file, (uint64_t)offset, (uint64_t)end, how(mode));
 }
 
 long sys_fallocate(long fd, unsigned long mode, int64_t offset, int64_t bytes)

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -377,6 +378,52 @@ static void holes_are_punched(void)
 	CHECK_ERR(fallocate(fd, punch, 0, 1), EPERM);
 }
 
+static blkcnt_t blocks_of(int fd)
+{
+	struct stat st;
+
+	CHECK_OK(fstat(fd, &st));
+	return st.st_blocks;
+}
+
+// What is allocated takes blocks, reads as zeros and can be stored to.
+static void room_is_given(void)
+{
+	int fd = make_file("f", 100), reader;
+	const int zero = FALLOC_FL_ZERO_RANGE, keep = FALLOC_FL_KEEP_SIZE;
+	char *p;
+
+	CHECK_OK(fallocate(fd, keep, 0, 10 * PAGE));
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 100);
+	CHECK(blocks_of(fd) >= (blkcnt_t)(10 * PAGE / 512));
+	CHECK_OK(fallocate(fd, 0, 5 * PAGE, 5 * PAGE + 1));
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 10 * PAGE + 1);
+	p = map(11 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check_zero(p + 100, 11 * PAGE - 100);
+	memset(p, 'x', 11 * PAGE);
+	CHECK_OK(fsync(fd));
+	CHECK_OK(fallocate(fd, zero, PAGE - 1, 2 * PAGE));
+	CHECK_EQ(p[PAGE - 2], 'x');
+	check_zero(p + PAGE - 1, 2 * PAGE);
+	CHECK_EQ(p[3 * PAGE], 'x');
+	CHECK_OK(fallocate(fd, zero | keep, 10 * PAGE, 5 * PAGE));
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 10 * PAGE + 1);
+	CHECK_EQ(p[10 * PAGE], 0);
+	CHECK_OK(fallocate(fd, zero, 14 * PAGE, PAGE));
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 15 * PAGE);
+	CHECK_OK(ftruncate(fd, 15 * PAGE));
+
+	CHECK_ERR(fallocate(fd, 0, 0, (off_t)1 << 43), ENOSPC);
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 15 * PAGE);
+	CHECK_ERR(fallocate(fd, 0, 0, (off_t)1 << 62), EFBIG);
+	CHECK_ERR(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, PAGE), EOPNOTSUPP);
+	CHECK_ERR(fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, PAGE), EOPNOTSUPP);
+	CHECK_ERR(fallocate(fd, zero | FALLOC_FL_PUNCH_HOLE, 0, PAGE), EOPNOTSUPP);
+	CHECK_ERR(fallocate(fd, 0, 0, 0), EINVAL);
+	reader = (int)CHECK_OK(open("f", O_RDONLY));
+	CHECK_ERR(fallocate(reader, 0, 0, PAGE), EBADF);
+}
+
 // --- Advice
 
 enum { PAGES = 16 };
@@ -505,6 +552,7 @@ static const struct test tests[] = {
 	{"files_of_limited_size", files_of_limited_size},
 	{"large_files_may_shrink", large_files_may_shrink},
 	{"holes_are_punched", holes_are_punched},
+	{"room_is_given", room_is_given},
 	{"pages_are_dropped", pages_are_dropped},
 	{"dirty_pages_are_not_lost", dirty_pages_are_not_lost},
 	{"pages_are_fetched", pages_are_fetched},

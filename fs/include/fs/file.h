@@ -147,6 +147,12 @@ int file_truncate(struct file *file, uint64_t size_bytes);
 int file_punch(struct file *file, uint64_t start, uint64_t end);
 
 /*
+ * Bytes [start, end) of a regular file have room from now on, and with FS_ALLOCATE_ZERO are zero; the
+ * size grows to cover them, unless it is to be kept.  Errors as above; -EFBIG, -ENOSPC.
+ */
+int file_allocate(struct file *file, uint64_t start, uint64_t end, unsigned how);
+
+/*
  * A file in memory without a name, open for reading and writing; `name` is only shown.  With seals to
  * be added, or with FS_SEAL_SEAL from the start.  -ENOMEM.
  */

@@ -91,6 +91,12 @@ struct fs_stat {
 	unsigned flags; /* MOUNT_ASKED */
 };
 
+/* How room is made for a part of a file. */
+enum fs_allocate {
+	FS_ALLOCATE_KEEP_SIZE = 1,
+	FS_ALLOCATE_ZERO = 2, /* what is there becomes zero */
+};
+
 /* What shall never be done again to the data of a file: the numbers of F_ADD_SEALS. */
 enum fs_seals {
 	FS_SEAL_SEAL = 1, /* add seals */

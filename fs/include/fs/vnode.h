@@ -200,6 +200,13 @@ struct vnode_ops {
 	int (*punch)(struct vnode *v, uint64_t start, uint64_t end);
 
 	/*
+	 * Bytes [start, end) of a regular file have room from now on: no store to them fails for want
+	 * of it.  `how`: enum fs_allocate.  v is locked, the size is allowed.  -ENOSPC: perhaps a part
+	 * has room, the size is as it was.  NULL: -EOPNOTSUPP.
+	 */
+	int (*allocate)(struct vnode *v, uint64_t start, uint64_t end, unsigned how);
+
+	/*
 	 * The data of v was handed to the pager's write() by the caller: make it, and v's metadata
 	 * (with data_only what is needed to read the data back), durable.  No lock.
 	 * NULL: nothing is ever durable, 0.

@@ -14,7 +14,8 @@
 struct reading {
 	struct fsck *f;
 	uint32_t ino;
-	uint64_t end, wanted; /* file blocks seen, and how many the size allows */
+	uint64_t end,
+		wanted; /* file blocks seen, and how many the size allows (unwritten ones apart) */
 	const char *fault;
 };
 
@@ -62,7 +63,9 @@ static void read_piece(struct reading *r, const struct mapfs_piece *p)
 {
 	if (p->count == 0 || p->logical < r->end)
 		r->fault = "has extents out of order";
-	else if ((uint64_t)p->logical + p->count > r->wanted)
+	else if (p->unwritten && p->count > MAPFS_UNWRITTEN_MAX)
+		r->fault = "has an unwritten extent that is too long";
+	else if (!p->unwritten && (uint64_t)p->logical + p->count > r->wanted)
 		r->fault = "has blocks behind its end";
 	else if (own(r, p->start, p->count))
 		add_piece(&r->f->inodes[r->ino], p);
@@ -71,6 +74,21 @@ static void read_piece(struct reading *r, const struct mapfs_piece *p)
 
 static void read_entries(
 	struct reading *r, const struct mapfs_extent *entry, unsigned n, unsigned depth);
+
+/*
+ * Room is kept for each block of an unwritten extent to become one of its own (format.h).  Without it
+ * nothing is lost: the list is whole.
+ */
+static void check_weight(
+	struct reading *r, const struct mapfs_extent *entry, unsigned n, unsigned room)
+{
+	uint64_t weight = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		weight += mapfs_extent_weight(&entry[i]);
+	if (!r->fault && weight > room)
+		r->fault = "has no room for its unwritten extents";
+}
 
 static void read_node(struct reading *r, uint64_t block, unsigned depth)
 {
@@ -86,6 +104,7 @@ static void read_node(struct reading *r, uint64_t block, unsigned depth)
 		r->fault = "has a damaged map";
 	else
 		read_entries(r, node.entry, node.n, depth);
+	check_weight(r, node.entry, r->fault ? 0 : node.n, MAPFS_NODE_EXTENTS);
 }
 
 static void read_entries(
@@ -117,6 +136,7 @@ const char *fsck_map_read(struct fsck *f, uint32_t ino)
 		(inode->d.flags & MAPFS_INODE_ORPHAN && !f->fix))
 		r.wanted = UINT64_MAX;
 	read_entries(&r, inode->d.root, inode->d.n_root, inode->d.depth);
+	check_weight(&r, inode->d.root, inode->d.n_root, MAPFS_ROOT_EXTENTS);
 	return r.fault;
 }
 
@@ -151,16 +171,30 @@ void fsck_map_release(struct fsck *f, uint32_t ino)
 	inode->n_pieces = inode->n_nodes = 0;
 }
 
+/* Pieces from the i-th on, as many as the room is for; returns how many. */
+static unsigned put_pieces(
+	const struct fsck_inode *inode, unsigned i, struct mapfs_extent *entry, uint32_t room)
+{
+	unsigned n = 0;
+
+	for (uint32_t weight = 0; i + n < inode->n_pieces; n++) {
+		struct mapfs_extent e;
+		mapfs_piece_encode(&inode->piece[i + n], &e);
+		weight += mapfs_extent_weight(&e);
+		if (weight > room)
+			break;
+		entry[n] = e;
+	}
+	return n;
+}
+
 /* One leaf, of pieces from the i-th on; returns how many. */
 static unsigned write_leaf(struct fsck *f, uint32_t ino, uint64_t block, unsigned i)
 {
 	struct fsck_inode *inode = &f->inodes[ino];
 	struct mapfs_extent_node node = {0};
 
-	while (node.n < MAPFS_NODE_EXTENTS && i + node.n < inode->n_pieces) {
-		mapfs_piece_encode(&inode->piece[i + node.n], &node.entry[node.n]);
-		node.n++;
-	}
+	node.n = (uint16_t)put_pieces(inode, i, node.entry, MAPFS_NODE_EXTENTS);
 	fsck_write_metadata(f, block, MAPFS_KIND_EXTENTS, ino, &node);
 	return node.n;
 }
@@ -195,13 +229,13 @@ bool fsck_map_rebuild(struct fsck *f, uint32_t ino)
 	bool done = true;
 
 	memset(d->root, 0, sizeof(d->root));
-	d->depth = inode->n_pieces > MAPFS_ROOT_EXTENTS;
-	d->n_root = 0;
-	if (d->depth)
+	d->n_root = (uint8_t)put_pieces(inode, 0, d->root, MAPFS_ROOT_EXTENTS);
+	d->depth = d->n_root < inode->n_pieces;
+	if (d->depth) {
+		memset(d->root, 0, sizeof(d->root));
+		d->n_root = 0;
 		done = write_leaves(f, ino);
-	else
-		for (; d->n_root < inode->n_pieces; d->n_root++)
-			mapfs_piece_encode(&inode->piece[d->n_root], &d->root[d->n_root]);
+	}
 	while (inode->n_nodes > (d->depth ? d->n_root : 0u))
 		f->owner[inode->node[--inode->n_nodes]] = 0;
 	d->n_blocks = fsck_map_blocks(inode);
