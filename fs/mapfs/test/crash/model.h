@@ -19,7 +19,7 @@
 
 #define MODEL_OPS        160
 #define MODEL_INODES     64
-#define MODEL_ENTRIES    64
+#define MODEL_ENTRIES    96
 #define MODEL_NAME_BYTES 16
 #define MODEL_FILE_BYTES 147456u /* the largest file */
 #define MODEL_ROOT       0u

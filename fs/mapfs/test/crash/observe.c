@@ -16,19 +16,31 @@ struct listing {
 	bool fits;
 };
 
+/* As operations have it: a name of FS_NAME_MAX bytes that ends with ~ has only one of these. */
+static size_t short_name_bytes(const struct fs_entry *e)
+{
+	size_t n = e->name_bytes;
+
+	while (e->name_bytes == FS_NAME_MAX && n > 1 && e->name[n - 1] == '~' &&
+		e->name[n - 2] == '~')
+		n--;
+	return n;
+}
+
 static bool see_entry(struct fs_readdir *r, const struct fs_entry *e)
 {
 	struct listing *l = (struct listing *)r;
 	struct observed_node *node = &l->o->node[l->o->n];
+	size_t n = short_name_bytes(e);
 
 	if (e->name[0] == '.' && (e->name_bytes == 1 || (e->name_bytes == 2 && e->name[1] == '.')))
 		return true;
-	l->fits = l->o->n < OBSERVED_NODES && e->name_bytes < MODEL_NAME_BYTES;
+	l->fits = l->o->n < OBSERVED_NODES && n < MODEL_NAME_BYTES;
 	if (!l->fits)
 		return false;
 	memset(node, 0, sizeof(*node));
 	node->dir = l->dir;
-	memcpy(node->name, e->name, e->name_bytes);
+	memcpy(node->name, e->name, n);
 	l->o->n++;
 	return true;
 }
@@ -132,7 +144,7 @@ static uint64_t node_digest(const struct observed *o, unsigned i)
 
 bool observe(struct observed *o, struct world *w, char why[256])
 {
-	char path[FS_PATH_MAX];
+	char path[FS_PATH_MAX], full[FS_PATH_MAX];
 
 	memset(&o->node[0], 0, sizeof(o->node[0]));
 	o->n = 1;
@@ -140,7 +152,8 @@ bool observe(struct observed *o, struct world *w, char why[256])
 	for (unsigned i = 0; i < o->n; i++) {
 		int err;
 		path_of(o, i, path);
-		err = read_node(o, w, i, i ? path : "/");
+		op_long_path(i ? path : "/", full, sizeof(full));
+		err = read_node(o, w, i, full);
 		if (err) {
 			snprintf(why, 256, "%.100s/ cannot be read: error %d", path, -err);
 			return false;

@@ -6,7 +6,7 @@
 
 #include <fs/types.h>
 
-#define OBSERVED_NODES 80
+#define OBSERVED_NODES 100
 
 struct observed_node {
 	unsigned dir;  /* index of the directory; the root is 0, and its own */

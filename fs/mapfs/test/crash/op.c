@@ -109,6 +109,19 @@ uint8_t op_byte(unsigned index, uint64_t offset)
 	return (uint8_t)(1 + (index * 41 + offset + offset / 512 * 7) % 255);
 }
 
+void op_long_path(const char *path, char *full, size_t bytes)
+{
+	size_t n = strlen(path), name = n - (size_t)(strrchr(path, '/') + 1 - path);
+
+	if (n + FS_NAME_MAX >= bytes)
+		abort();
+	strcpy(full, path);
+	if (path[n - 1] != '~')
+		return;
+	memset(full + n, '~', FS_NAME_MAX - name);
+	full[n + FS_NAME_MAX - name] = 0;
+}
+
 void op_target(char *target, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -122,6 +135,14 @@ int64_t op_time_ns(unsigned index)
 }
 
 /* --- Doing it ---------------------------------------------------------------------------- */
+
+static int open_path(struct world *w, const struct op *op, unsigned flags, struct file **file)
+{
+	char path[FS_PATH_MAX];
+
+	op_long_path(op->path[0], path, sizeof(path));
+	return world_open(w, path, flags, file);
+}
 
 #define MAX_HELD 16
 
@@ -141,7 +162,7 @@ static int run_hold(struct world *w, const struct op *op)
 
 	if (n_held == MAX_HELD)
 		return -EMFILE;
-	err = world_open(w, op->path[0], FS_O_RDWR, &held[n_held]);
+	err = open_path(w, op, FS_O_RDWR, &held[n_held]);
 	n_held += !err;
 	return err;
 }
@@ -149,7 +170,7 @@ static int run_hold(struct world *w, const struct op *op)
 static int run_create(struct world *w, const struct op *op)
 {
 	struct file *file;
-	int err = world_open(w, op->path[0], FS_O_CREAT | FS_O_EXCL | FS_O_RDWR, &file);
+	int err = open_path(w, op, FS_O_CREAT | FS_O_EXCL | FS_O_RDWR, &file);
 
 	if (!err)
 		file_unref(file);
@@ -196,7 +217,7 @@ static int run_on_file(struct world *w, const struct op *op, unsigned index)
 	bool only_sync = op->kind == OP_FSYNC || op->kind == OP_FDATASYNC;
 	uint64_t first = op->number[0], second = op->number[1];
 	struct file *file;
-	int err = world_open(w, op->path[0], only_sync ? FS_O_RDONLY : FS_O_RDWR, &file);
+	int err = open_path(w, op, only_sync ? FS_O_RDONLY : FS_O_RDWR, &file);
 
 	if (err)
 		return err;
@@ -220,9 +241,12 @@ static int run_on_file(struct world *w, const struct op *op, unsigned index)
 
 static int run_on_names(struct world *w, const struct op *op)
 {
-	const char *path = op->path[0], *other = op->path[1];
 	struct fs_attr attr = {.mode = (uint32_t)op->number[0]};
-	char target[FS_PATH_MAX];
+	char path[FS_PATH_MAX], other[FS_PATH_MAX], target[FS_PATH_MAX];
+
+	op_long_path(op->path[0], path, sizeof(path));
+	if (*op->path[1])
+		op_long_path(op->path[1], other, sizeof(other));
 
 	switch (op->kind) {
 	case OP_RENAME:

@@ -12,7 +12,7 @@
  * stores there behind the file's end, in the last page, which must never be seen.  A move is a rename with
  * RENAME_NOREPLACE.  A hold keeps the file open until the
  * workload ends, so that an unlink makes it an orphan.  A symlink's target has N bytes.  MODE is
- * decimal.
+ * decimal.  A path that ends with ~ is that of a name of 255 bytes: as many ~ are added.
  */
 #pragma once
 
@@ -65,6 +65,9 @@ void op_print(const struct op *op, char text[OP_TEXT_BYTES]);
  * from what other operations write there.
  */
 uint8_t op_byte(unsigned index, uint64_t offset);
+
+/* The path as the file system gets it, see above. */
+void op_long_path(const char *path, char *full, size_t bytes);
 
 /* The target of a symlink of n bytes. */
 void op_target(char *target, size_t n);

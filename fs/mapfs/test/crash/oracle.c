@@ -289,6 +289,19 @@ static unsigned find_name(const struct model_tree *t, unsigned dir, const char *
 	return NOBODY;
 }
 
+/* Names of one file are so on the disk, too; names of two are not. */
+static bool twins_allowed(struct question *q, unsigned i)
+{
+	const struct observed_node *node = q->o->node;
+
+	if (q->inode_of[i] != q->inode_of[node[i].twin])
+		return differs(q, "%s and %s are one file", node[i].name, node[node[i].twin].name);
+	for (unsigned k = 0; k < i; k++)
+		if (q->inode_of[k] == q->inode_of[i] && node[k].twin != node[i].twin)
+			return differs(q, "%s and %s are two files", node[i].name, node[k].name);
+	return true;
+}
+
 static bool names_allowed(struct question *q)
 {
 	q->inode_of[0] = MODEL_ROOT;
@@ -297,9 +310,8 @@ static bool names_allowed(struct question *q)
 		q->inode_of[i] = find_name(q->tree, q->inode_of[node->dir], node->name);
 		if (q->inode_of[i] == NOBODY)
 			return differs(q, "%s should not be there", node->name);
-		if (q->inode_of[i] != q->inode_of[node->twin])
-			return differs(q, "%s and %s are one file", node->name,
-				q->o->node[node->twin].name);
+		if (!twins_allowed(q, i))
+			return false;
 	}
 	if (q->o->n != q->tree->n_entries + 1)
 		return differs(q, "%u names are missing", q->tree->n_entries + 1 - q->o->n);

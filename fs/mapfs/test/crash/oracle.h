@@ -17,7 +17,7 @@
  *     operations make earlier values zero, cuts behind them do nothing.
  *
  * Atomicity follows: each p is a whole number of operations.  That recovery is clean, and can be
- * repeated, is looked at in check.c.
+ * repeated, is looked at in explore.c.
  */
 #pragma once
 

@@ -87,6 +87,29 @@ static bool do_beginning(struct recording *r, char why[256])
 	return do_all(r, text, why);
 }
 
+/*
+ * "wide N M | " begins the text: the beginning also makes a directory /w with N long names of one file,
+ * "/w/1~" to "/w/N~", and removes the first M of them.
+ */
+static bool do_wide(struct recording *r, const char **text, char why[256])
+{
+	char ops[RECORD_TEXT_BYTES];
+	unsigned n, gone;
+	size_t at;
+	int end = 0;
+
+	if (sscanf(*text, "wide %u %u | %n", &n, &gone, &end) != 2 || !end)
+		return true;
+	*text += end;
+	at = (size_t)snprintf(ops, sizeof(ops), "mkdir /w; create /w/1~; ");
+	for (unsigned i = 2; i <= n; i++)
+		at += (size_t)snprintf(ops + at, sizeof(ops) - at, "link /w/1~ /w/%u~; ", i);
+	for (unsigned i = 1; i <= gone; i++)
+		at += (size_t)snprintf(ops + at, sizeof(ops) - at, "unlink /w/%u~; ", i);
+	snprintf(ops + at, sizeof(ops) - at, "sync");
+	return do_all(r, ops, why);
+}
+
 /* What is free holds what was there before: nothing of it may ever be seen. */
 static void fill_free_blocks(struct testdisk *disk)
 {
@@ -137,7 +160,7 @@ static bool prepare(struct recording *r, const char **text, char why[256])
 
 	if (!mount(r, why))
 		return false;
-	if (!do_beginning(r, why)) {
+	if (!do_beginning(r, why) || !do_wide(r, text, why)) {
 		world_unmount(&r->world);
 		return false;
 	}

@@ -7,8 +7,9 @@
  * the files that it works on; then the file system is unmounted, and the recording begins: mount, the
  * operations, unmount.
  *
- * The text may begin with a life before that (lost.h); then the recording begins with a mount that
- * recovers.  Or it names a recording that a guest has made (replay.h).
+ * The text may begin with "wide N M | ", which makes one more directory (record.c); or with a life before
+ * that (lost.h): then the recording begins with a mount that recovers.  Or it names a recording that a
+ * guest has made (replay.h).
  */
 #pragma once
 

@@ -107,6 +107,19 @@ static const char *const stories[] = {
 	"store /a 0 40; msync /a 0 40; store /a 20 40; msync /a 0 40; store /a 9 9; fdatasync /a",
 	"store /a 0 40; truncate /a 30; truncate /a 9000; store /a 100 40; msync /a 100 40",
 	"create /n; write /n 0 5000; store /n 4000 500; rename /n /a; store /a 0 99; msync /a 0 99",
+	/* Directories with so many names that their tree grows, splits, merges, shrinks. */
+	"wide 14 0 | create /w/15~",
+	"wide 14 0 | rename /b /w/15~; fsync /w",
+	"wide 24 0 | create /w/25~",
+	"wide 24 0 | rename /w/3~ /w/25~",
+	"wide 24 0 | exchange /w/3~ /a; move /d/f /w/25~",
+	"wide 32 16 | unlink /w/17~",
+	"wide 32 16 | rename /w/17~ /n",
+	"wide 32 24 | unlink /w/25~",
+	"wide 32 24 | rename /w/25~ /w/n",
+	"wide 32 24 | unlink /w/25~; sync; create /n; write /n 0 16384; fsync /n; sync",
+	"wide 32 31 | unlink /w/32~; rmdir /w; sync; create /n; write /n 0 16384; fsync /n; sync",
+	"wide 24 0 | create /w/25~; sync; unlink /w/25~; sync; create /w/26~; fsync /",
 	"store /a 5000 99; unlink /a; sync; create /a; write /a 0 9000; store /a 5000 99; fsync /a",
 };
 #define STORIES ((unsigned)(sizeof(stories) / sizeof(stories[0])))
@@ -177,7 +190,9 @@ static void pair_text(unsigned pair, char *text, size_t bytes)
 /* --- Long ones --------------------------------------------------------------------------- */
 
 static const char *const files[] = {"/a", "/b", "/d/f", "/d/h", "/n", "/d/n", "/e/n", "/m/n", "/x"};
-static const char *const dirs[] = {"/d", "/e", "/m", "/d/m", "/"};
+static const char *const names[] = {"/a", "/b", "/d/f", "/d/h", "/n", "/d/n", "/e/n", "/m/n", "/x",
+	"/w/3~", "/w/12~", "/w/25~", "/w/26~", "/w/n"};
+static const char *const dirs[] = {"/d", "/e", "/m", "/d/m", "/w", "/"};
 
 static const char *pick(const char *const *from, size_t n, uint64_t *seed)
 {
@@ -202,7 +217,7 @@ static unsigned random_bytes(uint64_t *seed, unsigned most)
 
 static void data_op(uint64_t *seed, char *text, size_t bytes)
 {
-	static const char *const names[] = {"write", "write", "punch"};
+	static const char *const kinds[] = {"write", "write", "punch"};
 	const char *file = PICK(files, seed);
 	unsigned at = random_bytes(seed, 24000), n = random_bytes(seed, 9000) + 1;
 
@@ -221,7 +236,7 @@ static void data_op(uint64_t *seed, char *text, size_t bytes)
 			at % 4000);
 		break;
 	default:
-		snprintf(text, bytes, "%s %s %u %u", PICK(names, seed), file, at, n);
+		snprintf(text, bytes, "%s %s %u %u", PICK(kinds, seed), file, at, n);
 	}
 }
 
@@ -233,11 +248,11 @@ static void name_op(uint64_t *seed, char *text, size_t bytes)
 
 	switch (next_random(seed) % 3) {
 	case 0:
-		snprintf(text, bytes, "%s %s", PICK(one, seed), PICK(files, seed));
+		snprintf(text, bytes, "%s %s", PICK(one, seed), PICK(names, seed));
 		break;
 	case 1:
-		snprintf(text, bytes, "%s %s %s", PICK(two, seed), PICK(files, seed),
-			PICK(files, seed));
+		snprintf(text, bytes, "%s %s %s", PICK(two, seed), PICK(names, seed),
+			PICK(names, seed));
 		break;
 	default:
 		snprintf(text, bytes, "%s %s", PICK(on_dir, seed), PICK(dirs, seed));
@@ -261,11 +276,13 @@ static void random_op(uint64_t *seed, char *text, size_t bytes)
 		data_op(seed, text, bytes);
 }
 
+/* Where there is no /w, what is done to it is refused. */
 static void long_text(uint64_t seed, unsigned length, char *text, size_t bytes)
 {
-	size_t at = 0;
+	static const char *const begin[] = {
+		"", "", "wide 14 0 | ", "wide 24 0 | ", "wide 32 22 | "};
+	size_t at = (size_t)snprintf(text, bytes, "%s", PICK(begin, &seed));
 
-	text[0] = 0;
 	for (unsigned i = 0; i < length && at + 128 < bytes; i++) {
 		at += (size_t)snprintf(text + at, bytes - at, "%s", i ? "; " : "");
 		random_op(&seed, text + at, bytes - at);
