@@ -36,7 +36,7 @@ void view_extents(struct view *v, const struct mapfs_extent *entry, unsigned n, 
 	unsigned indent)
 {
 	uint64_t at = 0;
-	const char *fault = mapfs_extents_fault(&v->sb, entry, n, depth, &at);
+	const char *fault = mapfs_extents_fault(&v->sb, entry, n, MAPFS_NODE_EXTENTS, depth, &at);
 
 	for (unsigned i = 0; i < n; i++)
 		(depth ? print_index : print_extent)(v, &entry[i], indent);
