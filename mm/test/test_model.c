@@ -89,7 +89,7 @@ static const struct op {
 	{"advise", 24, op_advise, ALL, PARTLY},
 	{"incore", 5, op_incore, ALL, WHOLLY},
 	{"mlock", 7, op_lock, ALL, PARTLY},
-	{"munlock", 7, op_unlock, ALL, WHOLLY},
+	{"munlock", 7, op_unlock, ALL, PARTLY},
 	{"mlockall", 2, op_lock_all, ALL, PARTLY},
 	{"read", 8, op_file_read, OF_FILES, WHOLLY},
 	{"write", 10, op_file_write, OF_FILES, PARTLY},

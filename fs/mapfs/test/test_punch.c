@@ -187,6 +187,22 @@ static void a_full_disk_gets_room(void **state)
 	file_unref(file);
 }
 
+/* Only dirty pages knew of the size, and they are gone. */
+static void the_size_stays(void **state)
+{
+	struct file *file = open_file();
+	struct fs_attr attr;
+
+	(void)state;
+	fill(file, 0, 5 * PAGE - 100, 7);
+	punch(file, 2 * PAGE, 5 * PAGE);
+	file = remounted(file);
+	assert_int_equal(file_getattr(file, &attr), 0);
+	assert_int_equal(attr.size_bytes, 5 * PAGE - 100);
+	check(file);
+	file_unref(file);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -196,6 +212,7 @@ int main(void)
 		TEST(nodes_come_and_go),
 		TEST(random_holes),
 		TEST(a_full_disk_gets_room),
+		TEST(the_size_stays),
 	};
 
 	return cmocka_run_group_tests_name("mapfs_punch", tests, NULL, NULL);
