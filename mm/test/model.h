@@ -53,8 +53,13 @@
 
 /* --- The model -------------------------------------------------------------------------------- */
 
+/*
+ * `litter`: bits of the cells that were written past the size, as a mapping may.  They are zeros to whoever
+ * makes the file longer; who copied the page until then has, or does not have, what was written.
+ */
 struct cells {
 	uint64_t word[CELLS];
+	unsigned litter;
 };
 
 enum kind { NONE, ANON, PRIVATE, SHARED }; /* the last two: of an object */
@@ -269,10 +274,14 @@ void adopt_failed(struct model_space *s);
 enum mvm_fault_result access_result(struct model_space *s, unsigned page, unsigned access);
 
 /* The cells that a load of the page sees; there are bytes. */
+/* No litter; set a word, which is known then. */
+bool is_known(const struct cells *c, unsigned cell);
+void know(struct cells *c, unsigned cell, uint64_t word);
+
 const struct cells *visible(const struct model_page *p);
 bool past_size(const struct model_page *p);
 
-/* Which cells may be compared or stored: past the size, a shared page's bytes are nobody's. */
+/* Which cells may be compared or stored: past the size, a shared page's bytes are nobody's; no litter. */
 bool cell_counts(const struct model_page *p, unsigned cell);
 
 /* What a store means for the model. */

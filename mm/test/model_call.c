@@ -45,7 +45,7 @@ static void compare_moved(const struct remap *r, struct model_page *pages, mvm_v
 		EXPECT(posix_load(r->s->space, at + bytes_of(i), &word, sizeof word), 0,
 			"load of a moved page");
 		p->touched = TOUCHED;
-		if (word != visible(p)->word[0])
+		if (is_known(visible(p), 0) && word != visible(p)->word[0])
 			FAIL("page %u of a moved mapping is not what it was", i);
 	}
 }

@@ -23,6 +23,14 @@ static unsigned cells_inside(const struct model_file *f, unsigned cell, unsigned
 	return n < end - cell ? n : (unsigned)(end - cell);
 }
 
+/* What was behind the old size is zero now. */
+static void set_size(struct model_file *f, uint64_t size)
+{
+	f->size = size;
+	for (unsigned i = 0; i < FILE_PAGES; i++)
+		f->page[i].litter = 0;
+}
+
 /* --- read(2) and write(2), with a buffer of the kernel ------------------------------------------ */
 
 struct kernel_copy {
@@ -93,7 +101,7 @@ void op_file_write(struct draw *d)
 	EXPECT(mvm_pc_write(f->object, offset, bytes, &c.copy, &done), 0, "pc_write");
 	EXPECT(done, bytes, "pc_write's length");
 	if (offset + bytes > f->size)
-		f->size = offset + bytes;
+		set_size(f, offset + bytes);
 	EXPECT(mvm_object_size(f->object), f->size, "the size after pc_write");
 	progress->accepted++;
 }
@@ -243,7 +251,7 @@ void op_file_write_user(struct draw *d)
 	EXPECT(done, n * CELL_BYTES, "its length");
 	end = (uint64_t)(t.at + n) * CELL_BYTES;
 	if (n > 0 && end > t.f->size)
-		t.f->size = end;
+		set_size(t.f, end);
 	EXPECT(mvm_object_size(t.f->object), t.f->size, "the size after it");
 	for (unsigned i = 0; i < n; i++)
 		*cell_at(t.f, t.at + i) =
@@ -297,6 +305,8 @@ void op_file_touch(struct draw *d)
 		if (cells_inside(f, cell, 1)) {
 			memcpy(cell_at(f, cell), &byte, 1);
 			stored(f, cell, 1);
+		} else if (!past) {
+			f->page[cell / CELLS].litter |= 1u << cell % CELLS;
 		}
 		return;
 	}
@@ -356,7 +366,8 @@ void op_truncate(struct draw *d)
 			test_file_free_blocks(f->file, size);
 		drop_pages(f, size, UINT64_MAX, true);
 	}
-	f->size = size;
+	if (size != f->size)
+		set_size(f, size);
 	progress->accepted++;
 }
 

@@ -455,9 +455,10 @@ void op_device_write(struct draw *d)
 		if (p->hold != i + 1)
 			continue;
 		note(h->space, page, 1);
-		if (memcmp(bytes + cell * CELL_BYTES, &p->own.word[cell], sizeof word) != 0)
+		if (is_known(&p->own, cell) &&
+			memcmp(bytes + cell * CELL_BYTES, &p->own.word[cell], sizeof word) != 0)
 			FAIL("page %u is held, and its frame is another", page);
-		p->own.word[cell] = word;
+		know(&p->own, cell, word);
 		p->hold = below(d, 3) ? p->hold : 0;
 		memcpy(bytes + cell * CELL_BYTES, &word, sizeof word);
 		progress->accepted++;
