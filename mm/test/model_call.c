@@ -277,6 +277,7 @@ void op_limits(struct draw *d)
 static void set_flags(struct model_page *p, unsigned clear, unsigned set)
 {
 	p->flags = (p->flags & ~clear) | set;
+	p->kept = p->kept && is_locked(p);
 }
 
 /* A page of the range is advised: 0, or what the call says, which then goes no further. */
@@ -396,7 +397,7 @@ static void keep_pages(struct model_space *s, unsigned first, unsigned n, bool a
 		EXPECT(mvm_incore(s->space, address(i), 1, &in), 0, "incore of a locked page");
 		if (all && !in)
 			FAIL("page %u was locked and is not in memory", i);
-		p->kept = in;
+		p->kept = in && is_locked(p);
 	}
 }
 
