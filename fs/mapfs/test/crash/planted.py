@@ -2,26 +2,15 @@
 # SPDX-License-Identifier: MIT
 """The bugs that are planted into mapfs, and that mapfs_crash must find.
 
-usage: planted.py --list               NAME:FILE of each, FILE in fs/mapfs
-       planted.py NAME SOURCE RESULT   write SOURCE with the bug of this name to RESULT
-       planted.py --run NAME PROGRAM   let PROGRAM, which has it, find it; exit 0 when it does
-
-CMakeLists.txt builds mapfs_crash once for each, with the file that has the bug in the place of the
+planted.cmake builds mapfs_crash once for each, with the file that has the bug in the place of the
 right one, and makes the test mapfs_planted_NAME of it.  A bug comes with a workload that shows it;
 mapfs_crash without a bug does these, too (workload.c).
 """
 import os
 import sys
-from typing import NamedTuple
 
-
-class Bug(NamedTuple):
-    name: str
-    file: str
-    old: str  # is there once, and becomes
-    new: str
-    workload: str
-
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+from plant import Bug, main
 
 # A block of metadata, whose copies the log has, becomes data.
 FREED = "symlink /s 300; sync; unlink /s; sync; create /n; write /n 0 16384; fsync /n; sync"
@@ -108,24 +97,5 @@ BUGS = [
 ]
 
 
-def plant(bug, source, result):
-    text = open(source).read()
-    if text.count(bug.old) != 1:
-        sys.exit(f"planted.py: {bug.file} has what {bug.name} changes {text.count(bug.old)} times")
-    with open(result, "w") as file:
-        file.write(text.replace(bug.old, bug.new))
-
-
-def bug_of(name):
-    return next(bug for bug in BUGS if bug.name == name)
-
-
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--list"]:
-        print(";".join(f"{bug.name}:{bug.file}" for bug in BUGS), end="")
-    elif len(sys.argv) == 4 and sys.argv[1] == "--run":
-        os.execv(sys.argv[3], [sys.argv[3], "--find", "--workload", bug_of(sys.argv[2]).workload])
-    elif len(sys.argv) == 4:
-        plant(bug_of(sys.argv[1]), *sys.argv[2:])
-    else:
-        sys.exit(__doc__)
+    main(__doc__, BUGS, lambda bug: ["--workload", bug.shown_by])

@@ -182,6 +182,15 @@ static size_t draw_range(struct step *s, size_t *n)
 
 /* --- Calls ------------------------------------------------------------------------------- */
 
+static void no_room(void)
+{
+	char *text = history[(n_history - 1) % FSX_STEPS];
+	size_t n = strlen(text);
+
+	snprintf(text + n, TEXT_BYTES - n, " (no room)");
+	refused++;
+}
+
 /* A call that takes room: true when it was done, false when there was none. */
 static bool had_room(const char *what, int err)
 {
@@ -189,7 +198,7 @@ static bool had_room(const char *what, int err)
 		must(what, err);
 		return true;
 	}
-	refused++;
+	no_room();
 	return false;
 }
 
@@ -212,20 +221,24 @@ static void do_read(struct step *s)
 
 static void do_write(struct step *s)
 {
-	size_t at, n, done;
+	size_t at, asked, n, done;
 	int err;
 
 	if (!choose_file(s))
 		return;
-	at = s->m->descriptor[s->descriptor].append ? s->f->size : draw_place(s, capacity(s));
+	asked = at = draw_place(s, capacity(s));
+	if (s->m->descriptor[s->descriptor].append)
+		at = s->f->size;
 	n = draw_length(s, capacity(s) - at);
 	if (n == 0)
 		return;
 	tell(s, "write %d at %#zx %#zx", s->file, at, n);
 	fill(s, n);
-	err = back_write(s->descriptor, data, n, at, &done);
+	err = back_write(s->descriptor, data, n, asked, &done);
 	model_write(s->m, s->file, data, done, at);
-	if (had_room("write", err) && done != n)
+	if (!had_room("write", err))
+		model_trim(s->m, s->file);
+	else if (done != n)
 		fail("write: %zu bytes", done);
 }
 
@@ -255,6 +268,22 @@ static void do_punch(struct step *s)
 		model_zero(s->m, s->file, at, at + n, false);
 }
 
+/* The disk was full in the midst of an allocation: pages have room or not, are zero or as they were. */
+static void was_begun(struct step *s, size_t at, size_t n, bool zeroes)
+{
+	size_t end = at + n < s->f->size ? at + n : s->f->size, done;
+
+	model_begun(s->m, s->file, at, at + n);
+	if (!zeroes || at >= end)
+		return;
+	must("read", back_read(s->descriptor, data, end - at, at, &done));
+	for (size_t i = 0; i < end - at; i++)
+		if (data[i])
+			same("read of what was to be zero", data + i, s->f->data + at + i, 1,
+				at + i);
+	memcpy(s->f->data + at, data, end - at);
+}
+
 static void do_allocate(struct step *s)
 {
 	static const int modes[] = {
@@ -269,8 +298,10 @@ static void do_allocate(struct step *s)
 	tell(s, "allocate %d at %#zx %#zx%s%s", s->file, at, n,
 		mode & BACK_ZERO_RANGE ? ", zeros" : "",
 		mode & BACK_KEEP_SIZE ? ", keep size" : "");
-	if (!had_room("fallocate", back_allocate(s->descriptor, mode, at, n)))
+	if (!had_room("fallocate", back_allocate(s->descriptor, mode, at, n))) {
+		was_begun(s, at, n, mode & BACK_ZERO_RANGE);
 		return;
+	}
 	if (mode & BACK_ZERO_RANGE)
 		model_zero(s->m, s->file, at, at + n, true);
 	if (!(mode & BACK_KEEP_SIZE) && at + n > s->f->size)
@@ -527,9 +558,10 @@ static void do_store(struct step *s)
 	reach = model_reach(s->m, s->a, at, n);
 	fill(s, n);
 	err = back_store(s->space, s->area, at, data, n, &done);
-	if (err == -EFAULT && done < reach && s->a->shared && features & BACK_IS_FULL)
-		refused++, reach = done;
-	else if (err != (reach < n ? -EFAULT : 0) || done != reach)
+	if (err == -EFAULT && done < reach && s->a->shared && features & BACK_IS_FULL) {
+		no_room();
+		reach = done;
+	} else if (err != (reach < n ? -EFAULT : 0) || done != reach)
 		fail("store: result %d after %#zx bytes, should be %d after %#zx", err, done,
 			reach < n ? -EFAULT : 0, reach);
 	if (!store_pieces(s, at, reach))

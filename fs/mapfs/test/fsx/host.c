@@ -91,7 +91,8 @@ void host_end(void)
 
 unsigned back_features(void)
 {
-	return BACK_PUNCHES | BACK_COUNTS_BLOCKS | BACK_ZEROES_TAILS | (room ? BACK_IS_FULL : 0);
+	return BACK_ALLOCATES | BACK_PUNCHES | BACK_COUNTS_BLOCKS | BACK_ZEROES_TAILS |
+	       (room ? BACK_IS_FULL : 0);
 }
 
 /* --- Files ------------------------------------------------------------------------------- */
@@ -136,9 +137,12 @@ int back_truncate(unsigned descriptor, uint64_t size)
 
 int back_allocate(unsigned descriptor, int mode, uint64_t at, uint64_t n)
 {
-	if (mode != (BACK_PUNCH_HOLE | BACK_KEEP_SIZE))
-		return -EOPNOTSUPP;
-	return file_punch(file[descriptor], at, at + n);
+	unsigned how = (mode & BACK_KEEP_SIZE ? FS_ALLOCATE_KEEP_SIZE : 0) |
+		       (mode & BACK_ZERO_RANGE ? FS_ALLOCATE_ZERO : 0);
+
+	if (mode & BACK_PUNCH_HOLE)
+		return file_punch(file[descriptor], at, at + n);
+	return file_allocate(file[descriptor], at, at + n, how);
 }
 
 int back_fsync(unsigned descriptor, bool data_only)

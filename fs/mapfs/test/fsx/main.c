@@ -2,12 +2,12 @@
 /*
  * mapfs_fsx: the exerciser (exercise.h) on mapfs and mm inside this process.
  *
- *	mapfs_fsx [--ops N] [--seed S] [--file-size BYTES] [--episode K] [--verbose]
+ *	mapfs_fsx [--ops N] [--seed S] [--file-size BYTES] [--episode K] [--verbose] [--find]
  *
  * N counts steps, rounded up to whole episodes.  A run that fails, crashes or hangs says in which episode;
  * that is then repeated in processes of its own with ever more steps left out, for as long as it
  * fails, and the steps that are left are printed.  --seed S --episode K does one episode again;
- * with --verbose every step is printed.
+ * with --verbose every step is printed.  With --find the run is to fail, and ends as soon as it does.
  */
 #include "exercise.h"
 #include "host.h"
@@ -30,7 +30,7 @@ static struct {
 	unsigned long ops;
 	size_t file_bytes;
 	long episode; /* -1: all */
-	bool verbose;
+	bool verbose, find;
 } options = {.ops = 500000, .file_bytes = 64 * FSX_PAGE, .episode = -1};
 
 /* Shared with the processes that do the work. */
@@ -143,6 +143,10 @@ static void parse(int argc, char **argv)
 			options.verbose = true;
 			continue;
 		}
+		if (strcmp(argv[i], "--find") == 0) {
+			options.find = true;
+			continue;
+		}
 		if (value && strcmp(argv[i], "--ops") == 0)
 			options.ops = strtoul(value, NULL, 0);
 		else if (value && strcmp(argv[i], "--seed") == 0)
@@ -159,7 +163,7 @@ static void parse(int argc, char **argv)
 		return;
 usage:
 	fprintf(stderr, "usage: mapfs_fsx [--ops N] [--seed S] [--file-size BYTES] [--episode K] "
-			"[--verbose]\n");
+			"[--verbose] [--find]\n");
 	exit(2);
 }
 
@@ -172,5 +176,7 @@ int main(int argc, char **argv)
 	if (shared == MAP_FAILED)
 		abort();
 	printf("# seed %llu\n", (unsigned long long)options.seed);
-	return ends_well(run_all, false) ? 0 : report();
+	if (ends_well(run_all, false))
+		return options.find;
+	return options.find ? 0 : report();
 }

@@ -126,12 +126,10 @@ void model_truncate(struct model *m, int file, size_t size)
 		drop_copies(m, file, pages_of(size));
 	}
 	/* Of blocks that were allocated behind the end: those behind a smaller one go. */
-	for (unsigned page = pages_of(size); page < FSX_FILE_PAGES; page++) {
-		if (size < f->size)
-			f->block[page] = 0;
-		else if (size == f->size)
-			f->block[page] &= (uint8_t)~BLOCK_MUST;
-	}
+	if (size < f->size)
+		memset(f->block + pages_of(size), 0, FSX_FILE_PAGES - pages_of(size));
+	else if (size == f->size)
+		model_trim(m, file);
 	/* The edge, if it is to be zeroed, may get one. */
 	if (size % FSX_PAGE)
 		f->block[size / FSX_PAGE] |= BLOCK_MAY;
@@ -160,6 +158,20 @@ void model_zero(struct model *m, int file, size_t start, size_t end, bool keeps_
 void model_allocate(struct model *m, int file, size_t start, size_t end)
 {
 	mark(&m->file[file], start, end);
+}
+
+void model_begun(struct model *m, int file, size_t start, size_t end)
+{
+	for (size_t page = start / FSX_PAGE; page < pages_of(end); page++)
+		m->file[file].block[page] = BLOCK_MAY;
+}
+
+void model_trim(struct model *m, int file)
+{
+	struct model_file *f = &m->file[file];
+
+	for (unsigned page = pages_of(f->size); page < FSX_FILE_PAGES; page++)
+		f->block[page] &= (uint8_t)~BLOCK_MUST;
 }
 
 unsigned model_blocks(const struct model *m, int file, unsigned bit)

@@ -65,6 +65,12 @@ void model_truncate(struct model *m, int file, size_t size);
 void model_zero(struct model *m, int file, size_t start, size_t end, bool keeps_blocks);
 void model_allocate(struct model *m, int file, size_t start, size_t end);
 
+/* Nobody knows which pages of [start, end) have a block. */
+void model_begun(struct model *m, int file, size_t start, size_t end);
+
+/* What was allocated behind the end may be gone: a write there was begun, and failed. */
+void model_trim(struct model *m, int file);
+
 /* The least and the most of its pages that have a block. */
 unsigned model_blocks(const struct model *m, int file, unsigned bit);
 
