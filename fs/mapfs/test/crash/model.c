@@ -339,6 +339,21 @@ static int apply_truncate(struct model *m, unsigned inode, uint64_t size)
 	return 0;
 }
 
+/* The bytes stay; the file may get larger. */
+static int apply_allocate(struct model *m, unsigned inode, uint64_t end)
+{
+	struct model_inode *f = &m->inode[inode];
+
+	if (end > MODEL_FILE_BYTES)
+		abort();
+	touch(m, inode);
+	if (end <= f->size)
+		return 0;
+	f->size = end;
+	event_add(m, inode, MODEL_SIZE, end, MODEL_FILE_BYTES);
+	return 0;
+}
+
 static int apply_punch(struct model *m, unsigned inode, uint64_t start, uint64_t end)
 {
 	struct model_inode *f = &m->inode[inode];
@@ -395,6 +410,14 @@ static int apply_to_file(struct model *m, const struct op *op)
 		return apply_truncate(m, inode, first);
 	case OP_PUNCH:
 		return apply_punch(m, inode, first, first + second);
+	case OP_ALLOCATE:
+		return apply_allocate(m, inode, first + second);
+	case OP_ZERO:
+		apply_punch(m, inode, first, first + second);
+		return apply_allocate(m, inode, first + second);
+	case OP_RESERVE:
+		touch(m, inode);
+		return 0;
 	default:
 		return 0; /* held */
 	}

@@ -33,6 +33,9 @@ static const struct {
 	[OP_RMDIR] = {"rmdir", 1, 0},
 	[OP_TRUNCATE] = {"truncate", 1, 1},
 	[OP_PUNCH] = {"punch", 1, 2},
+	[OP_ALLOCATE] = {"allocate", 1, 2},
+	[OP_RESERVE] = {"reserve", 1, 2},
+	[OP_ZERO] = {"zero", 1, 2},
 	[OP_CHMOD] = {"chmod", 1, 1},
 	[OP_FSYNC] = {"fsync", 1, 0},
 	[OP_FDATASYNC] = {"fdatasync", 1, 0},
@@ -233,6 +236,12 @@ static int run_on_file(struct world *w, const struct op *op, unsigned index)
 		err = file_truncate(file, first);
 	else if (op->kind == OP_PUNCH)
 		err = file_punch(file, first, first + second);
+	else if (op->kind == OP_ALLOCATE)
+		err = file_allocate(file, first, first + second, 0);
+	else if (op->kind == OP_RESERVE)
+		err = file_allocate(file, first, first + second, FS_ALLOCATE_KEEP_SIZE);
+	else if (op->kind == OP_ZERO)
+		err = file_allocate(file, first, first + second, FS_ALLOCATE_ZERO);
 	else
 		err = file_sync(file, op->kind == OP_FDATASYNC);
 	file_unref(file);
@@ -288,6 +297,9 @@ int op_run(struct world *w, const struct op *op, unsigned index)
 	case OP_SCRIBBLE:
 	case OP_TRUNCATE:
 	case OP_PUNCH:
+	case OP_ALLOCATE:
+	case OP_RESERVE:
+	case OP_ZERO:
 	case OP_FSYNC:
 	case OP_FDATASYNC:
 		return run_on_file(w, op, index);

@@ -6,12 +6,13 @@
  *	write P OFF N     rmdir P        hold P        exchange P Q   fdatasync P
  *	append P N        truncate P N   symlink P N   link P Q       sync
  *	store P OFF N     punch P OFF N  chmod P MODE   move P Q
- *	msync P OFF N     scribble P N
+ *	msync P OFF N     scribble P N   allocate P OFF N      reserve P OFF N   zero P OFF N
  *
  * A store is what a program stores through a shared mapping (mapping.h); a scribble, N bytes that it
  * stores there behind the file's end, in the last page, which must never be seen.  A move is a rename with
  * RENAME_NOREPLACE.  A hold keeps the file open until the
- * workload ends, so that an unlink makes it an orphan.  A symlink's target has N bytes.  MODE is
+ * workload ends, so that an unlink makes it an orphan.  Allocate, reserve and zero are fallocate(2) as it is,
+ * with KEEP_SIZE, and with ZERO_RANGE.  A symlink's target has N bytes.  MODE is
  * decimal.  A path that ends with ~ is that of a name of 255 bytes: as many ~ are added.
  */
 #pragma once
@@ -37,6 +38,9 @@ enum op_kind {
 	OP_RMDIR,
 	OP_TRUNCATE,
 	OP_PUNCH,
+	OP_ALLOCATE,
+	OP_RESERVE,
+	OP_ZERO,
 	OP_CHMOD,
 	OP_FSYNC,
 	OP_FDATASYNC,

@@ -61,6 +61,11 @@ static const char *const singles[] = {
 	"punch /a 1000 8000",
 	"punch /b 100 512",
 	"punch /x 4096 90000",
+	"allocate /a 4096 20000",
+	"allocate /n 0 9000",
+	"reserve /b 4096 8192",
+	"zero /a 1000 9000",
+	"zero /b 100 6000",
 	"chmod /a 384",
 	"chmod /d 448",
 	"fsync /a",
@@ -107,6 +112,11 @@ static const char *const stories[] = {
 	"store /a 0 40; msync /a 0 40; store /a 20 40; msync /a 0 40; store /a 9 9; fdatasync /a",
 	"store /a 0 40; truncate /a 30; truncate /a 9000; store /a 100 40; msync /a 100 40",
 	"create /n; write /n 0 5000; store /n 4000 500; rename /n /a; store /a 0 99; msync /a 0 99",
+	/* Room before bytes: what it held before must not be seen. */
+	"create /n; allocate /n 0 12288; write /n 4000 4200; fdatasync /n; sync",
+	"allocate /b 0 9000; store /b 5000 99; msync /b 5000 99; truncate /b 300; sync",
+	"reserve /a 8192 16384; append /a 5000; fsync /a; unlink /a; allocate /b 0 16384; fsync /b",
+	"zero /a 0 12288; write /a 4096 99; fsync /a; punch /a 0 4096; write /a 0 50; sync",
 	/* Directories with so many names that their tree grows, splits, merges, shrinks. */
 	"wide 14 0 | create /w/15~",
 	"wide 14 0 | rename /b /w/15~; fsync /w",
@@ -218,12 +228,16 @@ static unsigned random_bytes(uint64_t *seed, unsigned most)
 static void data_op(uint64_t *seed, char *text, size_t bytes)
 {
 	static const char *const kinds[] = {"write", "write", "punch"};
+	static const char *const room[] = {"allocate", "reserve", "zero"};
 	const char *file = PICK(files, seed);
 	unsigned at = random_bytes(seed, 24000), n = random_bytes(seed, 9000) + 1;
 
-	switch (next_random(seed) % 7) {
+	switch (next_random(seed) % 8) {
 	case 3:
 		snprintf(text, bytes, "scribble %s %u", file, n % 2000);
+		break;
+	case 4:
+		snprintf(text, bytes, "%s %s %u %u", PICK(room, seed), file, at, n);
 		break;
 	case 0:
 		snprintf(text, bytes, "append %s %u", file, n);
