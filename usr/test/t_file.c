@@ -330,6 +330,50 @@ static void dirty_pages_reach_the_disk(void)
 	CHECK(vmstat("mapache_blk_flushes") > flushes);
 }
 
+// What a call costs in flushes: the least of several, for others write to the disk, too.
+static long long flushes_of(int fd, off_t at, int (*then)(int fd))
+{
+	static char block[PAGE];
+	long long least = 1000;
+
+	for (int i = 0; i < 5; i++, at += PAGE) {
+		long long before = vmstat("mapache_blk_flushes"), n;
+
+		CHECK_EQ(pwrite(fd, block, PAGE, at), PAGE);
+		if (then)
+			CHECK_OK(then(fd));
+		n = vmstat("mapache_blk_flushes") - before;
+		least = n < least ? n : least;
+	}
+	return least;
+}
+
+static int msync_all(int fd)
+{
+	char *p = map(5 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK_OK(msync(p, 5 * PAGE, MS_SYNC));
+	return munmap(p, 5 * PAGE);
+}
+
+static void flushes_are_few(void)
+{
+	int fd = make_file("f", 0), sync_fd, dsync_fd;
+
+	if (!on_mapache())
+		tap_skip("the disk's counts are Mapache's");
+	sync_fd = (int)CHECK_OK(open("f", O_RDWR | O_SYNC));
+	dsync_fd = (int)CHECK_OK(open("f", O_RDWR | O_DSYNC));
+	CHECK_EQ(flushes_of(sync_fd, 0, NULL), 2);
+	CHECK_EQ(flushes_of(dsync_fd, 5 * PAGE, NULL), 2);
+	CHECK_EQ(flushes_of(fd, 10 * PAGE, fsync), 2);
+	CHECK_EQ(flushes_of(dsync_fd, 0, NULL), 1);
+	CHECK_EQ(flushes_of(fd, 0, fdatasync), 1);
+	CHECK_EQ(flushes_of(fd, 0, msync_all), 1);
+	CHECK_EQ(flushes_of(fd, 15 * PAGE, NULL), 0);
+	CHECK_EQ(flushes_of(fd, 20 * PAGE, syncfs), 2);
+}
+
 static void file_system_numbers(void)
 {
 	struct statfs st;
@@ -443,6 +487,7 @@ static const struct test tests[] = {
 	{"special_files", special_files},
 	{"syncing", syncing},
 	{"dirty_pages_reach_the_disk", dirty_pages_reach_the_disk},
+	{"flushes_are_few", flushes_are_few},
 	{"file_system_numbers", file_system_numbers},
 	{"large_counts", large_counts},
 	{"random_against_a_model", random_against_a_model},

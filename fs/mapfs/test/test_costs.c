@@ -13,7 +13,7 @@
 #define N 200
 
 static struct world w;
-static struct file *file;
+static struct file *file, *sync_file, *dsync_file;
 static unsigned round_number;
 
 static int setup(void **state)
@@ -23,6 +23,8 @@ static int setup(void **state)
 	world_mount(&w);
 	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/d", 0755), 0);
 	assert_int_equal(world_open(&w, "/d/file", FS_O_CREAT | FS_O_RDWR, &file), 0);
+	assert_int_equal(world_open(&w, "/d/s", FS_O_CREAT | FS_O_RDWR | FS_O_SYNC, &sync_file), 0);
+	assert_int_equal(world_open(&w, "/d/s", FS_O_RDWR | FS_O_DSYNC, &dsync_file), 0);
 	assert_int_equal(mapfs_checkpoint(w.ctx.root->mount->fs), 0);
 	return 0;
 }
@@ -31,6 +33,8 @@ static int teardown(void **state)
 {
 	(void)state;
 	file_unref(file);
+	file_unref(sync_file);
+	file_unref(dsync_file);
 	world_free(&w);
 	return 0;
 }
@@ -96,6 +100,30 @@ static void overwrite_and_fdatasync(unsigned i)
 	assert_int_equal(file_sync(file, true), 0);
 }
 
+static void append_with_o_sync(unsigned i)
+{
+	static const char page[4096] = "page";
+
+	assert_int_equal(world_write(sync_file, page, sizeof(page), (uint64_t)i * 4096), 0);
+}
+
+static void overwrite_with_o_dsync(unsigned i)
+{
+	static const char page[4096] = "other";
+
+	assert_int_equal(world_write(dsync_file, page, sizeof(page), (uint64_t)i * 4096), 0);
+}
+
+/* As msync(MS_SYNC) of a page that a mapping stored to. */
+static void store_and_msync(unsigned i)
+{
+	struct vnode *v = dsync_file->vnode;
+
+	assert_int_equal(mvm_pc_touch_write(dsync_file->object, (uint64_t)i * 4096, 'x'), 0);
+	assert_int_equal(mvm_pc_flush(dsync_file->object, i, i, MVM_PC_WAIT), 0);
+	assert_int_equal(v->ops->fsync(v, true), 0);
+}
+
 static void write_mib(unsigned i)
 {
 	static const char mib[1 << 20] = "mib";
@@ -118,6 +146,9 @@ static const struct {
 	{"rename, synced", make_old_names, rename_and_sync, N, 650, 120, 110},
 	{"4 KiB appended, fsync", NULL, append_and_fsync, N, 550, 220, 210},
 	{"4 KiB overwritten, fdatasync", NULL, overwrite_and_fdatasync, N, 100, 100, 100},
+	{"4 KiB appended, O_SYNC", NULL, append_with_o_sync, N, 550, 220, 210},
+	{"4 KiB overwritten, O_DSYNC", NULL, overwrite_with_o_dsync, N, 100, 100, 100},
+	{"4 KiB stored, msync", NULL, store_and_msync, N, 100, 100, 100},
 	{"MiB written", NULL, write_mib, 32, 25700, 1000, 30},
 };
 
