@@ -36,13 +36,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define THREADS 8
@@ -146,18 +149,51 @@ static bool connect_session(struct fuse_session *session, const struct options *
 	return fuse_session_mount(session, o->folder) == 0;
 }
 
-static int serve(struct fuse_session *session)
-{
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	int result;
+/*
+ * Not libfuse's own loop, nor its word for the end (fuse_session_exit()): with them it drops what it has
+ * read when it is told to end, and that may be the kernel's last writes.
+ */
+static atomic_bool ending;
 
-	if (!config)
-		return -ENOMEM;
-	fuse_loop_cfg_set_max_threads(config, THREADS);
-	fuse_loop_cfg_set_idle_threads(config, THREADS);
-	result = fuse_session_loop_mt(session, config);
-	fuse_loop_cfg_destroy(config);
-	return result;
+static void *work(void *arg)
+{
+	struct fuse_session *session = arg;
+	struct fuse_buf request = {.mem = NULL};
+	int n;
+
+	while (!ending) {
+		n = fuse_session_receive_buf(session, &request);
+		if (n > 0)
+			fuse_session_process_buf(session, &request);
+		else if (n != -EINTR && n != -EAGAIN)
+			ending = true; /* unmounted */
+	}
+	free(request.mem);
+	return NULL;
+}
+
+/* What the kernel has sent is done, also when the workers were told to end. */
+static void serve_rest(struct fuse_session *session)
+{
+	struct pollfd more = {.fd = fuse_session_fd(session), .events = POLLIN};
+	struct fuse_buf request = {.mem = NULL};
+
+	while (poll(&more, 1, 0) == 1 && (more.revents & POLLIN) &&
+		fuse_session_receive_buf(session, &request) > 0)
+		fuse_session_process_buf(session, &request);
+	free(request.mem);
+}
+
+static void serve(struct fuse_session *session)
+{
+	pthread_t workers[THREADS];
+
+	for (unsigned i = 0; i < THREADS; i++)
+		if (pthread_create(&workers[i], NULL, work, session))
+			image_die(8, "out of memory");
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(workers[i], NULL);
+	serve_rest(session);
 }
 
 /* --- Signals --------------------------------------------------------------------------------- */
@@ -170,38 +206,63 @@ static void ending_signals(sigset_t *set)
 	sigaddset(set, SIGHUP);
 }
 
-struct ender {
-	struct fuse_session *session;
-	const char *folder;
-};
+static void sync_top(int top)
+{
+	syncfs(top);
+}
+
+/* None of these is answered from a cache. */
+static void ask_top(int top)
+{
+	struct statvfs unused;
+
+	for (unsigned i = 0; i < THREADS; i++)
+		fstatvfs(top, &unused);
+}
 
 /*
- * End the loop at a signal.  The kernel first writes what it has dirty; the loop then looks whether
- * to end after its next request, which the second call makes.
+ * Use the mount as others do: in a process that has nothing of ours open.  If this one is killed, so that
+ * nobody answers, the kernel sees the last of /dev/fuse closed and ends the other's calls.
+ */
+static void from_outside(const char *folder, void (*use)(int top))
+{
+	pid_t child = fork();
+	int top;
+
+	if (child == 0) {
+		close_range(3, ~0u, 0);
+		top = open(folder, O_RDONLY | O_DIRECTORY);
+		if (top >= 0)
+			use(top);
+		_exit(0);
+	}
+	if (child > 0)
+		waitpid(child, NULL, 0);
+}
+
+/*
+ * End the workers at a signal.  The kernel first sends what it has dirty, and does not wait until that
+ * is written: serve_rest() does.  A worker looks after each request whether to end, so as many are
+ * made as there are workers; the last ones are answered by serve_rest().
  */
 static void *end_at_signal(void *arg)
 {
-	const struct ender *e = arg;
-	struct statvfs unused;
 	sigset_t set;
-	int number, top;
+	int number;
 
 	ending_signals(&set);
 	sigwait(&set, &number);
-	top = open(e->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (top >= 0)
-		syncfs(top);
-	fuse_session_exit(e->session);
-	if (top >= 0)
-		fstatvfs(top, &unused);
+	from_outside(arg, sync_top);
+	ending = true;
+	from_outside(arg, ask_top);
 	return NULL;
 }
 
-static void watch_signals(struct ender *e)
+static void watch_signals(char *folder)
 {
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, end_at_signal, e))
+	if (pthread_create(&thread, NULL, end_at_signal, folder))
 		image_die(8, "out of memory");
 	pthread_detach(thread);
 }
@@ -212,30 +273,27 @@ static int mount_image(const struct options *o)
 {
 	struct blkdev *dev = image_open(o->image, !o->read_only);
 	struct fuse_session *session;
-	struct ender ender;
-	int result = 0;
+	bool connected;
 
 	image_make_durable(dev);
 	image_mount(dev, !o->read_only, &mounted);
 	session = new_session(o);
 	nodes_begin(mounted.root);
-	if (connect_session(session, o)) {
-		ender = (struct ender){session, o->folder};
+	connected = connect_session(session, o);
+	if (connected) {
 		if (o->folder)
-			watch_signals(&ender);
+			watch_signals(o->folder);
 		writeback_begin(mounted.root->mount);
 		background_ready();
-		result = serve(session);
+		serve(session);
 		fuse_session_unmount(session);
 		writeback_end();
-	} else {
-		result = -EIO;
 	}
 	handles_end();
 	nodes_end();
 	image_unmount(&mounted);
 	image_close(dev);
-	return result < 0 ? 8 : 0;
+	return connected ? 0 : 8;
 }
 
 /* --- Arguments ------------------------------------------------------------------------------- */
