@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * mapfsview IMAGE [COMMAND [ARGUMENT]]: any structure of an image as text.
+ * mapfsview IMAGE [COMMAND [ARGUMENT]]: any structure of an image as text, or all of it as a page.
  * Never writes to the image; shows damaged ones, too.
  *
  * Exit status: 0; 1 something that was shown is damaged, or what was asked for is not there; 2 a
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char usage[] =
 	"usage: mapfsview IMAGE [COMMAND]\n"
@@ -29,6 +30,7 @@ static const char usage[] =
 	"  free            how the free space lies\n"
 	"  files           in how many parts files are\n"
 	"  json            the layout of the disk, for programs\n"
+	"  html [-o FILE]  the same as one page for a browser\n"
 	"\n"
 	"Metadata are shown as a mount would find them: from the log, where it is newer.  A line "
 	"that\n"
@@ -59,6 +61,7 @@ static const struct command commands[] = {
 	{"free", .plain = view_free, .needs_super = true},
 	{"files", .plain = view_files, .needs_super = true},
 	{"json", .plain = view_json, .needs_super = true},
+	{"html", .plain = view_page, .needs_super = true},
 };
 
 static const struct command *find_command(const char *name)
@@ -96,10 +99,14 @@ static void run(struct view *v, const struct command *c, const char *argument)
 		c->group(v, (uint32_t)number(argument, v->sb.n_groups, "group"));
 }
 
-/* The word behind the command. */
-static void parse(const struct command *c, char **word, const char **argument)
+/* The words behind the command: its argument, or -o FILE. */
+static void parse(const struct command *c, char **word, const char **argument, const char **file)
 {
-	if (!c->plain) {
+	if (c->plain == view_page && word[0] && strcmp(word[0], "-o") == 0) {
+		if (!word[1] || word[2])
+			image_die(2, "html -o wants the name of one file");
+		*file = word[1];
+	} else if (!c->plain) {
 		if (!word[0] || word[1])
 			image_die(2, "%s wants one argument; --help says which", c->name);
 		*argument = word[0];
@@ -108,9 +115,25 @@ static void parse(const struct command *c, char **word, const char **argument)
 	}
 }
 
+/* Not the image itself, under whatever name. */
+static FILE *open_output(const char *file, const char *image)
+{
+	struct stat a, b;
+	FILE *out;
+
+	if (!file)
+		return stdout;
+	if (!stat(file, &a) && !stat(image, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		image_die(2, "%s is the image", file);
+	out = fopen(file, "we");
+	if (!out)
+		image_die_errno(8, file, -errno);
+	return out;
+}
+
 int main(int argc, char **argv)
 {
-	const char *argument = NULL;
+	const char *argument = NULL, *file = NULL;
 	const struct command *c;
 	struct blkdev *dev;
 	struct view v;
@@ -126,14 +149,15 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	c = find_command(argc > 2 ? argv[2] : "summary");
-	parse(c, argc > 2 ? argv + 3 : argv + 2, &argument);
+	parse(c, argc > 2 ? argv + 3 : argv + 2, &argument, &file);
 	dev = image_open(argv[1], false);
 	view_open(&v, dev, stdout);
 	if (v.super_fault && c->needs_super)
 		image_die(8, "%s: %s; `super` and `block` may tell more", argv[1], v.super_fault);
+	v.out = open_output(file, argv[1]);
 	run(&v, c, argument);
 	if (fflush(v.out) || ferror(v.out))
-		image_die(8, "the output cannot be written");
+		image_die(8, "%s: cannot be written", file ? file : "the output");
 	status = v.n_faults ? 1 : 0;
 	view_close(&v);
 	image_close(dev);

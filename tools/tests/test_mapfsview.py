@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""mapfsview: what each structure of an image looks like, of a good one and of damaged ones."""
+"""mapfsview: what each structure of an image looks like, of a good one and of damaged ones; its page."""
+import json
 import os
 import re
 import subprocess
 
 import pytest
 
+import browser
+
 BLOCK = 4096
-ROOT_INO = 1
+NASTY = "<img src=x onerror='document.title=1'> & \udcff"
 
 
 @pytest.fixture
 def tool(tree):
     def run(name, *arguments, status=0):
         done = subprocess.run([tree / "tools" / name, *map(str, arguments)], capture_output=True,
-                              text=True)
+                              text=True, errors="surrogateescape")
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr if status else done.stdout
 
@@ -31,6 +34,7 @@ def image(tool, tmp_path):
         (folder / f"many/name-{i:03}").write_text(f"{i}\n")
     (folder / "short").symlink_to("big")
     (folder / "long").symlink_to("t" * 300)
+    (folder / NASTY).write_text("a name that wants to be markup\n")
     (folder / "big").chmod(0o640)
     os.utime(folder / "big", ns=(1, 1_000_000_007))
     path = tmp_path / "image"
@@ -110,7 +114,7 @@ def test_a_directory_node_by_node(view):
     assert sorted(re.findall(r"file +(name-\d+)", text)) == [f"name-{i:03}" for i in range(300)]
     nodes = re.findall(r"(root|node), block (\d+): depth (\d)", text)
     assert nodes[0][0] == "root" and nodes[0][2] == "1" and len(nodes) > 2
-    assert f"300 entries in {len(nodes)} nodes" in text
+    assert f"entries: 300, nodes: {len(nodes)}" in text
     hashes = re.findall(r"hash (\w+)\.\d+  inode", text)
     assert hashes == sorted(hashes)
     for _, block, _ in nodes:
@@ -128,9 +132,9 @@ def test_each_block_is_named(view, block, what):
 
 def test_free_space_and_parts(view):
     free = number(view("state"), r"free blocks +(\d+)")
-    assert f"{free} free blocks in " in view("free")
+    assert f"free blocks: {free}, in runs: " in view("free")
     files = view("files")
-    assert "301 files have blocks" in files and "(/big)" in files
+    assert "302 files have blocks" in files and "(/big)" in files
 
 
 def test_summary_counts_every_block_once(view):
@@ -171,6 +175,158 @@ def test_a_damaged_directory_node_does_not_hide_the_others(tool, image):
     assert f"!! block {block} has a wrong checksum" in text
     assert 100 < len(re.findall("name-", text)) < 300
     assert "wrong checksum" in tool("mapfsview", image, "block", block, status=1)
+
+
+def test_a_log_that_is_to_be_replayed(tool, image):
+    """When the head that counts is torn, the other one leads to groups that are in place already."""
+    change(image, 2 * BLOCK, bytes(BLOCK))
+    text = tool("mapfsview", image, "log", status=1)
+    assert "!! head 0 holds something else" in text
+    groups = re.findall(r"^group (\d+): (\d+) blocks from offset (\d+)", text, re.M)
+    assert len(groups) == 2 and groups[0][2] == "0" and groups[1][2] == groups[0][1]
+    assert "block 1, state block: a later copy counts" in text
+    assert re.search("recovery: groups: 2, .* then head 0 says", text)
+    live = sum(int(n) for _, n, _ in groups)
+    assert re.search(rf"log: to be replayed +{live} blocks", tool("mapfsview", image))
+    assert "newer in the log: block " in tool("mapfsview", image, "state")
+    assert "copy of        block " in tool("mapfsview", image, "block", 5)
+
+
+# --- The page
+
+
+@pytest.fixture
+def page(tool, image, tmp_path):
+    def write():
+        tool("mapfsview", image, "html", "-o", tmp_path / "page.html")
+        return tmp_path / "page.html"
+
+    return write
+
+
+def centre_of(shown, element):
+    shown.value(f"{element}.scrollIntoView({{block: 'center'}})")
+    box = shown.value(f"(b => ({{x: b.x + b.width / 2, y: b.y + b.height / 2}}))"
+                      f"({element}.getBoundingClientRect())")
+    return box["x"], box["y"]
+
+
+def centre_of_cell(shown, block):
+    return (shown.value(f"map.canvas.getBoundingClientRect().x + 5 + "
+                        f"CELL * (Math.floor(({block} - map.first) / map.scale) % map.columns)"),
+            shown.value(f"map.canvas.getBoundingClientRect().y + 5 + "
+                        f"CELL * Math.floor(({block} - map.first) / map.scale / map.columns)"))
+
+
+@pytest.mark.parametrize("width", [1200, 500])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_shows_what_the_text_says(view, page, width, dark):
+    with browser.Page(page(), width, dark=dark) as shown:
+        legend = {name: int(n.replace(",", "")) for name, n in shown.value(
+            "[...document.querySelectorAll('#legend button')].map("
+            "b => [b.childNodes[1].textContent, b.querySelector('.count').textContent])")}
+        summary = re.findall(r"^  (\S.*?) +(\d+) blocks +[\d.]+ %$", view(), re.M)
+        assert legend == {name: int(n) for name, n in summary}
+        assert legend["free"] == number(view("state"), r"free blocks +(\d+)")
+        assert shown.value("document.querySelectorAll('#files .file').length") == 25
+        assert shown.value("document.documentElement.scrollWidth <= innerWidth")
+        assert shown.value("new Set(map.canvas.getContext('2d').getImageData(0, 0, 300, 200).data).size") > 20
+        assert shown.errors == []
+        assert [url for url in shown.requests if not url.startswith(("file:", "data:"))] == []
+
+
+def test_a_block_is_pointed_at_and_kept(view, page):
+    block = first_block(view, "/big") + 3
+    with browser.Page(page()) as shown:
+        shown.click(*centre_of(shown, "byId('go-block')"))
+        shown.type(str(block))
+        shown.click(*centre_of(shown, "document.querySelector('#go button')"))
+        assert shown.value("map.scale") == 1
+        shown.move(*centre_of_cell(shown, block + 1))
+        text = shown.value("byId('tip').textContent")
+        assert f"Block {block + 1:,}: file data, of /big (inode " in text and "file block 4" in text
+        shown.click(*centre_of_cell(shown, block + 2))
+        details = shown.value("byId('details').innerText")
+        assert f"Block {block + 2:,}" in details and "/big" in details and "20,480 on" in details
+        assert shown.errors == []
+
+
+def test_zoom_keeps_what_is_under_the_pointer(view, page):
+    block = first_block(view, "/big")
+    with browser.Page(page()) as shown:
+        while shown.value("map.scale") > 1:
+            before = shown.value("map.scale")
+            shown.mouse("mouseWheel", *centre_of_cell(shown, block), deltaX=0, deltaY=-100)
+            assert shown.value("map.scale") < before
+            assert shown.value(f"{block} >= map.first && {block} < map.first + cells() * map.scale")
+        shown.click(*centre_of(shown, "byId('zoom-all')"))
+        assert shown.value("map.first === 0 && cells() * map.scale >= image.image.blocks")
+        assert shown.errors == []
+
+
+def test_a_file_is_found_and_shown_alone(page):
+    with browser.Page(page()) as shown:
+        shown.click(*centre_of(shown, "byId('search')"))
+        shown.type("many name-123")
+        assert shown.value("[...document.querySelectorAll('.file .path')].map(p => p.textContent)") == [
+            "/many/name-123"]
+        shown.click(*centre_of(shown, "document.querySelector('.file')"))
+        assert shown.value("document.querySelector('.file').getAttribute('aria-pressed')") == "true"
+        assert "/many/name-123" in shown.value("byId('details').innerText")
+        assert shown.value("chosen.file >= 0 && isChosen(runs.ofFile[chosen.file][0])")
+        assert shown.errors == []
+
+
+def test_names_are_never_markup(page):
+    with browser.Page(page()) as shown:
+        shown.click(*centre_of(shown, "byId('search')"))
+        shown.type("<img")
+        assert shown.value("document.querySelector('.file .path').textContent") == (
+            "/" + NASTY.replace("\udcff", "\\xff"))
+        assert shown.value("document.images.length") == 0
+        assert shown.value("document.title") == "image: mapfs"
+        assert shown.errors == []
+
+
+def test_the_page_of_a_damaged_image(tool, image, page):
+    change(image, 1026 * BLOCK + 64, b"\0\0")
+    tool("mapfsview", image, "html", "-o", image.parent / "page.html", status=1)
+    with browser.Page(image.parent / "page.html") as shown:
+        assert "bitmap of the blocks of group 0" in shown.value("byId('findings').innerText")
+        assert "damaged" in shown.value("byId('groups').innerText")
+        assert shown.errors == []
+
+
+def test_the_page_of_an_image_that_is_to_be_recovered(image, page):
+    change(image, 2 * BLOCK, bytes(BLOCK))
+    with browser.Page(page()) as shown:
+        assert shown.value("document.querySelectorAll('#log tbody tr').length") == 2
+        assert "head 0 is damaged" in shown.value("byId('log').innerText")
+        assert "to be recovered" in shown.value("byId('tiles').innerText")
+        assert shown.errors == []
+
+
+def test_the_page_of_a_large_image_is_small(tool, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for i in range(2000):
+        (folder / f"file-{i}").write_bytes(b"x" * (i * 10))
+    tool("mkfs", tmp_path / "image", "4G", folder)
+    tool("mapfsview", tmp_path / "image", "html", "-o", tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_size < 500_000
+    with browser.Page(tmp_path / "page.html") as shown:
+        assert shown.value("document.querySelectorAll('#groups tbody tr').length") > 30
+        assert shown.errors == []
+
+
+def test_json_has_every_block_once(view):
+    layout = json.loads(view("json"))
+    assert sum(layout["runs"][::4]) == 16384 == sum(n for _, n in layout["uses"])
+    assert layout["findings"] == []
+
+
+def test_the_image_is_not_overwritten_by_its_page(view, image):
+    assert "is the image" in view("html", "-o", image, status=2)
 
 
 # --- The command line

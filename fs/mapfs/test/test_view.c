@@ -46,6 +46,7 @@ static uint8_t *make_image(bool crashed)
 		if (i % 30 == 0)
 			assert_int_equal(mount_sync_all(), 0);
 	}
+	assert_int_equal(file_allocate(file, 1 << 20, (1 << 20) + 40000, 0), 0);
 	if (crashed)
 		assert_int_equal(vfs_unlink(&w.ctx, NULL, "/tree"), 0); /* an orphan */
 	assert_int_equal(mount_sync_all(), 0);
@@ -164,7 +165,7 @@ static void look_at_all(struct view *v, uint64_t *seed)
 	view_summary(v);
 	view_free(v);
 	view_files(v);
-	view_json(v);
+	view_page(v);
 }
 
 /* How many faults were shown. */
@@ -241,6 +242,7 @@ static void an_image_after_a_crash_is_whole(void **state)
 	assert_non_null(strstr(shown, "a later copy counts"));
 	assert_non_null(strstr(shown, "newer in the log"));
 	assert_non_null(strstr(shown, "orphan         inode "));
+	assert_non_null(strstr(shown, "unwritten                      10 blocks"));
 	assert_non_null(strstr(shown, "fsck finds nothing wrong"));
 	view_close(&v);
 	fclose(out);

@@ -153,7 +153,7 @@ static void walk_from(struct view *v, uint32_t ino, uint64_t root)
 
 	walk_node(&w, place, 0);
 	free(w.seen);
-	view_print(v, "%llu entries in %llu nodes\n", (unsigned long long)w.n_entries,
+	view_print(v, "entries: %llu, nodes: %llu\n", (unsigned long long)w.n_entries,
 		(unsigned long long)w.n_nodes);
 }
 

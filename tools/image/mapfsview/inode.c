@@ -160,8 +160,8 @@ void view_tree(struct view *v, uint32_t ino)
 	w.seen = view_alloc(v->sb.n_blocks / 8 + 1, 1);
 	walk_entries(&w, d.root, d.n_root, d.depth, 2);
 	free(w.seen);
-	view_print(v, "%llu extents, %llu nodes beside the root\n", (unsigned long long)w.n_extents,
-		(unsigned long long)w.n_nodes);
+	view_print(v, "extents: %llu, nodes beside the root: %llu\n",
+		(unsigned long long)w.n_extents, (unsigned long long)w.n_nodes);
 }
 
 /* --- Inodes ------------------------------------------------------------------------------ */

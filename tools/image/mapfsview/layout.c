@@ -265,7 +265,7 @@ void view_summary(struct view *v)
 	view_index(v);
 	for (uint32_t ino = 1; ino <= v->fsck->n_inodes; ino++)
 		n += v->fsck->inodes[ino].in_use;
-	view_print(v, "%s: %s, %u groups, %llu of %u inodes in use, %llu groups in the log\n",
+	view_print(v, "%s: %s; groups: %u, inodes in use: %llu of %u, groups in the log: %llu\n",
 		v->dev->name, view_size(v->sb.n_blocks * MAPFS_BLOCK_BYTES, size), v->sb.n_groups,
 		(unsigned long long)n, v->fsck->n_inodes, (unsigned long long)v->log.n_groups);
 	print_counts(v);
@@ -317,7 +317,7 @@ void view_free(struct view *v)
 		blocks[power_of(count)] += count;
 		largest = count > largest ? count : largest;
 	}
-	view_print(v, "%llu free blocks in %llu runs, the largest of %llu\n",
+	view_print(v, "free blocks: %llu, in runs: %llu, the largest: %llu\n",
 		(unsigned long long)layout.blocks[VIEW_USE_FREE], (unsigned long long)n,
 		(unsigned long long)largest);
 	print_histogram(v, runs, blocks, layout.blocks[VIEW_USE_FREE]);

@@ -167,7 +167,7 @@ static void print_group(struct view *v, const struct view_log_group *g)
 	char text[VIEW_TIME_BYTES];
 
 	view_print(v,
-		"group %llu: %llu blocks from offset %llu on (block %llu), %u copies, of %s\n",
+		"group %llu: %llu blocks from offset %llu on (block %llu), copies: %u, of %s\n",
 		(unsigned long long)g->sequence, (unsigned long long)g->n_blocks,
 		(unsigned long long)(g->position % mapfs_ring_blocks(&v->sb)),
 		(unsigned long long)mapfs_ring_block(&v->sb, g->position), g->n_copies,
@@ -234,7 +234,7 @@ static void print_old_group(struct view *v, uint64_t position, uint64_t sequence
 	struct view_log_group g;
 
 	view_log_group_read(v, position, sequence, &g);
-	view_print(v, "    group %llu: %llu blocks from offset %llu on, %u copies%s\n",
+	view_print(v, "    group %llu: %llu blocks from offset %llu on, copies: %u%s\n",
 		(unsigned long long)sequence, (unsigned long long)g.n_blocks,
 		(unsigned long long)position, g.n_copies, g.fault ? ", written over in part" : "");
 	view_log_group_free(&g);
@@ -265,7 +265,7 @@ static void print_outlook(struct view *v)
 		return;
 	}
 	view_print(v,
-		"recovery: %llu groups with %llu copies put %llu blocks in place; then head %u "
+		"recovery: groups: %llu, copies: %llu, blocks to put in place: %llu; then head %u "
 		"says that the log is empty\n",
 		(unsigned long long)v->log.n_groups, (unsigned long long)v->log.n_copies,
 		(unsigned long long)v->log.n_moved, !v->log.head);
@@ -286,7 +286,7 @@ void view_log(struct view *v)
 			v, "a head of the log %s: what is in the log cannot be told", v->log_fault);
 		return;
 	}
-	view_field(v, "in use", "%llu groups, %llu blocks of the ring",
+	view_field(v, "in use", "groups: %llu, blocks of the ring: %llu",
 		(unsigned long long)v->log.n_groups, (unsigned long long)kept);
 	print_groups(v);
 	print_end(v);
@@ -359,13 +359,12 @@ void view_log_record(struct view *v, const union view_block *b)
 			(unsigned long long)b->header.sequence, (unsigned long long)b->head.offset);
 		break;
 	case MAPFS_KIND_LOG_BLOCKS:
-		view_field(v, "descriptor", "%u of group %llu, which has %u copies",
-			b->header.owner, (unsigned long long)b->header.sequence,
-			b->blocks.n_copies);
+		view_field(v, "descriptor", "%u of group %llu; copies: %u", b->header.owner,
+			(unsigned long long)b->header.sequence, b->blocks.n_copies);
 		print_entries(v, &b->blocks);
 		break;
 	default:
-		view_field(v, "commit of", "group %llu: %u descriptors, %u copies",
+		view_field(v, "commit of", "group %llu; descriptors: %u, copies: %u",
 			(unsigned long long)b->header.sequence, b->header.owner,
 			b->commit.n_copies);
 		view_field(v, "time", "%s", view_time(b->commit.time_ns, text));

@@ -11,6 +11,7 @@
  *	block.c		any block by its number
  *	layout.c	the disk as runs of blocks of one kind; space and fragmentation
  *	json.c		the same for programs
+ *	page.c		the same as a page: page/ with the JSON in it
  *
  * Everything is shown as a mount would find it: a metadata block that is newer in the log is read
  * there, and the text says so.  Two ways of reading are used.  What is printed is read here, node by
@@ -227,8 +228,9 @@ void view_summary(struct view *v);
 void view_free(struct view *v);
 void view_files(struct view *v);
 
-/* --- json.c ------------------------------------------------------------------------------ */
+/* --- json.c, page.c ------------------------------------------------------------------------------ */
 
+void view_page(struct view *v);
 void view_json(struct view *v);
 
 /* Of n things: memory, or the program ends. */
