@@ -36,7 +36,8 @@ static struct {
 	struct vnode *hash[N_HASH];
 	struct loading *loading;
 	struct vnode *idle_first, **idle_last;
-	size_t n_idle, max_idle;
+	size_t n_idle; /* read without the lock, too */
+	size_t max_idle;
 	size_t n; /* [a] all vnodes, those outside the table, too */
 } cache;
 
@@ -98,7 +99,7 @@ static void idle_append(struct vnode *v)
 	*cache.idle_last = v;
 	cache.idle_last = &v->idle_next;
 	v->state |= VNODE_IDLE;
-	cache.n_idle++;
+	fs_write(cache.n_idle, cache.n_idle + 1);
 }
 
 static void idle_remove(struct vnode *v)
@@ -109,7 +110,7 @@ static void idle_remove(struct vnode *v)
 	else
 		cache.idle_last = v->idle_prev;
 	v->state &= ~VNODE_IDLE;
-	cache.n_idle--;
+	fs_write(cache.n_idle, cache.n_idle - 1);
 }
 
 /* A reference on a vnode that was found in the table and is not being evicted. */
