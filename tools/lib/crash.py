@@ -70,11 +70,17 @@ DISK = "2M"
 INODES = "64"
 BEGINNING = ["mkdir /d", "mkdir /e", "create /a", "write /a 0 12288", "create /b", "write /b 0 700",
              "link /b /d/h", "create /d/f", "write /d/f 0 4500", "create /x",
-             *(f"write /x {i * 8192} 4096" for i in range(16)), "sync"]
+             *(f"write /x {i * 8192} 4096" for i in range(16))]
 ACKNOWLEDGEMENT = re.compile(rb"load (\d+) (\d+) (\d+)\s*$")
 SECTOR = 512
 FLUSH = 1
 SECONDS = 120  # for a boot and a load, against hanging
+
+
+def wide_directory(names, gone):
+    """What "wide" before a workload means (fs/mapfs/test/crash/record.c)."""
+    return ["mkdir /w", "create /w/1~", *(f"link /w/1~ /w/{i}~" for i in range(2, names + 1)),
+            *(f"unlink /w/{i}~" for i in range(1, gone + 1))]
 
 
 class CrashError(Exception):
@@ -200,7 +206,10 @@ class Loads:
         done = subprocess.run([self.checker, "--seed", str(seed), "--pairs", "0", "--long", "1",
                                "--length", str(length), "--list"], check=True, capture_output=True, text=True)
         text = done.stdout.splitlines()[-1].split(" ", 1)[1]
-        return BEGINNING + [op.strip() for op in text.split(";")]
+        wide = re.match(r"wide (\d+) (\d+) \| ", text)
+        if not wide:
+            return [*BEGINNING, "sync", *text.split("; ")]
+        return [*BEGINNING, *wide_directory(*map(int, wide.groups())), "sync", *text[wide.end():].split("; ")]
 
     def new_disk(self, path, size=DISK, inodes=INODES):
         with tempfile.TemporaryDirectory(dir=self.scratch) as empty:
@@ -402,7 +411,7 @@ class Crashes:
         what = KILLED[seed % len(KILLED)]
         if what == "files":
             operations = self.loads.operations(seed, self.operations)
-            at = draw.randrange(len(BEGINNING) + 1, len(operations))
+            at = draw.randrange(operations.index("sync") + 2, len(operations))
             return kill_files(self.loads, folder, operations, at, delay, seed // len(KILLED) % 2)
         database = Database.lmdb() if what == "lmdb" else Database.sqlite(what, folder)
         return f"{what}: {kill_database(self.loads, folder, database, draw.randrange(1, 60), delay)}\n"

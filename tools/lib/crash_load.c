@@ -21,6 +21,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <signal.h>
 #include <stdint.h>
@@ -43,7 +44,7 @@ static unsigned n_held;
 
 struct op {
 	char name[16];
-	char path[2][256];
+	char path[2][512];
 	unsigned long number[2];
 };
 
@@ -229,6 +230,23 @@ static int on_punch(int fd, const struct op *op)
 		(off_t)op->number[0], (off_t)op->number[1]));
 }
 
+static int on_allocate(int fd, const struct op *op)
+{
+	return result(fallocate(fd, 0, (off_t)op->number[0], (off_t)op->number[1]));
+}
+
+static int on_reserve(int fd, const struct op *op)
+{
+	return result(
+		fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)op->number[0], (off_t)op->number[1]));
+}
+
+static int on_zero(int fd, const struct op *op)
+{
+	return result(
+		fallocate(fd, FALLOC_FL_ZERO_RANGE, (off_t)op->number[0], (off_t)op->number[1]));
+}
+
 static int on_fsync(int fd, const struct op *op)
 {
 	(void)op;
@@ -269,6 +287,9 @@ static const struct kind {
 	{"msync", 1, 2, NULL, on_msync, O_RDWR},
 	{"truncate", 1, 1, NULL, on_truncate, O_RDWR},
 	{"punch", 1, 2, NULL, on_punch, O_RDWR},
+	{"allocate", 1, 2, NULL, on_allocate, O_RDWR},
+	{"reserve", 1, 2, NULL, on_reserve, O_RDWR},
+	{"zero", 1, 2, NULL, on_zero, O_RDWR},
 	{"fsync", 1, 0, NULL, on_fsync, O_RDONLY},
 	{"fdatasync", 1, 0, NULL, on_fdatasync, O_RDONLY},
 };
@@ -279,7 +300,17 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* Words and numbers of a line. */
+/* A name that ends with ~ gets as many more that it has NAME_MAX bytes. */
+static void set_path(char path[512], const char *text)
+{
+	size_t n = strlen(text), name = n - (size_t)(strrchr(text, '/') + 1 - text);
+
+	strcpy(path, text);
+	if (text[n - 1] == '~')
+		memset(path + n, '~', NAME_MAX - name);
+}
+
+/* Words and numbers of a line; op comes zeroed. */
 static const struct kind *parse(char *line, struct op *op)
 {
 	char *word = strtok(line, " \n");
@@ -291,7 +322,7 @@ static const struct kind *parse(char *line, struct op *op)
 	if (k == kinds + sizeof(kinds) / sizeof(kinds[0]))
 		die(word ? word : "an empty line");
 	for (unsigned i = 0; i < k->paths && (word = strtok(NULL, " \n")); i++)
-		snprintf(op->path[i], sizeof(op->path[i]), "%s", word);
+		set_path(op->path[i], word);
 	for (unsigned i = 0; i < k->numbers && (word = strtok(NULL, " \n")); i++)
 		op->number[i] = strtoul(word, NULL, 10);
 	if (!word)
@@ -353,11 +384,11 @@ static pid_t sync_beside(int dir)
 /* Returns how the last one ended. */
 static int do_all(FILE *ops, int kmsg)
 {
-	char line[1024];
-	struct op op;
+	char line[128];
 	int err = 0;
 
 	for (; fgets(line, sizeof(line), ops); now++) {
+		struct op op = {0};
 		const struct kind *k = parse(line, &op);
 		tell(kmsg, err);
 		err = run(k, &op);

@@ -26,7 +26,7 @@ def short(loads):
     """A recording of few operations."""
     folder = os.path.join(loads.scratch, "short")
     os.mkdir(folder)
-    crash.record(loads, folder, crash.BEGINNING + SHORT)
+    crash.record(loads, folder, [*crash.BEGINNING, "sync", *SHORT])
     return folder
 
 

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MODEL_OPS        160
+#define MODEL_OPS        256
 #define MODEL_INODES     64
 #define MODEL_ENTRIES    96
 #define MODEL_NAME_BYTES 16
