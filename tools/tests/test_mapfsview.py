@@ -109,6 +109,22 @@ def test_a_file_in_one_part_and_the_owner_of_its_blocks(view):
     assert "a known line" in view("block", start)
 
 
+def test_a_tree_of_extents_node_by_node(tool, view, tmp_path):
+    """A file of 40 blocks with holes between them has more extents than there is room for in its inode."""
+    (tmp_path / "folder/holes").touch()
+    for i in range(40):
+        change(tmp_path / "folder/holes", 2 * i * BLOCK, b"data")
+    tool("mkfs", tmp_path / "other", "64M", tmp_path / "folder")
+    text = tool("mapfsview", tmp_path / "other", "tree", "/holes")
+    assert "root, in the inode: depth 1, 1 of 14 entries" in text
+    assert re.search(r"node, block (\d+): depth 0, 40 of 338 entries", text)
+    assert len(re.findall(r"file block \d+: block \d+$", text, re.M)) == 40
+    assert "extents: 40, nodes beside the root: 1" in text
+    node = number(text, r"node, block (\d+)")
+    assert "extent node of inode" in tool("mapfsview", tmp_path / "other", "owner", node)
+    assert "depth 0, 40 of 338 entries" in tool("mapfsview", tmp_path / "other", "block", node)
+
+
 def test_a_directory_node_by_node(view):
     text = view("dir", "/many")
     assert sorted(re.findall(r"file +(name-\d+)", text)) == [f"name-{i:03}" for i in range(300)]
@@ -309,13 +325,15 @@ def test_the_page_of_an_image_that_is_to_be_recovered(image, page):
 def test_the_page_of_a_large_image_is_small(tool, tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
-    for i in range(2000):
-        (folder / f"file-{i}").write_bytes(b"x" * (i * 10))
+    for i in range(6000):
+        (folder / f"file-{i}").write_bytes(b"x" * (i + 1))
     tool("mkfs", tmp_path / "image", "4G", folder)
     tool("mapfsview", tmp_path / "image", "html", "-o", tmp_path / "page.html")
-    assert (tmp_path / "page.html").stat().st_size < 500_000
+    assert (tmp_path / "page.html").stat().st_size < 600_000
     with browser.Page(tmp_path / "page.html") as shown:
         assert shown.value("document.querySelectorAll('#groups tbody tr').length") > 30
+        assert "1,001 small ones are not listed" in shown.value("byId('files-count').textContent")
+        assert shown.value("image.runs.length / 4") < 6000
         assert shown.errors == []
 
 

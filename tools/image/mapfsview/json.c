@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The layout of the disk as JSON.  It is to stay small whatever the image: it has runs, not blocks, as numbers only.  When
- * there are more than MAX_RUNS of them, neighbours of one use lose their owners and become one; of
- * more than MAX_FILES files those in the most parts are listed, then the largest.
+ * The layout of the disk as JSON.  It is to stay small whatever the image: it has runs, not blocks,
+ * as numbers only.  Of more than MAX_FILES files those in the most parts are listed, then the
+ * largest; runs of others have no owner.  When there are more than MAX_RUNS then, no run has one,
+ * and neighbours of one use are one.
  *
  *	image    name, label, uuid, made, blocks, clean, mounts, inodes, inodes_used
  *	uses     [name, blocks]
  *	runs     [blocks, use, file or -1, file block]... flat, from block 0 on, without gaps
+ *	merged   there were too many runs: none has a file
  *	files    [inode, path, type, bytes, blocks, parts, mode, modified]
  *	parts    files by the power of two of their parts
  *	groups   [first block, blocks, free blocks, free inodes, damaged]
@@ -27,27 +29,29 @@
 
 /* --- JSON -------------------------------------------------------------------------------- */
 
-/* How many bytes a character of UTF-8 has there; 0: it is none. */
+/* Characters of 1 to 4 bytes: the first byte's upper bits, and the least that needs so many. */
+static const struct {
+	uint8_t mask, bits;
+	uint32_t least;
+} utf8[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+
+/* How many bytes the character there has; 0: it is none. */
 static unsigned utf8_bytes(const unsigned char *p, size_t n)
 {
-	unsigned want = p[0] < 0x80       ? 1
-			: p[0] >> 5 == 6  ? 2
-			: p[0] >> 4 == 14 ? 3
-			: p[0] >> 3 == 30 ? 4
-					  : 0;
-	uint32_t c = want > 1 ? p[0] & (0x7fu >> want) : p[0];
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	unsigned more = 0;
+	uint32_t c;
 
-	if (want > n)
+	while (more < 4 && (p[0] & utf8[more].mask) != utf8[more].bits)
+		more++;
+	if (more == 4 || more >= n)
 		return 0;
-	for (unsigned i = 1; i < want; i++) {
+	c = p[0] & (uint8_t)~utf8[more].mask;
+	for (unsigned i = 1; i <= more; i++) {
 		if (p[i] >> 6 != 2)
 			return 0;
 		c = c << 6 | (p[i] & 0x3f);
 	}
-	if (want && (c < least[want] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)))
-		return 0;
-	return want;
+	return c < utf8[more].least || c > 0x10ffff || c >> 11 == 0x1b ? 0 : more + 1;
 }
 
 /* Bytes that are no UTF-8 are shown as \xNN; nothing ends the script that it stands in. */
@@ -224,22 +228,47 @@ static void put_uses(struct view *v, const struct view_layout *layout)
 	fputs("],\n", v->out);
 }
 
+/*
+ * How many runs, from the first one on, are one in the page.  Nobody can tell neighbours of one use
+ * apart when neither is of a file that is listed; with `all`, nor otherwise.
+ */
+static size_t run_of_runs(const struct view_run *run, size_t n, const uint32_t *index, bool all)
+{
+	size_t i = 1;
+
+	while (i < n && run[i].use == run[0].use &&
+		(all || (!index[run[i].ino] && !index[run[0].ino])))
+		i++;
+	return i;
+}
+
+static size_t count_runs(const struct view_layout *layout, const uint32_t *index)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < layout->n; n++)
+		i += run_of_runs(&layout->run[i], layout->n - i, index, false);
+	return n;
+}
+
 static void put_runs(struct view *v, const struct view_layout *layout, const uint32_t *index)
 {
-	bool merge = layout->n > MAX_RUNS;
-	size_t next;
+	bool all = count_runs(layout, index) > MAX_RUNS;
+	size_t n;
 
-	put_number(v, "merged", merge, ",\n");
+	put_number(v, "merged", all, ",\n");
 	put_key(v, "runs");
-	for (size_t i = 0; i < layout->n; i = next) {
+	for (size_t i = 0; i < layout->n; i += n) {
 		const struct view_run *run = &layout->run[i];
-		uint64_t count = run->count;
+		const struct view_run *last;
+		bool whole;
 
-		for (next = i + 1; merge && next < layout->n && layout->run[next].use == run->use;)
-			count += layout->run[next++].count;
-		fprintf(v->out, "%s%llu,%d,%lld,%u", i ? "," : "[", (unsigned long long)count,
-			run->use, next > i + 1 ? -1ll : (long long)index[run->ino] - 1,
-			run->logical);
+		n = run_of_runs(run, layout->n - i, index, all);
+		last = run + n - 1;
+		whole = n == 1 && index[run->ino];
+		fprintf(v->out, "%s%llu,%d,%lld,%u", i ? "," : "[",
+			(unsigned long long)(last->start + last->count - run->start), run->use,
+			whole ? (long long)index[run->ino] - 1 : -1, whole ? run->logical : 0);
 	}
 	fputs("],\n", v->out);
 }

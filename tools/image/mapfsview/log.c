@@ -162,6 +162,13 @@ static const char *fate_of(struct view *v, const struct view_copy *c)
 	return memcmp(&place, &copy, sizeof(copy)) == 0 ? "is in place" : "to be put in place";
 }
 
+static void print_record(
+	struct view *v, const struct view_log_group *g, uint64_t i, const char *what)
+{
+	view_print(v, "    block %llu: %s\n",
+		(unsigned long long)mapfs_ring_block(&v->sb, g->position + i), what);
+}
+
 static void print_group(struct view *v, const struct view_log_group *g)
 {
 	char text[VIEW_TIME_BYTES];
@@ -172,6 +179,8 @@ static void print_group(struct view *v, const struct view_log_group *g)
 		(unsigned long long)(g->position % mapfs_ring_blocks(&v->sb)),
 		(unsigned long long)mapfs_ring_block(&v->sb, g->position), g->n_copies,
 		view_time(g->time_ns, text));
+	for (uint32_t i = 0; i < g->n_descriptors; i++)
+		print_record(v, g, i, "descriptor");
 	for (uint32_t i = 0; i < g->n_copies; i++) {
 		const struct view_copy *c = &g->copy[i];
 
@@ -179,6 +188,7 @@ static void print_group(struct view *v, const struct view_log_group *g)
 		print_meaning(v, c);
 		view_print(v, ": %s\n", fate_of(v, c));
 	}
+	print_record(v, g, g->n_blocks - 1, "commit, so the group is whole");
 }
 
 /* Groups that count, one behind another. */

@@ -42,8 +42,7 @@ function choose(what, value) {
     const of = button.dataset.use !== undefined ? "use" : "file";
     button.setAttribute("aria-pressed", String(Number(button.dataset[of]) === chosen[of]));
   }
-  const run = chosen.file >= 0 ? runs.ofFile[chosen.file][0] : undefined;
-  if (run !== undefined) pinFile(chosen.file, run);
+  if (chosen.file >= 0) pinFile(chosen.file, runs.ofFile[chosen.file][0]);
   else drawMap();
 }
 
@@ -55,8 +54,8 @@ function pinFile(index, run) {
   for (const [name, value] of rows) list.append(element("dt", {}, name), element("dd", {}, value));
   byId("details").replaceChildren(element("h3", {}, file[PATH]), list,
     element("code", {}, `tools/mapfsview ${image.image.name} tree ${file[INO]}`));
-  const first = runs.start[run];
-  if (first < map.first || first >= map.first + cells() * map.scale) moveTo(first - Math.floor(map.rows / 3) * map.columns * map.scale);
+  const first = run === undefined ? -1 : runs.start[run]; // it may have no block
+  if (first >= 0 && (first < map.first || first >= map.first + cells() * map.scale)) moveTo(first - Math.floor(map.rows / 3) * map.columns * map.scale);
   map.pinned = first;
   drawMap();
 }
@@ -110,7 +109,8 @@ function drawFiles() {
   const list = matching();
   const left = image.n_files - image.files.length;
   byId("files-count").textContent = `${count(list.length)} of ${plural(image.n_files, "inode")}` +
-    (left ? `; ${count(left)} small ones are not listed` : "");
+    (left ? `; ${count(left)} small ones are not listed` : "") +
+    (image.merged ? "; they are in too many parts to be drawn" : "");
   byId("files").replaceChildren(...list.slice(0, shownFiles).map(fileRow));
   for (const row of byId("files").children) drawExtents(row.querySelector("canvas"), Number(row.dataset.file));
   byId("more").hidden = list.length <= shownFiles;
