@@ -32,10 +32,11 @@ while a flush is under way comes before the flush in the log, though that need n
 guest that did not wait for its write before it flushed could go unseen here; the test disk of the host's own
 exploration sees it.
 
-What kill -9 shows.  What QEMU has given to the kernel of this machine stays in its page cache, whatever
-becomes of QEMU.  So no write is lost, flushed or not, and a missing flush goes unseen: kills test that the
-guest's kernel, which recovers then, and the programs on it (SQLite, LMDB) find their way from any moment, and that
-what was acknowledged had at least been written.  Lost writes are the business of the recorded loads.
+What kill -9 shows.  What was in the guest's memory is lost: dirty pages, and changes that no commit has written.
+But what QEMU has given to the kernel of this machine stays in its page cache, whatever becomes of
+QEMU: no write is lost, flushed or not, and a missing flush goes unseen.  So kills test that syncs wait for what
+they promise, and that the guest's kernel, which recovers then, and the programs on it (SQLite, LMDB) find their
+way from any moment.  Lost and reordered writes are the business of the recorded loads.
 """
 import argparse
 import os
@@ -316,8 +317,9 @@ DATABASE_DISK = "32M"
 
 
 def sql_of(mode):
-    """Commits, each said when it is durable."""
-    yield f"PRAGMA journal_mode = {mode};\nPRAGMA synchronous = full;\n"
+    """Commits, each said when it is durable.  With a rollback journal that takes "extra": a commit is the journal's
+    unlink then, and "full" does not sync the folder behind it."""
+    yield f"PRAGMA journal_mode = {mode};\nPRAGMA synchronous = {'full' if mode == 'wal' else 'extra'};\n"
     yield "CREATE TABLE t(i INTEGER PRIMARY KEY, filler BLOB);\n"
     for i in range(1, COMMITS + 1):
         yield (f"BEGIN; INSERT INTO t VALUES ({i}, randomblob({i * 997 % 9000}));\n"
