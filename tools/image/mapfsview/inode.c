@@ -264,8 +264,7 @@ void view_inode(struct view *v, uint32_t ino)
 			view_fault(v, "it is marked as in use");
 		return;
 	}
-	if (used)
-		view_inode_fields(v, ino, &d);
-	else
-		view_print(v, "  what is left of its last life:\n"), view_inode_fields(v, ino, &d);
+	if (!used)
+		view_print(v, "  what is left of its last life:\n");
+	view_inode_fields(v, ino, &d);
 }

@@ -77,7 +77,7 @@ bool view_read(struct view *v, uint64_t block, union view_block *to);
 bool view_read_in_place(struct view *v, uint64_t block, union view_block *to);
 bool view_read_inode(struct view *v, uint32_t ino, struct mapfs_inode_disk *d);
 
-/* "PATH" or "NUMBER"; 0 and said when there is none. */
+/* "PATH" or "NUMBER"; the program ends with a message when there is none. */
 uint32_t view_find(struct view *v, const char *what);
 
 /* Needs the index.  To be freed; "(no name)" and the like where there is none. */
@@ -127,7 +127,7 @@ void view_hex(struct view *v, const void *data, size_t n);
 bool view_header(
 	struct view *v, const union view_block *b, uint64_t block, uint32_t kind, uint32_t owner);
 
-/* ", of which the log has a newer copy in block N" where that is so. */
+/* "block N", and where the log has a newer copy of it, if so. */
 void view_where(struct view *v, uint64_t block);
 
 /* --- The structures ---------------------------------------------------------------------- */

@@ -99,7 +99,7 @@ function drawExtents(canvas, index) {
 
 function fileRow(index) {
   const file = image.files[index];
-  return element("button", { type: "button", class: "file", role: "listitem", "data-file": index, title: file[PATH],
+  return element("button", { type: "button", class: "file", "data-file": index, title: file[PATH],
     "aria-pressed": String(index === chosen.file), onclick: () => choose("file", index) },
   element("span", { class: "path" }, file[PATH]), element("span", { class: "number" }, size(file[BYTES])),
   element("span", { class: "number" }, plural(file[PARTS], "part")), element("canvas", {}));
