@@ -2,15 +2,13 @@
 /*
  * Damaged images.  Blocks that hold metadata are changed at random, with and without the checksum
  * made right again, and everything is walked, read and written: an error each time or none, never
- * a crash.  Then fsck must make of it something that is clean.  And each kind of damage that has a
- * name is refused with it.
+ * a crash.  Then fsck must make of it something that is clean (test_repair.c takes its kinds one by
+ * one).  And images that cannot be mounted are refused with the reason.
  *
  * MAPFS_SEED repeats, MAPFS_DAMAGE is how many images.
  */
+#include "anatomy.h"
 #include "world.h"
-
-#include <mapfs/dirnode.h>
-#include <mapfs/layout.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,9 +17,8 @@
 #define DISK_BYTES (4 << 20)
 
 static struct world w;
+static struct anatomy a;
 static uint8_t *pristine;
-static struct mapfs_super sb;
-static uint32_t seed_of_crc;
 static uint64_t metadata[2000]; /* blocks */
 static unsigned n_metadata;
 
@@ -33,14 +30,13 @@ static struct mapfs_header *header_at(uint64_t block)
 /* Which blocks hold metadata?  Those that say so, and the first inode tables. */
 static void find_metadata(void)
 {
-	memcpy(&sb, testdisk_block(w.disk, 0), sizeof(sb));
-	seed_of_crc = mapfs_crc_seed(&sb);
+	anatomy_look(&a, testdisk_block(w.disk, 0));
 	n_metadata = 0;
-	metadata[n_metadata++] = mapfs_inode_map_at(&sb, 0) + 1;
-	metadata[n_metadata++] = mapfs_inode_map_at(&sb, 0) + 2;
-	for (uint64_t b = 1; b < sb.n_blocks; b++) {
+	metadata[n_metadata++] = mapfs_inode_map_at(&a.sb, 0) + 1;
+	metadata[n_metadata++] = mapfs_inode_map_at(&a.sb, 0) + 2;
+	for (uint64_t b = 1; b < a.sb.n_blocks; b++) {
 		const struct mapfs_header *h = header_at(b);
-		if (h->kind && h->block == b && h->crc == mapfs_block_crc(seed_of_crc, h))
+		if (h->kind && h->block == b && h->crc == mapfs_block_crc(a.seed, h))
 			metadata[n_metadata++] = b;
 	}
 	assert_in_range(n_metadata, 8, 1990);
@@ -172,17 +168,15 @@ static void change(void)
 
 static void seal(uint64_t block)
 {
-	struct mapfs_inode_disk *d = testdisk_block(w.disk, block);
+	uint32_t first = (uint32_t)(block - metadata[0]) * MAPFS_INODES_PER_BLOCK + 1;
 
-	if (header_at(block)->kind) {
-		header_at(block)->crc = mapfs_block_crc(seed_of_crc, header_at(block));
+	if (block != metadata[0] && block != metadata[1]) {
+		anatomy_seal(&a, header_at(block));
 		return;
 	}
-	for (unsigned i = 0; i < MAPFS_INODES_PER_BLOCK; i++)
-		if (d[i].mode)
-			d[i].crc = mapfs_inode_crc(seed_of_crc,
-				(uint32_t)((block - metadata[0]) * MAPFS_INODES_PER_BLOCK + i + 1),
-				&d[i]);
+	for (uint32_t ino = first; ino < first + MAPFS_INODES_PER_BLOCK; ino++)
+		if (anatomy_inode(&a, ino)->mode)
+			anatomy_seal_inode(&a, ino);
 }
 
 static void damage(uint64_t *seed)
@@ -273,7 +267,7 @@ static void both_supers_changed(void (*change_super)(struct mapfs_super *s))
 
 	change_super(s);
 	s->crc = mapfs_super_crc(s);
-	memcpy(testdisk_block(w.disk, sb.n_blocks - 1), s, sizeof(*s));
+	memcpy(testdisk_block(w.disk, a.sb.n_blocks - 1), s, sizeof(*s));
 }
 
 static void new_version(struct mapfs_super *s)
@@ -301,9 +295,9 @@ static void images_are_refused_with_the_reason(void **state)
 	refused("features");
 	both_supers_changed(no_magic);
 	refused("not a mapfs image");
-	header_at(mapfs_block_map_at(&sb, 0))->crc ^= 1;
+	header_at(mapfs_block_map_at(&a.sb, 0))->crc ^= 1;
 	refused("checksum");
-	header_at(mapfs_inode_map_at(&sb, 0))->kind = 0;
+	header_at(mapfs_inode_map_at(&a.sb, 0))->kind = 0;
 	refused("something else");
 	((struct mapfs_inode_disk *)testdisk_block(w.disk, metadata[0]))->mode ^= 1;
 	refused("inode 1 has a wrong checksum");
@@ -324,10 +318,10 @@ static void the_copy_of_the_super_block_serves(void **state)
 	world_fsck(&w, true, IMAGE_FIXED);
 	assert_memory_equal(testdisk_block(w.disk, 0), pristine, 4096);
 	testdisk_load(w.disk, pristine);
-	memset(testdisk_block(w.disk, sb.n_blocks - 1), 0, 4096);
+	memset(testdisk_block(w.disk, a.sb.n_blocks - 1), 0, 4096);
 	world_fsck(&w, true, IMAGE_FIXED);
-	assert_memory_equal(
-		testdisk_block(w.disk, sb.n_blocks - 1), pristine + (sb.n_blocks - 1) * 4096, 4096);
+	assert_memory_equal(testdisk_block(w.disk, a.sb.n_blocks - 1),
+		pristine + (a.sb.n_blocks - 1) * 4096, 4096);
 	cleanup();
 }
 
@@ -349,150 +343,24 @@ static void unknown_ro_features_are_for_reading(void **state)
 	cleanup();
 }
 
-/* fsck -n sees it, fsck repairs it, and undamaged files keep their bytes. */
-static void found_and_repaired(const char *what)
-{
-	assert_int_equal(world_try_fsck(&w, false), IMAGE_ERRORS);
-	if (!strstr(world_said(), what))
-		fail_msg("expected '%s', got: %s", what, world_said());
-	world_fsck(&w, true, IMAGE_FIXED);
-	world_fsck(&w, false, IMAGE_CLEAN);
-	world_mount(&w);
-	world_check(&w, "/keep", 10000, 99);
-	world_unmount(&w);
-	testdisk_load(w.disk, pristine);
-}
-
-static struct mapfs_inode_disk *inode_at(uint32_t ino)
-{
-	unsigned offset;
-	uint64_t block = mapfs_inode_at(&sb, ino, &offset);
-
-	return (struct mapfs_inode_disk *)((uint8_t *)testdisk_block(w.disk, block) + offset);
-}
-
-static void seal_inode(uint32_t ino)
-{
-	inode_at(ino)->crc = mapfs_inode_crc(seed_of_crc, ino, inode_at(ino));
-}
-
-/* The directory node that has the entry, and the entry. */
-static struct mapfs_dirent *find_entry(const char *name, uint64_t *block)
-{
-	for (unsigned i = 0; i < n_metadata; i++) {
-		struct mapfs_dir_node *node = testdisk_block(w.disk, metadata[i]);
-
-		if (node->header.kind != MAPFS_KIND_DIR || node->depth)
-			continue;
-		for (unsigned at = 0; at < node->bytes; at += mapfs_dir_record_bytes(node, at)) {
-			struct mapfs_dirent *e = mapfs_dirent_at(node, at);
-			if (e->name_len == strlen(name) &&
-				memcmp(e->name, name, e->name_len) == 0) {
-				*block = metadata[i];
-				return e;
-			}
-		}
-	}
-	fail_msg("no entry %s", name);
-	return NULL;
-}
-
-/* The root of the directory /t, an index. */
-static struct mapfs_dir_node *tree_root(uint64_t *block)
-{
-	uint64_t in;
-	uint32_t ino = find_entry("t", &in)->ino;
-	struct mapfs_piece p;
-	struct mapfs_dir_node *root;
-
-	mapfs_piece_decode(&inode_at(ino)->root[0], &p);
-	root = testdisk_block(w.disk, p.start);
-	assert_int_equal(root->depth, 1);
-	assert_true(root->bytes >= 4 * sizeof(struct mapfs_dir_child));
-	*block = p.start;
-	return root;
-}
-
-/* The leaf to which the root's i-th child leads. */
-static struct mapfs_dir_node *tree_leaf(unsigned i, uint64_t *block)
-{
-	uint64_t root;
-
-	*block = mapfs_dir_child_at(tree_root(&root), i * sizeof(struct mapfs_dir_child))->block;
-	return testdisk_block(w.disk, *block);
-}
-
-/* Each way in which a tree can be wrong though every checksum is right. */
-static void fsck_finds_each_wrong_tree(void **state)
-{
-	struct mapfs_dir_node *root, *leaf;
-	struct mapfs_dir_child *child;
-	uint64_t block, at;
-
-	(void)state;
-	prepare();
-	root = tree_root(&block);
-	child = mapfs_dir_child_at(root, 0);
-
-	child[1].key = child[0].key;
-	seal(block);
-	found_and_repaired("keys out of order");
-	child[1].key++;
-	seal(block);
-	found_and_repaired("keys of another part");
-	child[1].key = mapfs_dir_key_at(tree_leaf(0, &at), 0);
-	seal(block);
-	found_and_repaired("keys of another part");
-	child[2].block = child[1].block;
-	seal(block);
-	found_and_repaired("has another owner, too");
-	child[2].block = block;
-	seal(block);
-	found_and_repaired("has another owner, too");
-	child[2].block = 1;
-	seal(block);
-	found_and_repaired("outside the data area");
-	root->depth = 2;
-	seal(block);
-	found_and_repaired("no node of its tree");
-	root->depth = 9;
-	seal(block);
-	found_and_repaired("impossible sizes");
-	root->bytes += 8;
-	seal(block);
-	found_and_repaired("does not fit");
-
-	leaf = tree_leaf(1, &at);
-	leaf->bytes = 0;
-	seal(at);
-	found_and_repaired("is an empty node");
-	mapfs_dirent_at(leaf, 0)->name[0] ^= 1;
-	seal(at);
-	found_and_repaired("name under a wrong hash");
-	mapfs_dirent_at(leaf, 0)->name[0] = '/';
-	seal(at);
-	found_and_repaired("impossible name");
-	leaf->header.owner++;
-	seal(at);
-	found_and_repaired("another owner");
-	leaf->records[0] ^= 1;
-	found_and_repaired("wrong checksum");
-	cleanup();
-}
-
 /* What a mount says of them: an error, and a line in the log. */
 static void a_wrong_tree_is_an_error(void **state)
 {
+	struct mapfs_dir_node *root;
 	struct mapfs_dir_child *child;
-	uint64_t block;
+	struct fs_attr attr;
 	char name[300];
 	unsigned failed = 0;
 
 	(void)state;
 	prepare();
-	child = mapfs_dir_child_at(tree_root(&block), 0);
+	world_mount(&w);
+	assert_int_equal(vfs_stat(&w.ctx, NULL, "/t", 0, &attr), 0);
+	world_unmount(&w);
+	root = anatomy_node(&a, MAPFS_KIND_DIR, (uint32_t)attr.ino, 1, 0);
+	child = mapfs_dir_child_at(root, 0);
 	child[2].block = child[1].block;
-	seal(block);
+	anatomy_seal(&a, root);
 	world_mount(&w);
 	for (int i = 0; i < 100; i++) {
 		snprintf(name, sizeof(name), "/t/%0200d", i);
@@ -508,86 +376,12 @@ static void a_wrong_tree_is_an_error(void **state)
 	cleanup();
 }
 
-static void fsck_finds_each_kind(void **state)
-{
-	struct mapfs_bitmap *map;
-	struct mapfs_dirent *e;
-	uint64_t block;
-	uint32_t ino, other;
-
-	(void)state;
-	prepare();
-	e = find_entry("file-with-a-name-30", &block);
-	ino = e->ino;
-	other = find_entry("file-with-a-name-31", &block)->ino;
-
-	map = testdisk_block(w.disk, mapfs_block_map_at(&sb, 0));
-	map->bits[560 / 8] |= 1;
-	seal(mapfs_block_map_at(&sb, 0));
-	found_and_repaired("bitmap of the blocks");
-	map->n_free--;
-	seal(mapfs_block_map_at(&sb, 0));
-	found_and_repaired("count of free blocks");
-	inode_at(ino)->nlink = 5;
-	seal_inode(ino);
-	found_and_repaired("counts 5 links but has 1");
-	inode_at(ino)->n_blocks = 9;
-	seal_inode(ino);
-	found_and_repaired("counts 9 blocks");
-	inode_at(MAPFS_ROOT_INO)->size = 5;
-	seal_inode(MAPFS_ROOT_INO);
-	found_and_repaired("and 5 bytes but has 1 blocks");
-	memcpy(inode_at(ino)->root, inode_at(other)->root, 12);
-	seal_inode(ino);
-	found_and_repaired("something else has");
-	inode_at(ino)->size = 100;
-	seal_inode(ino);
-	found_and_repaired("behind its end");
-	inode_at(ino)->crc ^= 1;
-	found_and_repaired("wrong checksum");
-	e->ino = other;
-	seal(block);
-	found_and_repaired("in use but has no name");
-	e = find_entry("file-with-a-name-30", &block);
-	memcpy(e->name, "file-with-a-name-31", 19);
-	seal(block);
-	found_and_repaired("is there twice");
-	e->ino = 0;
-	seal(block);
-	found_and_repaired("an impossible inode");
-	e->type = 4;
-	seal(block);
-	found_and_repaired("wrong type");
-	e = find_entry("e", &block);
-	inode_at(e->ino)->parent = MAPFS_ROOT_INO;
-	seal_inode(e->ino);
-	found_and_repaired("says it is in 1");
-	e = find_entry("file-with-a-name-30", &block);
-	e->ino = find_entry("d", &block)->ino;
-	e->type = 4;
-	(void)find_entry("file-with-a-name-30", &block);
-	seal(block);
-	found_and_repaired("second name of a directory");
-	((struct mapfs_state *)testdisk_block(w.disk, 1))->orphan_head = ino;
-	seal(1);
-	found_and_repaired("list of orphans is broken");
-	((struct mapfs_state *)testdisk_block(w.disk, 1))->free_blocks++;
-	seal(1);
-	found_and_repaired("free counts");
-	for (unsigned i = 0; i < MAPFS_LOG_HEADS; i++)
-		*(uint8_t *)testdisk_block(w.disk, sb.log_start + i) ^= 1;
-	found_and_repaired("head of the log");
-	cleanup();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(images_are_refused_with_the_reason),
 		cmocka_unit_test(the_copy_of_the_super_block_serves),
 		cmocka_unit_test(unknown_ro_features_are_for_reading),
-		cmocka_unit_test(fsck_finds_each_kind),
-		cmocka_unit_test(fsck_finds_each_wrong_tree),
 		cmocka_unit_test(a_wrong_tree_is_an_error),
 		cmocka_unit_test(random_damage),
 	};

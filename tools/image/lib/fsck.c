@@ -70,17 +70,6 @@ int fsck_write_metadata(
 	return fsck_write(f, block, data);
 }
 
-uint64_t fsck_take_block(struct fsck *f, uint32_t ino)
-{
-	for (uint64_t b = f->sb.groups_start; b < f->sb.n_blocks - 1; b++) {
-		if (f->owner[b] == 0 && mapfs_data_run_valid(&f->sb, b, 1)) {
-			f->owner[b] = ino;
-			return b;
-		}
-	}
-	return 0;
-}
-
 uint32_t fsck_take_inode(struct fsck *f)
 {
 	for (uint32_t ino = 1; ino <= f->n_inodes; ino++)
@@ -321,9 +310,11 @@ static void check_all(struct fsck *f)
 	f->n_inodes = f->sb.n_groups * f->sb.inodes_per_group;
 	f->inodes = calloc((size_t)f->n_inodes + 1, sizeof(*f->inodes));
 	f->owner = calloc(f->sb.n_blocks, sizeof(*f->owner));
-	if (!f->inodes || !f->owner)
+	f->claim = calloc(f->sb.n_blocks, sizeof(*f->claim));
+	if (!f->inodes || !f->owner || !f->claim)
 		image_die(8, "out of memory");
 	fsck_scan_inodes(f);
+	fsck_settle_claims(f);
 	walk_orphans(f);
 	fsck_walk_tree(f);
 	fsck_reconnect(f);
@@ -353,6 +344,7 @@ void fsck_release(struct fsck *f)
 	}
 	free(f->inodes);
 	free(f->owner);
+	free(f->claim);
 	mapfs_recovery_free(&f->log);
 }
 

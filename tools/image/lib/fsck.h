@@ -4,7 +4,8 @@
  *
  *	fsck.c		super blocks, log, state, the passes in order, bitmaps and counts
  *	fsck_inode.c	pass 1: every inode
- *	fsck_map.c	the blocks of an inode, and one owner a block
+ *	fsck_map.c	the blocks of an inode
+ *	fsck_claim.c	one owner a block
  *	fsck_dir.c	the tree of a directory, and its names
  *	fsck_tree.c	pass 2: where names lead; pass 3: what nobody refers to; link counts
  *
@@ -24,19 +25,20 @@
 /* The names in a directory, in the order of their keys. */
 struct fsck_dir {
 	struct mapfs_dirent **entry; /* NULL: taken away */
-	size_t n;
-	uint64_t *node; /* blocks of the tree, but for the root's */
+	size_t n, n_read;            /* the first were read, the others added */
+	uint64_t *node;              /* blocks of the tree, but for the root's */
 	unsigned n_nodes;
 	bool changed; /* this is not what the disk has */
 };
 
 struct fsck_inode {
 	struct mapfs_inode_disk d;
-	bool in_use;    /* d holds an inode that may stay */
-	bool changed;   /* d differs from the disk */
-	bool reached;   /* some directory has it */
-	bool orphan;    /* on the list of orphans: its end was begun */
-	uint32_t links; /* found */
+	bool in_use;      /* d holds an inode that may stay */
+	bool changed;     /* d differs from the disk */
+	bool map_changed; /* the pieces do, and are to be written as a tree */
+	bool reached;     /* some directory has it */
+	bool orphan;      /* on the list of orphans: its end was begun */
+	uint32_t links;   /* found */
 	uint32_t parent;
 	struct mapfs_piece *piece; /* its blocks, in order */
 	uint64_t *node;            /* blocks of the tree that says so */
@@ -55,6 +57,9 @@ struct fsck {
 	uint32_t n_inodes;         /* numbers are 1 .. n_inodes */
 	struct fsck_inode *inodes; /* by number */
 	uint32_t *owner;           /* by block: inode, or 0 */
+	uint8_t *claim;            /* by block: fsck_claim.c */
+	uint64_t first_free;       /* no block before it is */
+	uint32_t lost_found;       /* the directory; 0: not looked for yet */
 };
 
 /*
@@ -78,7 +83,20 @@ int fsck_write(struct fsck *f, uint64_t block, void *data);
 int fsck_write_metadata(
 	struct fsck *f, uint64_t block, enum mapfs_kind kind, uint32_t owner, void *data);
 
-/* A block that nobody owns, now owned by ino; 0: there is none. */
+/*
+ * A node that was found to be the inode's becomes its own; false: some way led to it before.  Data
+ * becomes its own but for blocks that somebody has already.
+ */
+bool fsck_claim_node(struct fsck *f, uint64_t block, uint32_t ino);
+void fsck_claim_data(struct fsck *f, uint64_t start, uint32_t count, uint32_t ino);
+
+/* What of these is the inode's is nobody's now. */
+void fsck_give_back(struct fsck *f, uint64_t start, uint32_t count, uint32_t ino);
+
+/* All inodes were read: a copy for each who wants what somebody else has. */
+void fsck_settle_claims(struct fsck *f);
+
+/* A block that nobody wants, now owned by ino; 0: there is none.  Not before all inodes were read. */
 uint64_t fsck_take_block(struct fsck *f, uint32_t ino);
 
 /* An inode number that is not in use, or 0. */
@@ -93,8 +111,11 @@ const char *fsck_map_read(struct fsck *f, uint32_t ino);
 void fsck_map_release(struct fsck *f, uint32_t ino); /* its blocks are nobody's */
 uint64_t fsck_map_blocks(const struct fsck_inode *inode);
 
-/* Make a new tree of the pieces; false: there is no room for all. */
-bool fsck_map_rebuild(struct fsck *f, uint32_t ino);
+/* A piece more; one that goes on where the last one ends becomes a part of that. */
+void fsck_map_append(struct fsck_inode *inode, const struct mapfs_piece *p);
+
+/* Make a new tree of the pieces. */
+void fsck_map_store(struct fsck *f, uint32_t ino);
 
 /* Where a block of the file is, or 0. */
 uint64_t fsck_block_of(const struct fsck_inode *inode, uint32_t logical);
@@ -102,6 +123,7 @@ uint64_t fsck_block_of(const struct fsck_inode *inode, uint32_t logical);
 /* Pass 1 of a directory whose map was read. */
 void fsck_dir_read(struct fsck *f, uint32_t ino);
 void fsck_dir_add(struct fsck *f, uint32_t ino, const char *name, uint32_t to, uint32_t type);
+uint32_t fsck_dir_find(struct fsck *f, uint32_t ino, const char *name); /* as it was read; or 0 */
 void fsck_dir_erase(struct fsck_dir *dir, size_t i);
 bool fsck_dir_seen_before(const struct fsck_dir *dir, size_t i); /* an entry of this name */
 void fsck_dir_release(struct fsck *f, uint32_t ino);             /* its nodes are nobody's */

@@ -65,6 +65,19 @@ void fsck_dir_add(struct fsck *f, uint32_t ino, const char *name, uint32_t to, u
 	dir->changed = true;
 }
 
+uint32_t fsck_dir_find(struct fsck *f, uint32_t ino, const char *name)
+{
+	const struct fsck_dir *dir = f->inodes[ino].dir;
+	size_t bytes = strlen(name);
+
+	for (size_t i = 0; dir && i < dir->n_read; i++) {
+		const struct mapfs_dirent *e = dir->entry[i];
+		if (e && e->name_len == bytes && memcmp(e->name, name, bytes) == 0)
+			return e->ino;
+	}
+	return 0;
+}
+
 void fsck_dir_erase(struct fsck_dir *dir, size_t i)
 {
 	free(dir->entry[i]);
@@ -108,7 +121,7 @@ void fsck_dir_release(struct fsck *f, uint32_t ino)
 	struct fsck_dir *dir = f->inodes[ino].dir;
 
 	for (unsigned i = 0; dir && i < dir->n_nodes; i++)
-		f->owner[dir->node[i]] = 0;
+		fsck_give_back(f, dir->node[i], 1, ino);
 	fsck_dir_free(dir);
 	f->inodes[ino].dir = NULL;
 }
@@ -191,10 +204,14 @@ static void read_node(
 		fault = mapfs_dir_node_fault(&r->f->sb, &node);
 	if (!fault && !is_root && node.depth != depth)
 		fault = "is no node of its tree";
+	if (!fault && !fsck_claim_node(r->f, block, r->ino))
+		fault = "has another owner, too";
 	if (fault) {
 		at_fault(r, block, fault);
 		return;
 	}
+	if (!is_root)
+		add_node(r->dir, block);
 	fault = mapfs_dir_place_fault(&node, node.depth, is_root, from, to);
 	if (fault)
 		at_fault(r, block, fault);
@@ -204,12 +221,6 @@ static void read_node(
 		const struct mapfs_dir_child *child = mapfs_dir_child_at(&node, at);
 		bool last = at + sizeof(*child) == node.bytes;
 
-		if (r->f->owner[child->block]) {
-			at_fault(r, child->block, "has another owner, too");
-			continue;
-		}
-		r->f->owner[child->block] = r->ino;
-		add_node(r->dir, child->block);
 		read_node(r, child->block, node.depth - 1u, false, at ? child->key : from,
 			last ? to : mapfs_dir_key_at(&node, at + sizeof(*child)));
 	}
@@ -242,6 +253,8 @@ void fsck_dir_read(struct fsck *f, uint32_t ino)
 	struct fsck_inode *inode = &f->inodes[ino];
 	struct reading r = {.f = f, .ino = ino, .dir = dir_of(f, ino)};
 
+	inode->dir->changed = inode->map_changed;
+	inode->map_changed = false; /* a new tree has a new map */
 	if (inode->n_pieces && !has_root(inode)) {
 		if (fsck_problem(f, "directory %u has something else for its root", ino)) {
 			fsck_map_release(f, ino);
@@ -251,6 +264,9 @@ void fsck_dir_read(struct fsck *f, uint32_t ino)
 	}
 	if (inode->n_pieces)
 		read_node(&r, inode->piece[0].start, 0, true, 0, MAPFS_DIR_KEY_END);
+	if (inode->n_pieces && f->owner[inode->piece[0].start] != ino)
+		inode->n_pieces = 0; /* it is not this directory's root */
+	inode->dir->n_read = inode->dir->n;
 	if (!r.fault) {
 		check_counts(f, ino);
 		return;
@@ -337,11 +353,11 @@ static bool take_blocks(struct fsck *f, uint32_t ino, size_t n)
 	}
 	if (dir->n_nodes < n) {
 		while (dir->n_nodes > before)
-			f->owner[dir->node[--dir->n_nodes]] = 0;
+			fsck_give_back(f, dir->node[--dir->n_nodes], 1, ino);
 		return false;
 	}
 	while (dir->n_nodes > n)
-		f->owner[dir->node[--dir->n_nodes]] = 0;
+		fsck_give_back(f, dir->node[--dir->n_nodes], 1, ino);
 	return true;
 }
 

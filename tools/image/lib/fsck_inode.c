@@ -3,8 +3,7 @@
  * Pass 1: every inode of every table, whatever the bitmaps say.
  *
  * An inode whose checksum is wrong is lost: nothing in it can be believed.  One whose map is
- * damaged, or has blocks that another inode has already, is cut short there (fsck_map.c); the
- * lower inode number keeps the block.
+ * damaged is cut short there (fsck_map.c).
  */
 #include "fsck.h"
 
@@ -51,8 +50,8 @@ static void check_map(struct fsck *f, uint32_t ino)
 	uint64_t n = fsck_map_blocks(inode);
 
 	if (fault) {
-		if (fsck_problem(f, "inode %u %s", ino, fault) && !fsck_map_rebuild(f, ino))
-			fsck_stuck(f, "inode %u is in too many pieces", ino);
+		if (fsck_problem(f, "inode %u %s", ino, fault))
+			inode->map_changed = true;
 	} else if (inode->d.n_blocks != n && (inode->d.mode & FS_IFMT) != FS_IFDIR &&
 		   fsck_problem(f, "inode %u counts %llu blocks but has %llu", ino,
 			   (unsigned long long)inode->d.n_blocks, (unsigned long long)n)) {
@@ -77,6 +76,15 @@ static const char *inode_fault(struct fsck *f, uint32_t ino, const struct mapfs_
 	return NULL;
 }
 
+static const char *target_fault(struct fsck *f, uint32_t ino, uint64_t block, const void *data)
+{
+	const char *fault = mapfs_block_fault(f->seed, data, block, MAPFS_KIND_SYMLINK, ino);
+
+	if (!fault && !fsck_claim_node(f, block, ino))
+		fault = "has a target that something else has";
+	return fault;
+}
+
 static void check_symlink(struct fsck *f, uint32_t ino)
 {
 	const struct mapfs_inode_disk *d = &f->inodes[ino].d;
@@ -89,7 +97,7 @@ static void check_symlink(struct fsck *f, uint32_t ino)
 	if (block == 0 || d->size > MAPFS_SYMLINK_MAX)
 		fault = "has no target";
 	else if (fsck_read(f, block, data) == 0)
-		fault = mapfs_block_fault(f->seed, data, block, MAPFS_KIND_SYMLINK, ino);
+		fault = target_fault(f, ino, block, data);
 	if (fault && fsck_problem(f, "symbolic link %u %s", ino, fault))
 		fsck_drop_inode(f, ino);
 	else if (fault)
@@ -170,8 +178,12 @@ int fsck_store_inodes(struct fsck *f)
 {
 	int err = 0;
 
-	for (uint32_t ino = 1; ino <= f->n_inodes && !err; ino++)
-		if (f->inodes[ino].changed)
+	for (uint32_t ino = 1; ino <= f->n_inodes && !err; ino++) {
+		struct fsck_inode *inode = &f->inodes[ino];
+		if (inode->in_use && inode->map_changed)
+			fsck_map_store(f, ino);
+		if (inode->changed)
 			err = store_inode(f, ino);
+	}
 	return err;
 }

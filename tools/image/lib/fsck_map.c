@@ -2,7 +2,7 @@
 /*
  * The block map of an inode: read into a list of pieces, every block of it (nodes of the tree,
  * too) claimed for the inode on the way.  The first thing that is wrong ends the list: what lies
- * behind it in the file is lost.  A list that changed is written back as a new tree.
+ * behind it in the file is lost.  A list that changed is written back as a new tree, packed.
  */
 #include "fsck.h"
 
@@ -41,22 +41,25 @@ static void add_node(struct fsck_inode *inode, uint64_t block)
 	inode->node[inode->n_nodes++] = block;
 }
 
-/* All of [start, start + count) is nobody's else, and ours now. */
-static bool own(struct reading *r, uint64_t start, uint32_t count)
+/* Directories and symbolic links claim what their piece leads to when they have seen that it is theirs. */
+static bool has_data(const struct fsck_inode *inode)
 {
-	if (!mapfs_data_run_valid(&r->f->sb, start, count)) {
+	uint32_t type = inode->d.mode & FS_IFMT;
+
+	return type != FS_IFDIR && type != FS_IFLNK;
+}
+
+static void take_piece(struct reading *r, const struct mapfs_piece *p)
+{
+	struct fsck_inode *inode = &r->f->inodes[r->ino];
+
+	if (!mapfs_data_run_valid(&r->f->sb, p->start, p->count)) {
 		r->fault = "has an extent outside the data area";
-		return false;
+		return;
 	}
-	for (uint32_t i = 0; i < count; i++) {
-		if (r->f->owner[start + i]) {
-			r->fault = "has a block that something else has";
-			return false;
-		}
-	}
-	for (uint32_t i = 0; i < count; i++)
-		r->f->owner[start + i] = r->ino;
-	return true;
+	if (has_data(inode))
+		fsck_claim_data(r->f, p->start, p->count, r->ino);
+	add_piece(inode, p);
 }
 
 static void read_piece(struct reading *r, const struct mapfs_piece *p)
@@ -67,8 +70,8 @@ static void read_piece(struct reading *r, const struct mapfs_piece *p)
 		r->fault = "has an unwritten extent that is too long";
 	else if (!p->unwritten && (uint64_t)p->logical + p->count > r->wanted)
 		r->fault = "has blocks behind its end";
-	else if (own(r, p->start, p->count))
-		add_piece(&r->f->inodes[r->ino], p);
+	else
+		take_piece(r, p);
 	r->end = (uint64_t)p->logical + p->count;
 }
 
@@ -94,17 +97,20 @@ static void read_node(struct reading *r, uint64_t block, unsigned depth)
 {
 	struct mapfs_extent_node node;
 
-	if (!own(r, block, 1))
-		return;
-	add_node(&r->f->inodes[r->ino], block);
-	if (fsck_read(r->f, block, &node))
+	if (!mapfs_data_run_valid(&r->f->sb, block, 1))
+		r->fault = "has an extent outside the data area";
+	else if (fsck_read(r->f, block, &node))
 		r->fault = "has a map that cannot be read";
 	else if (mapfs_block_fault(r->f->seed, &node, block, MAPFS_KIND_EXTENTS, r->ino) ||
 		 node.depth != depth || node.n == 0 || node.n > MAPFS_NODE_EXTENTS)
 		r->fault = "has a damaged map";
-	else
-		read_entries(r, node.entry, node.n, depth);
-	check_weight(r, node.entry, r->fault ? 0 : node.n, MAPFS_NODE_EXTENTS);
+	else if (!fsck_claim_node(r->f, block, r->ino))
+		r->fault = "has a node that something else has";
+	if (r->fault)
+		return;
+	add_node(&r->f->inodes[r->ino], block);
+	read_entries(r, node.entry, node.n, depth);
+	check_weight(r, node.entry, node.n, MAPFS_NODE_EXTENTS);
 }
 
 static void read_entries(
@@ -164,81 +170,105 @@ void fsck_map_release(struct fsck *f, uint32_t ino)
 	struct fsck_inode *inode = &f->inodes[ino];
 
 	for (unsigned i = 0; i < inode->n_pieces; i++)
-		for (uint32_t b = 0; b < inode->piece[i].count; b++)
-			f->owner[inode->piece[i].start + b] = 0;
+		fsck_give_back(f, inode->piece[i].start, inode->piece[i].count, ino);
 	for (unsigned i = 0; i < inode->n_nodes; i++)
-		f->owner[inode->node[i]] = 0;
+		fsck_give_back(f, inode->node[i], 1, ino);
 	inode->n_pieces = inode->n_nodes = 0;
 }
 
-/* Pieces from the i-th on, as many as the room is for; returns how many. */
-static unsigned put_pieces(
-	const struct fsck_inode *inode, unsigned i, struct mapfs_extent *entry, uint32_t room)
-{
-	unsigned n = 0;
+/* --- Writing ----------------------------------------------------------------------------- */
 
-	for (uint32_t weight = 0; i + n < inode->n_pieces; n++) {
-		struct mapfs_extent e;
-		mapfs_piece_encode(&inode->piece[i + n], &e);
-		weight += mapfs_extent_weight(&e);
+static bool runs_on(const struct mapfs_piece *a, const struct mapfs_piece *b)
+{
+	uint32_t max = a->unwritten ? MAPFS_UNWRITTEN_MAX : MAPFS_EXTENT_MAX;
+
+	return a->logical + a->count == b->logical && a->start + a->count == b->start &&
+	       a->unwritten == b->unwritten && a->count + b->count <= max;
+}
+
+void fsck_map_append(struct fsck_inode *inode, const struct mapfs_piece *p)
+{
+	struct mapfs_piece *last = inode->n_pieces ? &inode->piece[inode->n_pieces - 1] : NULL;
+
+	if (last && runs_on(last, p))
+		last->count += p->count;
+	else
+		add_piece(inode, p);
+}
+
+/* How many of n entries does a node, or the root, have the room for? */
+static unsigned how_many_fit(const struct mapfs_extent *entry, unsigned n, uint32_t room)
+{
+	uint32_t weight = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		weight += mapfs_extent_weight(&entry[i]);
 		if (weight > room)
-			break;
-		entry[n] = e;
+			return i;
 	}
 	return n;
 }
 
-/* One leaf, of pieces from the i-th on; returns how many. */
-static unsigned write_leaf(struct fsck *f, uint32_t ino, uint64_t block, unsigned i)
+/*
+ * The entries become nodes of this depth, and indices to them take their place.  Returns how many
+ * these are; 0: there is no room.
+ */
+static unsigned write_level(
+	struct fsck *f, uint32_t ino, struct mapfs_extent *entry, unsigned n, unsigned depth)
 {
-	struct fsck_inode *inode = &f->inodes[ino];
-	struct mapfs_extent_node node = {0};
+	unsigned n_nodes = 0;
 
-	node.n = (uint16_t)put_pieces(inode, i, node.entry, MAPFS_NODE_EXTENTS);
-	fsck_write_metadata(f, block, MAPFS_KIND_EXTENTS, ino, &node);
-	return node.n;
+	for (unsigned i = 0; i < n;) {
+		struct mapfs_extent_node node = {.depth = (uint16_t)depth};
+		struct mapfs_piece index = {.logical = entry[i].logical};
+
+		index.start = fsck_take_block(f, ino);
+		if (!index.start)
+			return 0;
+		add_node(&f->inodes[ino], index.start);
+		node.n = (uint16_t)how_many_fit(entry + i, n - i, MAPFS_NODE_EXTENTS);
+		memcpy(node.entry, entry + i, node.n * sizeof(*entry));
+		i += node.n;
+		fsck_write_metadata(f, index.start, MAPFS_KIND_EXTENTS, ino, &node);
+		mapfs_piece_encode(&index, &entry[n_nodes++]);
+	}
+	return n_nodes;
 }
 
-/* Leaves under the root, in the blocks that the old tree's nodes had, or new ones. */
-static bool write_leaves(struct fsck *f, uint32_t ino)
+static bool write_tree(struct fsck *f, uint32_t ino, struct mapfs_extent *entry)
 {
-	struct fsck_inode *inode = &f->inodes[ino];
-	struct mapfs_inode_disk *d = &inode->d;
+	struct mapfs_inode_disk *d = &f->inodes[ino].d;
+	unsigned n = f->inodes[ino].n_pieces;
 
-	for (unsigned i = 0; i < inode->n_pieces;) {
-		struct mapfs_piece index = {.logical = inode->piece[i].logical};
-		if (d->n_root == MAPFS_ROOT_EXTENTS)
+	memset(d->root, 0, sizeof(d->root));
+	d->n_root = d->depth = 0;
+	while (how_many_fit(entry, n, MAPFS_ROOT_EXTENTS) < n) {
+		n = write_level(f, ino, entry, n, d->depth);
+		if (n == 0 || d->depth++ == MAPFS_MAX_DEPTH)
 			return false;
-		if (d->n_root == inode->n_nodes) {
-			index.start = fsck_take_block(f, ino);
-			if (!index.start)
-				return false;
-			add_node(inode, index.start);
-		}
-		index.start = inode->node[d->n_root];
-		mapfs_piece_encode(&index, &d->root[d->n_root++]);
-		i += write_leaf(f, ino, index.start, i);
 	}
+	d->n_root = (uint8_t)n;
+	memcpy(d->root, entry, n * sizeof(*entry));
 	return true;
 }
 
-bool fsck_map_rebuild(struct fsck *f, uint32_t ino)
+void fsck_map_store(struct fsck *f, uint32_t ino)
 {
 	struct fsck_inode *inode = &f->inodes[ino];
-	struct mapfs_inode_disk *d = &inode->d;
-	bool done = true;
+	struct mapfs_extent *entry = calloc(inode->n_pieces + 1u, sizeof(*entry));
 
-	memset(d->root, 0, sizeof(d->root));
-	d->n_root = (uint8_t)put_pieces(inode, 0, d->root, MAPFS_ROOT_EXTENTS);
-	d->depth = d->n_root < inode->n_pieces;
-	if (d->depth) {
-		memset(d->root, 0, sizeof(d->root));
-		d->n_root = 0;
-		done = write_leaves(f, ino);
+	if (!entry)
+		image_die(8, "out of memory");
+	for (unsigned i = 0; i < inode->n_pieces; i++)
+		mapfs_piece_encode(&inode->piece[i], &entry[i]);
+	while (inode->n_nodes)
+		fsck_give_back(f, inode->node[--inode->n_nodes], 1, ino);
+	if (!write_tree(f, ino, entry)) {
+		fsck_stuck(f, "there is no room for the map of inode %u", ino);
+		fsck_map_release(f, ino);
+		inode->d.depth = 0;
 	}
-	while (inode->n_nodes > (d->depth ? d->n_root : 0u))
-		f->owner[inode->node[--inode->n_nodes]] = 0;
-	d->n_blocks = fsck_map_blocks(inode);
+	inode->d.n_blocks = fsck_map_blocks(inode);
 	inode->changed = true;
-	return done;
+	free(entry);
 }

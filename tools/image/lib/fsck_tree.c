@@ -111,52 +111,62 @@ void fsck_walk_tree(struct fsck *f)
 
 /* --- lost+found -------------------------------------------------------------------------- */
 
-/* The inode of "lost+found" in the root, if there is one. */
-static uint32_t find_lost_found(struct fsck *f)
+#define NAME_ROOM 24
+
+/*
+ * A name that the directory does not have yet: the wanted one, or with a number behind it.  *taken is
+ * what the directory has under a wanted name first, 0: nothing.
+ */
+static void free_name(struct fsck *f, uint32_t dir, const char *want, char *name, uint32_t *taken)
 {
-	const struct fsck_dir *dir = f->inodes[f->sb.root_ino].dir;
+	uint32_t number = 0, ino;
 
-	for (size_t i = 0; dir && i < dir->n; i++) {
-		const struct mapfs_dirent *e = dir->entry[i];
-
-		if (e && e->name_len == 10 && !memcmp(e->name, "lost+found", 10))
-			return is_dir(&f->inodes[e->ino]) ? e->ino : 0;
+	snprintf(name, NAME_ROOM, "%s", want);
+	*taken = ino = fsck_dir_find(f, dir, name);
+	while (ino) {
+		snprintf(name, NAME_ROOM, "%s.%u", want, ++number);
+		ino = fsck_dir_find(f, dir, name);
 	}
-	return 0;
 }
 
-static uint32_t make_lost_found(struct fsck *f)
+/* The directory "lost+found" in the root, or a new one under a name like that; 0: there is no room. */
+static uint32_t lost_found(struct fsck *f)
 {
-	uint32_t ino = find_lost_found(f), root = f->sb.root_ino;
+	uint32_t root = f->sb.root_ino, ino;
 	struct fsck_inode *inode;
+	char name[NAME_ROOM];
 
-	if (ino)
-		return ino;
+	if (f->lost_found)
+		return f->lost_found;
+	free_name(f, root, "lost+found", name, &ino);
+	if (ino && is_dir(&f->inodes[ino]))
+		return f->lost_found = ino;
 	ino = fsck_take_inode(f);
 	if (!ino)
 		return 0;
 	inode = &f->inodes[ino];
 	inode->d = (struct mapfs_inode_disk){.mode = FS_IFDIR | 0700, .generation = 1};
-	fsck_dir_add(f, root, "lost+found", ino, FS_DTYPE(FS_IFDIR));
+	fsck_dir_add(f, root, name, ino, FS_DTYPE(FS_IFDIR));
 	inode->in_use = inode->changed = inode->reached = true;
 	inode->links = 2;
 	inode->parent = root;
 	f->inodes[root].links++;
-	return ino;
+	return f->lost_found = ino;
 }
 
 /* Give the inode a name in lost+found, and walk what is below it. */
 static void adopt(struct fsck *f, uint32_t ino)
 {
 	struct fsck_inode *inode = &f->inodes[ino];
-	uint32_t home = make_lost_found(f);
-	char name[16];
+	uint32_t home = lost_found(f), taken;
+	char want[NAME_ROOM / 2], name[NAME_ROOM];
 
-	snprintf(name, sizeof(name), "#%u", ino);
 	if (!home) {
 		fsck_stuck(f, "there is no room for inode %u in lost+found", ino);
 		return;
 	}
+	snprintf(want, sizeof(want), "#%u", ino);
+	free_name(f, home, want, name, &taken);
 	fsck_dir_add(f, home, name, ino, FS_DTYPE(inode->d.mode));
 	inode->reached = true;
 	inode->links++;
