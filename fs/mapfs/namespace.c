@@ -35,6 +35,18 @@ static int gather_failed(struct mapfs_txn *txn, struct mapfs_dir_change *change,
 	return err;
 }
 
+/*
+ * A directory stands in its parent only: with a second name it could be below itself, and who locks the
+ * one and then the other would lock it twice.
+ */
+static int check_parent(struct mapfs_inode *dir, const struct mapfs_inode *inode)
+{
+	if (!vnode_is(&inode->vnode, FS_IFDIR) || (inode != dir && inode->parent == mapfs_ino(dir)))
+		return 0;
+	return mapfs_damaged(
+		mapfs_of(&dir->vnode), "directory", mapfs_ino(inode), "is not where its name is");
+}
+
 static int dir_lookup(struct vnode *v, const struct fs_name *name, struct vnode **out)
 {
 	struct mapfs_inode *dir = mapfs_inode_of(v), *inode;
@@ -45,7 +57,12 @@ static int dir_lookup(struct vnode *v, const struct fs_name *name, struct vnode 
 	if (err)
 		return err;
 	err = mapfs_inode_get(mapfs_of(v), ino, &inode);
-	if (!err)
+	if (err)
+		return err;
+	err = check_parent(dir, inode);
+	if (err)
+		vnode_unref(&inode->vnode);
+	else
 		*out = &inode->vnode;
 	return err;
 }

@@ -90,6 +90,16 @@ static void cleanup(void)
 
 /* --- Use whatever there is ------------------------------------------------------------ */
 
+/* After a repair nothing that is read may fail. */
+static bool repaired;
+
+static bool fails(int err)
+{
+	if (err && repaired)
+		fail_msg("error %d after a repair: %s", err, world_said());
+	return err;
+}
+
 struct visit {
 	struct fs_readdir r;
 	char names[100][256];
@@ -115,7 +125,7 @@ static void use_dir(const char *path, struct file *file, unsigned depth)
 	char below[4096];
 
 	v->r.emit = note_name;
-	(void)file_readdir(file, &v->r);
+	(void)fails(file_readdir(file, &v->r));
 	for (unsigned i = 0; i < v->n && depth < 6; i++) {
 		snprintf(below, sizeof(below), "%s/%s", path, v->names[i]);
 		use(below, depth + 1);
@@ -131,15 +141,20 @@ static void use(const char *path, unsigned depth)
 	char target[4096];
 	size_t done;
 
-	if (vfs_stat(&w.ctx, NULL, path, 0, &attr))
+	if (fails(vfs_stat(&w.ctx, NULL, path, 0, &attr)))
 		return;
-	(void)vfs_readlink(&w.ctx, NULL, path, 0, target, sizeof(target));
-	if (world_open(&w, path, FS_O_RDONLY | FS_O_NOFOLLOW, &file))
+	if ((attr.mode & FS_IFMT) == FS_IFLNK) {
+		int n = vfs_readlink(&w.ctx, NULL, path, 0, target, sizeof(target));
+		(void)fails(n < 0 ? n : 0);
+	}
+	if ((attr.mode & FS_IFMT) != FS_IFREG && (attr.mode & FS_IFMT) != FS_IFDIR)
+		return;
+	if (fails(world_open(&w, path, FS_O_RDONLY | FS_O_NOFOLLOW, &file)))
 		return;
 	if ((attr.mode & FS_IFMT) == FS_IFDIR)
 		use_dir(path, file, depth);
 	else
-		(void)world_read(file, data, sizeof(data), 0, &done);
+		(void)fails(world_read(file, data, sizeof(data), 0, &done));
 	file_unref(file);
 }
 
@@ -236,13 +251,15 @@ static void random_damage(void **state)
 		damage(&seed);
 		if (world_try_mount(&w) == 0) {
 			mounted++;
-			use("", 0);
+			use("/", 0);
 			change();
 			world_unmount(&w);
 		}
 		repair(i);
 		world_mount(&w);
-		use("", 0);
+		repaired = true;
+		use("/", 0);
+		repaired = false;
 		change();
 		world_unmount(&w);
 		world_fsck(&w, false, IMAGE_CLEAN);
@@ -376,6 +393,30 @@ static void a_wrong_tree_is_an_error(void **state)
 	cleanup();
 }
 
+/* A folder that would be below itself is an error where its name is looked up. */
+static void folders_have_one_place(void **state)
+{
+	struct mapfs_dir_node *leaf;
+	struct mapfs_dirent *e;
+	struct fs_attr attr;
+
+	(void)state;
+	prepare();
+	world_mount(&w);
+	assert_int_equal(vfs_stat(&w.ctx, NULL, "/d", 0, &attr), 0);
+	world_unmount(&w);
+	e = anatomy_entry(&a, (uint32_t)attr.ino, "e", &leaf);
+	e->ino = (uint32_t)attr.ino;
+	anatomy_seal(&a, leaf);
+	world_mount(&w);
+	assert_int_equal(vfs_rmdir(&w.ctx, NULL, "/d/e"), -EIO);
+	assert_int_equal(vfs_rename(&w.ctx, NULL, "/d/e", NULL, "/d/e/e", 0), -EIO);
+	assert_non_null(strstr(world_said(), "is not where its name is"));
+	world_unmount(&w);
+	world_fsck(&w, true, IMAGE_FIXED);
+	cleanup();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +424,7 @@ int main(void)
 		cmocka_unit_test(the_copy_of_the_super_block_serves),
 		cmocka_unit_test(unknown_ro_features_are_for_reading),
 		cmocka_unit_test(a_wrong_tree_is_an_error),
+		cmocka_unit_test(folders_have_one_place),
 		cmocka_unit_test(random_damage),
 	};
 

@@ -16,7 +16,8 @@ struct reading {
 	uint32_t ino;
 	uint64_t end,
 		wanted; /* file blocks seen, and how many the size allows (unwritten ones apart) */
-	const char *fault;
+	const char *fault;   /* ends the list */
+	const char *crowded; /* does not */
 };
 
 static void *grow(void *array, unsigned n, size_t bytes)
@@ -89,8 +90,8 @@ static void check_weight(
 
 	for (unsigned i = 0; i < n; i++)
 		weight += mapfs_extent_weight(&entry[i]);
-	if (!r->fault && weight > room)
-		r->fault = "has no room for its unwritten extents";
+	if (weight > room)
+		r->crowded = "has no room for its unwritten extents";
 }
 
 static void read_node(struct reading *r, uint64_t block, unsigned depth)
@@ -122,7 +123,7 @@ static void read_entries(
 		mapfs_piece_decode(&entry[i], &p);
 		if (depth == 0) {
 			read_piece(r, &p);
-		} else if (p.logical < r->end) {
+		} else if (p.logical < r->end || entry[i].count) {
 			r->fault = "has a map out of order";
 		} else {
 			r->end = p.logical;
@@ -143,7 +144,7 @@ const char *fsck_map_read(struct fsck *f, uint32_t ino)
 		r.wanted = UINT64_MAX;
 	read_entries(&r, inode->d.root, inode->d.n_root, inode->d.depth);
 	check_weight(&r, inode->d.root, inode->d.n_root, MAPFS_ROOT_EXTENTS);
-	return r.fault;
+	return r.fault ? r.fault : r.crowded;
 }
 
 uint64_t fsck_map_blocks(const struct fsck_inode *inode)
