@@ -49,7 +49,7 @@ BUGS = [
         "\t\tif (run->metadata) {\n",
         "\t\tif (0) {\n",
         FREED),
-    Bug("freed_block_replayed", "extent.c",
+    Bug("freed_block_replayed", "extent_cut.c",
         "!vnode_is(&inode->vnode, FS_IFREG), cut);",
         "false, cut);",
         FREED),
