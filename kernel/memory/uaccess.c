@@ -6,27 +6,38 @@
 #include <abi/errno.h>
 #include <abi/limits.h>
 #include <kernel/frames.h>
+#include <kernel/lock.h>
 #include <kernel/process.h>
 #include <kernel/uaccess.h>
 #include <kernel/vmspace.h>
 
+/* Whoever has a transaction must not come here: a page may have to be waited for. */
+static void user_memory_is_next(void)
+{
+	assert_mutexes_before(RANK_FS_TXN);
+}
+
 int copy_in(void *to, uaddr_t from, size_t bytes)
 {
+	user_memory_is_next();
 	return copy_from_user(to, (const void *)from.addr, bytes) ? -EFAULT : 0;
 }
 
 int copy_out(uaddr_t to, const void *from, size_t bytes)
 {
+	user_memory_is_next();
 	return copy_to_user((void *)to.addr, from, bytes) ? -EFAULT : 0;
 }
 
 int zero_out(uaddr_t to, size_t bytes)
 {
+	user_memory_is_next();
 	return clear_user((void *)to.addr, bytes) ? -EFAULT : 0;
 }
 
 long copy_in_string(char *to, uaddr_t from, size_t size)
 {
+	user_memory_is_next();
 	return copy_string_from_user(to, (const char *)from.addr, size);
 }
 
@@ -100,6 +111,7 @@ static size_t user_buffer_copy(struct mvm_copy *c, void *kernel, size_t done, si
 	struct user_buffer *b = (struct user_buffer *)c;
 	size_t moved;
 
+	user_memory_is_next();
 	thread_faults_off();
 	moved = b->n_pieces == 1 ? copy_piece(b, uaddr_add(b->pieces->base, done), kernel, n)
 				 : copy_pieces(b, kernel, done, n);

@@ -10,6 +10,7 @@
 #include <kernel/lock.h>
 #include <kernel/panic.h>
 #include <kernel/thread.h>
+#include <kernel/uaccess.h>
 #include <kernel/time.h>
 #include <mm/host.h>
 #include <stdarg.h>
@@ -176,6 +177,15 @@ static void plant_page_wait(void)
 	(void)!mvmh_wait(&lock, &lock, false);
 }
 
+static void plant_user_memory(void)
+{
+	char byte;
+
+	mutex_lock(&gate);
+	mutex_share(&gate);
+	(void)!copy_in(&byte, (uaddr_t){PAGE_SIZE}, 1);
+}
+
 static void plant_sleep(void)
 {
 	spin_lock(&low);
@@ -230,6 +240,7 @@ void selftest_plant(const char *name)
 		{"mutex-recursion", plant_mutex_recursion},
 		{"shared-order", plant_shared_order},
 		{"page-wait", plant_page_wait},
+		{"user-memory", plant_user_memory},
 		{"sleep", plant_sleep},
 		{"unlock", plant_unlock},
 		{"double-free", plant_double_free},

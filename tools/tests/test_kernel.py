@@ -16,6 +16,7 @@ PLANTS = {
     "mutex-recursion": r"mutex plain: taken again",
     "shared-order": r"lock order: mutex early .* taken while holding gate",
     "page-wait": r"waiting while holding gate",
+    "user-memory": r"waiting while holding gate",
     "sleep": r"sleeping with spin lock low held",
     "unlock": r"spin lock low: released by a hart that does not hold it",
     "double-free": r"freed with order 0",
