@@ -75,6 +75,7 @@ void tmpfs_limits_stat(struct tmpfs_limits *limits, struct fs_stat *out)
 		out->free_blocks = left(fs_read(limits->pages), limits->max_pages);
 		if (out->free_blocks > of_all)
 			out->free_blocks = of_all;
+		out->data_blocks = out->free_blocks;
 	}
 	if (limits->max_nodes != UINT64_MAX) {
 		out->inodes = limits->max_nodes;

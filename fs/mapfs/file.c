@@ -151,18 +151,17 @@ static void unreserve(struct mvm_object *obj, mvm_pgoff_t index)
 }
 
 /*
- * The file was cut and its edge is to be written first; or there is space, but held for the tree on
+ * The file was cut and its edge is to be written first; or there is space, but held for trees on
  * account of dirty pages, or in quarantine.
  */
 static int settle(struct mvm_object *obj)
 {
 	struct mapfs_inode *inode = inode_of(obj);
-	int err = 0;
+	int err;
 
 	if (fs_read(inode->cut) == MAPFS_CUT_EDGE)
 		return mapfs_cut_settle(inode);
-	if (mapfs_promised_nodes(inode))
-		err = mvm_pc_flush(obj, 0, ~(mvm_pgoff_t)0, MVM_PC_WAIT);
+	err = mapfs_promises_settle(inode);
 	return err ? err : mapfs_end_quarantine(mapfs_of(&inode->vnode));
 }
 
@@ -393,7 +392,9 @@ static int write_pages(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, un
 		err = publish(&run);
 	if (err) {
 		drop_claims(&run);
-		vnode_report_error(&run.inode->vnode, err);
+		if (err !=
+			-ENOMEM) /* which may have passed when the pages, still dirty, come again */
+			vnode_report_error(&run.inode->vnode, err);
 	}
 	return err;
 }

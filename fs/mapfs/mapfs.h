@@ -270,27 +270,12 @@ struct mapfs_space {
 
 struct mapfs_group {
 	uint32_t n_free[MAPFS_SPACE_KINDS]; /* [a] neither in use, nor held */
-	uint64_t *held[MAPFS_SPACE_KINDS];  /* [a] bitmaps: on their way (alloc.c); or NULL */
+	uint64_t *held[MAPFS_SPACE_KINDS];  /* [a] bitmaps: claimed or quarantined; or NULL */
 };
 
 void mapfs_alloc_init(struct mapfs *fs);
-
-/* All bitmaps, for their counts; fs->read_only when one is damaged.  -ENOMEM. */
-int mapfs_alloc_read(struct mapfs *fs) MAPFS_MUST_CHECK;
+int mapfs_alloc_read(struct mapfs *fs) MAPFS_MUST_CHECK; /* all bitmaps, for their counts */
 void mapfs_alloc_destroy(struct mapfs *fs);
-
-/*
- * Promise n blocks, in memory.  0; -EAGAIN: not now, but quarantined blocks come back with
- * mapfs_end_quarantine(); -ENOSPC.
- */
-int mapfs_reserve(struct mapfs *fs, uint64_t n) MAPFS_MUST_CHECK;
-void mapfs_unreserve(struct mapfs *fs, uint64_t n); /* does not sleep */
-
-/* Commit, and checkpoint when that gave nothing back.  Not inside a transaction. */
-int mapfs_end_quarantine(struct mapfs *fs) MAPFS_MUST_CHECK;
-
-/* The same as mapfs_reserve(), with that when it helps. */
-int mapfs_reserve_wait(struct mapfs *fs, uint64_t n) MAPFS_MUST_CHECK;
 
 /*
  * Find a run of up to `want`, at `goal` if it is free there, long rather than near; it is nobody
@@ -306,10 +291,7 @@ void mapfs_unclaim(struct mapfs *fs, struct mapfs_run *run);
 /* Inside a transaction that has pinned run->map: in use from now on.  Frees the run. */
 void mapfs_publish(struct mapfs_txn *txn, struct mapfs_run *run);
 
-/*
- * Prepare to free: pins the bitmap, and nobody else may prepare that.  The caller says whether it is
- * metadata.  -EIO (also when it is not in use: the damage is logged), -ENOMEM.
- */
+/* Prepare to free: pins the bitmap.  The caller says whether it is metadata.  -EIO, -ENOMEM. */
 int mapfs_free_prepare(struct mapfs *fs, enum mapfs_space_kind kind, uint64_t start, uint32_t count,
 	struct mapfs_run **out) MAPFS_MUST_CHECK;
 void mapfs_free_cancel(struct mapfs *fs, struct mapfs_run *run);
@@ -322,6 +304,29 @@ void mapfs_release_quarantine(struct mapfs *fs, struct mapfs_run *freed);
 
 /* Pin the run's bitmap in the transaction too. */
 void mapfs_txn_pin_map(struct mapfs_txn *txn, struct mapfs_run *run);
+
+/* --- space.c: how many blocks, for whom --------------------------------------------------- */
+
+/*
+ * Promise n blocks, in memory.  0; -EAGAIN: not now, but quarantined blocks come back with
+ * mapfs_end_quarantine(); -ENOSPC.
+ */
+int mapfs_reserve(struct mapfs *fs, uint64_t n) MAPFS_MUST_CHECK;
+
+/* The same for the data of files and its trees: some blocks are kept for names. */
+#define MAPFS_KEPT_MAX 256
+uint64_t mapfs_kept_blocks(const struct mapfs *fs);
+int mapfs_reserve_data(struct mapfs *fs, uint64_t n) MAPFS_MUST_CHECK;
+void mapfs_unreserve(struct mapfs *fs, uint64_t n); /* does not sleep */
+
+uint64_t mapfs_quarantined(struct mapfs *fs, enum mapfs_space_kind kind);
+
+/* Commit, and checkpoint when that gave nothing back.  Not inside a transaction. */
+int mapfs_end_quarantine(struct mapfs *fs) MAPFS_MUST_CHECK;
+
+/* The same as mapfs_reserve(), mapfs_reserve_data(), with that when it helps. */
+int mapfs_reserve_wait(struct mapfs *fs, uint64_t n) MAPFS_MUST_CHECK;
+int mapfs_reserve_data_wait(struct mapfs *fs, uint64_t n) MAPFS_MUST_CHECK;
 
 /* --- inode.c ----------------------------------------------------------------------------- */
 
@@ -497,6 +502,7 @@ struct mapfs_promises {
 	struct fsh_spin lock;
 	struct mapfs_promise *bucket[MAPFS_PROMISE_BUCKETS];
 	struct mapfs_promise *spare;
+	uint64_t nodes; /* [p] reserved for trees, of all files */
 };
 
 /*
@@ -506,8 +512,8 @@ struct mapfs_promises {
 #define MAPFS_PROMISE_NODES (2 * MAPFS_MAX_DEPTH + 1)
 
 /*
- * One promise a page.  mapfs_promise(): 0 also when there was one; errors as mapfs_reserve(), and
- * -EAGAIN also when writing the file's dirty pages would give space back.
+ * One promise a page.  mapfs_promise(): 0 also when there was one; errors as mapfs_reserve_data(), and
+ * -EAGAIN also when writing dirty pages, of this file or others, would give space back.
  */
 int mapfs_promise(struct mapfs_inode *inode, uint32_t page) MAPFS_MUST_CHECK;
 bool mapfs_promised(struct mapfs_inode *inode, uint32_t page);
@@ -520,8 +526,15 @@ bool mapfs_promise_drop(struct mapfs_inode *inode, uint32_t page, bool used);
 
 uint32_t mapfs_promised_pages(struct mapfs_inode *inode);
 
-/* Blocks held for the tree on account of the file's promises. */
+/* Blocks held for the tree on account of the file's promises; of all files'. */
 uint32_t mapfs_promised_nodes(struct mapfs_inode *inode);
+uint64_t mapfs_all_promised_nodes(struct mapfs *fs);
+
+/*
+ * Write what makes promises hold blocks for trees: this file's dirty pages, or, if it has none, all
+ * files'.  -EIO of this file; -ENOSPC: nothing came back.
+ */
+int mapfs_promises_settle(struct mapfs_inode *inode) MAPFS_MUST_CHECK;
 
 /* The tree has consumed n blocks of what was reserved for it. */
 void mapfs_promise_nodes_used(struct mapfs_inode *inode, uint32_t n);
@@ -610,6 +623,9 @@ int mapfs_cut_forbids(const struct mapfs_inode *inode, uint64_t index) MAPFS_MUS
 
 /* What is left of the last cut, before the file changes behind its end.  Its vnode is locked. */
 int mapfs_cut_end(struct mapfs_inode *inode) MAPFS_MUST_CHECK;
+
+/* The same, if a cut failed, by whom has no lock: for fsync. */
+int mapfs_cut_retry(struct mapfs_inode *inode) MAPFS_MUST_CHECK;
 
 /* Write the edge that a cut waits for, if any.  No lock of mm or of the map is held. */
 int mapfs_cut_settle(struct mapfs_inode *inode) MAPFS_MUST_CHECK;

@@ -128,12 +128,27 @@ static int gather_target(struct creation *c, const struct vnode_new *what)
 	return 0;
 }
 
+/* A free number; those in quarantine are waited for. */
+static int claim_number(struct creation *c, uint64_t goal)
+{
+	struct mapfs *fs = c->txn.fs;
+	int err;
+
+	while ((err = mapfs_claim(fs, MAPFS_INODES, goal, 1, &c->number)) == -ENOSPC &&
+		mapfs_quarantined(fs, MAPFS_INODES)) {
+		err = mapfs_end_quarantine(fs);
+		if (err)
+			break;
+	}
+	return err;
+}
+
 static int gather_inode(struct creation *c, struct mapfs_inode *dir, const struct vnode_new *what)
 {
 	struct mapfs *fs = c->txn.fs;
 	int err;
 
-	err = mapfs_claim(fs, MAPFS_INODES, number_goal(dir, what->mode), 1, &c->number);
+	err = claim_number(c, number_goal(dir, what->mode));
 	if (err)
 		return err;
 	mapfs_txn_pin_map(&c->txn, c->number);
@@ -504,6 +519,9 @@ int mapfs_fsync(struct vnode *v, bool data_only)
 	struct mapfs *fs = mapfs_of(v);
 	int err;
 
+	err = mapfs_cut_retry(inode);
+	if (err)
+		return err;
 	if (fs_read(fs->read_only) || mount_readonly(v->mount))
 		return mapfs_commit_error(fs);
 	if (data_only)

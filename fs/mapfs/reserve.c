@@ -9,9 +9,12 @@
  *
  * A node also stands for what the tree of extents may need to hold these 64 pages, wherever their
  * blocks are: a constant a node (MAPFS_PROMISE_NODES), reserved with its first page, kept in a pool
- * of the inode, and given back when the chunk's last page is written or gone.
+ * of the inode, and given back when the chunk's last page is written or gone.  It is nearly always
+ * too much; so before a store hears that there is no space, what is dirty is written.
  */
 #include "mapfs.h"
+
+#include <fs/mount.h>
 
 static struct mapfs_promise **bucket_of(struct mapfs *fs, uint32_t ino, uint32_t chunk)
 {
@@ -71,6 +74,7 @@ static bool promise_add(
 		*link = fresh;
 		inode->promised_chunks++;
 		inode->promised_nodes += (uint32_t)reserved - 1;
+		fs->promises.nodes += reserved - 1;
 	}
 	if (added) {
 		(*link)->pages |= bit_of(page);
@@ -136,10 +140,20 @@ uint32_t mapfs_promised_nodes(struct mapfs_inode *inode)
 	return n;
 }
 
+uint64_t mapfs_all_promised_nodes(struct mapfs *fs)
+{
+	uint64_t n;
+
+	fsh_spin_lock(&fs->promises.lock);
+	n = fs->promises.nodes;
+	fsh_spin_unlock(&fs->promises.lock);
+	return n;
+}
+
 /*
- * One attempt; *added is false when another thread came in between.  When nothing is left, but this
- * file's own pages hold more for the tree than writing them will take, that is -EAGAIN: it comes
- * back with their write-back.
+ * One attempt; *added is false when another thread came in between.  When nothing is left, but dirty
+ * pages hold more for trees than writing them will take, that is -EAGAIN: it comes back with their
+ * write-back.
  */
 static int try_promise(struct mapfs_inode *inode, uint32_t page, bool *added)
 {
@@ -154,8 +168,8 @@ static int try_promise(struct mapfs_inode *inode, uint32_t page, bool *added)
 		if (!fresh)
 			return -ENOMEM;
 	}
-	err = mapfs_reserve(fs, need);
-	if (err == -ENOSPC && mapfs_promised_nodes(inode) > 0)
+	err = mapfs_reserve_data(fs, need);
+	if (err == -ENOSPC && mapfs_all_promised_nodes(fs) > 0)
 		err = -EAGAIN;
 	if (!err) {
 		*added = promise_add(inode, page, fresh, need);
@@ -185,6 +199,7 @@ static uint32_t take_surplus(struct mapfs_inode *inode)
 	if (inode->promised_nodes > wanted) {
 		surplus = inode->promised_nodes - wanted;
 		inode->promised_nodes = wanted;
+		mapfs_of(&inode->vnode)->promises.nodes -= surplus;
 	}
 	return surplus;
 }
@@ -223,7 +238,44 @@ void mapfs_promise_nodes_used(struct mapfs_inode *inode, uint32_t n)
 	fsh_spin_lock(&fs->promises.lock);
 	fsh_assert(inode->promised_nodes >= n);
 	inode->promised_nodes -= n;
+	fs->promises.nodes -= n;
 	fsh_spin_unlock(&fs->promises.lock);
+}
+
+/* --- Writing them ------------------------------------------------------------------------ */
+
+static int write_pages_of(struct mapfs_inode *inode)
+{
+	struct mvm_object *obj;
+	int err;
+
+	if (!mapfs_promised_nodes(inode))
+		return 0;
+	obj = vnode_object(&inode->vnode);
+	err = mvm_pc_flush(obj, 0, ~(mvm_pgoff_t)0, MVM_PC_WAIT);
+	mvm_object_unref(obj);
+	return err;
+}
+
+/* An error is told to those who sync the file. */
+static int write_pages_of_any(struct vnode *v, void *arg)
+{
+	(void)arg;
+	if (vnode_is(v, FS_IFREG))
+		(void)write_pages_of(mapfs_inode_of(v));
+	return 0;
+}
+
+/* The caller may have its vnode's lock: what becomes of vnodes that go meanwhile takes none. */
+int mapfs_promises_settle(struct mapfs_inode *inode)
+{
+	struct mapfs *fs = mapfs_of(&inode->vnode);
+	uint64_t before = mapfs_all_promised_nodes(fs);
+
+	if (mapfs_promised_nodes(inode))
+		return write_pages_of(inode);
+	(void)vnode_for_each(fs->mount, write_pages_of_any, NULL);
+	return before && mapfs_all_promised_nodes(fs) >= before ? -ENOSPC : 0;
 }
 
 void mapfs_promises_trim(struct mapfs *fs)

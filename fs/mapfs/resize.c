@@ -16,7 +16,9 @@
  *
  * While the cut waits for its edge nothing behind it becomes dirty: make_writable() asks for
  * settle(), which writes the edge, and growing does the same.  So no larger size is published.  After
- * a crash, mount finds the inode on the list and does what is left.
+ * a crash, mount finds the inode on the list and frees what is behind the edge.  What its block still
+ * has there nobody sees: fill() zeroes it, and who makes a file larger first writes the page that its
+ * old end is in, whatever it finds there.
  *
  * A cut between two blocks has no edge: the cache, then the parts; only if there is more than one
  * part does the list know of it.
@@ -245,34 +247,20 @@ int mapfs_cut_end(struct mapfs_inode *inode)
 	return err ? err : mapfs_cut_settle(inode);
 }
 
-/* --- Without the cache ------------------------------------------------------------------- */
-
-/* The tail becomes zero where it is. */
-static int zero_tail(struct mapfs_inode *inode)
+int mapfs_cut_retry(struct mapfs_inode *inode)
 {
-	struct mapfs *fs = mapfs_of(&inode->vnode);
-	size_t keep = inode->cut_size % MAPFS_BLOCK_BYTES;
-	struct mapfs_piece p;
-	uint8_t *data;
-	int err;
+	int err = 0;
 
-	fsh_mutex_lock(&inode->extent_lock);
-	err = mapfs_extent_find(inode, edge_page(inode), 1, &p);
-	fsh_mutex_unlock(&inode->extent_lock);
-	if (err || !p.start || p.unwritten)
-		return err;
-	data = fsh_page_alloc();
-	if (!data)
-		return -ENOMEM;
-	err = blk_read(fs->dev, p.start * MAPFS_BLOCK_SECTORS, data, MAPFS_BLOCK_BYTES);
-	if (!err) {
-		memset(data + keep, 0, MAPFS_BLOCK_BYTES - keep);
-		err = blk_write(fs->dev, p.start * MAPFS_BLOCK_SECTORS, data, MAPFS_BLOCK_BYTES);
-		mapfs_note_unflushed(fs);
-	}
-	fsh_page_free(data);
+	if (fs_read(inode->cut) != MAPFS_CUT_FAILED)
+		return 0;
+	fsh_mutex_lock(&inode->vnode.lock);
+	if (fs_read(inode->cut) == MAPFS_CUT_FAILED)
+		err = mapfs_cut_end(inode);
+	fsh_mutex_unlock(&inode->vnode.lock);
 	return err;
 }
+
+/* --- Without the cache ------------------------------------------------------------------- */
 
 int mapfs_cut_complete(struct mapfs_inode *inode)
 {
@@ -283,8 +271,6 @@ int mapfs_cut_complete(struct mapfs_inode *inode)
 		inode->cut_size = inode->disk_size;
 	}
 	err = publish_cut(inode, inode->cut_size);
-	if (!err && inode->cut == MAPFS_CUT_EDGE)
-		err = zero_tail(inode);
 	if (!err && inode->cut == MAPFS_CUT_EDGE)
 		err = edge_is_written(inode, inode->cuts);
 	return err;
@@ -337,9 +323,16 @@ static int grow(struct mapfs_inode *inode, struct mvm_object *obj, uint64_t size
 		err = mvm_pc_touch_write(obj, old, 0);
 	if (!err)
 		err = mvm_pc_truncate(obj, size);
-	if (!err && has_block)
+	if (err)
+		return err;
+	if (has_block)
 		err = write_page_of(inode, old);
-	return err ? err : publish_cache_size(inode);
+	if (!err)
+		err = publish_cache_size(inode);
+	/* As if nobody had tried.  If that fails, too, the file stays larger. */
+	if (err)
+		(void)cut(inode, obj, old);
+	return err;
 }
 
 int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size)

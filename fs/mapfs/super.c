@@ -45,8 +45,8 @@
  * code and cannot itself fail.  A log of operations: replaying blocks is simpler to believe.
  *
  * To read: format.h, layout.c, this file, journal.c, txn.c, commit.c, checkpoint.c, recover.c,
- * alloc.c, inode.c, extent.c, dir.c, dir_change.c, namespace.c, reserve.c, file.c; cache.c and io.c
- * when needed.
+ * alloc.c, space.c, inode.c, extent.c, extent_cut.c, dir.c, dir_change.c, namespace.c, reserve.c,
+ * file.c, resize.c, punch.c, unwritten.c; cache.c and io.c when needed.
  */
 #include "mapfs.h"
 
@@ -259,6 +259,7 @@ static int mount_op_statfs(struct mount *mount, struct fs_stat *out)
 	struct mapfs *fs = mount->fs;
 	const struct mapfs_space *blocks = &fs->space[MAPFS_BLOCKS];
 	const struct mapfs_space *inodes = &fs->space[MAPFS_INODES];
+	uint64_t kept;
 
 	out->magic = STATFS_MAGIC;
 	out->block_bytes = MAPFS_BLOCK_BYTES;
@@ -266,6 +267,8 @@ static int mount_op_statfs(struct mount *mount, struct fs_stat *out)
 	out->inodes = inodes->total;
 	fsh_spin_lock(&fs->space_lock);
 	out->free_blocks = blocks->free + blocks->quarantined - blocks->reserved;
+	kept = mapfs_kept_blocks(fs);
+	out->data_blocks = out->free_blocks > kept ? out->free_blocks - kept : 0;
 	out->free_inodes = inodes->free + inodes->quarantined;
 	fsh_spin_unlock(&fs->space_lock);
 	return 0;

@@ -61,7 +61,7 @@ static int check_room(struct mapfs_inode *inode, uint64_t at, uint64_t past)
 	room = fs->space[MAPFS_BLOCKS].free - fs->space[MAPFS_BLOCKS].reserved +
 	       fs->space[MAPFS_BLOCKS].quarantined;
 	fsh_spin_unlock(&fs->space_lock);
-	return err || holes <= room + promised ? err : -ENOSPC;
+	return err || holes + mapfs_kept_blocks(fs) <= room + promised ? err : -ENOSPC;
 }
 
 /* How many pages from `logical` on have no promise, up to max. */
@@ -103,7 +103,7 @@ static int gather(struct allocation *a, struct mapfs_inode *inode)
 	int err = mapfs_extent_needs(inode, &a->p, &n_nodes);
 
 	if (!err)
-		err = mapfs_reserve_wait(a->txn.fs, a->p.count + n_nodes);
+		err = mapfs_reserve_data_wait(a->txn.fs, a->p.count + n_nodes);
 	if (err)
 		return err;
 	a->reserved = a->p.count + n_nodes;

@@ -81,7 +81,7 @@ long put_statfs(const struct fs_stat *stat, uaddr_t to)
 		.f_frsize = (int64_t)stat->block_bytes,
 		.f_blocks = stat->blocks,
 		.f_bfree = stat->free_blocks,
-		.f_bavail = stat->free_blocks,
+		.f_bavail = stat->data_blocks,
 		.f_files = stat->inodes,
 		.f_ffree = stat->free_inodes,
 		.f_fsid = {.val = {(int32_t)stat->dev, (int32_t)(stat->dev >> 32)}},

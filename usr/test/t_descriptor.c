@@ -424,6 +424,48 @@ static void room_is_given(void)
 	CHECK_ERR(fallocate(reader, 0, 0, PAGE), EBADF);
 }
 
+// The rest of the disk for one file; where its room ends.
+static off_t take_the_disk(int fd)
+{
+	off_t end = 0;
+
+	for (off_t step = (off_t)1 << 32; step >= (off_t)PAGE; step /= 2)
+		while (fallocate(fd, FALLOC_FL_KEEP_SIZE, end, step) == 0)
+			end += step;
+	CHECK_EQ(errno, ENOSPC);
+	return end;
+}
+
+// No space is said at the write or at the first store through a mapping; what was promised is there,
+// names have room; and what is given back can be used at once.
+static void a_full_disk(void)
+{
+	static char block[PAGE] = {'x'};
+	int fd = make_file("f", 0), other = make_file("g", 0);
+	off_t end;
+	char *p;
+
+	if (!on_mapache())
+		tap_skip("not on a disk that others use");
+	end = take_the_disk(fd);
+	CHECK_ERR(pwrite(other, block, PAGE, 0), ENOSPC);
+	CHECK_OK(ftruncate(other, 4 * PAGE));
+	p = map(4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
+	CHECK_FAULT(try_store(p + PAGE), SIGBUS, BUS_ADRERR, p + PAGE);
+	for (off_t at = 0; at < end && at < 100 * (off_t)PAGE; at += 3 * PAGE)
+		CHECK_EQ(pwrite(fd, block, PAGE, at), PAGE);
+	CHECK_OK(fsync(fd));
+	CHECK_OK(mkdir("d", 0755));
+	CHECK_OK(rename("g", "d/g"));
+	CHECK_OK(symlink("target", "d/link"));
+	CHECK_OK(ftruncate(other, PAGE));
+	CHECK_OK(unlink("f"));
+	CHECK_OK(close(fd));
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(pwrite(other, block, PAGE, i * (off_t)PAGE), PAGE);
+	CHECK_OK(fsync(other));
+}
+
 // --- Advice
 
 enum { PAGES = 16 };
@@ -553,6 +595,7 @@ static const struct test tests[] = {
 	{"large_files_may_shrink", large_files_may_shrink},
 	{"holes_are_punched", holes_are_punched},
 	{"room_is_given", room_is_given},
+	{"a_full_disk", a_full_disk},
 	{"pages_are_dropped", pages_are_dropped},
 	{"dirty_pages_are_not_lost", dirty_pages_are_not_lost},
 	{"pages_are_fetched", pages_are_fetched},

@@ -86,6 +86,7 @@ struct fs_stat {
 	uint64_t magic; /* names the type of file system */
 	uint64_t block_bytes;
 	uint64_t blocks, free_blocks;
+	uint64_t data_blocks; /* of the free ones, those that data may take */
 	uint64_t inodes, free_inodes;
 	uint64_t dev;   /* this and the following by the vfs: st_dev of its files */
 	unsigned flags; /* MOUNT_ASKED */

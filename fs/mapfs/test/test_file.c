@@ -2,6 +2,7 @@
 /* File data: far and scattered blocks, what is written and what is not, what comes back. */
 #include "world.h"
 
+#include <fs_posix.h>
 #include <mapfs/mapfs.h>
 
 #include <stdio.h>
@@ -404,6 +405,45 @@ static void flushes_are_counted(void **state)
 	file_unref(file);
 }
 
+/*
+ * What could not be written stays dirty, and each open file is told once; a want of memory, which passes,
+ * is told to who met it only.
+ */
+static void errors_are_told_once(void **state)
+{
+	struct world *w = *state;
+	struct file *file[2];
+	struct mvm_object_counts counts;
+	char data[4096];
+	size_t done;
+
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(world_open(w, "/f", FS_O_CREAT | FS_O_RDWR, &file[i]), 0);
+	assert_int_equal(world_write(file[0], "text", 4, 0), 0);
+	fsh_posix_fail_after = 1;
+	assert_int_equal(mvm_pc_flush(file[0]->object, 0, 0, MVM_PC_WAIT), -ENOMEM);
+	fsh_posix_fail_after = 0;
+	assert_int_equal(file_sync(file[1], false), 0);
+
+	assert_int_equal(world_write(file[0], "more", 4, 0), 0);
+	w->disk->fault[TESTDISK_WRITE] = (struct testdisk_fault){.countdown = 1};
+	assert_int_equal(mvm_pc_flush(file[0]->object, 0, 0, MVM_PC_WAIT), -EIO);
+	mvm_object_counts(file[0]->object, &counts);
+	assert_int_equal(counts.dirty_pages, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(file_sync(file[i], false), -EIO);
+		assert_int_equal(file_sync(file[i], false), 0);
+		file_unref(file[i]);
+	}
+	world_remount(w);
+	assert_int_equal(world_open(w, "/f", FS_O_RDWR, &file[0]), 0);
+	assert_int_equal(file_sync(file[0], false), 0);
+	assert_int_equal(world_read(file[0], data, 4096, 0, &done), 0);
+	assert_int_equal(done, 4);
+	assert_memory_equal(data, "more", 4);
+	file_unref(file[0]);
+}
+
 /* Enough names that the directory itself is in pieces; each is found, seen once, and goes. */
 static void many_names(void **state)
 {
@@ -445,6 +485,7 @@ int main(void)
 		TEST(tails_are_zero),
 		TEST(appends_within_a_block),
 		TEST(flushes_are_counted),
+		TEST(errors_are_told_once),
 		TEST(many_names),
 	};
 

@@ -172,8 +172,8 @@ static void stop(void)
 	testdisk_forget(w.disk, saved);
 }
 
-/* The smaller size is durable, its edge was not written: what is behind it on the disk goes. */
-static void the_edge_is_zeroed_by_mount(void **state)
+/* The smaller size is durable, its edge was not written: who grows the file after mount writes it. */
+static void the_edge_is_zeroed_after_a_crash(void **state)
 {
 	uint64_t cut = 6 * PAGE + 100;
 
@@ -190,8 +190,8 @@ static void the_edge_is_zeroed_by_mount(void **state)
 	check_bytes(cut);
 }
 
-/* The same by fsck. */
-static void the_edge_is_zeroed_by_fsck(void **state)
+/* The same after fsck has ended the cut. */
+static void the_edge_is_zeroed_after_fsck(void **state)
 {
 	uint64_t cut = 6 * PAGE + 100;
 
@@ -242,6 +242,45 @@ static void the_edge_waits_for_the_size(void **state)
 	file_unref(file);
 	world_remount(&w);
 	check_bytes(6 * PAGE + 100);
+}
+
+/* A growth that fails has not been. */
+static void a_growth_may_fail(void **state)
+{
+	uint64_t old = 6 * PAGE + 100;
+
+	(void)state;
+	resize(old);
+	assert_int_equal(file_sync(file, false), 0);
+	w.disk->fault[TESTDISK_WRITE] = (struct testdisk_fault){.countdown = 1};
+	assert_int_equal(file_truncate(file, LENGTH), -EIO);
+	assert_int_equal(size_of_file(), old);
+	resize(LENGTH);
+	file_unref(file);
+	world_remount(&w);
+	check_bytes(old);
+}
+
+/* What is left of a cut that failed is done by fsync: then the last page can be stored to again. */
+static void fsync_ends_a_cut_that_failed(void **state)
+{
+	uint64_t cut = 6 * PAGE + 100;
+
+	for (long n = 1; inode()->cut != MAPFS_CUT_FAILED; n++) {
+		assert_in_range(n, 1, 200);
+		file_unref(file);
+		world_free(&w);
+		setup(state);
+		fsh_posix_fail_after = n;
+		(void)!file_truncate(file, cut);
+		fsh_posix_fail_after = 0;
+	}
+	assert_int_equal(file_sync(file, false), 0);
+	assert_int_not_equal(inode()->cut, MAPFS_CUT_FAILED);
+	assert_int_equal(mvm_pc_touch_write(file->object, cut - 1, byte_of(cut - 1)), 0);
+	file_unref(file);
+	world_remount(&w);
+	check_bytes(cut);
 }
 
 /* A file that is being cut loses its name: it stays on the list, once, and all of it comes back. */
@@ -340,10 +379,12 @@ int main(void)
 		TEST(a_cut_inside_a_block_survives),
 		TEST(a_cut_between_blocks_survives),
 		TEST(a_cut_of_a_tail_survives),
-		TEST(the_edge_is_zeroed_by_mount),
-		TEST(the_edge_is_zeroed_by_fsck),
+		TEST(the_edge_is_zeroed_after_a_crash),
+		TEST(the_edge_is_zeroed_after_fsck),
 		TEST(writing_goes_on_behind_the_edge),
 		TEST(the_edge_waits_for_the_size),
+		TEST(a_growth_may_fail),
+		TEST(fsync_ends_a_cut_that_failed),
 		TEST(unlinked_while_it_is_cut),
 		TEST(a_cut_without_memory),
 		TEST(a_cut_of_what_cannot_be_read),

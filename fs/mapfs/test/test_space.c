@@ -106,6 +106,17 @@ static int op_unlink(void)
 	return vfs_unlink(&w.ctx, NULL, "/d/file");
 }
 
+static int op_allocate(void)
+{
+	struct file *file;
+	int err;
+
+	assert_int_equal(world_open(&w, "/d/file", FS_O_RDWR, &file), 0);
+	err = file_allocate(file, 0, 30 * 4096, 0);
+	file_unref(file);
+	return err;
+}
+
 static int op_truncate(void)
 {
 	struct fs_attr attr = {.size_bytes = 5000};
@@ -123,6 +134,7 @@ static const struct {
 	{"write", op_write, true},
 	{"append", op_append, true},
 	{"store", op_store, true},
+	{"allocate", op_allocate, true},
 	{"mkdir", op_mkdir, true},
 	{"symlink", op_symlink, true},
 	{"link", op_link, true},
@@ -188,6 +200,43 @@ static void every_operation_with_few_blocks(void **state)
 	}
 }
 
+/* A disk that data has filled has room for names, and what gives back works to the last block. */
+static void a_full_disk_can_be_tidied(void **state)
+{
+	char name[80], to[80];
+	struct file *file;
+	struct fs_stat st;
+
+	(void)state;
+	world_make(&w, DISK_BYTES, 0);
+	world_mount(&w);
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/d", 0755), 0);
+	for (int i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "/d/%060d", i);
+		assert_int_equal(world_put(&w, name, 1, 1), 0);
+	}
+	assert_int_equal(world_put(&w, "/big", DISK_BYTES, 1), -ENOSPC);
+	assert_int_equal(world_open(&w, "/big", FS_O_RDWR, &file), 0);
+	for (uint64_t at = DISK_BYTES; world_write(file, "x", 1, at) == 0; at += 4096)
+		;
+	assert_int_equal(file_sync(file, false), 0);
+	file_unref(file);
+	st = world_statfs(&w);
+	/* What chunks of promises hold for the tree is more than they took. */
+	assert_in_range(st.data_blocks, 0, 64 + MAPFS_PROMISE_NODES);
+	assert_true(st.free_blocks > st.data_blocks);
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/e", 0755), 0);
+	for (int i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "/d/%060d", i);
+		snprintf(to, sizeof(to), "/e/%060d", i);
+		assert_int_equal(vfs_rename(&w.ctx, NULL, name, NULL, to, 0), 0);
+	}
+	assert_int_equal(vfs_unlink(&w.ctx, NULL, "/big"), 0);
+	assert_int_equal(world_put(&w, "/big", DISK_BYTES / 2, 1), 0);
+	world_remount(&w);
+	world_free(&w);
+}
+
 static void no_inodes_left(void **state)
 {
 	struct fs_stat st;
@@ -211,6 +260,48 @@ static void no_inodes_left(void **state)
 	assert_int_equal(vfs_unlink(&w.ctx, NULL, "/f0"), 0);
 	assert_int_equal(mount_sync_all(), 0);
 	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/dir", 0755), 0);
+	world_remount(&w);
+	world_free(&w);
+}
+
+/* The same for inode numbers. */
+static void numbers_in_quarantine_are_waited_for(void **state)
+{
+	char name[32];
+	int n = 0;
+
+	(void)state;
+	world_make(&w, DISK_BYTES, 16);
+	world_mount(&w);
+	do {
+		snprintf(name, sizeof(name), "/f%d", n++);
+	} while (world_put(&w, name, 0, 1) == 0);
+	assert_int_equal(mount_sync_all(), 0);
+	assert_int_equal(vfs_unlink(&w.ctx, NULL, "/f0"), 0);
+	assert_int_equal(world_put(&w, "/again", 0, 1), 0);
+	world_free(&w);
+}
+
+/* What other files' dirty pages hold for their trees, and will not take, is no lack of space. */
+static void small_files_fit(void **state)
+{
+	struct fs_stat st;
+	char name[32];
+	unsigned n;
+
+	(void)state;
+	world_make(&w, DISK_BYTES, 400);
+	world_mount(&w);
+	for (n = 0; n < 300; n++) {
+		snprintf(name, sizeof(name), "/f%u", n);
+		assert_int_equal(world_put(&w, name, 0, 1), 0);
+	}
+	st = world_statfs(&w);
+	for (n = 0; n < 300 && n + MAPFS_PROMISE_NODES < st.data_blocks; n++) {
+		snprintf(name, sizeof(name), "/f%u", n);
+		assert_int_equal(world_put(&w, name, 4096, 1), 0);
+	}
+	assert_in_range(n, 250, 300);
 	world_remount(&w);
 	world_free(&w);
 }
@@ -279,9 +370,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_operation_with_few_blocks),
+		cmocka_unit_test(a_full_disk_can_be_tidied),
 		cmocka_unit_test(no_inodes_left),
+		cmocka_unit_test(small_files_fit),
 		cmocka_unit_test(fill_and_empty),
 		cmocka_unit_test(quarantine_is_waited_for),
+		cmocka_unit_test(numbers_in_quarantine_are_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("mapfs_space", tests, NULL, NULL);

@@ -74,18 +74,13 @@ static void walk_dir(struct walk *w, uint32_t ino)
 static void walk_from(struct fsck *f, uint32_t top)
 {
 	struct walk w = {.f = f};
-	uint64_t n_dirs = 0;
 
-	for (uint32_t ino = 1; ino <= f->n_inodes; ino++)
-		n_dirs += f->inodes[ino].in_use && is_dir(&f->inodes[ino]);
 	w.queue = calloc((size_t)f->n_inodes + 1, sizeof(*w.queue));
 	if (!w.queue)
 		image_die(8, "out of memory");
 	w.queue[w.n++] = top;
-	while (w.at < w.n) {
-		fsck_at("directories", w.at, n_dirs);
+	while (w.at < w.n)
 		walk_dir(&w, w.queue[w.at++]);
-	}
 	free(w.queue);
 }
 
@@ -222,19 +217,6 @@ void fsck_reconnect(struct fsck *f)
 	reconnect_some(f, true);
 }
 
-/* A cut that a crash ended: what is behind the size in its block becomes zero, as it must be. */
-static void zero_tail(struct fsck *f, const struct fsck_inode *inode)
-{
-	uint32_t keep = inode->d.size % MAPFS_BLOCK_BYTES;
-	uint64_t block = fsck_block_of(inode, (uint32_t)(inode->d.size / MAPFS_BLOCK_BYTES));
-	uint8_t data[MAPFS_BLOCK_BYTES];
-
-	if (keep == 0 || block == 0 || fsck_read(f, block, data))
-		return;
-	memset(data + keep, 0, MAPFS_BLOCK_BYTES - keep);
-	fsck_write(f, block, data);
-}
-
 static void check_links(struct fsck *f, uint32_t ino)
 {
 	struct fsck_inode *inode = &f->inodes[ino];
@@ -252,7 +234,6 @@ static void check_links(struct fsck *f, uint32_t ino)
 	}
 	if (inode->d.flags & MAPFS_INODE_ORPHAN && (f->fix || !inode->orphan) &&
 		fsck_problem(f, "inode %u was being cut", ino)) {
-		zero_tail(f, inode);
 		inode->d.flags &= ~MAPFS_INODE_ORPHAN;
 		inode->d.orphan_next = 0;
 		inode->changed = true;

@@ -171,7 +171,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 		.f_frsize = s.block_bytes,
 		.f_blocks = s.blocks,
 		.f_bfree = s.free_blocks,
-		.f_bavail = s.free_blocks,
+		.f_bavail = s.data_blocks,
 		.f_files = s.inodes,
 		.f_ffree = s.free_inodes,
 		.f_favail = s.free_inodes,
