@@ -221,12 +221,26 @@ static void print_owner(struct view *v, uint64_t block, const struct view_owner 
 		view_fault(v, "it is marked as free");
 }
 
+/* Damaged nodes are nobody's, but they say whose they were. */
+static void print_claim(struct view *v, uint64_t block, const union view_block *b)
+{
+	const struct mapfs_header *h = &b->header;
+	const char *fault = mapfs_block_fault(v->seed, b, block, h->kind, h->owner);
+
+	if (has_header(b) && fault)
+		view_fault(v, "block %llu, %s of inode %u as it says, %s",
+			(unsigned long long)block, view_kind(h->kind), h->owner, fault);
+}
+
 static void print_data_block(struct view *v, uint64_t block, const union view_block *b)
 {
 	struct view_owner owner = view_owner_of(v, block);
+	int used = view_block_used(v, block);
 	const char *fault = NULL;
 
-	print_owner(v, block, &owner, view_block_used(v, block));
+	print_owner(v, block, &owner, used);
+	if (owner.role == VIEW_NOBODY && used > 0)
+		print_claim(v, block, b);
 	if (owner.role == VIEW_DIR || owner.role == VIEW_EXTENTS || owner.role == VIEW_SYMLINK)
 		fault = mapfs_block_fault(v->seed, b, block, kind_of_role[owner.role], owner.ino);
 	if (fault)
