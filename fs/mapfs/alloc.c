@@ -2,18 +2,24 @@
 /*
  * Blocks and inode numbers.
  *
- * A bit of a group is in one of four states; the bitmap block has what is (or is about to be)
+ * A bit of a group is in one of five states; the bitmap block has what is (or is about to be)
  * durable, the held bitmap what only memory knows:
  *
  *	bitmap held
  *	  0     0    free
  *	  0     1    claimed: somebody writes to it, nothing refers to it yet   --publish--> in use
  *	  1     0    in use
+ *	  1     1    about to be freed by a transaction that gathers
  *	  0     1    freed, in quarantine: data until the transaction that freed it is durable,
  *	             metadata until the log has no copy of it any more (journal.c)
  *
  * Claiming touches no transaction, so data is written to claimed blocks first and the claim is
  * published afterwards in a short one; after a crash in between the block is simply free.
+ *
+ * Only what is in use can be freed, and by one transaction: where damage gives a block two owners, or
+ * two places in one file, the second to free it is refused, else somebody else's data would be free.
+ * A bitmap that is damaged, or cannot be read, is not searched; met while mounting, it makes the mount
+ * read-only.
  *
  * The promise that a write will find its block is a count, `reserved` (space.c): claims consume it.
  */
@@ -89,27 +95,41 @@ void mapfs_alloc_init(struct mapfs *fs)
 	fsh_spin_init(&fs->space_lock, "mapfs space");
 }
 
-int mapfs_alloc_read(struct mapfs *fs)
+/* A mount for reading needs no bitmaps, and one of their groups is not worth the others' files. */
+static int count_free(struct mapfs *fs, enum mapfs_space_kind kind, uint32_t group)
 {
 	struct mapfs_buf *map;
-	int err;
+	int err = map_get(fs, kind, group, &map);
+
+	if (err == -ENOMEM)
+		return err;
+	if (err) {
+		fsh_log("mapfs %s: a bitmap of group %u: read-only until fsck has seen it",
+			fs->dev->name, group);
+		fs->read_only = true;
+		return 0;
+	}
+	fs->groups[group].n_free[kind] = bitmap_of(map)->n_free;
+	fs->space[kind].free += bitmap_of(map)->n_free;
+	mapfs_buf_put(fs, map);
+	return 0;
+}
+
+int mapfs_alloc_read(struct mapfs *fs)
+{
+	int err = 0;
 
 	fs->groups = fsh_alloc(fs->sb.n_groups * sizeof(fs->groups[0]));
 	if (!fs->groups)
 		return -ENOMEM;
 	for (uint32_t g = 0; g < fs->sb.n_groups; g++) {
-		for (unsigned kind = 0; kind < MAPFS_SPACE_KINDS; kind++) {
-			err = map_get(fs, kind, g, &map);
-			if (err)
-				return err;
-			fs->groups[g].n_free[kind] = bitmap_of(map)->n_free;
-			fs->space[kind].free += bitmap_of(map)->n_free;
+		for (unsigned kind = 0; kind < MAPFS_SPACE_KINDS && !err; kind++) {
+			err = count_free(fs, kind, g);
 			fs->space[kind].total += group_bits(fs, kind, g);
-			mapfs_buf_put(fs, map);
 		}
 		fs->space[MAPFS_BLOCKS].total -= mapfs_group_overhead(&fs->sb);
 	}
-	return 0;
+	return err;
 }
 
 void mapfs_alloc_destroy(struct mapfs *fs)
@@ -234,19 +254,21 @@ static bool at_goal(const struct mapfs_run *run, uint32_t group, uint32_t bit)
 static int search_all(struct mapfs *fs, struct mapfs_run *run, uint64_t goal, uint32_t want)
 {
 	uint32_t bit, group = locate(fs, run->kind, goal, &bit), searched = 0;
-	int err;
+	int err, none = -ENOSPC;
 
 	for (uint32_t n = 0; n < fs->sb.n_groups; n++, bit = 0) {
 		uint32_t g = (group + n) % fs->sb.n_groups;
 		if (fs->groups[g].n_free[run->kind] == 0)
 			continue;
 		err = try_group(fs, run, g, bit, want);
-		if (err)
+		if (err == -EIO)
+			none = err; /* but another group may have some */
+		else if (err)
 			return err;
 		if (run->count == want || at_goal(run, g, bit) || ++searched == SEARCH_GROUPS)
 			break;
 	}
-	return run->count ? 0 : -ENOSPC;
+	return run->count ? 0 : none;
 }
 
 static void run_free(struct mapfs *fs, struct mapfs_run *run)
@@ -255,7 +277,7 @@ static void run_free(struct mapfs *fs, struct mapfs_run *run)
 	fsh_free(run);
 }
 
-/* Free bits become held ones, out of the reservation, or the reverse. */
+/* Free bits become held ones, out of the reservation. */
 static void hold(struct mapfs *fs, struct mapfs_run *run)
 {
 	struct mapfs_space *space = &fs->space[run->kind];
@@ -269,6 +291,7 @@ static void hold(struct mapfs *fs, struct mapfs_run *run)
 	fsh_spin_unlock(&fs->space_lock);
 }
 
+/* The reverse; or a quarantine ends. */
 static void unhold(struct mapfs *fs, struct mapfs_run *run, bool reserve, bool quarantined)
 {
 	struct mapfs_space *space = &fs->space[run->kind];
@@ -329,6 +352,34 @@ void mapfs_publish(struct mapfs_txn *txn, struct mapfs_run *run)
 	run_free(fs, run);
 }
 
+/* In use, and nobody else is about to free any of it. */
+static bool may_be_freed(const struct mapfs *fs, const struct mapfs_run *run)
+{
+	const uint64_t *map = (const uint64_t *)bitmap_of(run->map)->bits;
+	const uint64_t *held = fs->groups[run->group].held[run->kind];
+
+	for (uint32_t i = run->first; i < run->first + run->count; i++)
+		if (!(map[i / 64] & ~held[i / 64] & (uint64_t)1 << i % 64))
+			return false;
+	return true;
+}
+
+/* Pin the bitmap of a run that is to be freed, and mark the run. */
+static int hold_to_free(struct mapfs *fs, struct mapfs_run *run)
+{
+	int err = held_get(fs, run->kind, run->group);
+
+	if (!err)
+		err = map_get(fs, run->kind, run->group, &run->map);
+	if (err)
+		return err;
+	if (!may_be_freed(fs, run))
+		return mapfs_damaged(fs, run->kind == MAPFS_BLOCKS ? "block" : "inode", run->start,
+			"is to be freed but is not in use");
+	set_bits(fs->groups[run->group].held[run->kind], run->first, run->count);
+	return 0;
+}
+
 int mapfs_free_prepare(struct mapfs *fs, enum mapfs_space_kind kind, uint64_t start, uint32_t count,
 	struct mapfs_run **out)
 {
@@ -342,9 +393,7 @@ int mapfs_free_prepare(struct mapfs *fs, enum mapfs_space_kind kind, uint64_t st
 	run->count = count;
 	run->group = locate(fs, kind, start, &run->first);
 	fsh_mutex_lock(&fs->alloc_lock);
-	err = held_get(fs, kind, run->group);
-	if (!err)
-		err = map_get(fs, kind, run->group, &run->map);
+	err = hold_to_free(fs, run);
 	fsh_mutex_unlock(&fs->alloc_lock);
 	if (err)
 		run_free(fs, run);
@@ -355,6 +404,9 @@ int mapfs_free_prepare(struct mapfs *fs, enum mapfs_space_kind kind, uint64_t st
 
 void mapfs_free_cancel(struct mapfs *fs, struct mapfs_run *run)
 {
+	fsh_mutex_lock(&fs->alloc_lock);
+	clear_bits(fs->groups[run->group].held[run->kind], run->first, run->count);
+	fsh_mutex_unlock(&fs->alloc_lock);
 	run_free(fs, run);
 }
 
@@ -365,7 +417,6 @@ void mapfs_free(struct mapfs_txn *txn, struct mapfs_run *run)
 	fsh_mutex_lock(&fs->alloc_lock);
 	clear_bits((uint64_t *)bitmap_of(run->map)->bits, run->first, run->count);
 	bitmap_of(run->map)->n_free += run->count;
-	set_bits(fs->groups[run->group].held[run->kind], run->first, run->count);
 	fsh_spin_lock(&fs->space_lock);
 	fs->space[run->kind].quarantined += run->count;
 	fsh_spin_unlock(&fs->space_lock);

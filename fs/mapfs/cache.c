@@ -160,6 +160,8 @@ static int buf_read(struct mapfs *fs, struct mapfs_buf *buf, enum mapfs_kind kin
 		fault = mapfs_dir_node_fault(&fs->sb, buf->data);
 	if (!fault && kind == MAPFS_KIND_EXTENTS)
 		fault = node_fault(fs, buf->data);
+	if (!fault && (kind == MAPFS_KIND_BLOCK_MAP || kind == MAPFS_KIND_INODE_MAP))
+		fault = mapfs_bitmap_fault(&fs->sb, buf->data, kind, owner);
 	return fault ? mapfs_damaged(fs, "block", buf->block, fault) : 0;
 }
 

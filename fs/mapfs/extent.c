@@ -28,6 +28,12 @@
  *
  * The halves of a node that is split by weight have room for 64 entries more: an extent that counts
  * at most 64 stands between them.  reserve.c counts on that.
+ *
+ * Ranges.  What a node has lies in the range that the index above gives it: from its key (the first
+ * child's begins where the index's own range does, whatever its key says) to the next one's.  That is
+ * checked whatever way a node is reached, so no damage can mislead a change: one file block has one
+ * leaf, and a full leaf spans as many file blocks as it weighs, which is the other thing that
+ * reserve.c counts on.
  */
 #include "extent.h"
 
@@ -64,22 +70,47 @@ static void root_level(struct mapfs_inode *inode, struct mapfs_level *l)
 		.entry = inode->root, .n = inode->n_root, .room = MAPFS_ROOT_EXTENTS};
 }
 
-/* The node below the slot of `above`, which has depth `depth`; pinned. */
+/*
+ * Entries are sorted and disjoint: the first and the last one say it of all.  A node without any is
+ * one that the transaction under way has just made.
+ */
+static bool lies_in(const struct mapfs_extent_node *node, struct mapfs_range range)
+{
+	struct mapfs_piece last;
+
+	if (node->n == 0)
+		return true;
+	mapfs_piece_decode(&node->entry[node->n - 1], &last);
+	return node->entry[0].logical >= range.from && last.logical < range.to &&
+	       (uint64_t)last.logical + last.count <= range.to;
+}
+
+static const char *place_fault(
+	const struct mapfs_extent_node *node, uint32_t depth, struct mapfs_range range)
+{
+	if (node->depth != depth)
+		return "is no node of its tree";
+	return lies_in(node, range) ? NULL : "has keys of another part of its tree";
+}
+
+/* The node below the slot of `above`, which has this depth and range; pinned. */
 static int child_level(struct mapfs_inode *inode, const struct mapfs_level *above, uint32_t depth,
-	struct mapfs_level *l)
+	struct mapfs_range range, struct mapfs_level *l)
 {
 	struct mapfs *fs = mapfs_of(&inode->vnode);
 	uint64_t block = entry_start(&above->entry[above->slot]);
 	struct mapfs_extent_node *node;
+	const char *fault;
 	int err;
 
 	err = mapfs_buf_get(fs, block, MAPFS_KIND_EXTENTS, mapfs_ino(inode), &l->buf);
 	if (err)
 		return err;
 	node = node_of(l->buf);
-	if (node->depth != depth) {
+	fault = place_fault(node, depth, range);
+	if (fault) {
 		mapfs_buf_put(fs, l->buf);
-		return mapfs_damaged(fs, "block", block, "is no node of its tree");
+		return mapfs_damaged(fs, "block", block, fault);
 	}
 	l->entry = node->entry;
 	l->n = node->n;
@@ -98,16 +129,18 @@ int mapfs_path_find(struct mapfs_inode *inode, uint32_t logical, struct mapfs_pa
 	struct mapfs_level *l = &path->level[0];
 	int err;
 
-	path->end = MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES;
+	path->range = (struct mapfs_range){0, MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES};
 	path->n = 1;
 	root_level(inode, l);
 	for (uint32_t depth = inode->depth;; depth--) {
 		l->slot = slot_for(l, logical);
 		if (depth == 0)
 			return 0;
+		if (l->slot > 0)
+			path->range.from = l->entry[l->slot].logical;
 		if (l->slot + 1 < l->n)
-			path->end = l->entry[l->slot + 1].logical;
-		err = child_level(inode, l, depth - 1, l + 1);
+			path->range.to = l->entry[l->slot + 1].logical;
+		err = child_level(inode, l, depth - 1, path->range, l + 1);
 		if (err) {
 			mapfs_path_put(inode, path);
 			return err;
@@ -128,7 +161,7 @@ void mapfs_path_pin(struct mapfs_txn *txn, struct mapfs_path *path)
 static void find_in_leaf(const struct mapfs_path *path, const struct mapfs_level *leaf,
 	uint32_t max, struct mapfs_piece *out)
 {
-	uint64_t hole_end = path->end;
+	uint64_t hole_end = path->range.to;
 	struct mapfs_piece p;
 
 	for (uint32_t i = leaf->slot; i < leaf->n; i++) {

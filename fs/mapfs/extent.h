@@ -7,6 +7,11 @@
 
 #include "mapfs.h"
 
+/* File blocks, `to` not among them. */
+struct mapfs_range {
+	uint64_t from, to;
+};
+
 /* A node on a path, root first; buf is NULL for the root. */
 struct mapfs_level {
 	struct mapfs_extent *entry;
@@ -17,7 +22,7 @@ struct mapfs_level {
 struct mapfs_path {
 	struct mapfs_level level[MAPFS_MAX_DEPTH + 1];
 	uint32_t n;
-	uint64_t end; /* the first file block that belongs to the next leaf */
+	struct mapfs_range range; /* of the leaf */
 };
 
 /* From the root to the leaf for `logical`.  Nodes stay pinned until mapfs_path_put().  May read. */

@@ -48,17 +48,6 @@ static void cut_before_end(
 	cut->keep = from - p->logical;
 }
 
-/* Nothing below `logical` is in this leaf: where the one before it ends, or 0. */
-static uint64_t leaf_begin(const struct mapfs_path *path)
-{
-	const struct mapfs_level *above;
-
-	if (path->n < 2)
-		return 0;
-	above = &path->level[path->n - 2];
-	return above->entry[above->slot].logical;
-}
-
 /*
  * What the leaf has of [first, past), from its end on: entries that go wholly, until there are
  * enough, or one of which something stays.  cut->past is then the end of what may be left.
@@ -94,8 +83,8 @@ static int cut_leaf(struct mapfs_txn *txn, const struct mapfs_inode *inode,
 			return err;
 		cut->n_entries++;
 	}
-	if (i == 0 && leaf_begin(path) < cut->past)
-		cut->past = leaf_begin(path);
+	if (i == 0 && path->range.from < cut->past)
+		cut->past = path->range.from;
 	return err ? err : cut_nodes(txn, path, cut);
 }
 

@@ -187,6 +187,42 @@ const char *mapfs_block_fault(
 	return NULL;
 }
 
+static uint32_t count_set(uint64_t word)
+{
+	word -= word >> 1 & 0x5555555555555555;
+	word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return (uint32_t)(word * 0x0101010101010101 >> 56);
+}
+
+static bool all_set(const uint8_t *bits, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++)
+		if (!(bits[i / 8] >> i % 8 & 1))
+			return false;
+	return true;
+}
+
+const char *mapfs_bitmap_fault(
+	const struct mapfs_super *sb, const struct mapfs_bitmap *map, uint32_t kind, uint32_t group)
+{
+	bool blocks = kind == MAPFS_KIND_BLOCK_MAP;
+	uint32_t length = blocks ? mapfs_group_length(sb, group) : sb->inodes_per_group;
+	uint32_t n_free = MAPFS_GROUP_BLOCKS;
+	uint64_t word;
+
+	for (uint32_t i = 0; i < sizeof(map->bits); i += sizeof(word)) {
+		memcpy(&word, &map->bits[i], sizeof(word));
+		n_free -= count_set(word);
+	}
+	if (n_free != map->n_free)
+		return "has a wrong count of free bits";
+	if (!all_set(map->bits, 0, blocks ? mapfs_group_overhead(sb) : 0) ||
+		!all_set(map->bits, length, MAPFS_GROUP_BLOCKS))
+		return "has free bits where nothing can be";
+	return NULL;
+}
+
 static bool layout_matches(const struct mapfs_super *sb)
 {
 	struct mapfs_super want;

@@ -57,6 +57,10 @@ uint32_t mapfs_super_crc(const struct mapfs_super *sb);
 const char *mapfs_block_fault(
 	uint32_t seed, const void *block, uint64_t at, uint32_t kind, uint32_t owner);
 
+/* Why this, a block as it should be, is no bitmap of the group; NULL when it is. */
+const char *mapfs_bitmap_fault(const struct mapfs_super *sb, const struct mapfs_bitmap *map,
+	uint32_t kind, uint32_t group);
+
 /*
  * Why this is not a super block that this code may use on a device of n_blocks; NULL when it is.
  * *read_only is set when there is a feature that forbids writing.

@@ -270,11 +270,13 @@ struct mapfs_space {
 
 struct mapfs_group {
 	uint32_t n_free[MAPFS_SPACE_KINDS]; /* [a] neither in use, nor held */
-	uint64_t *held[MAPFS_SPACE_KINDS];  /* [a] bitmaps: claimed or quarantined; or NULL */
+	uint64_t *held[MAPFS_SPACE_KINDS];  /* [a] bitmaps: on their way (alloc.c); or NULL */
 };
 
 void mapfs_alloc_init(struct mapfs *fs);
-int mapfs_alloc_read(struct mapfs *fs) MAPFS_MUST_CHECK; /* all bitmaps, for their counts */
+
+/* All bitmaps, for their counts; fs->read_only when one is damaged.  -ENOMEM. */
+int mapfs_alloc_read(struct mapfs *fs) MAPFS_MUST_CHECK;
 void mapfs_alloc_destroy(struct mapfs *fs);
 
 /*
@@ -291,7 +293,10 @@ void mapfs_unclaim(struct mapfs *fs, struct mapfs_run *run);
 /* Inside a transaction that has pinned run->map: in use from now on.  Frees the run. */
 void mapfs_publish(struct mapfs_txn *txn, struct mapfs_run *run);
 
-/* Prepare to free: pins the bitmap.  The caller says whether it is metadata.  -EIO, -ENOMEM. */
+/*
+ * Prepare to free: pins the bitmap, and nobody else may prepare that.  The caller says whether it is
+ * metadata.  -EIO (also when it is not in use: the damage is logged), -ENOMEM.
+ */
 int mapfs_free_prepare(struct mapfs *fs, enum mapfs_space_kind kind, uint64_t start, uint32_t count,
 	struct mapfs_run **out) MAPFS_MUST_CHECK;
 void mapfs_free_cancel(struct mapfs *fs, struct mapfs_run *run);

@@ -6,13 +6,21 @@
  * Exit status: 0 clean, 1 repaired, 4 errors left, 2 or 8 it could not run.
  */
 #include "lib/image.h"
+#include "lib/progress.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static void print(const char *line)
 {
+	if (image_before_message)
+		image_before_message();
 	printf("%s\n", line);
+}
+
+static void show(const char *phase, uint64_t done, uint64_t total)
+{
+	progress_to(phase, done, total, PROGRESS_ITEMS);
 }
 
 int main(int argc, char **argv)
@@ -27,7 +35,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	dev = image_open(argv[argc - 1], !only_look);
+	image_fsck_at = show;
 	result = image_fsck(dev, !only_look, print);
+	progress_end();
 	image_close(dev);
 	if (result == IMAGE_CLEAN)
 		printf("%s: clean\n", dev->name);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * get IMAGE GUESTPATH [HOSTFILE]: a file of an image, to a host file or to stdout; a directory is
- * listed, one name a line; of a symbolic link, what it leads to.  Never writes to the image.
+ * listed, one name a line; of a symbolic link, what it leads to.  Never writes to the image.  A host file
+ * that could not be finished is removed.
  */
 #include "lib/image.h"
+#include "lib/progress.h"
 
 #include <fs/file.h>
 #include <fs/vfs.h>
@@ -28,18 +30,21 @@ static int list(struct file *dir)
 	return file_readdir(dir, &r);
 }
 
-static int copy(struct file *file, const char *host, uint32_t mode)
+static int copy(struct file *file, const char *host, const struct fs_attr *attr)
 {
 	int fd, err;
 
 	if (!host)
 		return image_copy_out(file, STDOUT_FILENO);
-	fd = open(host, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode & 0777);
+	fd = open(host, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, attr->mode & 0777);
 	if (fd < 0)
 		image_die_errno(1, host, -errno);
+	image_unfinished(host);
 	err = image_copy_out(file, fd);
 	if (close(fd) < 0 && !err)
 		err = -errno;
+	if (!err)
+		image_unfinished(NULL);
 	return err;
 }
 
@@ -63,10 +68,14 @@ int main(int argc, char **argv)
 	if (err)
 		image_die_errno(1, argv[2], err);
 	err = vnode_getattr(file->vnode, &attr);
-	if (!err && (attr.mode & FS_IFMT) == FS_IFDIR)
+	if (!err && (attr.mode & FS_IFMT) == FS_IFDIR) {
 		err = list(file);
-	else if (!err)
-		err = copy(file, argc == 4 ? argv[3] : NULL, attr.mode);
+	} else if (!err) {
+		if (argc == 4 || !isatty(STDOUT_FILENO))
+			progress_to(argv[2], 0, attr.size_bytes, PROGRESS_BYTES);
+		err = copy(file, argc == 4 ? argv[3] : NULL, &attr);
+		progress_end();
+	}
 	if (err)
 		image_die_errno(1, argv[2], err);
 	file_unref(file);

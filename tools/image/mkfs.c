@@ -9,6 +9,7 @@
  * Exit status: 0; 2 wrong arguments; 8 it could not be made, and then there is no image.
  */
 #include "lib/image.h"
+#include "lib/progress.h"
 
 #include <fs/file.h>
 #include <fs/mapfs.h>
@@ -46,7 +47,6 @@ struct known_link {
 
 static struct fs_context ctx;
 static struct known_link *links;
-static const char *unfinished; /* the image while it is being made */
 
 static int64_t to_ns(const struct timespec *t)
 {
@@ -74,7 +74,11 @@ static int not_dots(const struct dirent *e)
 
 /* --- How much room does a tree need? ----------------------------------------------------- */
 
-static void measure(const char *host, uint64_t *blocks, uint64_t *inodes)
+struct size {
+	uint64_t blocks, inodes, bytes; /* the latter of regular files */
+};
+
+static void measure(const char *host, struct size *size)
 {
 	struct dirent **entries;
 	struct stat st;
@@ -83,15 +87,16 @@ static void measure(const char *host, uint64_t *blocks, uint64_t *inodes)
 
 	if (lstat(host, &st) < 0)
 		image_die_errno(8, host, -errno);
-	++*inodes;
-	*blocks += ((uint64_t)st.st_size + 4095) / 4096;
+	size->inodes++;
+	size->bytes += S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+	size->blocks += ((uint64_t)st.st_size + 4095) / 4096;
 	if (!S_ISDIR(st.st_mode))
 		return;
 	n = scandir(host, &entries, not_dots, by_name);
-	*blocks += 2 + (uint64_t)(n > 0 ? n : 0) / 16;
+	size->blocks += 2 + (uint64_t)(n > 0 ? n : 0) / 16;
 	for (int i = 0; i < n; i++) {
 		path = join(host, entries[i]->d_name);
-		measure(path, blocks, inodes);
+		measure(path, size);
 		free(path);
 		free(entries[i]);
 	}
@@ -105,11 +110,10 @@ static uint64_t least_for(uint64_t n_inodes)
 	return n_inodes / INODES_PER_GROUP * GROUP_MIB * MIB;
 }
 
-static uint64_t estimate(const char *host, uint64_t *n_inodes)
+static uint64_t estimate(const struct size *size, uint64_t *n_inodes)
 {
-	uint64_t blocks = 0, inodes = 0, bytes;
+	uint64_t blocks = size->blocks, inodes = size->inodes, bytes;
 
-	measure(host, &blocks, &inodes);
 	if (*n_inodes == 0 && inodes > blocks / 4)
 		*n_inodes = inodes * 3 / 2;
 	bytes = (blocks * 3 / 2 + inodes / 8) * 4096 + 8 * MIB;
@@ -264,22 +268,12 @@ static void make_uuid(uint8_t uuid[16], uint64_t bytes, const char *label)
 	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
-/* Half an image is worse than none. */
-static void remove_unfinished(void)
-{
-	struct stat st;
-
-	if (unfinished && stat(unfinished, &st) == 0 && S_ISREG(st.st_mode))
-		unlink(unfinished);
-}
-
 static void make_image(const char *path, uint64_t bytes, const char *dir, struct mapfs_make *how)
 {
 	struct blkdev *dev = image_create(path, bytes);
 	int err;
 
-	unfinished = path;
-	atexit(remove_unfinished);
+	image_unfinished(path);
 	make_uuid(how->uuid, bytes, how->label);
 	err = mapfs_make(dev, how);
 	if (err)
@@ -293,13 +287,14 @@ static void make_image(const char *path, uint64_t bytes, const char *dir, struct
 		image_unmount(&ctx);
 	}
 	image_close(dev);
-	unfinished = NULL;
+	image_unfinished(NULL);
 }
 
 int main(int argc, char **argv)
 {
 	struct mapfs_make how = {.now_ns = fixed_time_ns(), .device_is_zero = true};
 	const char *path, *dir = NULL;
+	struct size size = {0};
 	uint64_t bytes = 0;
 	int i;
 
@@ -325,9 +320,13 @@ int main(int argc, char **argv)
 		image_die(2, "%s: is not a directory", dir);
 	if (!bytes && !dir)
 		image_die(2, "give a size, a directory, or both");
+	if (dir)
+		measure(dir, &size);
 	if (!bytes)
-		bytes = estimate(dir, &how.n_inodes);
+		bytes = estimate(&size, &how.n_inodes);
 	image_start(how.now_ns);
+	progress_to(path, 0, size.bytes, PROGRESS_BYTES);
 	make_image(path, bytes, dir, &how);
+	progress_end();
 	return 0;
 }

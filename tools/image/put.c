@@ -2,8 +2,10 @@
 /*
  * put IMAGE HOSTFILE GUESTPATH: copy a host file into an image, over what is there, with its
  * permissions and its time.  A GUESTPATH that is a directory gets the file under its own name.
+ * Interrupted, it leaves an image that the next mount recovers, with a part of the file.
  */
 #include "lib/image.h"
+#include "lib/progress.h"
 
 #include <fs/file.h>
 #include <fs/vfs.h>
@@ -90,7 +92,9 @@ int main(int argc, char **argv)
 	dev = image_open(argv[1], true);
 	image_mount(dev, true, &ctx);
 	guest = destination(&ctx, argv[3], argv[2]);
+	progress_to(guest, 0, (uint64_t)st.st_size, PROGRESS_BYTES);
 	err = copy(&ctx, fd, &st, guest);
+	progress_end();
 	image_unmount(&ctx);
 	image_close(dev);
 	if (err)

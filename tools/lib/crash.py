@@ -39,10 +39,12 @@ they promise, and that the guest's kernel, which recovers then, and the programs
 way from any moment.  Lost and reordered writes are the business of the recorded loads.
 """
 import argparse
+import contextlib
 import os
 import random
 import re
 import shutil
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -74,6 +76,7 @@ BEGINNING = ["mkdir /d", "mkdir /e", "create /a", "write /a 0 12288", "create /b
              *(f"write /x {i * 8192} 4096" for i in range(16))]
 ACKNOWLEDGEMENT = re.compile(rb"load (\d+) (\d+) (\d+)\s*$")
 SECTOR = 512
+BLOCK = 4096
 FLUSH = 1
 SECONDS = 120  # for a boot and a load, against hanging
 
@@ -117,6 +120,27 @@ class LogReader:
             self.at += (1 + sectors) * SECTOR
             self.flushes += flags & FLUSH
         return True
+
+
+def read_log(path):
+    """Epochs of a log that is complete: of each, its writes, (offset, bytes)."""
+    epochs = [[]]
+    with open(path, "rb") as log:
+        log.seek(SECTOR)
+        while header := log.read(SECTOR):
+            sector, sectors, flags, _ = struct.unpack("<4Q", header[:32])
+            if flags & FLUSH:
+                epochs.append([])
+            if sectors:
+                epochs[-1].append((sector * SECTOR, log.read(sectors * SECTOR)))
+    return epochs
+
+
+def blocks_of(writes):
+    """The same, cut where a disk may lose one part and keep the next."""
+    for offset, data in writes:
+        for at in range(0, len(data), BLOCK):
+            yield offset + at, data[at: at + BLOCK]
 
 
 def drop_flush(folder, number):
@@ -309,19 +333,20 @@ def kill_files(loads, folder, operations, kill_at, delay, beside=False):
     return said
 
 
-# --- Databases that are killed --------------------------------------------------------------------------
+# --- Databases ------------------------------------------------------------------------------------------
 
 COMMITS = 400  # more than there is time for
+FEW_COMMITS = 40  # that are recorded
 COMMIT = re.compile(rb"commit (\d+)\s*$")
 DATABASE_DISK = "32M"
 
 
-def sql_of(mode):
-    """Commits, each said when it is durable.  With a rollback journal that takes "extra": a commit is the journal's
+def sql_of(mode, commits):
+    """Each said when it is durable.  With a rollback journal that takes "extra": a commit is the journal's
     unlink then, and "full" does not sync the folder behind it."""
     yield f"PRAGMA journal_mode = {mode};\nPRAGMA synchronous = {'full' if mode == 'wal' else 'extra'};\n"
     yield "CREATE TABLE t(i INTEGER PRIMARY KEY, filler BLOB);\n"
-    for i in range(1, COMMITS + 1):
+    for i in range(1, commits + 1):
         yield (f"BEGIN; INSERT INTO t VALUES ({i}, randomblob({i * 997 % 9000}));\n"
                f"UPDATE t SET filler = randomblob(2000) WHERE i % 7 = {i % 7};\n"
                f"COMMIT;\n.system echo commit {i} >/dev/kmsg\n")
@@ -336,10 +361,10 @@ class Database:
         self.files = files
 
     @staticmethod
-    def sqlite(mode, scratch):
+    def sqlite(mode, scratch, commits=COMMITS):
         sql = os.path.join(scratch, f"{mode}.sql")
         with open(sql, "w") as file:
-            file.writelines(sql_of(mode))
+            file.writelines(sql_of(mode, commits))
         check = ("PRAGMA integrity_check; SELECT 'commit '||count(*) FROM t HAVING count(*) = ifnull(max(i), 0);")
         return Database("/root/sqlite3 main.db </root/work.sql",
                         f'/root/sqlite3 main.db "{check}"',
@@ -352,21 +377,35 @@ class Database:
                         {"/root/lmdb_commits": os.path.join(ports.make(["lmdb"])[0], "lmdb_commits")})
 
 
+    def script(self, mount="/crash"):
+        return (f"mkdir {mount} && /root/busybox mount -t mapfs /dev/vdb {mount} && cd {mount} && {{ %s; }} && "
+                f"cd / && /root/busybox umount {mount}")
+
+    def boot(self, loads, work, disk, listener=None):
+        """work: self.write or self.check."""
+        files = {**self.files, "/root/busybox": os.path.join(ports.make(["busybox"])[0], "busybox")}
+        return loads.boot(["sh", "-c", self.script() % work], files, disk, listener)
+
+
 class CommitListener:
-    """Hears of commits; kills QEMU so many seconds after one of them."""
+    """Hears of commits, without keeping anybody waiting.  Notes how many flushes there are by then (more than when it
+    was said, perhaps: such a state owes it all the same), or kills QEMU so many seconds after one of them."""
 
     answers = None
 
-    def __init__(self, kill_at, delay):
+    def __init__(self, kill_at=None, delay=0.0, flushes=lambda: 0):
         self.kill_at = kill_at
         self.delay = delay
+        self.flushes = flushes
         self.held = b""
         self.last = 0
+        self.said = []  # (flushes, commit)
 
     def __call__(self, data, process):
         *lines, self.held = (self.held + data).split(b"\n")
         for match in filter(None, map(COMMIT.search, lines)):
             self.last = int(match.group(1))
+            self.said.append((self.flushes(), self.last))
             if self.last == self.kill_at:
                 threading.Timer(self.delay, process.kill).start()
 
@@ -375,15 +414,12 @@ def kill_database(loads, folder, database, kill_at, delay):
     """Let it commit and kill QEMU; whatever it said must be there when the guest has recovered the disk."""
     image = os.path.join(folder, "image")
     loads.new_disk(image, DATABASE_DISK, "128")
-    files = {**database.files, "/root/busybox": os.path.join(ports.make(["busybox"])[0], "busybox")}
     listener = CommitListener(kill_at, delay)
-    script = "mkdir /crash && /root/busybox mount -t mapfs /dev/vdb /crash && cd /crash && "
-    outcome, said = loads.boot(["sh", "-c", script + "{ " + database.write + "; }"], files, plain_disk(image), listener)
+    outcome, said = database.boot(loads, database.write, plain_disk(image), listener)
     if outcome.status != 128 + 9:
         raise CrashError(f"it ended with {outcome.status} before it was killed\n{said}")
     loads.fsck(image)
-    outcome, said = loads.boot(["sh", "-c", script + database.check + " && cd / && /root/busybox umount /crash"],
-                               files, plain_disk(image))
+    outcome, said = database.boot(loads, database.check, plain_disk(image))
     there = COMMIT.search(said.encode())
     if outcome.status or not there or int(there.group(1)) < listener.last:
         raise CrashError(f"{listener.last} commits had been said; status {outcome.status}\n{said}")
@@ -391,6 +427,76 @@ def kill_database(loads, folder, database, kill_at, delay):
         raise CrashError("the guest has not recovered the disk")
     loads.fsck(image)
     return f"{listener.last} commits had been said, {int(there.group(1))} are there"
+
+
+def record_sqlite(loads, folder, mode):
+    """Commits on a disk that is recorded; image and log are then in folder.  What was said, as CommitListener has it."""
+    image, log, work = (os.path.join(folder, name) for name in ("image", "log", "work"))
+    loads.new_disk(image, DATABASE_DISK, "128")
+    shutil.copy(image, work)
+    open(log, "wb").close()
+    listener = CommitListener(flushes=LogReader(log).count)
+    database = Database.sqlite(mode, folder, FEW_COMMITS)
+    outcome, said = database.boot(loads, database.write, recorded_disk(work, log), listener)
+    os.remove(work)
+    if outcome.status or listener.last != FEW_COMMITS:
+        raise CrashError(f"{listener.last} commits, and it ended with {outcome.status}\n{said}")
+    return listener.said
+
+
+def check_sqlite(loads, image, owed, scratch):
+    """The database that is on the image, as SQLite here finds it; the image itself is not recovered."""
+    loads.fsck(image)
+    path = os.path.join(scratch, "main.db")
+    for suffix in ("", "-journal", "-wal"):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path + suffix)
+        subprocess.run([loads.kit.tool("get"), image, "/main.db" + suffix, path + suffix], stderr=subprocess.DEVNULL)
+    if not os.path.exists(path) and owed == 0:
+        return
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        verdict = database.execute("PRAGMA integrity_check").fetchone()[0]
+        if verdict != "ok":
+            raise CrashError(f"integrity_check: {verdict}")
+        if owed:
+            count, last = database.execute("SELECT count(*), max(i) FROM t").fetchone()
+            if count != last or count < owed:
+                raise CrashError(f"{count} rows, the last is {last}; {owed} commits had been said")
+
+
+def cut_sqlite(loads, folder, said, states, draw):
+    """Power cuts at random moments of a recording: an epoch, and which of its blocks arrived."""
+    epochs = read_log(os.path.join(folder, "log"))
+    with open(os.path.join(folder, "image"), "rb") as file:
+        disk = bytearray(file.read())
+    cuts = sorted(draw.randrange(len(epochs)) for _ in range(states))
+    image = os.path.join(folder, "cut")
+    for number, writes in enumerate(epochs):
+        blocks = list(blocks_of(writes))
+        owed = max((commit for flushes, commit in said if flushes <= number), default=0)
+        for _ in range(cuts.count(number)):
+            shape = draw.choice(("prefix", "subset", "all but one"))
+            if shape == "prefix":
+                arrived = blocks[: draw.randrange(len(blocks) + 1)]
+            elif shape == "subset":
+                arrived = [block for block in blocks if draw.randrange(2)]
+            else:
+                lost = draw.randrange(len(blocks) + 1)
+                arrived = blocks[:lost] + blocks[lost + 1:]
+            state = disk.copy()
+            put_blocks(state, arrived)
+            with open(image, "wb") as file:
+                file.write(state)
+            try:
+                check_sqlite(loads, image, owed, folder)
+            except (CrashError, sqlite3.Error) as error:
+                raise CrashError(f"epoch {number} of {len(epochs)}, {shape} of {len(blocks)} blocks: {error}") from error
+        put_blocks(disk, blocks)
+
+
+def put_blocks(disk, blocks):
+    for offset, data in blocks:
+        disk[offset: offset + len(data)] = data
 
 
 # --- The program ------------------------------------------------------------------------------------------
@@ -404,7 +510,12 @@ class Crashes:
         self.operations = operations
 
     def record(self, seed, folder, options):
-        record(self.loads, folder, self.loads.operations(seed, self.operations), beside=seed % 2)
+        what = RECORDED[seed % len(RECORDED)]
+        if what != "files":
+            said = record_sqlite(self.loads, folder, what)
+            cut_sqlite(self.loads, folder, said, SQLITE_STATES, random.Random(seed))
+            return f"{what}: ok - {SQLITE_STATES} states of {said[-1][1]} commits, {said[-1][0]} flushes\n"
+        record(self.loads, folder, self.loads.operations(seed, self.operations), beside=seed % 3 == 1)
         return self.loads.check(folder, "--seed", str(seed), *options)
 
     def kill(self, seed, folder, _options):
@@ -419,6 +530,8 @@ class Crashes:
         return f"{what}: {kill_database(self.loads, folder, database, draw.randrange(1, 60), delay)}\n"
 
 
+SQLITE_STATES = 40
+RECORDED = ("files", "files", "delete", "files", "files", "wal")
 KILLED = ("files", "delete", "wal", "lmdb")  # delete and wal: SQLite's journal
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is left of synced loads in the guest when the power goes away, or QEMU is killed (tools/lib/crash.py)."""
 import os
+import random
 import shutil
 import struct
 import time
@@ -37,9 +38,11 @@ def one(loads, what, seed, folder):
         pytest.fail(f"tools/crash {what} --seed {seed} --runs 1\n{error}")
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", (0, 1, 2, 5))
 def test_power_cuts_of_a_recorded_load(loads, tmp_path, number):
-    assert "\nok - " in one(loads, "record", SEED + number, tmp_path)
+    """Operations, alone and beside syncs; SQLite with either journal."""
+    every = len(crash.RECORDED)
+    assert "ok - " in one(loads, "record", SEED // every * every + number, tmp_path)
 
 
 @pytest.mark.parametrize("number", range(len(crash.KILLED)))
@@ -73,6 +76,15 @@ def test_a_disk_that_forgets_is_found(loads, short, tmp_path):
     crash.write_calls(folder, [(0, *rest) for _, *rest in crash.read_calls(short)])
     with pytest.raises(crash.CrashError, match="names are missing"):
         loads.check(folder)
+
+
+def test_a_commit_that_is_said_too_early_is_found(loads, tmp_path):
+    """As if the guest had said each before the flush that it waited for."""
+    folder = str(tmp_path)
+    said = crash.record_sqlite(loads, folder, "wal")
+    early = [(flushes - 1, commit) for flushes, commit in said]
+    with pytest.raises(crash.CrashError, match="commits had been said"):
+        crash.cut_sqlite(loads, folder, early, 200, random.Random(SEED))
 
 
 def test_flushes_behind_a_gap_are_waited_for(tmp_path):

@@ -24,7 +24,7 @@ import fuse
 TREE = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = TREE / "tools"
 NOREPLACE, EXCHANGE = 1, 2
-KEEP_SIZE, PUNCH_HOLE = 1, 2
+KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE = 1, 2, 16
 libc = ctypes.CDLL(None, use_errno=True)
 libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
 
@@ -377,8 +377,16 @@ def test_sizes(way, image, tmp_path):
         file.fallocate(PUNCH_HOLE | KEEP_SIZE, 100, 4900)
         assert file.read(30_000, 0) == b"x" * 100 + bytes(19_900) + b"tail"
         refused(errno.EOPNOTSUPP, file.fallocate, PUNCH_HOLE | KEEP_SIZE | 0x40, 0, 4096)
+        file.fallocate(ZERO_RANGE, 50, 50)
+        assert file.read(200, 0) == b"x" * 50 + bytes(150)
+        free = files.statvfs().f_bfree
+        file.fallocate(KEEP_SIZE, 1 << 20, 1 << 20)
+        assert file.stat().st_size == 20_004
+        file.fallocate(0, 1 << 20, 1 << 20)
+        assert file.stat().st_size == 2 << 20
+        assert files.statvfs().f_bfree <= free - 256
         assert file.seek(0, os.SEEK_DATA) == 0
-        refused(errno.ENXIO, file.seek, 20_004, os.SEEK_DATA)
+        refused(errno.ENXIO, file.seek, 2 << 20, os.SEEK_DATA)
         file.close()
         refused(errno.EFBIG, files.truncate, "/f", 2**63 - 1)
 

@@ -84,6 +84,65 @@ static void make_old_names(void)
 		assert_int_equal(world_put(&w, name_of("old", i), 0, 0), 0);
 }
 
+static void make_old_files(void)
+{
+	for (unsigned i = 0; i < N; i++)
+		assert_int_equal(world_put(&w, name_of("old", i), 4096, i), 0);
+}
+
+static void link_one(unsigned i)
+{
+	assert_int_equal(vfs_link(&w.ctx, NULL, name_of("old", i), 0, NULL, name_of("link", i)), 0);
+}
+
+static void unlink_one(unsigned i)
+{
+	assert_int_equal(vfs_unlink(&w.ctx, NULL, name_of("old", i)), 0);
+}
+
+static void unlink_and_sync(unsigned i)
+{
+	unlink_one(i);
+	sync_all();
+}
+
+static void make_dir(unsigned i)
+{
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, name_of("dir", i), 0755), 0);
+}
+
+static void make_dir_and_sync(unsigned i)
+{
+	make_dir(i);
+	sync_all();
+}
+
+static void truncate_to(unsigned i, uint64_t size)
+{
+	struct file *old;
+
+	assert_int_equal(world_open(&w, name_of("old", i), FS_O_RDWR, &old), 0);
+	assert_int_equal(file_truncate(old, size), 0);
+	file_unref(old);
+}
+
+static void empty_file(unsigned i)
+{
+	truncate_to(i, 0);
+}
+
+static void empty_and_sync(unsigned i)
+{
+	truncate_to(i, 0);
+	sync_all();
+}
+
+/* Its edge is zeroed when the smaller size is durable. */
+static void cut_in_a_block(unsigned i)
+{
+	truncate_to(i, 100);
+}
+
 static void append_and_fsync(unsigned i)
 {
 	static const char page[4096] = "page";
@@ -137,19 +196,28 @@ static const struct {
 	void (*before)(void);
 	void (*run)(unsigned i);
 	unsigned n;
+	bool synced; /* each of them, else all at the end */
 	/* at most, in hundredths each */
 	unsigned blocks, requests, flushes;
 } kinds[] = {
-	{"create", NULL, create, N, 30, 10, 10},
-	{"create, synced", NULL, create_and_sync, N, 650, 120, 110},
-	{"rename", make_old_names, rename_one, N, 30, 10, 10},
-	{"rename, synced", make_old_names, rename_and_sync, N, 650, 120, 110},
-	{"4 KiB appended, fsync", NULL, append_and_fsync, N, 550, 220, 210},
-	{"4 KiB overwritten, fdatasync", NULL, overwrite_and_fdatasync, N, 100, 100, 100},
-	{"4 KiB appended, O_SYNC", NULL, append_with_o_sync, N, 550, 220, 210},
-	{"4 KiB overwritten, O_DSYNC", NULL, overwrite_with_o_dsync, N, 100, 100, 100},
-	{"4 KiB stored, msync", NULL, store_and_msync, N, 100, 100, 100},
-	{"MiB written", NULL, write_mib, 32, 25700, 1000, 30},
+	{"create", NULL, create, N, false, 30, 10, 10},
+	{"create, synced", NULL, create_and_sync, N, true, 650, 120, 110},
+	{"rename", make_old_names, rename_one, N, false, 30, 10, 10},
+	{"rename, synced", make_old_names, rename_and_sync, N, true, 650, 120, 110},
+	{"link", make_old_names, link_one, N, false, 40, 10, 10},
+	{"unlink", make_old_files, unlink_one, N, false, 40, 10, 10},
+	{"unlink, synced", make_old_files, unlink_and_sync, N, true, 900, 120, 110},
+	{"mkdir", NULL, make_dir, N, false, 40, 10, 10},
+	{"mkdir, synced", NULL, make_dir_and_sync, N, true, 700, 120, 110},
+	{"truncate to 0", make_old_files, empty_file, N, false, 40, 10, 10},
+	{"truncate to 0, synced", make_old_files, empty_and_sync, N, true, 450, 120, 110},
+	{"truncate within a block", make_old_files, cut_in_a_block, N, false, 140, 120, 10},
+	{"append of 4 KiB, fsync", NULL, append_and_fsync, N, true, 550, 220, 210},
+	{"overwrite of 4 KiB, fdatasync", NULL, overwrite_and_fdatasync, N, true, 100, 100, 100},
+	{"append of 4 KiB, O_SYNC", NULL, append_with_o_sync, N, true, 550, 220, 210},
+	{"overwrite of 4 KiB, O_DSYNC", NULL, overwrite_with_o_dsync, N, true, 100, 100, 100},
+	{"store of 4 KiB, msync", NULL, store_and_msync, N, true, 100, 100, 100},
+	{"write of 1 MiB", NULL, write_mib, 32, false, 25700, 1000, 30},
 };
 
 /* The mean of `n` times, all synced and in place at the end. */
@@ -170,7 +238,7 @@ static void costs(void **state)
 		before = w.disk->dev.counts;
 		for (unsigned i = 0; i < n; i++)
 			kinds[k].run(i);
-		if (kinds[k].flushes < 100)
+		if (!kinds[k].synced)
 			assert_int_equal(mount_sync_all(), 0);
 		assert_int_equal(mapfs_checkpoint(fs), 0);
 		after = w.disk->dev.counts;

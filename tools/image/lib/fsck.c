@@ -289,6 +289,7 @@ static void check_maps(struct fsck *f, uint64_t *free_blocks, uint64_t *free_ino
 	struct mapfs_bitmap want;
 
 	for (uint32_t g = 0; g < f->sb.n_groups; g++) {
+		fsck_at("bitmaps", g, f->sb.n_groups);
 		expected_block_map(f, g, &want);
 		*free_blocks += want.n_free;
 		check_map(f, mapfs_block_map_at(&f->sb, g), MAPFS_KIND_BLOCK_MAP, g, &want);
@@ -346,6 +347,14 @@ void fsck_release(struct fsck *f)
 	free(f->owner);
 	free(f->claim);
 	mapfs_recovery_free(&f->log);
+}
+
+void (*image_fsck_at)(const char *phase, uint64_t done, uint64_t total);
+
+void fsck_at(const char *phase, uint64_t done, uint64_t total)
+{
+	if (image_fsck_at)
+		image_fsck_at(phase, done, total);
 }
 
 enum image_fsck_result image_fsck(struct blkdev *dev, bool fix, void (*say_line)(const char *line))

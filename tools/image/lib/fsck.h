@@ -69,6 +69,9 @@ struct fsck {
 void fsck_check(struct fsck *f);
 void fsck_release(struct fsck *f);
 
+/* Tell image_fsck_at(). */
+void fsck_at(const char *phase, uint64_t done, uint64_t total);
+
 /* Report; true when it is to be repaired (then the caller does it). */
 bool fsck_problem(struct fsck *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -145,6 +145,8 @@ static void scan_group(struct fsck *f, uint32_t group)
 	map_good = !mapfs_block_fault(f->seed, &map, at, MAPFS_KIND_INODE_MAP, group);
 	for (uint32_t i = 0; i < f->sb.inodes_per_group; i++) {
 		unsigned slot = i % MAPFS_INODES_PER_BLOCK;
+		if (slot == 0)
+			fsck_at("inodes", group * f->sb.inodes_per_group + i, f->n_inodes);
 		if (slot == 0 && fsck_read(f, at + 1 + i / MAPFS_INODES_PER_BLOCK, table))
 			memset(table, 0, sizeof(table));
 		check_inode(f, group * f->sb.inodes_per_group + i + 1, &table[slot],

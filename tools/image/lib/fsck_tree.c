@@ -74,13 +74,18 @@ static void walk_dir(struct walk *w, uint32_t ino)
 static void walk_from(struct fsck *f, uint32_t top)
 {
 	struct walk w = {.f = f};
+	uint64_t n_dirs = 0;
 
+	for (uint32_t ino = 1; ino <= f->n_inodes; ino++)
+		n_dirs += f->inodes[ino].in_use && is_dir(&f->inodes[ino]);
 	w.queue = calloc((size_t)f->n_inodes + 1, sizeof(*w.queue));
 	if (!w.queue)
 		image_die(8, "out of memory");
 	w.queue[w.n++] = top;
-	while (w.at < w.n)
+	while (w.at < w.n) {
+		fsck_at("directories", w.at, n_dirs);
 		walk_dir(&w, w.queue[w.at++]);
+	}
 	free(w.queue);
 }
 

@@ -15,6 +15,15 @@
 /* Set by each main: what messages begin with. */
 extern const char *image_tool;
 
+/* Called before a message is printed, if it is set: clears the line that the terminal shows. */
+extern void (*image_before_message)(void);
+
+/*
+ * The file is being made: should the tool die or be interrupted, it is removed, if it is a regular one.
+ * NULL: it is finished.
+ */
+void image_unfinished(const char *path);
+
 /* Print "tool: ..." to stderr and exit with `status`. */
 void image_die(int status, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
 
@@ -58,7 +67,8 @@ void image_unmount(struct fs_context *ctx);
 int image_read(struct file *file, void *to, size_t n, uint64_t offset, size_t *done);
 int image_write(struct file *file, const void *from, size_t n, uint64_t offset, size_t *done);
 
-/* Copy all of an open host file into a guest file, zero blocks as holes; -errno. */
+/* Copy all of an open host file into a guest file, zero blocks as holes; -errno.  Both copies say
+ * to progress_add() how many bytes they have read. */
 int image_copy_in(int fd, struct file *file);
 
 /* Copy a guest file to a host descriptor, holes sparse when it is seekable; -errno. */
@@ -73,6 +83,9 @@ enum image_fsck_result { IMAGE_CLEAN = 0, IMAGE_FIXED = 1, IMAGE_ERRORS = 4 };
  * Exit status as fsck(8).
  */
 enum image_fsck_result image_fsck(struct blkdev *dev, bool fix, void (*say)(const char *line));
+
+/* Called now and then by image_fsck(), if it is set: how far it is in which phase. */
+extern void (*image_fsck_at)(const char *phase, uint64_t done, uint64_t total);
 
 /* 0: clean; 1: a mount would recover it; 8: cannot tell. */
 int image_is_clean(struct blkdev *dev);

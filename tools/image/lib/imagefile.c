@@ -22,6 +22,7 @@
 #define READERS_LOCK 100 /* bytes */
 
 const char *image_tool = "image";
+void (*image_before_message)(void);
 
 struct image_device {
 	struct blkdev dev;
@@ -33,6 +34,8 @@ void image_die(int status, const char *format, ...)
 {
 	va_list args;
 
+	if (image_before_message)
+		image_before_message();
 	fprintf(stderr, "%s: ", image_tool);
 	va_start(args, format);
 	vfprintf(stderr, format, args);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The kernel's file-system code in a process: set up, mount, copy in and out. */
 #include "image.h"
+#include "progress.h"
 
 #include <fs/mapfs.h>
 #include <fs/mount.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CACHE_FRAMES 16384 /* 64 MiB of file pages */
@@ -24,6 +26,8 @@ static const struct fs_cred root_cred;
 
 static void log_line(const char *line)
 {
+	if (image_before_message)
+		image_before_message();
 	fprintf(stderr, "%s: %s\n", image_tool, line);
 }
 
@@ -121,8 +125,10 @@ int image_copy_in(int fd, struct file *file)
 
 	while (!err && (n = read(fd, buffer, COPY_BYTES)) != 0) {
 		err = n < 0 ? -errno : write_data(file, buffer, (size_t)n, offset);
-		if (!err)
-			offset += (uint64_t)n;
+		if (err)
+			break;
+		offset += (uint64_t)n;
+		progress_add((uint64_t)n);
 	}
 	if (!err)
 		err = file_truncate(file, offset);
@@ -142,10 +148,18 @@ static int write_all(int fd, const char *data, size_t n)
 	return 0;
 }
 
+/* An empty file that is written from its beginning. */
+static bool can_have_holes(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && lseek(fd, 0, SEEK_CUR) == 0;
+}
+
 int image_copy_out(struct file *file, int fd)
 {
 	char *buffer = malloc(COPY_BYTES);
-	bool seekable = lseek(fd, 0, SEEK_CUR) == 0;
+	bool seekable = can_have_holes(fd);
 	uint64_t offset = 0;
 	size_t done = 1;
 	int err = buffer ? 0 : -ENOMEM;
@@ -157,6 +171,7 @@ int image_copy_out(struct file *file, int fd)
 		else if (!err)
 			err = write_all(fd, buffer, done);
 		offset += done;
+		progress_add(done);
 	}
 	if (!err && seekable && ftruncate(fd, (off_t)offset) < 0)
 		err = -errno;

@@ -99,15 +99,23 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_in
 	reply_error(req, file_sync(handle_file(info), data_only));
 }
 
+static int allocate(struct file *file, int mode, uint64_t start, uint64_t end)
+{
+	if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+		return file_punch(file, start, end);
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE))
+		return -EOPNOTSUPP;
+	return file_allocate(file, start, end,
+		(mode & FALLOC_FL_KEEP_SIZE ? FS_ALLOCATE_KEEP_SIZE : 0) |
+			(mode & FALLOC_FL_ZERO_RANGE ? FS_ALLOCATE_ZERO : 0));
+}
+
 static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
 	struct fuse_file_info *info)
 {
-	int err = -EOPNOTSUPP;
-
 	(void)ino;
-	if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
-		err = file_punch(handle_file(info), (uint64_t)offset, (uint64_t)(offset + length));
-	reply_error(req, err);
+	reply_error(req, allocate(handle_file(info), mode, (uint64_t)offset,
+				 (uint64_t)offset + (uint64_t)length));
 }
 
 /* Only SEEK_DATA and SEEK_HOLE: the kernel does the others itself. */
