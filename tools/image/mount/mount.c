@@ -289,6 +289,8 @@ static int mount_image(const struct options *o)
 		fuse_session_unmount(session);
 		writeback_end();
 	}
+	if (session)
+		fuse_session_destroy(session);
 	handles_end();
 	nodes_end();
 	image_unmount(&mounted);
@@ -344,21 +346,26 @@ int main(int argc, char **argv)
 {
 	struct options o = {.protocol_fd = -1};
 	sigset_t set;
+	int status;
 
 	image_tool = "mount";
 	if (!parse(argc, argv, &o)) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (o.unmount)
-		return unmount_folder(o.folder);
-	if (!o.foreground && o.folder)
-		background_begin();
-	if (o.folder) {
-		ending_signals(&set);
-		pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (o.unmount) {
+		status = unmount_folder(o.folder);
+	} else {
+		if (!o.foreground && o.folder)
+			background_begin();
+		if (o.folder) {
+			ending_signals(&set);
+			pthread_sigmask(SIG_BLOCK, &set, NULL);
+		}
+		signal(SIGPIPE, SIG_IGN);
+		image_start(0);
+		status = mount_image(&o);
 	}
-	signal(SIGPIPE, SIG_IGN);
-	image_start(0);
-	return mount_image(&o);
+	free(o.folder);
+	return status;
 }
