@@ -203,6 +203,31 @@ static void the_size_stays(void **state)
 	file_unref(file);
 }
 
+/* A disk that data has filled has room for the node that a hole may want. */
+static void data_leaves_room_for_holes(void **state)
+{
+	struct file *file = open_file(), *filler;
+	struct mapfs_inode *inode = mapfs_inode_of(file->vnode);
+	uint64_t blocks, at = 0;
+
+	(void)state;
+	fill(file, 0, 200 * PAGE, 3);
+	assert_int_equal(file_sync(file, false), 0);
+	for (unsigned i = 1; i < 27; i += 2)
+		punch(file, i * PAGE, (i + 1) * PAGE);
+	assert_int_equal(inode->n_root, MAPFS_ROOT_EXTENTS);
+	assert_int_equal(world_open(&w, "/filler", FS_O_CREAT | FS_O_RDWR, &filler), 0);
+	while (file_allocate(filler, at, at + PAGE, 0) == 0)
+		at += PAGE;
+	blocks = inode->n_blocks;
+	punch(file, 100 * PAGE, 150 * PAGE);
+	assert_int_equal(inode->n_blocks, blocks - 50 + 1);
+	file_unref(filler);
+	file = remounted(file);
+	check(file);
+	file_unref(file);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -212,6 +237,7 @@ int main(void)
 		TEST(nodes_come_and_go),
 		TEST(random_holes),
 		TEST(a_full_disk_gets_room),
+		TEST(data_leaves_room_for_holes),
 		TEST(the_size_stays),
 	};
 
