@@ -14,6 +14,7 @@
 #include <fs/file.h>
 #include <fs/mapfs.h>
 #include <fs/vfs.h>
+#include <mapfs/format.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,16 +38,18 @@ static const char usage[] =
 	"usage: mkfs [--inodes N] [--label TEXT] IMAGE [SIZE] [DIR]\n"
 	"SIZE like 64M or 1G; without it as large as DIR needs and half of that again.\n";
 
-/* Host files with several links that are in the image already. */
+#define LINK_BUCKETS 16384u
+
+/* A host file with several names. */
 struct known_link {
 	struct known_link *next;
 	dev_t dev;
 	ino_t ino;
-	char *guest_path;
+	char *guest_path; /* NULL: not in the image yet */
 };
 
 static struct fs_context ctx;
-static struct known_link *links;
+static struct known_link *links[LINK_BUCKETS];
 
 static int64_t to_ns(const struct timespec *t)
 {
@@ -72,36 +75,92 @@ static int not_dots(const struct dirent *e)
 	return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
 }
 
+/* --- Links ------------------------------------------------------------------------------- */
+
+/* Was this file seen under another name?  *l is what is known of it; NULL when it has only one. */
+static bool known(const struct stat *st, struct known_link **l)
+{
+	struct known_link **bucket = &links[(st->st_ino ^ st->st_dev * 31) % LINK_BUCKETS];
+
+	*l = NULL;
+	if (st->st_nlink < 2 || S_ISDIR(st->st_mode))
+		return false;
+	for (*l = *bucket; *l; *l = (*l)->next)
+		if ((*l)->dev == st->st_dev && (*l)->ino == st->st_ino)
+			return true;
+	*l = calloc(1, sizeof(**l));
+	if (!*l)
+		image_die(8, "out of memory");
+	**l = (struct known_link){.next = *bucket, .dev = st->st_dev, .ino = st->st_ino};
+	*bucket = *l;
+	return false;
+}
+
 /* --- How much room does a tree need? ----------------------------------------------------- */
 
 struct size {
 	uint64_t blocks, inodes, bytes; /* the latter of regular files */
 };
 
-static void measure(const char *host, struct size *size)
+/* What is no hole, in blocks; and one in 100 for the map of it. */
+static uint64_t data_blocks(const char *host, const struct stat *st)
+{
+	int fd = open(host, O_RDONLY | O_CLOEXEC);
+	off_t at = 0, end;
+	uint64_t blocks = 0;
+
+	if (fd < 0)
+		image_die_errno(8, host, -errno);
+	while ((at = lseek(fd, at, SEEK_DATA)) >= 0 && (end = lseek(fd, at, SEEK_HOLE)) >= 0) {
+		blocks += (uint64_t)(end - at + 4095) / 4096;
+		at = end;
+	}
+	if (errno != ENXIO) /* nothing but a hole is left */
+		blocks = ((uint64_t)st->st_size + 4095) / 4096;
+	close(fd);
+	return blocks + blocks / 100;
+}
+
+static void measure(const char *host, struct size *size);
+
+/* Names in the order of their hashes leave nodes half full at worst. */
+static void measure_contents(const char *host, struct size *size)
 {
 	struct dirent **entries;
-	struct stat st;
+	uint64_t bytes = 0;
 	char *path;
-	int n;
+	int n = scandir(host, &entries, not_dots, by_name);
 
-	if (lstat(host, &st) < 0)
-		image_die_errno(8, host, -errno);
-	size->inodes++;
-	size->bytes += S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-	size->blocks += ((uint64_t)st.st_size + 4095) / 4096;
-	if (!S_ISDIR(st.st_mode))
-		return;
-	n = scandir(host, &entries, not_dots, by_name);
-	size->blocks += 2 + (uint64_t)(n > 0 ? n : 0) / 16;
 	for (int i = 0; i < n; i++) {
 		path = join(host, entries[i]->d_name);
+		bytes += MAPFS_DIRENT_BYTES(strlen(entries[i]->d_name));
 		measure(path, size);
 		free(path);
 		free(entries[i]);
 	}
+	size->blocks += 1 + bytes * 2 / MAPFS_DIR_NODE_BYTES * 101 / 100;
 	if (n >= 0)
 		free(entries);
+}
+
+static void measure(const char *host, struct size *size)
+{
+	struct known_link *l;
+	struct stat st;
+
+	if (lstat(host, &st) < 0)
+		image_die_errno(8, host, -errno);
+	if (known(&st, &l))
+		return;
+	size->inodes++;
+	if (S_ISREG(st.st_mode)) {
+		size->bytes += (uint64_t)st.st_size;
+		size->blocks += data_blocks(host, &st);
+	} else if (S_ISDIR(st.st_mode)) {
+		measure_contents(host, size);
+	} else {
+		size->blocks++;
+	}
 }
 
 /* So many inodes need so many groups, and a log beside them. */
@@ -116,6 +175,7 @@ static uint64_t estimate(const struct size *size, uint64_t *n_inodes)
 
 	if (*n_inodes == 0 && inodes > blocks / 4)
 		*n_inodes = inodes * 3 / 2;
+	inodes = inodes > *n_inodes ? inodes : *n_inodes;
 	bytes = (blocks * 3 / 2 + inodes / 8) * 4096 + 8 * MIB;
 	bytes = bytes > least_for(*n_inodes) ? bytes : least_for(*n_inodes);
 	return (bytes + MIB - 1) / MIB * MIB;
@@ -146,21 +206,18 @@ static void set_attributes(const char *guest, const struct stat *st)
 /* Link to a file that went in under another name; true when there was one. */
 static bool copied_before(const char *guest, const struct stat *st)
 {
-	struct known_link *l = links;
+	struct known_link *l;
 
-	if (st->st_nlink < 2 || S_ISDIR(st->st_mode))
+	(void)known(st, &l);
+	if (!l)
 		return false;
-	while (l && (l->dev != st->st_dev || l->ino != st->st_ino))
-		l = l->next;
-	if (l) {
+	if (l->guest_path) {
 		check(guest, vfs_link(&ctx, NULL, l->guest_path, 0, NULL, guest));
 		return true;
 	}
-	l = malloc(sizeof(*l));
-	if (!l)
+	l->guest_path = strdup(guest);
+	if (!l->guest_path)
 		image_die(8, "out of memory");
-	*l = (struct known_link){links, st->st_dev, st->st_ino, strdup(guest)};
-	links = l;
 	return false;
 }
 
@@ -290,6 +347,16 @@ static void make_image(const char *path, uint64_t bytes, const char *dir, struct
 	image_unfinished(NULL);
 }
 
+static uint64_t parse_inodes(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || n == 0)
+		image_die(2, "--inodes %s: is not a number of inodes", text);
+	return n;
+}
+
 int main(int argc, char **argv)
 {
 	struct mapfs_make how = {.now_ns = fixed_time_ns(), .device_is_zero = true};
@@ -301,7 +368,7 @@ int main(int argc, char **argv)
 	image_tool = "mkfs";
 	for (i = 1; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
 		if (strcmp(argv[i], "--inodes") == 0)
-			how.n_inodes = strtoull(argv[i + 1], NULL, 10);
+			how.n_inodes = parse_inodes(argv[i + 1]);
 		else if (strcmp(argv[i], "--label") == 0)
 			how.label = argv[i + 1];
 		else

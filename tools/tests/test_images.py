@@ -70,6 +70,103 @@ def test_not_an_image(tool, tmp_path):
     assert done.stderr or done.stdout
 
 
+# --- mkfs -----------------------------------------------------------------------------------
+
+OLD_NS = 1_234_567_890_123_456_789
+
+
+def make_folder(folder, names):
+    """The same tree, its entries made in the order of `names`."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes(name.encode() * 1000)
+        (folder / name).chmod(0o640)
+    (folder / "sub").mkdir(mode=0o2750)
+    (folder / "sub").chmod(0o2750)
+    os.symlink("some/where", folder / "soft")
+    os.link(folder / "n1", folder / "sub/hard")
+    with open(folder / "sparse", "wb") as sparse:
+        sparse.truncate(1 << 30)
+        sparse.seek(700 << 20)
+        sparse.write(b"data")
+    for path in [*folder.rglob("*"), folder]:
+        os.utime(path, ns=(OLD_NS, OLD_NS), follow_symlinks=False)
+    return folder
+
+
+def test_the_same_tree_gives_the_same_bytes(tool, tmp_path):
+    """Also when the folder hands out its names in another order, and whatever the clock says."""
+    names = [f"n{i}" for i in range(40)]
+    images = []
+    for which, order in (("one", names), ("two", names[::-1])):
+        folder = make_folder(tmp_path / which, order)
+        images.append(tmp_path / f"{which}.img")
+        assert tool("mkfs", images[-1], "24M", folder).returncode == 0
+    assert images[0].read_bytes() == images[1].read_bytes()
+
+
+@pytest.mark.parametrize("name, facts", [
+    ("/", ["directory", "modified 2009-02-13 23:31:30.123456789"]),
+    ("/n1", ["file, -rw-r----- (0640)", "links 2", "modified 2009-02-13 23:31:30.123456789"]),
+    ("/sub", ["directory", "(2750)", "modified 2009-02-13 23:31:30.123456789"]),
+    ("/sub/hard", ["inode 2 ", "links 2"]),
+    ("/soft", ["symbolic link", "target some/where", "modified 2009-02-13 23:31:30.123456789"]),
+    ("/sparse", ["size 1073741824 bytes", "blocks 1, of all kinds"])])
+def test_modes_links_times_and_holes_go_in(tool, tmp_path, name, facts):
+    folder = make_folder(tmp_path / "tree", ["n1", "n2"])
+    image = tmp_path / "image"
+    assert tool("mkfs", image, folder).returncode == 0
+    assert image.stat().st_size < 16 << 20  # a hole of 1 GiB needs no room
+    shown = " ".join(tool("mapfsview", image, "inode", name).stdout.decode().split())
+    for fact in facts:
+        assert fact in shown
+    assert tool("fsck", "-n", image).returncode == 0
+
+
+@pytest.mark.parametrize("shape", ["many", "wide", "large", "nothing"])
+def test_the_size_is_estimated_well(tool, tmp_path, shape):
+    """Without SIZE the tree fits, and does not take many times what it needs."""
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    if shape == "many":
+        for i in range(100):
+            (folder / f"d{i}").mkdir()
+            for k in range(1000):
+                (folder / f"d{i}/{k}").write_bytes(b"small")
+    elif shape == "wide":
+        (folder / "file").write_bytes(b"")
+        for i in range(20000):
+            os.link(folder / "file", folder / f"{i:0>200}")
+    elif shape == "large":
+        (folder / "large").write_bytes(os.urandom(1 << 20) * 50)
+    image = tmp_path / "image"
+    done = tool("mkfs", image, folder)
+    assert done.returncode == 0, done.stderr
+    assert tool("fsck", "-n", image).returncode == 0
+    used = image.stat().st_blocks * 512
+    assert image.stat().st_size < 3 * used + (140 << 20 if shape == "many" else 12 << 20)
+
+
+def test_as_many_inodes_as_asked_for(tool, tmp_path):
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"x")
+    image = tmp_path / "image"
+    for inodes in ("40000", "100"):
+        done = tool("mkfs", "--inodes", inodes, image, folder)
+        assert done.returncode == 0, done.stderr
+        assert tool("fsck", "-n", image).returncode == 0
+    for inodes, size in (("100000", "64M"), ("0", "64M"), ("some", "64M")):
+        done = tool("mkfs", "--inodes", inodes, tmp_path / "none", size)
+        assert done.returncode in (2, 8) and done.stderr
+        assert not (tmp_path / "none").exists()
+    for i in range(300):
+        (folder / str(i)).write_bytes(b"")
+    done = tool("mkfs", "--inodes", "100", tmp_path / "none", folder)
+    assert done.returncode == 8 and b"--inodes" in done.stderr
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_edit_in_the_guest_is_what_get_shows(tools_run, tool, tree, preset, tmp_path):
     """The main job: a shared mapping's store, after power-off, on the disk, and nothing else."""
     tools_run("--", "true")

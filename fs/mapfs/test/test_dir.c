@@ -8,6 +8,10 @@
  */
 #include "world.h"
 
+#ifdef MAPFS_DIR_COLLIDE
+#include "collide/siphash.h"
+#endif
+
 #include <fs_posix.h>
 
 #include <mapfs/mapfs.h>
@@ -548,9 +552,41 @@ static void the_power_goes(void **state)
 	world_free(&w);
 }
 
+#ifdef MAPFS_DIR_COLLIDE
+/* As many names of one hash as a key has numbers for; one more is ENOSPC until another goes. */
+static void numbers_run_out(void **state)
+{
+	const unsigned most = MAPFS_DIR_NUMBER_MAX + 1;
+	unsigned made = 0;
+	char path[32];
+
+	(void)state;
+	prepare(DISK_BYTES);
+	for (unsigned i = 0; made < most; i++) {
+		sprintf(path, "/d/%u", i);
+		if (collide_index(path + 3, strlen(path + 3)) != 0)
+			continue;
+		assert_int_equal(vfs_link(&w.ctx, NULL, "/file", 0, NULL, path), 0);
+		made++;
+	}
+	assert_int_equal(vfs_link(&w.ctx, NULL, "/file", 0, NULL, "/d/c"), -ENOSPC);
+	assert_int_equal(vfs_mkdir(&w.ctx, NULL, "/d/f", 0755), -ENOSPC);
+	assert_int_equal(vfs_rename(&w.ctx, NULL, "/file", NULL, "/d/c", 0), -ENOSPC);
+	assert_int_equal(vfs_link(&w.ctx, NULL, "/file", 0, NULL, "/d/a"), 0); /* of another hash */
+	world_remount(&w);
+	assert_int_equal(vfs_unlink(&w.ctx, NULL, path), 0);
+	assert_int_equal(vfs_link(&w.ctx, NULL, "/file", 0, NULL, "/d/c"), 0);
+	assert_int_equal(vfs_link(&w.ctx, NULL, "/file", 0, NULL, "/d/f"), -ENOSPC);
+	world_free(&w);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+#ifdef MAPFS_DIR_COLLIDE
+		cmocka_unit_test(numbers_run_out),
+#endif
 		cmocka_unit_test(small_directories_are_small),
 		cmocka_unit_test(readers_see_each_name_once),
 		cmocka_unit_test(names_go_in_order),
