@@ -16,8 +16,8 @@
  * inside the transaction can still see one, and not insert.
  *
  * Each piece is a transaction, so a range of any length is worked off in bounded ones.  What is
- * longer than all that could become free is refused at once.  A later failure, as a shortage that
- * somebody else brings about, leaves the pieces that there are, and the size as it was.
+ * longer than all that could become free is refused at once.  A later failure, as when nodes of the
+ * tree or somebody else take the rest, leaves the pieces that there are, and the size as it was.
  */
 #include "mapfs.h"
 
