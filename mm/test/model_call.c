@@ -397,7 +397,7 @@ static void keep_pages(struct model_space *s, unsigned first, unsigned n, bool a
 		EXPECT(mvm_incore(s->space, address(i), 1, &in), 0, "incore of a locked page");
 		if (all && !in)
 			FAIL("page %u was locked and is not in memory", i);
-		p->kept = in && is_locked(p);
+		p->kept = in;
 	}
 }
 
