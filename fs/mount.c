@@ -440,6 +440,9 @@ static int become_readonly(struct mount *m)
 {
 	int err = 0;
 
+	/* Whoever writes shall not even for a moment meet a mount for reading that this does not become. */
+	if (__atomic_load_n(&m->writers, __ATOMIC_SEQ_CST))
+		return -EBUSY;
 	__atomic_fetch_or(&m->flags, MOUNT_RDONLY, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&m->writers, __ATOMIC_SEQ_CST))
 		err = -EBUSY;

@@ -282,6 +282,20 @@ static void dentry_unhash(struct dentry *d)
 
 /* --- Looking up ------------------------------------------------------------------------------ */
 
+/*
+ * A directory that was found by a name which is not remembered, and is remembered by another: the file
+ * system is damaged.  (Walks and renames take the locks of what they go through: each must be there once.)
+ */
+static bool has_other_name(const struct vnode *directory)
+{
+	bool remembered;
+
+	fsh_spin_lock(&names.tree_lock);
+	remembered = directory->alias && !(fs_read(directory->alias->refs) & UNHASHED);
+	fsh_spin_unlock(&names.tree_lock);
+	return remembered;
+}
+
 int dentry_lookup_locked(struct dentry *dir, const struct fs_name *name, struct dentry **out)
 {
 	struct vnode *v = NULL;
@@ -299,6 +313,11 @@ int dentry_lookup_locked(struct dentry *dir, const struct fs_name *name, struct 
 		if (v)
 			vnode_unref(v);
 		return -ENOMEM;
+	}
+	if (v && vnode_is(v, FS_IFDIR) && has_other_name(v)) {
+		dentry_unref(*out);
+		*out = NULL;
+		return -EIO;
 	}
 	dentry_insert(*out);
 	return 0;

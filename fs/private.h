@@ -17,9 +17,6 @@ void vnode_cache_init(size_t max_idle);
 /* Does anybody but the file system itself and `own_refs` of the caller on the root use a vnode? */
 bool vnode_mount_busy(struct mount *mount, struct vnode *root, uint32_t own_refs);
 
-/* Evict all vnodes of a mount that is not busy; pins are dropped. */
-void vnode_mount_evict(struct mount *mount);
-
 bool vnode_is_pinned(const struct vnode *v);
 
 size_t vnode_count(size_t *idle);

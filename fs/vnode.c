@@ -139,14 +139,14 @@ void vnode_init(struct vnode *v, struct mount *mount, const struct vnode_ops *op
 void vnode_fini(struct vnode *v)
 {
 	fsh_assert(v->refs == 0 && v->alias == NULL && v->locks == NULL);
+	fsh_mutex_destroy(&v->lock);
+	__atomic_fetch_sub(&cache.n, 1, __ATOMIC_RELAXED);
 	if (v->state & VNODE_CACHED) {
 		fsh_mutex_lock(&cache.lock);
 		cache_remove(v);
 		fsh_cond_broadcast(&cache.changed);
 		fsh_mutex_unlock(&cache.lock);
 	}
-	fsh_mutex_destroy(&v->lock);
-	__atomic_fetch_sub(&cache.n, 1, __ATOMIC_RELAXED);
 }
 
 void vnode_pin(struct vnode *v)

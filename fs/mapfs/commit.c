@@ -340,7 +340,7 @@ int mapfs_commit_through(struct mapfs *fs, uint64_t sequence)
 	return !err && closed ? blk_flush(fs->dev) : err;
 }
 
-int mapfs_commit(struct mapfs *fs)
+uint64_t mapfs_commit_last(struct mapfs *fs)
 {
 	struct mapfs_group_commit *c = &fs->commit;
 	uint64_t sequence;
@@ -348,7 +348,12 @@ int mapfs_commit(struct mapfs *fs)
 	fsh_mutex_lock(&c->lock);
 	sequence = c->dirty ? c->sequence : c->sequence - 1;
 	fsh_mutex_unlock(&c->lock);
-	return mapfs_commit_through(fs, sequence);
+	return sequence;
+}
+
+int mapfs_commit(struct mapfs *fs)
+{
+	return mapfs_commit_through(fs, mapfs_commit_last(fs));
 }
 
 int mapfs_commit_error(struct mapfs *fs)

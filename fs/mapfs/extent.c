@@ -129,7 +129,7 @@ int mapfs_path_find(struct mapfs_inode *inode, uint32_t logical, struct mapfs_pa
 	struct mapfs_level *l = &path->level[0];
 	int err;
 
-	path->range = (struct mapfs_range){0, MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES};
+	path->range = (struct mapfs_range){0, MAPFS_FILE_BLOCKS};
 	path->n = 1;
 	root_level(inode, l);
 	for (uint32_t depth = inode->depth;; depth--) {

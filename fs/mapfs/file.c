@@ -132,7 +132,7 @@ static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 
 	if (fs_read(mapfs_of(&inode->vnode)->read_only) || mount_readonly(inode->vnode.mount))
 		return -EIO;
-	if (index >= MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES)
+	if (index >= MAPFS_FILE_BLOCKS)
 		return -EFBIG;
 	err = mapfs_cut_forbids(inode, index);
 	if (err)

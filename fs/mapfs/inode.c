@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inodes between the disk and memory, the list of orphans, and the end of a file.
+ * Inodes between the disk and memory, and the end of a file.
  *
  * The vnode cache has one mapfs_inode a number.  What it says is newer than its block; the block
  * is brought up to date by mapfs_inode_store() inside the transaction that made the difference.
  * Only times that write(2) changed may wait in memory (vnode.times_dirty).
- *
- * An orphan has no name but is still in use.  All orphans of this mount are in memory, each with
- * its block pinned, so taking one out of the middle of the list on the disk reads nothing.
  */
 #include "mapfs.h"
 
@@ -42,14 +39,29 @@ int mapfs_inode_alloc(struct mapfs *fs, uint32_t ino, uint32_t mode, struct mapf
 	return 0;
 }
 
-void mapfs_inode_free(struct mapfs_inode *inode)
+/* What is of use to nobody; at the end the inode is not in the vnode cache any more. */
+static void inode_fini(struct mapfs_inode *inode)
 {
-	inode->vnode.refs = 0;
-	vnode_fini(&inode->vnode);
 	fsh_mutex_destroy(&inode->map_lock);
 	fsh_mutex_destroy(&inode->extent_lock);
 	fsh_free(inode->target);
+	inode->vnode.refs = 0;
+	vnode_fini(&inode->vnode);
+}
+
+void mapfs_inode_free(struct mapfs_inode *inode)
+{
+	inode_fini(inode);
 	fsh_free(inode);
+}
+
+/* What is on the list of orphans stays there; the next mount frees it. */
+static void leave(struct mapfs_inode *inode)
+{
+	if (inode->orphan)
+		inode_fini(inode);
+	else
+		mapfs_inode_free(inode);
 }
 
 /* --- Reading ----------------------------------------------------------------------------- */
@@ -121,32 +133,36 @@ static int decode(struct mapfs_inode *inode, const struct mapfs_inode_disk *d)
 	return 0;
 }
 
-static int buf_of_inode(
-	struct mapfs *fs, uint32_t ino, struct mapfs_buf **buf, struct mapfs_inode_disk **d)
+int mapfs_inode_buf(struct mapfs *fs, uint32_t ino, struct mapfs_buf **out)
 {
 	unsigned offset;
-	uint64_t block = mapfs_inode_at(&fs->sb, ino, &offset);
-	int err = mapfs_buf_get(fs, block, MAPFS_KIND_INODES, 0, buf);
 
-	if (!err)
-		*d = (struct mapfs_inode_disk *)((char *)(*buf)->data + offset);
-	return err;
+	return mapfs_buf_get(fs, mapfs_inode_at(&fs->sb, ino, &offset), MAPFS_KIND_INODES, 0, out);
+}
+
+/* Where it is in its block. */
+static struct mapfs_inode_disk *slot_in(
+	const struct mapfs *fs, uint32_t ino, const struct mapfs_buf *buf)
+{
+	unsigned offset;
+
+	mapfs_inode_at(&fs->sb, ino, &offset);
+	return (struct mapfs_inode_disk *)((char *)buf->data + offset);
 }
 
 int mapfs_inode_peek(struct mapfs *fs, uint32_t ino, struct mapfs_inode_disk *out)
 {
-	struct mapfs_inode_disk *d;
 	struct mapfs_buf *buf;
 	const char *fault;
 	int err;
 
 	if (!mapfs_ino_valid(&fs->sb, ino))
 		return mapfs_damaged(fs, "inode", ino, "cannot exist");
-	err = buf_of_inode(fs, ino, &buf, &d);
+	err = mapfs_inode_buf(fs, ino, &buf);
 	if (err)
 		return err;
 	fsh_mutex_lock(&fs->store_lock);
-	*out = *d;
+	*out = *slot_in(fs, ino, buf);
 	fsh_mutex_unlock(&fs->store_lock);
 	mapfs_buf_put(fs, buf);
 	fault = inode_fault(fs, ino, out);
@@ -166,13 +182,17 @@ static int load(struct mount *mount, uint64_t ino, struct vnode **out)
 	if (err)
 		return err;
 	err = decode(inode, &d);
+	if (!err && d.flags & MAPFS_INODE_ORPHAN)
+		err = mapfs_orphan_return(fs, inode);
 	if (!err && vnode_is(&inode->vnode, FS_IFREG))
 		err = vnode_init_object(&inode->vnode, &mapfs_pager_ops, d.size);
-	if (err)
-		mapfs_inode_free(inode);
-	else
-		*out = &inode->vnode;
-	return err;
+	if (err) {
+		leave(inode);
+		return err;
+	}
+	inode->data_sequence = mapfs_commit_last(fs);
+	*out = &inode->vnode;
+	return 0;
 }
 
 int mapfs_inode_get(struct mapfs *fs, uint32_t ino, struct mapfs_inode **out)
@@ -197,9 +217,8 @@ uint64_t mapfs_inode_goal(const struct mapfs_inode *inode)
 
 int mapfs_inode_pin(struct mapfs_txn *txn, const struct mapfs_inode *inode)
 {
-	struct mapfs_inode_disk *d;
 	struct mapfs_buf *buf;
-	int err = buf_of_inode(txn->fs, mapfs_ino(inode), &buf, &d);
+	int err = mapfs_inode_buf(txn->fs, mapfs_ino(inode), &buf);
 
 	if (!err)
 		mapfs_txn_pin(txn, buf);
@@ -214,15 +233,11 @@ static struct mapfs_buf *pinned_block(struct mapfs_txn *txn, uint64_t block)
 	fsh_panic("mapfs: block %llu is changed but was not pinned", (unsigned long long)block);
 }
 
-/* Where the inode is stored; its block is pinned by txn. */
-static struct mapfs_inode_disk *slot_of(
-	struct mapfs_txn *txn, const struct mapfs_inode *inode, struct mapfs_buf **buf)
+struct mapfs_buf *mapfs_inode_pinned(struct mapfs_txn *txn, const struct mapfs_inode *inode)
 {
 	unsigned offset;
-	uint64_t block = mapfs_inode_at(&txn->fs->sb, mapfs_ino(inode), &offset);
 
-	*buf = pinned_block(txn, block);
-	return (struct mapfs_inode_disk *)((char *)(*buf)->data + offset);
+	return pinned_block(txn, mapfs_inode_at(&txn->fs->sb, mapfs_ino(inode), &offset));
 }
 
 static void encode_contents(struct mapfs_inode_disk *d, const struct mapfs_inode *inode)
@@ -261,18 +276,11 @@ static void encode(struct mapfs_inode_disk *d, const struct mapfs_inode *inode)
 	encode_contents(d, inode);
 }
 
-static void note_change(struct mapfs_txn *txn, struct mapfs_inode *inode, bool data)
-{
-	fs_write(inode->sequence, txn->sequence);
-	if (data)
-		fs_write(inode->data_sequence, txn->sequence);
-}
-
 void mapfs_inode_store(struct mapfs_txn *txn, struct mapfs_inode *inode, bool data)
 {
 	struct mapfs *fs = txn->fs;
-	struct mapfs_buf *buf;
-	struct mapfs_inode_disk *d = slot_of(txn, inode, &buf);
+	struct mapfs_buf *buf = mapfs_inode_pinned(txn, inode);
+	struct mapfs_inode_disk *d = slot_in(txn->fs, mapfs_ino(inode), buf);
 
 	fsh_mutex_lock(&inode->extent_lock);
 	fsh_mutex_lock(&fs->store_lock);
@@ -283,14 +291,13 @@ void mapfs_inode_store(struct mapfs_txn *txn, struct mapfs_inode *inode, bool da
 	fsh_mutex_unlock(&fs->store_lock);
 	fs_write(inode->vnode.blocks, inode->n_blocks * MAPFS_BLOCK_SECTORS);
 	fsh_mutex_unlock(&inode->extent_lock);
-	note_change(txn, inode, data);
+	if (data)
+		fs_write(inode->data_sequence, txn->sequence);
 }
 
 uint32_t mapfs_inode_next_generation(struct mapfs_txn *txn, const struct mapfs_inode *inode)
 {
-	struct mapfs_buf *buf;
-
-	return slot_of(txn, inode, &buf)->generation + 1;
+	return slot_in(txn->fs, mapfs_ino(inode), mapfs_inode_pinned(txn, inode))->generation + 1;
 }
 
 int mapfs_inode_flush(struct mapfs_inode *inode)
@@ -313,147 +320,13 @@ int mapfs_inode_flush(struct mapfs_inode *inode)
 	return 0;
 }
 
-/* --- Orphans ----------------------------------------------------------------------------- */
-
-/* One credit: the block that points to an orphan is the state block or that of the one before. */
-void mapfs_orphan_pin(struct mapfs_txn *txn)
-{
-	mapfs_txn_pin(txn, mapfs_buf_ref(txn->fs, txn->fs->state_buf));
-}
-
-void mapfs_orphan_add(struct mapfs_txn *txn, struct mapfs_inode *inode)
-{
-	struct mapfs *fs = txn->fs;
-	struct mapfs_buf *buf;
-
-	slot_of(txn, inode, &buf);
-	fsh_mutex_lock(&fs->store_lock);
-	if (inode->orphan) {
-		fsh_mutex_unlock(&fs->store_lock);
-		return;
-	}
-	inode->orphan = true;
-	inode->orphan_buf = mapfs_buf_ref(fs, buf);
-	inode->orphan_next = fs->orphans;
-	inode->orphan_next_ino = mapfs_state(fs)->orphan_head;
-	if (fs->orphans)
-		fs->orphans->orphan_prev = inode;
-	fs->orphans = inode;
-	mapfs_state(fs)->orphan_head = mapfs_ino(inode);
-	mapfs_txn_dirty(txn, fs->state_buf);
-	fsh_mutex_unlock(&fs->store_lock);
-}
-
-/* The orphan before points to the one after, on the disk as well. */
-static void orphan_repoint(struct mapfs_txn *txn, struct mapfs_inode *prev, uint32_t next_ino)
-{
-	struct mapfs *fs = txn->fs;
-	struct mapfs_inode_disk *d;
-	unsigned offset;
-
-	mapfs_inode_at(&fs->sb, mapfs_ino(prev), &offset);
-	d = (struct mapfs_inode_disk *)((char *)prev->orphan_buf->data + offset);
-	prev->orphan_next_ino = d->orphan_next = next_ino;
-	d->crc = mapfs_inode_crc(fs->seed, mapfs_ino(prev), d);
-	mapfs_txn_dirty(txn, prev->orphan_buf);
-}
-
-/* Store lock held.  Returns what it had pinned. */
-static struct mapfs_buf *orphan_unlink(struct mapfs_txn *txn, struct mapfs_inode *inode)
-{
-	struct mapfs *fs = txn->fs;
-	struct mapfs_inode *prev = inode->orphan_prev, *next = inode->orphan_next;
-	struct mapfs_buf *buf = inode->orphan_buf;
-
-	if (next)
-		next->orphan_prev = prev;
-	if (prev) {
-		prev->orphan_next = next;
-		orphan_repoint(txn, prev, inode->orphan_next_ino);
-	} else {
-		fs->orphans = next;
-		mapfs_state(fs)->orphan_head = inode->orphan_next_ino;
-		mapfs_txn_dirty(txn, fs->state_buf);
-	}
-	inode->orphan = false;
-	inode->orphan_prev = inode->orphan_next = NULL;
-	inode->orphan_buf = NULL;
-	return buf;
-}
-
-static void orphan_remove(struct mapfs_txn *txn, struct mapfs_inode *inode, bool only_named)
-{
-	struct mapfs *fs = txn->fs;
-	struct mapfs_buf *buf = NULL;
-
-	fsh_mutex_lock(&fs->store_lock);
-	if (inode->orphan && !(only_named && fs_read(inode->vnode.nlink) == 0))
-		buf = orphan_unlink(txn, inode);
-	fsh_mutex_unlock(&fs->store_lock);
-	mapfs_buf_put(fs, buf);
-}
-
-void mapfs_orphan_remove(struct mapfs_txn *txn, struct mapfs_inode *inode)
-{
-	orphan_remove(txn, inode, false);
-}
-
-void mapfs_orphan_keep_named(struct mapfs_txn *txn, struct mapfs_inode *inode)
-{
-	orphan_remove(txn, inode, true);
-}
-
-/* The first orphan of an earlier mount comes into memory, as if this mount had unlinked it. */
-static int orphan_adopt(struct mapfs *fs, uint32_t ino, struct mapfs_inode **out)
-{
-	struct mapfs_inode_disk d, *unused;
-	struct mapfs_buf *buf;
-	int err;
-
-	err = mapfs_inode_peek(fs, ino, &d);
-	if (!err && !(d.flags & MAPFS_INODE_ORPHAN))
-		err = mapfs_damaged(fs, "inode", ino, "is on the list of orphans but is none");
-	if (!err)
-		err = buf_of_inode(fs, ino, &buf, &unused);
-	if (err)
-		return err;
-	err = mapfs_inode_get(fs, ino, out);
-	if (err) {
-		mapfs_buf_put(fs, buf);
-		return err;
-	}
-	(*out)->orphan = true;
-	(*out)->orphan_buf = buf;
-	fs->orphans = *out;
-	return 0;
-}
-
-int mapfs_orphans_reap(struct mapfs *fs)
-{
-	struct mapfs_inode *inode;
-	uint32_t ino;
-	int err;
-
-	while ((ino = mapfs_state(fs)->orphan_head) != 0) {
-		err = orphan_adopt(fs, ino, &inode);
-		if (err)
-			return err;
-		if (inode->vnode.nlink != 0)
-			err = mapfs_cut_complete(inode);
-		vnode_unref(&inode->vnode);
-		if (err || mapfs_state(fs)->orphan_head == ino)
-			return err ? err : -EIO;
-	}
-	return 0;
-}
-
 /* --- The end ----------------------------------------------------------------------------- */
 
 /* The inode's slot is free; its generation stays for the next one. */
 static void clear_inode(struct mapfs_txn *txn, struct mapfs_inode *inode)
 {
-	struct mapfs_buf *buf;
-	struct mapfs_inode_disk *d = slot_of(txn, inode, &buf);
+	struct mapfs_buf *buf = mapfs_inode_pinned(txn, inode);
+	struct mapfs_inode_disk *d = slot_in(txn->fs, mapfs_ino(inode), buf);
 
 	mapfs_orphan_remove(txn, inode);
 	fsh_mutex_lock(&txn->fs->store_lock);
@@ -515,20 +388,6 @@ static int delete_inode(struct mapfs_inode *inode)
 	return err;
 }
 
-/* After an error the inode leaves memory, and stays an orphan on the disk for the next mount. */
-static void orphan_abandon(struct mapfs *fs, struct mapfs_inode *inode)
-{
-	fsh_mutex_lock(&fs->store_lock);
-	if (inode->orphan_next)
-		inode->orphan_next->orphan_prev = inode->orphan_prev;
-	if (inode->orphan_prev)
-		inode->orphan_prev->orphan_next = inode->orphan_next;
-	else
-		fs->orphans = inode->orphan_next;
-	fsh_mutex_unlock(&fs->store_lock);
-	mapfs_buf_put(fs, inode->orphan_buf);
-}
-
 void mapfs_evict(struct vnode *v)
 {
 	struct mapfs_inode *inode = mapfs_inode_of(v);
@@ -543,7 +402,5 @@ void mapfs_evict(struct vnode *v)
 	if (err && err != -EROFS)
 		fsh_log("mapfs: inode %u: cannot be %s (error %d)", mapfs_ino(inode),
 			v->nlink ? "saved" : "freed", -err);
-	if (inode->orphan)
-		orphan_abandon(mapfs_of(v), inode);
-	mapfs_inode_free(inode);
+	leave(inode);
 }

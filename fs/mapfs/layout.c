@@ -305,6 +305,8 @@ const char *mapfs_extents_fault(const struct mapfs_super *sb, const struct mapfs
 		if (!mapfs_data_run_valid(sb, p.start, depth ? 1 : p.count))
 			return "has an extent outside the data area";
 		*at = (uint64_t)p.logical + (depth ? 1 : p.count);
+		if (*at > MAPFS_FILE_BLOCKS)
+			return "has an extent behind the end of all files";
 	}
 	return weight > room ? "has no room for its unwritten extents" : NULL;
 }

@@ -184,6 +184,9 @@ void mapfs_commit_init(struct mapfs *fs);
 int mapfs_commit_start(struct mapfs *fs, const struct mapfs_recovery *recovery) MAPFS_MUST_CHECK;
 void mapfs_commit_destroy(struct mapfs *fs); /* what was not committed is lost */
 
+/* The last group that has something: what was read just now is in it or in one before it. */
+uint64_t mapfs_commit_last(struct mapfs *fs);
+
 /* Make durable all transactions that ended, and all data written, before the call. */
 int mapfs_commit(struct mapfs *fs) MAPFS_MUST_CHECK;
 
@@ -365,7 +368,6 @@ struct mapfs_inode {
 	char *target;                                 /* [I] of a short symlink */
 
 	uint64_t data_sequence; /* [a] the group that last changed what reading data needs */
-	uint64_t sequence;      /* [a] the group that last changed anything */
 
 	bool orphan;                                   /* [o] */
 	uint32_t orphan_next_ino;                      /* [o] as on the disk */
@@ -397,8 +399,12 @@ void mapfs_inode_free(struct mapfs_inode *inode);
 /* Where the blocks of a file that has none yet should be. */
 uint64_t mapfs_inode_goal(const struct mapfs_inode *inode);
 
-/* Pin the block that the inode is in. */
+/* Its block, referenced; -EIO, -ENOMEM. */
+int mapfs_inode_buf(struct mapfs *fs, uint32_t ino, struct mapfs_buf **out) MAPFS_MUST_CHECK;
+
+/* Pin the block that the inode is in; that block, in a transaction that has pinned it. */
 int mapfs_inode_pin(struct mapfs_txn *txn, const struct mapfs_inode *inode) MAPFS_MUST_CHECK;
+struct mapfs_buf *mapfs_inode_pinned(struct mapfs_txn *txn, const struct mapfs_inode *inode);
 
 /*
  * In a transaction that has pinned it: copy the inode into its block.  Takes the extent lock.
@@ -412,6 +418,8 @@ uint32_t mapfs_inode_next_generation(struct mapfs_txn *txn, const struct mapfs_i
 /* Save what is in memory only: the times. */
 int mapfs_inode_flush(struct mapfs_inode *inode) MAPFS_MUST_CHECK;
 
+/* --- orphan.c ---------------------------------------------------------------------------- */
+
 /*
  * The list of orphans: inodes without a name, and those that are being cut.  Add, which may have
  * been done before, and remove: in a transaction that has pinned the inode and this.  keep_named:
@@ -424,6 +432,15 @@ void mapfs_orphan_keep_named(struct mapfs_txn *txn, struct mapfs_inode *inode);
 
 /* Free, or end the cut of, what an earlier mount left on the list. */
 int mapfs_orphans_reap(struct mapfs *fs) MAPFS_MUST_CHECK;
+
+/*
+ * An inode that is on the disk's list came into memory, and nobody has it yet: it takes the place of what
+ * was left of it, and what is left of its cut is done.
+ */
+int mapfs_orphan_return(struct mapfs *fs, struct mapfs_inode *inode) MAPFS_MUST_CHECK;
+
+/* The end of the mount: what could not be freed stays on the disk's list. */
+void mapfs_orphans_forget(struct mapfs *fs);
 
 /* --- extent.c: which blocks a file has --------------------------------------------------- */
 
@@ -479,8 +496,6 @@ struct mapfs_cut {
 	uint64_t past;           /* the rest of the range ends here */
 	bool more;               /* and may have something */
 };
-
-#define MAPFS_FILE_BLOCKS (MAPFS_MAX_FILE / MAPFS_BLOCK_BYTES)
 
 /*
  * Taking out blocks [first, past); as adding.  When something of a piece stays on both sides

@@ -522,7 +522,7 @@ int mapfs_fsync(struct vnode *v, bool data_only)
 	err = mapfs_cut_retry(inode);
 	if (err)
 		return err;
-	if (fs_read(fs->read_only) || mount_readonly(v->mount))
+	if (fs_read(fs->read_only) || !fs_read(fs->writing))
 		return mapfs_commit_error(fs);
 	if (data_only)
 		return mapfs_commit_through(fs, fs_read(inode->data_sequence));

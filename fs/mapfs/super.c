@@ -183,6 +183,7 @@ static void fs_free(struct mapfs *fs)
 {
 	mapfs_commit_destroy(fs);
 	mapfs_promises_destroy(fs);
+	mapfs_orphans_forget(fs);
 	mapfs_alloc_destroy(fs);
 	mapfs_buf_put(fs, fs->state_buf);
 	mapfs_cache_destroy(&fs->cache);
@@ -208,9 +209,9 @@ static int read_root(struct mapfs *fs, struct mapfs_inode **root)
  */
 static void begin_writing(struct mapfs *fs)
 {
-	if (fs->read_only || fs->writing)
+	if (fs->read_only || fs_read(fs->writing))
 		return;
-	fs->writing = true;
+	fs_write(fs->writing, true);
 	fs->commit.changing = !mapfs_state(fs)->clean;
 	if (mapfs_orphans_reap(fs)) {
 		fsh_log("mapfs %s: orphans cannot be freed: read-only until fsck has seen it",
@@ -236,22 +237,27 @@ static int read_all(struct mapfs *fs, struct mapfs_inode **root)
 	return err ? err : read_root(fs, root);
 }
 
-static int sync_vnode(struct vnode *v, void *arg)
+/* What fails with one says nothing of the others: *first_err is told of it. */
+static int sync_vnode(struct vnode *v, void *first_err)
 {
-	(void)arg;
-	return mapfs_inode_flush(mapfs_inode_of(v));
+	int err = mapfs_inode_flush(mapfs_inode_of(v));
+
+	if (err && !*(int *)first_err)
+		*(int *)first_err = err;
+	return 0;
 }
 
 static int mount_op_sync(struct mount *mount)
 {
 	struct mapfs *fs = mount->fs;
-	int err;
+	int err = 0, commit_err;
 
 	mapfs_promises_trim(fs);
 	if (fs_read(fs->read_only))
 		return mapfs_commit_error(fs);
-	err = vnode_for_each(mount, sync_vnode, NULL);
-	return err ? err : mapfs_commit(fs);
+	(void)vnode_for_each(mount, sync_vnode, &err);
+	commit_err = mapfs_commit(fs);
+	return err ? err : commit_err;
 }
 
 static int mount_op_statfs(struct mount *mount, struct fs_stat *out)
@@ -305,7 +311,7 @@ static void mount_op_unmount(struct mount *mount)
 static void mount_op_shrink(struct mount *mount, size_t keep)
 {
 	struct mapfs *fs = mount->fs;
-	int err = fs->writing && !fs_read(fs->read_only) ? mapfs_checkpoint(fs) : 0;
+	int err = fs_read(fs->writing) && !fs_read(fs->read_only) ? mapfs_checkpoint(fs) : 0;
 
 	if (err)
 		fsh_log("mapfs %s: keeps what is not in its place (error %d)", fs->dev->name, -err);
@@ -349,6 +355,7 @@ static int type_mount(
 	*root = &inode->vnode;
 	return 0;
 out_free:
+	vnode_mount_evict(mount); /* what had been left to be finished */
 	fs_free(fs);
 out_release:
 	blkdev_release(dev);

@@ -239,7 +239,10 @@ struct vnode_ops {
 void vnode_init(struct vnode *v, struct mount *mount, const struct vnode_ops *ops, uint64_t ino,
 	uint32_t mode);
 
-/* The end of what vnode_init() began; nobody has or finds the vnode any more after it. */
+/*
+ * The end of what vnode_init() began.  Nobody has the vnode; the last that this does is to take it out of
+ * the cache, and from then on there may be another of its number.
+ */
 void vnode_fini(struct vnode *v);
 
 /*
@@ -340,6 +343,12 @@ int vnode_setattr(
 
 /* Write all of the file's dirty pages and wait, then fsync(): durable.  No lock. */
 int vnode_sync(struct vnode *v, bool data_only);
+
+/*
+ * Evict all vnodes of a mount in which nothing is in use; pins are dropped.  For a file system whose mount
+ * fails after it had vnodes; else the mount's end does it.
+ */
+void vnode_mount_evict(struct mount *mount);
 
 /* Drop idle vnodes, with their pages, until at most `keep` are left.  Returns how many went. */
 size_t vnode_shrink(size_t keep);
