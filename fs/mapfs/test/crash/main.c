@@ -24,8 +24,8 @@
  * is printed.  Workers are processes, one a core, that take workload after workload; the hashes of
  * images are in memory that they share, so identical ones count once.
  *
- * What is not tried: operations that run at the same time (their order would be one more thing to
- * enumerate), and disks that lie.
+ * Of operations that run at the same time only those are tried whose order is known: one that runs while
+ * another one syncs (meet.c).  The threads' tests run them in any order, and disks that lie are not tried.
  *
  * To read: op.h, model.h, record.h, units.h, states.h, oracle.h, explore.h; then this file.
  */

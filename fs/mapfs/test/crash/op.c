@@ -80,8 +80,9 @@ static int parse(char *text, struct op *op)
 
 int op_next(const char **text, struct op *op)
 {
-	size_t n = strcspn(*text, ";");
+	size_t n = strcspn(*text, ";&"), meets = strspn(*text + n, "&");
 	char copy[OP_TEXT_BYTES];
+	int err;
 
 	if (n == 0)
 		return -ENOENT;
@@ -89,8 +90,10 @@ int op_next(const char **text, struct op *op)
 		return -EINVAL;
 	memcpy(copy, *text, n);
 	copy[n] = 0;
-	*text += n + ((*text)[n] == ';');
-	return parse(copy, op);
+	*text += n + ((*text)[n] == ';') + meets;
+	err = parse(copy, op);
+	op->meets = (unsigned)meets;
+	return err;
 }
 
 void op_print(const struct op *op, char text[OP_TEXT_BYTES])

@@ -55,11 +55,13 @@ struct op {
 	enum op_kind kind;
 	char path[2][OP_PATH_BYTES];
 	uint64_t number[2]; /* offset and length, or one of them alone */
+	unsigned meets;     /* the next one is done while this one is at this flush; 0: behind it */
 };
 
 /*
- * The next of the operations that ";" separates in *text, which moves behind it.  -ENOENT: there is
- * no more; -EINVAL: that is none.
+ * The next of the operations that ";" separates in *text, which moves behind it.  "&" and "&&" separate
+ * operations that meet (meet.h), at the first flush and at the second.  -ENOENT: there is no more;
+ * -EINVAL: that is none.
  */
 int op_next(const char **text, struct op *op);
 void op_print(const struct op *op, char text[OP_TEXT_BYTES]);

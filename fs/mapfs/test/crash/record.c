@@ -2,6 +2,7 @@
 #include "record.h"
 
 #include "lost.h"
+#include "meet.h"
 #include "replay.h"
 
 #include <fs_posix.h>
@@ -40,16 +41,14 @@ static bool disagree(char why[256], const struct op *op, int err, int expected)
 	return false;
 }
 
-/* An operation, really and in the model. */
-static bool do_op(struct recording *r, const struct op *op, char why[256])
+/* The file system has done the next operation, and it has returned: now the model does. */
+static bool model_op(struct recording *r, const struct op *op, int err, char why[256])
 {
 	struct model *m = r->model;
 	unsigned index = m->n_ops;
-	int err, expected;
+	int expected;
 
-	r->called[index] = r->world.disk->epoch;
 	r->began_ns[index] = op_time_ns(index);
-	err = op_run(&r->world, op, index);
 	expected = err == -EOPNOTSUPP ? -EOPNOTSUPP : model_apply(m, op);
 	if ((err == 0) != (expected == 0))
 		return disagree(why, op, err, expected);
@@ -61,15 +60,52 @@ static bool do_op(struct recording *r, const struct op *op, char why[256])
 	return true;
 }
 
+static bool do_op(struct recording *r, const struct op *op, char why[256])
+{
+	unsigned index = r->model->n_ops;
+
+	r->called[index] = r->world.disk->epoch;
+	return model_op(r, op, op_run(&r->world, op, index), why);
+}
+
+static bool syncs(const struct op *op)
+{
+	return op->kind == OP_FSYNC || op->kind == OP_FDATASYNC || op->kind == OP_MSYNC ||
+	       op->kind == OP_SYNC;
+}
+
+/* The sync comes first: what was called while it was under way is not owed. */
+static bool do_both(
+	struct recording *r, const struct op *first, const struct op *then, char why[256])
+{
+	unsigned index = r->model->n_ops;
+	struct meeting m = {{*first, *then}, {index, index + 1}, 0, {0}};
+
+	if (!syncs(first) || syncs(then)) {
+		snprintf(why, 256, "only what syncs can be met, by what does not");
+		return false;
+	}
+	r->called[index] = r->world.disk->epoch;
+	if (!meet(&r->world, &m)) {
+		snprintf(why, 256, "what meets a sync waits for it");
+		return false;
+	}
+	r->called[index + 1] = m.called;
+	return model_op(r, first, m.err[0], why) && model_op(r, then, m.err[1], why);
+}
+
 static bool do_all(struct recording *r, const char *text, char why[256])
 {
 	const char *at = text;
-	struct op op;
+	struct op op, then;
 	int err;
 
-	while ((err = op_next(&at, &op)) == 0)
-		if (!do_op(r, &op, why))
+	while ((err = op_next(&at, &op)) == 0) {
+		if (op.meets && (err = op_next(&at, &then)) != 0)
+			break;
+		if (op.meets ? !do_both(r, &op, &then, why) : !do_op(r, &op, why))
 			return false;
+	}
 	if (err != -ENOENT)
 		snprintf(why, 256, "not operations: %.200s", text);
 	return err == -ENOENT;

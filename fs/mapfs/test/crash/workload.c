@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "workload.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,6 +118,13 @@ static const char *const stories[] = {
 	"allocate /b 0 9000; store /b 5000 99; msync /b 5000 99; truncate /b 300; sync",
 	"reserve /a 8192 16384; append /a 5000; fsync /a; unlink /a; allocate /b 0 16384; fsync /b",
 	"zero /a 0 12288; write /a 4096 99; fsync /a; punch /a 0 4096; write /a 0 50; sync",
+	/* What the next group changes while one is committed. */
+	"create /e/z; append /b 3000; fsync /b & create /e/n",
+	"create /n; fsync /n & rename /n /a; fdatasync /b && chmod /a 256",
+	"write /b 0 300; fsync /b && unlink /a; create /n; write /n 0 12288; fsync /n",
+	"unlink /a; sync & create /n; write /n 0 12288; fsync /n && append /n 5000",
+	"truncate /x 0; fsync /x & write /x 0 16384; fsync /x && unlink /x; sync",
+	"store /a 0 99; msync /a 0 99 & store /a 50 99; write /b 0 99; fsync /b & write /b 50 99",
 	/* Directories with so many names that their tree grows, splits, merges, shrinks. */
 	"wide 14 0 | create /w/15~",
 	"wide 14 0 | rename /b /w/15~; fsync /w",
@@ -165,9 +173,38 @@ unsigned workload_always(void)
 	return ALWAYS;
 }
 
+/* --- Two operations ---------------------------------------------------------------------- */
+
+/* A commit, and at its first or second flush something else, where that does not wait for it. */
+static const char *const commits[] = {"append /b 3000; fsync /b", "create /e/z; unlink /d/f; sync"};
+#define MEETINGS (2 * SINGLES * (unsigned)(sizeof(commits) / sizeof(commits[0])))
+#define PAIRS    (SINGLES * SINGLES + MEETINGS)
+
+static void meeting_text(unsigned i, char *text, size_t bytes)
+{
+	const char *then = singles[i / 2 % SINGLES];
+	bool waits = strncmp(then, "sync", 4) == 0 || strncmp(then, "fsync", 5) == 0 ||
+		     strncmp(then, "fdatasync", 9) == 0;
+
+	snprintf(text, bytes, "%s%s %s", commits[i / 2 / SINGLES],
+		waits   ? ";"
+		: i % 2 ? " &&"
+			: " &",
+		then);
+}
+
+static void pair_text(unsigned pair, char *text, size_t bytes)
+{
+	if (pair < MEETINGS)
+		meeting_text(pair, text, bytes);
+	else
+		snprintf(text, bytes, "%s; %s", singles[(pair - MEETINGS) / SINGLES],
+			singles[(pair - MEETINGS) % SINGLES]);
+}
+
 static unsigned pairs_of(const struct workloads *set)
 {
-	return set->pairs == WORKLOAD_ALL_PAIRS ? SINGLES * SINGLES : set->pairs;
+	return set->pairs == WORKLOAD_ALL_PAIRS ? PAIRS : set->pairs;
 }
 
 unsigned workload_count(const struct workloads *set)
@@ -190,11 +227,6 @@ static uint64_t seed_of(const struct workloads *set, unsigned i)
 
 	next_random(&seed);
 	return seed;
-}
-
-static void pair_text(unsigned pair, char *text, size_t bytes)
-{
-	snprintf(text, bytes, "%s; %s", singles[pair / SINGLES], singles[pair % SINGLES]);
 }
 
 /* --- Long ones --------------------------------------------------------------------------- */
@@ -320,7 +352,7 @@ static void drawn_text(const struct workloads *set, unsigned i, char *text, size
 	else if (set->pairs == WORKLOAD_ALL_PAIRS)
 		pair_text(i - longs, text, bytes);
 	else
-		pair_text((unsigned)(next_random(&seed) % (SINGLES * SINGLES)), text, bytes);
+		pair_text((unsigned)(next_random(&seed) % PAIRS), text, bytes);
 }
 
 void workload_text(const struct workloads *set, unsigned i, char *text, size_t bytes)
