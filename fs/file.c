@@ -289,16 +289,28 @@ static int write_locked(
 	return err;
 }
 
+/* A write-back that failed in the background since this file looked last. */
+static int latched_error(struct file *f)
+{
+	uint32_t count = __atomic_load_n(&f->vnode->error_count, __ATOMIC_ACQUIRE);
+
+	if (__atomic_exchange_n(&f->error_seen, count, __ATOMIC_RELAXED) == count)
+		return 0;
+	return fs_read(f->vnode->error);
+}
+
 /* O_DSYNC and O_SYNC: what was written is durable when the call returns. */
 static int write_through(struct file *f, uint64_t start, uint64_t end)
 {
 	struct vnode *v = f->vnode;
-	int err = mvm_pc_flush(
-		f->object, start >> MVM_PAGE_SHIFT, (end - 1) >> MVM_PAGE_SHIFT, MVM_PC_WAIT);
+	int err, latched;
 
+	err = mvm_pc_flush(
+		f->object, start >> MVM_PAGE_SHIFT, (end - 1) >> MVM_PAGE_SHIFT, MVM_PC_WAIT);
 	if (!err && v->ops->fsync)
 		err = v->ops->fsync(v, (fs_read(f->flags) & FS_O_SYNC) != FS_O_SYNC);
-	return err;
+	latched = latched_error(f); /* as fsync does: this is the one time that this file is told */
+	return err ? err : latched;
 }
 
 static int regular_write(
@@ -559,16 +571,6 @@ int file_map(struct file *f, bool shared, bool writable, struct mvm_object **out
 	if (shared && writable && !file_may_map_writable(f))
 		return f->state & FILE_WRITABLE ? -EPERM : -EACCES;
 	return f->ops->map ? f->ops->map(f, shared, out) : -ENODEV;
-}
-
-/* A write-back that failed in the background since this file looked last. */
-static int latched_error(struct file *f)
-{
-	uint32_t count = __atomic_load_n(&f->vnode->error_count, __ATOMIC_ACQUIRE);
-
-	if (__atomic_exchange_n(&f->error_seen, count, __ATOMIC_RELAXED) == count)
-		return 0;
-	return fs_read(f->vnode->error);
 }
 
 int file_sync(struct file *f, bool data_only)

@@ -331,13 +331,27 @@ int mapfs_commit_wait(struct mapfs *fs, uint64_t sequence)
 	return wait_durable(fs, sequence, &closed);
 }
 
+/*
+ * Somebody will be told that what was written is durable.  When that fails nobody knows what of it the
+ * device still has, and to write it again is too late: its pages are clean.  As with a group that cannot
+ * be written, changes end there, so that nobody hears of success who asks after the first one.
+ */
+static int flush_for_answer(struct mapfs *fs)
+{
+	int err = blk_flush(fs->dev);
+
+	if (err)
+		mapfs_journal_failed(fs, err);
+	return err;
+}
+
 /* The last flush of a group that was closed before may have begun before the caller's data was there. */
 int mapfs_commit_through(struct mapfs *fs, uint64_t sequence)
 {
 	bool closed;
 	int err = wait_durable(fs, sequence, &closed);
 
-	return !err && closed ? blk_flush(fs->dev) : err;
+	return !err && closed ? flush_for_answer(fs) : err;
 }
 
 uint64_t mapfs_commit_last(struct mapfs *fs)
@@ -438,7 +452,7 @@ int mapfs_end_changes(struct mapfs *fs)
 	mark_clean(&txn);
 	mapfs_txn_end(&txn);
 	err = mapfs_checkpoint(fs);
-	return err ? err : blk_flush(fs->dev);
+	return err ? err : flush_for_answer(fs);
 }
 
 void mapfs_commit_destroy(struct mapfs *fs)

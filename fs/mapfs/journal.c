@@ -100,7 +100,6 @@ int mapfs_log_open(struct mapfs *fs, const struct mapfs_recovery *recovery, uint
 
 	log->ring_blocks = mapfs_ring_blocks(&fs->sb);
 	log->tail = log->end = recovery->end.position;
-	log->next_head = !recovery->head;
 	log->record = fsh_alloc(n * sizeof(log->record[0]));
 	if (!log->record)
 		return -ENOMEM;
@@ -205,9 +204,14 @@ int mapfs_log_write(
 
 int mapfs_log_begin(struct mapfs *fs, struct mapfs_log_point first)
 {
-	int err = fs->log.begun ? 0 : mapfs_log_write_head(fs, first);
+	int err;
 
-	fs->log.begun |= !err;
+	if (fs->log.begun)
+		return 0;
+	/* Only now: a replay meanwhile has changed which one counts. */
+	fs->log.next_head = !fs->recovery->head;
+	err = mapfs_log_write_head(fs, first);
+	fs->log.begun = !err;
 	return err;
 }
 

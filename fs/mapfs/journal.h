@@ -27,7 +27,7 @@ struct mapfs_log {
 	uint64_t ring_blocks; /* [I] */
 	uint64_t tail;        /* [t] position of the oldest group that is kept */
 	uint64_t end;         /* [t] behind the newest one, as soon as its place is taken */
-	unsigned next_head;   /* [w] the head to write next: not the one that counts */
+	unsigned next_head;   /* [w] once begun, the head to write next: not the one that counts */
 	bool begun;           /* [w] a head of this mount was written */
 	void **record;        /* [w] memory for a group's descriptors and its commit block */
 	unsigned n_records;   /* [I] */

@@ -85,13 +85,24 @@ static uint64_t log_blocks_for(uint64_t n_blocks)
 	return wanted < n_blocks / 4 ? wanted : n_blocks / 4;
 }
 
-/* As many in each group, up to what one bitmap has. */
+/* As many in each group, up to what one bitmap has, and to what all together may have. */
 static void spread_inodes(struct mapfs_super *sb, uint64_t n_inodes)
 {
 	uint64_t per_group = (n_inodes + sb->n_groups - 1) / sb->n_groups;
+	uint64_t most = MAPFS_MAX_INODES / sb->n_groups;
+	uint64_t unit = MAPFS_INODES_PER_BLOCK;
 
-	per_group = (clamp(per_group, 16, MAPFS_GROUP_BLOCKS) + 15) & ~(uint64_t)15;
-	sb->inodes_per_group = (uint32_t)per_group;
+	per_group = (clamp(per_group, unit, MAPFS_GROUP_BLOCKS) + unit - 1) / unit * unit;
+	sb->inodes_per_group = (uint32_t)(per_group < most ? per_group : most / unit * unit);
+}
+
+/* Each with a block of inodes, all of them with different numbers: what is behind is not used. */
+static uint32_t n_groups_for(uint64_t room)
+{
+	uint64_t n = (room + MAPFS_GROUP_BLOCKS - 1) / MAPFS_GROUP_BLOCKS;
+	uint64_t most = MAPFS_MAX_INODES / MAPFS_INODES_PER_BLOCK;
+
+	return (uint32_t)(n < most ? n : most);
 }
 
 int mapfs_layout(struct mapfs_super *sb, uint64_t n_blocks, uint64_t n_inodes)
@@ -110,7 +121,7 @@ int mapfs_layout(struct mapfs_super *sb, uint64_t n_blocks, uint64_t n_inodes)
 	sb->groups_start = sb->log_start + sb->log_blocks;
 
 	room = sb->n_blocks - 1 - sb->groups_start;
-	sb->n_groups = (uint32_t)((room + MAPFS_GROUP_BLOCKS - 1) / MAPFS_GROUP_BLOCKS);
+	sb->n_groups = n_groups_for(room);
 	spread_inodes(sb, n_inodes ? n_inodes : room / 4);
 	/* A last group too short for its own tables, with something to hold, is left out. */
 	if (mapfs_group_length(sb, sb->n_groups - 1) < mapfs_group_overhead(sb) + 16) {
@@ -223,16 +234,13 @@ const char *mapfs_bitmap_fault(
 	return NULL;
 }
 
-static bool layout_matches(const struct mapfs_super *sb)
+/* Not only what mapfs_layout() would say: an image says itself how large its parts are. */
+static bool layout_possible(const struct mapfs_super *sb)
 {
-	struct mapfs_super want;
-
 	if (sb->inodes_per_group == 0 || sb->inodes_per_group % MAPFS_INODES_PER_BLOCK ||
 		sb->inodes_per_group > MAPFS_GROUP_BLOCKS)
 		return false;
 	if (sb->n_blocks < MAPFS_MIN_BLOCKS || sb->n_blocks > MAPFS_MAX_BLOCKS)
-		return false;
-	if (mapfs_layout(&want, sb->n_blocks, (uint64_t)sb->inodes_per_group))
 		return false;
 	if (sb->log_start < MAPFS_LOG_START || sb->log_start >= sb->n_blocks ||
 		sb->log_blocks < MAPFS_LOG_MIN_BLOCKS ||
@@ -241,7 +249,8 @@ static bool layout_matches(const struct mapfs_super *sb)
 		sb->groups_start >= sb->n_blocks - 1)
 		return false;
 	if (sb->n_groups == 0 ||
-		sb->n_groups > (sb->n_blocks - 2 - sb->groups_start) / MAPFS_GROUP_BLOCKS + 1)
+		sb->n_groups > (sb->n_blocks - 2 - sb->groups_start) / MAPFS_GROUP_BLOCKS + 1 ||
+		(uint64_t)sb->n_groups * sb->inodes_per_group > MAPFS_MAX_INODES)
 		return false;
 	return mapfs_group_length(sb, sb->n_groups - 1) > mapfs_group_overhead(sb);
 }
@@ -258,7 +267,7 @@ const char *mapfs_super_fault(const struct mapfs_super *sb, uint64_t n_blocks, b
 		return "it uses features that this code does not know";
 	if (sb->block_bytes != MAPFS_BLOCK_BYTES || sb->inode_bytes != MAPFS_INODE_BYTES ||
 		sb->group_blocks != MAPFS_GROUP_BLOCKS || sb->root_ino != MAPFS_ROOT_INO ||
-		!layout_matches(sb))
+		!layout_possible(sb))
 		return "the super block's numbers contradict each other";
 	if (sb->n_blocks > n_blocks)
 		return "the device is smaller than the file system";

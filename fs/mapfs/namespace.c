@@ -416,15 +416,23 @@ static bool must_be_empty(const struct vnode_rename *r)
 	return r->to && vnode_is(r->to, FS_IFDIR) && !(r->flags & FS_RENAME_EXCHANGE);
 }
 
-/*
- * A file that replaces another has its own data on the way before it takes the name, so that
- * after a crash the name does not stand for an empty file where a full one was.
- */
-static int publish_source(const struct vnode_rename *r)
+static int publish_data(struct vnode *v)
 {
-	if (!r->to || !r->from->object)
+	return v->object ? mvm_pc_flush(v->object, 0, ~(mvm_pgoff_t)0, MVM_PC_WAIT) : 0;
+}
+
+/*
+ * A file that takes the name of another has its own data on the way before, so that after a crash the
+ * name does not stand for an empty file where a full one was.  Of an exchange both do that.
+ */
+static int publish_takers(const struct vnode_rename *r)
+{
+	int err;
+
+	if (!r->to)
 		return 0;
-	return mvm_pc_flush(r->from->object, 0, ~(mvm_pgoff_t)0, MVM_PC_WAIT);
+	err = publish_data(r->from);
+	return !err && r->flags & FS_RENAME_EXCHANGE ? publish_data(r->to) : err;
 }
 
 static int dir_rename(const struct vnode_rename *r)
@@ -432,7 +440,7 @@ static int dir_rename(const struct vnode_rename *r)
 	struct renaming n = {.r = r};
 	int err;
 
-	err = must_be_empty(r) ? mapfs_dir_empty(mapfs_inode_of(r->to)) : publish_source(r);
+	err = must_be_empty(r) ? mapfs_dir_empty(mapfs_inode_of(r->to)) : publish_takers(r);
 	if (err)
 		return err;
 	mapfs_txn_init(&n.txn, mapfs_of(r->from));

@@ -102,6 +102,22 @@ static void layouts_hold_together(void **state)
 	}
 }
 
+/* Devices so large that inodes, then groups, would have no numbers any more: 128 TiB, 1 EiB. */
+static void numbers_of_inodes_are_enough(void **state)
+{
+	struct mapfs_super sb = {0};
+	uint64_t used;
+
+	(void)state;
+	for (uint64_t n_blocks = (uint64_t)1 << 34; n_blocks <= MAPFS_MAX_BLOCKS; n_blocks *= 2) {
+		assert_int_equal(mapfs_layout(&sb, n_blocks, 0), 0);
+		assert_in_range((uint64_t)sb.n_groups * sb.inodes_per_group, 1000000, UINT32_MAX);
+		used = n_blocks < (uint64_t)1 << 43 ? n_blocks : (uint64_t)1 << 43;
+		assert_true(sb.n_groups * (uint64_t)MAPFS_GROUP_BLOCKS >= used / 10 * 9);
+	}
+	assert_int_equal(mapfs_layout(&sb, MAPFS_MAX_BLOCKS, (uint64_t)1 << 32), -ENOSPC);
+}
+
 static void pieces_survive_encoding(void **state)
 {
 	uint64_t seed = world_seed();
@@ -192,6 +208,7 @@ int main(void)
 		cmocka_unit_test(crc_is_castagnoli),
 		cmocka_unit_test(siphash_is_siphash),
 		cmocka_unit_test(layouts_hold_together),
+		cmocka_unit_test(numbers_of_inodes_are_enough),
 		cmocka_unit_test(pieces_survive_encoding),
 		cmocka_unit_test(super_blocks_are_refused_with_the_reason),
 		cmocka_unit_test(every_flipped_bit_of_the_super_block_is_seen),

@@ -32,7 +32,7 @@ BUGS = [
         "\treturn err;\n}\n\nstatic int write_head(",
         "create /n"),
     Bug("overwrite_not_flushed", "commit.c",
-        "\treturn !err && closed ? blk_flush(fs->dev) : err;",
+        "\treturn !err && closed ? flush_for_answer(fs) : err;",
         "\treturn err;",
         "write /a 0 4096; fdatasync /a"),
     Bug("commit_before_data", "commit.c",
