@@ -52,6 +52,20 @@ static void disturb(unsigned step)
 	}
 }
 
+// Elsewhere and back: the place is still the same, whatever came and went.
+static void read_elsewhere(DIR *d)
+{
+	static unsigned turn;
+	long place = telldir(d);
+
+	CHECK(place != -1);
+	rewinddir(d);
+	for (unsigned i = 0; i < 10; i++)
+		CHECK(readdir(d) != NULL);
+	disturb(names + turn++);
+	seekdir(d, place);
+}
+
 static void read_and_change(void)
 {
 	struct dirent *e;
@@ -66,6 +80,8 @@ static void read_and_change(void)
 			CHECK_EQ(seen[i]++, 0);
 		if (random_below(25) == 0)
 			disturb(steps++);
+		if (random_below(500) == 0)
+			read_elsewhere(d);
 	}
 	closedir(d);
 	for (unsigned i = 0; i < names; i++)
