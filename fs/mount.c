@@ -122,14 +122,27 @@ static int sync_pages(struct vnode *v, void *arg)
 	return 0;
 }
 
+/* What changes from here on is another sync's. */
+static int sync_changes(struct mount *m)
+{
+	__atomic_store_n(&m->changed, false, __ATOMIC_SEQ_CST);
+	return m->ops->sync ? m->ops->sync(m) : 0;
+}
+
 int mount_sync(struct mount *m)
 {
-	int err = 0, sync_err = 0;
+	int err = 0, sync_err;
 
 	vnode_for_each(m, sync_pages, &err);
-	if (m->ops->sync)
-		sync_err = m->ops->sync(m);
+	sync_err = sync_changes(m);
 	return err ? err : sync_err;
+}
+
+void mount_changed(struct mount *m)
+{
+	if (fs_read(m->changed) || __atomic_exchange_n(&m->changed, true, __ATOMIC_SEQ_CST))
+		return;
+	fsh_sync_wanted();
 }
 
 /* --- Mounting -------------------------------------------------------------------------------- */
@@ -499,6 +512,32 @@ int mount_sync_all(void)
 	}
 	fsh_mutex_unlock(&table.lock);
 	return first_err;
+}
+
+int mount_sync_changed(void)
+{
+	int first_err = 0;
+
+	fsh_mutex_lock(&table.lock);
+	for (struct mount *m = table.first; m; m = m->next) {
+		int err = fs_read(m->changed) ? sync_changes(m) : 0;
+
+		if (err && !first_err)
+			first_err = err;
+	}
+	fsh_mutex_unlock(&table.lock);
+	return first_err;
+}
+
+bool mount_any_changed(void)
+{
+	bool any = false;
+
+	fsh_mutex_lock(&table.lock);
+	for (struct mount *m = table.first; m; m = m->next)
+		any |= fs_read(m->changed);
+	fsh_mutex_unlock(&table.lock);
+	return any;
 }
 
 void mount_shrink_all(size_t keep)

@@ -247,6 +247,7 @@ static int write_data(struct page_run *run)
 	fsh_mutex_unlock(&run->inode->extent_lock);
 	io_err = mapfs_io_wait(&io);
 	mapfs_note_unflushed(mapfs_of(&run->inode->vnode));
+	mount_changed(run->inode->vnode.mount);
 	return err ? err : io_err;
 }
 

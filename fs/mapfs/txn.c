@@ -15,6 +15,8 @@
  */
 #include "mapfs.h"
 
+#include <fs/mount.h>
+
 void mapfs_txn_init(struct mapfs_txn *txn, struct mapfs *fs)
 {
 	txn->fs = fs;
@@ -114,12 +116,13 @@ int mapfs_txn_begin(struct mapfs_txn *txn)
 void mapfs_txn_dirty(struct mapfs_txn *txn, struct mapfs_buf *buf)
 {
 	struct mapfs_group_commit *c = &txn->fs->commit;
-	bool first;
+	bool first, alone;
 
 	fsh_assert(txn->running);
 	mapfs_buf_ref(txn->fs, buf);
 	fsh_mutex_lock(&c->lock);
 	first = !buf->dirty;
+	alone = !c->dirty;
 	if (first) {
 		buf->dirty = true;
 		buf->dirty_next = c->dirty;
@@ -129,6 +132,8 @@ void mapfs_txn_dirty(struct mapfs_txn *txn, struct mapfs_buf *buf)
 		fsh_assert(txn->n_dirtied <= credits_of(txn));
 	}
 	fsh_mutex_unlock(&c->lock);
+	if (alone)
+		mount_changed(txn->fs->mount);
 	if (!first)
 		mapfs_buf_put(txn->fs, buf);
 }

@@ -5,7 +5,8 @@
  * Write-back.  Nothing is dirty most of the time, and then nothing ticks: the thread sleeps until
  * mm says that pages want to be written, be it that something was unmapped or that much is dirty.
  * While anything is dirty it also looks once a second and writes what has been so for
- * WRITEBACK_AGE_NS, until nothing is left.
+ * WRITEBACK_AGE_NS, until nothing is left.  What file systems changed is made durable every
+ * SYNC_PERIOD_NS, by the same thread: a crash costs no more than some seconds of what nobody synced.
  *
  * Reclaim.  Three marks, in reserves (frames_below(), kernel/frames.h):
  *
@@ -18,6 +19,7 @@
  * memory is private, or in use just now: the thread rests for a while, and those who want frames
  * look for themselves.
  */
+#include <fs/mount.h>
 #include <fs/path.h>
 #include <fs/vnode.h>
 #include <kernel/frames.h>
@@ -30,6 +32,7 @@
 
 #define WRITEBACK_AGE_NS   (5 * NS_PER_SEC)
 #define WRITEBACK_PAUSE_NS NS_PER_SEC
+#define SYNC_PERIOD_NS     (5 * NS_PER_SEC)
 #define RECLAIM_BATCH      64 /* frames a round */
 #define RECLAIM_PAUSE_NS   (100 * NS_PER_MS)
 #define STARVED_PAUSE_NS   (10 * NS_PER_MS)
@@ -98,11 +101,22 @@ static bool anything_dirty(void)
 	return stats.dirty_pages || stats.writeback_pages;
 }
 
+/* It is time to; returns when the next one is due. */
+static uint64_t sync_changes(void)
+{
+	if (mount_sync_changed())
+		pr_warning("sync: something could not be written");
+	return time_now_ns() + SYNC_PERIOD_NS;
+}
+
 static void writeback_thread(void *arg)
 {
+	uint64_t sync_at;
+
 	(void)arg;
 	for (;;) {
 		wait_for(&writeback, SOON, NO_DEADLINE);
+		sync_at = time_now_ns() + SYNC_PERIOD_NS;
 		do {
 			wait_for(&writeback, NOW, time_now_ns() + WRITEBACK_PAUSE_NS);
 			take_back(&writeback);
@@ -111,7 +125,9 @@ static void writeback_thread(void *arg)
 				pr_warning("write-back: some pages could not be written");
 				pause_ns(WRITEBACK_PAUSE_NS);
 			}
-		} while (anything_dirty());
+			if (time_now_ns() >= sync_at)
+				sync_at = sync_changes();
+		} while (anything_dirty() || mount_any_changed());
 	}
 }
 

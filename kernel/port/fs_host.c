@@ -4,6 +4,7 @@
  */
 #include <fs/host.h>
 #include <kernel/frames.h>
+#include <kernel/pageout.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/process.h>
@@ -172,6 +173,11 @@ uint64_t fsh_file_size_limit(void)
 {
 	/* Kernel threads write on nobody's account. */
 	return task_current() ? process_limit(process_current(), RLIMIT_FSIZE) : UINT64_MAX;
+}
+
+void fsh_sync_wanted(void)
+{
+	writeback_wanted(false);
 }
 
 /* The cache that can be dropped as it is counts as free, as in /proc/meminfo. */

@@ -72,6 +72,7 @@ struct mount {
 	unsigned id;                 /* [I] never used again, as long as numbers last */
 	unsigned flags;              /* [a] MOUNT_... */
 	uint32_t writers;            /* [a] files that are open for writing */
+	bool changed;                /* [a] since the last sync */
 	uint64_t dev;                /* [I] st_dev */
 	uint64_t max_file_bytes;     /* [I] writes beyond are -EFBIG; set by type->mount() */
 	const char *source;          /* [I] "vda", "none": what was mounted, a copy */
@@ -126,6 +127,17 @@ int mount_detach(struct dentry *root);
  * shall be read-only and a file is open for writing, or has lost its name and lives on; -EROFS.
  */
 int mount_remount(struct dentry *root, unsigned flags);
+
+/*
+ * The file system says that something changed which is not durable.  Cheap when it was said before; any
+ * lock may be held.  The host hears of it (fsh_sync_wanted()), and calls mount_sync_changed() in the next
+ * seconds: durable then is what was changed, and what of dirty pages was written, before.  The first error.
+ */
+void mount_changed(struct mount *mount);
+int mount_sync_changed(void);
+
+/* Is there anything for mount_sync_changed() to do? */
+bool mount_any_changed(void);
 
 /* Write back everything of one mount or of all, and wait; the first error. */
 int mount_sync(struct mount *mount);

@@ -4,6 +4,7 @@
 
 #include "mapfs.h"
 
+#include <fs_posix.h>
 #include <mm/pagecache.h>
 
 #include <pthread.h>
@@ -185,6 +186,37 @@ static void others_are_saved(void **state)
 	assert_int_equal(vfs_stat(&w->ctx, NULL, "/d", 0, &attr), 0);
 }
 
+/* --- By itself ---------------------------------------------------------------------------------- */
+
+/* Each kind of change asks for a sync, once; that makes it durable; then nothing more is wanted. */
+static void syncs_itself(void **state)
+{
+	struct world *w = *state;
+	struct fs_attr attr;
+	struct file *f;
+
+	assert_int_equal(world_put(w, "/a", 5000, 1), 0);
+	assert_int_equal(mount_sync_all(), 0);
+	assert_false(mount_any_changed());
+	fsh_posix_syncs_wanted = 0;
+	assert_int_equal(vfs_mkdir(&w->ctx, NULL, "/d", 0755), 0);
+	assert_int_equal(vfs_mkdir(&w->ctx, NULL, "/e", 0755), 0);
+	assert_int_equal(fsh_posix_syncs_wanted, 1);
+	assert_true(mount_any_changed());
+	assert_int_equal(mount_sync_changed(), 0);
+	assert_false(mount_any_changed());
+	assert_int_equal(world_open(w, "/a", FS_O_RDWR, &f), 0);
+	assert_int_equal(world_write(f, "x", 1, 0), 0);
+	assert_int_equal(fsh_posix_syncs_wanted, 1); /* it is a page of mm's until it is written */
+	assert_int_equal(mvm_pc_flush(f->object, 0, UINT64_MAX, MVM_PC_WAIT), 0);
+	assert_int_equal(fsh_posix_syncs_wanted, 2);
+	assert_int_equal(mount_sync_changed(), 0);
+	assert_false(mount_any_changed());
+	file_unref(f);
+	mount_saved(w, save_durable(w->disk));
+	assert_int_equal(vfs_stat(&w->ctx, NULL, "/e", 0, &attr), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -194,6 +226,7 @@ int main(void)
 		TEST(beside_a_remount),
 		TEST(refused_remount_is_not_seen),
 		TEST(others_are_saved),
+		TEST(syncs_itself),
 	};
 
 	return cmocka_run_group_tests_name("mapfs_sync", tests, NULL, NULL);

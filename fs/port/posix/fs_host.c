@@ -324,6 +324,13 @@ uint64_t fsh_file_size_limit(void)
 	return UINT64_MAX;
 }
 
+unsigned long fsh_posix_syncs_wanted;
+
+void fsh_sync_wanted(void)
+{
+	__atomic_fetch_add(&fsh_posix_syncs_wanted, 1, __ATOMIC_RELAXED);
+}
+
 void fsh_page_counts(uint64_t *all, uint64_t *available)
 {
 	struct mvm_stats s;

@@ -9,6 +9,9 @@
 /* 0: allocations succeed; n: the nth from now on fails (and those after it succeed). */
 extern long fsh_posix_fail_after;
 
+/* How often a sync was wanted. */
+extern unsigned long fsh_posix_syncs_wanted;
+
 /* What fsh_realtime_ns() says; 0: the clock of the machine. */
 extern int64_t fsh_posix_fixed_time_ns;
 
