@@ -122,10 +122,14 @@ static int sync_pages(struct vnode *v, void *arg)
 	return 0;
 }
 
-/* What changes from here on is another sync's. */
+void mount_sync_begins(struct mount *m)
+{
+	__atomic_store_n(&m->changed, 0, __ATOMIC_SEQ_CST);
+}
+
 static int sync_changes(struct mount *m)
 {
-	__atomic_store_n(&m->changed, false, __ATOMIC_SEQ_CST);
+	mount_sync_begins(m);
 	return m->ops->sync ? m->ops->sync(m) : 0;
 }
 
@@ -140,7 +144,7 @@ int mount_sync(struct mount *m)
 
 void mount_changed(struct mount *m)
 {
-	if (fs_read(m->changed) || __atomic_exchange_n(&m->changed, true, __ATOMIC_SEQ_CST))
+	if (fs_read(m->changed) || __atomic_exchange_n(&m->changed, 1, __ATOMIC_SEQ_CST))
 		return;
 	fsh_sync_wanted();
 }
@@ -535,7 +539,7 @@ bool mount_any_changed(void)
 
 	fsh_mutex_lock(&table.lock);
 	for (struct mount *m = table.first; m; m = m->next)
-		any |= fs_read(m->changed);
+		any |= fs_read(m->changed) != 0;
 	fsh_mutex_unlock(&table.lock);
 	return any;
 }

@@ -256,6 +256,7 @@ static int mount_op_sync(struct mount *mount)
 	if (fs_read(fs->read_only))
 		return mapfs_commit_error(fs);
 	(void)vnode_for_each(mount, sync_vnode, &err);
+	mount_sync_begins(mount); /* the times are stored */
 	commit_err = mapfs_commit(fs);
 	return err ? err : commit_err;
 }

@@ -72,7 +72,7 @@ struct mount {
 	unsigned id;                 /* [I] never used again, as long as numbers last */
 	unsigned flags;              /* [a] MOUNT_... */
 	uint32_t writers;            /* [a] files that are open for writing */
-	bool changed;                /* [a] since the last sync */
+	uint32_t changed;            /* [a] 1: since the last sync */
 	uint64_t dev;                /* [I] st_dev */
 	uint64_t max_file_bytes;     /* [I] writes beyond are -EFBIG; set by type->mount() */
 	const char *source;          /* [I] "vda", "none": what was mounted, a copy */
@@ -135,6 +135,12 @@ int mount_remount(struct dentry *root, unsigned flags);
  */
 void mount_changed(struct mount *mount);
 int mount_sync_changed(void);
+
+/*
+ * What changes from here on is another sync's.  The vfs says it before each; a sync() that makes changes of its
+ * own says it again after them.
+ */
+void mount_sync_begins(struct mount *mount);
 
 /* Is there anything for mount_sync_changed() to do? */
 bool mount_any_changed(void);
