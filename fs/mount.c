@@ -8,7 +8,10 @@
  * Read-only.  Who opens a file for writing counts himself as a writer and then looks at the flag; who
  * makes a mount read-only sets the flag and then looks at the count.  So one of them sees the other.
  * A change of names that is under way is finished; a mapping that was writable gets SIGBUS at its next
- * store, as the sync has protected its pages.
+ * store, as the sync has protected its pages.  A file system that fails sets the flag by itself, at any
+ * moment and for good: each bit is set and cleared alone, and this one not cleared then.  Such a mount
+ * can be taken away though it cannot be synced: the names and attributes that it could not write go
+ * with it, and the log says so.  Pages that it could not write keep their file in use.
  */
 #include "private.h"
 #include <errno.h>
@@ -277,6 +280,17 @@ static int end_idle(struct mount *m, uint32_t users)
 	return 0;
 }
 
+/* 0 also when all is written that ever will be. */
+static int last_sync(struct mount *m)
+{
+	int err = mount_sync(m);
+
+	if (!err || !(fs_read(m->flags) & MOUNT_FAILED))
+		return err;
+	fsh_log("mount: %s has failed: changes that it could not write are lost", m->source);
+	return 0;
+}
+
 /* End the detached mounts that nobody uses any more. */
 static void end_detached(void)
 {
@@ -284,7 +298,7 @@ static void end_detached(void)
 
 	for (m = table.first; m; m = next) {
 		next = m->next;
-		if ((m->flags & MOUNT_DETACHED) && is_idle(m, 0) && mount_sync(m) == 0)
+		if ((m->flags & MOUNT_DETACHED) && is_idle(m, 0) && last_sync(m) == 0)
 			(void)end_idle(m, 0);
 	}
 }
@@ -358,7 +372,7 @@ int mount_take(struct dentry *root)
 		return -EINVAL;
 	fsh_mutex_lock(&table.lock);
 	end_detached();
-	err = !m->covered || mount_below(m) ? -EBUSY : mount_sync(m);
+	err = !m->covered || mount_below(m) ? -EBUSY : last_sync(m);
 	if (!err)
 		err = end_idle(m, 1);
 	fsh_mutex_unlock(&table.lock);
@@ -453,6 +467,19 @@ static int is_nameless(struct vnode *v, void *arg)
 	return fs_read(v->nlink) == 0 ? -EBUSY : 0;
 }
 
+static void set_flags(struct mount *m, unsigned flags)
+{
+	__atomic_fetch_or(&m->flags, flags, __ATOMIC_SEQ_CST);
+}
+
+static void clear_flags(struct mount *m, unsigned flags)
+{
+	unsigned old = __atomic_fetch_and(&m->flags, ~flags, __ATOMIC_SEQ_CST);
+
+	if (old & MOUNT_FAILED)
+		set_flags(m, old & flags & MOUNT_RDONLY);
+}
+
 static int become_readonly(struct mount *m)
 {
 	int err = 0;
@@ -460,7 +487,7 @@ static int become_readonly(struct mount *m)
 	/* Whoever writes shall not even for a moment meet a mount for reading that this does not become. */
 	if (__atomic_load_n(&m->writers, __ATOMIC_SEQ_CST))
 		return -EBUSY;
-	__atomic_fetch_or(&m->flags, MOUNT_RDONLY, __ATOMIC_SEQ_CST);
+	set_flags(m, MOUNT_RDONLY);
 	if (__atomic_load_n(&m->writers, __ATOMIC_SEQ_CST))
 		err = -EBUSY;
 	if (!err)
@@ -470,7 +497,7 @@ static int become_readonly(struct mount *m)
 	if (!err && m->ops->remount)
 		err = m->ops->remount(m, false);
 	if (err)
-		__atomic_fetch_and(&m->flags, ~MOUNT_RDONLY, __ATOMIC_RELAXED);
+		clear_flags(m, MOUNT_RDONLY);
 	return err;
 }
 
@@ -483,10 +510,11 @@ static int remount(struct mount *m, unsigned flags)
 		err = become_readonly(m);
 	else if (!(flags & MOUNT_RDONLY) && (old & MOUNT_RDONLY) && m->ops->remount)
 		err = m->ops->remount(m, true);
-	if (!err)
-		__atomic_store_n(
-			&m->flags, (old & ~MOUNT_ASKED) | (flags & MOUNT_ASKED), __ATOMIC_RELEASE);
-	return err;
+	if (err)
+		return err;
+	set_flags(m, flags & MOUNT_ASKED & ~old);
+	clear_flags(m, old & MOUNT_ASKED & ~flags);
+	return 0;
 }
 
 int mount_remount(struct dentry *root, unsigned flags)

@@ -124,7 +124,7 @@ void mapfs_journal_failed(struct mapfs *fs, int err)
 	if (!first)
 		return;
 	fs_write(fs->read_only, true);
-	__atomic_fetch_or(&fs->mount->flags, MOUNT_RDONLY, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&fs->mount->flags, MOUNT_RDONLY | MOUNT_FAILED, __ATOMIC_SEQ_CST);
 	fsh_log("mapfs %s: the journal cannot be written (error %d): read-only from now on",
 		fs->dev->name, -err);
 }

@@ -38,12 +38,11 @@
 #define MAPFS_BLOCK_BYTES   4096u
 #define MAPFS_BLOCK_SECTORS 8u
 #define MAPFS_MAX_BLOCKS    ((uint64_t)1 << 48)
-#define MAPFS_FILE_BLOCKS \
-	0xffffffffull /* so that the number behind the last one has 32 bits, too */
-#define MAPFS_MAX_FILE   (MAPFS_FILE_BLOCKS << MAPFS_BLOCK_SHIFT) /* bytes */
-#define MAPFS_MAX_INODES 0xffffffffull /* in an image: a number has 32 bits, 0 is none */
-#define MAPFS_VERSION    2
-#define MAPFS_NAME_MAX   255
+#define MAPFS_FILE_BLOCKS   0xffffffffull /* the number behind the last one has 32 bits, too */
+#define MAPFS_MAX_FILE      (MAPFS_FILE_BLOCKS << MAPFS_BLOCK_SHIFT) /* bytes */
+#define MAPFS_MAX_INODES    0xffffffffull /* in an image: a number has 32 bits, 0 is none */
+#define MAPFS_VERSION       2
+#define MAPFS_NAME_MAX      255
 
 #define MAPFS_SUPER_BLOCK 0u
 #define MAPFS_STATE_BLOCK 1u

@@ -118,15 +118,13 @@ static int read_heads(struct reader *reader)
 {
 	struct mapfs_recovery *r = reader->r;
 	struct mapfs_log_head *head = reader->record;
-	int err = 0;
 
 	for (unsigned which = 0; which < MAPFS_LOG_HEADS; which++) {
 		const char *fault;
 
-		err = read_block(r, r->sb->log_start + which, head);
-		if (err)
-			return err;
-		fault = head_fault(r, which, head);
+		fault = "cannot be read";
+		if (!read_block(r, r->sb->log_start + which, head))
+			fault = head_fault(r, which, head);
 		if (fault)
 			r->fault = fault;
 		if (fault || head->header.sequence <= r->tail.sequence)
@@ -277,7 +275,7 @@ static int search_newer(struct reader *reader)
 }
 
 /*
- * A head is damaged when a crash tore it.  Then the other one still leads to all there is.  When it
+ * A head is damaged when a crash tore it, or its sector is bad.  Then the other one still leads to all there is.  When it
  * leads to nothing, though there are groups, the damage is of another kind, and what the damaged head
  * led to is not to be lost in silence.
  */

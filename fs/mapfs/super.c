@@ -140,6 +140,12 @@ static int read_log(struct mapfs *fs)
 		fs->read_only = true;
 		err = 0;
 	}
+	if (err == -EIO) {
+		fsh_log("mapfs %s: the log cannot be read behind group %llu: read-only",
+			fs->dev->name, (unsigned long long)fs->recovery->end.sequence - 1);
+		fs->read_only = true;
+		err = 0;
+	}
 	return err ? err : mapfs_commit_start(fs, fs->recovery);
 }
 

@@ -32,6 +32,9 @@ enum mount_flags {
 
 	/* Set by the file system: */
 
+	/* With MOUNT_RDONLY: it can write no more, and what was not written never will be. */
+	MOUNT_FAILED = 1 << 27,
+
 	/* Its files have seals (tmpfs): vnode.seals. */
 	MOUNT_SEALS = 1 << 29,
 

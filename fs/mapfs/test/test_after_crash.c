@@ -90,6 +90,44 @@ static void nor_after_a_remount(void **state)
 	assert_memory_equal(head, testdisk_block(w->disk, block), sizeof(head));
 }
 
+/* The n-th read of a mount after the crash fails, each of them once: never is it lost in silence. */
+static void a_bad_sector_is_no_end_of_the_log(void **state)
+{
+	struct world *w = *state;
+	struct fs_attr attr;
+	uint8_t *crashed;
+	unsigned whole = 0, reading = 0;
+	uint64_t n;
+
+	assert_int_equal(vfs_mkdir(&w->ctx, NULL, "/d", 0755), 0);
+	assert_int_equal(mount_sync_all(), 0);
+	crash(w);
+	crashed = testdisk_save(w->disk);
+	for (n = 1;; n++) {
+		testdisk_load(w->disk, crashed);
+		w->disk->injected = 0;
+		w->disk->fault[TESTDISK_READ] = (struct testdisk_fault){.countdown = n};
+		if (world_try_mount(w))
+			continue;
+		w->disk->fault[TESTDISK_READ] = (struct testdisk_fault){0};
+		if (!mount_readonly(w->ctx.root->mount)) {
+			assert_int_equal(vfs_stat(&w->ctx, NULL, "/d", 0, &attr), 0);
+			world_check(w, "/a", 5000, 1);
+			whole++;
+		} else {
+			assert_non_null(strstr(world_said(), "read-only"));
+			reading++;
+		}
+		world_unmount(w);
+		if (!w->disk->injected)
+			break;
+	}
+	testdisk_forget(w->disk, crashed);
+	/* With the older head; with the newer one, any block of the log, any bitmap. */
+	assert_in_range(whole, 2, n);
+	assert_in_range(reading, 6, n);
+}
+
 /* Both ends of an exchange take a name that had data. */
 static void an_exchange_shows_no_empty_file(void **state)
 {
@@ -110,6 +148,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			the_head_that_counts_is_not_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(nor_after_a_remount, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_bad_sector_is_no_end_of_the_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_exchange_shows_no_empty_file, setup, teardown),
 	};
 
