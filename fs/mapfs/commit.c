@@ -435,14 +435,33 @@ static void mark_clean(struct mapfs_txn *txn)
 	fsh_mutex_unlock(&fs->store_lock);
 }
 
+void mapfs_allow_changes(struct mapfs *fs)
+{
+	fsh_mutex_lock(&fs->commit.lock);
+	fs->commit.closed = false;
+	fsh_mutex_unlock(&fs->commit.lock);
+}
+
+/* Nobody is inside a transaction, and nobody will be. */
+static void close_gate(struct mapfs_group_commit *c)
+{
+	fsh_mutex_lock(&c->lock);
+	c->closed = true;
+	fsh_mutex_unlock(&c->lock);
+	fsh_rwlock_lock(&c->gate);
+	fsh_rwlock_unlock(&c->gate);
+}
+
 int mapfs_end_changes(struct mapfs *fs)
 {
 	struct mapfs_txn txn;
 	int err;
 
+	close_gate(&fs->commit);
 	if (!fs_read(fs->commit.changing))
 		return 0;
 	mapfs_txn_init(&txn, fs);
+	txn.last = true;
 	mapfs_orphan_pin(&txn);
 	err = mapfs_txn_begin(&txn);
 	if (err) {

@@ -121,6 +121,7 @@ size_t mapfs_cache_shrink(struct mapfs *fs, size_t keep);
 struct mapfs_txn {
 	struct mapfs *fs;
 	bool running;
+	bool last;         /* it is the one that marks the image as clean */
 	uint64_t sequence; /* of the group, while running */
 	unsigned n_pins, n_dirtied;
 	struct mapfs_buf *pins[MAPFS_TXN_PINS];
@@ -165,6 +166,7 @@ struct mapfs_group_commit {
 	size_t n_dirty;          /* [t] */
 	struct mapfs_run *freed; /* [t] by the collecting group */
 	bool changing;           /* [a] the state says that the image is not clean */
+	bool closed;             /* [t] nobody may begin but the one that marks it as clean */
 
 	bool writing;               /* [t] there is a writer */
 	struct mapfs_image *images; /* [w] group_limit of them */
@@ -211,8 +213,13 @@ int mapfs_commit_wait(struct mapfs *fs, uint64_t sequence) MAPFS_MUST_CHECK;
 /* Why there are no more changes: -EIO, or 0. */
 int mapfs_commit_error(struct mapfs *fs) MAPFS_MUST_CHECK;
 
-/* Commit what there is, and mark the image as clean; the next change marks it as not clean again. */
+/*
+ * Nobody begins a transaction any more (-EROFS), also who passed the vfs's check before.  Commit what
+ * there is, and mark the image as clean.  After mapfs_allow_changes() the next change marks it as not
+ * clean again.
+ */
 int mapfs_end_changes(struct mapfs *fs) MAPFS_MUST_CHECK;
+void mapfs_allow_changes(struct mapfs *fs);
 
 /*
  * For the writer.  Copy n images while the gate is closed (false: memory was short, so it must stay

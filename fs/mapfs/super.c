@@ -297,6 +297,7 @@ static int mount_op_remount(struct mount *mount, bool write)
 	err = replay_log(fs);
 	if (err)
 		return err;
+	mapfs_allow_changes(fs);
 	begin_writing(fs);
 	return fs_read(fs->read_only) ? -EROFS : 0;
 }

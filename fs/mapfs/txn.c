@@ -21,6 +21,7 @@ void mapfs_txn_init(struct mapfs_txn *txn, struct mapfs *fs)
 {
 	txn->fs = fs;
 	txn->running = false;
+	txn->last = false;
 	txn->n_pins = 0;
 	txn->n_dirtied = 0;
 }
@@ -61,7 +62,7 @@ static int join_group(struct mapfs_txn *txn)
 	int err = 0;
 
 	fsh_mutex_lock(&c->lock);
-	if (c->error)
+	if (c->error || (c->closed && !txn->last))
 		err = -EROFS;
 	else if (!group_has_room(txn->fs, credits_of(txn)))
 		err = -EAGAIN;

@@ -124,6 +124,23 @@ static void a_remount_does_not_hide_a_failure(void **state)
 	assert_true(mount_readonly(w->ctx.root->mount));
 }
 
+/* Who asked before the mount became one for reading, and changes after it: that is too late. */
+static void a_late_change_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct fs_attr attr = {.mode = 0600};
+	struct file *f;
+
+	assert_int_equal(world_open(w, "/a", FS_O_RDONLY, &f), 0);
+	assert_int_equal(mapfs_setattr(f->vnode, &attr, FS_SET_MODE), 0);
+	assert_int_equal(vfs_remount(&w->ctx, "/", MOUNT_RDONLY), 0);
+	assert_int_equal(image_is_clean(&w->disk->dev), 0);
+	assert_int_equal(mapfs_setattr(f->vnode, &attr, FS_SET_MODE), -EROFS);
+	assert_int_equal(vfs_remount(&w->ctx, "/", 0), 0);
+	assert_int_equal(mapfs_setattr(f->vnode, &attr, FS_SET_MODE), 0);
+	file_unref(f);
+}
+
 /* --- One part of the disk ------------------------------------------------------------------ */
 
 /* A bitmap goes bad while it is not in memory: other groups have room. */
@@ -159,6 +176,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_mount_that_failed_can_be_taken_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_remount_does_not_hide_a_failure, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_late_change_is_refused, setup, teardown),
 		cmocka_unit_test(a_group_without_its_bitmap_is_left_out),
 	};
 
