@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Making an empty file system: the super blocks, the state block, the log, each group's bitmaps,
- * and the root directory.  The super block is written last: until then the device holds no file system.
+ * and the root directory.  The super blocks, first and copy, are cleared before and written last: in
+ * between the device holds no file system, neither this one nor an earlier one.
  */
 #include "layout.h"
 #include "recover.h"
@@ -134,6 +135,17 @@ static int write_supers(struct making *m)
 	return err ? err : blk_flush(m->dev);
 }
 
+static int clear_supers(struct making *m)
+{
+	int err;
+
+	clear_block(m);
+	err = write_block(m, MAPFS_SUPER_BLOCK);
+	if (!err)
+		err = write_block(m, m->dev->n_sectors / MAPFS_BLOCK_SECTORS - 1);
+	return err ? err : blk_flush(m->dev);
+}
+
 static int fill_super(struct making *m)
 {
 	struct mapfs_super *sb = &m->sb;
@@ -161,8 +173,7 @@ static int make(struct making *m)
 
 	if (err)
 		return err;
-	clear_block(m);
-	err = write_block(m, MAPFS_SUPER_BLOCK);
+	err = clear_supers(m);
 	for (uint32_t g = 0; g < m->sb.n_groups && !err; g++)
 		err = write_group(m, g);
 	if (!err)

@@ -118,6 +118,34 @@ static void numbers_of_inodes_are_enough(void **state)
 	assert_int_equal(mapfs_layout(&sb, MAPFS_MAX_BLOCKS, (uint64_t)1 << 32), -ENOSPC);
 }
 
+/*
+ * A disk is made anew, and that ends after n writes: until the copy of the super block is there, which
+ * is the last but one, it has no file system, and not the old one.
+ */
+static void what_is_half_made_is_not_mounted(void **state)
+{
+	struct mapfs_make how = {.n_inodes = 64, .now_ns = 1, .uuid = "made again"};
+	struct world w;
+	uint8_t *old;
+	uint64_t total;
+
+	(void)state;
+	world_make(&w, 1 << 20, 64);
+	old = testdisk_save(w.disk);
+	total = w.disk->dev.counts.writes;
+	assert_int_equal(mapfs_make(&w.disk->dev, &how), 0);
+	total = w.disk->dev.counts.writes - total;
+	for (uint64_t n = 2; n < total - 1; n++) {
+		testdisk_load(w.disk, old);
+		w.disk->fault[TESTDISK_WRITE] =
+			(struct testdisk_fault){.countdown = n + 1, .forever = true};
+		assert_int_equal(mapfs_make(&w.disk->dev, &how), -EIO);
+		assert_int_not_equal(world_try_mount(&w), 0);
+	}
+	testdisk_forget(w.disk, old);
+	world_free(&w);
+}
+
 static void pieces_survive_encoding(void **state)
 {
 	uint64_t seed = world_seed();
@@ -209,6 +237,7 @@ int main(void)
 		cmocka_unit_test(siphash_is_siphash),
 		cmocka_unit_test(layouts_hold_together),
 		cmocka_unit_test(numbers_of_inodes_are_enough),
+		cmocka_unit_test(what_is_half_made_is_not_mounted),
 		cmocka_unit_test(pieces_survive_encoding),
 		cmocka_unit_test(super_blocks_are_refused_with_the_reason),
 		cmocka_unit_test(every_flipped_bit_of_the_super_block_is_seen),
