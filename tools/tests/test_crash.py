@@ -3,7 +3,9 @@
 import os
 import random
 import shutil
+import signal
 import struct
+import subprocess
 import time
 
 import pytest
@@ -98,3 +100,21 @@ def test_flushes_behind_a_gap_are_waited_for(tmp_path):
         with open(log, "rb") as file:
             assert reader.read(file) == (there != whole[:1024] + bytes(1024) + flush)
         assert reader.flushes == flushes
+
+
+# --- Without any sync --------------------------------------------------------------------------------------
+
+
+def test_what_nobody_synced_is_kept_after_seconds(tree, loads, tmp_path):
+    """A folder and a small file.  (Under --icount an idle guest's clock would run ahead of its disk.)"""
+    image = loads.root({})
+    run = subprocess.Popen(
+        [tree / "tools/run", "--preset", PRESET, "--image", image, "--", "sh", "-c",
+         "mkdir /kept; echo a >/kept/file; sleep 12; echo slept; cat"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert run.stdout.readline() == b"slept\n"
+    finally:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    assert subprocess.run([tree / "tools/get", image, "/kept/file"], capture_output=True).stdout == b"a\n"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The layout as arrays that can be searched.  `image` is what mapfsview wrote, see its json.c.
 const BLOCK_BYTES = 4096;
 const USES = image.uses.length;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // All around the map: the head, the legend, the files, the log, the groups, the charts.
 const PAGE_FILES = 25;
 let shownFiles = PAGE_FILES;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The map: a grid of cells, line by line, each for `scale` blocks; and the strip, which has all.
 const CELL = 11; // pixels, the gap with them
 const map = { canvas: byId("map"), strip: byId("strip"), first: 0, scale: 1, columns: 1, rows: 1, cell: -1, pinned: -1 };
