@@ -39,7 +39,8 @@ static void middle_one_stays(void **state)
 	struct file *f[3];
 	struct fs_stat before, after;
 
-	assert_int_equal(vfs_mkdir(&w->ctx, NULL, "/d", 0755), 0); /* the root has its first block */
+	assert_int_equal(
+		vfs_mkdir(&w->ctx, NULL, "/d", 0755), 0); /* the root has its first block */
 	before = world_statfs(w);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(world_put(w, path[i], 50000, 1), 0);
