@@ -53,7 +53,7 @@ int mapfs_commit_start(struct mapfs *fs, const struct mapfs_recovery *recovery)
 
 	c->group_limit = group_limit(fs);
 	c->logged_limit = fs->cache.limit * LOGGED_SHARE_PERCENT / 100;
-	c->sequence = recovery->end.sequence + 1;
+	c->sequence = recovery->end.sequence + mapfs_ring_blocks(&fs->sb);
 	c->committed = c->sequence - 1;
 	c->images = fsh_alloc(c->group_limit * sizeof(c->images[0]));
 	return c->images ? mapfs_log_open(fs, recovery, c->group_limit) : -ENOMEM;

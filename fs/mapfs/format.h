@@ -146,8 +146,8 @@ struct mapfs_state {
  * It counts when all of it is there: every descriptor and the commit block has its checksum, its
  * place and the group's sequence, and every copy has the checksum that its entry says.  The log ends before
  * the first group that does not count.  So one write and one flush commit a group, in whatever order
- * its blocks arrive.  No sequence is given to two groups: each mount leaves one out, which a group
- * may have had that a crash tore, and says so with a head.
+ * its blocks arrive.  No sequence is given to two groups: each mount leaves out as many as the ring has
+ * blocks, which groups may have that a crash tore or that damage has cut off, and says so with a head.
  *
  * Recovery: from the head's group on, each copy goes where it belongs, later ones over earlier
  * ones; then a head says that the log is empty.

@@ -418,6 +418,53 @@ static void a_torn_group_stays_torn(void **state)
 	world_remount(&w);
 }
 
+/* Set modes in one group: of /d, and of a directory whose inode is in another block. */
+static void commit_modes(uint32_t mode, bool both)
+{
+	struct fs_attr attr = {.mode = mode};
+
+	assert_int_equal(vfs_setattr(&w.ctx, NULL, "/d", 0, &attr, FS_SET_MODE), 0);
+	if (both)
+		assert_int_equal(vfs_setattr(&w.ctx, NULL, "/d/19", 0, &attr, FS_SET_MODE), 0);
+	assert_int_equal(mapfs_commit(fs_of()), 0);
+}
+
+/*
+ * Damage cuts off groups in the middle of the log.  What the next mount commits ends where one of them begins,
+ * which would be the next by a count of groups: it is of the past.
+ */
+static void groups_that_were_cut_off_stay_so(void **state)
+{
+	uint64_t start, sixth;
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "/d/%d", i);
+		commit_mkdir(name);
+	}
+	start = fs_of()->log.end;
+	commit_mkdir("/d/b");
+	for (unsigned i = 0; i < 4; i++)
+		commit_modes(0700 + i, false);
+	sixth = fs_of()->log.end;
+	commit_modes(0777, false);
+	*(uint8_t *)testdisk_block(w.disk, mapfs_ring_block(&fs_of()->sb, start + 2)) ^= 1;
+	stop();
+	world_mount(&w);
+	assert_int_equal(fs_of()->log.end, start % fs_of()->log.ring_blocks);
+	commit_mkdir("/d/c");
+	for (unsigned i = 0; i < 3; i++)
+		commit_modes(0700 + i, true);
+	assert_int_equal(
+		fs_of()->log.end % fs_of()->log.ring_blocks, sixth % fs_of()->log.ring_blocks);
+	assert_int_equal(scan().n_groups, 4);
+	stop();
+	world_mount(&w);
+	assert_true(exists("/d/c"));
+	world_remount(&w);
+}
+
 /* A crash tears the head with which a mount begins, before anything is committed: nothing is lost. */
 static void the_first_head_may_be_torn(void **state)
 {
@@ -850,6 +897,7 @@ int main(void)
 		TEST(a_broken_group_never_happened),
 		TEST(an_old_group_is_not_replayed),
 		TEST(a_torn_group_stays_torn),
+		TEST(groups_that_were_cut_off_stay_so),
 		TEST(the_first_head_may_be_torn),
 		TEST(making_forgets_the_log),
 		TEST(one_head_is_enough),

@@ -78,7 +78,7 @@ BUGS = [
         "fault || (r->tail.sequence && head->header.sequence > r->tail.sequence))",
         ROUND),
     Bug("sequence_given_again", "commit.c",
-        "\tc->sequence = recovery->end.sequence + 1;",
+        "\tc->sequence = recovery->end.sequence + mapfs_ring_blocks(&fs->sb);",
         "\tc->sequence = recovery->end.sequence;",
         "lose 2 of create /n | create /n; fsync /a; sync"),
     Bug("checksum_of_copies_ignored", "recover.c",
