@@ -3,7 +3,7 @@
  * mapfs on the disk, version 2.
  *
  * Everything is little endian, and a block is 4096 bytes.  Block numbers have 48 bits, inode
- * numbers 32, block numbers inside a file 32 (files of up to 2^44 bytes).  Times are signed
+ * numbers 32, block numbers inside a file 32 (files of up to 2^44 - 4096 bytes).  Times are signed
  * nanoseconds since 1970.
  *
  *	block 0     super block: written by mkfs, changed only by feature upgrades
