@@ -120,6 +120,25 @@ static void cut_is_ended_later(void **state)
 	assert_int_equal(world_put(w, "/b", 1000, 1), 0);
 }
 
+/* Between the smaller size and the end of the cut the power goes, and fsck is there before any mount. */
+static void repair_ends_a_cut(void **state)
+{
+	struct world *w = *state;
+	uint64_t size = cut_badly(w);
+	uint8_t *saved;
+
+	assert_int_equal(mapfs_commit(fs_of(w)), 0);
+	saved = testdisk_save(w->disk);
+	world_unmount(w);
+	testdisk_load(w->disk, saved);
+	testdisk_forget(w->disk, saved);
+	world_fsck(w, false, IMAGE_CLEAN);
+	world_fsck(w, true, IMAGE_FIXED);
+	world_fsck(w, false, IMAGE_CLEAN);
+	world_mount(w);
+	world_check(w, "/a", size, 1);
+}
+
 /* The mount fails after it has ended a cut: nothing of it stays in memory. */
 static void failed_mount_leaves_nothing(void **state)
 {
@@ -156,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(middle_one_stays),
 		TEST(cut_is_ended_later),
+		TEST(repair_ends_a_cut),
 		TEST(failed_mount_leaves_nothing),
 	};
 

@@ -63,6 +63,19 @@ static void take_piece(struct reading *r, const struct mapfs_piece *p)
 	add_piece(inode, p);
 }
 
+/* What is before the file's end is the file's: a cut that a crash interrupted has extents across it. */
+static void take_front(struct reading *r, const struct mapfs_piece *p)
+{
+	struct mapfs_piece front = *p;
+
+	if (p->logical < r->wanted) {
+		front.count = (uint32_t)(r->wanted - p->logical);
+		take_piece(r, &front);
+	}
+	if (!r->fault)
+		r->fault = "has blocks behind its end";
+}
+
 static void read_piece(struct reading *r, const struct mapfs_piece *p)
 {
 	if (p->count == 0 || p->logical < r->end)
@@ -70,7 +83,7 @@ static void read_piece(struct reading *r, const struct mapfs_piece *p)
 	else if (p->unwritten && p->count > MAPFS_UNWRITTEN_MAX)
 		r->fault = "has an unwritten extent that is too long";
 	else if (!p->unwritten && (uint64_t)p->logical + p->count > r->wanted)
-		r->fault = "has blocks behind its end";
+		take_front(r, p);
 	else
 		take_piece(r, p);
 	r->end = (uint64_t)p->logical + p->count;

@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 
+/* A bug was planted, and is to be found: a failure is what was wanted. */
+extern bool host_is_to_fail;
+
 /*
  * A new file system for an episode.  How large it is, how little memory and how small a cache of metadata
  * there is, follows from seed and number: in some episodes the disk may be full at any time.

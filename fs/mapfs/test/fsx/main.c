@@ -144,7 +144,7 @@ static void parse(int argc, char **argv)
 			continue;
 		}
 		if (strcmp(argv[i], "--find") == 0) {
-			options.find = true;
+			options.find = host_is_to_fail = true;
 			continue;
 		}
 		if (value && strcmp(argv[i], "--ops") == 0)
