@@ -220,6 +220,7 @@ static int place(struct page_run *run)
 static int destination(struct page_run *run, uint32_t at, struct mapfs_piece *p)
 {
 	uint32_t logical = run->first + at;
+	int err;
 
 	for (struct mapfs_run *c = run->claims; c; c = c->next) {
 		if (c->logical == logical) {
@@ -227,7 +228,11 @@ static int destination(struct page_run *run, uint32_t at, struct mapfs_piece *p)
 			return 0;
 		}
 	}
-	return mapfs_extent_find(run->inode, logical, run->n - at, p);
+	err = mapfs_extent_find(run->inode, logical, run->n - at, p);
+	if (!err && !p->start)
+		err = mapfs_damaged(mapfs_of(&run->inode->vnode), "inode", mapfs_ino(run->inode),
+			"has something to be written and no block for it");
+	return err;
 }
 
 static int write_data(struct page_run *run)

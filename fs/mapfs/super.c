@@ -71,8 +71,7 @@ int mapfs_damaged(struct mapfs *fs, const char *what, uint64_t number, const cha
 	return -EIO;
 }
 
-/* --- Mounting
- * -------------------------------------------------------------------------------------- */
+/* --- Mounting ---------------------------------------------------------------------------- */
 
 static int read_super_at(struct mapfs *fs, uint64_t block, bool *read_only, const char **fault)
 {
@@ -219,6 +218,8 @@ static void begin_writing(struct mapfs *fs)
 		return;
 	fs_write(fs->writing, true);
 	fs->commit.changing = !mapfs_state(fs)->clean;
+	if (!mapfs_state(fs)->clean)
+		fsh_log("mapfs %s: was not unmounted", fs->dev->name);
 	if (mapfs_orphans_reap(fs)) {
 		fsh_log("mapfs %s: orphans cannot be freed: read-only until fsck has seen it",
 			fs->dev->name);

@@ -328,8 +328,8 @@ def kill_files(loads, folder, operations, kill_at, delay, beside=False):
     said = loads.check(folder, "--seed", "1", "--deep", "1")
     recovered = loads.load([], plain_disk(image), Listener([]))
     unmounted = len(listener.calls) >= len(operations)  # perhaps
-    if b"mapfs vdb: recovered" not in recovered.log and not unmounted:
-        raise CrashError("the guest has not recovered the disk")
+    if b"mapfs vdb: was not unmounted" not in recovered.log and not unmounted:
+        raise CrashError("the guest did not see that the disk was not unmounted")
     loads.check(folder)
     return said
 
@@ -424,8 +424,8 @@ def kill_database(loads, folder, database, kill_at, delay):
     there = COMMIT.search(said.encode())
     if outcome.status or not there or int(there.group(1)) < listener.last:
         raise CrashError(f"{listener.last} commits had been said; status {outcome.status}\n{said}")
-    if b"mapfs vdb: recovered" not in outcome.log:
-        raise CrashError("the guest has not recovered the disk")
+    if b"mapfs vdb: was not unmounted" not in outcome.log:
+        raise CrashError("the guest did not see that the disk was not unmounted")
     loads.fsck(image)
     return f"{listener.last} commits had been said, {int(there.group(1))} are there"
 

@@ -97,6 +97,15 @@ static int write_super(struct fsck *f, uint64_t block)
 	return fsck_write(f, block, data);
 }
 
+/* Whole, but with more in it than this code knows: it is not for this code to judge what is right there. */
+static bool is_newer(const struct mapfs_super *sb)
+{
+	return memcmp(sb->magic, MAPFS_MAGIC, sizeof(sb->magic)) == 0 &&
+	       sb->crc == mapfs_super_crc(sb) &&
+	       (sb->version != MAPFS_VERSION || sb->incompat & ~MAPFS_INCOMPAT_KNOWN ||
+		       sb->ro_compat & ~MAPFS_RO_COMPAT_KNOWN);
+}
+
 /* One good super block is enough, and repairs the other. */
 static int check_supers(struct fsck *f)
 {
@@ -109,6 +118,11 @@ static int check_supers(struct fsck *f)
 		return -EINVAL;
 	}
 	fault = super_fault(f, MAPFS_SUPER_BLOCK, &f->sb);
+	if (is_newer(&f->sb)) {
+		fsck_stuck(f, "super block: %s",
+			fault ? fault : "it has features that this code may only read");
+		return -EINVAL;
+	}
 	if (!fault)
 		last = f->sb.n_blocks - 1;
 	copy_fault = super_fault(f, last, &copy);
