@@ -102,6 +102,25 @@ BUGS = [
         "\t\tback = take_surplus(inode) + !used;\n",
         "\t\tback = take_surplus(inode);\n",
         "create /n; write /n 0 9000; truncate /n 0"),
+    # Of what is unwritten: the free blocks of the test disk hold junk, which shows when it is read.
+    Bug("allocated_is_written", "unwritten.c",
+        "\ta.p.unwritten = true;\n",
+        "",
+        "create /n; allocate /n 0 9000; fsync /n"),
+    Bug("written_before_data", "file.c",
+        "\t\terr = place(&run);\n",
+        "\t\terr = place(&run);\n\tif (!err)\n"
+        "\t\terr = mapfs_publish_written(run.inode, run.first, run.n);\n\tif (!err)\n"
+        "\t\terr = mapfs_commit(mapfs_of(&run.inode->vnode));\n",
+        "create /n; allocate /n 0 9000; write /n 0 4096; fsync /n"),
+    Bug("whole_piece_written", "extent.c",
+        "\tpart = old;\n\tpart.count = p->logical - old.logical;\n",
+        "\tpart = old;\n\tpart.unwritten = false;\n\tpart.count = p->logical - old.logical;\n",
+        "create /n; allocate /n 0 12288; write /n 4096 4096; fsync /n"),
+    Bug("rest_behind_a_hole_written", "punch.c",
+        "\tif (p->cut.rest.unwritten)\n\t\treturn 0;\n",
+        "\tp->cut.rest.unwritten = false;\n",
+        "create /n; allocate /n 0 12288; punch /n 4096 4096; fsync /n"),
 ]
 
 
