@@ -221,6 +221,12 @@ class Client:
         self.call(RELEASEDIR, node, struct.pack("<QIIQ", fh, 0, 0, 0))
         self.forget(node)
 
+    def read_and_go(self, path):
+        """Ask for the entries of a directory and do not wait for them."""
+        node, _ = self.walk(path)
+        fh, = struct.unpack_from("<Q", self.call(OPENDIR, node, struct.pack("<II", 0, 0)))
+        self._send(READDIRPLUS, node, struct.pack("<QQIIQII", fh, 0, 4096, 0, 0, 0, 0), None)
+
     def listdir(self, path):
         return list(self.entries(path, bytes_at_once=LARGEST))
 

@@ -38,13 +38,17 @@ static int read_from(struct file *dir, off_t cookie, struct fs_readdir *r)
 	return err ? err : file_readdir(dir, r);
 }
 
-static void reply_listing(fuse_req_t req, struct listing *l, int err)
+/* False: who asked was interrupted, and has not got the answer. */
+static bool reply_listing(fuse_req_t req, struct listing *l, int err)
 {
+	bool got = true;
+
 	if (err && l->used == 0)
 		reply_error(req, err);
 	else
-		fuse_reply_buf(req, l->to, l->used);
+		got = fuse_reply_buf(req, l->to, l->used) != -ENOENT;
 	free(l->to);
+	return got;
 }
 
 /* --- Names only ---------------------------------------------------------------------------- */
@@ -72,7 +76,7 @@ static void op_readdir(
 	int err = l.to ? read_from(handle_file(info), cookie, &l.readdir) : -ENOMEM;
 
 	(void)ino;
-	reply_listing(req, &l, err);
+	(void)reply_listing(req, &l, err);
 }
 
 /* --- With attributes ------------------------------------------------------------------------- */
@@ -80,6 +84,7 @@ static void op_readdir(
 struct gathered {
 	uint64_t ino, next;
 	uint32_t mode;
+	bool told; /* the answer counts a lookup of it */
 	char name[FS_NAME_MAX + 1];
 };
 
@@ -129,15 +134,24 @@ static void look_up(struct dentry *dir, const struct gathered *entry, struct fus
 	dentry_unref(d);
 }
 
-static void list_gathered(struct listing *l, struct dentry *dir, const struct gathering *g)
+static void list_gathered(struct listing *l, struct dentry *dir, struct gathering *g)
 {
 	struct fuse_entry_param entry;
 
 	for (size_t i = 0; i < g->n; i++) {
 		look_up(dir, &g->entries[i], &entry);
+		g->entries[i].told = entry.ino != 0;
 		l->used += fuse_add_direntry_plus(l->req, l->to + l->used, l->bytes - l->used,
 			g->entries[i].name, &entry, (off_t)g->entries[i].next);
 	}
+}
+
+/* What nobody was told of after all. */
+static void forget_gathered(const struct gathering *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->entries[i].told)
+			node_forget(g->entries[i].ino, 1);
 }
 
 static void op_readdirplus(
@@ -152,8 +166,9 @@ static void op_readdirplus(
 	(void)ino;
 	if (g.n)
 		list_gathered(&l, handle_file(info)->dentry, &g);
+	if (!reply_listing(req, &l, err))
+		forget_gathered(&g);
 	free(g.entries);
-	reply_listing(req, &l, err);
 }
 
 void directories_operations(struct fuse_lowlevel_ops *ops)
