@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -243,6 +244,24 @@ def read_file(files, path):
 # --- A tree goes in and comes out again
 
 
+def wait_for_blocks(files, free):
+    for _ in range(1000):  # nobody waits for the answer to a forget: count events
+        files.sync_directory("/")
+        if files.statvfs().f_bfree >= free:
+            return
+    pytest.fail("the blocks are not given back")
+
+
+@contextlib.contextmanager
+def preloaded(text, tmp_path, monkeypatch):
+    """Programs that are started have these functions in the place of the C library's."""
+    library = tmp_path / "preloaded.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=text, text=True, check=True)
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    yield
+    monkeypatch.delenv("LD_PRELOAD")
+
+
 def snapshot(files, path="/"):
     """All that there is to know of a tree: path -> what, with the other names of each file."""
     known, result = {}, {}
@@ -426,12 +445,49 @@ def test_a_file_without_a_name_lives_while_it_is_open(way, image, tmp_path):
         assert file.stat().st_nlink == 0
         assert files.statvfs().f_bfree < free - 40
         file.close()
-        for _ in range(1000):  # nobody waits for the answer to a forget: count events
-            files.sync_directory("/")
-            if files.statvfs().f_bfree >= free - 1:  # the folder has a block now
-                break
-        else:
-            pytest.fail("the blocks are not given back")
+        wait_for_blocks(files, free - 1)  # the folder has a block now
+
+
+LOSES_A_LISTING = """
+    #include <errno.h>
+    #include <stdlib.h>
+    #include <sys/syscall.h>
+    #include <sys/uio.h>
+    #include <unistd.h>
+    ssize_t writev(int fd, const struct iovec *parts, int n)
+    {
+        size_t bytes = 0;
+
+        for (int i = 0; i < n; i++)
+            bytes += parts[i].iov_len;
+        if (bytes > 400 && unlink(getenv("LOSES")) == 0) {
+            errno = ENOENT;
+            return -1;
+        }
+        return syscall(SYS_writev, fd, parts, n);
+    }"""
+
+
+def test_who_is_interrupted_remembers_nothing(image, tmp_path, monkeypatch):
+    """The host's kernel refuses a listing that nobody waits for any more: what it tells of is not known."""
+    loses = tmp_path / "loses"
+    monkeypatch.setenv("LOSES", str(loses))
+    with preloaded(LOSES_A_LISTING, tmp_path, monkeypatch):
+        server = Spoken(image, tmp_path)
+    files = server.files
+    files.mkdir("/d")
+    for name in "abc":
+        write_file(files, f"/d/{name}", b"text" * 10_000)
+    files.sync_directory("/d")
+    free = files.statvfs().f_bfree
+    loses.touch()
+    files.read_and_go("/d")
+    while loses.exists():
+        files.sync_directory("/")
+    for name in "abc":
+        files.unlink(f"/d/{name}")
+    wait_for_blocks(files, free + 30)
+    server.unmount()
 
 
 @pytest.mark.parametrize("plus", [False, True])
@@ -600,22 +656,48 @@ COUNTS_FLUSHES = """
     }"""
 
 
+def counted(image, tmp_path, monkeypatch, log):
+    """A server and a function that says how often it has flushed."""
+    monkeypatch.setenv("FLUSHES", str(log))
+    with preloaded(COUNTS_FLUSHES, tmp_path, monkeypatch):
+        server = Spoken(image, tmp_path)
+    return server, lambda: log.stat().st_size if log.exists() else 0
+
+
 def test_fsync_flushes_the_image_file(image, tmp_path, monkeypatch):
-    library, flushes = tmp_path / "counts.so", tmp_path / "flushes"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=COUNTS_FLUSHES, text=True,
-                   check=True)
-    monkeypatch.setenv("LD_PRELOAD", str(library))
-    monkeypatch.setenv("FLUSHES", str(flushes))
-    server = Spoken(image, tmp_path)
-    monkeypatch.delenv("LD_PRELOAD")
+    server, flushes = counted(image, tmp_path, monkeypatch, tmp_path / "flushes")
     file = server.files.open("/f", os.O_RDWR | os.O_CREAT)
     for data_only in (False, True):
         file.write(b"x" * 4096, 0)
-        before = flushes.stat().st_size if flushes.exists() else 0
+        before = flushes()
         file.fsync(data_only)
-        assert flushes.stat().st_size > before
+        assert flushes() > before
     file.close()
     server.unmount()
+
+
+def test_commits_come_while_others_write_and_not_when_nobody_does(image, tmp_path, monkeypatch):
+    """A file with its blocks is written all the time, so that neither the log nor the disk gets full."""
+    other = tmp_path / "other"
+    assert tool("mkfs", other, "64M").returncode == 0
+    idle, idle_flushes = counted(other, tmp_path, monkeypatch, tmp_path / "idle")
+    busy, flushes = counted(image, tmp_path, monkeypatch, tmp_path / "busy")
+    file = busy.files.open("/f", os.O_RDWR | os.O_CREAT)
+    piece = os.urandom(fuse.LARGEST)
+    for at in range(0, 16 << 20, len(piece)):
+        file.write(piece, at)
+    file.fsync()
+    before, patience, idle_seen = flushes(), time.monotonic() + 300, []
+    for more in (6, 12):  # in a commit two or three; the idle one may have one, for the mount
+        while flushes() < before + more:
+            assert time.monotonic() < patience, "no commit comes"
+            for at in range(0, 16 << 20, len(piece)):
+                file.write(piece, at)
+        idle_seen.append(idle_flushes())
+    assert idle_seen[0] == idle_seen[1]
+    file.close()
+    for server in (idle, busy):
+        server.unmount()
 
 
 def test_reading_writes_nothing(way, image, tmp_path):

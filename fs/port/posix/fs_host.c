@@ -325,10 +325,13 @@ uint64_t fsh_file_size_limit(void)
 }
 
 unsigned long fsh_posix_syncs_wanted;
+void (*fsh_posix_on_sync_wanted)(void);
 
 void fsh_sync_wanted(void)
 {
 	__atomic_fetch_add(&fsh_posix_syncs_wanted, 1, __ATOMIC_RELAXED);
+	if (fsh_posix_on_sync_wanted)
+		fsh_posix_on_sync_wanted();
 }
 
 void fsh_page_counts(uint64_t *all, uint64_t *available)

@@ -12,6 +12,9 @@ extern long fsh_posix_fail_after;
 /* How often a sync was wanted. */
 extern unsigned long fsh_posix_syncs_wanted;
 
+/* Hears of each; NULL: nobody does. Any lock may be held. */
+extern void (*fsh_posix_on_sync_wanted)(void);
+
 /* What fsh_realtime_ns() says; 0: the clock of the machine. */
 extern int64_t fsh_posix_fixed_time_ns;
 

@@ -40,7 +40,7 @@ static struct {
 	bool dead[MVMH_MAX_HARTS]; /* [a] */
 	struct channel channels[N_CHANNELS];
 	posix_word_t random; /* [a] */
-	void (*writeback_wanted)(void);
+	void (*writeback_wanted)(bool now);
 	void (*starved)(void);
 	void (*before_wait)(void);
 	void (*log)(const char *line);
@@ -406,15 +406,14 @@ void posix_starved(void)
 		sched_yield();
 }
 
-void posix_on_writeback_wanted(void (*fn)(void))
+void posix_on_writeback_wanted(void (*fn)(bool now))
 {
 	machine.writeback_wanted = fn;
 }
 
 void posix_writeback_wanted(bool now)
 {
-	(void)now;
 	posix_check_unlocked("mvmh_writeback_wanted: a lock of mm is held");
 	if (machine.writeback_wanted)
-		machine.writeback_wanted();
+		machine.writeback_wanted(now);
 }

@@ -83,7 +83,7 @@ void posix_kill(unsigned hart, bool dead);
 void posix_on_wait(void (*fn)(void));
 
 /* A function for posix_writeback_wanted() to call; NULL: nothing. */
-void posix_on_writeback_wanted(void (*fn)(void));
+void posix_on_writeback_wanted(void (*fn)(bool now));
 
 /* A function that gets memory for who cannot do without (mvmh_starved); NULL: other threads may. */
 void posix_on_starved(void (*fn)(void));

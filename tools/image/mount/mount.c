@@ -283,7 +283,7 @@ static int mount_image(const struct options *o)
 	if (connected) {
 		if (o->folder)
 			watch_signals(o->folder);
-		writeback_begin(mounted.root->mount);
+		writeback_begin();
 		background_ready();
 		serve(session);
 		fuse_session_unmount(session);

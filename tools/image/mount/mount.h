@@ -88,7 +88,7 @@ void background_ready(void);
 /* --- writeback.c ----------------------------------------------------------------------------- */
 
 /* A thread that writes back what is dirty and commits, as the kernel does in the background. */
-void writeback_begin(struct mount *mount);
+void writeback_begin(void);
 void writeback_end(void);
 
 /* --- unmount.c ------------------------------------------------------------------------------- */
