@@ -133,8 +133,13 @@ void mount_sync_begins(struct mount *m)
 
 static int sync_changes(struct mount *m)
 {
+	int err;
+
 	mount_sync_begins(m);
-	return m->ops->sync ? m->ops->sync(m) : 0;
+	err = m->ops->sync ? m->ops->sync(m) : 0;
+	if (err && !mount_readonly(m))
+		mount_changed(m); /* to be tried again */
+	return err;
 }
 
 int mount_sync(struct mount *m)

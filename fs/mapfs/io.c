@@ -85,17 +85,6 @@ void mapfs_io_add(struct mapfs_io *io, enum blk_op op, uint64_t block, uint32_t 
 		i += io_submit(io, op, block + i, count - i, data, arg, i);
 }
 
-static void *same_block(void *arg, uint32_t i)
-{
-	(void)i;
-	return arg;
-}
-
-void mapfs_io_add_block(struct mapfs_io *io, enum blk_op op, uint64_t block, void *data)
-{
-	mapfs_io_add(io, op, block, 1, same_block, data);
-}
-
 int mapfs_io_wait(struct mapfs_io *io)
 {
 	struct mapfs_io_request *r;

@@ -42,7 +42,6 @@ void mapfs_io_begin(struct mapfs_io *io, struct blkdev *dev);
 /* `count` blocks from `block` on; data(arg, i) is where the i-th is in memory. */
 void mapfs_io_add(struct mapfs_io *io, enum blk_op op, uint64_t block, uint32_t count,
 	void *(*data)(void *arg, uint32_t i), void *arg);
-void mapfs_io_add_block(struct mapfs_io *io, enum blk_op op, uint64_t block, void *data);
 int mapfs_io_wait(struct mapfs_io *io) MAPFS_MUST_CHECK;
 
 /* --- cache.c: metadata blocks ------------------------------------------------------------ */

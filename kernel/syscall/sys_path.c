@@ -203,7 +203,11 @@ static int time_attribute(
 	}
 	if (ts->tv_nsec < 0 || ts->tv_nsec >= (int64_t)NS_PER_SEC)
 		return -EINVAL;
-	*to = ts->tv_sec * (int64_t)NS_PER_SEC + ts->tv_nsec;
+	if (ts->tv_sec > INT64_MAX / (int64_t)NS_PER_SEC - 1 ||
+		ts->tv_sec < INT64_MIN / (int64_t)NS_PER_SEC)
+		*to = ts->tv_sec < 0 ? INT64_MIN : INT64_MAX; /* the nearest that a file can have */
+	else
+		*to = ts->tv_sec * (int64_t)NS_PER_SEC + ts->tv_nsec;
 	*mask |= set;
 	return 0;
 }

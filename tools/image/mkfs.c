@@ -51,11 +51,6 @@ struct known_link {
 static struct fs_context ctx;
 static struct known_link *links[LINK_BUCKETS];
 
-static int64_t to_ns(const struct timespec *t)
-{
-	return t->tv_sec * NS + t->tv_nsec;
-}
-
 static char *join(const char *a, const char *b)
 {
 	char *path;
@@ -194,8 +189,8 @@ static void check(const char *guest, int err)
 static void set_attributes(const char *guest, const struct stat *st)
 {
 	struct fs_attr attr = {.mode = st->st_mode & FS_PERM,
-		.atime = to_ns(&st->st_mtim),
-		.mtime = to_ns(&st->st_mtim)};
+		.atime = image_time(&st->st_mtim),
+		.mtime = image_time(&st->st_mtim)};
 	unsigned mask = FS_SET_ATIME | FS_SET_MTIME;
 
 	if (!S_ISLNK(st->st_mode))

@@ -37,6 +37,14 @@ static char *destination(struct fs_context *ctx, const char *guest, const char *
 	return path;
 }
 
+/* What of a host file is no hole. */
+static uint64_t data_bytes(const struct stat *st)
+{
+	uint64_t bytes = (uint64_t)st->st_blocks * 512;
+
+	return bytes < (uint64_t)st->st_size ? bytes : (uint64_t)st->st_size;
+}
+
 /* Refused before anything is touched, so that no half of a file replaces a whole one. */
 static int check_room(struct fs_context *ctx, const struct stat *st, const char *guest)
 {
@@ -47,15 +55,12 @@ static int check_room(struct fs_context *ctx, const struct stat *st, const char 
 	if (err)
 		return err;
 	(void)vfs_stat(ctx, NULL, guest, PATH_FOLLOW, &attr);
-	return (uint64_t)st->st_size <= fs.data_blocks * fs.block_bytes + attr.blocks * 512
-		       ? 0
-		       : -ENOSPC;
+	return data_bytes(st) <= fs.data_blocks * fs.block_bytes + attr.blocks * 512 ? 0 : -ENOSPC;
 }
 
 static int copy(struct fs_context *ctx, int fd, const struct stat *st, const char *guest)
 {
-	struct fs_attr attr = {.mode = st->st_mode & FS_PERM,
-		.mtime = st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec};
+	struct fs_attr attr = {.mode = st->st_mode & FS_PERM, .mtime = image_time(&st->st_mtim)};
 	struct file *file;
 	int err = check_room(ctx, st, guest);
 

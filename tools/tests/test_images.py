@@ -205,3 +205,47 @@ def test_an_image_that_was_not_unmounted_is_recovered(tools_run, tool, tree, pre
     assert "mapfs vda: recovered" in (tree / "build" / preset / "run.log").read_text()
     assert (done.returncode, done.stdout) == (0, b"text\n")
     assert tool("fsck", "-n", image).returncode == 0
+
+
+@pytest.mark.parametrize("size", ["-5M", "0", "5X", "99999999999999999999", "20000000T", "+5M"])
+def test_a_bad_size_touches_nothing(tool, tmp_path, size):
+    path = tmp_path / "there"
+    path.write_text("precious")
+    done = tool("mkfs", path, size)
+    assert done.returncode == 2
+    assert b"is not a size" in done.stderr
+    assert path.read_text() == "precious"
+
+
+def test_holes_are_not_read(tool, tmp_path):
+    """A terabyte of hole, by mkfs and by put: it takes as long as the data in it."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with open(folder / "sparse", "wb") as file:
+        file.truncate(1 << 40)
+        for place in (5, (1 << 39) + 7):
+            file.seek(place)
+            file.write(b"data")
+    image = tmp_path / "sparse.img"
+    assert tool("mkfs", image, "16M", folder).returncode == 0
+    assert tool("put", image, folder / "sparse", "/again").returncode == 0
+    shown = tool("mapfsview", image, "inode", "/again").stdout
+    assert str(1 << 40).encode() in shown
+    assert tool("fsck", "-n", image).returncode == 0
+
+
+@pytest.mark.parametrize("seconds, nearest", [(15032385535, (1 << 63) - 1), (-15032385535, -(1 << 63))])
+def test_times_that_cannot_be_told(tool, tmp_path, seconds, nearest):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"")
+    try:
+        os.utime(folder / "file", ns=(0, seconds * 10**9))
+    except (OSError, OverflowError):
+        subprocess.run(["touch", "-d", f"@{seconds}", folder / "file"], check=True)
+    image = tmp_path / "times.img"
+    done = tool("mkfs", image, "16M", folder)
+    assert done.returncode == 0, done.stderr
+    there = os.stat(folder / "file").st_mtime_ns
+    if there == seconds * 10**9:  # else the host's own file system ends sooner
+        assert tool("mapfsview", image, "inode", "/file").stdout.count(b"2262" if nearest > 0 else b"1677")

@@ -22,17 +22,19 @@ def tool(name, *arguments):
 def on_terminal(name, *arguments):
     """The bar comes at once and shows each step; the terminal takes a few of them before we read."""
     return pexpect.spawn(str(TOOLS / name), [str(argument) for argument in arguments], timeout=120,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                          env=dict(os.environ, MAPACHE_PROGRESS="now"), dimensions=(24, 100), encoding="utf-8")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """With a file whose bytes are random, and one that is long and all hole."""
+    """With a file whose bytes are random, and one that is long and zeros, which become a hole."""
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "random").write_bytes(random.Random(1).randbytes(20 * MIB))
     with open(folder / "long", "wb") as file:
-        file.truncate(400 * MIB)
+        for _ in range(400):
+            file.write(bytes(MIB))
     return folder
 
 

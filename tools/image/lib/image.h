@@ -67,6 +67,9 @@ void image_unmount(struct fs_context *ctx);
 int image_read(struct file *file, void *to, size_t n, uint64_t offset, size_t *done);
 int image_write(struct file *file, const void *from, size_t n, uint64_t offset, size_t *done);
 
+/* A time of the host in nanoseconds since 1970, from 1677 to 2262: beyond these the nearest that there is. */
+int64_t image_time(const struct timespec *t);
+
 /* Copy all of an open host file into a guest file, zero blocks as holes; -errno.  Both copies say
  * to progress_add() how many bytes they have read. */
 int image_copy_in(int fd, struct file *file);

@@ -53,16 +53,18 @@ uint64_t image_parse_size(const char *text)
 {
 	static const char suffixes[] = "KMGT";
 	char *end;
-	uint64_t n = strtoull(text, &end, 10);
-	const char *suffix = *end ? strchr(suffixes, *end) : NULL;
+	uint64_t n;
+	const char *suffix;
+	unsigned shift;
 
-	if (suffix) {
-		n <<= 10 * (suffix - suffixes + 1);
-		end++;
-	}
-	if (end == text || *end || n == 0)
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	suffix = *end ? strchr(suffixes, *end) : NULL;
+	shift = suffix ? 10 * (unsigned)(suffix - suffixes + 1) : 0;
+	if (*text < '0' || *text > '9' || end[suffix != NULL] || n == 0 || errno ||
+		n > (uint64_t)INT64_MAX >> shift)
 		image_die(2, "'%s' is not a size (like 64M or 1G)", text);
-	return n;
+	return n << shift;
 }
 
 static struct image_device *device_of(struct blkdev *dev)

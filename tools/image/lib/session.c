@@ -102,6 +102,16 @@ static bool all_zero(const char *p, size_t n)
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
+int64_t image_time(const struct timespec *t)
+{
+	int64_t ns;
+
+	if (__builtin_mul_overflow((int64_t)t->tv_sec, (int64_t)1000000000, &ns) ||
+		__builtin_add_overflow(ns, (int64_t)t->tv_nsec, &ns))
+		return t->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
+}
+
 /* Write what is not zero, so that holes stay holes. */
 static int write_data(struct file *file, const char *data, size_t n, uint64_t offset)
 {
@@ -116,10 +126,23 @@ static int write_data(struct file *file, const char *data, size_t n, uint64_t of
 	return err;
 }
 
+/* Go on where there is data, or to the end; a file that cannot be searched is read as it comes. */
+static uint64_t skip_hole(int fd, uint64_t offset)
+{
+	off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
+
+	if (data < 0 && errno == ENXIO)
+		data = lseek(fd, 0, SEEK_END);
+	if (data <= (off_t)offset)
+		return offset;
+	progress_add((uint64_t)data - offset);
+	return (uint64_t)data;
+}
+
 int image_copy_in(int fd, struct file *file)
 {
 	char *buffer = malloc(COPY_BYTES);
-	uint64_t offset = 0;
+	uint64_t offset = skip_hole(fd, 0);
 	ssize_t n;
 	int err = buffer ? 0 : -ENOMEM;
 
@@ -127,8 +150,8 @@ int image_copy_in(int fd, struct file *file)
 		err = n < 0 ? -errno : write_data(file, buffer, (size_t)n, offset);
 		if (err)
 			break;
-		offset += (uint64_t)n;
 		progress_add((uint64_t)n);
+		offset = skip_hole(fd, offset + (uint64_t)n);
 	}
 	if (!err)
 		err = file_truncate(file, offset);

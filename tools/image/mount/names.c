@@ -14,8 +14,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#define NS 1000000000
-
 /* New files belong to who asked; whether he may, the kernel knows. */
 struct maker {
 	struct fs_context ctx;
@@ -93,17 +91,6 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 	reply_attributes(req, node_entry(ino), 0);
 }
 
-/* What cannot be told becomes the nearest that can, as the kernel has it with any file system. */
-static fs_time_t time_of(const struct timespec *ts)
-{
-	fs_time_t t;
-
-	if (__builtin_mul_overflow((fs_time_t)ts->tv_sec, (fs_time_t)NS, &t) ||
-		__builtin_add_overflow(t, (fs_time_t)ts->tv_nsec, &t))
-		return ts->tv_sec < 0 ? INT64_MIN : INT64_MAX;
-	return t;
-}
-
 static unsigned mask_of(int to_set)
 {
 	static const struct {
@@ -138,8 +125,8 @@ static void op_setattr(
 		.uid = st->st_uid,
 		.gid = st->st_gid,
 		.size_bytes = (uint64_t)st->st_size,
-		.atime = time_of(&st->st_atim),
-		.mtime = time_of(&st->st_mtim),
+		.atime = image_time(&st->st_atim),
+		.mtime = image_time(&st->st_mtim),
 	};
 	struct dentry *d = node_entry(ino);
 
