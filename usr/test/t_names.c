@@ -134,6 +134,24 @@ static void birth(void)
 	CHECK_EQ(later.stx_mtime.tv_sec, 1);
 }
 
+// A time that the file system cannot tell becomes the nearest that it can, and never one on the other side.
+static void times_far_away(void)
+{
+	static const long far[] = {1L << 33, 1L << 40, 9223372037, -(1L << 40), -9223372038};
+
+	touch("f", 0644);
+	for (unsigned i = 0; i < sizeof far / sizeof far[0]; i++) {
+		struct timespec times[2] = {{.tv_sec = far[i]}, {.tv_sec = far[i]}};
+		time_t got;
+
+		CHECK_OK(utimensat(AT_FDCWD, "f", times, 0));
+		got = stat_of("f").st_mtim.tv_sec;
+		CHECK((got < 0) == (far[i] < 0));
+		CHECK(far[i] < 0 ? got >= far[i] : got <= far[i]);
+		CHECK(far[i] != 1L << 33 || got == far[i]);
+	}
+}
+
 // --- mknodat
 
 static void nodes(void)
@@ -240,6 +258,7 @@ static const struct test tests[] = {
 	{"statx_tells_what_stat_tells", statx_tells_what_stat_tells},
 	{"statx_errors", statx_errors},
 	{"birth", birth},
+	{"times_far_away", times_far_away},
 	{"nodes", nodes},
 	{"another_root", another_root},
 	{"no_attributes", no_attributes},
