@@ -240,13 +240,23 @@ void fsh_completion_wait(struct fsh_completion *completion)
 /* --- Memory ---------------------------------------------------------------------------------- */
 
 long fsh_posix_fail_after;
+bool fsh_posix_fail_for_good;
+uint64_t fsh_posix_refused;
 
 static bool allocation_fails(void)
 {
+	long left;
+
 	check_sleep("an allocation");
 	if (__atomic_load_n(&fsh_posix_fail_after, __ATOMIC_RELAXED) == 0)
 		return false;
-	return __atomic_sub_fetch(&fsh_posix_fail_after, 1, __ATOMIC_RELAXED) == 0;
+	left = __atomic_sub_fetch(&fsh_posix_fail_after, 1, __ATOMIC_RELAXED);
+	if (left == 0) {
+		fsh_posix_refused++;
+		if (fsh_posix_fail_for_good)
+			fsh_posix_fail_after = 1;
+	}
+	return left == 0;
 }
 
 void *fsh_alloc(size_t bytes)

@@ -4,10 +4,16 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* 0: allocations succeed; n: the nth from now on fails (and those after it succeed). */
+/*
+ * 0: allocations succeed; n: the nth from now on fails, and those after it succeed, or fail for good. How
+ * many were refused is counted.
+ */
 extern long fsh_posix_fail_after;
+extern bool fsh_posix_fail_for_good;
+extern uint64_t fsh_posix_refused;
 
 /* How often a sync was wanted. */
 extern unsigned long fsh_posix_syncs_wanted;
