@@ -428,4 +428,4 @@ static void random_steps(void)
 
 static const struct test tests[] = {{"random_steps", random_steps}};
 
-TEST_MAIN(tests)
+BEYOND_CORE_MAIN(tests)
