@@ -457,6 +457,8 @@ static void signal_to_one(void)
 	futex_wake(&word, 2);
 	for (int i = 0; i < 2; i++)
 		thread_join(&t[i]);
+	while (syscall(SYS_tkill, t[0].tid, 0) == 0)
+		sched_yield(); // who was joined is there for a moment
 	CHECK_ERR(syscall(SYS_tkill, t[0].tid, 0), ESRCH);
 }
 
