@@ -88,7 +88,8 @@ int main(int argc, char **argv)
 		fputs("usage: put IMAGE HOSTFILE GUESTPATH\n", stderr);
 		return 2;
 	}
-	fd = open(argv[2], O_RDONLY | O_CLOEXEC);
+	/* Nobody may be at the other end of a fifo, which is refused below. */
+	fd = open(argv[2], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		image_die_errno(1, argv[2], -errno);
 	if (!S_ISREG(st.st_mode))
