@@ -249,3 +249,10 @@ def test_times_that_cannot_be_told(tool, tmp_path, seconds, nearest):
     there = os.stat(folder / "file").st_mtime_ns
     if there == seconds * 10**9:  # else the host's own file system ends sooner
         assert tool("mapfsview", image, "inode", "/file").stdout.count(b"2262" if nearest > 0 else b"1677")
+
+
+def test_put_takes_files_only(tree, image, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    done = subprocess.run([tree / "tools/put", image, tmp_path / "fifo", "/x"], capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert b"is not a regular file" in done.stderr
