@@ -481,7 +481,18 @@ static bool use(void)
 	return true;
 }
 
-/* An image whose super blocks are both wrong is nobody's; all others fsck makes whole. */
+static void not_for_writing(void)
+{
+	if (world_try_mount(&w) == 0) {
+		assert_true(mount_readonly(w.ctx.root->mount));
+		world_unmount(&w);
+	}
+}
+
+/*
+ * An image whose super blocks are both wrong is nobody's, one that says that it is newer is for reading at
+ * most; all others fsck makes whole.
+ */
 static void repair_and_use(void)
 {
 	enum image_fsck_result result = world_try_fsck(&w, true);
@@ -489,7 +500,7 @@ static void repair_and_use(void)
 	if (result == IMAGE_ERRORS)
 		result = world_try_fsck(&w, true);
 	if (result == IMAGE_ERRORS) {
-		assert_false(use());
+		not_for_writing();
 		return;
 	}
 	progress->repaired++;
