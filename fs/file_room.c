@@ -35,7 +35,6 @@ int file_punch(struct file *f, uint64_t start, uint64_t end)
 static int may_cover(struct file *f, uint64_t end, unsigned how)
 {
 	bool grows = !(how & FS_ALLOCATE_KEEP_SIZE) && end > mvm_object_size(f->object);
-
 	int err = grows ? seals_allow_size(f->vnode, end) : 0;
 
 	if (err)

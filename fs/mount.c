@@ -8,9 +8,9 @@
  * Read-only.  Who opens a file for writing counts himself as a writer and then looks at the flag; who
  * makes a mount read-only sets the flag and then looks at the count.  So one of them sees the other.
  * A change of names that is under way is finished, or refused by the file system when it comes later
- * than remount(); a mapping that was writable gets SIGBUS at its next
- * store, as the sync has protected its pages.  A file system that fails sets the flag by itself, at any
- * moment and for good: each bit is set and cleared alone, and this one not cleared then.  Such a mount
+ * than remount(); a mapping that was writable gets SIGBUS at its next store, as the sync has protected its
+ * pages.  A file system that fails sets the flag by itself, at any moment and for good: each bit is set and
+ * cleared alone, and this one not cleared then.  Such a mount
  * can be taken away though it cannot be synced: the names and attributes that it could not write go
  * with it, and the log says so.  Pages that it could not write keep their file in use.
  */

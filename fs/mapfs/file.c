@@ -398,8 +398,8 @@ static int write_pages(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, un
 		err = publish(&run);
 	if (err) {
 		drop_claims(&run);
-		if (err !=
-			-ENOMEM) /* which may have passed when the pages, still dirty, come again */
+		/* Want of memory may have passed when the pages, still dirty, come again. */
+		if (err != -ENOMEM)
 			vnode_report_error(&run.inode->vnode, err);
 	}
 	return err;

@@ -206,11 +206,17 @@ static uint32_t count_set(uint64_t word)
 	return (uint32_t)(word * 0x0101010101010101 >> 56);
 }
 
+/* By words where there are whole ones: every mount asks it of every bitmap. */
 static bool all_set(const uint8_t *bits, uint32_t from, uint32_t to)
 {
-	for (uint32_t i = from; i < to; i++)
-		if (!(bits[i / 8] >> i % 8 & 1))
+	uint64_t word;
+
+	for (uint32_t i = from, step; i < to; i += step) {
+		step = i % 64 == 0 && to - i >= 64 ? 64 : 1;
+		memcpy(&word, &bits[i / 64 * 8], sizeof(word));
+		if (step == 64 ? word != UINT64_MAX : !(word >> i % 64 & 1))
 			return false;
+	}
 	return true;
 }
 

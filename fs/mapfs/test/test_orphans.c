@@ -10,22 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-	static struct world w;
-
-	world_make(&w, 16 << 20, 256);
-	world_mount(&w);
-	*state = &w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_free(*state);
-	return 0;
-}
-
 static struct mapfs *fs_of(struct world *w)
 {
 	return w->ctx.root->mount->fs;
@@ -168,7 +152,7 @@ static void failed_mount_leaves_nothing(void **state)
 	assert_int_equal(counts.vnodes, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
 {

@@ -12,22 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-static int setup(void **state)
-{
-	static struct world w;
-
-	world_make(&w, 16 << 20, 256);
-	world_mount(&w);
-	*state = &w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_free(*state);
-	return 0;
-}
-
 static void choose_nothing(void *arg, size_t i, const struct testdisk_write *write, uint8_t *mask)
 {
 	(void)arg, (void)i, (void)write, (void)mask;
@@ -217,7 +201,7 @@ static void syncs_itself(void **state)
 	assert_int_equal(vfs_stat(&w->ctx, NULL, "/e", 0, &attr), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
 {

@@ -16,22 +16,6 @@ struct disk {
 	uint32_t seed;
 };
 
-static int setup(void **state)
-{
-	static struct world w;
-
-	world_make(&w, 16 << 20, 256);
-	world_mount(&w);
-	*state = &w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_free(*state);
-	return 0;
-}
-
 /* Unmounted, to be damaged. */
 static struct disk take(struct world *w)
 {
@@ -282,19 +266,21 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			leaves_with_keys_of_others_are_refused, setup, teardown),
+			leaves_with_keys_of_others_are_refused, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(
-			a_wrong_count_of_free_blocks_is_refused, setup, teardown),
+			a_wrong_count_of_free_blocks_is_refused, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(
-			free_bits_behind_the_end_are_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_free_inode_table_is_refused, setup, teardown),
+			free_bits_behind_the_end_are_refused, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(
-			a_bitmap_that_cannot_be_read_is_missed_by_writers_only, setup, teardown),
-		cmocka_unit_test_setup_teardown(so_is_one_of_inodes, setup, teardown),
+			a_free_inode_table_is_refused, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(
-			blocks_of_two_files_are_freed_once, setup, teardown),
+			a_bitmap_that_cannot_be_read_is_missed_by_writers_only, world_set_up,
+			world_tear_down),
+		cmocka_unit_test_setup_teardown(so_is_one_of_inodes, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(
-			a_block_of_two_places_is_freed_once, setup, teardown),
+			blocks_of_two_files_are_freed_once, world_set_up, world_tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_block_of_two_places_is_freed_once, world_set_up, world_tear_down),
 	};
 
 	return cmocka_run_group_tests_name("mapfs_trust", tests, NULL, NULL);

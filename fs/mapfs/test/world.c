@@ -226,3 +226,19 @@ struct fs_stat world_statfs(struct world *w)
 	assert_int_equal(vfs_statfs(&w->ctx, NULL, "/", &st), 0);
 	return st;
 }
+
+int world_set_up(void **state)
+{
+	static struct world w;
+
+	world_make(&w, 16 << 20, 256);
+	world_mount(&w);
+	*state = &w;
+	return 0;
+}
+
+int world_tear_down(void **state)
+{
+	world_free(*state);
+	return 0;
+}

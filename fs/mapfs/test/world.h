@@ -34,6 +34,10 @@ uint64_t world_random(uint64_t *state);
 void world_make(struct world *w, uint64_t n_bytes, uint64_t n_inodes);
 void world_free(struct world *w);
 
+/* For cmocka: the state is a mounted world of 16 MiB with 256 inodes. */
+int world_set_up(void **state);
+int world_tear_down(void **state);
+
 /* 0 or what mounting said; world_mount() asserts success. */
 int world_try_mount(struct world *w);
 void world_mount(struct world *w);
