@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""tools/profile counts every instruction of the kernel, and says whose it is."""
+import re
+import subprocess
+
+
+def profile(tree, *words):
+    done = subprocess.run([tree / "tools/profile", *words], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows(text):
+    line = re.compile(r"^ *([\d,]+) +[\d.]+% +([\d,]+) +[\d.-]+  (\S+)$", re.M)
+    number = lambda word: int(word.replace(",", ""))
+    return {name: (number(own), number(entered)) for own, entered, name in line.findall(text)}
+
+
+def test_a_loop_of_system_calls_is_seen_call_by_call(tree):
+    table = rows(profile(tree, "--most", "10000", "--", "/bin/true"))
+    more = rows(profile(tree, "--most", "10000", "=getppid"))
+    total = sum(own for own, _ in more.values())
+    assert more["sys_getppid"][1] >= 2000 and "sys_getppid" not in table
+    assert more["trap_entry"][1] - table["trap_entry"][1] >= 2000
+    assert more["trap_entry"][0] / more["trap_entry"][1] < 200
+    assert total > sum(own for own, _ in table.values())
+
+
+def test_a_function_is_shown_by_instruction(tree):
+    text = profile(tree, "--of", "sys_getppid", "=getppid")
+    times = [int(n.replace(",", "")) for n in re.findall(r"^ *([\d,]+) ffff", text, re.M)]
+    assert times and max(times) >= 2000
+    assert "trap" not in text and ".c:" in text
+
+
+def test_what_is_not_there_is_refused(tree):
+    done = subprocess.run([tree / "tools/profile", "--of", "no_such", "=getppid"], capture_output=True,
+                          text=True, timeout=600)
+    assert done.returncode == 1 and "no function no_such" in done.stderr
+    done = subprocess.run([tree / "tools/profile"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "which benchmark" in done.stderr
