@@ -108,16 +108,14 @@ void backtrace_print(void)
 {
 	struct trace trace = {.log = true};
 
-	arch_backtrace(arch_frame_return(arch_frame_pointer()), 0,
-		arch_frame_caller(arch_frame_pointer()), BACKTRACE_FRAMES, print_frame, &trace);
+	arch_backtrace_here(BACKTRACE_FRAMES, print_frame, &trace);
 }
 
 void backtrace_print_frame(const struct trapframe *tf)
 {
 	struct trace trace = {.log = true, .exact = true};
 
-	arch_backtrace(trapframe_pc(tf), trapframe_ra(tf), trapframe_fp(tf), BACKTRACE_FRAMES,
-		print_frame, &trace);
+	arch_backtrace(tf, BACKTRACE_FRAMES, print_frame, &trace);
 }
 
 bool panic_is_on(void)
@@ -169,8 +167,7 @@ _Noreturn void panic(const char *format, ...)
 	va_start(args, format);
 	announce(format, args);
 	va_end(args);
-	arch_backtrace(arch_frame_return(arch_frame_pointer()), 0,
-		arch_frame_caller(arch_frame_pointer()), BACKTRACE_FRAMES, print_frame, &trace);
+	arch_backtrace_here(BACKTRACE_FRAMES, print_frame, &trace);
 	machine_power_off(PANIC_STATUS);
 }
 
@@ -184,8 +181,7 @@ _Noreturn void panic_trap(const struct trapframe *tf, const char *format, ...)
 	announce(format, args);
 	va_end(args);
 	trapframe_print(tf, line_now, NULL);
-	arch_backtrace(trapframe_pc(tf), trapframe_ra(tf), trapframe_fp(tf), BACKTRACE_FRAMES,
-		print_frame, &trace);
+	arch_backtrace(tf, BACKTRACE_FRAMES, print_frame, &trace);
 	machine_power_off(PANIC_STATUS);
 }
 

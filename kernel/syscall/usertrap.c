@@ -141,6 +141,5 @@ void user_fault_report(int sig, int code, vaddr_t addr, struct trapframe *tf)
 		pr_warning("  %s", text);
 	}
 	trapframe_print(tf, print_line, NULL);
-	arch_backtrace(trapframe_pc(tf), trapframe_ra(tf), trapframe_fp(tf), REPORT_CALLERS,
-		print_caller, &first);
+	arch_backtrace(tf, REPORT_CALLERS, print_caller, &first);
 }

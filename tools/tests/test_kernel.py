@@ -63,3 +63,12 @@ def test_planted_bug_panics(kit, tmp_path, plant):
     panic = said[said.index("panic: "):]
     assert re.search(PLANTS[plant], panic)
     assert re.search(r"#\d+ +0x[0-9a-f]{16} (plant_|overflow)", panic)
+
+
+def test_a_release_panic_names_who_called(tmp_path):
+    """No frame pointers there: the stack is searched for return addresses."""
+    kit = build.kit_of(build.build("release", ["mapache.elf"]))
+    status, said = boot(kit, tmp_path, "root=vda")
+    assert status == 125
+    assert re.search(r"panic: cannot mount vda.*#0 +0x[0-9a-f]{16} process_start_init"
+                     r".*sched_thread_begin", said, re.DOTALL)

@@ -33,8 +33,6 @@ enum trap_exception {
  *
  * vaddr_t trapframe_pc(const struct trapframe *)      the interrupted instruction
  * vaddr_t trapframe_sp(const struct trapframe *)
- * vaddr_t trapframe_fp(const struct trapframe *)      frame pointer
- * vaddr_t trapframe_ra(const struct trapframe *)      return address register
  * bool    trapframe_from_user(const struct trapframe *)
  * long    trapframe_syscall(const struct trapframe *) number; valid in a system call
  * long    trapframe_arg(const struct trapframe *, unsigned n)  n-th argument, 0 to 5, as the call
@@ -116,16 +114,11 @@ void trapframe_print(
 	const struct trapframe *tf, void (*fn)(void *ctx, const char *line), void *ctx);
 
 /*
- * Walk frame pointers from (pc, fp): calls fn for each return address, at most max. User frames are
- * read through user.h and end the walk when they cannot be read.
+ * Where the code of a trap frame is, and was called from: fn for each, at most max. User frames are
+ * read through user.h and end the walk when they cannot be read. Of the kernel without frame pointers
+ * (release builds) some may be told that have returned.
  */
-void arch_backtrace(vaddr_t pc, vaddr_t ra, vaddr_t fp, unsigned max,
-	void (*fn)(void *ctx, vaddr_t pc), void *ctx);
-/* The caller's own fp. */
-static inline __attribute__((always_inline)) vaddr_t arch_frame_pointer(void)
-{
-	return (vaddr_t)__builtin_frame_address(0);
-}
-/* Of the function whose fp this is: where it returns to, and its caller's fp. */
-vaddr_t arch_frame_return(vaddr_t fp);
-vaddr_t arch_frame_caller(vaddr_t fp);
+void arch_backtrace(
+	const struct trapframe *tf, unsigned max, void (*fn)(void *ctx, vaddr_t pc), void *ctx);
+/* Who called the function that calls this, and so on. */
+void arch_backtrace_here(unsigned max, void (*fn)(void *ctx, vaddr_t pc), void *ctx);

@@ -35,16 +35,6 @@ static inline vaddr_t trapframe_sp(const struct trapframe *tf)
 	return tf->x[X_SP];
 }
 
-static inline vaddr_t trapframe_fp(const struct trapframe *tf)
-{
-	return tf->x[X_FP];
-}
-
-static inline vaddr_t trapframe_ra(const struct trapframe *tf)
-{
-	return tf->x[X_RA];
-}
-
 static inline bool trapframe_from_user(const struct trapframe *tf)
 {
 	return !(tf->status & SSTATUS_SPP);
