@@ -52,6 +52,7 @@ static void for_harts(uint64_t hart_mask, enum sbi_extension extension, unsigned
 
 void firmware_send_ipi(uint64_t hart_mask)
 {
+	__atomic_fetch_add(&arch_cpu()->ipis_sent, 1, __ATOMIC_RELAXED);
 	for_harts(hart_mask, SBI_IPI, 0, 0, 0, 0);
 }
 

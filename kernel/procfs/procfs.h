@@ -2,8 +2,8 @@
 /*
  * Between the files of procfs: procfs.c (the file system); proc_process.c (stat, status and their
  * like), proc_limits.c, proc_files.c (descriptors and links), proc_memory.c: what a process's files
- * say; proc_system.c, proc_load.c, proc_sys.c: what those of the system do; proc_trace.c (the event
- * ring).
+ * say; proc_system.c, proc_load.c, proc_harts.c, proc_sys.c: what those of the system do;
+ * proc_trace.c (the event ring).
  */
 #pragma once
 
@@ -114,6 +114,10 @@ int proc_link_root(struct process *p, const struct proc_key *key, char *to, size
 int proc_follow_exe(struct process *p, const struct proc_key *key, struct dentry **out);
 int proc_follow_cwd(struct process *p, const struct proc_key *key, struct dentry **out);
 int proc_follow_root(struct process *p, const struct proc_key *key, struct dentry **out);
+
+/* proc_harts.c */
+void proc_show_harts(struct proc_text *text, struct process *p);
+void proc_show_lockstat(struct proc_text *text, struct process *p);
 
 /* proc_load.c: the load, sampled from when it is started. */
 void proc_load_start(void);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <kernel/cpu.h>
+#include <kernel/lockstat.h>
 #include <kernel/thread.h>
 #include <kernel/time.h>
 
@@ -56,6 +57,60 @@ static void test_mutex(void)
 	CHECK(counter == (uint64_t)THREADS * (ROUNDS / 40));
 	CHECK(!mutex_held(&mutex) && mutex_try(&mutex));
 	mutex_unlock(&mutex);
+}
+
+/* --- Waits are counted: ranks that nothing else uses meanwhile ----------------------------------- */
+
+static struct spinlock watched_spin = SPINLOCK_INIT("watched spin", RANK_USERS);
+static struct mutex watched_mutex = MUTEX_INIT("watched mutex", RANK_FS_RENAME);
+static uint32_t watched_state; /* [a] */
+
+/* One holds the mutex until the other sleeps for it. */
+static void wait_for_mutex(void *arg, unsigned i)
+{
+	(void)arg;
+	while (i == 1 && !__atomic_load_n(&watched_state, __ATOMIC_ACQUIRE))
+		thread_yield();
+	mutex_lock(&watched_mutex);
+	__atomic_store_n(&watched_state, 1, __ATOMIC_RELEASE);
+	while (i == 0 && !__atomic_load_n(&watched_mutex.waiting, __ATOMIC_RELAXED))
+		thread_yield();
+	mutex_unlock(&watched_mutex);
+}
+
+/* Both take the lock until one has met the other. */
+static void meet_at_spin(void *arg, unsigned i)
+{
+	uint64_t before = *(uint64_t *)arg;
+
+	CHECK(thread_set_affinity(thread_current(), 1UL << i) == 0);
+	while (lockstat_sum(RANK_USERS).waits == before) {
+		spin_lock(&watched_spin);
+		cpu_relax();
+		spin_unlock(&watched_spin);
+	}
+}
+
+static void test_lock_waits(void)
+{
+	struct lock_waits slept = lockstat_sum(RANK_FS_RENAME), spun = lockstat_sum(RANK_USERS);
+
+	mutex_lock(&watched_mutex);
+	mutex_unlock(&watched_mutex);
+	spin_lock(&watched_spin);
+	CHECK(!spin_try(&watched_spin));
+	spin_unlock(&watched_spin);
+	CHECK(lockstat_sum(RANK_FS_RENAME).waits == slept.waits);
+	CHECK(lockstat_sum(RANK_USERS).waits == spun.waits);
+	watched_state = 0;
+	selftest_crowd(2, wait_for_mutex, NULL);
+	CHECK(lockstat_sum(RANK_FS_RENAME).waits == slept.waits + 1);
+	CHECK(lockstat_sum(RANK_FS_RENAME).ticks > slept.ticks);
+	if (cpu_count > 1)
+		selftest_crowd(2, meet_at_spin, &spun.waits);
+	CHECK(lockstat_sum(RANK_USERS).longest_ticks <= lockstat_sum(RANK_USERS).ticks);
+	for (unsigned rank = RANK_PROCESS_TREE; rank < RANK_N; rank++)
+		CHECK(lockstat_name(rank));
 }
 
 /* More spinning threads than harts: each waits for all to have started, never giving way. */
@@ -254,6 +309,7 @@ static void test_woken_starve_nobody(void)
 const struct selftest thread_tests[] = {
 	{"spin", test_spin},
 	{"mutex", test_mutex},
+	{"lock_waits", test_lock_waits},
 	{"preemption", test_preemption},
 	{"switch", test_switch},
 	{"create", test_create},

@@ -2,6 +2,9 @@
 /*
  * Locks: the slow parts, and the checks of debug builds.
  *
+ * Whoever has to wait counts that and how long it took (kernel/lockstat.h); whoever finds a lock free
+ * pays nothing for it.
+ *
  * The checks keep, for each hart, the spin locks it holds, and for each thread, its mutexes. A lock
  * may be taken when its rank is above that of all held; that is enough to exclude deadlock, without
  * a graph. Releases may come in any order. A lock that is taken in an interrupt handler must never
@@ -10,6 +13,7 @@
  */
 #include <kernel/cpu.h>
 #include <kernel/lock.h>
+#include <kernel/lockstat.h>
 #include <kernel/panic.h>
 #include <kernel/thread.h>
 #include <errno.h>
@@ -17,10 +21,13 @@
 
 void spin_wait(struct spinlock *lock)
 {
+	uint64_t began = cpu_time();
+
 	do {
 		while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
 			cpu_relax();
 	} while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE));
+	lockstat_add(lock->rank, cpu_time() - began);
 }
 
 #ifdef MAPACHE_DEBUG
@@ -197,7 +204,6 @@ void mutex_init(struct mutex *m, const char *name, enum lock_rank rank)
 {
 	*m = (struct mutex)MUTEX_INIT(name, rank);
 	(void)name;
-	(void)rank;
 }
 
 static bool acquire(struct mutex *m)
@@ -214,11 +220,13 @@ static bool acquire(struct mutex *m)
  */
 static int lock_slow(struct mutex *m, enum sleep_kind kind)
 {
+	uint64_t began = cpu_time();
 	int err;
 
 	__atomic_fetch_add(&m->waiting, 1, __ATOMIC_SEQ_CST);
 	err = wait_event_how(&m->wait, acquire(m), kind, NO_DEADLINE);
 	__atomic_fetch_sub(&m->waiting, 1, __ATOMIC_RELAXED);
+	lockstat_add(m->rank, cpu_time() - began);
 	if (err && !__atomic_load_n(&m->owner, __ATOMIC_RELAXED))
 		waitq_wake_one(&m->wait); /* we may have been given a wake-up: pass it on */
 	return err;

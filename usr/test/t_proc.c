@@ -447,6 +447,36 @@ static void the_machine(void)
 	CHECK(strstr(text_of("/proc/cpuinfo"), "processor\t: 0\n"));
 }
 
+// What begins anew would go back.
+static void what_harts_wait_for(void)
+{
+	unsigned long waits, us, longest, sums[2] = {0};
+	char name[32], kind[8];
+
+	if (!on_mapache())
+		tap_skip("/proc/harts and /proc/lockstat are Mapache's own");
+	for (int round = 0; round < 2; round++) {
+		int lines = 0;
+
+		for (char *line = strchr(text_of("/proc/lockstat"), '\n'); line[1];
+			line = strchr(line + 1, '\n'), lines++) {
+			CHECK_EQ(sscanf(line, " %31s %7s %lu %lu %lu", name, kind, &waits, &us,
+					 &longest),
+				5);
+			CHECK(!strcmp(kind, "spin") || !strcmp(kind, "mutex") ||
+				!strcmp(kind, "any"));
+			CHECK(longest <= us);
+			sums[round] += waits;
+		}
+		CHECK(lines > 20);
+	}
+	CHECK(sums[1] >= sums[0]);
+	int harts = -1;
+	for (char *line = text_of("/proc/harts"); *line; line = strchr(line, '\n') + 1)
+		harts++;
+	CHECK_EQ(harts, sysconf(_SC_NPROCESSORS_ONLN));
+}
+
 static void disks(void)
 {
 	char *text = text_of("/proc/partitions");
@@ -574,6 +604,7 @@ static const struct test tests[] = {
 	{"read_again", read_again},
 	{"a_walk_over_what_comes_and_goes", a_walk_over_what_comes_and_goes},
 	{"the_machine", the_machine},
+	{"what_harts_wait_for", what_harts_wait_for},
 	{"disks", disks},
 	{"random_numbers_and_time", random_numbers_and_time},
 	{"the_load", the_load},

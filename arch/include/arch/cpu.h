@@ -28,6 +28,7 @@ struct arch_cpu {
 	struct pmap *pmap;          /* the active one */
 	uint64_t tlb_flushes;       /* [a] batches of translations that this hart had forgotten, */
 	uint64_t remote_fences;     /* [a] and for how many of them it had to interrupt others */
+	uint64_t ipis_sent;         /* [a] calls of firmware_send_ipi() */
 };
 
 #include <arch_impl/cpu.h>

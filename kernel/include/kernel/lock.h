@@ -57,6 +57,7 @@ enum lock_rank {
 	RANK_FRAMES,
 	RANK_LOG,
 	RANK_CONSOLE_DRIVER,
+	RANK_N,
 };
 
 /*
@@ -69,8 +70,8 @@ struct thread;
 
 struct spinlock {
 	uint32_t held; /* [a] */
+	uint16_t rank; /* [I] enum lock_rank */
 #ifdef MAPACHE_DEBUG
-	uint16_t rank;     /* [I] enum lock_rank */
 	uint16_t in_irq;   /* [a] bit 0: taken by an interrupt handler; bit 1: with interrupts on */
 	const char *name;  /* [I] */
 	const void *owner; /* [a] the struct cpu that holds it, or NULL */
@@ -85,7 +86,7 @@ struct spinlock {
 #else
 #define SPINLOCK_INIT(name_, rank_) \
 	{                           \
-		0                   \
+		.rank = (rank_)     \
 	}
 #endif
 
@@ -94,7 +95,6 @@ static inline void spin_init(struct spinlock *lock, const char *name, enum lock_
 {
 	*lock = (struct spinlock)SPINLOCK_INIT(name, rank);
 	(void)name;
-	(void)rank;
 }
 
 #include <kernel/lock_impl.h>
@@ -134,9 +134,9 @@ void waitq_init(struct waitq *wq);
 struct mutex {
 	struct thread *owner; /* [a] */
 	uint32_t waiting;     /* [a] threads asleep in mutex_lock() */
+	uint16_t rank;        /* [I] */
 	struct waitq wait;
 #ifdef MAPACHE_DEBUG
-	uint16_t rank;    /* [I] */
 	const char *name; /* [I] */
 #endif
 };
@@ -147,9 +147,9 @@ struct mutex {
 		.wait = WAITQ_INIT, .rank = (rank_), .name = (name_) \
 	}
 #else
-#define MUTEX_INIT(name_, rank_)   \
-	{                          \
-		.wait = WAITQ_INIT \
+#define MUTEX_INIT(name_, rank_)                    \
+	{                                           \
+		.wait = WAITQ_INIT, .rank = (rank_) \
 	}
 #endif
 

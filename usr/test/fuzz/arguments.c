@@ -153,8 +153,8 @@ static const char *const paths[] = {"a", "b", "c", "dir", "dir/a", "dir/b", "dir
 	"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/tty", "/dev/ptmx",
 	"/dev/console", "/dev/shm/fuzz", "/proc/self/maps", "/proc/self/status", "/proc/self/fd/3",
 	"/proc/self/exe", "/proc/self/cwd", "/proc/1/stat", "/proc/1/maps", "/proc/meminfo",
-	"/proc/vmstat", "/proc/slabinfo", "/proc/sys/vm/drop_caches", "/proc/trace", "/proc",
-	"/dev", "/bin/true", "/etc/passwd"};
+	"/proc/vmstat", "/proc/slabinfo", "/proc/lockstat", "/proc/harts",
+	"/proc/sys/vm/drop_caches", "/proc/trace", "/proc", "/dev", "/bin/true", "/etc/passwd"};
 
 static void put_string(struct lane *lane, char *to, bool is_path)
 {
