@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: MIT
 """tools/bench: see USAGE."""
 import argparse
-import math
 import os
 import sys
+import tempfile
 
+import bench_aims
+import bench_boot
+import bench_compare
+import bench_linux
+import bench_machine
+import bench_page
+import bench_report
+import bench_table
 import build
-import guest
+from bench_table import BOOT, TMPFS
 
 USAGE = """\
 tools/bench [OPTION]... [FILTER]...
@@ -15,141 +23,119 @@ Runs /bench/vmbench on Mapache (the release preset) under QEMU's instruction clo
 lines beside those that two lean Linux kernels had on the same machine with the same program
 (usr/bench/linux/*.tsv; their heads say how): retired instructions, so that figures repeat.
 
-Columns: the better Linux, Mapache, and Mapache / Linux; files are on tmpfs, and, second, on mapfs
-beside Linux's ext4, both on a RAM disk.  The last line is the geometric mean of the ratios.
+Columns: both Linuxes, Mapache, Mapache / the better Linux, the floor (the least that the work can
+take: usr/bench/floors.tsv), the aim that follows from it, and whether it is met.  Files are on
+tmpfs, and, in the second part, on mapfs beside Linux's ext4, both on a RAM disk.
 
 FILTER: only benchmarks whose name contains one of these; =NAME for a whole name.  Nothing is
 compared when the two lines that only the processor decides (user_loop, user_copy) differ from
 Linux's by more than 0.1%: then it was not the same machine or not the same program.
-Exit status: 0; 1 when a benchmark failed or that check did."""
 
-MACHINE = {"mem": "1G", "smp": 1, "icount": True}
-DIRECTORIES = ("/tmp", "/root")  # tmpfs, and mapfs on the RAM disk
-CONTROL = ("user_loop", "user_copy")
-TOLERANCE = 0.001
-LINUX = os.path.join(build.TREE, "usr/bench/linux")
+Exit status: 0; 1 when a benchmark failed, that check did, or --check names a line."""
 
-
-class Line:
-    """One benchmark: name, unit, and a value for each of the two directories (None: not measured)."""
-
-    def __init__(self, name, unit):
-        self.name = name
-        self.unit = unit
-        self.value = {}
-        self.failure = None
+STORED = os.path.join(build.TREE, "docs/figures.tsv")
+STORED_HEAD = """\
+# SPDX-License-Identifier: MIT
+# vmbench on Mapache (the release preset), on the machine of usr/bench/linux/*.tsv: tools/bench --write.
+# disk: mapfs on a RAM disk.  whole_run: from the first line to the last, also what lies between the measured windows.
+# boot_128m: from power-on to the first user instruction, with 128 MiB.
+"""
 
 
-def read_linux(path):
-    """name -> (tmpfs, ext4 on RAM), either of them None."""
-    table = {}
-    with open(path) as rows:
-        for row in rows:
-            if row.strip() and not row.startswith("#"):
-                name, *values = row.rstrip("\n").split("\t")
-                table[name] = [None if v == "-" else float(v) for v in values[:2]]
+def wanted(name, filters):
+    return not filters or any(name == f[1:] if f.startswith("=") else f in name for f in filters)
+
+
+def vmbench_of(kit):
+    return os.path.join(os.path.dirname(kit.kernel), "usr/bench/vmbench")
+
+
+def run_mapache(kit, filters, quick):
+    table = bench_table.Table("Mapache")
+    if filters != ["=" + BOOT]:
+        output = bench_machine.mapache(kit).boot(["-r", "1"] * quick + filters)
+        table = bench_table.parse(output, table.title)
+    return finish(table, filters, quick, lambda: bench_boot.of_mapache(kit, vmbench_of(kit)))
+
+
+def run_linux(image, kit, filters, quick):
+    with tempfile.TemporaryDirectory(prefix="mapache-") as folder:
+        kernel = bench_linux.given(image, vmbench_of(kit), folder)
+        table = bench_table.parse(kernel.boot(["-r", "1"] * quick + filters), "given Linux")
+    return finish(table, filters, quick, lambda: bench_boot.of_linux(image, vmbench_of(kit)))
+
+
+def finish(table, filters, quick, boot):
+    """What is not vmbench's: the sum of a whole run only of whole ones, and the boot."""
+    if filters or quick:
+        table.value.pop((bench_table.WHOLE, TMPFS), None)
+        table.unit.pop(bench_table.WHOLE, None)
+    if wanted(BOOT, filters):
+        table.put(BOOT, TMPFS, float(boot()), "insn")
     return table
 
 
-def parse(output):
-    """vmbench's output: lines name, value, unit; '# dir D' lines say where files are from then on."""
-    lines, order = {}, 0
-    for text in output.splitlines():
-        if text.startswith("# dir"):
-            order = DIRECTORIES.index(text.split()[-1])
-        fields = text.split("\t")
-        if len(fields) < 3 or text.startswith("#"):
-            continue
-        name, value, unit = fields[:3]
-        line = lines.setdefault(name, Line(name, unit))
-        if value in ("FAIL", "-"):
-            line.failure = unit
-        else:
-            line.value[order] = float(value)
-    return lines
-
-
-def run_vmbench(filters, preset):
-    kit = build.kit_of(build.build(preset, ["mapache.elf", "image"]))
-    output = bytearray()
-    words = [word for d in DIRECTORIES for word in ("-d", d)]
-    machine = guest.Machine(kit, image=None, append="root=ram0 norandmaps",
-                            qemu=["-initrd", kit.image], **MACHINE)
-    outcome = guest.run_command(machine, ["/bench/vmbench", *words, *filters], write=output.extend)
-    if outcome.status == guest.STATUS_FAILED:
-        sys.exit("bench: the kernel panicked or did not start:\n" +
-                 (outcome.panic or outcome.log[-2000:]).decode(errors="replace"))
-    return output.decode(errors="replace")
-
-
-def same_machine(lines, linux):
-    for name in CONTROL:
-        if name not in lines:
-            continue
-        ours, theirs = lines[name].value.get(0), linux[0][name][0]
-        if ours is None or abs(ours - theirs) > TOLERANCE * theirs:
-            print(f"bench: {name} is {ours} here and {theirs} on Linux: not comparable", file=sys.stderr)
-            return False
-    return True
-
-
-def better(tables, name, directory):
-    known = [t[name][directory] for t in tables if name in t and t[name][directory] is not None]
-    return min(known, default=None)
-
-
-def figure(x):
-    if x is None:
-        return "-"
-    return f"{x:,.0f}" if x >= 1000 else f"{x:.2f}"
-
-
-def report(lines, tables):
-    """The table's rows, and the ratios."""
-    ratios = []
-    for line in lines.values():
-        if line.failure:
-            yield [line.name, "FAIL", line.failure], ratios
-            continue
-        row = [line.name]
-        for directory in range(len(DIRECTORIES)):
-            theirs, ours = better(tables, line.name, directory), line.value.get(directory)
-            ratio = ours / theirs if ours and theirs else None
-            if ratio and line.name not in CONTROL:
-                ratios.append(ratio)
-            row += [figure(theirs), figure(ours), f"{ratio:.2f}" if ratio else "-"]
-        yield row + [line.unit], ratios
-
-
-def main(argv):
+def arguments(argv):
     parser = argparse.ArgumentParser(prog="tools/bench", usage=argparse.SUPPRESS, description=USAGE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="release", help="what to measure (%(default)s)")
-    parser.add_argument("--tsv", metavar="FILE", help="also write vmbench's own output there")
+    parser.add_argument("--quick", action="store_true",
+                        help="one batch of each benchmark instead of the median of 3 or 5")
+    parser.add_argument("--linux", metavar="IMAGE", help="run this Linux kernel too, side by side")
+    parser.add_argument("--tsv", metavar="FILE", help="write the comparison there, too")
+    parser.add_argument("--html", metavar="FILE", help="and as a page")
+    parser.add_argument("--stored", metavar="FILE", default=STORED,
+                        help="figures to check against or to write (docs/figures.tsv)")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true",
+                      help="name the lines that are more than 3%% worse than stored")
+    mode.add_argument("--write", action="store_true", help="store the figures of this run")
+    mode.add_argument("--show", action="store_true", help="run nothing: compare the stored figures")
     parser.add_argument("filter", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
-    output = run_vmbench(options.filter, options.preset)
+    if options.write and (options.filter or options.quick):
+        parser.error("--write is for whole runs")
+    return options
+
+
+def write_lines(path, lines):
+    with open(path, "w") as out:
+        out.writelines(line + "\n" for line in lines)
+
+
+def main(argv):
+    options = arguments(argv)
+    linux = bench_linux.tables()
+    if options.show:
+        mapache = bench_table.read(options.stored, "Mapache")
+    else:
+        kit = build.kit_of(build.build(options.preset, ["mapache.elf", "image"]))
+        mapache = run_mapache(kit, options.filter, options.quick)
+    if not mapache.value and not mapache.failure:
+        sys.exit(f"bench: no benchmark is named {' '.join(options.filter)}")
+    differing = list(bench_compare.differing_control(mapache, linux[0]))
+    if differing:
+        sys.exit("\n".join(f"bench: {what}" for what in differing))
+    if options.linux:
+        given = run_linux(options.linux, kit, options.filter, options.quick)
+        differing = list(bench_compare.differing_control(given, mapache))
+        given.comparable = not differing
+        linux.append(given)
+    rows = bench_compare.join(mapache, linux, bench_aims.read_floors())
+    print("\n".join([*bench_report.table(rows, linux), *differing]))
     if options.tsv:
-        with open(options.tsv, "w") as out:
-            out.write(output)
-    lines = parse(output)
-    tables = [read_linux(os.path.join(LINUX, f"linux-{v}.tsv")) for v in ("6.1", "6.12")]
-    if not lines:
-        sys.exit(f"bench: no benchmark ran:\n{output}")
-    if not same_machine(lines, tables):
-        return 1
-    print(f"{'':24} {'tmpfs:':>10} {'':>10} {'':>6} {'on RAM disk:':>12}")
-    print(f"{'name':24} {'Linux':>10} {'Mapache':>10} {'ratio':>6} {'ext4':>10} {'mapfs':>10} {'ratio':>6} unit")
-    ratios = []
-    for row, ratios in report(lines, tables):
-        if row[1] == "FAIL":
-            print(f"{row[0]:24} FAIL {row[2]}")
-        else:
-            print("{:24} {:>10} {:>10} {:>6} {:>10} {:>10} {:>6} {}".format(*row))
-    if ratios:
-        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-        print(f"{'geometric mean of ' + str(len(ratios)):24} {'':>10} {'':>10} {mean:6.2f}")
-    return 1 if any(line.failure for line in lines.values()) else 0
+        write_lines(options.tsv, bench_report.tsv(rows, linux))
+    if options.html:
+        bench_page.write(options.html, rows, linux)
+    if options.write:
+        bench_table.write(options.stored, mapache, STORED_HEAD)
+    wrong = differing + [f"{name} failed: {why}" for (name, _), why in mapache.failure.items()]
+    if options.check:
+        stored = bench_table.read(options.stored, "stored")
+        found = list(bench_compare.worse(mapache, stored, not options.filter and not options.quick))
+        print("\n".join(found) if found else f"nothing is more than {bench_compare.WORSE:.0%} worse than stored")
+        wrong += found
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

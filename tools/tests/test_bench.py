@@ -3,29 +3,238 @@
 import re
 import subprocess
 
+import pytest
+
 import bench
+import bench_aims
+import bench_compare
+import bench_linux
+import bench_page
+import bench_report
+import bench_table
+import browser
+from bench_table import BOOT, DISK, TMPFS, WHOLE
+
+PLANTED = "getppid"
 
 
-def test_two_runs_agree_to_the_instruction(tree):
-    lines = ["=user_loop", "=user_copy", "=getppid", "=open_close"]
-    runs = [subprocess.run([tree / "tools/bench", *lines], capture_output=True, text=True, timeout=600)
-            for _ in range(2)]
-    assert runs[0].returncode == 0, runs[0].stderr
-    assert re.search(r"^open_close( +[\d,.]+){6} insn/pair$", runs[0].stdout, re.M), runs[0].stdout
-    assert "geometric mean of 3" in runs[0].stdout
-    assert runs[0].stdout == runs[1].stdout
+def table(title="a run", **values):
+    result = bench_table.Table(title)
+    for name, value in values.items():
+        result.put(name, TMPFS, value, "insn")
+    return result
 
 
-def test_another_machine_is_refused(capsys):
-    linux = [{"user_loop": (2.0, None), "user_copy": (320.0, None)}]
-    lines = bench.parse("# dir /tmp\nuser_loop\t2.00\tx\nuser_copy\t320.40\tx\n")
-    assert not bench.same_machine(lines, linux)
-    assert "user_copy" in capsys.readouterr().err
-    lines = bench.parse("# dir /tmp\nuser_loop\t2.00\tx\nuser_copy\t320.10\tx\n")
-    assert bench.same_machine(lines, linux)
+# --- The machine
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two quick runs of every line: the first checked against docs/figures.tsv, the second against
+    the same with one lowered value."""
+    folder = tmp_path_factory.mktemp("bench")
+    stored = bench_table.read(bench.STORED, "stored")
+    stored.value[PLANTED, TMPFS] *= 0.5
+    bench_table.write(folder / "planted.tsv", stored, "")
+    runs = []
+    for number, more in enumerate([[], ["--stored", folder / "planted.tsv"]]):
+        out = folder / f"{number}.tsv"
+        done = subprocess.run([bench_linux.build.TREE + "/tools/bench", "--quick", "--check", "--tsv", out,
+                               *more], capture_output=True, text=True, timeout=900)
+        runs.append((done, out.read_text() if out.exists() else None))
+    return runs
+
+
+def test_two_runs_agree_to_the_instruction(runs):
+    (first, first_lines), (_, second_lines) = runs
+    assert first_lines is not None, first.stdout + first.stderr
+    assert len(first_lines.splitlines()) == 1 + 67 + 21 + 1
+    assert first_lines == second_lines
+
+
+def test_nothing_is_worse_than_stored(runs):
+    done, _ = runs[0]
+    assert done.returncode == 0, "if it is meant to be so: tools/bench --write\n" + done.stdout + done.stderr
+    assert "nothing is more than 3% worse" in done.stdout
+
+
+def test_what_is_worse_than_stored_is_named(runs):
+    done, _ = runs[1]
+    assert done.returncode == 1
+    last = done.stdout.rstrip("\n").splitlines()[-1]
+    assert re.match(rf"{PLANTED} is [\d.]+, stored [\d.]+: \+\d+\.\d%$", last), done.stdout
+    assert "nothing is more" not in done.stdout
+
+
+# --- What is compared
+
+
+def test_another_machine_is_refused():
+    linux = table("Linux", user_loop=2.0, user_copy=320.0)
+    different = table(user_loop=2.0, user_copy=320.4)
+    assert "user_copy is 320.4" in "".join(bench_compare.differing_control(different, linux))
+    assert not list(bench_compare.differing_control(table(user_loop=2.0, user_copy=320.1), linux))
 
 
 def test_failures_and_directories_are_told_apart():
-    lines = bench.parse("# dir /tmp\na\t5\tx\nb\tFAIL\twhy\n# dir /root\na\t7\tx\n")
-    assert lines["a"].value == {0: 5.0, 1: 7.0}
-    assert lines["b"].failure == "why"
+    found = bench_table.parse("OpenSBI\t1\tx\n# vmbench: x\n# dir /tmp\na\t5\tx\nb\tFAIL\twhy\n"
+                              "# dir /root\na\t7\tx\n# done: 12 insn\n", "it")
+    assert found.value == {("a", TMPFS): 5.0, ("a", DISK): 7.0, (WHOLE, TMPFS): 12.0}
+    assert found.failure == {("b", TMPFS): "why"}
+
+
+def test_a_kernel_that_is_not_comparable_is_shown_and_not_counted():
+    lean, fat = table("lean", getppid=171.0), table("fat", getppid=100.0)
+    fat.comparable = False
+    row, = bench_compare.join(table(getppid=85.5), [lean, fat], bench_aims.read_floors())
+    assert (row.linux, row.better, row.ratio) == ([171.0, 100.0], 171.0, 0.5)
+
+
+@pytest.mark.parametrize("now, named", [
+    ({"a": 103.0}, []), ({"a": 103.1}, ["a is 103.10, stored 100.00: +3.1%"]), ({"a": 0.5}, []),
+    ({"a": 1, "b": 2}, ["b is not stored: tools/bench --write"]), ({}, ["a was not measured"])])
+def test_worse_is_more_than_three_percent(now, named):
+    assert list(bench_compare.worse(table(**now), table(a=100.0), whole=True)) == named
+
+
+def test_worse_counts_what_failed_and_not_the_last_digit():
+    failed = table()
+    failed.failure["a", TMPFS] = "mmap"
+    assert list(bench_compare.worse(failed, table(a=1.0), whole=False)) == ["a failed: mmap"]
+    assert not list(bench_compare.worse(table(a=0.1), table(a=0.09), whole=True))
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    before = table(a=0.09, b=123456.0)
+    before.put("a", DISK, 5.25, "insn")
+    bench_table.write(tmp_path / "t", before, "# head\n")
+    after = bench_table.read(tmp_path / "t", "again")
+    assert after.value == before.value and after.unit == before.unit
+
+
+# --- Floors and aims
+
+
+def test_each_line_has_a_floor_and_no_other(tree):
+    source = (tree / "usr/bench/vmbench.c").read_text()
+    lines = re.findall(r'^\t\{ "(\w+)", b_\w+, \d+, "[^"]+", (\d),', source, re.M)
+    assert len(lines) == 67
+    wanted = {(name, column) for name, files in lines for column in (TMPFS, DISK)[:1 + int(files)]}
+    assert set(bench_aims.read_floors()) == wanted | {(BOOT, TMPFS)}
+
+
+def test_a_floor_is_the_sum_of_its_steps(tmp_path):
+    (tmp_path / "p").write_text("zero\t550\ta page\nframe\t20\ta frame\ntable\t2 frame + zero\ta table\n")
+    (tmp_path / "f").write_text("x\tboth\t-\tzero + 1/10 table\ny\t-\t600\t1.5 frame\n")
+    primitives = bench_aims.Primitives(tmp_path / "p")
+    floors = bench_aims.read_floors(tmp_path / "f", primitives)
+    assert floors["x", TMPFS].value == floors["x", DISK].value == 609
+    assert floors["x", TMPFS].aim(809) == 709 and floors["x", TMPFS].aim(None) is None
+    assert floors["x", TMPFS].aim(500) == 609, "Linux below the floor: the floor"
+    assert floors["y", TMPFS].aim(10000) == 600 and floors["y", TMPFS].aim(50) == 40
+
+
+def test_no_step_is_unused():
+    floors = " ".join(floor.composition for floor in bench_aims.read_floors().values())
+    primitives = bench_aims.Primitives()
+    composed = " ".join(composition or "" for _, composition in primitives.what.values())
+    used = set(re.findall(r"[a-z_]\w*", f"{floors} {composed}"))
+    assert used == set(primitives)
+
+
+def test_linux_is_nowhere_below_the_floor():
+    """Else the floor is none."""
+    floors = bench_aims.read_floors()
+    below = [f"{table.title}: {key}" for table in bench_linux.tables() for key, value in table.value.items()
+             if key in floors and value < floors[key].value * (1 - bench_compare.CONTROL_TOLERANCE)]
+    assert not below
+
+
+# --- A Linux kernel that is given
+
+
+def test_the_initramfs_holds_the_program_and_a_console():
+    archive = bench_linux.initramfs(b"program", b"file system")
+    found, at = {}, 0
+    while at < len(archive):
+        assert archive[at:at + 6] == b"070701"
+        numbers = [int(archive[i:i + 8], 16) for i in range(at + 6, at + 110, 8)]
+        mode, size, device, name_size = numbers[1], numbers[6], numbers[9:11], numbers[11]
+        name = archive[at + 110:at + 110 + name_size - 1].decode()
+        at = (at + 110 + name_size + 3) & ~3
+        found[name] = (mode, device, archive[at:at + size])
+        at = (at + size + 3) & ~3
+    assert found["init"] == (0o100755, [0, 0], b"program")
+    assert found["dev/console"] == (0o020600, [5, 1], b"")
+    assert found["ext4.img"][2] == b"file system"
+    assert list(found)[-1] == "TRAILER!!!"
+
+
+# --- The page
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Of what is stored, with a failure and a name that wants to be markup."""
+    mapache, linux = bench_table.read(bench.STORED, "Mapache"), bench_linux.tables()
+    mapache.failure["</script><img src=x onerror='document.title=1'>", TMPFS] = "mmap"
+    rows = bench_compare.join(mapache, linux, bench_aims.read_floors())
+    bench_page.write(tmp_path / "page.html", rows, linux)
+    return tmp_path / "page.html", rows
+
+
+def names(shown):
+    return shown.value("[...document.querySelectorAll('#rows summary')].map(s => s.firstChild.data)")
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_shows_what_the_text_says(page, width, dark):
+    path, rows = page
+    with browser.Page(path, width, dark=dark) as shown:
+        assert names(shown) == [row.name for row in rows]
+        said = shown.value("[...document.querySelectorAll('#rows td.mapache')].map(c => c.textContent)")
+        assert said == ["–" if row.failure else bench_report.figure(row.mapache) for row in rows]
+        verdicts = shown.value("[...document.querySelectorAll('#rows span.verdict')].map(s => s.className)")
+        assert verdicts.count("verdict met") == sum(row.met is True for row in rows)
+        assert verdicts.count("verdict over") == sum(row.met is False for row in rows)
+        assert verdicts.count("verdict failed") == 1
+        assert shown.value("document.documentElement.scrollWidth <= innerWidth")
+        assert shown.value("document.images.length") == 0 and shown.value("document.title") != "1"
+        assert shown.errors == []
+        assert [url for url in shown.requests if not url.startswith(("file:", "data:"))] == []
+        assert shown.picture().startswith(b"\x89PNG")
+
+
+def test_bars_are_as_long_as_the_logarithm(page):
+    path, _ = page
+    with browser.Page(path) as shown:
+        shown.value("byId('scale').value = 'absolute', show()")
+        row = ("[...document.querySelectorAll('#rows tr')].find("
+               "r => r.querySelector('summary').firstChild.data === 'user_copy')")
+        width = shown.value(f"{row}.querySelector('i.mapache').getBoundingClientRect().width /"
+                            f"{row}.querySelector('.track').clientWidth")
+        assert abs(width - 2.5054 / 10) < 0.002  # log10(320.19) of ten decades
+        shown.value("byId('scale').value = 'relative', show()")
+        places = shown.value(f"[{row}.querySelector('.one').style.left, {row}.querySelector('.floor').style.left]")
+        assert places == ["50%", "50%"]
+
+
+def test_rows_are_sorted_by_key_and_found(page):
+    path, rows = page
+    with browser.Page(path) as shown:
+        shown.value("document.querySelector('[data-column=ratio] button').focus()")
+        for order, reverse in (("ascending", False), ("descending", True)):
+            shown.call("Input.dispatchKeyEvent", type="char", text="\r")
+            ratios = [row.ratio for row in rows if row.ratio]
+            assert shown.value("document.querySelector('[data-column=ratio]').ariaSort") == order
+            said = shown.value("chosen().map(r => r.ratio)")
+            assert said[:len(ratios)] == sorted(ratios, reverse=reverse)
+            assert set(said[len(ratios):]) == {None}
+        shown.value("byId('search').focus()")
+        shown.type("fork exec")
+        assert set(names(shown)) == {"fork_exec_wait"}
+        assert "2 of" in shown.value("byId('count').textContent")
+        shown.value("byId('search').value = '', byId('show').value = 'slower', show()")
+        assert sorted(names(shown)) == sorted(row.name for row in rows if (row.ratio or 0) > 1.005)
+        assert shown.errors == []

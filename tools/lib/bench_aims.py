@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Floors and aims.
+
+A floor is the least that a line can take with what it promises: the instructions of the steps that no design
+can leave out, each done in the best known way.  usr/bench/primitives.tsv has the steps, measured or counted;
+usr/bench/floors.tsv composes each line's floor of them, and has the aims that were set for single lines.
+
+    aim = the least of   floor + (better Linux - floor) / 2   and   what was set for the line
+
+A composition is a sum of terms `[COUNT] NAME`, COUNT being a number or a fraction: "2 call + 1/512 table".
+"""
+import os
+from fractions import Fraction
+
+import build
+from bench_machine import DISK, TMPFS
+
+FOLDER = os.path.join(build.TREE, "usr/bench")
+COLUMN = {"-": (TMPFS,), "tmpfs": (TMPFS,), "disk": (DISK,), "both": (TMPFS, DISK)}
+
+
+def rows(path):
+    with open(path) as lines:
+        for line in lines:
+            if line.strip() and not line.startswith("#"):
+                yield line.rstrip("\n").split("\t")
+
+
+def compute(composition, primitives):
+    total = Fraction(0)
+    for term in composition.split(" + "):
+        *count, name = term.split(" ")
+        total += (Fraction(count[0]) if count else 1) * primitives[name]
+    return total
+
+
+class Primitives(dict):
+    """name -> instructions; what and composition say the rest."""
+
+    def __init__(self, path=os.path.join(FOLDER, "primitives.tsv")):
+        super().__init__()
+        self.what = {}
+        for name, instructions, what in rows(path):
+            made = instructions.replace(".", "").isdigit()
+            self[name] = Fraction(instructions) if made else compute(instructions, self)
+            self.what[name] = (what, None if made else instructions)
+
+
+class Floor:
+    def __init__(self, composition, value, at_most):
+        self.composition = composition
+        self.value = value
+        self.at_most = at_most  # the aim that was set, or None
+
+    def aim(self, linux):
+        """linux: the better one's figure, or None."""
+        half = None if linux is None else self.value + max(0, linux - self.value) / 2
+        return min((aim for aim in (half, self.at_most) if aim is not None), default=None)
+
+
+def read_floors(path=os.path.join(FOLDER, "floors.tsv"), primitives=None):
+    """(name, column) -> Floor."""
+    primitives = primitives or Primitives()
+    floors = {}
+    for name, files, at_most, composition in rows(path):
+        for column in COLUMN[files]:
+            floors[name, column] = Floor(composition, float(compute(composition, primitives)),
+                                         None if at_most == "-" else float(at_most))
+    return floors

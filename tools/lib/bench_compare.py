@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Figures beside each other: Mapache beside Linux and the aims, a run beside a stored one."""
+import math
+
+from bench_table import BESIDE, CONTROL, TMPFS
+
+CONTROL_TOLERANCE = 0.001
+WORSE = 0.03  # than stored: that much is named
+LAST_DIGIT = 0.01  # of what vmbench prints
+
+
+class Row:
+    """One line of the comparison; what is not known is None."""
+
+    def __init__(self, name, column, unit):
+        self.name = name
+        self.column = column
+        self.unit = unit
+        self.linux = []  # figures, one for each of Linux's tables
+        self.better = None  # Linux, of those that are comparable
+        self.mapache = None
+        self.floor = None
+        self.aim = None
+        self.composition = None  # of the floor
+        self.failure = None
+
+    @property
+    def ratio(self):
+        return self.mapache / self.better if self.mapache and self.better else None
+
+    @property
+    def met(self):
+        """Is the aim met?  None: there is no aim, or no figure."""
+        known = self.mapache is not None and self.aim is not None
+        return self.mapache <= self.aim if known else None
+
+
+def join(mapache, linux, floors):
+    """Rows in the order of Mapache's run, those of the first column before those of the second."""
+    keys = list(mapache.value) + list(mapache.failure)
+    rows = []
+    for name, column in sorted(keys, key=lambda key: key[1]):
+        row = Row(name, column, mapache.unit.get(name, ""))
+        row.linux = [table.value.get((name, column)) for table in linux]
+        row.better = min((value for value, table in zip(row.linux, linux)
+                          if value is not None and table.comparable), default=None)
+        row.mapache = mapache.value.get((name, column))
+        row.failure = mapache.failure.get((name, column))
+        floor = floors.get((name, column))
+        if floor:
+            row.floor, row.composition = floor.value, floor.composition
+            row.aim = None if name in CONTROL else floor.aim(row.better)
+        rows.append(row)
+    return rows
+
+
+def mean(rows):
+    """The geometric mean of the benchmarks' ratios, and of how many."""
+    ratios = [row.ratio for row in rows if row.ratio and row.name not in CONTROL + BESIDE]
+    return (math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None), len(ratios)
+
+
+def differing_control(table, reference):
+    """What says that two runs were not on the same machine, or not of the same program."""
+    for name in CONTROL:
+        ours, theirs = table.value.get((name, TMPFS)), reference.value.get((name, TMPFS))
+        if None not in (ours, theirs) and abs(ours - theirs) > CONTROL_TOLERANCE * theirs:
+            yield f"{name} is {ours} in {table.title} and {theirs} in {reference.title}: not comparable"
+
+
+def worse(table, stored, whole):
+    """What is worse than stored, as sentences.  whole: a line that is stored must have been run."""
+    for key, before in stored.value.items():
+        now, name = table.value.get(key), f"{key[0]}{' on the disk' if key[1] != TMPFS else ''}"
+        if key in table.failure:
+            yield f"{name} failed: {table.failure[key]}"
+        elif now is None and whole:
+            yield f"{name} was not measured"
+        elif now is not None and now > before * (1 + WORSE) + LAST_DIGIT:
+            yield f"{name} is {now:,.2f}, stored {before:,.2f}: {100 * (now / before - 1):+.1f}%"
+    for key in table.value:
+        if key not in stored.value:
+            yield f"{key[0]} is not stored: tools/bench --write"

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""Tables of figures: what vmbench prints, and the files that keep it.
+
+A figure has a name and a column: TMPFS, or DISK when the same benchmark ran on a file system over the RAM
+disk.  A file has a line a name: name, tmpfs, disk, unit, a dash where there is none; further columns are not
+read.  usr/bench/linux/*.tsv and docs/figures.tsv are such files.
+"""
+from bench_machine import DISK, TMPFS
+
+COLUMNS = (TMPFS, DISK)
+WHOLE = "whole_run"  # vmbench's "# done": everything, also what lies between the measured windows
+BOOT = "boot_128m"
+BESIDE = (WHOLE, BOOT)  # no benchmarks of vmbench's table
+CONTROL = ("user_loop", "user_copy")  # these are the processor's alone
+HEADINGS = "# name\ttmpfs\tdisk\tunit\n"
+
+
+class Table:
+    def __init__(self, title):
+        self.title = title
+        self.comparable = True  # same machine, same program
+        self.value = {}  # (name, column) -> number
+        self.unit = {}  # name -> text
+        self.failure = {}  # (name, column) -> why
+
+    def put(self, name, column, value, unit):
+        self.value[name, column] = value
+        self.unit[name] = unit
+
+    def names(self):
+        return list(self.unit)
+
+
+def text(value):
+    """A figure as vmbench prints it."""
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if value < 1000 else f"{value:.0f}"
+
+
+def parse(output, title):
+    """vmbench's output: lines name, value, unit; each '# dir' line opens the next column."""
+    table, column = Table(title), -1
+    begun = False
+    for line in output.splitlines():
+        begun = begun or line.startswith("# vmbench")
+        fields = line.split("\t")
+        if not begun:
+            continue
+        if line.startswith("# dir "):
+            column += 1
+        elif line.startswith("# done: "):
+            table.put(WHOLE, TMPFS, float(line.split()[2]), "insn")
+        elif len(fields) >= 3 and fields[1] == "FAIL":
+            table.failure[fields[0], column] = fields[2]
+        elif len(fields) >= 3:
+            table.put(fields[0], column, float(fields[1]), fields[2])
+    return table
+
+
+def read(path, title):
+    table = Table(title)
+    with open(path) as lines:
+        for line in lines:
+            if line.strip() and not line.startswith("#"):
+                name, *values = line.rstrip("\n").split("\t")
+                for column in COLUMNS:
+                    if values[column] != "-":
+                        table.put(name, column, float(values[column]), values[2])
+    return table
+
+
+def write(path, table, head):
+    with open(path, "w") as out:
+        out.write(head + HEADINGS)
+        for name in table.names():
+            cells = [text(table.value.get((name, column))) for column in COLUMNS]
+            out.write("\t".join([name, *cells, table.unit[name]]) + "\n")
