@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device tree reader. Every offset that comes out of the blob goes through in_structs() or
- * string_at() before it is used; a token that is none ends the walk.
+ * The device tree reader. fdt_open() goes over every token once and refuses a tree in which one leads
+ * out of its block; the walks behind it, of which a boot makes many, need not look at any of that again.
  */
 #include <drivers/fdt.h>
 #include <errno.h>
@@ -12,12 +12,6 @@
 #define FDT_MIN_VERSION 16
 
 enum { TOKEN_BEGIN = 1, TOKEN_END = 2, TOKEN_PROP = 3, TOKEN_NOP = 4, TOKEN_FINISH = 9 };
-
-struct prop {
-	const char *name;
-	const void *value;
-	uint32_t bytes;
-};
 
 static uint32_t read32(const void *p)
 {
@@ -36,9 +30,91 @@ static uint64_t read_cells(const void *p, uint32_t cells)
 	return value;
 }
 
+static uint32_t align4(uint32_t n)
+{
+	return (n + 3) & ~3u;
+}
+
+/* Of a tree that is well formed, here and below: a token is below 256. */
+static uint32_t token(const struct fdt *fdt, uint32_t at)
+{
+	return fdt->blob[at + 3];
+}
+
+/* The offset behind the token at `at`, and behind what belongs to it. */
+static uint32_t skip(const struct fdt *fdt, uint32_t at)
+{
+	switch (token(fdt, at)) {
+	case TOKEN_BEGIN:
+		do
+			at += 4;
+		while (fdt->blob[at + 3]); /* zeros fill a name's last word: begin_ok() */
+		return at + 4;
+	case TOKEN_PROP:
+		return align4(at + 12 + read32(fdt->blob + at + 4));
+	default:
+		return at + 4;
+	}
+}
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
 static bool span_ok(uint32_t offset, uint32_t bytes, uint32_t total)
 {
 	return offset <= total && bytes <= total - offset && offset % 4 == 0;
+}
+
+/* A name ends, and does so in the first word whose last byte is 0. */
+static bool begin_ok(const struct fdt *fdt, uint32_t at)
+{
+	const char *name = fdt_name(fdt, at);
+	uint32_t left = fdt->structs_end - at - 4;
+	const char *end = memchr(name, 0, left);
+
+	return end && align4((uint32_t)(end - name) + 1) <= left && !name[(end - name) | 3];
+}
+
+static bool prop_ok(const struct fdt *fdt, uint32_t at)
+{
+	uint32_t left = fdt->structs_end - at;
+
+	return left >= 12 && read32(fdt->blob + at + 4) <= left - 12 &&
+	       read32(fdt->blob + at + 8) < fdt->strings_end - fdt->strings;
+}
+
+/* One root, every node ended, every name and value inside its block, and FINISH behind them. */
+static bool well_formed(const struct fdt *fdt)
+{
+	uint32_t at = fdt->structs, depth = 0;
+	bool root = false;
+
+	if (fdt->strings_end > fdt->strings && fdt->blob[fdt->strings_end - 1])
+		return false; /* the last name has no end */
+	for (; at <= fdt->structs_end && fdt->structs_end - at >= 4; at = skip(fdt, at)) {
+		uint32_t kind = read32(fdt->blob + at);
+
+		switch (kind) {
+		case TOKEN_BEGIN:
+			if ((root && !depth) || !begin_ok(fdt, at))
+				return false;
+			root = true;
+			depth++;
+			break;
+		case TOKEN_END:
+			if (!depth--)
+				return false;
+			break;
+		case TOKEN_PROP:
+			if (!depth || !prop_ok(fdt, at))
+				return false;
+			break;
+		case TOKEN_NOP:
+			break;
+		default:
+			return kind == TOKEN_FINISH && root && !depth;
+		}
+	}
+	return false;
 }
 
 int fdt_open(struct fdt *fdt, const void *blob, size_t limit)
@@ -60,81 +136,22 @@ int fdt_open(struct fdt *fdt, const void *blob, size_t limit)
 		return -EINVAL;
 	fdt->structs_end = fdt->structs + structs_bytes;
 	fdt->strings_end = fdt->strings + strings_bytes;
-	return fdt_root(fdt) == FDT_NONE ? -EINVAL : 0;
+	return well_formed(fdt) ? 0 : -EINVAL;
 }
 
-static bool in_structs(const struct fdt *fdt, uint32_t at, uint32_t bytes)
-{
-	return at >= fdt->structs && at <= fdt->structs_end && bytes <= fdt->structs_end - at;
-}
-
-/* The token at `at`; FINISH beyond the end. */
-static uint32_t token(const struct fdt *fdt, uint32_t at)
-{
-	return in_structs(fdt, at, 4) ? read32(fdt->blob + at) : (uint32_t)TOKEN_FINISH;
-}
-
-/* A terminated string between two offsets, or NULL. */
-static const char *string_at(const struct fdt *fdt, uint32_t at, uint32_t end)
-{
-	if (at >= end || !memchr(fdt->blob + at, 0, end - at))
-		return NULL;
-	return (const char *)fdt->blob + at;
-}
-
-static uint32_t align4(uint32_t n)
-{
-	return (n + 3) & ~3u;
-}
-
-/* The offset behind the token at `at`; FDT_NONE when it is malformed. Fills *prop for a property.
- */
-static uint32_t skip(const struct fdt *fdt, uint32_t at, struct prop *prop)
-{
-	const char *name;
-	uint32_t bytes;
-
-	switch (token(fdt, at)) {
-	case TOKEN_BEGIN:
-		name = string_at(fdt, at + 4, fdt->structs_end);
-		return name ? align4(at + 4 + (uint32_t)strlen(name) + 1) : FDT_NONE;
-	case TOKEN_PROP:
-		if (!in_structs(fdt, at, 12))
-			return FDT_NONE;
-		bytes = read32(fdt->blob + at + 4);
-		if (!in_structs(fdt, at + 12, bytes) || bytes > fdt->bytes)
-			return FDT_NONE;
-		name = NULL;
-		if (read32(fdt->blob + at + 8) < fdt->bytes - fdt->strings)
-			name = string_at(
-				fdt, fdt->strings + read32(fdt->blob + at + 8), fdt->strings_end);
-		*prop = (struct prop){name, fdt->blob + at + 12, bytes};
-		return align4(at + 12 + bytes);
-	case TOKEN_END:
-	case TOKEN_NOP:
-		return at + 4;
-	default:
-		return FDT_NONE;
-	}
-}
+/* --- Nodes ------------------------------------------------------------------------------------ */
 
 /*
- * From the offset `at` on, the next node: *depth counts BEGIN and END on the way. FDT_NONE at the
- * end of the tree, or when depth falls below 0.
+ * From the offset `at` on, the next node: *depth counts the ends on the way. FDT_NONE at the end of
+ * the tree, or when depth falls below 0.
  */
 static fdt_node_t next_node(const struct fdt *fdt, uint32_t at, int *depth)
 {
-	struct prop prop;
-
-	while (at != FDT_NONE) {
-		switch (token(fdt, at)) {
-		case TOKEN_BEGIN:
-			return string_at(fdt, at + 4, fdt->structs_end) ? at : FDT_NONE;
-		case TOKEN_END:
-			if (--*depth < 0)
-				return FDT_NONE;
-		}
-		at = skip(fdt, at, &prop);
+	for (; token(fdt, at) != TOKEN_FINISH; at = skip(fdt, at)) {
+		if (token(fdt, at) == TOKEN_BEGIN)
+			return at;
+		if (token(fdt, at) == TOKEN_END && --*depth < 0)
+			break;
 	}
 	return FDT_NONE;
 }
@@ -146,35 +163,28 @@ fdt_node_t fdt_root(const struct fdt *fdt)
 	return next_node(fdt, fdt->structs, &depth);
 }
 
-static uint32_t behind(const struct fdt *fdt, fdt_node_t node)
-{
-	struct prop prop;
-
-	return node == FDT_NONE ? FDT_NONE : skip(fdt, node, &prop);
-}
-
 fdt_node_t fdt_next(const struct fdt *fdt, fdt_node_t node)
 {
 	int depth = INT32_MAX;
 
-	return next_node(fdt, behind(fdt, node), &depth);
+	return next_node(fdt, skip(fdt, node), &depth);
 }
 
 fdt_node_t fdt_first_child(const struct fdt *fdt, fdt_node_t node)
 {
 	int depth = 0;
 
-	return next_node(fdt, behind(fdt, node), &depth);
+	return next_node(fdt, skip(fdt, node), &depth);
 }
 
 fdt_node_t fdt_next_sibling(const struct fdt *fdt, fdt_node_t node)
 {
 	int depth = 1;
-	fdt_node_t next = next_node(fdt, behind(fdt, node), &depth);
+	fdt_node_t next = next_node(fdt, skip(fdt, node), &depth);
 
 	while (next != FDT_NONE && depth > 0) {
 		depth++;
-		next = next_node(fdt, behind(fdt, next), &depth);
+		next = next_node(fdt, skip(fdt, next), &depth);
 	}
 	return next;
 }
@@ -208,24 +218,22 @@ fdt_node_t fdt_find(const struct fdt *fdt, const char *path)
 	return node;
 }
 
+/* --- Properties ------------------------------------------------------------------------------- */
+
 const void *fdt_property(const struct fdt *fdt, fdt_node_t node, const char *name, uint32_t *bytes)
 {
-	uint32_t at = behind(fdt, node), next;
-	struct prop prop;
+	const char *strings = (const char *)fdt->blob + fdt->strings;
 
-	for (; at != FDT_NONE; at = next) {
-		uint32_t kind = token(fdt, at);
+	for (uint32_t at = skip(fdt, node);; at = skip(fdt, at)) {
+		const uint8_t *prop = fdt->blob + at;
 
-		if (kind != TOKEN_PROP && kind != TOKEN_NOP)
-			break;
-		next = skip(fdt, at, &prop);
-		if (kind == TOKEN_PROP && next != FDT_NONE && prop.name &&
-			strcmp(prop.name, name) == 0) {
-			*bytes = prop.bytes;
-			return prop.value;
+		if (token(fdt, at) == TOKEN_PROP && strcmp(strings + read32(prop + 8), name) == 0) {
+			*bytes = read32(prop + 4);
+			return prop + 12;
 		}
+		if (token(fdt, at) != TOKEN_PROP && token(fdt, at) != TOKEN_NOP)
+			return NULL;
 	}
-	return NULL;
 }
 
 const char *fdt_string(const struct fdt *fdt, fdt_node_t node, const char *name)
@@ -265,6 +273,22 @@ fdt_node_t fdt_find_compatible(const struct fdt *fdt, fdt_node_t after, const ch
 			return node;
 	}
 	return FDT_NONE;
+}
+
+void fdt_find_first(
+	const struct fdt *fdt, const char *const compatible[], fdt_node_t nodes[], unsigned n)
+{
+	uint32_t bytes;
+
+	for (unsigned i = 0; i < n; i++)
+		nodes[i] = FDT_NONE;
+	for (fdt_node_t node = fdt_root(fdt); node != FDT_NONE; node = fdt_next(fdt, node)) {
+		const char *list = fdt_property(fdt, node, "compatible", &bytes);
+
+		for (unsigned i = 0; list && i < n; i++)
+			if (nodes[i] == FDT_NONE && list_has(list, bytes, compatible[i]))
+				nodes[i] = node;
+	}
 }
 
 bool fdt_cell(

@@ -25,7 +25,11 @@
 #define MAX_TREE       (2UL << 20)
 #define IRQ_SUPERVISOR 9 /* the cpu's interrupt that the PLIC's S-mode context drives */
 
+enum { UART, PLIC, FINISHER, CLOCK, N_PARTS };
+
 static struct fdt tree;
+static fdt_node_t soc; /* what devices' registers are relative to */
+static fdt_node_t parts[N_PARTS];
 static const char *boot_isa = "rv64ima"; /* what there is at least */
 static struct {
 	paddr_t start, end;
@@ -34,17 +38,24 @@ static unsigned n_banks;
 static paddr_t initrd_start, initrd_end;
 static uint32_t intc_handles[MAX_HARTS]; /* phandle of each hart's own interrupt controller */
 
-static fdt_node_t parent_for(const char *path)
+static void read_parts(void)
 {
-	fdt_node_t node = fdt_find(&tree, path);
+	static const char *const compatible[N_PARTS] = {
+		[UART] = "ns16550a",
+		[PLIC] = "sifive,plic-1.0.0",
+		[FINISHER] = "sifive,test1",
+		[CLOCK] = "google,goldfish-rtc",
+	};
 
-	return node == FDT_NONE ? fdt_root(&tree) : node;
+	soc = fdt_find(&tree, "/soc");
+	if (soc == FDT_NONE)
+		soc = fdt_root(&tree);
+	fdt_find_first(&tree, compatible, parts, N_PARTS);
 }
 
-/* The index-th register range of a node below /soc. */
-static bool soc_reg(fdt_node_t node, uint64_t *address, uint64_t *size)
+static bool part_reg(unsigned part, uint64_t *address, uint64_t *size)
 {
-	return node != FDT_NONE && fdt_reg(&tree, parent_for("/soc"), node, 0, address, size);
+	return parts[part] != FDT_NONE && fdt_reg(&tree, soc, parts[part], 0, address, size);
 }
 
 static void read_memory(void)
@@ -154,6 +165,7 @@ void machine_read_tree(const void *blob, paddr_t pa)
 	if (fdt_open(&tree, blob, MAX_TREE))
 		panic("no device tree at %#lx", pa);
 	frames_reserve(pa, pa + tree.bytes);
+	read_parts();
 	read_memory();
 	read_reservations();
 	read_harts();
@@ -168,7 +180,7 @@ void machine_map_memory(void)
 
 unsigned machine_irq_context(unsigned hart_index)
 {
-	fdt_node_t plic = fdt_find_compatible(&tree, FDT_NONE, "sifive,plic-1.0.0");
+	fdt_node_t plic = parts[PLIC];
 	uint32_t handle, irq;
 
 	if (plic == FDT_NONE)
@@ -183,14 +195,13 @@ unsigned machine_irq_context(unsigned hart_index)
 
 static void init_uart(void)
 {
-	fdt_node_t node = fdt_find_compatible(&tree, FDT_NONE, "ns16550a");
 	uint64_t address, size;
 	uint32_t irq = 0, shift = 0;
 
-	if (!soc_reg(node, &address, &size))
+	if (!part_reg(UART, &address, &size))
 		return;
-	fdt_cell(&tree, node, "interrupts", 0, &irq);
-	fdt_cell(&tree, node, "reg-shift", 0, &shift);
+	fdt_cell(&tree, parts[UART], "interrupts", 0, &irq);
+	fdt_cell(&tree, parts[UART], "reg-shift", 0, &shift);
 	if (uart_init(address, irq, shift))
 		pr_warning("uart: no interrupt %u", irq);
 }
@@ -199,13 +210,13 @@ void machine_init_basics(void)
 {
 	uint64_t address, size;
 
-	if (soc_reg(fdt_find_compatible(&tree, FDT_NONE, "sifive,test1"), &address, &size))
+	if (part_reg(FINISHER, &address, &size))
 		finisher_init(address, size);
-	if (soc_reg(fdt_find_compatible(&tree, FDT_NONE, "sifive,plic-1.0.0"), &address, &size))
+	if (part_reg(PLIC, &address, &size))
 		irqchip_init(address, size);
 	irqchip_init_hart(0, machine_irq_context(0));
 	init_uart();
-	if (soc_reg(fdt_find_compatible(&tree, FDT_NONE, "google,goldfish-rtc"), &address, &size))
+	if (part_reg(CLOCK, &address, &size))
 		rtc_init(address, size);
 	time_set_realtime_ns(rtc_now_ns());
 }

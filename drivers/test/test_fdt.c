@@ -142,7 +142,8 @@ static void test_read(void **state)
 	uint8_t *blob = make_tree(&size, false);
 	uint64_t address, length, number;
 	uint32_t value;
-	fdt_node_t node;
+	static const char *const wanted[] = {"vendor,spec", "ns16550a"};
+	fdt_node_t node, found[2];
 	struct fdt fdt;
 
 	(void)state;
@@ -155,6 +156,9 @@ static void test_read(void **state)
 	assert_false(fdt_reg(&fdt, fdt_root(&fdt), node, 2, &address, &length));
 	node = fdt_find_compatible(&fdt, FDT_NONE, "ns16550a");
 	assert_int_equal(node, fdt_find(&fdt, "/soc/uart@10000000"));
+	fdt_find_first(&fdt, wanted, found, 2);
+	assert_int_equal(found[0], FDT_NONE);
+	assert_int_equal(found[1], node);
 	assert_true(fdt_reg(&fdt, fdt_find(&fdt, "/soc"), node, 0, &address, &length));
 	assert_int_equal(address, 0x10000000);
 	assert_true(fdt_enabled(&fdt, node));
@@ -178,6 +182,44 @@ static void test_read(void **state)
 	assert_int_equal(address, 0x1000);
 	assert_int_equal(length, 0x200);
 	assert_false(fdt_reservation(&fdt, 1, &address, &length));
+	free(blob);
+}
+
+static bool opens_with(size_t at, uint8_t byte)
+{
+	size_t size;
+	uint8_t *blob = make_tree(&size, true);
+	struct fdt fdt;
+	bool opens;
+
+	blob[at] = byte;
+	opens = fdt_open(&fdt, blob, size) == 0;
+	free(blob);
+	return opens;
+}
+
+static void test_refused(void **state)
+{
+	size_t size;
+	uint8_t *blob = make_tree(&size, true);
+	struct fdt fdt;
+	uint32_t bytes;
+	const char *bootargs;
+	size_t name, value;
+
+	(void)state;
+	assert_int_equal(fdt_open(&fdt, blob, size), 0);
+	bootargs = fdt_property(&fdt, fdt_find(&fdt, "/chosen"), "bootargs", &bytes);
+	value = (size_t)((const uint8_t *)bootargs - blob);
+	name = fdt_find(&fdt, "/memory");
+	assert_true(opens_with(value, 'c'));                /* what a value is, is not looked at */
+	assert_false(opens_with(value - 8, 1));             /* its length */
+	assert_false(opens_with(value - 4, 1));             /* where its name is */
+	assert_false(opens_with(fdt.strings_end - 1, 'x')); /* the last name's end */
+	assert_false(opens_with(name + 3, 2));              /* an end before there was a begin */
+	assert_false(opens_with(size - 1, 4));              /* no end of the tree */
+	assert_false(opens_with(size - 5, 4));              /* nor of its root */
+	assert_false(opens_with(fdt.structs + 7, 'x')); /* a name whose word does not end in 0 */
 	free(blob);
 }
 
@@ -261,6 +303,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_every_byte),
 	};

@@ -2,8 +2,9 @@
 /*
  * Reading a flattened device tree (Devicetree Specification 0.4, chapter 5).
  *
- * Nothing is copied or allocated: nodes and properties are offsets and pointers into the blob. The
- * blob may be damaged: every access is checked against its size, and a malformed part ends a walk.
+ * Nothing is copied or allocated: nodes and properties are offsets and pointers into the blob. A blob
+ * may be damaged: fdt_open() refuses one in which anything leads out of it. Values may change after
+ * that, lengths and names may not. A node that is asked for is one that there is, not FDT_NONE.
  */
 #pragma once
 
@@ -23,7 +24,7 @@ struct fdt {
 typedef uint32_t fdt_node_t;
 #define FDT_NONE UINT32_MAX
 
-/* Check the header. limit: bytes that may be read at blob. 0 or -EINVAL. */
+/* Check all of it. limit: bytes that may be read at blob. 0 or -EINVAL. */
 int fdt_open(struct fdt *fdt, const void *blob, size_t limit);
 
 fdt_node_t fdt_root(const struct fdt *fdt);
@@ -35,6 +36,9 @@ fdt_node_t fdt_next(const struct fdt *fdt, fdt_node_t node);
 fdt_node_t fdt_find(const struct fdt *fdt, const char *path);
 /* The first node after `after` (FDT_NONE: from the start) that lists this compatible string. */
 fdt_node_t fdt_find_compatible(const struct fdt *fdt, fdt_node_t after, const char *compatible);
+/* For each of n compatible strings the first node that lists it, or FDT_NONE, in one walk. */
+void fdt_find_first(
+	const struct fdt *fdt, const char *const compatible[], fdt_node_t nodes[], unsigned n);
 const char *fdt_name(const struct fdt *fdt, fdt_node_t node);
 
 /* A property's value and length; NULL: not there. */
