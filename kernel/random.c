@@ -21,7 +21,9 @@ static uint32_t rotate(uint32_t x, unsigned n)
 	return x << n | x >> (32 - n);
 }
 
-static void quarter(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
+/* Inline, so that the sixteen words stay in registers. */
+static inline __attribute__((always_inline)) void quarter(
+	uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
 {
 	*a += *b;
 	*d = rotate(*d ^ *a, 16);
@@ -43,11 +45,14 @@ static void chacha_block(uint32_t out[16])
 	in[13] = (uint32_t)(counter++ >> 32);
 	memcpy(x, in, sizeof(x));
 	for (int i = 0; i < 10; i++) {
-		for (int c = 0; c < 4; c++)
-			quarter(&x[c], &x[4 + c], &x[8 + c], &x[12 + c]);
-		for (int c = 0; c < 4; c++)
-			quarter(&x[c], &x[4 + (c + 1) % 4], &x[8 + (c + 2) % 4],
-				&x[12 + (c + 3) % 4]);
+		quarter(&x[0], &x[4], &x[8], &x[12]);
+		quarter(&x[1], &x[5], &x[9], &x[13]);
+		quarter(&x[2], &x[6], &x[10], &x[14]);
+		quarter(&x[3], &x[7], &x[11], &x[15]);
+		quarter(&x[0], &x[5], &x[10], &x[15]);
+		quarter(&x[1], &x[6], &x[11], &x[12]);
+		quarter(&x[2], &x[7], &x[8], &x[13]);
+		quarter(&x[3], &x[4], &x[9], &x[14]);
 	}
 	for (int i = 0; i < 16; i++)
 		out[i] = x[i] + in[i];

@@ -23,8 +23,10 @@ _start:
 	bnez	t1, stray
 	la	t0, __bss_start
 	la	t1, __bss_end
-1:	sd	zero, 0(t0)
-	addi	t0, t0, 8
+1:	.irp	n, 0, 8, 16, 24, 32, 40, 48, 56
+	sd	zero, \n(t0)
+	.endr
+	addi	t0, t0, 64
 	bltu	t0, t1, 1b
 
 	/*

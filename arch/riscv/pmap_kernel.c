@@ -57,17 +57,28 @@ static pte_t *kernel_table(pte_t *entry)
 	return table;
 }
 
-static void direct_enter(paddr_t pa, pte_t bits, unsigned level)
+/* The entry of a physical address in the direct map's tables of this level; NULL: a larger leaf has it. */
+static pte_t *direct_entry(paddr_t pa, unsigned level)
 {
 	vaddr_t va = (vaddr_t)phys_to_virt(pa);
 	pte_t *table = kernel_root;
 
 	if (SLOT(va, 2) - DIRECT_SLOT >= direct_slots)
 		direct_slots = SLOT(va, 2) - DIRECT_SLOT + 1;
-	for (unsigned l = 2; l > level; l--)
+	for (unsigned l = 2; l > level; l--) {
+		if (table[SLOT(va, l)] & PTE_LEAF)
+			return NULL;
 		table = kernel_table(&table[SLOT(va, l)]);
-	if (!table[SLOT(va, level)])
-		pte_set(&table[SLOT(va, level)], pte_make(pa, bits));
+	}
+	return &table[SLOT(va, level)];
+}
+
+static void direct_enter(paddr_t pa, pte_t bits, unsigned level)
+{
+	pte_t *entry = direct_entry(pa, level);
+
+	if (entry && !*entry)
+		pte_set(entry, pte_make(pa, bits));
 }
 
 static pte_t image_rights(paddr_t pa)
@@ -88,6 +99,20 @@ static bool leaf_fits(paddr_t pa, paddr_t end, unsigned level)
 	       (stop <= virt_to_phys(__image_start) || pa >= virt_to_phys(__image_end));
 }
 
+/* Pages up to `end`, or as far as one table of them goes: where it ended. */
+static paddr_t map_pages(paddr_t pa, paddr_t end)
+{
+	pte_t *entry = direct_entry(pa, 0);
+
+	if (!entry)
+		return pa + PAGE_SIZE;
+	do {
+		pte_set(entry++, pte_make(pa, image_rights(pa)));
+		pa += PAGE_SIZE;
+	} while (pa < end && SLOT(pa, 0));
+	return pa;
+}
+
 void pmap_map_memory(paddr_t start, paddr_t end)
 {
 	paddr_t pa = page_align_down(start);
@@ -97,19 +122,34 @@ void pmap_map_memory(paddr_t start, paddr_t end)
 
 		while (!leaf_fits(pa, end, level))
 			level--;
-		direct_enter(pa, level ? PTE_KERNEL_RW : image_rights(pa), level);
+		if (level == 0) {
+			pa = map_pages(pa, end);
+			continue;
+		}
+		direct_enter(pa, PTE_KERNEL_RW, level);
 		pa += LEVEL_BYTES(level);
 	}
 }
 
+/* 2 MiB where that lies inside and no page of it is mapped. */
+static unsigned device_level(paddr_t pa, paddr_t end)
+{
+	vaddr_t va = (vaddr_t)phys_to_virt(pa);
+	pte_t *table = kernel_table(&kernel_root[SLOT(va, 2)]);
+
+	return leaf_fits(pa, end, 1) && !table[SLOT(va, 1)];
+}
+
 void *pmap_map_device(paddr_t pa, size_t bytes)
 {
-	for (paddr_t at = page_align_down(pa); at < pa + bytes; at += PAGE_SIZE) {
-		vaddr_t va = (vaddr_t)phys_to_virt(at);
+	paddr_t at = page_align_down(pa), end = page_align_up(pa + bytes);
+	unsigned level;
 
-		if (final && !kernel_root[SLOT(va, 2)])
+	for (; at < end; at += LEVEL_BYTES(level)) {
+		if (final && !kernel_root[SLOT((vaddr_t)phys_to_virt(at), 2)])
 			return NULL;
-		direct_enter(at, PTE_KERNEL_RW, 0);
+		level = device_level(at, end);
+		direct_enter(at, PTE_KERNEL_RW, level);
 	}
 	__asm__ volatile("sfence.vma" ::: "memory");
 	return phys_to_virt(pa);
