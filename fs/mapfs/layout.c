@@ -206,14 +206,21 @@ static uint32_t count_set(uint64_t word)
 	return (uint32_t)(word * 0x0101010101010101 >> 56);
 }
 
-/* By words where there are whole ones: every mount asks it of every bitmap. */
-static bool all_set(const uint8_t *bits, uint32_t from, uint32_t to)
+static uint64_t word_of(const uint8_t *bits, uint32_t bit)
 {
 	uint64_t word;
 
+	memcpy(&word, __builtin_assume_aligned(&bits[bit / 64 * 8], 8), 8);
+	return word;
+}
+
+/* By words where there are whole ones: every mount asks it of every bitmap. */
+static bool all_set(const uint8_t *bits, uint32_t from, uint32_t to)
+{
 	for (uint32_t i = from, step; i < to; i += step) {
+		uint64_t word = word_of(bits, i);
+
 		step = i % 64 == 0 && to - i >= 64 ? 64 : 1;
-		memcpy(&word, &bits[i / 64 * 8], sizeof(word));
 		if (step == 64 ? word != UINT64_MAX : !(word >> i % 64 & 1))
 			return false;
 	}
@@ -226,12 +233,9 @@ const char *mapfs_bitmap_fault(
 	bool blocks = kind == MAPFS_KIND_BLOCK_MAP;
 	uint32_t length = blocks ? mapfs_group_length(sb, group) : sb->inodes_per_group;
 	uint32_t n_free = MAPFS_GROUP_BLOCKS;
-	uint64_t word;
 
-	for (uint32_t i = 0; i < sizeof(map->bits); i += sizeof(word)) {
-		memcpy(&word, &map->bits[i], sizeof(word));
-		n_free -= count_set(word);
-	}
+	for (uint32_t i = 0; i < MAPFS_GROUP_BLOCKS; i += 64)
+		n_free -= count_set(word_of(map->bits, i));
 	if (n_free != map->n_free)
 		return "has a wrong count of free bits";
 	if (!all_set(map->bits, 0, blocks ? mapfs_group_overhead(sb) : 0) ||
