@@ -4,6 +4,9 @@
  */
 #include <string.h>
 
+#undef memcmp
+#undef strlen
+
 int memcmp(const void *a, const void *b, size_t n)
 {
 	const unsigned char *p = a, *q = b;
