@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Switching threads, and moving FPU state between registers and memory.
+ * Switching threads, moving FPU state between registers and memory, and a call that is none.
  */
 #include "offsets.h"
 
@@ -75,3 +75,37 @@ fpu_load:
 	fpu_regs fld
 	ret
 	.option pop
+
+	/*
+	 * arch_call_rare(): calls t2 with t1 as its argument, returns to t0, keeps all else. The
+	 * frame is as C makes it, with ra and s0 at its upper end, for who walks it.
+	 */
+	.macro call_rare_regs op
+	\op	t1, 0(sp)
+	\op	t2, 8(sp)
+	\op	a0, 16(sp)
+	\op	a1, 24(sp)
+	\op	a2, 32(sp)
+	\op	a3, 40(sp)
+	\op	a4, 48(sp)
+	\op	a5, 56(sp)
+	\op	a6, 64(sp)
+	\op	a7, 72(sp)
+	\op	t3, 80(sp)
+	\op	t4, 88(sp)
+	\op	t5, 96(sp)
+	\op	t6, 104(sp)
+	\op	ra, 112(sp)
+	\op	t0, 136(sp)
+	\op	s0, 128(sp)
+	.endm
+	.globl	call_rare
+call_rare:
+	addi	sp, sp, -144
+	call_rare_regs sd
+	addi	s0, sp, 144
+	mv	a0, t1
+	jalr	t2
+	call_rare_regs ld
+	addi	sp, sp, 144
+	jr	t0

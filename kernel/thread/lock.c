@@ -19,14 +19,15 @@
 #include <errno.h>
 #include <string.h>
 
-void spin_wait(struct spinlock *lock)
+void spin_wait(void *lock_)
 {
+	struct spinlock *lock = lock_;
 	uint64_t began = cpu_time();
 
 	do {
 		while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
 			cpu_relax();
-	} while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE));
+	} while (!lock_try_word(&lock->held));
 	lockstat_add(lock->rank, cpu_time() - began);
 }
 

@@ -293,7 +293,6 @@ static void finish_switch(struct thread *prev)
 		place(cpu, prev);
 	else
 		spin_release(&cpu->rq.lock);
-	preempt_enable_no_check();
 	if (dead)
 		thread_unref(prev);
 }
@@ -366,7 +365,7 @@ static struct cpu *lock_self(uint64_t *flags)
 
 	*flags = irq_save();
 	cpu = cpu_this();
-	spin_lock(&cpu->rq.lock);
+	spin_acquire(&cpu->rq.lock, false);
 	return cpu;
 }
 
@@ -409,12 +408,13 @@ static void preempt(void)
 {
 	struct cpu *cpu = cpu_this();
 
-	spin_lock(&cpu->rq.lock);
+	spin_acquire(&cpu->rq.lock, false);
 	switch_away(cpu, true);
 }
 
-void preempt_check(void)
+void preempt_check(void *unused)
 {
+	(void)unused;
 	if (!irq_enabled() || arch_cpu()->preempt_off)
 		return;
 	irq_disable();
@@ -475,7 +475,7 @@ static void wake_locked(struct cpu *cpu, struct thread *t, uint64_t flags)
 	else
 		spin_release(&cpu->rq.lock);
 	irq_restore(flags);
-	preempt_enable();
+	preempt_if_wanted();
 }
 
 void thread_wakeup(struct thread *t)
@@ -573,7 +573,7 @@ int thread_set_affinity(struct thread *t, uint64_t harts)
 		spin_release(&cpu->rq.lock);
 	}
 	irq_restore(flags);
-	preempt_enable();
+	preempt_if_wanted();
 	if (t == thread_current())
 		thread_yield();
 	return 0;
@@ -648,7 +648,7 @@ _Noreturn void sched_idle(void)
 	struct cpu *cpu = cpu_this();
 
 	irq_disable();
-	spin_lock(&cpu->rq.lock);
+	spin_acquire(&cpu->rq.lock, false);
 	set_idle(cpu, true);
 	for (;;) {
 		switch_away(cpu, false);
@@ -659,6 +659,6 @@ _Noreturn void sched_idle(void)
 		}
 		irq_enable();
 		irq_disable();
-		spin_lock(&cpu->rq.lock);
+		spin_acquire(&cpu->rq.lock, false);
 	}
 }

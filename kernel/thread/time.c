@@ -170,7 +170,7 @@ void timer_set(struct timer *timer, uint64_t when_ns)
 	timer_cancel(timer);
 	flags = irq_save();
 	tq = &cpu_this()->timers;
-	spin_lock(&tq->lock);
+	spin_acquire(&tq->lock, false);
 	timer->when_ns = when_ns;
 	timer->hart = arch_cpu()->index;
 	timer->child = timer->next = timer->prev = NULL;

@@ -33,6 +33,7 @@ struct arch_cpu {
 
 #include <arch_impl/cpu.h>
 
+/* clang-format off */
 /*
  * Supplied by arch_impl/cpu.h, all inline:
  *
@@ -42,17 +43,29 @@ struct arch_cpu {
  * void irq_enable(void)
  * void irq_disable(void)
  * bool irq_enabled(void)
- * void cpu_wait(void)                 wait for an interrupt. Called with interrupts off: one that
- * is pending, or becomes so, ends the wait without being taken, so a check made before the call
- * cannot be outrun void cpu_relax(void)                a hint inside a spin loop void
- * fence_full(void)               orders all memory accesses before against all after void
- * fence_io(void)                 orders memory and device accesses against each other uint64_t
- * cpu_time(void)             ticks of the system-wide clock (see clock_hz of the kernel) uint64_t
- * cpu_cycles(void) uint64_t cpu_instret(void)          instructions retired by this hart void
- * preempt_disable(void)          the thread stays on this hart; nests void
- * preempt_enable_no_check(void)  undoes it without looking whether to give way struct arch_thread
- * *arch_current(void)   the running thread; always safe to call
+ * void cpu_wait(void)                 wait for an interrupt. Called with interrupts off: one that is
+ *                                     pending, or becomes so, ends the wait without being taken, so a
+ *                                     check made before the call cannot be outrun
+ * void cpu_relax(void)                a hint inside a spin loop
+ * void fence_full(void)               orders all memory accesses before against all after
+ * void fence_io(void)                 orders memory and device accesses against each other
+ * uint64_t cpu_time(void)             ticks of the system-wide clock (see clock_hz of the kernel)
+ * uint64_t cpu_cycles(void)
+ * uint64_t cpu_instret(void)          instructions retired by this hart
+ * void preempt_disable(void)          the thread stays on this hart; nests
+ * void preempt_enable_no_check(void)  undoes it without looking whether to give way
+ * struct arch_thread *arch_current(void)   the running thread; always safe to call
+ *
+ * For locks:
+ *
+ * bool lock_try_word(uint32_t *)      0 to 1, and what follows comes after; false: it was 1
+ * void lock_give_word(uint32_t *)     to 0, after what comes before
+ * void arch_call_rare(void (*fn)(void *), void *arg)
+ *                                     calls fn(arg), and looks to the compiler like an instruction: what
+ *                                     calls it on a way that is nearly never gone keeps its values in
+ *                                     registers, and needs no frame, as if there were no call
  */
+/* clang-format on */
 
 /*
  * This hart is cpu (index and hart_id filled in) from now on: traps go to the kernel, user mode may

@@ -2,8 +2,9 @@
 /*
  * Locks.
  *
- * A spin lock turns preemption off while it is held; its _irqsave form turns interrupts off as
- * well, and is the only form for a lock that an interrupt handler takes. A mutex sleeps.
+ * A spin lock turns preemption off while it is held; its _irqsave form turns interrupts off, and so
+ * preemption, too, and is the only form for a lock that an interrupt handler takes. What was locked by
+ * one form is unlocked by the same. A mutex sleeps.
  *
  * Each lock has a rank. Locks are taken in rising rank, a mutex never under a spin lock, and two of
  * one rank only with the _nested form, whose caller has an order of its own. docs/locking.md is the
@@ -108,6 +109,8 @@ static inline void spin_init(struct spinlock *lock, const char *name, enum lock_
  * uint64_t spin_lock_irqsave(struct spinlock *)  returns what unlock wants
  * void spin_unlock_irqrestore(struct spinlock *, uint64_t)
  * void spin_lock_nested(struct spinlock *)       another of its rank is held
+ * void spin_acquire(struct spinlock *, bool nested)   with interrupts off already;
+ * void spin_release(struct spinlock *)                they stay off
  * void spin_assert_held(const struct spinlock *) by this hart; debug builds only
  * void preempt_enable(void)                      undo preempt_disable() of arch/cpu.h; gives way
  *                                                if that was asked for meanwhile

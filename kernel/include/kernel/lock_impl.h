@@ -10,9 +10,9 @@
 #include <arch/cpu.h>
 #include <kernel/lock.h>
 
-/* Slow parts, in lock.c and sched.c. */
-void spin_wait(struct spinlock *lock);
-void preempt_check(void);
+/* Slow parts, in lock.c and sched.c, for arch_call_rare(): a lock that is free costs no frame. */
+void spin_wait(void *lock);
+void preempt_check(void *unused);
 
 #ifdef MAPACHE_DEBUG
 void spin_debug_before(struct spinlock *lock, bool nested);
@@ -43,25 +43,31 @@ static inline void assert_may_sleep(void)
 }
 #endif
 
+/* Give way if that was asked for while it was not possible. */
+static inline void preempt_if_wanted(void)
+{
+	if (__builtin_expect(arch_cpu()->resched, 0))
+		arch_call_rare(preempt_check, NULL);
+}
+
 static inline void preempt_enable(void)
 {
 	preempt_enable_no_check();
-	if (arch_cpu()->resched)
-		preempt_check();
+	preempt_if_wanted();
 }
 
 static inline void spin_acquire(struct spinlock *lock, bool nested)
 {
 	spin_debug_before(lock, nested);
-	if (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE))
-		spin_wait(lock);
+	if (__builtin_expect(!lock_try_word(&lock->held), 0))
+		arch_call_rare(spin_wait, lock);
 	spin_debug_after(lock);
 }
 
 static inline void spin_release(struct spinlock *lock)
 {
 	spin_debug_unlock(lock);
-	__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+	lock_give_word(&lock->held);
 }
 
 static inline void spin_lock(struct spinlock *lock)
@@ -79,7 +85,7 @@ static inline void spin_lock_nested(struct spinlock *lock)
 static inline bool spin_try(struct spinlock *lock)
 {
 	preempt_disable();
-	if (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE)) {
+	if (!lock_try_word(&lock->held)) {
 		preempt_enable();
 		return false;
 	}
@@ -93,10 +99,10 @@ static inline void spin_unlock(struct spinlock *lock)
 	preempt_enable();
 }
 
+/* Whoever has interrupts off is not preempted. */
 static inline uint64_t spin_lock_irqsave(struct spinlock *lock)
 {
 	uint64_t flags = irq_save();
-	preempt_disable();
 	spin_acquire(lock, false);
 	return flags;
 }
@@ -105,5 +111,5 @@ static inline void spin_unlock_irqrestore(struct spinlock *lock, uint64_t flags)
 {
 	spin_release(lock);
 	irq_restore(flags);
-	preempt_enable();
+	preempt_if_wanted();
 }

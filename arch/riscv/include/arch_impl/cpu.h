@@ -106,3 +106,27 @@ static inline struct arch_thread *arch_current(void)
 			 : "i"(__builtin_offsetof(struct arch_cpu, thread)));
 	return t;
 }
+
+/* GCC's own atomics would cost a sign extension here, and an atomic exchange with a fence to release. */
+static inline bool lock_try_word(uint32_t *word)
+{
+	long was = 1;
+	__asm__ volatile("amoswap.w.aq %0, %0, %1" : "+r"(was), "+A"(*word)::"memory");
+	return was == 0;
+}
+
+static inline void lock_give_word(uint32_t *word)
+{
+	__asm__ volatile("fence rw, w\n\tsw zero, %0" : "=m"(*word)::"memory");
+}
+
+/*
+ * call_rare is in switch.S: its link is t0, and all other registers come back as they were, but tp when
+ * the thread comes back on another hart.
+ */
+static inline void arch_call_rare(void (*fn)(void *), void *arg)
+{
+	register void *t1 __asm__("t1") = arg;
+	register void (*t2)(void *) __asm__("t2") = fn;
+	__asm__ volatile("call t0, call_rare" : "+r"(arch_tp) : "r"(t1), "r"(t2) : "t0", "memory");
+}
