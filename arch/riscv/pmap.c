@@ -13,6 +13,11 @@
  * it is in the batch's list, linked by its first word; that is a page address, whose valid bit is
  * clear.
  *
+ * Tables of level 1 and the root are mostly empty, and would be looked through often: in every fork,
+ * exec and exit. So a pmap notes which slots of the root it has used, and between which slots each
+ * table there was ever entered into. A space that uses more of the root than there are notes (a
+ * program has two or three) is looked through after all.
+ *
  * To take a right from all pages of a table, the table is suspended: its entry in the parent becomes
  * invalid but keeps the address, and beside it the rights that may stay. The first fault below it
  * applies these to all 512 entries and hangs it in again. So the cost of a fork does not follow the
@@ -20,62 +25,108 @@
  */
 #include <arch/cpu.h>
 #include <errno.h>
-#include <string.h>
 
 #include "pmap_impl.h"
 
-pte_t *pmap_new_table(void)
-{
-	paddr_t pa = pmap_table_alloc();
-
-	return pa ? memset(phys_to_virt(pa), 0, PAGE_SIZE) : NULL;
-}
-
 int pmap_init(struct pmap *pmap)
 {
-	paddr_t pa = pmap_table_alloc();
+	pte_t *root = pmap_new_root();
 
-	if (!pa)
+	if (!root)
 		return -ENOMEM;
-	*pmap = (struct pmap){.root = phys_to_virt(pa)};
-	memset(pmap->root, 0, USER_ROOT_SLOTS * sizeof(pte_t));
-	pmap_copy_kernel_half(pmap->root);
+	*pmap = (struct pmap){.root = root};
 	pmap->id = tlb_id_alloc();
 	pmap->stale = UINT64_MAX; /* of the identifier's last owner */
 	return 0;
 }
 
-/* The first entry from `entry` on that is not empty, or `end`. Most of most tables is empty. */
-static pte_t *skip_empty(pte_t *entry, pte_t *end)
+#define EVERYTHING (~(pte_t)0)
+
+/* The first entry from `entry` on with any of the bits, or `end`. Most of most tables is empty. */
+static pte_t *skip_without(pte_t bits, pte_t *entry, pte_t *end)
 {
-	while (end - entry >= 4 && !(entry[0] | entry[1] | entry[2] | entry[3]))
-		entry += 4;
-	while (entry < end && !*entry)
+	for (; end - entry >= 8; entry += 8)
+		if ((entry[0] | entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] |
+			    entry[7]) &
+			bits)
+			break;
+	while (entry < end && !(*entry & bits))
 		entry++;
 	return entry;
 }
 
-/* Free a table of level 1, with what is below it. */
-static void free_middle(pte_t *table)
-{
-	pte_t *end = table + TABLE_SLOTS;
+/* --- Tables of level 1 ------------------------------------------------------------------------ */
 
-	for (pte_t *entry = table; (entry = skip_empty(entry, end)) < end; entry++)
+/* Something is about to be entered in this slot of the table in that slot of the root. */
+static void note_slot(struct pmap *pmap, unsigned root_slot, unsigned slot)
+{
+	struct pmap_middle *m = pmap->middles, *end = m + pmap->n_middles;
+
+	if (pmap->n_middles > PMAP_MIDDLES)
+		return;
+	while (m < end && m->root_slot != root_slot)
+		m++;
+	if (m == end) {
+		if (pmap->n_middles++ == PMAP_MIDDLES)
+			return;
+		*m = (struct pmap_middle){root_slot, slot, slot};
+	}
+	if (slot < m->first)
+		m->first = (uint16_t)slot;
+	if (slot > m->last)
+		m->last = (uint16_t)slot;
+}
+
+/* The first table of level 1 in this slot of the root or behind it. False: there is none. */
+static bool next_middle(const struct pmap *pmap, unsigned root_slot, struct pmap_middle *out)
+{
+	const struct pmap_middle *m = pmap->middles;
+	unsigned found = USER_ROOT_SLOTS;
+
+	if (pmap->n_middles <= PMAP_MIDDLES) {
+		for (unsigned i = 0; i < pmap->n_middles; i++)
+			if (m[i].root_slot >= root_slot && m[i].root_slot < found) {
+				*out = m[i];
+				found = m[i].root_slot;
+			}
+	} else {
+		found = (unsigned)(skip_without(EVERYTHING, pmap->root + root_slot,
+					   pmap->root + USER_ROOT_SLOTS) -
+				   pmap->root);
+		*out = (struct pmap_middle){(uint16_t)found, 0, TABLE_SLOTS - 1};
+	}
+	return found < USER_ROOT_SLOTS;
+}
+
+/* Free the table, with what is below it. */
+static void free_middle(struct pmap *pmap, const struct pmap_middle *m)
+{
+	pte_t *table = pte_table(pmap->root[m->root_slot]), *end = table + m->last + 1;
+
+	for (pte_t *entry = table + m->first; entry < end; entry++) {
+		entry = skip_without(EVERYTHING, entry, end);
+		if (entry == end)
+			break;
 		if (pte_has_table(*entry))
 			pmap_table_free(pte_pa(*entry));
-	pmap_table_free(virt_to_phys(table));
+		*entry = 0;
+	}
+	pmap_free_clean_table(table);
+	pmap->root[m->root_slot] = 0;
 }
 
 void pmap_fini(struct pmap *pmap)
 {
-	pte_t *end = pmap->root + USER_ROOT_SLOTS;
+	struct pmap_middle m;
 
-	for (pte_t *entry = pmap->root; (entry = skip_empty(entry, end)) < end; entry++)
-		free_middle(pte_table(*entry));
-	pmap_table_free(virt_to_phys(pmap->root));
+	for (unsigned slot = 0; next_middle(pmap, slot, &m); slot = m.root_slot + 1u)
+		free_middle(pmap, &m);
+	pmap_free_clean_root(pmap->root);
 	tlb_id_free(pmap->id);
 	pmap->root = NULL;
 }
+
+/* --- Entries ---------------------------------------------------------------------------------- */
 
 /* Take bits from an entry. The hardware may set A or D meanwhile: D goes with W. */
 static void pte_clear(pte_t *entry, pte_t bits)
@@ -88,9 +139,8 @@ static void resume(pte_t *entry)
 {
 	pte_t lost = PTE_RIGHTS & ~*entry, *table = pte_table(*entry);
 
-	for (unsigned i = 0; i < TABLE_SLOTS; i++)
-		if (table[i] & lost)
-			pte_clear(&table[i], lost);
+	for (pte_t *end = table + TABLE_SLOTS; (table = skip_without(lost, table, end)) < end;)
+		pte_clear(table++, lost);
 	pte_set(entry, pte_make(pte_pa(*entry), PTE_V));
 }
 
@@ -109,6 +159,8 @@ static COLD pte_t *entry_make(struct pmap *pmap, vaddr_t va, unsigned level)
 				return NULL;
 			pte_set(entry, pte_make(virt_to_phys(table), PTE_V));
 		}
+		if (l == 1)
+			note_slot(pmap, SLOT(va, 2), SLOT(va, 1));
 		entry = &pte_table(*entry)[SLOT(va, l)];
 	}
 	return entry;
@@ -169,12 +221,9 @@ static void fence_page(const struct pmap *pmap, vaddr_t va)
 		__asm__ volatile("sfence.vma %0, %1" ::"r"(va), "r"((uint64_t)pmap->id) : "memory");
 }
 
-static bool table_is_empty(const pte_t *table)
+static bool table_is_empty(pte_t *table)
 {
-	for (unsigned i = 0; i < TABLE_SLOTS; i++)
-		if (table[i])
-			return false;
-	return true;
+	return skip_without(EVERYTHING, table, table + TABLE_SLOTS) == table + TABLE_SLOTS;
 }
 
 /* A large leaf is to take the place of a table: an empty one may go, once all harts forgot it. */
@@ -266,8 +315,6 @@ struct sweep {
 	pte_t lost;
 };
 
-#define EVERYTHING (~(pte_t)0)
-
 static vaddr_t boundary(vaddr_t va, vaddr_t end, unsigned level)
 {
 	vaddr_t next = (va & -LEVEL_BYTES(level)) + LEVEL_BYTES(level);
@@ -277,23 +324,21 @@ static vaddr_t boundary(vaddr_t va, vaddr_t end, unsigned level)
 
 static void sweep_pages(struct sweep *sweep, pte_t *table)
 {
-	vaddr_t va = sweep->va, stop = boundary(va, sweep->end, 1), first = stop, last = stop;
-	pte_t *entry = &table[SLOT(va, 0)], lost = sweep->lost;
-	unsigned left = sweep->left;
+	vaddr_t base = sweep->va & -LEVEL_BYTES(1), stop = boundary(sweep->va, sweep->end, 1);
+	pte_t *end = table + ((stop - base) >> PAGE_SHIFT), lost = sweep->lost;
+	pte_t *first = skip_without(lost, &table[SLOT(sweep->va, 0)], end);
+	pte_t *entry = first, *last = first;
 
-	for (; va < stop && left; va += PAGE_SIZE, entry++) {
-		if (!(*entry & lost))
-			continue;
+	while (entry < end && sweep->left) {
 		pte_clear(entry, lost);
-		if (first == stop)
-			first = va;
-		last = va + PAGE_SIZE;
-		left--;
+		sweep->left--;
+		last = entry + 1;
+		entry = skip_without(lost, last, end);
 	}
-	if (left != sweep->left)
-		batch_add(sweep->batch, first, last);
-	sweep->left = left;
-	sweep->va = va;
+	sweep->va = base + (vaddr_t)(entry - table) * PAGE_SIZE;
+	if (first < last)
+		batch_add(sweep->batch, base + (vaddr_t)(first - table) * PAGE_SIZE,
+			base + (vaddr_t)(last - table) * PAGE_SIZE);
 }
 
 /* The range covers all that the table of the entry translates. False: it needs no change. */
@@ -336,37 +381,37 @@ static void sweep_large(struct sweep *sweep, pte_t *entry)
 	sweep->left--;
 }
 
-/* The entry of the sweep's address, or the next that is not empty; the address moves there. */
-static pte_t *next_entry(struct sweep *sweep, pte_t *table, vaddr_t stop, unsigned level)
+/* What the sweep's range and the table of level 1 have in common. */
+static void sweep_middle(struct sweep *sweep, const struct pmap_middle *m)
 {
-	pte_t *entry = &table[SLOT(sweep->va, level)];
-	pte_t *next = skip_empty(entry, &table[SLOT(stop - 1, level)] + 1);
+	pte_t *table = pte_table(sweep->pmap->root[m->root_slot]), *entry, *end;
+	vaddr_t base = m->root_slot * LEVEL_BYTES(2), low = base + m->first * LEVEL_BYTES(1);
+	vaddr_t high = base + (m->last + 1u) * LEVEL_BYTES(1);
 
-	if (next != entry)
-		sweep->va = (sweep->va & -LEVEL_BYTES(level)) +
-			    (vaddr_t)(next - entry) * LEVEL_BYTES(level);
-	return next;
-}
-
-static void sweep_middle(struct sweep *sweep, pte_t *table)
-{
-	vaddr_t stop = boundary(sweep->va, sweep->end, 2);
-
-	while (sweep->va < stop && sweep->left) {
-		pte_t *entry = next_entry(sweep, table, stop, 1);
-
-		if (sweep->va < stop)
+	if (sweep->va < low)
+		sweep->va = low;
+	if (high > sweep->end)
+		high = sweep->end;
+	end = table + ((high - base + LEVEL_BYTES(1) - 1) >> LEVEL_SHIFT(1));
+	while (sweep->va < high && sweep->left) {
+		entry = skip_without(EVERYTHING, &table[SLOT(sweep->va, 1)], end);
+		if (entry != &table[SLOT(sweep->va, 1)])
+			sweep->va = base + (vaddr_t)(entry - table) * LEVEL_BYTES(1);
+		if (entry < end)
 			sweep_large(sweep, entry);
 	}
+	if (sweep->left) /* nothing else is in this table */
+		sweep->va = boundary(base, sweep->end, 2);
 }
 
 static vaddr_t sweep_all(struct sweep *sweep)
 {
-	while (sweep->va < sweep->end && sweep->left) {
-		pte_t *entry = next_entry(sweep, sweep->pmap->root, sweep->end, 2);
+	struct pmap_middle m;
 
-		if (sweep->va < sweep->end)
-			sweep_middle(sweep, pte_table(*entry));
+	while (sweep->left && sweep->va < sweep->end) {
+		if (!next_middle(sweep->pmap, SLOT(sweep->va, 2), &m))
+			return sweep->end;
+		sweep_middle(sweep, &m);
 	}
 	return sweep->va < sweep->end ? sweep->va : sweep->end;
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <arch/cpu.h>
 #include <arch/layout.h>
 #include <arch/pmap.h>
 
@@ -79,10 +80,30 @@ static inline pte_t *pte_table(pte_t pte)
 	return phys_to_virt(pte_pa(pte));
 }
 
-/* A zeroed table page, or NULL. */
-pte_t *pmap_new_table(void);
+/* Locks for a few instructions, under which nothing else is taken. */
+static inline uint64_t tables_lock(uint32_t *lock)
+{
+	uint64_t flags = irq_save();
 
-/* The kernel's root table; its upper half is copied into every root. */
+	while (__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE))
+		cpu_relax();
+	return flags;
+}
+
+static inline void tables_unlock(uint32_t *lock, uint64_t flags)
+{
+	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+	irq_restore(flags);
+}
+
+/* pmap_tables.c: an empty table, or one that has only the kernel's half; NULL: no memory. */
+pte_t *pmap_new_table(void);
+pte_t *pmap_new_root(void);
+/* As they were when they were new. */
+void pmap_free_clean_table(pte_t *table);
+void pmap_free_clean_root(pte_t *root);
+
+/* The kernel's root table; its upper half is copied into every root, whose user half is empty. */
 paddr_t pmap_kernel_root(void);
 void pmap_copy_kernel_half(pte_t *root);
 

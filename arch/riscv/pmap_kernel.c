@@ -34,8 +34,6 @@ void pmap_copy_kernel_half(pte_t *root)
 	final = true;
 	for (unsigned i = DIRECT_SLOT; i < DIRECT_SLOT + direct_slots; i++)
 		root[i] = kernel_root[i];
-	for (unsigned i = DIRECT_SLOT + direct_slots; i < KSTACK_ROOT; i++)
-		root[i] = 0;
 	root[KSTACK_ROOT] = kernel_root[KSTACK_ROOT];
 }
 

@@ -47,31 +47,16 @@ void tlb_setup(void)
 	ids_used = 1;
 }
 
-static uint64_t ids_lock(void)
-{
-	uint64_t flags = irq_save();
-
-	while (__atomic_exchange_n(&id_lock, 1, __ATOMIC_ACQUIRE))
-		cpu_relax();
-	return flags;
-}
-
-static void ids_unlock(uint64_t flags)
-{
-	__atomic_store_n(&id_lock, 0, __ATOMIC_RELEASE);
-	irq_restore(flags);
-}
-
 uint32_t tlb_id_alloc(void)
 {
-	uint64_t flags = ids_lock();
+	uint64_t flags = tables_lock(&id_lock);
 	uint32_t id = 0;
 
 	if (n_free_ids)
 		id = free_ids[--n_free_ids];
 	else if (ids_used < ids_end)
 		id = ids_used++;
-	ids_unlock(flags);
+	tables_unlock(&id_lock, flags);
 	return id;
 }
 
@@ -81,9 +66,9 @@ void tlb_id_free(uint32_t id)
 
 	if (id == 0)
 		return;
-	flags = ids_lock();
+	flags = tables_lock(&id_lock);
 	free_ids[n_free_ids++] = (uint16_t)id;
-	ids_unlock(flags);
+	tables_unlock(&id_lock, flags);
 }
 
 static void flush_id(uint32_t id)

@@ -19,6 +19,7 @@
  * memory is private, or in use just now: the thread rests for a while, and those who want frames
  * look for themselves.
  */
+#include <arch/pmap.h>
 #include <fs/mount.h>
 #include <fs/path.h>
 #include <fs/vnode.h>
@@ -148,6 +149,7 @@ static void reclaim_thread(void *arg)
 		wait_for(&reclaim, NOW, NO_DEADLINE);
 		take_back(&reclaim);
 		kstack_shrink();
+		pmap_shrink();
 		if (reclaim_pages())
 			continue;
 		dentry_shrink(0); /* names and inodes that nobody uses */

@@ -6,6 +6,7 @@
 #include "procfs.h"
 
 #include <abi/errno.h>
+#include <arch/pmap.h>
 #include <kernel/boot.h>
 #include <kernel/kmem.h>
 #include <kernel/random.h>
@@ -29,6 +30,7 @@ static void drop_objects(void)
 	vnode_shrink(0);
 	mount_shrink_all(0);
 	kstack_shrink();
+	pmap_shrink();
 	kmem_trim();
 }
 

@@ -12,11 +12,35 @@
 #include "selftest.h"
 
 #define BASE   0x10000000UL
+#define GIB    0x40000000UL
 #define ROUNDS 100 /* each may wait for three harts that the emulator does not run just now */
+
+/* Free frames, those of tables that are kept among them. */
+static size_t frames_without_kept(void)
+{
+	pmap_shrink();
+	return frames_free_count();
+}
+
+static bool has(struct pmap *pmap, vaddr_t va, unsigned want)
+{
+	unsigned rights = 0;
+	paddr_t pa;
+
+	return pmap_query(pmap, va, &pa, &rights) && rights == want;
+}
+
+static bool has_any(struct pmap *pmap, vaddr_t va)
+{
+	unsigned rights;
+	paddr_t pa;
+
+	return pmap_query(pmap, va, &pa, &rights);
+}
 
 static void test_entries(void)
 {
-	size_t before = frames_free_count();
+	size_t before = frames_without_kept();
 	paddr_t frame = frame_alloc(0), other = frame_alloc(0), pa;
 	struct tlb_batch batch = {0};
 	struct pmap pmap;
@@ -39,7 +63,41 @@ static void test_entries(void)
 	pmap_fini(&pmap);
 	frame_free(frame, 0);
 	frame_free(other, 0);
-	CHECK(frames_free_count() == before);
+	CHECK(frames_without_kept() == before);
+}
+
+/* Of a space that is gone all is taken back, whatever was left in it, and comes back empty. */
+static void fill_and_end(unsigned n_roots)
+{
+	paddr_t frame = frame_alloc(0);
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+
+	CHECK(pmap_init(&pmap) == 0);
+	for (vaddr_t va = 0; va < n_roots * GIB; va += GIB / 2)
+		CHECK(!has_any(&pmap, va + BASE) &&
+			pmap_enter(&pmap, va + BASE, frame, PMAP_READ | PMAP_WRITE, 0) == 0);
+	CHECK(pmap_enter(&pmap, GIB - PAGE_SIZE, frame, PMAP_READ | PMAP_WRITE, 0) == 0);
+	/* All that is there is found, by ranges that end between. */
+	CHECK(pmap_protect(&pmap, 0, n_roots * GIB, PMAP_READ, 64, &batch) == n_roots * GIB);
+	for (vaddr_t va = 0; va < n_roots * GIB; va += GIB / 2)
+		CHECK(has(&pmap, va + BASE, PMAP_READ));
+	CHECK(pmap_remove(&pmap, 0, BASE, 64, &batch) == BASE && has(&pmap, BASE, PMAP_READ));
+	CHECK(pmap_remove(&pmap, BASE, GIB, 64, &batch) == GIB);
+	CHECK(!has_any(&pmap, BASE) && !has_any(&pmap, GIB - PAGE_SIZE));
+	CHECK(has(&pmap, GIB + BASE, PMAP_READ));
+	tlb_flush(&pmap, &batch);
+	pmap_fini(&pmap);
+	frame_free(frame, 0);
+}
+
+static void test_roots(void)
+{
+	size_t before = frames_without_kept();
+
+	for (unsigned n = 2; n <= 2 * PMAP_MIDDLES; n++)
+		fill_and_end(n);
+	CHECK(frames_without_kept() == before);
 }
 
 #define TABLE_PAGES 512
@@ -95,14 +153,6 @@ static void test_whole_table(void)
 	CHECK(pmap_query(&pmap, end, &pa, &rights) && pa == frame);
 	pmap_fini(&pmap);
 	frame_free(frame, 0);
-}
-
-static bool has(struct pmap *pmap, vaddr_t va, unsigned want)
-{
-	unsigned rights = 0;
-	paddr_t pa;
-
-	return pmap_query(pmap, va, &pa, &rights) && rights == want;
 }
 
 /* A right is taken from a whole table in one step; what is entered below it brings that back. */
@@ -243,6 +293,7 @@ static void test_copies(void)
 
 const struct selftest pmap_tests[] = {
 	{"pmap-entries", test_entries},
+	{"pmap-roots", test_roots},
 	{"pmap-steps", test_steps},
 	{"pmap-whole-table", test_whole_table},
 	{"pmap-suspended-table", test_suspended_table},

@@ -39,6 +39,13 @@
 #define PMAP_ORDER_PAGE  0
 #define PMAP_ORDER_LARGE 9
 
+#define PMAP_MIDDLES 4
+
+/* A table that a slot of the root points to: what was ever entered into it is between two slots. */
+struct pmap_middle {
+	uint16_t root_slot, first, last;
+};
+
 struct pmap {
 	uint64_t *root;      /* [I] */
 	uint32_t id;         /* [I] identifier of its translations in the harts' caches */
@@ -46,6 +53,8 @@ struct pmap {
 	uint64_t held;       /* [a] harts that may remember translations of it */
 	uint64_t stale;      /* [a] harts that must flush before they enter it */
 	uint64_t stale_code; /* [a] harts that must synchronize instruction fetch likewise */
+	struct pmap_middle middles[PMAP_MIDDLES]; /* in no order */
+	uint32_t n_middles;                       /* more than PMAP_MIDDLES: some have no note */
 };
 
 /* Ranges to be forgotten, and table pages to be freed when they are. All zero is empty. */
@@ -64,6 +73,9 @@ int pmap_init(struct pmap *pmap) __attribute__((warn_unused_result));
 
 /* Free the tables. No hart has it active. What was mapped need not have been removed. */
 void pmap_fini(struct pmap *pmap);
+
+/* Give back the tables that are kept for the next space. */
+void pmap_shrink(void);
 
 /*
  * Map 2^order frames from pa at va. Over a valid entry for the same frame the rights are added to
