@@ -52,9 +52,8 @@ struct area {
 	struct rmap_link rmap;     /* [o] */
 
 	/* The index's own [s]; each uses of them what it needs: */
-	struct area *parent, *child[2];
-	mvm_vaddr_t low, high; /* the addresses from the first to the last area below */
-	size_t gap;            /* the largest hole between areas below */
+	struct area *parent, *child[2], *prev, *next;
+	size_t gap; /* the largest hole before an area below */
 };
 
 static inline bool area_private(const struct area *a)

@@ -229,6 +229,19 @@ void area_remove(struct area_index *index, struct area *a)
 	join(index, head);
 }
 
+/* The hole before what follows is the same from `upper` as it was from `lower`. */
+void area_split(struct area_index *index, struct area *lower, struct area *upper)
+{
+	(void)lower;
+	area_insert(index, upper);
+}
+
+void area_join(struct area_index *index, struct area *lower, struct area *upper)
+{
+	(void)lower;
+	area_remove(index, upper);
+}
+
 void area_resized(struct area_index *index, struct area *a)
 {
 	measure_both(block_of(index, a->start));

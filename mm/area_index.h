@@ -3,13 +3,13 @@
  * The index of areas: which area an address lies in, who stands beside whom, and where there is
  * room.  One implementation is linked in, chosen when mm is configured (MAPACHE_MM_AREAS):
  *
- *	                find, insert,   next, prev   gap_below
+ *	                find, insert,    next, prev   split, join   gap_below
  *	                remove, resized
- *	area_tree.c     log n           log n (*)    log n       a balanced tree: the default
- *	area_blocks.c   sqrt n          1            sqrt n      a list with an express lane
- *	area_list.c     n               1            n           to read first, and to test against
- *
- *	(*) all n of a walk together cost n
+ *	area_tree.c     log n            1            log n (*)     log n      a balanced tree: the default
+ *	area_blocks.c   sqrt n           1            sqrt n        sqrt n     a list with an express lane
+ *	area_list.c     n                1            1             n          to read first, and to test
+ *	                                                                       against
+ *	(*) 1 on average over many
  *
  * docs/plugging.md tells how to write another; mm/test/kit_index.h is what it must pass.
  *
@@ -29,7 +29,7 @@
 
 struct area_index {
 	struct area *root; /* of a list: the first area */
-	struct area *hint; /* found last */
+	struct area *hint; /* where to look first */
 	size_t blocks;     /* area_blocks.c: how many */
 };
 
@@ -51,6 +51,15 @@ void area_insert(struct area_index *index, struct area *a);
 
 /* The area is in the index; afterwards its memory may go. */
 void area_remove(struct area_index *index, struct area *a);
+
+/*
+ * An area was cut: `lower`, which is in the index, has a new end, and where that is begins `upper`, which
+ * ends where lower did.  As one area_insert() and one area_resized(), and may cost less.
+ */
+void area_split(struct area_index *index, struct area *lower, struct area *upper);
+
+/* The contrary: `upper` goes, and `lower`, the area before it, ends where upper does. */
+void area_join(struct area_index *index, struct area *lower, struct area *upper);
 
 /*
  * The start or the end (or both) of an area in the index have changed since the last call; it still

@@ -31,14 +31,9 @@ struct area *area_find(struct area_index *index, mvm_vaddr_t va)
 	return a;
 }
 
-void area_insert(struct area_index *index, struct area *a)
+static void link_between(
+	struct area_index *index, struct area *a, struct area *prev, struct area *next)
 {
-	struct area *prev = NULL, *next = index->root;
-
-	while (next && next->start < a->start) {
-		prev = next;
-		next = area_next(next);
-	}
 	a->child[PREV] = prev;
 	a->child[NEXT] = next;
 	if (prev)
@@ -49,6 +44,17 @@ void area_insert(struct area_index *index, struct area *a)
 		next->child[PREV] = a;
 }
 
+void area_insert(struct area_index *index, struct area *a)
+{
+	struct area *prev = NULL, *next = index->root;
+
+	while (next && next->start < a->start) {
+		prev = next;
+		next = area_next(next);
+	}
+	link_between(index, a, prev, next);
+}
+
 void area_remove(struct area_index *index, struct area *a)
 {
 	if (a->child[PREV])
@@ -57,6 +63,17 @@ void area_remove(struct area_index *index, struct area *a)
 		index->root = a->child[NEXT];
 	if (a->child[NEXT])
 		a->child[NEXT]->child[PREV] = a->child[PREV];
+}
+
+void area_split(struct area_index *index, struct area *lower, struct area *upper)
+{
+	link_between(index, upper, lower, area_next(lower));
+}
+
+void area_join(struct area_index *index, struct area *lower, struct area *upper)
+{
+	(void)lower;
+	area_remove(index, upper);
 }
 
 void area_resized(struct area_index *index, struct area *a)

@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: MIT
 /*
- * The index of areas as a balanced tree.
+ * The index of areas as a balanced tree, threaded with a list.
  *
  * An AVL tree (Adelson-Velsky and Landis, 1962): the heights of two siblings differ by at most
- * one.  Each node also knows, of the tree below it, the span [low, high) from its first to its last
- * area and the largest hole inside that span.  All three follow from the children alone:
+ * one.  Each area knows the areas before and after it (`prev`, `next`), so that the hole before it needs
+ * no search, and `gap`, the largest hole before any area of the tree below it:
  *
- *	            [30,40)  span 10..90, gap 20
+ *	            [30,40)  hole 15, gap 20
  *	           /       \
- *	     [10,15)        [60,70)  span 60..90, gap 15
- *	     gap 0                 \
- *	                            [85,90)
+ *	     [10,15)        [60,70)  hole 20, gap 20
+ *	  hole 0, gap 0           \
+ *	                            [85,90)  hole 15, gap 15
  *
- *	gap(n) = max(gap(left), n.start - high(left), low(right) - n.end, gap(right))
+ *	gap(n) = max(gap(left), n.start - n.prev.end, gap(right))
  *
- * so no neighbour has to be looked for when an area comes, goes or changes its size: the path to
- * the root is brought up to date, and only as far as something changes.  The search for a place
- * enters only subtrees whose largest hole is large enough.  Such a subtree disappoints only if the
- * limit `below` cuts off that hole, and of the subtrees of one height the limit cuts one: O(log n).
+ * What lies below the first area of all and above the last belongs to nobody's `gap`.  An edge that
+ * moves changes the holes at its two sides, and the paths from there to the root as far as the largest
+ * changes.  An area that is cut in two, or two that become one, change no hole: then nothing is brought
+ * up to date but heights, which is a step or two on average, however many areas there are.
  *
- * There is no recursion: nodes have parents.
+ * The search for a place goes from an area to those before it, and enters only subtrees that have room:
+ * it never turns back.
+ *
+ * The area found last is remembered.  It answers for all addresses from the end of the one before it
+ * to its own end, and it or its next is where an area that comes is linked, so that calls that work in one
+ * place search once.  There is no recursion: areas have parents.
  */
 #include "area_index.h"
 
@@ -30,25 +35,28 @@ static unsigned height(const struct area *a)
 	return a ? a->height : 0;
 }
 
-/* Work out what a node knows from its children; true if that changed anything. */
+static size_t room(const struct area *a)
+{
+	return a ? a->gap : 0;
+}
+
+static size_t hole(const struct area *a)
+{
+	return a->prev ? a->start - a->prev->end : 0;
+}
+
+/* Work out what an area knows from its children; true if that changed anything. */
 static bool pull(struct area *a)
 {
 	struct area *l = a->child[LEFT], *r = a->child[RIGHT];
 	unsigned tall = 1 + (height(l) > height(r) ? height(l) : height(r));
-	mvm_vaddr_t low = l ? l->low : a->start, high = r ? r->high : a->end;
-	size_t gap = 0;
-	bool changed;
+	size_t most = max_u64(hole(a), max_u64(room(l), room(r)));
 
-	if (l)
-		gap = max_u64(l->gap, a->start - l->high);
-	if (r)
-		gap = max_u64(gap, max_u64(r->gap, r->low - a->end));
-	changed = a->height != tall || a->low != low || a->high != high || a->gap != gap;
+	if (a->height == tall && a->gap == most)
+		return false;
 	a->height = (uint16_t)tall;
-	a->low = low;
-	a->high = high;
-	a->gap = gap;
-	return changed;
+	a->gap = most;
+	return true;
 }
 
 /* `now` takes the place of `old` below old's parent; now may be NULL. */
@@ -79,35 +87,45 @@ static struct area *rotate(struct area_index *index, struct area *a, int side)
 	replace(index, a, up);
 	adopt(a, side, up->child[!side]);
 	adopt(up, !side, a);
-	pull(a);
-	pull(up);
+	(void)pull(a);
+	(void)pull(up);
 	return up;
 }
 
-/* Restore the balance of a node whose subtrees are balanced; returns the subtree's new root. */
+/* Restore the balance of an area whose subtrees are balanced; returns what stands there now. */
 static struct area *balance(struct area_index *index, struct area *a)
 {
 	int tall = height(a->child[RIGHT]) > height(a->child[LEFT]) ? RIGHT : LEFT;
 	struct area *c = a->child[tall];
 
-	if (height(c) <= height(a->child[!tall]) + 1)
-		return a;
 	if (height(c->child[!tall]) > height(c->child[tall]))
 		rotate(index, c, !tall);
 	return rotate(index, a, tall);
 }
 
+static bool is_balanced(const struct area *a)
+{
+	unsigned l = height(a->child[LEFT]), r = height(a->child[RIGHT]);
+
+	return l <= r + 1 && r <= l + 1;
+}
+
 /* Bring the path from `a` to the root up to date, as far as something changes. */
 static void repair(struct area_index *index, struct area *a)
 {
-	for (bool changed = true; a && changed; a = a->parent) {
-		struct area *top;
-
-		changed = pull(a);
-		top = balance(index, a);
-		changed |= top != a;
-		a = top;
+	for (; a; a = a->parent) {
+		if (!is_balanced(a))
+			a = balance(index, a);
+		else if (!pull(a))
+			return;
 	}
+}
+
+/* The same when no height can have changed, but the hole before `a`, which may be NULL. */
+static void hole_changed(struct area *a)
+{
+	while (a && pull(a))
+		a = a->parent;
 }
 
 static struct area *outermost(struct area *a, int side)
@@ -117,15 +135,6 @@ static struct area *outermost(struct area *a, int side)
 	return a;
 }
 
-static struct area *step(struct area *a, int side)
-{
-	if (a->child[side])
-		return outermost(a->child[side], !side);
-	while (a->parent && a->parent->child[side] == a)
-		a = a->parent;
-	return a->parent;
-}
-
 struct area *area_first(struct area_index *index)
 {
 	return outermost(index->root, LEFT);
@@ -133,21 +142,24 @@ struct area *area_first(struct area_index *index)
 
 struct area *area_next(struct area *a)
 {
-	return step(a, RIGHT);
+	return a->next;
 }
 
 struct area *area_prev(struct area *a)
 {
-	return step(a, LEFT);
+	return a->prev;
 }
 
-struct area *area_find(struct area_index *index, mvm_vaddr_t va)
+/* Is `a` the first area that ends above va? */
+static bool answers(const struct area *a, mvm_vaddr_t va)
 {
-	struct area *found = index->hint;
+	return va < a->end && (!a->prev || a->prev->end <= va);
+}
 
-	if (found && found->start <= va && va < found->end)
-		return found;
-	found = NULL;
+static struct area *search(struct area_index *index, mvm_vaddr_t va)
+{
+	struct area *found = NULL;
+
 	for (struct area *a = index->root; a;) {
 		if (a->end > va) {
 			found = a;
@@ -156,97 +168,156 @@ struct area *area_find(struct area_index *index, mvm_vaddr_t va)
 			a = a->child[RIGHT];
 		}
 	}
+	return found;
+}
+
+struct area *area_find(struct area_index *index, mvm_vaddr_t va)
+{
+	struct area *found = index->hint;
+
+	if (found && answers(found, va))
+		return found;
+	if (!found || !found->next || !answers(found->next, va))
+		found = search(index, va);
+	else
+		found = found->next;
 	if (found)
 		index->hint = found;
 	return found;
 }
 
-void area_insert(struct area_index *index, struct area *a)
+/* An area comes between two neighbours, of which either may be NULL: one has no child on that side. */
+static void link_between(
+	struct area_index *index, struct area *a, struct area *prev, struct area *next)
 {
-	struct area *parent = NULL;
-	int side = LEFT;
-
-	for (struct area *at = index->root; at; at = at->child[side]) {
-		parent = at;
-		side = a->start > at->start ? RIGHT : LEFT;
-	}
+	a->prev = prev;
+	a->next = next;
+	if (prev)
+		prev->next = a;
+	if (next)
+		next->prev = a;
 	a->child[LEFT] = a->child[RIGHT] = NULL;
-	a->parent = parent;
 	a->height = 0;
-	if (parent)
-		parent->child[side] = a;
+	a->gap = 0;
+	a->parent = NULL;
+	if (next && !next->child[LEFT])
+		adopt(next, LEFT, a);
+	else if (prev)
+		adopt(prev, RIGHT, a);
 	else
 		index->root = a;
 	repair(index, a);
 }
 
-void area_remove(struct area_index *index, struct area *a)
+void area_insert(struct area_index *index, struct area *a)
+{
+	struct area *next = area_find(index, a->start);
+
+	link_between(index, a, next ? next->prev : outermost(index->root, RIGHT), next);
+	hole_changed(next);
+}
+
+void area_split(struct area_index *index, struct area *lower, struct area *upper)
+{
+	link_between(index, upper, lower, lower->next);
+}
+
+/* Take an area out, and leave the hole before the next as it is. */
+static void unlink(struct area_index *index, struct area *a)
 {
 	struct area *fix = a->parent, *heir = a->child[LEFT];
 
 	if (index->hint == a)
-		index->hint = NULL;
-	if (!heir) {
-		replace(index, a, a->child[RIGHT]);
-	} else if (!a->child[RIGHT]) {
-		replace(index, a, heir);
-	} else { /* the area before takes the place */
-		heir = outermost(heir, RIGHT);
-		fix = heir;
-		if (heir->parent != a) {
-			fix = heir->parent;
-			adopt(fix, RIGHT, heir->child[LEFT]);
-			adopt(heir, LEFT, a->child[LEFT]);
-		}
-		replace(index, a, heir);
-		adopt(heir, RIGHT, a->child[RIGHT]);
-		heir->height = 0; /* another subtree: do not stop below it */
+		index->hint = a->next;
+	if (a->prev)
+		a->prev->next = a->next;
+	if (a->next)
+		a->next->prev = a->prev;
+	if (!heir || !a->child[RIGHT]) {
+		replace(index, a, heir ? heir : a->child[RIGHT]);
+		repair(index, fix);
+		return;
 	}
+	heir = a->prev; /* which stands at the right end of the tree to the left */
+	fix = heir;
+	if (heir->parent != a) {
+		fix = heir->parent;
+		adopt(fix, RIGHT, heir->child[LEFT]);
+		adopt(heir, LEFT, a->child[LEFT]);
+	}
+	replace(index, a, heir);
+	adopt(heir, RIGHT, a->child[RIGHT]);
+	/* Of a's own hole it knows too much: that is part of the next area's now, which is below. */
+	heir->height = a->height;
+	heir->gap = a->gap;
 	repair(index, fix);
+}
+
+void area_remove(struct area_index *index, struct area *a)
+{
+	struct area *next = a->next;
+
+	unlink(index, a);
+	hole_changed(next);
+}
+
+void area_join(struct area_index *index, struct area *lower, struct area *upper)
+{
+	(void)lower;
+	unlink(index, upper);
 }
 
 void area_resized(struct area_index *index, struct area *a)
 {
-	repair(index, a);
+	(void)index;
+	hole_changed(a);
+	hole_changed(a->next);
 }
 
-/* The rightmost node of the tree below `a` whose holes may be large enough. */
-static struct area *enter(struct area *a, mvm_vaddr_t below, size_t bytes)
+/* The last area of the tree below `a`, which has room, whose hole is large enough. */
+static struct area *last_wide(struct area *a, size_t bytes)
 {
-	struct area *r = a->child[RIGHT];
-
-	while (r && r->gap >= bytes && r->low < below) {
-		a = r;
-		r = a->child[RIGHT];
+	for (;;) {
+		if (room(a->child[RIGHT]) >= bytes)
+			a = a->child[RIGHT];
+		else if (hole(a) >= bytes)
+			return a;
+		else
+			a = a->child[LEFT];
 	}
-	return a;
 }
 
-/* Where a search from right to left goes after the subtree of `a` is exhausted. */
-static struct area *leave(struct area *a)
+/* The last area before `a`, before the end of all if that is NULL, whose hole is large enough; or NULL. */
+static struct area *wide_before(struct area_index *index, struct area *a, size_t bytes)
 {
-	while (a->parent && a->parent->child[LEFT] == a)
-		a = a->parent;
-	return a->parent;
+	struct area *below = a ? a->child[LEFT] : index->root;
+
+	while (room(below) < bytes) {
+		while (a && a->parent && a->parent->child[LEFT] == a)
+			a = a->parent;
+		a = a ? a->parent : NULL;
+		if (!a || hole(a) >= bytes)
+			return a;
+		below = a->child[LEFT];
+	}
+	return last_wide(below, bytes);
 }
 
 bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t below, size_t bytes,
 	struct gap *gap)
 {
-	struct area *root = index->root, *l, *r;
+	struct area *above = area_find(index, below), *prev;
 
-	if (gap_fits(root ? root->high : floor, below, below, bytes, gap))
+	prev = above ? above->prev : outermost(index->root, RIGHT);
+	if (gap_fits(prev ? prev->end : floor, above ? above->start : below, below, bytes, gap))
 		return true;
-	for (struct area *a = root ? enter(root, below, bytes) : NULL; a;) {
-		l = a->child[LEFT];
-		r = a->child[RIGHT];
-		if (r && gap_fits(a->end, r->low, below, bytes, gap))
-			return true;
-		if (l && gap_fits(l->high, a->start, below, bytes, gap))
-			return true;
-		a = l && l->gap >= bytes ? enter(l, below, bytes) : leave(a);
-	}
-	return root && gap_fits(floor, root->low, below, bytes, gap);
+	if (!prev)
+		return false;
+	above = room(index->root) < bytes ? NULL : wide_before(index, above, bytes);
+	if (!above)
+		above = area_first(index);
+	index->hint = above; /* whoever goes on from here is in the hole before it */
+	return gap_fits(above->prev ? above->prev->end : floor, above->start, below, bytes, gap);
 }
 
 void area_index_check(struct area_index *index)
@@ -254,13 +325,15 @@ void area_index_check(struct area_index *index)
 	struct area *prev = NULL;
 
 	MUST(!index->root || !index->root->parent);
-	for (struct area *a = area_first(index); a; prev = a, a = area_next(a)) {
-		unsigned l = height(a->child[LEFT]), r = height(a->child[RIGHT]);
-
+	for (struct area *a = area_first(index); a; prev = a, a = a->next) {
 		MUST(!a->child[LEFT] || a->child[LEFT]->parent == a);
 		MUST(!a->child[RIGHT] || a->child[RIGHT]->parent == a);
-		MUST(l <= r + 1 && r <= l + 1);
+		MUST(is_balanced(a));
 		MUST(!pull(a));
+		MUST(a->prev == prev);
 		MUST(!prev || prev->end <= a->start);
+		MUST(!prev || prev->child[RIGHT] || a->child[LEFT] || prev->parent == a ||
+			a->parent == prev);
 	}
+	MUST(prev == outermost(index->root, RIGHT));
 }

@@ -24,10 +24,12 @@
 #define area_gap_below       mvm_i_area_gap_below
 #define area_index_check     mvm_i_area_index_check
 #define area_insert          mvm_i_area_insert
+#define area_join            mvm_i_area_join
 #define area_next            mvm_i_area_next
 #define area_prev            mvm_i_area_prev
 #define area_remove          mvm_i_area_remove
 #define area_resized         mvm_i_area_resized
+#define area_split           mvm_i_area_split
 #define cache_get            mvm_i_cache_get
 #define cache_get_wait       mvm_i_cache_get_wait
 #define cache_make_writable  mvm_i_cache_make_writable

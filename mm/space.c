@@ -198,63 +198,57 @@ static void object_of_unlock(struct area *a)
 		mvmh_unlock(&a->object->lock);
 }
 
-static void attach(struct mvm_space *space, struct area *a)
+/* Enter the area in its object's list.  The object's lock is held. */
+static void rmap_enter(struct area *a)
 {
-	a->space = space;
-	space->n_areas++;
-	count_pages(space, a, area_pages(a));
-	area_insert(&space->areas, a);
-	if (a->object) {
-		a->rmap.area = a;
-		list_append(&a->object->areas, &a->rmap.list);
-		a->object->mapped++;
-		a->object->writers += area_is_writer(a);
-	}
+	a->rmap.area = a;
+	list_append(&a->object->areas, &a->rmap.list);
+	a->object->mapped++;
+	a->object->writers += area_is_writer(a);
 }
 
-static void detach(struct mvm_space *space, struct area *a)
+static void rmap_leave(struct area *a)
 {
-	space->n_areas--;
-	count_pages(space, a, -area_pages(a));
-	area_remove(&space->areas, a);
-	if (a->object) {
-		list_remove(&a->rmap.list);
-		a->object->mapped--;
-		a->object->writers -= area_is_writer(a);
-	}
-}
-
-static void resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
-{
-	uint64_t before = area_pages(a);
-
-	if (a->object)
-		a->offset += (mvm_pgoff_t)(start >> MVM_PAGE_SHIFT) - (a->start >> MVM_PAGE_SHIFT);
-	a->start = start;
-	a->end = end;
-	count_pages(space, a, area_pages(a) - before);
-	area_resized(&space->areas, a);
+	list_remove(&a->rmap.list);
+	a->object->mapped--;
+	a->object->writers -= area_is_writer(a);
 }
 
 void space_insert(struct mvm_space *space, struct area *a)
 {
+	a->space = space;
+	space->n_areas++;
+	count_pages(space, a, area_pages(a));
 	object_of_lock(a);
-	attach(space, a);
+	area_insert(&space->areas, a);
+	if (a->object)
+		rmap_enter(a);
 	object_of_unlock(a);
 }
 
 void space_remove(struct mvm_space *space, struct area *a)
 {
+	space->n_areas--;
+	count_pages(space, a, -area_pages(a));
 	object_of_lock(a);
-	detach(space, a);
+	area_remove(&space->areas, a);
+	if (a->object)
+		rmap_leave(a);
 	object_of_unlock(a);
 }
 
 void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
 {
+	uint64_t before = area_pages(a);
+
 	object_of_lock(a);
-	resize(space, a, start, end);
+	if (a->object)
+		a->offset += (mvm_pgoff_t)(start >> MVM_PAGE_SHIFT) - (a->start >> MVM_PAGE_SHIFT);
+	a->start = start;
+	a->end = end;
 	object_of_unlock(a);
+	count_pages(space, a, area_pages(a) - before);
+	area_resized(&space->areas, a);
 }
 
 void space_set_meaning(struct mvm_space *space, struct area *a, unsigned rights, unsigned flags)
@@ -271,14 +265,16 @@ void space_split(struct mvm_space *space, struct area *a, mvm_vaddr_t va, struct
 {
 	area_init_like(upper, a);
 	upper->start = va;
+	space->n_areas++;
 	object_of_lock(a);
 	if (a->object) {
 		upper->offset = area_page(a, va);
 		mvm_object_ref(a->object);
+		rmap_enter(upper);
 	}
-	resize(space, a, a->start, va);
-	attach(space, upper);
+	a->end = va;
 	object_of_unlock(a);
+	area_split(&space->areas, a, upper);
 }
 
 /* Do the areas mean the same to both sides of the seam? */
@@ -305,13 +301,16 @@ struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va, const struc
 	/* A reverse walk that has passed the left area would miss what the right one mapped. */
 	merge = !l->object || l->object->walkers == 0;
 	if (merge) {
-		mvm_vaddr_t end = r->end;
-
-		detach(space, r);
-		resize(space, l, l->start, end);
+		l->end = r->end;
+		if (r->object)
+			rmap_leave(r);
 	}
 	object_of_unlock(l);
-	return merge ? r : NULL;
+	if (!merge)
+		return NULL;
+	space->n_areas--;
+	area_join(&space->areas, l, r);
+	return r;
 }
 
 void area_free(struct area *a)

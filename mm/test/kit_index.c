@@ -215,18 +215,51 @@ static void resize_one(void)
 	area_resized(&w->index, a);
 }
 
+static void split_one(void)
+{
+	struct area *a = some_area(), *upper;
+	unsigned at, end;
+
+	if (!a || end_page(a) - first_page(a) < 2)
+		return;
+	end = end_page(a);
+	at = first_page(a) + 1 + draw(end - first_page(a) - 1);
+	upper = area_of_junk(at, end);
+	a->end = upper->start;
+	area_split(&w->index, a, upper);
+	check_left_alone(upper);
+	own(at, end, upper);
+}
+
+static void join_one(void)
+{
+	struct area *a = some_area(), *upper = a ? area_next(a) : NULL;
+
+	if (!upper || a->end != upper->start)
+		return;
+	own(first_page(upper), end_page(upper), a);
+	a->end = upper->end;
+	area_join(&w->index, a, upper);
+	check_left_alone(upper);
+	free(upper);
+}
+
 static void against_an_array(void **state)
 {
 	(void)state;
 	print_message("# seed %llu\n", (unsigned long long)seed);
 	for (unsigned i = 0, many = 0; i < n_ops; i++) {
-		unsigned op = draw(10);
+		unsigned op = draw(14);
 
 		if (i % 200 == 0)
 			many = 1 + draw(9);
 		w = &worlds[draw(2)];
 		if (op < many)
 			insert_one();
+		else if (op >= 12)
+			join_one();
+		else if (op >= 10)
+			split_one();
 		else if (op % 2)
 			remove_one();
 		else
@@ -318,10 +351,10 @@ void __sanitizer_cov_trace_pc(void)
 	steps++;
 }
 
-enum call { INSERT, FIND, NEXT, PREV, RESIZED, GAP, REMOVE, N_CALLS };
+enum call { INSERT, FIND, NEXT, PREV, RESIZED, SPLIT, JOIN, GAP, REMOVE, N_CALLS };
 
 static const char *const call_names[N_CALLS] = {
-	"insert", "find", "next", "prev", "resized", "gap_below", "remove"};
+	"insert", "find", "next", "prev", "resized", "split", "join", "gap_below", "remove"};
 
 struct tally {
 	uint64_t sum, most, n;
@@ -345,6 +378,7 @@ static void count(enum call call)
 static void measure_order(struct area *areas, unsigned *order, unsigned n)
 {
 	struct area_index index = {0};
+	struct area upper;
 	struct gap gap;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -370,9 +404,17 @@ static void measure_order(struct area *areas, unsigned *order, unsigned n)
 		found = area_prev(a);
 		count(PREV);
 		assert_ptr_equal(found, at > 0 ? a - 1 : NULL);
-		a->end = a->start + (1 + draw(7)) * PAGE;
+		a->end = a->start + (2 + draw(6)) * PAGE;
 		area_resized(&index, a);
 		count(RESIZED);
+		upper.start = a->end - PAGE;
+		upper.end = a->end;
+		a->end = upper.start;
+		area_split(&index, a, &upper);
+		count(SPLIT);
+		a->end = upper.end;
+		area_join(&index, a, &upper);
+		count(JOIN);
 		(void)area_gap_below(&index, FLOOR, a->start, (3 + draw(7)) * PAGE, &gap);
 		count(GAP);
 	}
