@@ -5,8 +5,9 @@
  * The FS field of the user's saved status tells what to do about the FPU (Privileged Architecture
  * 1.12, section 3.1.6.6): Off, the registers are not the thread's; Clean, they are what memory
  * holds; Dirty, they are newer. A switch saves the Dirty, so that the state can follow the thread
- * to any hart, and leaves the registers alone. When the thread comes back and nobody else used the
- * FPU of this hart since (cpu->fpu_of, t->fpu_hart), it goes on with Clean, else with Off.
+ * to any hart, and leaves the registers alone. While the thread is switched out the field is Off; when it
+ * comes back and nobody else used the FPU of this hart since (cpu->fpu_of, t->fpu_hart), it goes on with
+ * Clean.
  */
 #include <arch/context.h>
 #include <arch/cpu.h>
@@ -18,7 +19,7 @@
 #include "fpu.h"
 #include "user_impl.h"
 
-struct arch_thread *switch_stacks(struct arch_thread *prev, struct arch_thread *next);
+void switch_stacks(struct arch_thread *prev, struct arch_thread *next);
 void thread_begin(void);
 _Noreturn void arch_enter_frame(void);
 void fpu_save(struct arch_fpu *fpu);
@@ -66,11 +67,6 @@ static void set_fs(struct arch_thread *t, uint64_t fs)
 	tf->status = (tf->status & ~SSTATUS_FS) | fs;
 }
 
-static bool registers_hold(const struct arch_cpu *cpu, const struct arch_thread *t)
-{
-	return cpu->fpu_of == t && t->fpu_hart == cpu->index;
-}
-
 void fpu_save_current(struct arch_thread *self)
 {
 	if ((arch_thread_frame(self)->status & SSTATUS_FS) != SSTATUS_FS_DIRTY)
@@ -97,17 +93,38 @@ bool fpu_turn_on(struct trapframe *tf)
 	return true;
 }
 
-struct arch_thread *arch_switch(struct arch_thread *prev, struct arch_thread *next)
+static void save_dirty(void *thread)
+{
+	fpu_save_current(thread);
+}
+
+/* Most threads do not use the FPU: theirs is Off, and nothing is stored. */
+static void fpu_leave(struct arch_thread *prev)
+{
+	struct trapframe *tf = arch_thread_frame(prev);
+
+	if (!prev->fpu || !(tf->status & SSTATUS_FS))
+		return;
+	if ((tf->status & SSTATUS_FS) == SSTATUS_FS_DIRTY)
+		arch_call_rare(save_dirty, prev);
+	tf->status &= ~(uint64_t)SSTATUS_FS;
+}
+
+static void fpu_come_back(const struct arch_cpu *cpu, struct arch_thread *next)
+{
+	if (cpu->fpu_of == next && next->fpu && next->fpu_hart == cpu->index)
+		arch_thread_frame(next)->status |= SSTATUS_FS_CLEAN;
+}
+
+void arch_switch(struct arch_thread *prev, struct arch_thread *next)
 {
 	struct arch_cpu *cpu = arch_cpu();
 
-	if (prev->fpu)
-		fpu_save_current(prev);
-	if (next->fpu)
-		set_fs(next, registers_hold(cpu, next) ? SSTATUS_FS_CLEAN : SSTATUS_FS_OFF);
+	fpu_leave(prev);
+	fpu_come_back(cpu, next);
 	cpu->user_frame = (vaddr_t)arch_thread_frame(next);
 	cpu->thread = next;
-	return switch_stacks(prev, next);
+	switch_stacks(prev, next);
 }
 
 _Noreturn void arch_enter_user(void)
@@ -141,6 +158,7 @@ void arch_fpu_copy(struct arch_thread *to, struct arch_thread *from_self)
 	irq_restore(flags);
 	*to->fpu = *from_self->fpu;
 	to->fpu_hart = NO_HART;
+	set_fs(to, SSTATUS_FS_OFF);
 }
 
 static bool is_user_context(const struct arch_sigcontext *sc)

@@ -24,8 +24,8 @@
 
 	.text
 	/*
-	 * struct arch_thread *switch_stacks(prev, next): returns prev, in next's context. The store
-	 * conditional ends a load reservation that prev may hold in user mode.
+	 * void switch_stacks(prev, next): returns in next's context, by way of arch_switched(prev). The
+	 * store conditional ends a load reservation that prev may hold in user mode.
 	 */
 	.globl	switch_stacks
 switch_stacks:
@@ -33,7 +33,7 @@ switch_stacks:
 	addi	t0, a0, THREAD_RA
 	sc.d	zero, ra, (t0)
 	switch_regs ld, a1
-	ret
+	tail	arch_switched
 
 	/* Where a new thread begins: s0 is the entry, s1 its argument. */
 	.globl	thread_begin

@@ -168,7 +168,7 @@ static void set_nice(struct task *t, struct nice_walk *w)
 	} else {
 		if (w->result == -ESRCH)
 			w->result = 0;
-		__atomic_store_n(&thread->nice, (int8_t)w->nice, __ATOMIC_RELAXED);
+		thread_set_share(thread, w->nice, thread->policy);
 	}
 }
 
@@ -231,7 +231,7 @@ static int set_policy(pid_t tid, int policy)
 	if (t)
 		err = may_set_policy(t, policy);
 	if (!err)
-		__atomic_store_n(&t->thread->policy, (uint8_t)policy, __ATOMIC_RELAXED);
+		thread_set_share(t->thread, t->thread->nice, policy);
 	spin_unlock(&tree_lock);
 	return err;
 }
@@ -265,7 +265,7 @@ static int policy_of(pid_t tid, int *policy, uint64_t *slice_ns)
 	if (err)
 		return err;
 	*policy = t->policy;
-	*slice_ns = thread_slice_ns(t);
+	*slice_ns = __atomic_load_n(&t->turn_ns, __ATOMIC_RELAXED);
 	thread_unref(t);
 	return 0;
 }

@@ -92,8 +92,7 @@ static void inherit_thread(struct task *t, const struct clone_request *req)
 
 	__builtin_memcpy(t->thread->name, self->thread->name, sizeof t->thread->name);
 	t->thread->affinity = self->thread->affinity;
-	t->thread->nice = self->thread->nice;
-	t->thread->policy = self->thread->policy;
+	thread_set_share(t->thread, self->thread->nice, self->thread->policy);
 	*tf = *user_frame();
 	trapframe_set_result(tf, 0);
 	if (req->stack)

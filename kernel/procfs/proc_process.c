@@ -90,7 +90,7 @@ static void snapshot_threads(struct process *p, const struct proc_key *key, stru
 	if (t) {
 		s->nice = t->thread->nice;
 		s->policy = t->thread->policy;
-		s->hart = t->thread->hart;
+		s->hart = t->thread->cpu->arch.index;
 		s->harts = t->thread->affinity & cpu_online_mask;
 	}
 }

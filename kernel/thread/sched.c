@@ -3,8 +3,8 @@
  * The scheduler.
  *
  * Each hart has a queue of threads that want to run and a lock, which also guards the state of all
- * threads whose `hart` it is. The lock is held across the switch: the thread that is switched to
- * releases it (finish_switch). So whoever holds the lock of a thread's hart sees it either running
+ * threads whose `cpu` it is. The lock is held across the switch: the thread that is switched to
+ * releases it (arch_switched). So whoever holds the lock of a thread's hart sees it either running
  * there, or with its registers saved.
  *
  * Placement. A new thread goes to the hart with the least to do. A woken thread goes back to where
@@ -55,19 +55,63 @@ uint64_t cpu_online_mask;
 
 static uint64_t idle_mask; /* [a] harts whose idle thread runs */
 
+static uint64_t bit_of(const struct cpu *cpu)
+{
+	return 1UL << cpu->arch.index;
+}
+
+static bool may_run(const struct thread *t, const struct cpu *cpu)
+{
+	return __atomic_load_n(&t->affinity, __ATOMIC_RELAXED) & bit_of(cpu);
+}
+
+/* --- A hart's queue: locked ------------------------------------------------------------------- */
+
+static void list_empty(struct thread_list *list)
+{
+	list->first = NULL;
+	list->end = &list->first;
+}
+
+/* Take out the one that *link points to. */
+static void list_take(struct thread_list *list, struct thread **link)
+{
+	struct thread *t = *link;
+
+	*link = t->next;
+	if (!t->next)
+		list->end = link;
+}
+
 static void enqueue(struct run_queue *rq, struct thread *t)
 {
-	struct thread *before = t->slice_ns ? rq->rest : rq->tail;
-	struct thread **link = before ? &before->next : &rq->head;
+	struct thread_list *list = t->slice_ns ? &rq->rest : &rq->turns;
 
 	t->queued = true;
-	t->next = *link;
-	*link = t;
-	if (t->slice_ns)
-		rq->rest = t;
-	if (!t->next)
-		rq->tail = t;
+	t->next = NULL;
+	*list->end = t;
+	list->end = &t->next;
 	rq->queued++;
+}
+
+static bool list_drop(struct thread_list *list, const struct thread *t)
+{
+	struct thread **link = &list->first;
+
+	while (*link && *link != t)
+		link = &(*link)->next;
+	if (!*link)
+		return false;
+	list_take(list, link);
+	return true;
+}
+
+static void take_out(struct run_queue *rq, struct thread *t)
+{
+	if (!list_drop(&rq->rest, t))
+		list_drop(&rq->turns, t);
+	t->queued = false;
+	rq->queued--;
 }
 
 /* In microseconds, by nice from -20 on: SLICE_NS / 1.25^nice. */
@@ -114,97 +158,114 @@ static const uint32_t slice_us[] = {
 	144,
 };
 
-uint64_t thread_slice_ns(const struct thread *t)
+void thread_set_share(struct thread *t, int nice, int policy)
 {
-	int nice = __atomic_load_n(&t->nice, __ATOMIC_RELAXED);
+	uint64_t turn = policy == SCHED_IDLE ? SLICE_IDLE : slice_us[nice + 20] * NS_PER_US;
 
-	if (__atomic_load_n(&t->policy, __ATOMIC_RELAXED) == SCHED_IDLE)
-		return SLICE_IDLE;
-	return slice_us[nice + 20] * NS_PER_US;
+	__atomic_store_n(&t->nice, (int8_t)nice, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->policy, (uint8_t)policy, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->turn_ns, turn, __ATOMIC_RELAXED);
 }
 
-static bool may_run(const struct thread *t, unsigned hart)
+static uint64_t whole_slice(const struct thread *t)
 {
-	return __atomic_load_n(&t->affinity, __ATOMIC_RELAXED) >> hart & 1;
+	return __atomic_load_n(&t->turn_ns, __ATOMIC_RELAXED);
 }
 
-/* Take t, whose predecessor is prev (NULL: it is the first), out of the queue. */
-static void unlink(struct run_queue *rq, struct thread *prev, struct thread *t)
+/* A whole time slice of t, which is in the queue, where many wait. */
+static uint64_t shorter_slice(const struct run_queue *rq, const struct thread *t)
 {
-	if (prev)
-		prev->next = t->next;
-	else
-		rq->head = t->next;
-	if (rq->tail == t)
-		rq->tail = prev;
-	if (rq->rest == t)
-		rq->rest = prev;
-	t->queued = false;
-	rq->queued--;
-}
+	uint64_t slice = whole_slice(t), shorter = slice * MANY / rq->queued;
 
-static void take_out(struct run_queue *rq, struct thread *t)
-{
-	struct thread *prev = NULL;
-
-	for (struct thread *at = rq->head; at != t; at = at->next)
-		prev = at;
-	unlink(rq, prev, t);
-}
-
-/* A whole time slice of t, which is in the queue; less when many wait. */
-static uint64_t turn_ns(const struct run_queue *rq, const struct thread *t)
-{
-	uint64_t slice = thread_slice_ns(t), shorter = slice * MANY / rq->queued;
-
-	if (rq->queued <= MANY || slice < SLICE_WOKEN)
+	if (slice < SLICE_WOKEN)
 		return slice;
 	return shorter > SLICE_WOKEN ? shorter : SLICE_WOKEN;
 }
 
-/* The first queued thread that may run on the hart; it is its turn. */
-static struct thread *dequeue(struct run_queue *rq, unsigned hart)
+/* Take a thread, the one that *link points to, out of one of the lists: it is its turn. */
+static inline struct thread *dequeue(
+	struct run_queue *rq, struct thread_list *list, struct thread **link)
 {
-	struct thread *prev = NULL;
+	struct thread *t = *link;
 
-	for (struct thread *t = rq->head; t; prev = t, t = t->next)
-		if (may_run(t, hart)) {
-			if (!t->slice_ns)
-				t->slice_ns = turn_ns(rq, t);
-			unlink(rq, prev, t);
-			return t;
-		}
+	if (!t->slice_ns)
+		t->slice_ns = rq->queued <= MANY ? whole_slice(t) : shorter_slice(rq, t);
+	list_take(list, link);
+	t->queued = false;
+	rq->queued--;
+	return t;
+}
+
+/* The first in the queue, or NULL.  All in there may run on the queue's hart. */
+static inline struct thread *dequeue_first(struct run_queue *rq)
+{
+	struct thread_list *list = rq->rest.first ? &rq->rest : &rq->turns;
+
+	return list->first ? dequeue(rq, list, &list->first) : NULL;
+}
+
+/* --- Where there is something to do ----------------------------------------------------------- */
+
+/* The first of a list that may run on `on`, or NULL. */
+static struct thread *dequeue_for(
+	struct run_queue *rq, struct thread_list *list, const struct cpu *on)
+{
+	for (struct thread **link = &list->first; *link; link = &(*link)->next)
+		if (may_run(*link, on))
+			return dequeue(rq, list, link);
 	return NULL;
 }
 
 /* A thread from the longest other queue. Own queue locked: others are only tried. */
 static struct thread *steal(struct cpu *self)
 {
-	unsigned me = self->arch.index;
 	struct thread *t = NULL;
 	struct cpu *victim = NULL;
 
-	for (unsigned i = 0; i < cpu_count; i++)
-		if (i != me && cpus[i].rq.queued &&
-			(!victim || cpus[i].rq.queued > victim->rq.queued))
-			victim = &cpus[i];
+	for (struct cpu *c = cpus; c < cpus + cpu_count; c++)
+		if (c != self && c->rq.queued && (!victim || c->rq.queued > victim->rq.queued))
+			victim = c;
 	if (!victim || !spin_try(&victim->rq.lock))
 		return NULL;
-	t = dequeue(&victim->rq, me);
+	t = dequeue_for(&victim->rq, &victim->rq.rest, self);
+	if (!t)
+		t = dequeue_for(&victim->rq, &victim->rq.turns, self);
 	if (t) {
-		t->hart = me;
+		t->cpu = self;
 		self->steals++;
 	}
 	spin_unlock(&victim->rq.lock);
 	return t;
 }
 
-/* How long the thread may run while others wait. */
+static void set_idle(struct cpu *cpu, bool idle)
+{
+	if (cpu->rq.is_idle == idle)
+		return;
+	cpu->rq.is_idle = idle;
+	if (idle)
+		__atomic_fetch_or(&idle_mask, bit_of(cpu), __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(&idle_mask, ~bit_of(cpu), __ATOMIC_RELAXED);
+}
+
+/* There is nothing to run here: what another hart has, or the idle thread. */
+static __attribute__((noinline)) struct thread *find_work(struct cpu *cpu)
+{
+	struct thread *t = steal(cpu);
+
+	if (t)
+		return t;
+	set_idle(cpu, true);
+	return cpu->rq.idle;
+}
+
+/* --- Time slices ------------------------------------------------------------------------------ */
+
+/* How long a thread, not the idle one, may run while others wait. */
 static uint64_t slice_of(const struct run_queue *rq, const struct thread *t)
 {
-	uint64_t slice = t == rq->idle ? SLICE_NS : t->slice_ns;
-
-	return rq->rest && slice > SLICE_WOKEN ? SLICE_WOKEN : slice;
+	return rq->rest.first && t->slice_ns > SLICE_WOKEN ? SLICE_WOKEN : t->slice_ns;
 }
 
 /* The running thread's slice, now that others wait. Own queue locked. */
@@ -213,16 +274,33 @@ static void limit_slice(const struct run_queue *rq)
 	timer_set_slice_by(time_now_ns() + slice_of(rq, rq->current));
 }
 
+/* The thread has run until now. */
+static inline void account(struct thread *t, uint64_t now)
+{
+	uint64_t ran = now - t->run_since_ns;
+
+	t->run_ns += ran;
+	t->run_since_ns = now;
+	t->slice_ns = ran + SLICE_LEAST < t->slice_ns ? t->slice_ns - ran : 0;
+}
+
+/* --- Placement -------------------------------------------------------------------------------- */
+
+static const struct thread *first_queued(const struct run_queue *rq)
+{
+	return rq->rest.first ? rq->rest.first : rq->turns.first;
+}
+
 /* t was queued on a hart: see that it looks. Its queue is locked. */
-static void kick(struct cpu *cpu, const struct thread *t)
+static inline void kick(struct cpu *cpu, const struct thread *t)
 {
 	if (cpu == cpu_this()) {
 		if (cpu->rq.is_idle)
 			cpu->arch.resched = 1;
 		else
 			limit_slice(&cpu->rq);
-	} else if (cpu->rq.is_idle || cpu->rq.queued == 1 || cpu->rq.head == t) {
-		firmware_send_ipi(1UL << cpu->arch.index);
+	} else if (cpu->rq.is_idle || cpu->rq.queued == 1 || first_queued(&cpu->rq) == t) {
+		firmware_send_ipi(bit_of(cpu));
 	}
 }
 
@@ -237,133 +315,151 @@ static int find_idle(const struct thread *t)
 	return -1;
 }
 
+/* May t stay where it was? An idle hart that it was not on comes before a busy one that it was on. */
+static inline bool may_stay(const struct thread *t, const struct cpu *cpu)
+{
+	uint64_t idle = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED);
+
+	return may_run(t, cpu) && (cpu->rq.is_idle || !(idle & t->affinity));
+}
+
+static unsigned load_of(const struct cpu *cpu)
+{
+	return cpu->rq.queued + !cpu->rq.is_idle;
+}
+
+/* Of the harts that it may run on the one with the least to do. */
+static struct cpu *least_loaded(const struct thread *t)
+{
+	struct cpu *best = NULL;
+
+	for (struct cpu *c = cpus; c < cpus + cpu_count; c++)
+		if (may_run(t, c) && (cpu_online_mask & bit_of(c)) &&
+			(!best || load_of(c) < load_of(best)))
+			best = c;
+	return best ? best : t->cpu;
+}
+
 /* Where a runnable thread that is queued nowhere belongs. */
 static struct cpu *choose(const struct thread *t)
 {
-	unsigned best = MAX_HARTS;
 	int idle;
 
-	if (may_run(t, t->hart) && cpus[t->hart].rq.is_idle)
-		return &cpus[t->hart];
+	if (may_stay(t, t->cpu))
+		return t->cpu;
 	idle = find_idle(t);
 	if (idle >= 0)
 		return &cpus[idle];
-	if (may_run(t, t->hart))
-		return &cpus[t->hart];
-	for (unsigned i = 0; i < cpu_count; i++)
-		if (may_run(t, i) && (cpu_online_mask >> i & 1))
-			if (best == MAX_HARTS || cpus[i].rq.queued < cpus[best].rq.queued)
-				best = i;
-	return &cpus[best < MAX_HARTS ? best : t->hart];
+	return may_run(t, t->cpu) ? t->cpu : least_loaded(t);
 }
 
 /*
- * Queue t, which is runnable and in no queue, where it belongs. The queue of its hart is locked and
- * is released. Nobody else moves a runnable thread that is in no queue; but where it may run can change
- * while no queue is locked (thread_set_affinity).
+ * Nobody else moves a runnable thread that is in no queue; but where it may run can change while no
+ * queue is locked (thread_set_affinity). The queue of t's hart is locked; returns the one that is then.
  */
-static void place(struct cpu *cpu, struct thread *t)
+static __attribute__((noinline)) struct cpu *move(struct thread *t)
 {
-	struct cpu *to;
+	struct cpu *cpu = t->cpu, *to;
 
 	while ((to = choose(t)) != cpu) {
-		t->hart = to->arch.index;
+		t->cpu = to;
 		spin_release(&cpu->rq.lock);
 		spin_acquire(&to->rq.lock, false);
 		cpu = to;
-		if (may_run(t, t->hart))
+		if (may_run(t, cpu))
 			break;
 	}
+	return cpu;
+}
+
+/* Queue t, which is runnable and in no queue. The queue of its hart is locked and is released. */
+static inline void place(struct thread *t)
+{
+	struct cpu *cpu = t->cpu;
+
+	if (!may_stay(t, cpu))
+		cpu = move(t);
 	enqueue(&cpu->rq, t);
 	kick(cpu, t);
 	spin_release(&cpu->rq.lock);
 }
 
+/* --- Switching -------------------------------------------------------------------------------- */
+
 /*
- * After a switch, in the thread that was switched to: let go of the one before. A thread that is
- * runnable and was not queued may not run here: it moves.
+ * After a switch, in the thread that was switched to: let go of the one before. One that is runnable
+ * and was not queued may not run here: it moves.
  */
-static void finish_switch(struct thread *prev)
+static __attribute__((noinline)) void let_go(struct thread *prev)
 {
 	struct cpu *cpu = cpu_this();
 	bool dead = prev->state == THREAD_DEAD;
 
-	if (prev != cpu->rq.current && prev != cpu->rq.idle && !dead && !prev->queued &&
-		prev->state == THREAD_RUNNABLE)
-		place(cpu, prev);
-	else
+	if (dead || prev == cpu->rq.idle)
 		spin_release(&cpu->rq.lock);
+	else
+		place(prev);
 	if (dead)
 		thread_unref(prev);
 }
 
-static void set_idle(struct cpu *cpu, bool idle)
+void arch_switched(struct arch_thread *arch)
 {
-	uint64_t bit = 1UL << cpu->arch.index;
+	struct thread *prev = (struct thread *)arch;
 
-	if (cpu->rq.is_idle == idle)
-		return;
-	cpu->rq.is_idle = idle;
-	if (idle)
-		__atomic_fetch_or(&idle_mask, bit, __ATOMIC_SEQ_CST);
+	if (prev->state == THREAD_SLEEPING || prev->queued)
+		spin_release(&cpu_this()->rq.lock);
 	else
-		__atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_RELAXED);
+		let_go(prev);
 }
 
-/* The thread has run until now. */
-static void account(struct thread *t, uint64_t now)
+/* To the end of the queue, unless it may not run here: then let_go() sees to it. */
+static inline void requeue(struct cpu *cpu, struct thread *prev)
 {
-	uint64_t ran = now - t->run_since_ns;
-
-	t->run_ns += ran;
-	t->run_since_ns = now;
-	t->slice_ns = ran + SLICE_LEAST < t->slice_ns ? t->slice_ns - ran : 0;
+	if (may_run(prev, cpu))
+		enqueue(&cpu->rq, prev);
+	else
+		prev->state = THREAD_RUNNABLE; /* if it was about to sleep: a spurious wake-up */
 }
 
 /* Switch to another thread if there is one. Queue locked, interrupts off; releases the queue. */
-static void switch_away(struct cpu *cpu, bool requeue)
+static void switch_away(struct cpu *cpu, bool queue_again)
 {
 	struct run_queue *rq = &cpu->rq;
 	struct thread *prev = rq->current, *next;
+	bool was_idle = rq->is_idle;
 	uint64_t now = time_now_ns();
 
 	cpu->arch.resched = 0;
 	account(prev, now);
-	if (requeue && may_run(prev, cpu->arch.index)) {
-		if (prev != rq->idle)
-			enqueue(rq, prev);
-	} else if (requeue) {
-		prev->state = THREAD_RUNNABLE; /* if it was about to sleep: a spurious wake-up */
-	}
-	next = dequeue(rq, cpu->arch.index);
+	if (queue_again && !was_idle)
+		requeue(cpu, prev);
+	next = dequeue_first(rq);
 	if (!next)
-		next = steal(cpu);
-	if (!next)
-		next = rq->idle;
+		next = find_work(cpu);
 	timer_set_slice(rq->queued ? now + slice_of(rq, next) : UINT64_MAX);
 	if (next == prev) {
-		finish_switch(prev);
+		spin_release(&rq->lock);
 		return;
 	}
 	rq->current = next;
-	set_idle(cpu, next == rq->idle);
-	if (prev == rq->idle)
+	if (was_idle) {
+		set_idle(cpu, false);
 		timer_start_tick(now);
+	}
 	cpu->switches++;
-	prev->switches[requeue]++;
+	prev->switches[queue_again]++;
 	next->run_since_ns = now;
-	next->before = prev;
 	pmap_activate(next->pmap);
-	prev = (struct thread *)arch_switch(&prev->arch, &next->arch);
-	finish_switch(prev);
+	arch_switch(&prev->arch, &next->arch);
 }
 
-/* The running thread's queue, locked, interrupts off; *flags for irq_restore(). */
-static struct cpu *lock_self(uint64_t *flags)
+/* The running thread's queue, locked; interrupts go off. */
+static struct cpu *lock_self(void)
 {
 	struct cpu *cpu;
 
-	*flags = irq_save();
+	irq_disable();
 	cpu = cpu_this();
 	spin_acquire(&cpu->rq.lock, false);
 	return cpu;
@@ -371,32 +467,29 @@ static struct cpu *lock_self(uint64_t *flags)
 
 void sched_block(void)
 {
-	uint64_t flags;
 	struct cpu *cpu;
 
 	assert_may_sleep();
-	cpu = lock_self(&flags);
+	cpu = lock_self();
 	if (thread_current()->state == THREAD_SLEEPING)
 		switch_away(cpu, false);
 	else
-		finish_switch(thread_current()); /* woken meanwhile */
-	irq_restore(flags);
+		spin_release(&cpu->rq.lock); /* woken meanwhile */
+	irq_enable();
 }
 
 void thread_yield(void)
 {
-	uint64_t flags;
-	struct cpu *cpu = lock_self(&flags);
+	struct cpu *cpu = lock_self();
 
 	thread_current()->slice_ns = 0;
 	switch_away(cpu, true);
-	irq_restore(flags);
+	irq_enable();
 }
 
 _Noreturn void sched_exit(void)
 {
-	uint64_t flags;
-	struct cpu *cpu = lock_self(&flags);
+	struct cpu *cpu = lock_self();
 
 	thread_current()->state = THREAD_DEAD;
 	switch_away(cpu, false);
@@ -428,50 +521,51 @@ void trap_preempt(void)
 	preempt();
 }
 
-/* Where every thread begins, switched to for the first time. */
 void sched_thread_begin(void *thread)
 {
 	struct thread *self = thread;
 
-	finish_switch(self->before);
 	irq_enable();
 	self->entry(self->arg);
 	thread_exit();
 }
 
+/* --- Waking ----------------------------------------------------------------------------------- */
+
 /* Lock the queue of the hart that t belongs to. */
-static struct cpu *lock_thread(struct thread *t, uint64_t *flags)
+static inline struct cpu *lock_thread(struct thread *t, uint64_t *flags)
 {
 	for (;;) {
-		struct cpu *cpu = &cpus[__atomic_load_n(&t->hart, __ATOMIC_RELAXED)];
+		struct cpu *cpu = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
 
 		*flags = spin_lock_irqsave(&cpu->rq.lock);
-		if (cpu->arch.index == t->hart)
+		if (__builtin_expect(cpu == t->cpu, 1))
 			return cpu;
 		spin_unlock_irqrestore(&cpu->rq.lock, *flags);
 	}
 }
 
-/* t is woken where many wait: has it slept through what would have been its turn?  Its queue is locked. */
-static bool missed_turn(const struct run_queue *rq, const struct thread *t)
+/* Has t, which is woken where many wait, slept through what would have been its turn? */
+static __attribute__((noinline)) bool missed_turn(
+	const struct run_queue *rq, const struct thread *t)
 {
 	uint64_t round_ns = rq->queued * SLICE_WOKEN + MANY * SLICE_NS;
 
-	return rq->queued > MANY && !t->slice_ns && time_now_ns() - t->run_since_ns > round_ns;
+	return !t->slice_ns && time_now_ns() - t->run_since_ns > round_ns;
 }
 
 /* If t sleeps, it is runnable now. Its hart's queue is locked by lock_thread(), and is released. */
-static void wake_locked(struct cpu *cpu, struct thread *t, uint64_t flags)
+static inline void wake_locked(struct cpu *cpu, struct thread *t, uint64_t flags)
 {
 	bool asleep = t->state == THREAD_SLEEPING;
 
 	if (asleep) {
 		t->state = THREAD_RUNNABLE;
-		if (missed_turn(&cpu->rq, t))
-			t->slice_ns = thread_slice_ns(t);
+		if (cpu->rq.queued > MANY && missed_turn(&cpu->rq, t))
+			t->slice_ns = whole_slice(t);
 	}
 	if (asleep && !t->queued && cpu->rq.current != t)
-		place(cpu, t);
+		place(t);
 	else
 		spin_release(&cpu->rq.lock);
 	irq_restore(flags);
@@ -501,7 +595,7 @@ static bool ends_sleep(enum sleep_kind kind, uint32_t work)
 static void hasten(struct cpu *cpu, struct thread *t)
 {
 	if (!t->slice_ns)
-		t->slice_ns = thread_slice_ns(t);
+		t->slice_ns = whole_slice(t);
 	if (t->queued) {
 		take_out(&cpu->rq, t);
 		enqueue(&cpu->rq, t);
@@ -519,7 +613,7 @@ void thread_notify(struct thread *t, uint32_t work)
 	if (work & THREAD_WORK_KILL)
 		hasten(cpu, t);
 	if (cpu->rq.current == t && cpu != cpu_this())
-		firmware_send_ipi(1UL << cpu->arch.index);
+		firmware_send_ipi(bit_of(cpu));
 	if (ends_sleep(t->sleep, work))
 		wake_locked(cpu, t, flags);
 	else
@@ -531,28 +625,25 @@ bool thread_interrupted(enum sleep_kind kind)
 	return ends_sleep(kind, __atomic_load_n(&thread_current()->arch.work, __ATOMIC_RELAXED));
 }
 
-static unsigned load_of(const struct cpu *cpu)
-{
-	return cpu->rq.queued + !cpu->rq.is_idle;
-}
-
+/* Where it may run can change until it is in a queue. */
 void thread_start(struct thread *t)
 {
-	unsigned best = MAX_HARTS;
 	uint64_t flags;
+	struct cpu *cpu;
 
-	for (unsigned i = 0; i < cpu_count; i++)
-		if (may_run(t, i) && (cpu_online_mask >> i & 1))
-			if (best == MAX_HARTS || load_of(&cpus[i]) < load_of(&cpus[best]))
-				best = i;
-	ASSERT(best < MAX_HARTS);
 	thread_ref(t);
-	flags = spin_lock_irqsave(&cpus[best].rq.lock);
-	t->hart = best;
+	for (;;) {
+		cpu = least_loaded(t);
+		flags = spin_lock_irqsave(&cpu->rq.lock);
+		if (may_run(t, cpu))
+			break;
+		spin_unlock_irqrestore(&cpu->rq.lock, flags);
+	}
+	t->cpu = cpu;
 	t->state = THREAD_RUNNABLE;
-	enqueue(&cpus[best].rq, t);
-	kick(&cpus[best], t);
-	spin_unlock_irqrestore(&cpus[best].rq.lock, flags);
+	enqueue(&cpu->rq, t);
+	kick(cpu, t);
+	spin_unlock_irqrestore(&cpu->rq.lock, flags);
 }
 
 int thread_set_affinity(struct thread *t, uint64_t harts)
@@ -564,12 +655,12 @@ int thread_set_affinity(struct thread *t, uint64_t harts)
 		return -EINVAL;
 	cpu = lock_thread(t, &flags);
 	__atomic_store_n(&t->affinity, harts, __ATOMIC_RELAXED);
-	if (t->queued && !may_run(t, t->hart)) {
+	if (t->queued && !may_run(t, cpu)) {
 		take_out(&cpu->rq, t);
-		place(cpu, t);
+		place(t);
 	} else {
 		if (cpu->rq.current == t && cpu != cpu_this())
-			firmware_send_ipi(1UL << cpu->arch.index);
+			firmware_send_ipi(bit_of(cpu));
 		spin_release(&cpu->rq.lock);
 	}
 	irq_restore(flags);
@@ -626,7 +717,7 @@ void sched_ipi(void)
 
 	if (!rq->is_idle && rq->queued)
 		limit_slice(rq);
-	if (!rq->is_idle && !may_run(rq->current, cpu_index()))
+	if (!rq->is_idle && !may_run(rq->current, cpu_this()))
 		arch_cpu()->resched = 1;
 }
 
@@ -635,9 +726,11 @@ void sched_init_hart(struct thread *idle)
 	struct cpu *cpu = cpu_this();
 
 	spin_init(&cpu->rq.lock, "run queue", RANK_RUN_QUEUE);
+	list_empty(&cpu->rq.rest);
+	list_empty(&cpu->rq.turns);
 	idle->state = THREAD_RUNNABLE;
-	idle->hart = cpu->arch.index;
-	idle->affinity = 1UL << cpu->arch.index;
+	idle->cpu = cpu;
+	idle->affinity = bit_of(cpu);
 	cpu->rq.idle = cpu->rq.current = idle;
 	cpu->arch.thread = &idle->arch;
 	__atomic_fetch_or(&cpu_online_mask, idle->affinity, __ATOMIC_SEQ_CST);

@@ -19,7 +19,7 @@ void thread_init(void);
 void sched_block(void);
 /* Switch out for good. */
 _Noreturn void sched_exit(void);
-/* arch_thread_init()'s entry of every thread. */
+/* arch_thread_init()'s entry of every thread. Interrupts off. */
 void sched_thread_begin(void *thread);
 
 /* The running code becomes the hart's idle thread; the hart takes threads from now on. */

@@ -2,6 +2,7 @@
 /*
  * Threads: making them, ending them, blocking with a limit.
  */
+#include <abi/sched.h>
 #include <kernel/cpu.h>
 #include <kernel/kmem.h>
 #include <kernel/panic.h>
@@ -28,6 +29,8 @@ struct thread *thread_alloc(const char *name)
 	strncpy(t->name, name, sizeof(t->name) - 1);
 	t->refs = 1;
 	t->affinity = UINT64_MAX;
+	t->cpu = &cpus[0];
+	thread_set_share(t, 0, SCHED_OTHER);
 	waitq_init(&t->exited);
 	return t;
 }

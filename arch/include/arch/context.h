@@ -41,10 +41,11 @@ struct trapframe *user_frame(void);
 void arch_thread_init(struct arch_thread *t, vaddr_t stack_top, void (*entry)(void *), void *arg);
 
 /*
- * Switch from prev to next, on this hart, with interrupts off. Returns in next, with the thread
- * that ran on this hart just before: what its caller wants to finish for that one it does then.
+ * Switch from prev to next, on this hart, with interrupts off. Returns in next, after
+ * arch_switched(): an upcall, with the thread that ran on this hart just before.
  */
-struct arch_thread *arch_switch(struct arch_thread *prev, struct arch_thread *next);
+void arch_switch(struct arch_thread *prev, struct arch_thread *next);
+void arch_switched(struct arch_thread *prev);
 
 /* Leave the running stack for good, and run fn() on another. */
 _Noreturn void arch_run_on(vaddr_t stack_top, void (*fn)(void));
@@ -54,7 +55,8 @@ _Noreturn void arch_enter_user(void);
 
 /*
  * FPU. The state of a new user thread is zeroed memory of sizeof(struct arch_fpu) that the kernel
- * allocates (t->fpu) and frees with the thread. exec resets the running thread's; fork copies it.
+ * allocates (t->fpu) and frees with the thread. exec resets the running thread's; fork copies it, to a
+ * thread that has not run and whose frame is filled.
  */
 void arch_fpu_reset(struct arch_thread *self);
 void arch_fpu_copy(struct arch_thread *to, struct arch_thread *from_self);

@@ -29,6 +29,7 @@
 #include <arch/cpu.h>
 #include <kernel/lock.h>
 
+struct cpu;
 struct task;
 struct pmap;
 
@@ -53,16 +54,15 @@ enum sleep_kind {
 
 #define NO_DEADLINE UINT64_MAX
 
-/* Legend: [q] lock of the run queue of `hart`; [c] the thread itself; [I] immutable; [a] atomic. */
+/* Legend: [q] lock of the run queue of `cpu`; [c] the thread itself; [I] immutable; [a] atomic. */
 struct thread {
 	struct arch_thread arch; /* first */
 	enum thread_state state; /* [q]; to SLEEPING: [c] */
 	enum sleep_kind sleep;   /* [c], read under [q] */
-	uint32_t hart;         /* [q] index of the hart it runs on, is queued on, or ran on last */
-	bool queued;           /* [q] */
-	bool exiting;          /* [a] thread_exit() was called */
-	struct thread *before; /* [q] who ran before its first run */
-	struct thread *next;   /* [q] */
+	struct cpu *cpu;     /* [q] it runs there, is queued there, or ran there last */
+	bool queued;         /* [q] */
+	bool exiting;        /* [a] thread_exit() was called */
+	struct thread *next; /* [q] */
 	struct pmap *pmap;     /* [c] user space to run in; NULL: none */
 	uint64_t affinity;     /* [a] harts it may run on */
 	uint32_t refs;         /* [a] the creator's and its own while it is not dead */
@@ -76,6 +76,7 @@ struct thread {
 	uint64_t slice_ns;     /* [q] what is left of its time slice; 0: the slice is over */
 	uint64_t switches[2];  /* [q] away from it: as it slept, as it was made to give way */
 	uint32_t ticks[2];     /* [q] that found it in the kernel, in user mode; own hart only */
+	uint64_t turn_ns;      /* [a] a whole time slice, by the next two: thread_set_share() */
 	int8_t nice;           /* [a] -20 to 19: its share of a hart that others want, too */
 	uint8_t policy;        /* [a] SCHED_OTHER, SCHED_BATCH, or SCHED_IDLE: less than nice 19 */
 	struct task *task;     /* the process layer's part; NULL: a kernel thread */
@@ -244,8 +245,8 @@ void thread_set_pmap(struct pmap *pmap);
  */
 int thread_set_affinity(struct thread *t, uint64_t harts);
 
-/* The length of its time slices, by nice and policy. */
-uint64_t thread_slice_ns(const struct thread *t);
+/* How much of a hart it gets that others want, too. Calls for one thread are serialized. */
+void thread_set_share(struct thread *t, int nice, int policy);
 
 /* Defined by the process layer: a tick found the thread, running. Interrupts off. */
 void task_tick(struct task *t);
