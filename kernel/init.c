@@ -202,7 +202,7 @@ void process_start_init(void)
 	spin_lock(&tree_lock);
 	process_enter_tree(p, NULL, t);
 	spin_unlock(&tree_lock);
-	t->thread->pmap = vmspace_pmap(p->vm);
+	t->thread->arch.pmap = vmspace_pmap(p->vm);
 	thread_start(t->thread);
 	return;
 

@@ -107,6 +107,7 @@ static void add_hart(fdt_node_t node, uint64_t id)
 		return;
 	cpus[index].arch.hart_id = id;
 	cpus[index].arch.index = index;
+	cpus[index].arch.bit = 1UL << index;
 	if (index)
 		cpu_count++;
 	else if (isa)

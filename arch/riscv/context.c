@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "fpu.h"
+#include "pmap_impl.h"
 #include "user_impl.h"
 
 void switch_stacks(struct arch_thread *prev, struct arch_thread *next);
@@ -124,6 +125,7 @@ void arch_switch(struct arch_thread *prev, struct arch_thread *next)
 	fpu_come_back(cpu, next);
 	cpu->user_frame = (vaddr_t)arch_thread_frame(next);
 	cpu->thread = next;
+	space_enter(cpu, next->pmap);
 	switch_stacks(prev, next);
 }
 

@@ -36,6 +36,8 @@ int pmap_init(struct pmap *pmap)
 		return -ENOMEM;
 	*pmap = (struct pmap){.root = root};
 	pmap->id = tlb_id_alloc();
+	pmap->satp = SATP_SV39 | (uint64_t)pmap->id << SATP_ASID_SHIFT |
+		     virt_to_phys(root) >> PAGE_SHIFT;
 	pmap->stale = UINT64_MAX; /* of the identifier's last owner */
 	return 0;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <arch/cpu.h>
+#include <arch/cpu.h>
 #include <arch/layout.h>
 #include <arch/pmap.h>
 
@@ -105,7 +106,34 @@ void pmap_free_clean_root(pte_t *root);
 
 /* The kernel's root table; its upper half is copied into every root, whose user half is empty. */
 paddr_t pmap_kernel_root(void);
+extern uint64_t pmap_kernel_satp; /* for who is in no space */
 void pmap_copy_kernel_half(pte_t *root);
+
+/* What the rare ways of space_enter() do, for arch_call_rare(). */
+void tlb_catch_up(void *pmap);
+
+/* tlb.c has the protocol. Interrupts off. */
+static inline void space_enter(struct arch_cpu *cpu, struct pmap *pmap)
+{
+	struct pmap *old = cpu->pmap;
+
+	if (old == pmap)
+		return;
+	cpu->pmap = pmap;
+	if (pmap) {
+		__atomic_fetch_or(&pmap->active, cpu->bit, __ATOMIC_RELAXED);
+		fence_full();
+		csr_write(satp, pmap->satp);
+		if ((__atomic_load_n(&pmap->stale, __ATOMIC_RELAXED) |
+			    __atomic_load_n(&pmap->stale_code, __ATOMIC_RELAXED)) &
+			cpu->bit)
+			arch_call_rare(tlb_catch_up, pmap);
+	} else {
+		csr_write(satp, pmap_kernel_satp);
+	}
+	if (old)
+		__atomic_fetch_and(&old->active, ~cpu->bit, __ATOMIC_RELEASE);
+}
 
 /* tlb.c: identifiers. 0: none was left, and the space shares the one that is always flushed. */
 uint32_t tlb_id_alloc(void);

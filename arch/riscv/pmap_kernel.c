@@ -24,6 +24,8 @@ static bool final;
 
 extern const char __image_start[], __text_end[], __rodata_end[], __image_end[];
 
+uint64_t pmap_kernel_satp;
+
 paddr_t pmap_kernel_root(void)
 {
 	return virt_to_phys(kernel_root);
@@ -156,7 +158,8 @@ void *pmap_map_device(paddr_t pa, size_t bytes)
 void pmap_setup(void)
 {
 	kernel_table(&kernel_root[KSTACK_ROOT]);
-	csr_write(satp, SATP_SV39 | pmap_kernel_root() >> PAGE_SHIFT);
+	pmap_kernel_satp = SATP_SV39 | pmap_kernel_root() >> PAGE_SHIFT;
+	csr_write(satp, pmap_kernel_satp);
 	__asm__ volatile("sfence.vma" ::: "memory");
 	tlb_setup();
 }

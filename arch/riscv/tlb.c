@@ -10,14 +10,15 @@
  * The race between a flush and a hart that enters the space:
  *
  *	entering hart			flushing hart
- *	set own bit in active, held	change the entries
+ *	set own bit in active		change the entries
  *	fence				set the bits of harts in held but not active in stale
  *	take own bit out of stale;	fence
  *	flush if it was set		read active; remote fence to these
  *
  * If the flusher reads `active` before the enterer's bit is there, then the stale bit was set
  * before the enterer looks. If the enterer's first steps come after `held` was read, it is a first
- * entry, or its bit in held was already set: bits in held are never cleared.
+ * entry, or its bit in held was already set: bits in held are never cleared. A first entry finds the stale
+ * bit set that each space begins with: it sets its bit in held then, and flushes after that.
  */
 #include <arch/cpu.h>
 #include <arch/firmware.h>
@@ -164,15 +165,15 @@ static bool take_bit(uint64_t *set, uint64_t bit)
 	return __atomic_fetch_and(set, ~bit, __ATOMIC_ACQ_REL) & bit;
 }
 
-static void enter_space(struct pmap *pmap, uint64_t self)
+/* The bits of a space without identifier stay: each entry flushes. */
+void tlb_catch_up(void *entered)
 {
-	__atomic_fetch_or(&pmap->active, self, __ATOMIC_RELAXED);
-	if (!(__atomic_load_n(&pmap->held, __ATOMIC_RELAXED) & self))
-		__atomic_fetch_or(&pmap->held, self, __ATOMIC_RELAXED);
+	struct pmap *pmap = entered;
+	uint64_t self = arch_cpu()->bit;
+
+	__atomic_fetch_or(&pmap->held, self, __ATOMIC_RELAXED);
 	fence_full();
-	csr_write(satp, SATP_SV39 | (uint64_t)pmap->id << SATP_ASID_SHIFT |
-				virt_to_phys(pmap->root) >> PAGE_SHIFT);
-	if (take_bit(&pmap->stale, self) || pmap->id == 0)
+	if (pmap->id == 0 || take_bit(&pmap->stale, self))
 		flush_id(pmap->id);
 	if (take_bit(&pmap->stale_code, self))
 		arch_sync_icache();
@@ -180,17 +181,5 @@ static void enter_space(struct pmap *pmap, uint64_t self)
 
 void pmap_activate(struct pmap *pmap)
 {
-	struct arch_cpu *cpu = arch_cpu();
-	uint64_t self = 1UL << cpu->index;
-	struct pmap *old = cpu->pmap;
-
-	if (old == pmap)
-		return;
-	cpu->pmap = pmap;
-	if (pmap)
-		enter_space(pmap, self);
-	else
-		csr_write(satp, SATP_SV39 | pmap_kernel_root() >> PAGE_SHIFT);
-	if (old)
-		__atomic_fetch_and(&old->active, ~self, __ATOMIC_RELEASE);
+	space_enter(arch_cpu(), pmap);
 }

@@ -107,7 +107,7 @@ static void inherit_thread(struct task *t, const struct clone_request *req)
 		t->set_child_tid = req->child_tid;
 	if (req->flags & CLONE_CHILD_CLEARTID)
 		t->clear_child_tid = req->child_tid;
-	t->thread->pmap = vmspace_pmap(t->process->vm);
+	t->thread->arch.pmap = vmspace_pmap(t->process->vm);
 }
 
 /* A parent that waits for its child's exec or exit; freed by whoever comes last. */

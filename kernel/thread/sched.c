@@ -55,14 +55,9 @@ uint64_t cpu_online_mask;
 
 static uint64_t idle_mask; /* [a] harts whose idle thread runs */
 
-static uint64_t bit_of(const struct cpu *cpu)
-{
-	return 1UL << cpu->arch.index;
-}
-
 static bool may_run(const struct thread *t, const struct cpu *cpu)
 {
-	return __atomic_load_n(&t->affinity, __ATOMIC_RELAXED) & bit_of(cpu);
+	return __atomic_load_n(&t->affinity, __ATOMIC_RELAXED) & cpu->arch.bit;
 }
 
 /* --- A hart's queue: locked ------------------------------------------------------------------- */
@@ -196,12 +191,12 @@ static inline struct thread *dequeue(
 	return t;
 }
 
-/* The first in the queue, or NULL.  All in there may run on the queue's hart. */
+/* The first in the queue.  All in there may run on the queue's hart. */
 static inline struct thread *dequeue_first(struct run_queue *rq)
 {
 	struct thread_list *list = rq->rest.first ? &rq->rest : &rq->turns;
 
-	return list->first ? dequeue(rq, list, &list->first) : NULL;
+	return dequeue(rq, list, &list->first);
 }
 
 /* --- Where there is something to do ----------------------------------------------------------- */
@@ -244,20 +239,21 @@ static void set_idle(struct cpu *cpu, bool idle)
 		return;
 	cpu->rq.is_idle = idle;
 	if (idle)
-		__atomic_fetch_or(&idle_mask, bit_of(cpu), __ATOMIC_SEQ_CST);
+		__atomic_fetch_or(&idle_mask, cpu->arch.bit, __ATOMIC_SEQ_CST);
 	else
-		__atomic_fetch_and(&idle_mask, ~bit_of(cpu), __ATOMIC_RELAXED);
+		__atomic_fetch_and(&idle_mask, ~cpu->arch.bit, __ATOMIC_RELAXED);
 }
 
-/* There is nothing to run here: what another hart has, or the idle thread. */
-static __attribute__((noinline)) struct thread *find_work(struct cpu *cpu)
+/* The queue is empty: it gets what another hart has; else this hart idles. For arch_call_rare(). */
+static void find_work(void *self)
 {
+	struct cpu *cpu = self;
 	struct thread *t = steal(cpu);
 
 	if (t)
-		return t;
-	set_idle(cpu, true);
-	return cpu->rq.idle;
+		enqueue(&cpu->rq, t);
+	else
+		set_idle(cpu, true);
 }
 
 /* --- Time slices ------------------------------------------------------------------------------ */
@@ -300,7 +296,7 @@ static inline void kick(struct cpu *cpu, const struct thread *t)
 		else
 			limit_slice(&cpu->rq);
 	} else if (cpu->rq.is_idle || cpu->rq.queued == 1 || first_queued(&cpu->rq) == t) {
-		firmware_send_ipi(bit_of(cpu));
+		firmware_send_ipi(cpu->arch.bit);
 	}
 }
 
@@ -334,7 +330,7 @@ static struct cpu *least_loaded(const struct thread *t)
 	struct cpu *best = NULL;
 
 	for (struct cpu *c = cpus; c < cpus + cpu_count; c++)
-		if (may_run(t, c) && (cpu_online_mask & bit_of(c)) &&
+		if (may_run(t, c) && (cpu_online_mask & c->arch.bit) &&
 			(!best || load_of(c) < load_of(best)))
 			best = c;
 	return best ? best : t->cpu;
@@ -413,6 +409,15 @@ void arch_switched(struct arch_thread *arch)
 		let_go(prev);
 }
 
+/* For arch_call_rare(). */
+static void leave_idle(void *self)
+{
+	struct cpu *cpu = self;
+
+	set_idle(cpu, false);
+	timer_start_tick(time_now_ns());
+}
+
 /* To the end of the queue, unless it may not run here: then let_go() sees to it. */
 static inline void requeue(struct cpu *cpu, struct thread *prev)
 {
@@ -422,9 +427,10 @@ static inline void requeue(struct cpu *cpu, struct thread *prev)
 		prev->state = THREAD_RUNNABLE; /* if it was about to sleep: a spurious wake-up */
 }
 
-/* Switch to another thread if there is one. Queue locked, interrupts off; releases the queue. */
-static void switch_away(struct cpu *cpu, bool queue_again)
+/* Switch to another thread if there is one. Own queue locked, interrupts off; releases the queue. */
+static void switch_away(bool queue_again)
 {
+	struct cpu *cpu = cpu_this();
 	struct run_queue *rq = &cpu->rq;
 	struct thread *prev = rq->current, *next;
 	bool was_idle = rq->is_idle;
@@ -434,75 +440,62 @@ static void switch_away(struct cpu *cpu, bool queue_again)
 	account(prev, now);
 	if (queue_again && !was_idle)
 		requeue(cpu, prev);
-	next = dequeue_first(rq);
-	if (!next)
-		next = find_work(cpu);
+	if (!rq->queued)
+		arch_call_rare(find_work, cpu);
+	next = rq->queued ? dequeue_first(rq) : rq->idle;
 	timer_set_slice(rq->queued ? now + slice_of(rq, next) : UINT64_MAX);
 	if (next == prev) {
 		spin_release(&rq->lock);
 		return;
 	}
 	rq->current = next;
-	if (was_idle) {
-		set_idle(cpu, false);
-		timer_start_tick(now);
-	}
+	if (was_idle)
+		arch_call_rare(leave_idle, cpu);
 	cpu->switches++;
 	prev->switches[queue_again]++;
 	next->run_since_ns = now;
-	pmap_activate(next->pmap);
 	arch_switch(&prev->arch, &next->arch);
 }
 
 /* The running thread's queue, locked; interrupts go off. */
-static struct cpu *lock_self(void)
+static void lock_self(void)
 {
-	struct cpu *cpu;
-
 	irq_disable();
-	cpu = cpu_this();
-	spin_acquire(&cpu->rq.lock, false);
-	return cpu;
+	spin_acquire(&cpu_this()->rq.lock, false);
 }
 
 void sched_block(void)
 {
-	struct cpu *cpu;
-
 	assert_may_sleep();
-	cpu = lock_self();
+	lock_self();
 	if (thread_current()->state == THREAD_SLEEPING)
-		switch_away(cpu, false);
+		switch_away(false);
 	else
-		spin_release(&cpu->rq.lock); /* woken meanwhile */
+		spin_release(&cpu_this()->rq.lock); /* woken meanwhile */
 	irq_enable();
 }
 
 void thread_yield(void)
 {
-	struct cpu *cpu = lock_self();
-
+	lock_self();
 	thread_current()->slice_ns = 0;
-	switch_away(cpu, true);
+	switch_away(true);
 	irq_enable();
 }
 
 _Noreturn void sched_exit(void)
 {
-	struct cpu *cpu = lock_self();
-
+	lock_self();
 	thread_current()->state = THREAD_DEAD;
-	switch_away(cpu, false);
+	switch_away(false);
 	panic("a dead thread runs");
 }
 
 /* Give way; interrupts off at entry and exit, preemption on. */
 static void preempt(void)
 {
-	struct cpu *cpu = cpu_this();
-
-	spin_acquire(&cpu->rq.lock, false);
-	switch_away(cpu, true);
+	spin_acquire(&cpu_this()->rq.lock, false);
+	switch_away(true);
 }
 
 void preempt_check(void *unused)
@@ -613,7 +606,7 @@ void thread_notify(struct thread *t, uint32_t work)
 	if (work & THREAD_WORK_KILL)
 		hasten(cpu, t);
 	if (cpu->rq.current == t && cpu != cpu_this())
-		firmware_send_ipi(bit_of(cpu));
+		firmware_send_ipi(cpu->arch.bit);
 	if (ends_sleep(t->sleep, work))
 		wake_locked(cpu, t, flags);
 	else
@@ -660,7 +653,7 @@ int thread_set_affinity(struct thread *t, uint64_t harts)
 		place(t);
 	} else {
 		if (cpu->rq.current == t && cpu != cpu_this())
-			firmware_send_ipi(bit_of(cpu));
+			firmware_send_ipi(cpu->arch.bit);
 		spin_release(&cpu->rq.lock);
 	}
 	irq_restore(flags);
@@ -674,7 +667,7 @@ void thread_set_pmap(struct pmap *pmap)
 {
 	uint64_t flags = irq_save();
 
-	thread_current()->pmap = pmap;
+	arch_current()->pmap = pmap;
 	pmap_activate(pmap);
 	irq_restore(flags);
 }
@@ -730,7 +723,7 @@ void sched_init_hart(struct thread *idle)
 	list_empty(&cpu->rq.turns);
 	idle->state = THREAD_RUNNABLE;
 	idle->cpu = cpu;
-	idle->affinity = bit_of(cpu);
+	idle->affinity = cpu->arch.bit;
 	cpu->rq.idle = cpu->rq.current = idle;
 	cpu->arch.thread = &idle->arch;
 	__atomic_fetch_or(&cpu_online_mask, idle->affinity, __ATOMIC_SEQ_CST);
@@ -744,7 +737,7 @@ _Noreturn void sched_idle(void)
 	spin_acquire(&cpu->rq.lock, false);
 	set_idle(cpu, true);
 	for (;;) {
-		switch_away(cpu, false);
+		switch_away(false);
 		fence_full();
 		if (!cpu->rq.queued) {
 			timer_before_idle();

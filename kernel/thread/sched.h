@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <kernel/cpu.h>
 #include <kernel/thread.h>
 
 #define KSTACK_ORDER 2
@@ -31,3 +32,23 @@ void sched_slice_end(void);
 /* A tick, of user or of kernel code. Interrupts off. */
 void sched_tick(bool user);
 void sched_ipi(void);
+
+/* For arch_call_rare(): the hardware is set for a later moment than the queue's slice_ns. */
+void timer_arm_slice(void *timer_queue);
+
+/* End of the running thread's time slice, UINT64_MAX: none; interrupts off. */
+static inline void timer_set_slice(uint64_t when_ns)
+{
+	struct timer_queue *tq = &cpu_this()->timers;
+
+	tq->slice_ns = when_ns;
+	if (when_ns < tq->armed_ns)
+		arch_call_rare(timer_arm_slice, tq);
+}
+
+/* The same unless it ends before. */
+static inline void timer_set_slice_by(uint64_t when_ns)
+{
+	if (cpu_this()->timers.slice_ns > when_ns)
+		timer_set_slice(when_ns);
+}

@@ -24,25 +24,25 @@
 static uint64_t clock_hz;
 static uint64_t realtime_offset_ns; /* [a] */
 static uint64_t idle_max_ns;
-uint64_t time_ns_per_tick;
+struct time_rate time_rate;
 
 void time_init(uint64_t hz)
 {
 	clock_hz = hz;
-	time_ns_per_tick = NS_PER_SEC % hz ? 0 : NS_PER_SEC / hz;
-}
-
-uint64_t time_scale(uint64_t ticks)
-{
-	return ticks / clock_hz * NS_PER_SEC + ticks % clock_hz * NS_PER_SEC / clock_hz;
+	time_rate.ns = NS_PER_SEC / hz;
+	for (uint64_t rest = NS_PER_SEC % hz, i = 0; i < 64; i++) {
+		rest *= 2;
+		time_rate.fraction = time_rate.fraction * 2 + (rest >= hz);
+		rest -= rest >= hz ? hz : 0;
+	}
 }
 
 uint64_t time_to_ticks(uint64_t ns)
 {
 	if (ns == UINT64_MAX)
 		return ns;
-	if (time_ns_per_tick)
-		return ns / time_ns_per_tick + (ns % time_ns_per_tick != 0);
+	if (!time_rate.fraction)
+		return ns / time_rate.ns + (ns % time_rate.ns != 0);
 	return ns / NS_PER_SEC * clock_hz + (ns % NS_PER_SEC * clock_hz) / NS_PER_SEC + 1;
 }
 
@@ -234,19 +234,12 @@ void timer_start_tick(uint64_t now)
 	}
 }
 
-/* The slice belongs to this hart alone, like the hardware; interrupts are off. */
-void timer_set_slice(uint64_t when_ns)
+/* The slice belongs to this hart alone, like the hardware. */
+void timer_arm_slice(void *queue)
 {
-	struct timer_queue *tq = &cpu_this()->timers;
+	struct timer_queue *tq = queue;
 
-	tq->slice_ns = when_ns;
-	arm(tq, when_ns);
-}
-
-void timer_set_slice_by(uint64_t when_ns)
-{
-	if (cpu_this()->timers.slice_ns > when_ns)
-		timer_set_slice(when_ns);
+	arm(tq, tq->slice_ns);
 }
 
 /*

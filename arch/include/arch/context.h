@@ -27,6 +27,7 @@ struct arch_thread {
 	uint32_t fpu_hart;           /* hart whose registers may hold the FPU state, or ~0 */
 	vaddr_t stack_top;           /* top of the kernel stack; the user trapframe is just below */
 	struct arch_fpu *fpu; /* NULL: a kernel thread, or a user thread that owns no state */
+	struct pmap *pmap;    /* the space to run in; NULL: none */
 };
 
 /* The user trapframe of a thread. */
@@ -41,7 +42,7 @@ struct trapframe *user_frame(void);
 void arch_thread_init(struct arch_thread *t, vaddr_t stack_top, void (*entry)(void *), void *arg);
 
 /*
- * Switch from prev to next, on this hart, with interrupts off. Returns in next, after
+ * Switch from prev to next, and to its space, on this hart, with interrupts off. Returns in next, after
  * arch_switched(): an upcall, with the thread that ran on this hart just before.
  */
 void arch_switch(struct arch_thread *prev, struct arch_thread *next);

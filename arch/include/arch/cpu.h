@@ -24,6 +24,7 @@ struct arch_cpu {
 	uint32_t index;             /* 0 .. harts - 1 */
 	uint32_t irq_depth;         /* > 0: in an interrupt handler */
 	uint64_t hart_id;           /* the firmware's name for it */
+	uint64_t bit;               /* 1 << index, in masks of harts */
 	struct arch_thread *fpu_of; /* whose FPU state the registers hold; NULL: nobody's */
 	struct pmap *pmap;          /* the active one */
 	uint64_t tlb_flushes;       /* [a] batches of translations that this hart had forgotten, */
@@ -68,7 +69,7 @@ struct arch_cpu {
 /* clang-format on */
 
 /*
- * This hart is cpu (index and hart_id filled in) from now on: traps go to the kernel, user mode may
+ * This hart is cpu (index, bit and hart_id filled in) from now on: traps go to the kernel, user mode may
  * read time, cycle and instret. Interrupts stay off. The first thing that each hart does in C.
  */
 void arch_cpu_init(struct arch_cpu *cpu);

@@ -48,6 +48,7 @@ struct pmap_middle {
 
 struct pmap {
 	uint64_t *root;      /* [I] */
+	uint64_t satp;       /* [I] what a hart in this space has in that register */
 	uint32_t id;         /* [I] identifier of its translations in the harts' caches */
 	uint64_t active;     /* [a] harts whose active pmap this is */
 	uint64_t held;       /* [a] harts that may remember translations of it */

@@ -63,7 +63,6 @@ struct thread {
 	bool queued;         /* [q] */
 	bool exiting;        /* [a] thread_exit() was called */
 	struct thread *next; /* [q] */
-	struct pmap *pmap;     /* [c] user space to run in; NULL: none */
 	uint64_t affinity;     /* [a] harts it may run on */
 	uint32_t refs;         /* [a] the creator's and its own while it is not dead */
 	uint32_t faults_off;   /* [c] > 0: user copies end short instead of faulting pages in */

@@ -17,12 +17,16 @@
 /* Once at boot: ticks a second of cpu_time(), from the device tree. */
 void time_init(uint64_t hz);
 
-extern uint64_t time_ns_per_tick; /* 0: hz does not divide 10^9, time_scale() is used */
-uint64_t time_scale(uint64_t ticks);
+/* The nanoseconds of a tick, and their fraction in units of 2^-64. */
+extern struct time_rate {
+	uint64_t ns, fraction;
+} time_rate;
 
 static inline uint64_t time_from_ticks(uint64_t ticks)
 {
-	return time_ns_per_tick ? ticks * time_ns_per_tick : time_scale(ticks);
+	unsigned __int128 parts = (unsigned __int128)ticks * time_rate.fraction;
+
+	return ticks * time_rate.ns + (uint64_t)(parts >> 64);
 }
 
 /* Nanoseconds since power-on; never goes back. */
@@ -65,9 +69,6 @@ void timer_cancel_wait(struct timer *timer);
 void timer_interrupt(bool user);
 void timer_init_hart(void);
 
-/* End of the running thread's time slice, UINT64_MAX: none; and the same unless it ends before. */
-void timer_set_slice(uint64_t when_ns);
-void timer_set_slice_by(uint64_t when_ns);
 /* The hart has left idleness: it ticks again. Interrupts off. */
 void timer_start_tick(uint64_t now);
 /* This hart is about to wait for an interrupt; interrupts are off. */
