@@ -54,7 +54,7 @@ function(mapache_glibc_program name dir source)
   set(program ${CMAKE_BINARY_DIR}/usr/${dir}/${name})
   add_custom_command(OUTPUT ${program}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/usr/${dir}
-    COMMAND ${CMAKE_C_COMPILER} -static -O1 -Wall -Wextra ${source} -o ${program}
+    COMMAND ${CMAKE_C_COMPILER} -static -O1 -Wall -Wextra ${ARGN} ${source} -o ${program}
     DEPENDS ${source} VERBATIM COMMENT "Building ${dir}/${name} against glibc")
   add_custom_target(user_${dir}_${name} DEPENDS ${program})
   mapache_stage(755 ${program} /${dir}/${name})

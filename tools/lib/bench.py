@@ -2,17 +2,20 @@
 """tools/bench: see USAGE."""
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 
 import bench_aims
 import bench_boot
 import bench_compare
+import bench_docs
 import bench_linux
 import bench_machine
 import bench_page
 import bench_report
 import bench_table
+import bench_wall
 import build
 from bench_table import BOOT, TMPFS
 
@@ -33,7 +36,6 @@ Linux's by more than 0.1%: then it was not the same machine or not the same prog
 
 Exit status: 0; 1 when a benchmark failed, that check did, or --check names a line."""
 
-STORED = os.path.join(build.TREE, "docs/figures.tsv")
 STORED_HEAD = """\
 # SPDX-License-Identifier: MIT
 # vmbench on Mapache (the release preset), on the machine of usr/bench/linux/*.tsv: tools/bench --write.
@@ -48,6 +50,21 @@ def wanted(name, filters):
 
 def vmbench_of(kit):
     return os.path.join(os.path.dirname(kit.kernel), "usr/bench/vmbench")
+
+
+def wall(options, kit):
+    """vmbench by the clock, on Mapache and on the kernel that is given."""
+    stored = bench_table.read(options.stored, "Mapache")
+    counted = {(row.name, row.column): row.ratio for row in
+               bench_compare.join(stored, bench_linux.tables(), bench_aims.read_floors())}
+    with tempfile.TemporaryDirectory(prefix="mapache-") as folder:
+        kernels = [("Mapache", bench_machine.mapache(kit))]
+        if options.linux:
+            kernels.insert(0, ("Linux", bench_linux.given(options.linux, vmbench_of(kit), folder)))
+        tables = bench_wall.measure(kernels, options.filter, options.wall)
+    print("\n".join(bench_wall.text(tables, counted)))
+    if options.tsv:
+        write_lines(options.tsv, bench_wall.tsv(tables, counted))
 
 
 def run_mapache(kit, filters, quick):
@@ -84,12 +101,15 @@ def arguments(argv):
     parser.add_argument("--linux", metavar="IMAGE", help="run this Linux kernel too, side by side")
     parser.add_argument("--tsv", metavar="FILE", help="write the comparison there, too")
     parser.add_argument("--html", metavar="FILE", help="and as a page")
-    parser.add_argument("--stored", metavar="FILE", default=STORED,
+    parser.add_argument("--stored", metavar="FILE", default=bench_docs.STORED,
                         help="figures to check against or to write (docs/figures.tsv)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true",
                       help="name the lines that are more than 3%% worse than stored")
-    mode.add_argument("--write", action="store_true", help="store the figures of this run")
+    mode.add_argument("--write", action="store_true", help="store the figures of this run, and renew docs/figures.md")
+    mode.add_argument("--wall", metavar="RUNS", type=int, nargs="?", const=bench_wall.RUNS,
+                      help="measure time instead, without the clock of instructions: the least of"
+                           " %(const)s runs")
     mode.add_argument("--show", action="store_true", help="run nothing: compare the stored figures")
     parser.add_argument("filter", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -106,10 +126,14 @@ def write_lines(path, lines):
 def main(argv):
     options = arguments(argv)
     linux = bench_linux.tables()
+    if options.linux and options.show:
+        sys.exit("bench: --show runs nothing")
     if options.show:
         mapache = bench_table.read(options.stored, "Mapache")
     else:
         kit = build.kit_of(build.build(options.preset, ["mapache.elf", "image"]))
+        if options.wall:
+            return wall(options, kit)
         mapache = run_mapache(kit, options.filter, options.quick)
     if not mapache.value and not mapache.failure:
         sys.exit(f"bench: no benchmark is named {' '.join(options.filter)}")
@@ -129,6 +153,8 @@ def main(argv):
         bench_page.write(options.html, rows, linux)
     if options.write:
         bench_table.write(options.stored, mapache, STORED_HEAD)
+        if options.stored == bench_docs.STORED:
+            subprocess.run([os.path.join(build.TREE, "tools/figures"), "--write", "linux"], check=True)
     wrong = differing + [f"{name} failed: {why}" for (name, _), why in mapache.failure.items()]
     if options.check:
         stored = bench_table.read(options.stored, "stored")

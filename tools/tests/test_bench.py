@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-import bench
 import bench_aims
 import bench_compare
+import bench_docs
 import bench_linux
 import bench_page
 import bench_report
@@ -33,13 +33,13 @@ def runs(tmp_path_factory):
     """Two quick runs of every line: the first checked against docs/figures.tsv, the second against
     the same with one lowered value."""
     folder = tmp_path_factory.mktemp("bench")
-    stored = bench_table.read(bench.STORED, "stored")
+    stored = bench_table.read(bench_docs.STORED, "stored")
     stored.value[PLANTED, TMPFS] *= 0.5
     bench_table.write(folder / "planted.tsv", stored, "")
     runs = []
     for number, more in enumerate([[], ["--stored", folder / "planted.tsv"]]):
         out = folder / f"{number}.tsv"
-        done = subprocess.run([bench_linux.build.TREE + "/tools/bench", "--quick", "--check", "--tsv", out,
+        done = subprocess.run([bench_docs.build.TREE + "/tools/bench", "--quick", "--check", "--tsv", out,
                                *more], capture_output=True, text=True, timeout=900)
         runs.append((done, out.read_text() if out.exists() else None))
     return runs
@@ -112,6 +112,11 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     assert after.value == before.value and after.unit == before.unit
 
 
+def test_docs_are_made_of_what_is_stored(tree):
+    done = subprocess.run([tree / "tools/figures", "--check", "linux"], capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\ntools/figures --write linux puts it right"
+
+
 # --- Floors and aims
 
 
@@ -132,6 +137,10 @@ def test_a_floor_is_the_sum_of_its_steps(tmp_path):
     assert floors["x", TMPFS].aim(809) == 709 and floors["x", TMPFS].aim(None) is None
     assert floors["x", TMPFS].aim(500) == 609, "Linux below the floor: the floor"
     assert floors["y", TMPFS].aim(10000) == 600 and floors["y", TMPFS].aim(50) == 40
+
+
+def test_notes_are_about_lines_that_there_are():
+    assert set(bench_docs.note_of()) <= set(bench_aims.read_floors())
 
 
 def test_no_step_is_unused():
@@ -176,7 +185,7 @@ def test_the_initramfs_holds_the_program_and_a_console():
 @pytest.fixture
 def page(tmp_path):
     """Of what is stored, with a failure and a name that wants to be markup."""
-    mapache, linux = bench_table.read(bench.STORED, "Mapache"), bench_linux.tables()
+    mapache, linux = bench_table.read(bench_docs.STORED, "Mapache"), bench_linux.tables()
     mapache.failure["</script><img src=x onerror='document.title=1'>", TMPFS] = "mmap"
     rows = bench_compare.join(mapache, linux, bench_aims.read_floors())
     bench_page.write(tmp_path / "page.html", rows, linux)

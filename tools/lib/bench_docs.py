@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""The section of docs/figures.md about vmbench: made of docs/figures.tsv and what it is held against."""
+import os
+
+import bench_aims
+import bench_compare
+import bench_linux
+import bench_table
+import build
+from bench_report import figure, in_short, ratio
+from bench_table import BOOT, COLUMNS, DISK, TMPFS
+
+STORED = os.path.join(build.TREE, "docs/figures.tsv")
+WALL = os.path.join(build.TREE, "docs/wall.tsv")
+NOTES = os.path.join(bench_aims.FOLDER, "notes.tsv")
+
+INTRODUCTION = """\
+## Beside Linux
+
+Retired instructions of one static program, `usr/bench/vmbench.c`, on two lean Linux kernels (6.1.192 and 6.12.95;
+`usr/bench/linux/*.tsv`, whose heads say how they were built and run) and on Mapache's release preset, on the same
+machine of QEMU. `tools/bench` measures and prints this table, `tools/bench --html FILE` makes a page of it,
+`tools/bench --check` names what has become more than 3% worse than `docs/figures.tsv`, and `tools/bench --linux IMAGE`
+runs a Linux kernel side by side. Two runs agree to the instruction; `tools/test bench` sees to that.
+
+In short:
+
+"""
+
+MACHINE = """
+### The machine
+
+QEMU's arguments are Linux's, word for word: `-M virt -m 1G -smp 1 -icount shift=0,sleep=off
+-rtc base=2026-01-01,clock=vm -seed 1 -nographic -no-reboot -global virtio-mmio.force-legacy=false`, no disk and no
+network. So are vmbench's order and its directories, `/tmp` and `/mnt/ram`. What differs:
+
+| | Linux | Mapache | why |
+| --- | --- | --- | --- |
+| `-initrd` | an initramfs with vmbench and an image of ext4 of 64 MiB, which vmbench copies to `/dev/ram0` | `disk.img`, an image of mapfs of 128 MiB, which is the RAM disk | each boots as it does |
+| `-append` | `console=ttyS0 quiet ramdisk_size=65536 norandmaps` | `root=ram0 norandmaps` | both turn randomization off; the other words are about the console and the root |
+| vmbench is | process 1 | the job of `/bin/init`, with `-d /tmp -d /mnt/ram` | as process 1 it would mount a second tmpfs on `/tmp`, and each path would cross two mounts instead of one |
+| `/mnt/ram` | where ext4 is mounted | a directory of the root | the root is on the RAM disk |
+
+vmbench is compiled by the same compiler with the same options. Linux 6.1 built again from the same source and run by
+`tools/bench --linux` gives its figures again: 42 of 88 to the instruction, the others within 2.2%
+(`usr/bench/linux/beside-6.1.tsv`).
+"""
+
+FLOORS = """
+### Floors
+
+The floor of a line is the least that it can take with what it promises: the steps that no design can leave out,
+each in the best way known. Its aim is the least of floor + (better Linux - floor) / 2 and what was set for the line.
+The steps, `usr/bench/primitives.tsv`:
+
+| step | instructions | |
+| --- | ---: | --- |
+"""
+
+COMPOSITIONS = """
+What each line's floor is made of, `usr/bench/floors.tsv`; an aim in this table was set for the line:
+
+| line | floor | set aim | steps |
+| --- | ---: | ---: | --- |
+"""
+
+WALL_CLOCK = """
+### By the clock
+
+A fence or a walk of the page tables costs QEMU time and no instructions. So vmbench runs again without the clock of
+instructions and reads the time: `tools/bench --wall --linux IMAGE --tsv docs/wall.tsv`, kernels by turns, the least of
+the runs. It is QEMU's time and not a processor's: two boots differ by some percent, and a check of permissions at each
+access to user memory costs Linux more here than it would there. Linux is 6.1. By harts: [harts.md](harts.md).
+"""
+
+
+def note_of():
+    """(name, column) -> why a line is over its aim."""
+    return {(name, column): note for name, files, note in bench_aims.rows(NOTES)
+            for column in bench_aims.COLUMN[files]}
+
+
+def name_of(name, column):
+    return f"{name}, disk" if column == DISK else name
+
+
+def lines(rows, titles):
+    heads = ["line", *titles, "Mapache", "ratio", "floor", "aim", ""]
+    yield f"| {' | '.join(heads)} |\n| --- |{' ---: |' * (len(heads) - 2)} --- |\n"
+    for row in rows:
+        cells = [name_of(row.name, row.column), *map(figure, row.linux), figure(row.mapache), ratio(row),
+                 figure(row.floor), figure(row.aim), {None: "", True: "met", False: "**over**"}[row.met]]
+        yield f"| {' | '.join(cells)} |\n"
+
+
+def compositions(floors):
+    for (name, column), floor in floors.items():
+        if column == TMPFS or floors[name, TMPFS].composition != floor.composition:
+            yield (f"| {name_of(name, column)} | {figure(floor.value)} | {figure(floor.at_most).replace('-', '')} "
+                   f"| {floor.composition} |\n")
+
+
+def over(rows, notes):
+    known = [row for row in rows if row.met is False and (row.name, row.column) in notes]
+    if known:
+        yield "\n### Over the aim\n\nWhy, where it is known:\n\n"
+        for row in known:
+            yield f"- {name_of(row.name, row.column)}: {notes[row.name, row.column]}\n"
+
+
+def wall():
+    with open(WALL) as table:
+        text = table.read().splitlines()
+    yield WALL_CLOCK + f"\n{text[2].removeprefix('# ')}.\n\n"
+    heads = text[3].removeprefix("# ").split("\t")
+    yield f"| {' | '.join(heads).replace('_', ' ')} |\n| --- | --- | --- |{' ---: |' * (len(heads) - 3)}\n"
+    for line in text[4:]:
+        name, files, unit, *values = line.split("\t")
+        yield f"| {' | '.join([name, files, unit, *values])} |\n"
+
+
+def section():
+    primitives = bench_aims.Primitives()
+    floors = bench_aims.read_floors(primitives=primitives)
+    linux = bench_linux.tables()
+    rows = bench_compare.join(bench_table.read(STORED, "Mapache"), linux, floors)
+    yield INTRODUCTION
+    yield "".join(f"- {text}\n" for text in in_short(rows)) + "\n"
+    yield from lines(rows, [table.title for table in linux])
+    yield from over(rows, note_of())
+    yield MACHINE
+    yield FLOORS
+    for name, instructions in primitives.items():
+        what, composition = primitives.what[name]
+        yield f"| {name} | {figure(float(instructions))} | {what}{': ' + composition if composition else ''} |\n"
+    yield COMPOSITIONS
+    yield from compositions(floors)
+    if os.path.exists(WALL):
+        yield from wall()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""The clock on the wall, beside the instructions.
+
+A fence, a walk of the page tables, a store that must be translated anew cost QEMU time and no instructions:
+vmbench runs again without the clock of instructions and reads the time.  Kernels take turns, and the least of
+some runs counts, for whatever else the machine does only adds.  It is QEMU's time, not a processor's.
+"""
+import os
+import subprocess
+
+import bench_table
+from bench_report import WHERE, figure
+from bench_table import CONTROL, WHOLE
+
+RUNS = 5
+
+
+def least(table, run):
+    for (name, column), value in run.value.items():
+        before = table.value.get((name, column), value)
+        table.put(name, column, min(before, value), run.unit[name].replace("insn", "ns"))
+
+
+def measure(kernels, filters, runs=RUNS):
+    """A table of nanoseconds for each of the kernels, which are (title, Kernel)."""
+    tables = [bench_table.Table(title) for title, _ in kernels]
+    for _ in range(runs):
+        for table, (title, kernel) in zip(tables, kernels):
+            output = kernel.boot(["-c", "time", *filters], icount=False)
+            least(table, bench_table.parse(output, title))
+    return tables
+
+
+def ratio(ours, theirs):
+    return f"{ours / theirs:.2f}" if ours and theirs else "-"
+
+
+def rows(tables, instructions):
+    """instructions: (name, column) -> the ratio of instructions, for those that are known."""
+    *linux, mapache = tables
+    for key, ours in mapache.value.items():
+        theirs = linux[0].value.get(key) if linux else None
+        counted = instructions.get(key)
+        yield [key[0], WHERE[key[1]], mapache.unit[key[0]], figure(theirs), figure(ours),
+               ratio(ours, theirs), "-" if counted is None else f"{counted:.2f}"]
+
+
+HEADS = ["name", "files", "unit", "linux", "mapache", "ratio", "ratio_of_instructions"]
+
+
+def text(tables, instructions):
+    layout = "{:26} {:6} {:13} {:>14} {:>14} {:>7} {:>22}"
+    yield layout.format(*HEADS)
+    for row in rows(tables, instructions):
+        yield layout.format(*row)
+    yield from in_short(tables)
+
+
+def in_short(tables):
+    *linux, mapache = tables
+    if linux:
+        keys = [key for key in mapache.value if key[0] not in CONTROL + (WHOLE,) and linux[0].value.get(key)]
+        slower = [key[0] for key in keys if mapache.value[key] > linux[0].value[key]]
+        yield f"slower by the clock: {len(slower)} of {len(keys)}: {' '.join(slower)}"
+
+
+def machine():
+    """What the times were taken on."""
+    qemu = subprocess.run(["qemu-system-riscv64", "--version"], capture_output=True, text=True).stdout
+    return f"{qemu.splitlines()[0]}, on {os.cpu_count()} processors"
+
+
+def tsv(tables, instructions):
+    yield "# SPDX-License-Identifier: MIT"
+    yield "# Time in QEMU without its clock of instructions; the least of the runs: tools/bench --wall."
+    yield f"# {machine()}"
+    yield "# " + "\t".join(HEADS)
+    for row in rows(tables, instructions):
+        yield "\t".join(cell.replace(",", "") for cell in row)
