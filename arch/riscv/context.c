@@ -13,6 +13,7 @@
 #include <arch/cpu.h>
 #include <arch/layout.h>
 #include <arch/trap.h>
+#include <arch/user.h>
 #include <errno.h>
 #include <string.h>
 

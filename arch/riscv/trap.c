@@ -11,8 +11,9 @@
 
 #define CAUSE_IS_IRQ (1UL << 63)
 
+/* A fault in [from, end) of user.S goes on at `to`. */
 struct fixup {
-	vaddr_t at, to;
+	vaddr_t from, end, to;
 };
 extern const struct fixup __fixup_start[], __fixup_end[];
 
@@ -95,7 +96,7 @@ void trap_from_user(struct trapframe *tf)
 static const struct fixup *find_fixup(vaddr_t pc)
 {
 	for (const struct fixup *f = __fixup_start; f < __fixup_end; f++)
-		if (f->at == pc)
+		if (pc >= f->from && pc < f->end)
 			return f;
 	return NULL;
 }

@@ -2,45 +2,40 @@
 /*
  * Loads and stores of user memory.
  *
- * Each instruction that may fault on a user address has an entry in the fix-up table: its address
- * and where to go on when the fault cannot be repaired. Rounds of 256 bytes, then of 64, while both
- * sides are aligned; a fault there goes on byte by byte from the start of the round, so that the count
- * of what was not copied is exact.
+ * A fault on a user address that cannot be repaired goes on where the fix-up table says for the stretch
+ * of code that it is in. A copy's stretches change their pointers only when they are through: there a
+ * fault goes on byte by byte from the start of the stretch, so that the count of what was not copied is
+ * exact.
  *
- * Ranges were checked by the callers in user.c.
+ * Ranges were checked by the callers in user.c and arch_impl/user.h.
  */
 #include <arch_impl/csr.h>
 
-	.macro fix at, to
+	.macro fix from, end, to
 	.pushsection .fixup_table, "a"
 	.balign	8
-	.dword	\at, \to
+	.dword	\from, \end, \to
 	.popsection
-	.endm
-
-	.macro user op, reg, offset, base, to
-100\@:	\op	\reg, \offset(\base)
-	fix	100\@b, \to
 	.endm
 
 	/* Sixty-four bytes at an offset of both pointers. */
 	.macro copy_64 at
-	user	ld, t0, \at + 0, a1, copy_bytes
-	user	ld, t2, \at + 8, a1, copy_bytes
-	user	ld, t3, \at + 16, a1, copy_bytes
-	user	ld, t4, \at + 24, a1, copy_bytes
-	user	ld, t5, \at + 32, a1, copy_bytes
-	user	ld, a3, \at + 40, a1, copy_bytes
-	user	ld, a4, \at + 48, a1, copy_bytes
-	user	ld, a5, \at + 56, a1, copy_bytes
-	user	sd, t0, \at + 0, a0, copy_bytes
-	user	sd, t2, \at + 8, a0, copy_bytes
-	user	sd, t3, \at + 16, a0, copy_bytes
-	user	sd, t4, \at + 24, a0, copy_bytes
-	user	sd, t5, \at + 32, a0, copy_bytes
-	user	sd, a3, \at + 40, a0, copy_bytes
-	user	sd, a4, \at + 48, a0, copy_bytes
-	user	sd, a5, \at + 56, a0, copy_bytes
+	ld	t0, (\at + 0)(a1)
+	ld	t2, (\at + 8)(a1)
+	ld	t3, (\at + 16)(a1)
+	ld	t4, (\at + 24)(a1)
+	ld	t5, (\at + 32)(a1)
+	ld	a3, (\at + 40)(a1)
+	ld	a4, (\at + 48)(a1)
+	ld	a5, (\at + 56)(a1)
+	sd	t0, (\at + 0)(a0)
+	sd	t2, (\at + 8)(a0)
+	sd	t3, (\at + 16)(a0)
+	sd	t4, (\at + 24)(a0)
+	sd	t5, (\at + 32)(a0)
+	sd	a3, (\at + 40)(a0)
+	sd	a4, (\at + 48)(a0)
+	sd	a5, (\at + 56)(a0)
 	.endm
 
 	.text
@@ -49,45 +44,73 @@
 user_copy:
 	li	t6, SSTATUS_SUM
 	csrs	sstatus, t6
-	or	t0, a0, a1
+	add	t1, a1, a2			/* the end, for the bytes */
+	sltiu	t0, a2, 8
+	bnez	t0, copy_bytes
+	xor	t0, a0, a1
 	andi	t0, t0, 7
 	bnez	t0, copy_bytes
-	li	t1, 256
+copy_head:
+	andi	t0, a1, 7
+	bnez	t0, copy_head_byte
+	andi	a6, a2, -256
+	beqz	a6, copy_words
+	add	a6, a6, a1
 copy_large:
-	bltu	a2, t1, copy_medium
 	copy_64	0
 	copy_64	64
 	copy_64	128
 	copy_64	192
+copy_large_end:
 	addi	a1, a1, 256
 	addi	a0, a0, 256
-	addi	a2, a2, -256
-	j	copy_large
-copy_medium:
-	li	t1, 64
-1:	bltu	a2, t1, copy_words
-	copy_64	0
-	addi	a1, a1, 64
-	addi	a0, a0, 64
-	addi	a2, a2, -64
-	j	1b
+	bne	a1, a6, copy_large
 copy_words:
-	li	t1, 8
-1:	bltu	a2, t1, copy_bytes
-	user	ld, t0, 0, a1, copy_bytes
-	user	sd, t0, 0, a0, copy_bytes
-	addi	a1, a1, 8
-	addi	a0, a0, 8
-	addi	a2, a2, -8
-	j	1b
+	/* less than 256 bytes: so many words, up to the end of a run of 31 */
+	sub	t2, t1, a1
+	andi	t2, t2, -8
+	la	t5, copy_words_end
+	sub	t5, t5, t2			/* a word takes two instructions of four bytes */
+	add	t3, a1, t2
+	add	t4, a0, t2
+	jr	t5
+	.option push
+	.option norvc
+copy_words_start:
+	.irp	n, 248, 240, 232, 224, 216, 208, 200, 192, 184, 176, 168, 160, 152, 144, 136, 128, 120, 112, 104, 96, 88, 80, 72, 64, 56, 48, 40, 32, 24, 16, 8
+	ld	t0, -\n(t3)
+	sd	t0, -\n(t4)
+	.endr
+copy_words_end:
+	.option pop
+	mv	a1, t3
+	mv	a0, t4
 copy_bytes:
-	beqz	a2, user_done
-	user	lb, t0, 0, a1, user_done
-	user	sb, t0, 0, a0, user_done
+	bgeu	a1, t1, copy_done
+copy_byte:
+	lb	t0, 0(a1)
+	sb	t0, 0(a0)
+	addi	a1, a1, 1
+	addi	a0, a0, 1
+	bne	a1, t1, copy_byte
+copy_done:
+	csrc	sstatus, t6
+	sub	a0, t1, a1
+	ret
+
+copy_head_byte:
+	lb	t0, 0(a1)
+	sb	t0, 0(a0)
+copy_head_end:
 	addi	a1, a1, 1
 	addi	a0, a0, 1
 	addi	a2, a2, -1
-	j	copy_bytes
+	j	copy_head
+
+	fix	copy_large, copy_large_end, copy_bytes
+	fix	copy_words_start, copy_words_end, copy_bytes
+	fix	copy_byte, copy_done, copy_done
+	fix	copy_head_byte, copy_head_end, copy_done
 
 	/* a2 bytes were not reached. */
 user_done:
@@ -105,30 +128,39 @@ clear_head:
 	andi	t0, a0, 7
 	beqz	t0, clear_words
 	beqz	a2, user_done
-	user	sb, zero, 0, a0, user_done
+clear_head_byte:
+	sb	zero, 0(a0)
+clear_head_end:
 	addi	a0, a0, 1
 	addi	a2, a2, -1
 	j	clear_head
 clear_words:
 	li	t1, 64
 1:	bltu	a2, t1, clear_bytes
-	user	sd, zero, 0, a0, clear_bytes
-	user	sd, zero, 8, a0, clear_bytes
-	user	sd, zero, 16, a0, clear_bytes
-	user	sd, zero, 24, a0, clear_bytes
-	user	sd, zero, 32, a0, clear_bytes
-	user	sd, zero, 40, a0, clear_bytes
-	user	sd, zero, 48, a0, clear_bytes
-	user	sd, zero, 56, a0, clear_bytes
+clear_large:
+	sd	zero, 0(a0)
+	sd	zero, 8(a0)
+	sd	zero, 16(a0)
+	sd	zero, 24(a0)
+	sd	zero, 32(a0)
+	sd	zero, 40(a0)
+	sd	zero, 48(a0)
+	sd	zero, 56(a0)
+clear_large_end:
 	addi	a0, a0, 64
 	addi	a2, a2, -64
 	j	1b
 clear_bytes:
 	beqz	a2, user_done
-	user	sb, zero, 0, a0, user_done
+clear_byte:
+	sb	zero, 0(a0)
+clear_byte_end:
 	addi	a0, a0, 1
 	addi	a2, a2, -1
 	j	clear_bytes
+	fix	clear_head_byte, clear_head_end, user_done
+	fix	clear_large, clear_large_end, clear_bytes
+	fix	clear_byte, clear_byte_end, user_done
 
 	/*
 	 * long user_string(char *to, const char *from, size_t n): copies up to and with the
@@ -140,8 +172,8 @@ user_string:
 	csrs	sstatus, t6
 	mv	t1, a1
 	add	t2, a1, a2
-1:	user	lb, t0, 0, a1, user_fail
-	sb	t0, 0(a0)
+1:	lb	t0, 0(a1)
+10:	sb	t0, 0(a0)
 	beqz	t0, 2f
 	addi	a0, a0, 1
 	addi	a1, a1, 1
@@ -149,6 +181,7 @@ user_string:
 2:	csrc	sstatus, t6
 	sub	a0, a1, t1
 	ret
+	fix	1b, 10b, user_fail
 
 user_fail:
 	csrc	sstatus, t6
@@ -160,11 +193,12 @@ user_fail:
 	.globl	\name
 \name:	li	t6, SSTATUS_SUM
 	csrs	sstatus, t6
-	user	\op, t0, 0, a0, user_fail
-	csrc	sstatus, t6
+1:	\op	t0, 0(a0)
+2:	csrc	sstatus, t6
 	\store	t0, 0(a1)
 	li	a0, 0
 	ret
+	fix	1b, 2b, user_fail
 	.endm
 	user_get user_get32, lw, sw
 	user_get user_get64, ld, sd
@@ -173,10 +207,11 @@ user_fail:
 	.globl	\name
 \name:	li	t6, SSTATUS_SUM
 	csrs	sstatus, t6
-	user	\op, a1, 0, a0, user_fail
-	csrc	sstatus, t6
+1:	\op	a1, 0(a0)
+2:	csrc	sstatus, t6
 	li	a0, 0
 	ret
+	fix	1b, 2b, user_fail
 	.endm
 	user_put user_put32, sw
 	user_put user_put64, sd
@@ -195,5 +230,4 @@ user_cas32:
 	sw	t0, 0(a3)
 	li	a0, 0
 	ret
-	fix	1b, user_fail
-	fix	2b, user_fail
+	fix	1b, 3b, user_fail

@@ -8,21 +8,6 @@
 
 #include "user_impl.h"
 
-size_t copy_from_user(void *to, const void *user_from, size_t bytes)
-{
-	return user_range_ok((vaddr_t)user_from, bytes) ? user_copy(to, user_from, bytes) : bytes;
-}
-
-size_t copy_to_user(void *user_to, const void *from, size_t bytes)
-{
-	return user_range_ok((vaddr_t)user_to, bytes) ? user_copy(user_to, from, bytes) : bytes;
-}
-
-size_t clear_user(void *user_to, size_t bytes)
-{
-	return user_range_ok((vaddr_t)user_to, bytes) ? user_clear(user_to, bytes) : bytes;
-}
-
 long copy_string_from_user(char *to, const char *user_from, size_t size)
 {
 	vaddr_t from = (vaddr_t)user_from;

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * user.S: the loads and stores below arch/user.h, for ranges that were checked.
+ * user.S: the loads and stores below arch/user.h that are not in arch_impl/user.h, for ranges that were
+ * checked.
  */
 #pragma once
 
 #include <arch/types.h>
 
-/* Either side may be user memory; how many bytes were not reached. */
-size_t user_copy(void *to, const void *from, size_t n);
-size_t user_clear(void *to, size_t n);
 /* As copy_string_from_user(), but n when there is no terminator, and -1 for a fault. */
 long user_string(char *to, const char *from, size_t n);
 /* 0, or -1 for a fault. */

@@ -11,30 +11,6 @@
 #include <kernel/uaccess.h>
 #include <kernel/vmspace.h>
 
-/* Whoever has a transaction must not come here: a page may have to be waited for. */
-static void user_memory_is_next(void)
-{
-	assert_mutexes_before(RANK_FS_TXN);
-}
-
-int copy_in(void *to, uaddr_t from, size_t bytes)
-{
-	user_memory_is_next();
-	return copy_from_user(to, (const void *)from.addr, bytes) ? -EFAULT : 0;
-}
-
-int copy_out(uaddr_t to, const void *from, size_t bytes)
-{
-	user_memory_is_next();
-	return copy_to_user((void *)to.addr, from, bytes) ? -EFAULT : 0;
-}
-
-int zero_out(uaddr_t to, size_t bytes)
-{
-	user_memory_is_next();
-	return clear_user((void *)to.addr, bytes) ? -EFAULT : 0;
-}
-
 long copy_in_string(char *to, uaddr_t from, size_t size)
 {
 	user_memory_is_next();

@@ -8,6 +8,7 @@
 #include <kernel/cpu.h>
 #include <kernel/frames.h>
 #include <kernel/thread.h>
+#include <string.h>
 
 #include "selftest.h"
 
@@ -251,6 +252,53 @@ static void test_shootdown(void)
 	pmap_fini(&s.pmap);
 }
 
+#define MOST 600
+
+/* From the last bytes of the page, of which `missing` lie behind it: what was copied, and nothing else. */
+static void copy_out_of(const uint8_t *page, unsigned n, unsigned missing, unsigned offset)
+{
+	static uint8_t to[MOST + 24];
+	unsigned there = n - missing, bad = 0;
+	vaddr_t at = BASE + PAGE_SIZE - there;
+
+	memset(to, 0xee, sizeof to);
+	CHECK(copy_from_user(to + 8 + offset, (void *)at, n) == missing);
+	for (unsigned i = 0; i < sizeof to; i++) {
+		unsigned k = i - 8 - offset; /* wraps below */
+		bad += to[i] != (k < there ? page[PAGE_SIZE - there + k] : 0xee);
+	}
+	CHECK(bad == 0);
+}
+
+/* To the same place; what is before it stays. */
+static void copy_in_to(uint8_t *page, unsigned n, unsigned missing, unsigned offset)
+{
+	static uint8_t from[MOST + 8];
+	unsigned there = n - missing, bad = 0;
+	uint8_t *before = page + PAGE_SIZE - there - 1;
+
+	for (unsigned i = 0; i < sizeof from; i++)
+		from[i] = (uint8_t)(i * 11 + n);
+	*before = 0xee;
+	CHECK(copy_to_user((void *)(BASE + PAGE_SIZE - there), from + offset, n) == missing);
+	for (unsigned i = 0; i < there; i++)
+		bad += before[1 + i] != from[offset + i];
+	CHECK(bad == 0 && *before == 0xee);
+}
+
+static void copy_all_lengths(uint8_t *page)
+{
+	static const unsigned missing[] = {0, 1, 8, 9, 100, 300};
+
+	for (unsigned n = 0; n < MOST; n += n % 256 < 24 || n % 256 > 240 ? 1 : 9)
+		for (unsigned m = 0; m < sizeof missing / sizeof *missing; m++)
+			for (unsigned offset = 0; offset < 8 && missing[m] <= n;
+				offset += 1 + n % 3) {
+				copy_out_of(page, n, missing[m], offset);
+				copy_in_to(page, n, missing[m], offset);
+			}
+}
+
 /* Copies over nothing end short, with nothing done beyond. */
 static void test_copies(void)
 {
@@ -264,6 +312,9 @@ static void test_copies(void)
 		bytes[i] = (uint8_t)(i * 7);
 	thread_set_pmap(&pmap);
 	thread_faults_off();
+	copy_all_lengths(bytes);
+	for (unsigned i = 0; i < PAGE_SIZE; i++)
+		bytes[i] = (uint8_t)(i * 7);
 	for (unsigned n = 1; n < 200; n += 7) {
 		vaddr_t at = BASE + PAGE_SIZE - n;
 

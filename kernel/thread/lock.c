@@ -194,10 +194,6 @@ static void mutex_debug_forget(const struct mutex *m)
 {
 	(void)m;
 }
-void assert_mutexes_before(enum lock_rank rank)
-{
-	(void)rank;
-}
 
 #endif
 

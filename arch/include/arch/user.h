@@ -15,14 +15,16 @@
 #pragma once
 
 #include <arch/types.h>
+#include <arch_impl/user.h>
 
-/* Return the number of bytes NOT copied: 0 is success. What was not copied to is unchanged. */
-size_t copy_from_user(void *to, const void *user_from, size_t bytes)
-	__attribute__((warn_unused_result));
-size_t copy_to_user(void *user_to, const void *from, size_t bytes)
-	__attribute__((warn_unused_result));
-/* Zero user memory; returns the bytes NOT zeroed. */
-size_t clear_user(void *user_to, size_t bytes) __attribute__((warn_unused_result));
+/*
+ * Inline, from arch_impl/user.h. They return the number of bytes NOT copied, or zeroed: 0 is success.
+ * What was not copied to is unchanged.
+ *
+ * size_t copy_from_user(void *to, const void *user_from, size_t bytes)
+ * size_t copy_to_user(void *user_to, const void *from, size_t bytes)
+ * size_t clear_user(void *user_to, size_t bytes)
+ */
 
 /*
  * Copy a string of at most size - 1 bytes and its terminator. Returns its length, -EFAULT, or

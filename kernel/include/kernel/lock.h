@@ -173,4 +173,11 @@ void mutex_share(struct mutex *m);
 void mutex_unshare(const struct mutex *m);
 
 /* Debug builds: the running thread holds no mutex of this rank or a later one. */
+#ifdef MAPACHE_DEBUG
 void assert_mutexes_before(enum lock_rank rank);
+#else
+static inline void assert_mutexes_before(enum lock_rank rank)
+{
+	(void)rank;
+}
+#endif

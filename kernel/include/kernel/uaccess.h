@@ -16,6 +16,8 @@
 #pragma once
 
 #include <arch/user.h>
+#include <errno.h>
+#include <kernel/lock.h>
 #include <mm/pagecache.h>
 
 typedef struct {
@@ -37,10 +39,31 @@ static inline uaddr_t uaddr_add(uaddr_t u, size_t bytes)
 	return (uaddr_t){u.addr + bytes};
 }
 
+/* Whoever has a transaction must not come here: a page may have to be waited for. */
+static inline void user_memory_is_next(void)
+{
+	assert_mutexes_before(RANK_FS_TXN);
+}
+
 /* 0 or -EFAULT, when some of the bytes may have been copied. */
-int copy_in(void *to, uaddr_t from, size_t bytes) __attribute__((warn_unused_result));
-int copy_out(uaddr_t to, const void *from, size_t bytes) __attribute__((warn_unused_result));
-int zero_out(uaddr_t to, size_t bytes) __attribute__((warn_unused_result));
+static inline __attribute__((warn_unused_result)) int copy_in(void *to, uaddr_t from, size_t bytes)
+{
+	user_memory_is_next();
+	return copy_from_user(to, (const void *)from.addr, bytes) ? -EFAULT : 0;
+}
+
+static inline __attribute__((warn_unused_result)) int copy_out(
+	uaddr_t to, const void *from, size_t bytes)
+{
+	user_memory_is_next();
+	return copy_to_user((void *)to.addr, from, bytes) ? -EFAULT : 0;
+}
+
+static inline __attribute__((warn_unused_result)) int zero_out(uaddr_t to, size_t bytes)
+{
+	user_memory_is_next();
+	return clear_user((void *)to.addr, bytes) ? -EFAULT : 0;
+}
 
 /* The length of the string copied to `to`, -EFAULT, or -ENAMETOOLONG. */
 long copy_in_string(char *to, uaddr_t from, size_t size) __attribute__((warn_unused_result));
