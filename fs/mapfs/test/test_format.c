@@ -23,6 +23,32 @@ static void crc_is_castagnoli(void **state)
 			mapfs_crc32c(~0u, ones, 32));
 }
 
+static uint32_t crc_bit_by_bit(uint32_t crc, const uint8_t *p, size_t n)
+{
+	while (n--) {
+		crc ^= *p++;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+	}
+	return crc;
+}
+
+/* Runs of zeros are gone over in one step where they are aligned: here they begin and end anywhere. */
+static void crc_of_zeros_among_others(void **state)
+{
+	static _Alignas(8) uint8_t data[512];
+
+	(void)state;
+	for (unsigned i = 0; i < 2000; i++) {
+		size_t from = i % 67, n = i * 7 % (sizeof(data) - 67), hole = i * 13 % sizeof(data);
+
+		memset(data, 0xa5 + i, sizeof(data));
+		memset(data + hole, 0, (sizeof(data) - hole) * (i % 3) / 2);
+		assert_int_equal(
+			mapfs_crc32c(~i, data + from, n), crc_bit_by_bit(~i, data + from, n));
+	}
+}
+
 /* The paper's test vector (appendix A): key 00 01 .. 0f, message 00 01 .. 0e; and an empty one. */
 static void siphash_is_siphash(void **state)
 {
@@ -234,6 +260,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(crc_is_castagnoli),
+		cmocka_unit_test(crc_of_zeros_among_others),
 		cmocka_unit_test(siphash_is_siphash),
 		cmocka_unit_test(layouts_hold_together),
 		cmocka_unit_test(numbers_of_inodes_are_enough),
