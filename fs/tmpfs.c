@@ -162,7 +162,7 @@ static void entry_free(struct entry *e)
 
 static void touch_dir(struct node *dir)
 {
-	fs_time_t now = fsh_realtime_ns();
+	fs_time_t now = fs_time_now();
 
 	fs_write(dir->vnode.mtime, now);
 	fs_write(dir->vnode.ctime, now);
@@ -222,7 +222,7 @@ static int node_new(struct mount *mount, const struct vnode_new *what, struct no
 	v->gid = what->gid;
 	v->rdev = what->rdev;
 	v->nlink = vnode_is(v, FS_IFDIR) ? 2 : 1;
-	v->atime = v->mtime = v->ctime = v->btime = fsh_realtime_ns();
+	v->atime = v->mtime = v->ctime = v->btime = fs_time_now();
 	v->seals = FS_SEAL_SEAL; /* but for memfd's */
 	node->last = &node->first;
 	node->next_cookie = 2;
@@ -306,7 +306,7 @@ static int tmpfs_link(struct vnode *dir, const struct fs_name *name, struct vnod
 	}
 	entry_insert(node_of(dir), e, node_of(v));
 	fs_write(v->nlink, v->nlink + 1);
-	fs_write(v->ctime, fsh_realtime_ns());
+	fs_write(v->ctime, fs_time_now());
 	touch_dir(node_of(dir));
 	return 0;
 }
@@ -314,7 +314,7 @@ static int tmpfs_link(struct vnode *dir, const struct fs_name *name, struct vnod
 /* v has lost a name in dir. */
 static void name_lost(struct vnode *dir, struct vnode *v)
 {
-	fs_write(v->ctime, fsh_realtime_ns());
+	fs_write(v->ctime, fs_time_now());
 	if (vnode_is(v, FS_IFDIR)) {
 		fs_write(dir->nlink, dir->nlink - 1);
 		vnode_set_nlink(v, 0);
@@ -357,7 +357,7 @@ static void exchange(const struct vnode_rename *r)
 	to->node = node_of(r->from);
 	count_parent(r->from_dir, r->to_dir, r->from);
 	count_parent(r->to_dir, r->from_dir, r->to);
-	fs_write(r->to->ctime, fsh_realtime_ns());
+	fs_write(r->to->ctime, fs_time_now());
 }
 
 static int move(const struct vnode_rename *r)
@@ -387,7 +387,7 @@ static int tmpfs_rename(const struct vnode_rename *r)
 		err = move(r);
 	if (err)
 		return err;
-	fs_write(r->from->ctime, fsh_realtime_ns());
+	fs_write(r->from->ctime, fs_time_now());
 	touch_dir(node_of(r->from_dir));
 	touch_dir(node_of(r->to_dir));
 	return 0;
@@ -443,7 +443,7 @@ static int tmpfs_setattr(struct vnode *v, const struct fs_attr *attr, unsigned m
 
 		if (err)
 			return err;
-		fs_write(v->mtime, fsh_realtime_ns());
+		fs_write(v->mtime, fs_time_now());
 	}
 	vnode_apply_attr(v, attr, mask);
 	return 0;

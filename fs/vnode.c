@@ -459,8 +459,10 @@ void vnode_report_error(struct vnode *v, int error)
 
 void vnode_touch(struct vnode *v)
 {
-	fs_time_t now = fsh_realtime_ns();
+	fs_time_t now = fs_time_now();
 
+	if (fs_read(v->mtime) == now && fs_read(v->ctime) == now)
+		return;
 	fs_write(v->mtime, now);
 	fs_write(v->ctime, now);
 	__atomic_store_n(&v->times_dirty, true, __ATOMIC_RELEASE);
@@ -478,7 +480,7 @@ void vnode_apply_attr(struct vnode *v, const struct fs_attr *attr, unsigned mask
 		fs_write(v->atime, attr->atime);
 	if (mask & FS_SET_MTIME)
 		fs_write(v->mtime, attr->mtime);
-	fs_write(v->ctime, fsh_realtime_ns());
+	fs_write(v->ctime, fs_time_now());
 }
 
 uint64_t vnode_size(struct vnode *v)
@@ -560,7 +562,7 @@ static int check_setattr(struct vnode *v, const struct fs_attr *attr, unsigned m
 /* Resolve what is left to the vfs: the present, and the set-id bits.  True: something is to be set. */
 static bool complete_setattr(const struct vnode *v, struct fs_attr *attr, unsigned *mask)
 {
-	fs_time_t now = fsh_realtime_ns();
+	fs_time_t now = fs_time_now();
 	uint32_t mode = rights_without_setid(v->mode);
 	bool only_setid = *mask == FS_DROP_SETID;
 

@@ -14,7 +14,7 @@
 
 static void touch(struct vnode *v, bool contents)
 {
-	fs_time_t now = fsh_realtime_ns();
+	fs_time_t now = fs_time_now();
 
 	fs_write(v->ctime, now);
 	if (contents)
@@ -202,7 +202,7 @@ static void fill_in(struct creation *c, struct mapfs_inode *dir, const struct vn
 	v->gid = what->gid;
 	v->rdev = what->rdev;
 	v->nlink = 1;
-	v->atime = v->mtime = v->ctime = v->btime = fsh_realtime_ns();
+	v->atime = v->mtime = v->ctime = v->btime = fs_time_now();
 	c->inode->generation = mapfs_inode_next_generation(&c->txn, c->inode);
 	if (vnode_is(v, FS_IFDIR)) {
 		v->nlink = 2;

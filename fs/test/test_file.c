@@ -317,28 +317,29 @@ static void truncating(void **state)
 
 static void times(void **state)
 {
+	const fs_time_t step = FS_TIME_STEP_NS;
 	struct fs_attr attr, set = {.atime = 5, .mtime = 6};
 
 	(void)state;
-	fsh_posix_fixed_time_ns = 1000;
+	fsh_posix_fixed_time_ns = step + 7;
 	must_write("f", "x");
 	assert_int_equal(lstat_of("f", &attr), 0);
-	assert_int_equal(attr.mtime, 1000);
-	fsh_posix_fixed_time_ns = 2000;
+	assert_int_equal(attr.mtime, step);
+	fsh_posix_fixed_time_ns = 3 * step - 1;
 	assert_int_equal(vfs_setattr(&ctx, NULL, "f", 0, &set, FS_SET_ATIME | FS_SET_MTIME), 0);
 	assert_int_equal(lstat_of("f", &attr), 0);
 	assert_int_equal(attr.atime, 5);
 	assert_int_equal(attr.mtime, 6);
-	assert_int_equal(attr.ctime, 2000);
+	assert_int_equal(attr.ctime, 2 * step);
 	assert_int_equal(vfs_setattr(&ctx, NULL, "f", 0, &set, FS_SET_MTIME_NOW), 0);
 	assert_int_equal(lstat_of("f", &attr), 0);
-	assert_int_equal(attr.mtime, 2000);
-	fsh_posix_fixed_time_ns = 3000;
+	assert_int_equal(attr.mtime, 2 * step);
+	fsh_posix_fixed_time_ns = 3 * step;
 	must_write("f", "y");
 	assert_int_equal(lstat_of("f", &attr), 0);
-	assert_int_equal(attr.mtime, 3000);
+	assert_int_equal(attr.mtime, 3 * step);
 	assert_int_equal(lstat_of("/", &attr), 0);
-	assert_int_equal(attr.mtime, 1000);
+	assert_int_equal(attr.mtime, step);
 	fsh_posix_fixed_time_ns = 0;
 }
 

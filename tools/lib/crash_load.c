@@ -12,7 +12,8 @@
  *	load INDEX NANOSECONDS ERRNO
  *
  * goes to /dev/kmsg, and so to the virtio console: operation INDEX is about to be called, at this time
- * of the guest's clock; the one before it has returned, with ERRNO.  Then the program waits until the
+ * of the guest's clock or later; the one before it has returned, with ERRNO.  The time is one that files
+ * can have (theirs goes in steps), so that theirs tell which operation set them.  Then the program waits until the
  * host has typed a line: so whatever the host finds out meanwhile about the disk is true before the
  * operation.  The last such line comes when DEVICE is unmounted.
  *
@@ -37,6 +38,8 @@
 
 #define PAGE     4096u
 #define MAX_HELD 64
+
+#define FILE_TIME_STEP_NS 4000000 /* the kernel's FS_TIME_STEP_NS */
 
 static unsigned now; /* the operation's index */
 static int held[MAX_HELD];
@@ -344,16 +347,31 @@ static int run(const struct kind *k, const struct op *op)
 	return err;
 }
 
+static long long clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* When the clock of files makes its next step, which has come when this returns. */
+static long long next_file_time(void)
+{
+	long long next = (clock_ns() / FILE_TIME_STEP_NS + 1) * FILE_TIME_STEP_NS;
+
+	while (clock_ns() < next)
+		continue;
+	return next;
+}
+
 /* To the host; returns when it has typed an answer. */
 static void tell(int kmsg, int err)
 {
-	struct timespec t;
 	char line[128], byte;
 	int n;
 
-	clock_gettime(CLOCK_REALTIME, &t);
-	n = snprintf(line, sizeof(line), "load %u %lld %d\n", now,
-		(long long)t.tv_sec * 1000000000 + t.tv_nsec, err);
+	n = snprintf(line, sizeof(line), "load %u %lld %d\n", now, next_file_time(), err);
 	if (write(kmsg, line, (size_t)n) != n)
 		die("/dev/kmsg");
 	do

@@ -114,7 +114,7 @@ struct fs_readdir {
  * where its comment says what that means.
  *
  * "Changes" means: the file system on the medium (or its transaction), and the attributes in the
- * vnodes concerned: link counts, sizes, and mtime/ctime (with fsh_realtime_ns()) of the
+ * vnodes concerned: link counts, sizes, and mtime/ctime (to fs_time_now()) of the
  * directories and the file.
  */
 struct vnode_ops {
@@ -307,6 +307,18 @@ void vnode_unref(struct vnode *v);
 static inline bool vnode_is(const struct vnode *v, uint32_t type)
 {
 	return (fs_read(v->mode) & FS_IFMT) == type;
+}
+
+/*
+ * The present, as files have it: in steps, so that who writes often has new times to save only now and
+ * then, and an fsync in between has none.  (Linux's step is the tick of its clock, 4 ms as a rule.)
+ */
+#define FS_TIME_STEP_NS 4000000
+static inline fs_time_t fs_time_now(void)
+{
+	fs_time_t now = fsh_realtime_ns();
+
+	return now - now % FS_TIME_STEP_NS;
 }
 
 /* The contents change: mtime and ctime become now, and are to be saved.  Locked, or a store. */

@@ -137,7 +137,7 @@ void op_target(char *target, size_t n)
 
 int64_t op_time_ns(unsigned index)
 {
-	return 1000000000 + (int64_t)index * 1000;
+	return 1000000000 + (int64_t)index * FS_TIME_STEP_NS;
 }
 
 /* --- Doing it ---------------------------------------------------------------------------- */
