@@ -90,7 +90,7 @@ struct dentry *mount_cross_up(struct dentry *root)
 static void mark(struct dentry *d, struct mount *m)
 {
 	fsh_spin_lock(&table.cross_lock);
-	__atomic_store_n(&d->covered_by, m, __ATOMIC_RELAXED);
+	dentry_cover(d, m);
 	fsh_spin_unlock(&table.cross_lock);
 }
 
@@ -100,7 +100,7 @@ static void uncover(struct mount *m)
 	struct dentry *covered = m->covered;
 
 	fsh_spin_lock(&table.cross_lock);
-	__atomic_store_n(&covered->covered_by, NULL, __ATOMIC_RELAXED);
+	dentry_cover(covered, NULL);
 	__atomic_store_n(&m->covered, NULL, __ATOMIC_RELAXED);
 	fsh_spin_unlock(&table.cross_lock);
 	__atomic_fetch_or(&m->flags, MOUNT_DETACHED, __ATOMIC_RELAXED);

@@ -50,20 +50,12 @@ void dentry_cache_init(size_t max_idle)
 	names.max_idle = max_idle;
 }
 
-uint32_t fs_name_hash(const char *text, size_t bytes)
-{
-	uint32_t hash = 0;
-
-	while (bytes--)
-		hash = hash * 31 + (unsigned char)*text++;
-	return hash;
-}
-
 struct fs_name fs_name_of(const char *string)
 {
-	size_t bytes = strlen(string);
+	struct fs_name name;
 
-	return (struct fs_name){string, (uint32_t)bytes, fs_name_hash(string, bytes)};
+	name_scan(string, string + strlen(string), &name);
+	return name;
 }
 
 /* --- Making and freeing ---------------------------------------------------------------------- */
@@ -132,6 +124,7 @@ static struct dentry *dentry_alloc(
 	}
 	d->refs = 1 | UNHASHED;
 	d->hash = name->hash;
+	d->name_head = name->head;
 	d->name_bytes = name->bytes;
 	d->vnode = v;
 	d->mount = mount;
@@ -149,18 +142,6 @@ void dentry_free(struct dentry *d)
 		vnode_unref(d->vnode);
 	name_free(d, d->name);
 	fsh_free(d);
-}
-
-/* Drop a reference after which nothing is to be done: others are left, or it is listed already. */
-static bool unref_fast(struct dentry *d)
-{
-	uint32_t refs = fs_read(d->refs);
-
-	while (count_in(refs) > 1 || refs == (1 | LISTED))
-		if (__atomic_compare_exchange_n(
-			    &d->refs, &refs, refs - 1, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-			return true;
-	return false;
 }
 
 /* Drop a reference; tree lock held.  True: it was the last of an entry that nobody finds. */
@@ -197,13 +178,13 @@ static struct dentry *unref_slowly(struct dentry *d)
 
 void dentry_unref(struct dentry *d)
 {
-	while (d && !unref_fast(d))
+	while (d && !dentry_unref_fast(d))
 		d = unref_slowly(d);
 }
 
 int dentry_new_root(struct mount *mount, struct vnode *root, struct dentry **out)
 {
-	static const struct fs_name top = {"", 0, 0};
+	static const struct fs_name top = {"", 0, 0, 0};
 
 	*out = dentry_alloc(mount, NULL, &top, root);
 	if (!*out) {
@@ -229,22 +210,6 @@ int dentry_new_nameless(
 }
 
 /* --- The table ------------------------------------------------------------------------------- */
-
-static inline struct dentry *dentry_find(struct dentry *dir, const struct fs_name *name)
-{
-	struct bucket *b = bucket_of(dir, name->hash);
-	struct dentry *d;
-
-	fsh_spin_lock(&b->lock);
-	d = bucket_find(b, dir, name);
-	if (d) {
-		dentry_ref(d);
-		if (!fs_read(d->used))
-			fs_write(d->used, true);
-	}
-	fsh_spin_unlock(&b->lock);
-	return d;
-}
 
 /* Bucket lock held. */
 static void bucket_insert(struct bucket *b, struct dentry *d)
@@ -301,7 +266,7 @@ int dentry_lookup_locked(struct dentry *dir, const struct fs_name *name, struct 
 	struct vnode *v = NULL;
 	int err;
 
-	if (!(dir->mount->flags & MOUNT_VOLATILE) && (*out = dentry_find(dir, name)))
+	if (!(dir->mount->flags & MOUNT_VOLATILE) && (*out = dentry_find(dir, name, false)))
 		return 0;
 	if (fs_read(dir->vnode->nlink) == 0)
 		return -ENOENT;
@@ -323,9 +288,7 @@ int dentry_lookup_locked(struct dentry *dir, const struct fs_name *name, struct 
 	return 0;
 }
 
-/* Not remembered: ask the file system. */
-static __attribute__((noinline)) int lookup_slowly(
-	struct dentry *dir, const struct fs_name *name, struct dentry **out)
+int dentry_lookup_slowly(struct dentry *dir, const struct fs_name *name, struct dentry **out)
 {
 	struct vnode *v = dir->vnode;
 	int err;
@@ -340,19 +303,29 @@ static __attribute__((noinline)) int lookup_slowly(
 	return err;
 }
 
-/* What is remembered is in a directory, and not too long. */
 int dentry_lookup(struct dentry *dir, const struct fs_name *name, struct dentry **out)
 {
-	if (!(dir->mount->flags & MOUNT_VOLATILE) && (*out = dentry_find(dir, name)))
-		return 0;
-	return lookup_slowly(dir, name, out);
+	*out = dentry_find(dir, name, false);
+	return *out ? 0 : dentry_lookup_slowly(dir, name, out);
 }
 
 /* --- Changing -------------------------------------------------------------------------------- */
 
+void dentry_cover(struct dentry *d, struct mount *m)
+{
+	struct bucket *b;
+
+	fsh_spin_lock_nested(&names.tree_lock);
+	b = bucket_of(d->parent, d->hash);
+	fsh_spin_lock_nested(&b->lock);
+	fs_write(d->covered_by, m);
+	fsh_spin_unlock(&b->lock);
+	fsh_spin_unlock(&names.tree_lock);
+}
+
 int dentry_prepare(struct dentry *free_name, struct dentry **fresh)
 {
-	struct fs_name name = {free_name->name, free_name->name_bytes, free_name->hash};
+	struct fs_name name = name_of_entry(free_name);
 
 	*fresh = dentry_alloc(free_name->mount, free_name->parent, &name, NULL);
 	return *fresh ? 0 : -ENOMEM;
@@ -445,6 +418,7 @@ struct place {
 	struct dentry *parent;
 	char name[FS_NAME_MAX + 1];
 	uint32_t bytes, hash;
+	uint64_t head;
 };
 
 static void place_of(const struct dentry *d, struct place *place)
@@ -452,6 +426,7 @@ static void place_of(const struct dentry *d, struct place *place)
 	place->parent = d->parent;
 	place->bytes = d->name_bytes;
 	place->hash = d->hash;
+	place->head = d->name_head;
 	memcpy(place->name, d->name, d->name_bytes + 1);
 }
 
@@ -465,6 +440,7 @@ static void dentry_place(struct dentry *d, const struct place *place, char **roo
 	d->name = text;
 	d->name_bytes = place->bytes;
 	d->hash = place->hash;
+	d->name_head = place->head;
 	sibling_remove(d);
 	d->parent = place->parent;
 	sibling_insert(d);

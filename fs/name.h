@@ -32,6 +32,47 @@ static inline uint32_t count_in(uint32_t refs)
 	return refs & ~(UNHASHED | LISTED);
 }
 
+/* --- Names ----------------------------------------------------------------------------------- */
+
+#define HEAD_BYTES sizeof(uint64_t)
+
+static inline uint64_t hash_step(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 32;
+}
+
+static inline bool scan_goes_on(const char *p, const char *end)
+{
+	return end ? p != end : *p != '\0' && *p != '/';
+}
+
+/* The name from `text` to `end`, or, with NULL, to a slash or NUL.  Hashed eight bytes at a time. */
+static inline void name_scan(const char *text, const char *end, struct fs_name *name)
+{
+	const char *p = text;
+	uint64_t hash = 0;
+
+	do {
+		const char *word_end = p + HEAD_BYTES;
+		uint64_t word = 0;
+
+		for (; p != word_end && scan_goes_on(p, end); p++)
+			word = word << 8 | (unsigned char)*p;
+		if (word_end == text + HEAD_BYTES)
+			name->head = word;
+		hash = hash_step(hash, word);
+	} while (scan_goes_on(p, end));
+	name->text = text;
+	name->bytes = (uint32_t)(p - text);
+	name->hash = (uint32_t)hash;
+}
+
+static inline struct fs_name name_of_entry(const struct dentry *d)
+{
+	return (struct fs_name){d->name, d->name_bytes, d->hash, d->name_head};
+}
+
 /* --- The list of those that may go; tree lock held ------------------------------------------- */
 
 static inline void idle_append(struct dentry *d)
@@ -56,6 +97,9 @@ static inline void idle_remove(struct dentry *d)
 /* Out of all lists; tree lock held. */
 void dentry_leave(struct dentry *d);
 
+/* As dentry_lookup(), of what is not remembered: the file system is asked. */
+int dentry_lookup_slowly(struct dentry *dir, const struct fs_name *name, struct dentry **out);
+
 /* No reference is left, nobody finds it, it has left.  Its parent is the caller's.  No lock. */
 void dentry_free(struct dentry *d);
 
@@ -65,14 +109,14 @@ static inline struct bucket *bucket_of(const struct dentry *parent, uint32_t has
 {
 	uint32_t where = (uint32_t)((uintptr_t)parent >> 6);
 
-	return &names.buckets[(hash ^ (hash >> 10) ^ where) % N_BUCKETS];
+	return &names.buckets[(hash ^ where) % N_BUCKETS];
 }
 
-/* Names are short, and those that are compared are nearly always the same. */
-static inline bool same_text(const char *a, const char *b, uint32_t bytes)
+/* Head and length are the same; names that come to this are nearly always the same. */
+static inline bool same_tail(const char *a, const char *b, uint32_t bytes)
 {
-	for (const char *end = a + bytes; a != end; a++, b++)
-		if (*a != *b)
+	for (uint32_t i = HEAD_BYTES; i < bytes; i++)
+		if (a[i] != b[i])
 			return false;
 	return true;
 }
@@ -82,8 +126,9 @@ static inline struct dentry *bucket_find(
 {
 	struct dentry *d = b->first;
 
-	while (d && !(d->hash == name->hash && d->parent == dir && d->name_bytes == name->bytes &&
-			    same_text(d->name, name->text, name->bytes)))
+	while (d &&
+		!(d->name_head == name->head && d->parent == dir && d->name_bytes == name->bytes &&
+			same_tail(d->name, name->text, name->bytes)))
 		d = d->hash_next;
 	return d;
 }
@@ -95,4 +140,41 @@ static inline void bucket_remove(struct bucket *b, struct dentry *d)
 	while (*link != d)
 		link = &(*link)->hash_next;
 	*link = d->hash_next;
+}
+
+/* --- The two that every step of a walk takes -------------------------------------------------- */
+
+/*
+ * What a directory remembers under this name, referenced, or NULL.  With `cross` the root of what is
+ * mounted there, if something is: marks of mounts change under the bucket's lock, too.
+ */
+static inline struct dentry *dentry_find(
+	const struct dentry *dir, const struct fs_name *name, bool cross)
+{
+	struct bucket *b = bucket_of(dir, name->hash);
+	struct dentry *d;
+
+	fsh_spin_lock(&b->lock);
+	d = bucket_find(b, dir, name);
+	if (d) {
+		const struct mount *m = cross ? fs_read(d->covered_by) : NULL;
+
+		if (!fs_read(d->used))
+			fs_write(d->used, true);
+		d = dentry_ref(m ? m->root : d);
+	}
+	fsh_spin_unlock(&b->lock);
+	return d;
+}
+
+/* Drop a reference after which nothing is to be done: others are left, or it is listed already. */
+static inline bool dentry_unref_fast(struct dentry *d)
+{
+	uint32_t refs = fs_read(d->refs);
+
+	while (count_in(refs) > 1 || refs == (1 | LISTED))
+		if (__atomic_compare_exchange_n(
+			    &d->refs, &refs, refs - 1, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+			return true;
+	return false;
 }

@@ -168,7 +168,7 @@ bool dentry_mount_prune(struct mount *mount, uint32_t root_refs)
 /* Tree lock held. */
 static void check_entry(struct dentry *d)
 {
-	struct fs_name name = {d->name, d->name_bytes, d->hash};
+	struct fs_name name = name_of_entry(d), again;
 	uint32_t refs = fs_read(d->refs), children = 0;
 	struct bucket *b = bucket_of(d->parent, d->hash);
 
@@ -177,7 +177,8 @@ static void check_entry(struct dentry *d)
 	fsh_assert(count_in(refs) >= children);
 	fsh_assert(count_in(refs) || (refs & LISTED));
 	fsh_assert(!(refs & LISTED) || *d->idle_prev == d);
-	fsh_assert(d->hash == fs_name_hash(d->name, d->name_bytes));
+	name_scan(d->name, d->name + d->name_bytes, &again);
+	fsh_assert(name.hash == again.hash && name.head == again.head);
 	fsh_assert(d->parent->mount == d->mount);
 	if (d->vnode)
 		fsh_assert(d->vnode->refs && d->vnode->mount == d->mount);

@@ -2,23 +2,27 @@
 /*
  * The walk along a path.
  *
- * The walk holds one reference, on the entry where it is.  Each component is looked up in the name
- * cache; a symbolic link that must be followed is replaced, in front of what is left of the path,
- * by its target, in a buffer of the walk's own:
+ * The walk holds one reference, on the entry where it is, once it has left its beginning, which the
+ * caller holds.  Each component is looked up in the name cache; a symbolic link that must be followed is
+ * replaced, in front of what is left of the path, by its target, in a buffer of the walk's own:
  *
  *	"a/link/b"   at a:   rest "/b",  target "../x"   ->  rest "../x/b"
  *
  * or, where a link leads to a file and not along a path (vnode_ops.follow), the walk goes on there.
  * So the walk never recurses, and the number of links is all that bounds it: the text that is left may
-grow beyond the longest path.
+ * grow beyond the longest path.
+ *
+ * A step to what the cache remembers is all in here, with one lock and one count; everything else is in
+ * walk_slowly().
  */
-#include "private.h"
+#include "name.h"
 #include <errno.h>
 #include <string.h>
 
 struct walk {
 	const struct fs_context *ctx;
-	struct dentry *at; /* counted */
+	struct dentry *at;
+	bool counted; /* `at` is; else the caller holds it: the walk has not left where it began */
 	const char *rest;
 	char *buffer; /* holds rest once a link was followed, or NULL */
 	unsigned links;
@@ -33,22 +37,22 @@ static const char *skip_slashes(const char *p)
 	return p;
 }
 
-/* Cut the next component off *rest, hashing it on the way; false at the end. */
-static bool next_component(const char **rest, struct fs_name *name)
+/* Cut the next component off *rest; false at the end. */
+static inline bool next_component(const char **rest, struct fs_name *name)
 {
-	const char *start = skip_slashes(*rest), *p = start;
-	uint32_t hash = 0;
+	name_scan(skip_slashes(*rest), NULL, name);
+	*rest = name->text + name->bytes;
+	return name->bytes != 0;
+}
 
-	for (; *p && *p != '/'; p++)
-		hash = hash * 31 + (unsigned char)*p;
-	*name = (struct fs_name){start, (uint32_t)(p - start), hash};
-	*rest = p;
-	return p != start;
+static inline bool may_be_dots(const struct fs_name *name)
+{
+	return name->text[0] == '.' && name->bytes <= 2;
 }
 
 static enum path_last kind_of(const struct fs_name *name)
 {
-	if (name->text[0] != '.' || name->bytes > 2)
+	if (!may_be_dots(name))
 		return PATH_LAST_NAME;
 	if (name->bytes == 1)
 		return PATH_LAST_DOT;
@@ -66,41 +70,60 @@ static void walk_begin(
 	w->links = 0;
 	if (*path == '/')
 		base = ctx->root;
-	w->at = dentry_ref(base ? base : ctx->cwd);
+	w->at = base ? base : ctx->cwd;
+	w->counted = false;
+}
+
+static inline void walk_leave(struct walk *w)
+{
+	if (w->counted && !dentry_unref_fast(w->at))
+		dentry_unref(w->at);
+}
+
+/* The walk takes over the reference on where it goes. */
+static inline void walk_to(struct walk *w, struct dentry *d)
+{
+	walk_leave(w);
+	w->at = d;
+	w->counted = true;
+}
+
+/* Where the walk is, with a reference for somebody who goes on with it. */
+static inline struct dentry *walk_take(struct walk *w)
+{
+	return w->counted ? w->at : dentry_ref(w->at);
 }
 
 static void walk_end(struct walk *w)
 {
-	dentry_unref(w->at);
+	walk_leave(w);
 	fsh_free(w->buffer);
-}
-
-/* The reference moves to where the walk goes. */
-static void walk_to(struct walk *w, struct dentry *d)
-{
-	dentry_unref(w->at);
-	w->at = d;
 }
 
 static void walk_up(struct walk *w)
 {
 	while (w->at != w->ctx->root) {
 		if (w->at->parent != w->at) {
-			walk_to(w, dentry_parent(w->at));
-			w->at = mount_cross_down(w->at);
+			walk_to(w, mount_cross_down(dentry_parent(w->at)));
 			return;
 		}
 		if (!fs_read(w->at->mount->covered))
 			return;
-		w->at = mount_cross_up(w->at);
+		walk_to(w, mount_cross_up(dentry_ref(w->at)));
 	}
 }
 
-static int may_search(struct walk *w)
+/* In most directories whoever asks may search, in nearly all of them uid 0. */
+static inline int may_search(const struct walk *w)
 {
-	if (!vnode_is(w->at->vnode, FS_IFDIR))
+	const struct vnode *v = w->at->vnode;
+	uint32_t mode = fs_read(v->mode);
+
+	if ((mode & FS_IFMT) != FS_IFDIR)
 		return -ENOTDIR;
-	return vnode_permission(w->at->vnode, w->ctx->cred, FS_EXECUTE);
+	if (!v->ops->permission && ((mode & 0111) == 0111 || w->ctx->cred->uid == 0))
+		return 0;
+	return vnode_permission(v, w->ctx->cred, FS_EXECUTE);
 }
 
 /* Put the target of link, which is in w->at, before the rest of the path. */
@@ -143,56 +166,65 @@ static int follow(struct walk *w, struct dentry *link)
 	return err;
 }
 
-/* One component; a symbolic link is followed if asked. */
-static int walk_name(struct walk *w, const struct fs_name *name, bool follow_link)
+/* What is not remembered, or a link: the rest of the walk goes on behind it.  d: if it was found. */
+static __attribute__((noinline)) int walk_slowly(
+	struct walk *w, const struct fs_name *name, bool follow_link, struct dentry *d)
 {
-	struct dentry *d;
-	int err = dentry_lookup(w->at, name, &d);
+	int err = d ? 0 : dentry_lookup_slowly(w->at, name, &d);
 
 	if (err)
 		return err;
 	if (!d->vnode) {
 		err = -ENOENT;
 	} else if (follow_link && vnode_is(d->vnode, FS_IFLNK)) {
+		w->rest = name->text + name->bytes;
 		err = follow(w, d);
 	} else {
-		walk_to(w, fs_read(d->covered_by) ? mount_cross_down(d) : d);
+		walk_to(w, mount_cross_down(d));
 		return 0;
 	}
 	dentry_unref(d);
 	return err;
 }
 
-static int walk_step(struct walk *w, const struct fs_name *name, bool follow_link)
+/* One component; a symbolic link is followed if asked. */
+static inline int walk_name(struct walk *w, const struct fs_name *name, bool follow_link)
+{
+	struct dentry *d = dentry_find(w->at, name, true);
+
+	if (!d || !d->vnode || vnode_is(d->vnode, FS_IFLNK) || fs_read(d->covered_by))
+		return walk_slowly(w, name, follow_link, d);
+	walk_to(w, d);
+	return 0;
+}
+
+static inline int walk_step(struct walk *w, const struct fs_name *name, bool follow_link)
 {
 	int err = may_search(w);
 
 	if (err)
 		return err;
-	switch (kind_of(name)) {
-	case PATH_LAST_DOT:
-		return 0;
-	case PATH_LAST_DOTDOT:
-		walk_up(w);
-		return 0;
-	default:
+	if (!may_be_dots(name) || kind_of(name) == PATH_LAST_NAME)
 		return walk_name(w, name, follow_link);
-	}
+	if (name->bytes == 2)
+		walk_up(w);
+	return 0;
 }
 
 /* --- Whole walks ----------------------------------------------------------------------------- */
 
-static int walk_all(struct walk *w, unsigned flags)
+static inline int walk_all(struct walk *w, unsigned flags)
 {
 	struct fs_name name;
 	bool slash = false;
 	int err;
 
 	while (next_component(&w->rest, &name)) {
-		const char *rest = w->rest;
-		bool last = *skip_slashes(rest) == '\0';
+		const char *rest = skip_slashes(w->rest);
+		bool last = *rest == '\0';
 
-		slash = last && *rest == '/';
+		slash = last && rest != w->rest;
+		w->rest = rest;
 		err = walk_step(w, &name, !last || slash || (flags & PATH_FOLLOW));
 		if (err)
 			return err;
@@ -215,10 +247,11 @@ int path_lookup(const struct fs_context *ctx, struct dentry *base, const char *p
 	walk_begin(&w, ctx, base, path);
 	err = walk_all(&w, flags);
 	if (err)
-		dentry_unref(w.at);
+		walk_leave(&w);
 	else
-		*out = w.at;
-	fsh_free(w.buffer);
+		*out = walk_take(&w);
+	if (w.buffer)
+		fsh_free(w.buffer);
 	dentry_trim();
 	return err;
 }
@@ -250,13 +283,14 @@ static int parent_result(struct walk *w, struct path_parent *out)
 {
 	int err = walk_parent(w, out);
 
+	out->dir = NULL;
 	if (err) {
 		walk_end(w);
-		w->at = NULL;
 		w->buffer = NULL;
+	} else {
+		out->dir = walk_take(w);
 	}
 	out->ctx = w->ctx;
-	out->dir = w->at;
 	out->buffer = w->buffer;
 	out->links = w->links;
 	return err;
@@ -279,6 +313,7 @@ int path_follow_last(struct path_parent *parent, struct dentry *link)
 	struct walk w = {
 		.ctx = parent->ctx,
 		.at = parent->dir,
+		.counted = true,
 		.rest = parent->last.text + parent->last.bytes,
 		.buffer = parent->buffer,
 		.links = parent->links,

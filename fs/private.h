@@ -76,6 +76,9 @@ void dentry_created(struct dentry *free_name, struct dentry *fresh, struct vnode
 /* The name is gone: nobody finds d any more. */
 void dentry_removed(struct dentry *d);
 
+/* For mount.c, under its lock of marks: d.covered_by, which walks look at under a lock of the cache. */
+void dentry_cover(struct dentry *d, struct mount *m);
+
 /*
  * d was renamed: it takes the place of `to`, which nobody finds any more; with `exchange` the two
  * change places.  `room` is from dentry_names_prepare(), called before there was anything to undo;

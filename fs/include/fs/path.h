@@ -27,7 +27,8 @@ struct dentry {
 	struct mount *mount;                   /* [I] */
 	struct dentry *parent;                 /* [b] counted; itself for a root */
 	struct dentry *hash_next;              /* [b] */
-	struct mount *covered_by;              /* [a] mounted here, or NULL */
+	struct mount *covered_by;              /* [b] mounted here, or NULL; see mount.c */
+	uint64_t name_head;                    /* [b] struct fs_name's */
 	const char *name;                      /* [b] name_bytes long, terminated */
 	uint32_t name_bytes;                   /* [b] */
 	bool used;                             /* [a] walked over since the cache was last swept */

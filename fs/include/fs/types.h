@@ -123,10 +123,11 @@ struct fs_cred {
 struct fs_name {
 	const char *text; /* not terminated */
 	uint32_t bytes;
-	uint32_t hash; /* fs_name_hash() of it */
+	uint32_t hash;
+	uint64_t
+		head; /* its first eight bytes as one number: most names are compared by it alone */
 };
 
-uint32_t fs_name_hash(const char *text, size_t bytes);
 struct fs_name fs_name_of(const char *string);
 
 /* --- Flags of open ------------------------------------------------------------------------- */
