@@ -99,6 +99,7 @@ static void init_hart(struct thread *idle)
 {
 	struct cpu *cpu = cpu_this();
 
+	waitq_init(&cpu->fence_wait);
 	sched_init_hart(idle);
 	timer_init_hart();
 	irqchip_init_hart(cpu->arch.index, machine_irq_context(cpu->arch.index));
@@ -156,5 +157,6 @@ void trap_ipi(void)
 	if (panic_is_on())
 		hart_stop();
 	cpu_calls_run();
+	shootdown_run();
 	sched_ipi();
 }

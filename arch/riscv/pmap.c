@@ -239,7 +239,7 @@ static COLD int give_up_table(struct pmap *pmap, vaddr_t va, pte_t *entry)
 	batch.free_tables = virt_to_phys(table);
 	batch.tables = true;
 	pte_set(entry, 0);
-	tlb_flush(pmap, &batch);
+	tlb_flush_locked(pmap, &batch);
 	return 0;
 }
 

@@ -139,3 +139,6 @@ static inline void space_enter(struct arch_cpu *cpu, struct pmap *pmap)
 uint32_t tlb_id_alloc(void);
 void tlb_id_free(uint32_t id);
 void tlb_setup(void);
+
+/* tlb_flush() under the space's lock: spins where that sleeps. */
+void tlb_flush_locked(struct pmap *pmap, struct tlb_batch *batch);

@@ -182,7 +182,7 @@ static pte_t *stack_entry(vaddr_t va)
 void pmap_kernel_fence(void)
 {
 	__asm__ volatile("sfence.vma" ::: "memory");
-	firmware_remote_fence(cpu_started_mask & ~(1UL << arch_cpu()->index), 0, ~0UL, 0);
+	firmware_remote_fence(cpu_started_mask & ~(1UL << arch_cpu()->index));
 }
 
 int pmap_kernel_map(vaddr_t va, paddr_t pa, size_t bytes)

@@ -30,9 +30,9 @@ void firmware_timer_set(uint64_t when)
 	csr_set(sie, SIE_TIMER);
 }
 
-/* Call function of an extension that begins with (mask, base), for all harts of the mask. */
-static void for_harts(uint64_t hart_mask, enum sbi_extension extension, unsigned function,
-	vaddr_t start, size_t bytes, uint32_t id)
+/* Call function of an extension that takes (mask, base, 0, bytes), for all harts of the mask. */
+static void for_harts(
+	uint64_t hart_mask, enum sbi_extension extension, unsigned function, uint64_t bytes)
 {
 	while (hart_mask) {
 		uint64_t ids = 0, base = UINT64_MAX;
@@ -46,25 +46,19 @@ static void for_harts(uint64_t hart_mask, enum sbi_extension extension, unsigned
 			ids |= 1UL << (cpu_hart_ids[i] - base);
 			hart_mask &= ~(1UL << i);
 		}
-		sbi_call(extension, function, ids, base, start, bytes, id);
+		sbi_call(extension, function, ids, base, 0, bytes, 0);
 	}
 }
 
 void firmware_send_ipi(uint64_t hart_mask)
 {
 	__atomic_fetch_add(&arch_cpu()->ipis_sent, 1, __ATOMIC_RELAXED);
-	for_harts(hart_mask, SBI_IPI, 0, 0, 0, 0);
+	for_harts(hart_mask, SBI_IPI, 0, 0);
 }
 
-void firmware_remote_fence(uint64_t hart_mask, vaddr_t start, size_t bytes, uint32_t id)
+void firmware_remote_fence(uint64_t hart_mask)
 {
-	for_harts(
-		hart_mask, SBI_RFENCE, id ? SBI_RFENCE_VMA_ASID : SBI_RFENCE_VMA, start, bytes, id);
-}
-
-void firmware_remote_fence_code(uint64_t hart_mask)
-{
-	for_harts(hart_mask, SBI_RFENCE, SBI_RFENCE_I, 0, 0, 0);
+	for_harts(hart_mask, SBI_RFENCE, SBI_RFENCE_VMA, UINT64_MAX);
 }
 
 void firmware_console_write(const char *text, size_t bytes)

@@ -15,7 +15,7 @@ enum sbi_extension {
 	SBI_RESET = 0x53525354,
 };
 
-enum { SBI_RFENCE_I = 0, SBI_RFENCE_VMA = 1, SBI_RFENCE_VMA_ASID = 2 };
+enum { SBI_RFENCE_VMA = 1 };
 
 /* The error of the call (0 or negative, the specification's numbers). */
 static inline long sbi_call(enum sbi_extension extension, unsigned function, uint64_t arg0,

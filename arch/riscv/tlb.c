@@ -7,21 +7,30 @@
  * harts marked stale. When identifiers run out, or the machine has none, spaces share number 0,
  * and every activation of such a space flushes.
  *
+ * Who changed entries marks every other hart that may remember them as stale. A hart that is elsewhere
+ * flushes when it next enters the space; those that are in it are interrupted, and flush in the
+ * interrupt (pmap_catch_up). The flusher waits for these to have done so, asleep where it may: with
+ * more harts than the machine below has processors, one that spins keeps the very hart that it waits
+ * for from running.
+ *
  * The race between a flush and a hart that enters the space:
  *
  *	entering hart			flushing hart
  *	set own bit in active		change the entries
- *	fence				set the bits of harts in held but not active in stale
+ *	fence				set the bits of harts in held in stale
  *	take own bit out of stale;	fence
- *	flush if it was set		read active; remote fence to these
+ *	flush if it was set		read active; interrupt these
  *
  * If the flusher reads `active` before the enterer's bit is there, then the stale bit was set
  * before the enterer looks. If the enterer's first steps come after `held` was read, it is a first
  * entry, or its bit in held was already set: bits in held are never cleared. A first entry finds the stale
  * bit set that each space begins with: it sets its bit in held then, and flushes after that.
+ *
+ * A hart that takes its stale bit flushes before it takes the interrupt of whoever set it, for entering
+ * and catching up both run with interrupts off. So once it has been interrupted it remembers nothing of
+ * before, whoever's interrupt it was; one for all that have asked is enough.
  */
 #include <arch/cpu.h>
-#include <arch/firmware.h>
 
 #include "pmap_impl.h"
 
@@ -90,24 +99,16 @@ static void flush_local(uint32_t id, vaddr_t start, vaddr_t end)
 		__asm__ volatile("sfence.vma %0, %1" ::"r"(va), "r"((uint64_t)id) : "memory");
 }
 
-static void flush_remote(uint64_t harts, uint32_t id, vaddr_t start, vaddr_t end)
-{
-	__atomic_fetch_add(&arch_cpu()->remote_fences, 1, __ATOMIC_RELAXED);
-	if (end - start > RANGE_PAGES * PAGE_SIZE)
-		firmware_remote_fence(harts, 0, UINT64_MAX, id);
-	else
-		firmware_remote_fence(harts, start, end - start, id);
-}
-
-/* Mark the harts of the set `held` that are not in the space; returns the others but this. */
+/* Mark all harts that may remember translations, but this; returns those that are in the space. */
 static uint64_t mark_stale(struct pmap *pmap, uint64_t *stale)
 {
-	uint64_t self = 1UL << arch_cpu()->index;
-	uint64_t active = __atomic_load_n(&pmap->active, __ATOMIC_RELAXED);
-	uint64_t held = __atomic_load_n(&pmap->held, __ATOMIC_RELAXED);
+	uint64_t self = arch_cpu()->bit;
+	uint64_t marked = __atomic_load_n(&pmap->held, __ATOMIC_RELAXED);
 
-	if (held & ~active)
-		__atomic_fetch_or(stale, held & ~active, __ATOMIC_RELAXED);
+	if (arch_cpu()->pmap == pmap)
+		marked &= ~self;
+	if (marked)
+		__atomic_fetch_or(stale, marked, __ATOMIC_RELAXED);
 	fence_full();
 	return __atomic_load_n(&pmap->active, __ATOMIC_RELAXED) & ~self;
 }
@@ -122,7 +123,7 @@ static void free_tables(paddr_t table)
 	}
 }
 
-void tlb_flush(struct pmap *pmap, struct tlb_batch *batch)
+static void flush(struct pmap *pmap, struct tlb_batch *batch, bool may_sleep)
 {
 	vaddr_t start = batch->start, end = batch->end;
 	uint64_t flags, others;
@@ -142,9 +143,19 @@ void tlb_flush(struct pmap *pmap, struct tlb_batch *batch)
 		flush_local(pmap->id, start, end);
 	irq_restore(flags);
 	if (others)
-		flush_remote(others, pmap->id, start, end);
+		pmap_interrupt(others, may_sleep);
 	free_tables(batch->free_tables);
 	*batch = (struct tlb_batch){0};
+}
+
+void tlb_flush(struct pmap *pmap, struct tlb_batch *batch)
+{
+	flush(pmap, batch, true);
+}
+
+void tlb_flush_locked(struct pmap *pmap, struct tlb_batch *batch)
+{
+	flush(pmap, batch, false);
 }
 
 void pmap_sync_code(struct pmap *pmap)
@@ -155,7 +166,7 @@ void pmap_sync_code(struct pmap *pmap)
 	arch_sync_icache();
 	irq_restore(flags);
 	if (others)
-		firmware_remote_fence_code(others);
+		pmap_interrupt(others, false);
 }
 
 static bool take_bit(uint64_t *set, uint64_t bit)
@@ -177,6 +188,14 @@ void tlb_catch_up(void *entered)
 		flush_id(pmap->id);
 	if (take_bit(&pmap->stale_code, self))
 		arch_sync_icache();
+}
+
+void pmap_catch_up(void)
+{
+	struct pmap *pmap = arch_cpu()->pmap;
+
+	if (pmap)
+		tlb_catch_up(pmap);
 }
 
 void pmap_activate(struct pmap *pmap)

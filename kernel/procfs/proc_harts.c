@@ -15,24 +15,25 @@ static uint64_t get(const uint64_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
-void proc_show_harts(struct proc_text *t, struct process *p)
-{
-	(void)p;
-	proc_printf(t, "%4s %12s %10s %10s %10s %10s %12s %13s\n", "hart", "switches", "steals",
-		"interrupts", "ipis_sent", "ipis", "tlb_flushes", "remote_fences");
-	for (unsigned i = 0; i < cpu_count; i++) {
-		const struct cpu *cpu = &cpus[i];
-
-		proc_printf(t, "%4u %12lu %10lu %10lu %10lu %10lu %12lu %13lu\n", i,
-			get(&cpu->switches), get(&cpu->steals), get(&cpu->interrupts),
-			get(&cpu->arch.ipis_sent), get(&cpu->ipis), get(&cpu->arch.tlb_flushes),
-			get(&cpu->arch.remote_fences));
-	}
-}
-
 static uint64_t microseconds(uint64_t ticks)
 {
 	return time_from_ticks(ticks) / NS_PER_US;
+}
+
+void proc_show_harts(struct proc_text *t, struct process *p)
+{
+	(void)p;
+	proc_printf(t, "%4s %12s %10s %10s %10s %10s %12s %13s %13s\n", "hart", "switches",
+		"steals", "interrupts", "ipis_sent", "ipis", "tlb_flushes", "remote_fences",
+		"fence_wait_us");
+	for (unsigned i = 0; i < cpu_count; i++) {
+		const struct cpu *cpu = &cpus[i];
+
+		proc_printf(t, "%4u %12lu %10lu %10lu %10lu %10lu %12lu %13lu %13lu\n", i,
+			get(&cpu->switches), get(&cpu->steals), get(&cpu->interrupts),
+			get(&cpu->arch.ipis_sent), get(&cpu->ipis), get(&cpu->arch.tlb_flushes),
+			get(&cpu->arch.remote_fences), microseconds(get(&cpu->fence_ticks)));
+	}
 }
 
 /* A line a rank, those too that nobody has waited for. */

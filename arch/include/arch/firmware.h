@@ -13,10 +13,8 @@ void firmware_timer_set(uint64_t when);
 /* Interrupt the harts of the mask (trap_ipi()). */
 void firmware_send_ipi(uint64_t hart_mask);
 
-/* Harts of the mask forget translations of [start, start + bytes), of one identifier or all. */
-void firmware_remote_fence(uint64_t hart_mask, vaddr_t start, size_t bytes, uint32_t id);
-/* Harts of the mask synchronize instruction fetch. */
-void firmware_remote_fence_code(uint64_t hart_mask);
+/* Harts of the mask forget all translations. */
+void firmware_remote_fence(uint64_t hart_mask);
 
 /* Write to the firmware's console, slowly: before there is a driver, and when it died. */
 void firmware_console_write(const char *text, size_t bytes);

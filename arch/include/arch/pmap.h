@@ -6,11 +6,11 @@
  * next fault brings it back. It never says no to removal, and keeps no list of what it maps.
  *
  * Locking: enter, remove, protect, test_and_clear and query on one pmap are serialized by the
- * caller (mm holds its space lock). activate and tlb_flush need no lock. None of them sleeps.
+ * caller (mm holds its space lock). activate and tlb_flush need no lock. Only tlb_flush sleeps.
  *
  * Ordering towards other harts. Entries change first, then the batch is flushed, and only then may
  * the frames that were unmapped be used for something else. A hart in the space at that moment is
- * interrupted by the firmware's remote fence; a hart that merely ran in it earlier, and may still
+ * interrupted and flushes what it remembers of it; a hart that merely ran in it earlier, and may still
  * hold its translations under the space's identifier, is not: it is marked stale and flushes for
  * itself when it next enters the space. So harts that sleep or run elsewhere cost nothing.
  *
@@ -123,9 +123,12 @@ uint64_t pmap_entry(const struct pmap *pmap, vaddr_t va, unsigned *level);
 
 /*
  * Every hart forgets what is in the batch, then its table pages are freed and it is empty again.
- * May wait for other harts; no spin lock that they could hold with interrupts off is held.
+ * Waits for the other harts in the space, asleep if that takes long.
  */
 void tlb_flush(struct pmap *pmap, struct tlb_batch *batch);
+
+/* In an interrupt that pmap_interrupt() caused: this hart forgets, and fetches anew, what it is to. */
+void pmap_catch_up(void);
 
 /* Run in this space; NULL: in none (kernel half only). Interrupts off. */
 void pmap_activate(struct pmap *pmap);
@@ -151,6 +154,15 @@ void pmap_kernel_fence(void);
 /* Device registers at [pa, pa + bytes), in the direct map; kept for ever. Boot time only. */
 void *pmap_map_device(paddr_t pa, size_t bytes);
 
-/* Upcalls, defined by the kernel: table pages. Contents undefined; 0 when there is none. */
+/* Upcalls, defined by the kernel. */
+
+/* Table pages. Contents undefined; 0 when there is none. */
 paddr_t pmap_table_alloc(void);
 void pmap_table_free(paddr_t table);
+
+/*
+ * Each of the harts calls pmap_catch_up() in an interrupt that begins after this call did; returns when
+ * all have. Interrupts are on, and no lock is held that is taken with interrupts off; with may_sleep no
+ * spin lock at all.
+ */
+void pmap_interrupt(uint64_t harts, bool may_sleep);

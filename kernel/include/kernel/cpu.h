@@ -41,8 +41,12 @@ struct cpu {
 	struct arch_cpu arch; /* first */
 	struct run_queue rq;
 	struct timer_queue timers;
-	uint32_t spin_depth;                         /* [h] debug: spin locks held */
-	const struct spinlock *spins[LOCK_DEPTH];    /* [h] debug: which, oldest first */
+	uint64_t fences_asked;                    /* [a] shootdowns that wait for this hart: all, */
+	uint64_t fences_done;                     /* [a] and how many of them no more */
+	struct waitq fence_wait;                  /* threads that wait for it */
+	uint64_t fence_ticks;                     /* [a] counter: spent waiting for others */
+	uint32_t spin_depth;                      /* [h] debug: spin locks held */
+	const struct spinlock *spins[LOCK_DEPTH]; /* [h] debug: which, oldest first */
 	uint64_t ipis, interrupts, switches, steals; /* [h] counters, read by others as hints */
 };
 
