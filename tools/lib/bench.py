@@ -67,10 +67,15 @@ def wall(options, kit):
         write_lines(options.tsv, bench_wall.tsv(tables, counted))
 
 
+def vmbench_words(filters, quick):
+    """With the lines that tell whether two runs can be compared, whatever is asked for."""
+    return ["-r", "1"] * quick + (filters and filters + ["=" + name for name in bench_table.CONTROL])
+
+
 def run_mapache(kit, filters, quick):
     table = bench_table.Table("Mapache")
     if filters != ["=" + BOOT]:
-        output = bench_machine.mapache(kit).boot(["-r", "1"] * quick + filters)
+        output = bench_machine.mapache(kit).boot(vmbench_words(filters, quick))
         table = bench_table.parse(output, table.title)
     return finish(table, filters, quick, lambda: bench_boot.of_mapache(kit, vmbench_of(kit)))
 
@@ -78,7 +83,7 @@ def run_mapache(kit, filters, quick):
 def run_linux(image, kit, filters, quick):
     with tempfile.TemporaryDirectory(prefix="mapache-") as folder:
         kernel = bench_linux.given(image, vmbench_of(kit), folder)
-        table = bench_table.parse(kernel.boot(["-r", "1"] * quick + filters), "given Linux")
+        table = bench_table.parse(kernel.boot(vmbench_words(filters, quick)), "given Linux")
     return finish(table, filters, quick, lambda: bench_boot.of_linux(image, vmbench_of(kit)))
 
 
@@ -135,7 +140,7 @@ def main(argv):
         if options.wall:
             return wall(options, kit)
         mapache = run_mapache(kit, options.filter, options.quick)
-    if not mapache.value and not mapache.failure:
+    if not any(wanted(name, options.filter) for name in [*mapache.names(), *(n for n, _ in mapache.failure)]):
         sys.exit(f"bench: no benchmark is named {' '.join(options.filter)}")
     differing = list(bench_compare.differing_control(mapache, linux[0]))
     if differing:
@@ -145,7 +150,8 @@ def main(argv):
         differing = list(bench_compare.differing_control(given, mapache))
         given.comparable = not differing
         linux.append(given)
-    rows = bench_compare.join(mapache, linux, bench_aims.read_floors())
+    rows = bench_compare.join(mapache, linux, bench_aims.read_floors(), bench_aims.read_notes(),
+                              bench_wall.read_ratios())
     print("\n".join([*bench_report.table(rows, linux), *differing]))
     if options.tsv:
         write_lines(options.tsv, bench_report.tsv(rows, linux))

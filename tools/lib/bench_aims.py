@@ -67,3 +67,8 @@ def read_floors(path=os.path.join(FOLDER, "floors.tsv"), primitives=None):
             floors[name, column] = Floor(composition, float(compute(composition, primitives)),
                                          None if at_most == "-" else float(at_most))
     return floors
+
+
+def read_notes(path=os.path.join(FOLDER, "notes.tsv")):
+    """(name, column) -> why a line is over its aim."""
+    return {(name, column): note for name, files, note in rows(path) for column in COLUMN[files]}

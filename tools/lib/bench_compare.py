@@ -22,6 +22,8 @@ class Row:
         self.floor = None
         self.aim = None
         self.composition = None  # of the floor
+        self.note = None  # why it is over its aim
+        self.clock = None  # Mapache / Linux by the clock
         self.failure = None
 
     @property
@@ -35,7 +37,7 @@ class Row:
         return self.mapache <= self.aim if known else None
 
 
-def join(mapache, linux, floors):
+def join(mapache, linux, floors, notes=None, clock=None):
     """Rows in the order of Mapache's run, those of the first column before those of the second."""
     keys = list(mapache.value) + list(mapache.failure)
     rows = []
@@ -50,6 +52,8 @@ def join(mapache, linux, floors):
         if floor:
             row.floor, row.composition = floor.value, floor.composition
             row.aim = None if name in CONTROL else floor.aim(row.better)
+        row.note = (notes or {}).get((name, column))
+        row.clock = (clock or {}).get((name, column))
         rows.append(row)
     return rows
 

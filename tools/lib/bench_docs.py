@@ -6,13 +6,12 @@ import bench_aims
 import bench_compare
 import bench_linux
 import bench_table
+import bench_wall
 import build
 from bench_report import figure, in_short, ratio
-from bench_table import BOOT, COLUMNS, DISK, TMPFS
+from bench_table import DISK, TMPFS
 
 STORED = os.path.join(build.TREE, "docs/figures.tsv")
-WALL = os.path.join(build.TREE, "docs/wall.tsv")
-NOTES = os.path.join(bench_aims.FOLDER, "notes.tsv")
 
 INTRODUCTION = """\
 ## Beside Linux
@@ -69,15 +68,11 @@ WALL_CLOCK = """
 
 A fence or a walk of the page tables costs QEMU time and no instructions. So vmbench runs again without the clock of
 instructions and reads the time: `tools/bench --wall --linux IMAGE --tsv docs/wall.tsv`, kernels by turns, the least of
-the runs. It is QEMU's time and not a processor's: two boots differ by some percent, and a check of permissions at each
-access to user memory costs Linux more here than it would there. Linux is 6.1. By harts: [harts.md](harts.md).
+the runs; Linux is 6.1. It is QEMU's time and not a processor's. Above all, QEMU 7.2 flushes its TLB whenever SUM
+changes, which Linux does around each access of its own to user memory, as Mapache does, but more often; so ratios
+here tell of QEMU as much as of kernels. What they would show is a line that is worse by the clock than by its
+instructions because it fences or walks more. By harts: [harts.md](harts.md).
 """
-
-
-def note_of():
-    """(name, column) -> why a line is over its aim."""
-    return {(name, column): note for name, files, note in bench_aims.rows(NOTES)
-            for column in bench_aims.COLUMN[files]}
 
 
 def name_of(name, column):
@@ -100,16 +95,16 @@ def compositions(floors):
                    f"| {floor.composition} |\n")
 
 
-def over(rows, notes):
-    known = [row for row in rows if row.met is False and (row.name, row.column) in notes]
+def over(rows):
+    known = [row for row in rows if row.met is False and row.note]
     if known:
         yield "\n### Over the aim\n\nWhy, where it is known:\n\n"
         for row in known:
-            yield f"- {name_of(row.name, row.column)}: {notes[row.name, row.column]}\n"
+            yield f"- {name_of(row.name, row.column)}: {row.note}\n"
 
 
 def wall():
-    with open(WALL) as table:
+    with open(bench_wall.STORED) as table:
         text = table.read().splitlines()
     yield WALL_CLOCK + f"\n{text[2].removeprefix('# ')}.\n\n"
     heads = text[3].removeprefix("# ").split("\t")
@@ -123,11 +118,11 @@ def section():
     primitives = bench_aims.Primitives()
     floors = bench_aims.read_floors(primitives=primitives)
     linux = bench_linux.tables()
-    rows = bench_compare.join(bench_table.read(STORED, "Mapache"), linux, floors)
+    rows = bench_compare.join(bench_table.read(STORED, "Mapache"), linux, floors, bench_aims.read_notes())
     yield INTRODUCTION
     yield "".join(f"- {text}\n" for text in in_short(rows)) + "\n"
     yield from lines(rows, [table.title for table in linux])
-    yield from over(rows, note_of())
+    yield from over(rows)
     yield MACHINE
     yield FLOORS
     for name, instructions in primitives.items():
@@ -135,5 +130,5 @@ def section():
         yield f"| {name} | {figure(float(instructions))} | {what}{': ' + composition if composition else ''} |\n"
     yield COMPOSITIONS
     yield from compositions(floors)
-    if os.path.exists(WALL):
+    if os.path.exists(bench_wall.STORED):
         yield from wall()

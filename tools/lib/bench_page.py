@@ -40,7 +40,8 @@ def tiles(rows):
 
 
 def data(rows, linux):
-    keys = ("name", "unit", "linux", "better", "mapache", "ratio", "floor", "aim", "met", "composition", "failure")
+    keys = ("name", "unit", "linux", "better", "mapache", "ratio", "floor", "aim", "met", "composition", "note",
+            "clock", "failure")
     return {"linux": [table.title for table in linux],
             "rows": [{key: getattr(row, key) for key in keys} | {"files": WHERE[row.column]} for row in rows],
             "tiles": list(tiles(rows))}

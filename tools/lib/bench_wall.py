@@ -8,11 +8,14 @@ some runs counts, for whatever else the machine does only adds.  It is QEMU's ti
 import os
 import subprocess
 
+import bench_aims
 import bench_table
+import build
 from bench_report import WHERE, figure
 from bench_table import CONTROL, WHOLE
 
 RUNS = 5
+STORED = os.path.join(build.TREE, "docs/wall.tsv")
 
 
 def least(table, run):
@@ -77,3 +80,14 @@ def tsv(tables, instructions):
     yield "# " + "\t".join(HEADS)
     for row in rows(tables, instructions):
         yield "\t".join(cell.replace(",", "") for cell in row)
+
+
+def read_ratios():
+    """(name, column) -> Mapache / Linux, of what is stored."""
+    ratios = {}
+    if os.path.exists(STORED):
+        column = {where: number for number, where in WHERE.items()}
+        for name, files, _, _, _, value, _ in bench_aims.rows(STORED):
+            if value != "-":
+                ratios[name, column[files]] = float(value)
+    return ratios

@@ -12,6 +12,7 @@ import bench_linux
 import bench_page
 import bench_report
 import bench_table
+import bench_wall
 import browser
 from bench_table import BOOT, DISK, TMPFS, WHOLE
 
@@ -117,6 +118,26 @@ def test_docs_are_made_of_what_is_stored(tree):
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\ntools/figures --write linux puts it right"
 
 
+# --- The clock
+
+
+def test_the_least_of_the_runs_counts():
+    class Kernel:
+        def __init__(self, *values):
+            self.values = iter(values)
+
+        def boot(self, arguments, icount):
+            assert arguments == ["-c", "time", "=a"] and not icount
+            return f"# vmbench\n# dir /tmp\na\t{next(self.values)}\tinsn/call\n# done: 7 insn\n"
+
+    linux, mapache = bench_wall.measure([("Linux", Kernel(9, 8)), ("Mapache", Kernel(5, 6))], ["=a"], 2)
+    assert linux.value["a", TMPFS] == 8 and mapache.value["a", TMPFS] == 5
+    assert mapache.unit == {"a": "ns/call", WHOLE: "ns"}
+    rows = list(bench_wall.rows([linux, mapache], {("a", TMPFS): 0.5}))
+    assert rows[0] == ["a", "tmpfs", "ns/call", "8.00", "5.00", "0.62", "0.50"]
+    assert "slower by the clock: 1 of 1: a" in bench_wall.text([mapache, linux], {})
+
+
 # --- Floors and aims
 
 
@@ -140,7 +161,7 @@ def test_a_floor_is_the_sum_of_its_steps(tmp_path):
 
 
 def test_notes_are_about_lines_that_there_are():
-    assert set(bench_docs.note_of()) <= set(bench_aims.read_floors())
+    assert set(bench_aims.read_notes()) <= set(bench_aims.read_floors())
 
 
 def test_no_step_is_unused():
@@ -187,7 +208,8 @@ def page(tmp_path):
     """Of what is stored, with a failure and a name that wants to be markup."""
     mapache, linux = bench_table.read(bench_docs.STORED, "Mapache"), bench_linux.tables()
     mapache.failure["</script><img src=x onerror='document.title=1'>", TMPFS] = "mmap"
-    rows = bench_compare.join(mapache, linux, bench_aims.read_floors())
+    rows = bench_compare.join(mapache, linux, bench_aims.read_floors(), bench_aims.read_notes(),
+                              {("getppid", TMPFS): 1.5})
     bench_page.write(tmp_path / "page.html", rows, linux)
     return tmp_path / "page.html", rows
 
@@ -208,6 +230,9 @@ def test_the_page_shows_what_the_text_says(page, width, dark):
         assert verdicts.count("verdict met") == sum(row.met is True for row in rows)
         assert verdicts.count("verdict over") == sum(row.met is False for row in rows)
         assert verdicts.count("verdict failed") == 1
+        slower = shown.value("[...document.querySelectorAll('#rows td.clock.slower')].map(c => c.textContent)")
+        assert slower == ["1.50"]
+        assert ("OpenSBI" in shown.value("byId('rows').textContent")) == any(row.note for row in rows if not row.met)
         assert shown.value("document.documentElement.scrollWidth <= innerWidth")
         assert shown.value("document.images.length") == 0 and shown.value("document.title") != "1"
         assert shown.errors == []

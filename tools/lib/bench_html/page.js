@@ -22,6 +22,7 @@ const columns = [
   ...page.linux.map((title, i) => ({ id: "linux-" + i, title, of: (row) => row.linux[i] })),
   { id: "mapache", title: "Mapache", of: (row) => row.mapache },
   { id: "ratio", title: "Ratio", of: (row) => row.ratio },
+  { id: "clock", title: "Clock", of: (row) => row.clock },
   { id: "floor", title: "Floor", of: (row) => row.floor },
   { id: "aim", title: "Aim", of: (row) => row.aim },
   { id: "verdict", title: "Aim met", of: (row) => (row.met === null ? null : row.mapache / row.aim) },
@@ -111,6 +112,7 @@ function nameCell(row) {
   if (row.files === "disk") what.append(make("span", { className: "files" }, "RAM disk"));
   const inside = make("details", {}, what, make("p", {}, row.unit));
   if (row.composition) inside.append(make("p", {}, `floor ${figure(row.floor)} = ${row.composition}`));
+  if (row.met === false && row.note) inside.append(make("p", {}, row.note));
   return make("td", { className: "name" }, inside);
 }
 
@@ -120,7 +122,7 @@ function tableRow(row, along) {
     const cell = make("td", { className: column.id },
       column.id === "verdict" ? verdict(row) : figure(column.of(row)));
     cell.dataset.label = column.title;
-    cell.classList.toggle("slower", column.id === "ratio" && row.ratio > 1.005);
+    cell.classList.toggle("slower", ["ratio", "clock"].includes(column.id) && column.of(row) > 1.005);
     element.append(cell);
   }
   return element;
