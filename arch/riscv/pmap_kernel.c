@@ -73,14 +73,6 @@ static pte_t *direct_entry(paddr_t pa, unsigned level)
 	return &table[SLOT(va, level)];
 }
 
-static void direct_enter(paddr_t pa, pte_t bits, unsigned level)
-{
-	pte_t *entry = direct_entry(pa, level);
-
-	if (entry && !*entry)
-		pte_set(entry, pte_make(pa, bits));
-}
-
 static pte_t image_rights(paddr_t pa)
 {
 	if (pa < virt_to_phys(__image_start) || pa >= virt_to_phys(__rodata_end))
@@ -99,17 +91,17 @@ static bool leaf_fits(paddr_t pa, paddr_t end, unsigned level)
 	       (stop <= virt_to_phys(__image_start) || pa >= virt_to_phys(__image_end));
 }
 
-/* Pages up to `end`, or as far as one table of them goes: where it ended. */
-static paddr_t map_pages(paddr_t pa, paddr_t end)
+/* Leaves of this level up to `end`, as far as they fit and one table of them goes: where it ended. */
+static paddr_t map_run(paddr_t pa, paddr_t end, unsigned level)
 {
-	pte_t *entry = direct_entry(pa, 0);
+	pte_t *entry = direct_entry(pa, level);
 
 	if (!entry)
-		return pa + PAGE_SIZE;
+		return pa + LEVEL_BYTES(level);
 	do {
 		pte_set(entry++, pte_make(pa, image_rights(pa)));
-		pa += PAGE_SIZE;
-	} while (pa < end && SLOT(pa, 0));
+		pa += LEVEL_BYTES(level);
+	} while (SLOT(pa, level) && pa < end && leaf_fits(pa, end, level));
 	return pa;
 }
 
@@ -122,16 +114,11 @@ void pmap_map_memory(paddr_t start, paddr_t end)
 
 		while (!leaf_fits(pa, end, level))
 			level--;
-		if (level == 0) {
-			pa = map_pages(pa, end);
-			continue;
-		}
-		direct_enter(pa, PTE_KERNEL_RW, level);
-		pa += LEVEL_BYTES(level);
+		pa = map_run(pa, end, level);
 	}
 }
 
-/* 2 MiB where that lies inside and no page of it is mapped. */
+/* 2 MiB where that lies inside and no page of it is mapped yet. */
 static unsigned device_level(paddr_t pa, paddr_t end)
 {
 	vaddr_t va = (vaddr_t)phys_to_virt(pa);
@@ -149,7 +136,7 @@ void *pmap_map_device(paddr_t pa, size_t bytes)
 		if (final && !kernel_root[SLOT((vaddr_t)phys_to_virt(at), 2)])
 			return NULL;
 		level = device_level(at, end);
-		direct_enter(at, PTE_KERNEL_RW, level);
+		map_run(at, at + LEVEL_BYTES(level), level);
 	}
 	__asm__ volatile("sfence.vma" ::: "memory");
 	return phys_to_virt(pa);

@@ -234,8 +234,11 @@ const char *mapfs_bitmap_fault(
 	uint32_t length = blocks ? mapfs_group_length(sb, group) : sb->inodes_per_group;
 	uint32_t n_free = MAPFS_GROUP_BLOCKS;
 
-	for (uint32_t i = 0; i < MAPFS_GROUP_BLOCKS; i += 64)
-		n_free -= count_set(word_of(map->bits, i));
+	for (uint32_t i = 0; i < MAPFS_GROUP_BLOCKS; i += 64) {
+		uint64_t word = word_of(map->bits, i);
+
+		n_free -= word == UINT64_MAX ? 64 : word ? count_set(word) : 0;
+	}
 	if (n_free != map->n_free)
 		return "has a wrong count of free bits";
 	if (!all_set(map->bits, 0, blocks ? mapfs_group_overhead(sb) : 0) ||

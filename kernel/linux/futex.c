@@ -41,8 +41,9 @@
 #include <kernel/syscall.h>
 #include <kernel/vmspace.h>
 
-#define BYTES_A_BUCKET (128UL << 10) /* of memory */
-#define LEAST_BUCKETS  64
+/* Threads' stacks may be a sixteenth of memory: so many that four wait in a bucket if all wait. */
+#define BYTES_A_BUCKET (1UL << 20)
+#define LEAST_BUCKETS  256
 
 struct bucket {
 	struct spinlock lock; /* RANK_FUTEX */
@@ -66,7 +67,7 @@ void futex_init(void)
 {
 	size_t n = LEAST_BUCKETS;
 
-	hash_shift = 58;
+	hash_shift = 56;
 	while (n * BYTES_A_BUCKET < frames_total() * PAGE_SIZE) {
 		n *= 2;
 		hash_shift--;
