@@ -144,7 +144,18 @@ static bool is_owner(struct vmspace *vm, const struct process *p)
 	return __atomic_load_n(&vm->owner, __ATOMIC_RELAXED) == p;
 }
 
-#define MAX_AREAS 65530 /* of one space, as Linux has it: they are the kernel's memory */
+static size_t max_areas =
+	65530; /* [a] of one space, as Linux has it: they are the kernel's memory */
+
+size_t vmspace_max_areas(void)
+{
+	return __atomic_load_n(&max_areas, __ATOMIC_RELAXED);
+}
+
+void vmspace_set_max_areas(size_t areas)
+{
+	__atomic_store_n(&max_areas, areas, __ATOMIC_RELAXED);
+}
 
 static size_t limit_pages(const struct rlimit *limit)
 {
@@ -159,7 +170,7 @@ void vmspace_set_limits(struct vmspace *vm, const struct process *p)
 		.data = limit_pages(&p->limits[RLIMIT_DATA]),
 		.stack = limit_pages(&p->limits[RLIMIT_STACK]),
 		.locked = privileged ? MVM_NO_LIMIT : limit_pages(&p->limits[RLIMIT_MEMLOCK]),
-		.areas = MAX_AREAS,
+		.areas = vmspace_max_areas(),
 	};
 
 	if (is_owner(vm, p))

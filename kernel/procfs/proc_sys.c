@@ -12,6 +12,7 @@
 #include <kernel/random.h>
 #include <kernel/release.h>
 #include <kernel/user.h>
+#include <kernel/vmspace.h>
 #include <mm/vm.h>
 
 #define RECLAIM_BATCH 1024 /* frames at a time */
@@ -142,10 +143,34 @@ static const struct proc_entry kernel_entries[] = {
 
 /* --- vm ------------------------------------------------------------------------------------------ */
 
+static void show_max_map_count(struct proc_text *t, struct process *p)
+{
+	(void)p;
+	proc_printf(t, "%lu\n", vmspace_max_areas());
+}
+
+/* At once for the process that says so, for others when they execute a program. */
+static int store_max_map_count(struct process *none, const struct proc_key *key, const char *line)
+{
+	struct process *p = process_current();
+	size_t areas = 0;
+
+	(void)none, (void)key;
+	for (; *line >= '0' && *line <= '9' && areas <= INT32_MAX; line++)
+		areas = areas * 10 + (size_t)(*line - '0');
+	if (*line || areas > INT32_MAX)
+		return -EINVAL;
+	vmspace_set_max_areas(areas);
+	spin_lock(&p->lock);
+	vmspace_set_limits(p->vm, p);
+	spin_unlock(&p->lock);
+	return 0;
+}
+
 /* No mapping is refused for the memory that it might come to need: that is 1. */
 static const struct proc_entry vm_entries[] = {
 	{.name = "drop_caches", .mode = FS_IFREG | 0200, .ops = &drop_caches_ops},
-	CONSTANT("max_map_count", "65530"),
+	{.name = "max_map_count", .mode = FS_IFREG | 0644, .show = show_max_map_count, .store = store_max_map_count},
 	CONSTANT("mmap_min_addr", "4096"),
 	CONSTANT("overcommit_memory", "1"),
 	CONSTANT("overcommit_ratio", "50"),

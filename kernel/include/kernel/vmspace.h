@@ -85,6 +85,9 @@ void vmspace_put(struct vmspace *vm);
 
 /* p's limits are mm's, if p is the owner; its lock is held. */
 void vmspace_set_limits(struct vmspace *vm, const struct process *p);
+/* How many areas a space may have, from the next time on that its limits are set. */
+size_t vmspace_max_areas(void);
+void vmspace_set_max_areas(size_t areas);
 
 /*
  * The argument pair of many calls: the address stands on a page boundary (else -EINVAL), the length is
