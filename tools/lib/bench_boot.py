@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 
 import bench_linux
-from bench_machine import CLOCK, QEMU, Kernel
+from bench_machine import Kernel
 
 MEMORY = "128M"
 NOTHING = "=none"  # a name that no benchmark has
@@ -53,11 +53,15 @@ def small_root(kit, program, folder):
     return image
 
 
-def of_mapache(kit, program):
+def mapache(kit, program, folder, kernel=None):
+    return Kernel(kernel or kit.kernel, small_root(kit, program, folder), lambda arguments: " ".join(
+        ["root=ram0 norandmaps init=/bench/vmbench --", *arguments]))
+
+
+def of_mapache(kit, program, memory=MEMORY):
     with tempfile.TemporaryDirectory(prefix="mapache-") as folder:
-        kernel = Kernel(kit.kernel, small_root(kit, program, folder), lambda arguments: " ".join(
-            ["root=ram0 norandmaps init=/bench/vmbench --", *arguments]))
-        return int(re.search(USER, kernel.boot([NOTHING], memory=MEMORY)).group(1))
+        said = mapache(kit, program, folder).boot([NOTHING], memory=memory)
+    return int(re.search(USER, said).group(1))
 
 
 def of_linux(image, program):
@@ -66,12 +70,13 @@ def of_linux(image, program):
         return int(re.search(MAIN, kernel.boot([NOTHING], memory=MEMORY)).group(1))
 
 
-def of_firmware():
-    """What the firmware takes until the kernel's first instruction: a kernel that only says so."""
+def of_firmware(kit, program, memory=MEMORY):
+    """What the firmware takes until the kernel's first instruction: a kernel in Mapache's place that only says so."""
     with tempfile.TemporaryDirectory(prefix="mapache-") as folder:
+        probe = os.path.join(folder, "kernel")
         subprocess.run(["riscv64-linux-gnu-gcc", "-march=rv64imac_zicsr", "-mabi=lp64", "-nostdlib",
                         "-static", "-Wl,-n,-Ttext=0x80200000,--build-id=none", "-x", "assembler", "-",
-                        "-o", "kernel"], cwd=folder, input=FIRST_INSTRUCTION, text=True, check=True)
-        done = subprocess.run([*QEMU, "-m", MEMORY, *CLOCK, "-kernel", "kernel"], cwd=folder, check=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                        "-o", probe], input=FIRST_INSTRUCTION, text=True, check=True)
+        command = mapache(kit, program, folder, kernel=probe).command([NOTHING], memory)
+        done = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return int(done.stdout[-16:], 16)

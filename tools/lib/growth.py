@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""tools/growth: see USAGE."""
+import argparse
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import bench
+import bench_boot
+import build
+import guest
+
+USAGE = """\
+tools/growth [--quick] [--write | --check] [--from DIR] [PLOT]...
+
+Measures in instructions what an operation costs when there is more of what it works among: areas,
+resident pages, names of a folder, memory of the machine.  Prints a table (plot, series, size,
+instructions), all of them or only these PLOTs (areas, fork-areas, fork-pages, munmap, tmpfs, mapfs, boot).
+
+--write   puts the tables and their drawings (by gnuplot) into docs/growth, for docs/growth.md
+--check   fits each series, and fails when one grows faster than SHAPES says: instructions repeat, so
+          that a failure is the kernel's
+--quick   fewer and smaller sizes, in a minute
+--from    takes the tables from DIR (docs/growth, say) instead of measuring
+Exit status: 0, or 1 when a series grows too fast."""
+
+FLAT, LOG, LINEAR = "flat", "logarithmic", "linear"
+
+AREAS = (10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000)
+PAGES = (16, 64, 256, 1024, 4096, 16384, 65536, 262144)
+NAMES = (10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000)
+MIB = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
+QUICK_MOST = {AREAS: 10000, PAGES: 65536, NAMES: 10000, MIB: 8192}
+
+TO = os.path.join(build.TREE, "docs/growth")
+SCRIPT = os.path.join(build.TREE, "usr/bench/growth.gnuplot")
+LICENCE = "SPDX-License-Identifier: MIT"
+HEAD = f"# {LICENCE}\nseries\tsize\tinstructions\n"
+MEMORY = "2G"
+INODES = NAMES[-1] + 1000
+TMPFS, MAPFS = "/tmp", "/"
+
+
+class Plot:
+    """One drawing: its series by name, each with the shape that it must not outgrow."""
+
+    def __init__(self, sizes, command, series, over, log_y=False, judged_to=None):
+        self.sizes = sizes
+        self.judged_to = judged_to or sizes[-1]  # what comes after is explained in docs/growth.md
+        self.command = command  # growth's words before the sizes; None: boots
+        self.series = series  # as growth prints them -> shape
+        self.over = over  # the axis
+        self.log_y = log_y
+
+
+PLOTS = {
+    "areas": Plot(AREAS, ["areas"], {"fault": FLAT, "split": LOG, "merge": LOG}, "areas of the space"),
+    "fork-areas": Plot(AREAS, ["areas"], {"fork": LINEAR}, "areas of the space", log_y=True),
+    "fork-pages": Plot(PAGES, ["pages"], {"fork": LINEAR}, "resident pages of 4 KiB"),
+    "munmap": Plot(PAGES, ["pages"], {"munmap": LINEAR}, "resident pages of 4 KiB", log_y=True),
+    "tmpfs": Plot(NAMES, ["names", TMPFS], {"create": FLAT, "unlink": FLAT, "look-up": FLAT},
+                  "names of the folder", judged_to=10000),
+    "mapfs": Plot(NAMES, ["names", MAPFS], {"create": LOG, "unlink": LOG, "look-up": LOG},
+                  "names of the folder", judged_to=30000),
+    "boot": Plot(MIB, None, {"kernel": FLAT, "firmware": FLAT}, "MiB of memory", log_y=True),
+}
+
+# --- Measuring ------------------------------------------------------------------------------------
+
+
+class Machine:
+    """Boots with the root on a RAM disk that holds /bench/growth alone, which is the first process."""
+
+    def __init__(self, preset, folder):
+        directory = build.build(preset, ["mapache.elf", "image"])
+        self.kit = build.kit_of(directory)
+        self.vmbench = bench.vmbench_of(self.kit)
+        tree = os.path.join(folder, "root")
+        for name in ("bench", "dev", "proc", "tmp"):
+            os.makedirs(os.path.join(tree, name))
+        shutil.copy(os.path.join(directory, "usr/bench/growth"), os.path.join(tree, "bench"))
+        self.large = self.image(tree, "560M", "--inodes", str(INODES))
+        self.small = self.image(tree, "8M")
+        self.done = {}
+
+    def image(self, tree, size, *options):
+        path = f"{tree}.{size}"
+        subprocess.run([self.kit.tool("mkfs"), *options, path, size, tree], check=True,
+                       stdout=subprocess.DEVNULL)
+        return path
+
+    def run(self, words):
+        """(series, size) -> instructions, of one run of growth."""
+        output = bytearray()
+        machine = guest.Machine(self.kit, image=None, mem=MEMORY, icount=True,
+                                append="root=ram0 norandmaps init=/bench/growth",
+                                qemu=["-initrd", self.large if MAPFS in words else self.small])
+        outcome = guest.run_command(machine, words, write=output.extend)
+        said = output.decode(errors="replace")
+        if outcome.status:
+            sys.exit(f"growth: {' '.join(words)}: status {outcome.status}:\n{said}" +
+                     (outcome.panic or outcome.log[-2000:]).decode(errors="replace"))
+        rows = [line.split("\t") for line in said.splitlines()]
+        return {(name, int(size)): int(value) for name, size, value in rows}
+
+    def measure(self, words, sizes):
+        """The same, once for all plots that it is for."""
+        words = (*words, *map(str, sizes))
+        if words not in self.done:
+            self.done[words] = self.run(words)
+        return self.done[words]
+
+    def measure_boot(self, sizes):
+        found = {}
+        for mib in sizes:
+            found["firmware", mib] = bench_boot.of_firmware(self.kit, self.vmbench, f"{mib}M")
+            whole = bench_boot.of_mapache(self.kit, self.vmbench, f"{mib}M")
+            found["kernel", mib] = whole - found["firmware", mib]
+        return found
+
+
+def measure(names, options):
+    """plot -> series -> [(size, instructions)]"""
+    tables = {}
+    with tempfile.TemporaryDirectory(prefix="mapache-") as folder:
+        machine = Machine(options.preset, folder)
+        for name in names:
+            plot = PLOTS[name]
+            sizes = [n for n in plot.sizes if not options.quick or n <= QUICK_MOST[plot.sizes]]
+            print(f"growth: {name}", file=sys.stderr)
+            values = machine.measure(plot.command, sizes) if plot.command else machine.measure_boot(sizes)
+            tables[name] = {series: [(n, values[series, n]) for n in sizes] for series in plot.series}
+    return tables
+
+
+# --- Tables ---------------------------------------------------------------------------------------
+
+
+def rows_of(table):
+    return "".join(f"{series}\t{n}\t{value}\n" for series in table for n, value in table[series])
+
+
+def read_table(folder, name):
+    table = {}
+    with open(os.path.join(folder, name + ".tsv")) as rows:
+        for row in rows:
+            if not row.startswith(("#", "series")):
+                series, n, value = row.split("\t")
+                table.setdefault(series, []).append((int(n), int(value)))
+    return table
+
+
+def draw(data, out, plot):
+    """By gnuplot, which names neither licence nor encoding."""
+    values = {"data": data, "out": out, "series": " ".join(plot.series), "over": plot.over}
+    words = "; ".join(f"{name}='{value}'" for name, value in values.items())
+    subprocess.run(["gnuplot", "-e", f"{words}; log_y={int(plot.log_y)}", SCRIPT], check=True)
+    with open(out, "r+") as drawing:
+        declaration, rest = drawing.read().split("\n", 1)
+        drawing.seek(0)
+        drawing.write(f"{declaration}\n<!-- {LICENCE} -->\n{rest}")
+
+
+def write(folder, tables):
+    os.makedirs(folder, exist_ok=True)
+    for name, table in tables.items():
+        path = os.path.join(folder, name)
+        with open(path + ".tsv", "w") as to:
+            to.write(HEAD + rows_of(table))
+        draw(path + ".tsv", path + ".svg", PLOTS[name])
+
+
+# --- Judging --------------------------------------------------------------------------------------
+
+LINEAR_SHARE = 0.15  # of the cost at the largest size, that may be proportional to the size
+FLAT_RISE = 0.25  # from the least cost to the greatest
+LINEAR_EXPONENT = 1.15  # of the last step
+
+
+def solve(matrix, right):
+    """Gauss, with the largest pivot."""
+    n = len(right)
+    rows = [list(row) + [value] for row, value in zip(matrix, right)]
+    for i in range(n):
+        best = max(range(i, n), key=lambda r: abs(rows[r][i]))
+        rows[i], rows[best] = rows[best], rows[i]
+        for r in range(i + 1, n):
+            factor = rows[r][i] / rows[i][i]
+            rows[r] = [a - factor * b for a, b in zip(rows[r], rows[i])]
+    found = [0.0] * n
+    for i in reversed(range(n)):
+        found[i] = (rows[i][n] - sum(rows[i][j] * found[j] for j in range(i + 1, n))) / rows[i][i]
+    return found
+
+
+def fit(points):
+    """(a, b, c) of a + b log2(n) + c n by least squares; n counts in units of the largest size."""
+    most = points[-1][0]
+    terms = [(1.0, math.log2(n), n / most) for n, _ in points]
+    matrix = [[sum(t[i] * t[j] for t in terms) for j in range(3)] for i in range(3)]
+    return solve(matrix, [sum(t[i] * value for t, (_, value) in zip(terms, points)) for i in range(3)])
+
+
+def fault_of(points, shape):
+    """Why these points are not of that shape, or of one that grows less; None: they are."""
+    values = [value for _, value in points]
+    if shape == LINEAR:
+        (n, low), (most, high) = points[-2:]
+        exponent = math.log(high / low) / math.log(most / n)
+        return f"grows as n^{exponent:.2f}" if exponent > LINEAR_EXPONENT else None
+    rise = max(values) / min(values) - 1
+    if shape == FLAT and rise > FLAT_RISE:
+        return f"rises by {rise:.0%}"
+    share = fit(points)[2] / values[-1]
+    return f"{share:.0%} of its cost at {points[-1][0]:,} is proportional to that" if share > LINEAR_SHARE else None
+
+
+def check(tables):
+    good = True
+    for name, table in tables.items():
+        for series, shape in PLOTS[name].series.items():
+            fault = fault_of([point for point in table[series] if point[0] <= PLOTS[name].judged_to], shape)
+            print(f"{name}\t{series}\t{shape}\t{fault or 'ok'}")
+            good = good and not fault
+    return good
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(prog="tools/growth", usage=argparse.SUPPRESS, description=USAGE,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--write", action="store_true", help=argparse.SUPPRESS)
+    mode.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--from", dest="source", metavar="DIR", help=argparse.SUPPRESS)
+    parser.add_argument("--preset", default="release", help="what to measure (%(default)s)")
+    parser.add_argument("plots", nargs="*", metavar="PLOT", help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    for name in options.plots:
+        if name not in PLOTS:
+            parser.error(f"no plot {name}: there are {', '.join(PLOTS)}")
+    if options.write and options.quick:
+        parser.error("docs/growth has all sizes")
+    names = options.plots or list(PLOTS)
+    if options.source:
+        tables = {name: read_table(options.source, name) for name in names}
+    else:
+        tables = measure(names, options)
+    if options.write:
+        write(TO, tables)
+    if options.check:
+        return 0 if check(tables) else 1
+    for name, table in tables.items():
+        print("".join(f"{name}\t{row}\n" for row in rows_of(table).splitlines()), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

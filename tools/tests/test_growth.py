@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""tools/growth tells shapes apart, and the kernel's costs still have theirs."""
+import math
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as xml
+
+import pytest
+
+import growth
+
+SIZES = growth.AREAS
+
+
+def series(cost):
+    return [(n, round(cost(n))) for n in SIZES]
+
+
+@pytest.mark.parametrize("shape, cost", [
+    (growth.FLAT, lambda n: 1000 + 20 * math.log10(n)),
+    (growth.LOG, lambda n: 1000 + 900 * math.log10(n)),
+    (growth.LOG, lambda n: 1000 + 500 * math.floor(math.log(n, 40))),
+    (growth.LINEAR, lambda n: 30000 + 2000 * n),
+])
+def test_what_has_its_shape_passes(shape, cost):
+    assert growth.fault_of(series(cost), shape) is None
+
+
+@pytest.mark.parametrize("shape, cost", [
+    (growth.FLAT, lambda n: 1000 + 300 * math.log10(n)),
+    (growth.FLAT, lambda n: 1000 + 0.01 * n),
+    (growth.LOG, lambda n: 1000 + 500 * math.log10(n) + 0.01 * n),
+    (growth.LOG, lambda n: 1000 + 20 * math.sqrt(n)),
+    (growth.LINEAR, lambda n: 30000 + 2000 * n + 0.1 * n * n),
+])
+def test_what_grows_faster_fails(shape, cost):
+    assert growth.fault_of(series(cost), shape)
+
+
+def stored(tree):
+    return tree / "docs/growth"
+
+
+def test_stored_figures_have_their_shapes(tree):
+    done = subprocess.run([tree / "tools/growth", "--check", "--from", stored(tree)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_planted_linear_series_is_named(tree, tmp_path):
+    copy = shutil.copytree(stored(tree), tmp_path / "growth")
+    table = copy / "areas.tsv"
+    table.write_text(re.sub(r"^split\t(\d+)\t(\d+)$", lambda m: f"split\t{m[1]}\t{int(m[2]) + int(m[1]) // 20}",
+                            table.read_text(), flags=re.M))
+    done = subprocess.run([tree / "tools/growth", "--check", "--from", copy], capture_output=True, text=True)
+    assert done.returncode == 1
+    bad = [line for line in done.stdout.splitlines() if not line.endswith("\tok")]
+    assert len(bad) == 1 and bad[0].startswith("areas\tsplit\tlogarithmic\t"), done.stdout
+
+
+def test_drawings_are_of_the_stored_figures(tree, tmp_path):
+    for name, plot in growth.PLOTS.items():
+        shown = (stored(tree) / f"{name}.svg").read_text()
+        xml.fromstring(shown)
+        drawing = tmp_path / f"{name}.svg"
+        growth.draw(stored(tree) / f"{name}.tsv", drawing, plot)
+        version = re.search("Produced by (GNUPLOT [^<]*)</desc>", drawing.read_text())[1]
+        if version in shown:
+            assert drawing.read_text() == shown, f"{name}: tools/growth --write"
+
+
+def test_the_kernel_grows_as_it_should(tree):
+    done = subprocess.run([tree / "tools/growth", "--quick", "--check"], capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
