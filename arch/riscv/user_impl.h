@@ -10,8 +10,4 @@
 /* As copy_string_from_user(), but n when there is no terminator, and -1 for a fault. */
 long user_string(char *to, const char *from, size_t n);
 /* 0, or -1 for a fault. */
-int user_get32(const void *from, uint32_t *to);
-int user_get64(const void *from, uint64_t *to);
-int user_put32(void *to, uint32_t value);
-int user_put64(void *to, uint64_t value);
 int user_cas32(void *user, uint32_t expected, uint32_t desired, uint32_t *old);

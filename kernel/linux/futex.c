@@ -87,25 +87,29 @@ void futex_init(void)
 /* In the key of private memory: as on Linux, the promise is part of the identity. */
 #define NOT_CALLED_PRIVATE 1
 
-/* After success key_put() is owed.  -EINVAL (not aligned), -EFAULT. */
-static int key_get(uaddr_t word, bool shared, struct mvm_key *key)
+static int key_get_shared(struct mvm_space *space, uaddr_t word, struct mvm_key *key)
 {
-	struct vmspace *vm = process_current()->vm;
+	int err = mvm_futex_key(space, word.addr, key);
 
-	if (word.addr % sizeof(uint32_t))
-		return -EINVAL;
-	if (!user_range_ok(word.addr, sizeof(uint32_t)))
-		return -EFAULT;
-	*key = (struct mvm_key){.what = vm->space, .where = word.addr};
-	if (!shared)
-		return 0;
-	int err = mvm_futex_key(vm->space, word.addr, key);
 	if (!err && !key->object)
 		key->where |= NOT_CALLED_PRIVATE;
 	return err;
 }
 
-static void key_put(struct mvm_key *key)
+/* After success key_put() is owed.  -EINVAL (not aligned), -EFAULT. */
+static inline int key_get(uaddr_t word, bool shared, struct mvm_key *key)
+{
+	struct mvm_space *space = process_current()->vm->space;
+
+	if (word.addr % sizeof(uint32_t))
+		return -EINVAL;
+	if (!user_range_ok(word.addr, sizeof(uint32_t)))
+		return -EFAULT;
+	*key = (struct mvm_key){.what = space, .where = word.addr};
+	return shared ? key_get_shared(space, word, key) : 0;
+}
+
+static inline void key_put(struct mvm_key *key)
 {
 	if (key->object)
 		mvm_object_unref(key->object);
@@ -194,7 +198,7 @@ static int wake(const struct mvm_key *key, int most, uint32_t bitset)
 	return n;
 }
 
-static long futex_wake(uaddr_t word, bool shared, int most, uint32_t bitset)
+static inline long futex_wake(uaddr_t word, bool shared, int most, uint32_t bitset)
 {
 	struct mvm_key key;
 
@@ -392,6 +396,12 @@ static long futex_requeue(
 	return result;
 }
 
+static long futex_requeue_if(
+	uaddr_t word, uaddr_t word2, bool shared, int wakes, int moves, uint32_t expected)
+{
+	return futex_requeue(word, word2, shared, wakes, moves, &expected);
+}
+
 /* --- Waking after an operation on a second word ----------------------------------------------- */
 
 struct word_op {
@@ -513,6 +523,11 @@ static long futex_wake_op(
 
 /* --- The call --------------------------------------------------------------------------------- */
 
+static bool is_shared(unsigned op)
+{
+	return !(op & FUTEX_PRIVATE_FLAG);
+}
+
 /* FUTEX_WAIT's time is a duration, FUTEX_WAIT_BITSET's a moment. */
 static int wait_deadline(unsigned op, uaddr_t timeout, uint64_t *deadline)
 {
@@ -521,37 +536,40 @@ static int wait_deadline(unsigned op, uaddr_t timeout, uint64_t *deadline)
 	return deadline_of_user_moment(timeout, op & FUTEX_CLOCK_REALTIME, deadline);
 }
 
+static long futex_wait_for(
+	uaddr_t word, unsigned op, uint32_t expected, uaddr_t timeout, uint32_t bitset)
+{
+	uint64_t deadline = NO_DEADLINE;
+	int err = uaddr_is_null(timeout) ? 0 : wait_deadline(op, timeout, &deadline);
+
+	return err ? err : futex_wait(word, is_shared(op), expected, deadline, bitset);
+}
+
+/* The operations that are called most come first, and what they need is theirs to find out. */
 long sys_futex(uaddr_t word, unsigned long operation, unsigned long value, uaddr_t timeout,
 	uaddr_t word2, unsigned long value3)
 {
 	unsigned op = (unsigned)operation, command = op & FUTEX_CMD_MASK;
-	bool shared = !(op & FUTEX_PRIVATE_FLAG);
 	int n = (int)value, n2 = (int)timeout.addr; /* of who takes no timeout */
 	uint32_t last = (uint32_t)value3;
-	uint64_t deadline = NO_DEADLINE;
-	int err = 0;
 
 	if ((op & FUTEX_CLOCK_REALTIME) && command != FUTEX_WAIT_BITSET)
 		return -ENOSYS;
-	if (command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET)
-		err = wait_deadline(op, timeout, &deadline);
-	if (err)
-		return err;
+	if (command == FUTEX_WAKE)
+		return futex_wake(word, is_shared(op), n, FUTEX_BITSET_MATCH_ANY);
+	if (command == FUTEX_WAIT)
+		return futex_wait_for(word, op, (uint32_t)value, timeout, FUTEX_BITSET_MATCH_ANY);
 	switch (command) {
-	case FUTEX_WAIT:
-		return futex_wait(word, shared, (uint32_t)value, deadline, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAIT_BITSET:
-		return futex_wait(word, shared, (uint32_t)value, deadline, last);
-	case FUTEX_WAKE:
-		return futex_wake(word, shared, n, FUTEX_BITSET_MATCH_ANY);
+		return futex_wait_for(word, op, (uint32_t)value, timeout, last);
 	case FUTEX_WAKE_BITSET:
-		return futex_wake(word, shared, n, last);
+		return futex_wake(word, is_shared(op), n, last);
 	case FUTEX_REQUEUE:
-		return futex_requeue(word, word2, shared, n, n2, NULL);
+		return futex_requeue(word, word2, is_shared(op), n, n2, NULL);
 	case FUTEX_CMP_REQUEUE:
-		return futex_requeue(word, word2, shared, n, n2, &last);
+		return futex_requeue_if(word, word2, is_shared(op), n, n2, last);
 	case FUTEX_WAKE_OP:
-		return futex_wake_op(word, word2, shared, n, n2, last);
+		return futex_wake_op(word, word2, is_shared(op), n, n2, last);
 	default:
 		return -ENOSYS;
 	}

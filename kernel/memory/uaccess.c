@@ -89,10 +89,34 @@ static size_t user_buffer_copy(struct mvm_copy *c, void *kernel, size_t done, si
 
 	user_memory_is_next();
 	thread_faults_off();
-	moved = b->n_pieces == 1 ? copy_piece(b, uaddr_add(b->pieces->base, done), kernel, n)
-				 : copy_pieces(b, kernel, done, n);
+	moved = copy_pieces(b, kernel, done, n);
 	thread_faults_on();
 	return moved;
+}
+
+/* Of one range, each way. */
+static size_t copy_one_out(struct mvm_copy *c, void *kernel, size_t done, size_t n)
+{
+	struct user_buffer *b = (struct user_buffer *)c;
+	size_t left;
+
+	user_memory_is_next();
+	thread_faults_off();
+	left = copy_to_user((void *)(b->one.base.addr + done), kernel, n);
+	thread_faults_on();
+	return n - left;
+}
+
+static size_t copy_one_in(struct mvm_copy *c, void *kernel, size_t done, size_t n)
+{
+	struct user_buffer *b = (struct user_buffer *)c;
+	size_t left;
+
+	user_memory_is_next();
+	thread_faults_off();
+	left = copy_from_user(kernel, (const void *)(b->one.base.addr + done), n);
+	thread_faults_on();
+	return n - left;
 }
 
 /* At most a few pages ahead: they may be gone again before the copy comes to the others. */
@@ -140,6 +164,7 @@ void user_buffer_one(struct user_buffer *b, uaddr_t base, size_t bytes, unsigned
 {
 	b->one = (struct user_piece){.base = base, .bytes = bytes};
 	user_buffer_pieces(b, &b->one, 1, access);
+	b->ops.copy = access == MVM_WRITE ? copy_one_out : copy_one_in;
 }
 
 static size_t kernel_buffer_copy(struct mvm_copy *c, void *kernel, size_t done, size_t n)

@@ -51,7 +51,7 @@ static size_t room(const struct pipe *p)
 /* The byte at a position, and how many follow in its page; NULL: no memory for the page. */
 static char *byte_at(struct pipe *p, uint64_t position, size_t *n)
 {
-	char **page = &p->page[position / PAGE_SIZE % p->n_slots];
+	char **page = &p->page[position / PAGE_SIZE & (p->n_slots - 1)];
 
 	if (!*page) {
 		/* What programs run on is left alone, and by a pipe's first page the kernel's reserve. */
@@ -86,6 +86,16 @@ static void rewind_if_empty(struct pipe *p)
 		free_pages(p, 1);
 }
 
+/* The same within one page that is there, as most reads and writes are; 0: they are not. */
+static inline size_t copy_in_page(
+	struct pipe *p, uint64_t position, struct mvm_copy *c, size_t done, size_t n)
+{
+	char *page = p->page[position / PAGE_SIZE & (p->n_slots - 1)];
+	size_t offset = position % PAGE_SIZE;
+
+	return page && n <= PAGE_SIZE - offset ? c->copy(c, page + offset, done, n) : 0;
+}
+
 /*
  * Copy n bytes between the ring, from `position` on, and the caller's memory at `done`.  Returns
  * how many; less than n: the caller's memory is missing, or (*err) there is no page.
@@ -93,7 +103,7 @@ static void rewind_if_empty(struct pipe *p)
 static size_t copy_ring(
 	struct pipe *p, uint64_t position, struct mvm_copy *c, size_t done, size_t n, int *err)
 {
-	size_t copied = 0, in_page, got;
+	size_t copied = copy_in_page(p, position, c, done, n), in_page, got;
 
 	while (copied < n) {
 		char *at = byte_at(p, position + copied, &in_page);
@@ -230,7 +240,7 @@ static int pipe_write(
 	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
 {
 	struct pipe *p = pipe_of(file);
-	bool atomic = n <= PIPE_BUF, wake;
+	bool atomic = n <= PIPE_BUF, wake = false;
 	unsigned attempts = 0;
 	int err = 0;
 
@@ -245,13 +255,16 @@ static int pipe_write(
 		if (err == -ENOMEM)
 			err = find_memory(p, &attempts);
 		wake = p->readable.head != NULL && used(p);
-		if (wake) {
+		if (wake && !err && *done < n) {
 			spin_unlock(&p->lock);
 			waitq_wake_all(&p->readable);
 			spin_lock(&p->lock);
+			wake = false;
 		}
 	}
 	spin_unlock(&p->lock);
+	if (wake)
+		waitq_wake_all(&p->readable);
 	return err;
 }
 

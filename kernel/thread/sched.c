@@ -265,7 +265,7 @@ static uint64_t slice_of(const struct run_queue *rq, const struct thread *t)
 }
 
 /* The running thread's slice, now that others wait. Own queue locked. */
-static void limit_slice(const struct run_queue *rq)
+static inline void limit_slice(const struct run_queue *rq)
 {
 	timer_set_slice_by(time_now_ns() + slice_of(rq, rq->current));
 }
@@ -577,13 +577,6 @@ void thread_wakeup(struct thread *t)
 	wake_locked(cpu, t, flags);
 }
 
-static bool ends_sleep(enum sleep_kind kind, uint32_t work)
-{
-	if (work & THREAD_WORK_KILL)
-		return kind != SLEEP_FOREVER;
-	return (work & THREAD_WORK_SIGNAL) && kind == SLEEP_INTERRUPTIBLE;
-}
-
 /* t's turn comes before that of threads that have had theirs.  Its hart's queue is locked. */
 static void hasten(struct cpu *cpu, struct thread *t)
 {
@@ -607,15 +600,10 @@ void thread_notify(struct thread *t, uint32_t work)
 		hasten(cpu, t);
 	if (cpu->rq.current == t && cpu != cpu_this())
 		firmware_send_ipi(cpu->arch.bit);
-	if (ends_sleep(t->sleep, work))
+	if (work_ends_sleep(t->sleep, work))
 		wake_locked(cpu, t, flags);
 	else
 		spin_unlock_irqrestore(&cpu->rq.lock, flags);
-}
-
-bool thread_interrupted(enum sleep_kind kind)
-{
-	return ends_sleep(kind, __atomic_load_n(&thread_current()->arch.work, __ATOMIC_RELAXED));
 }
 
 /* Where it may run can change until it is in a queue. */

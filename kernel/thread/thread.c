@@ -110,7 +110,7 @@ static void wakeup_fire(struct timer *timer)
 	thread_wakeup(w->thread);
 }
 
-static int block_until(uint64_t deadline_ns)
+static __attribute__((noinline)) int block_until(uint64_t deadline_ns)
 {
 	struct wakeup w = {.timer.fn = wakeup_fire, .thread = thread_current()};
 

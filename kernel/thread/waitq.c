@@ -43,7 +43,7 @@ static void dequeue(struct waitq *wq, struct waiter *w)
 	__atomic_store_n(&w->queue, NULL, __ATOMIC_RELEASE);
 }
 
-void waitq_prepare(struct waitq *wq, struct waiter *w)
+static inline void prepare(struct waitq *wq, struct waiter *w)
 {
 	uint64_t flags = spin_lock_irqsave(&wq->lock);
 
@@ -55,7 +55,12 @@ void waitq_prepare(struct waitq *wq, struct waiter *w)
 	fence_full();
 }
 
-void waitq_finish(struct waitq *wq, struct waiter *w)
+void waitq_prepare(struct waitq *wq, struct waiter *w)
+{
+	prepare(wq, w);
+}
+
+static inline void finish(struct waitq *wq, struct waiter *w)
 {
 	uint64_t flags = spin_lock_irqsave(&wq->lock);
 
@@ -63,6 +68,11 @@ void waitq_finish(struct waitq *wq, struct waiter *w)
 		dequeue(wq, w);
 	thread_current()->state = THREAD_RUNNABLE;
 	spin_unlock_irqrestore(&wq->lock, flags);
+}
+
+void waitq_finish(struct waitq *wq, struct waiter *w)
+{
+	finish(wq, w);
 }
 
 static void wake(struct waitq *wq, struct waiter *w)
@@ -104,15 +114,15 @@ void waitq_wake_one(struct waitq *wq)
 	spin_unlock_irqrestore(&wq->lock, flags);
 }
 
-static int sleep_once(struct waitq *wq, struct waiter *w, struct spinlock *lock,
+static inline int sleep_once(struct waitq *wq, struct waiter *w, struct spinlock *lock,
 	enum sleep_kind kind, uint64_t deadline_ns)
 {
 	int err;
 
-	waitq_prepare(wq, w);
+	prepare(wq, w);
 	spin_unlock(lock);
 	err = thread_block(kind, deadline_ns);
-	waitq_finish(wq, w);
+	finish(wq, w);
 	spin_lock(lock);
 	return err;
 }

@@ -33,11 +33,14 @@
 long copy_string_from_user(char *to, const char *user_from, size_t size)
 	__attribute__((warn_unused_result));
 
-/* One naturally aligned value, in one access. 0 or -EFAULT (misaligned: -EFAULT too). */
-int user_load32(const void *user_from, uint32_t *value) __attribute__((warn_unused_result));
-int user_load64(const void *user_from, uint64_t *value) __attribute__((warn_unused_result));
-int user_store32(void *user_to, uint32_t value) __attribute__((warn_unused_result));
-int user_store64(void *user_to, uint64_t value) __attribute__((warn_unused_result));
+/*
+ * One naturally aligned value, in one access; inline, too. 0 or -EFAULT (misaligned: -EFAULT too).
+ *
+ * int user_load32(const void *user_from, uint32_t *value)
+ * int user_load64(const void *user_from, uint64_t *value)
+ * int user_store32(void *user_to, uint32_t value)
+ * int user_store64(void *user_to, uint64_t value)
+ */
 
 /*
  * Atomic on one aligned word: *old receives what was there. swap_if stores desired if the word

@@ -59,27 +59,27 @@ struct thread {
 	struct arch_thread arch; /* first */
 	enum thread_state state; /* [q]; to SLEEPING: [c] */
 	enum sleep_kind sleep;   /* [c], read under [q] */
-	struct cpu *cpu;     /* [q] it runs there, is queued there, or ran there last */
-	bool queued;         /* [q] */
-	bool exiting;        /* [a] thread_exit() was called */
-	struct thread *next; /* [q] */
-	uint64_t affinity;     /* [a] harts it may run on */
-	uint32_t refs;         /* [a] the creator's and its own while it is not dead */
-	uint32_t faults_off;   /* [c] > 0: user copies end short instead of faulting pages in */
-	char name[16];         /* by its process; readers may see a mixture */
-	void (*entry)(void *); /* [I] */
-	void *arg;             /* [I] */
-	struct waitq exited;   /* thread_join() */
-	uint64_t run_since_ns; /* [q] */
-	uint64_t run_ns;       /* [q] time on a hart until it was last switched out */
-	uint64_t slice_ns;     /* [q] what is left of its time slice; 0: the slice is over */
-	uint64_t switches[2];  /* [q] away from it: as it slept, as it was made to give way */
-	uint32_t ticks[2];     /* [q] that found it in the kernel, in user mode; own hart only */
-	uint64_t turn_ns;      /* [a] a whole time slice, by the next two: thread_set_share() */
-	int8_t nice;           /* [a] -20 to 19: its share of a hart that others want, too */
-	uint8_t policy;        /* [a] SCHED_OTHER, SCHED_BATCH, or SCHED_IDLE: less than nice 19 */
-	struct task *task;     /* the process layer's part; NULL: a kernel thread */
-	uint32_t mutex_depth;  /* [c] debug */
+	struct cpu *cpu;         /* [q] it runs there, is queued there, or ran there last */
+	bool queued;             /* [q] */
+	bool exiting;            /* [a] thread_exit() was called */
+	struct thread *next;     /* [q] */
+	uint64_t affinity;       /* [a] harts it may run on */
+	uint32_t refs;           /* [a] the creator's and its own while it is not dead */
+	uint32_t faults_off;     /* [c] > 0: user copies end short instead of faulting pages in */
+	char name[16];           /* by its process; readers may see a mixture */
+	void (*entry)(void *);   /* [I] */
+	void *arg;               /* [I] */
+	struct waitq exited;     /* thread_join() */
+	uint64_t run_since_ns;   /* [q] */
+	uint64_t run_ns;         /* [q] time on a hart until it was last switched out */
+	uint64_t slice_ns;       /* [q] what is left of its time slice; 0: the slice is over */
+	uint64_t switches[2];    /* [q] away from it: as it slept, as it was made to give way */
+	uint32_t ticks[2];       /* [q] that found it in the kernel, in user mode; own hart only */
+	uint64_t turn_ns;        /* [a] a whole time slice, by the next two: thread_set_share() */
+	int8_t nice;             /* [a] -20 to 19: its share of a hart that others want, too */
+	uint8_t policy;       /* [a] SCHED_OTHER, SCHED_BATCH, or SCHED_IDLE: less than nice 19 */
+	struct task *task;    /* the process layer's part; NULL: a kernel thread */
+	uint32_t mutex_depth; /* [c] debug */
 	const struct mutex *mutexes[LOCK_DEPTH]; /* [c] debug: held, oldest first */
 };
 
@@ -137,8 +137,20 @@ void thread_wakeup(struct thread *t);
  */
 void thread_notify(struct thread *t, uint32_t work);
 
+static inline bool work_ends_sleep(enum sleep_kind kind, uint32_t work)
+{
+	if (work & THREAD_WORK_KILL)
+		return kind != SLEEP_FOREVER;
+	return (work & THREAD_WORK_SIGNAL) && kind == SLEEP_INTERRUPTIBLE;
+}
+
 /* Is work pending for the running thread that ends a sleep of this kind? */
-bool thread_interrupted(enum sleep_kind kind);
+static inline bool thread_interrupted(enum sleep_kind kind)
+{
+	uint32_t work = __atomic_load_n(&thread_current()->arch.work, __ATOMIC_RELAXED);
+
+	return __builtin_expect(work, 0) && work_ends_sleep(kind, work);
+}
 
 /*
  * Sleep, after waitq_prepare(); returns when the thread was woken, or at once when it was woken
