@@ -177,14 +177,17 @@ static enum need look_anon(struct fault *f, struct area *a, struct anon *anon, b
 {
 	trace(f->space, MVM_TRACE_ANON, f->va, anon->page->frame, 0);
 	if (exclusive) {
-		if (f->access == MVM_WRITE)
+		if (f->access == MVM_WRITE) {
 			COUNT(cow_reuses, 1);
+			history_note(f->space->history, f->va >> MVM_PAGE_SHIFT);
+		}
 		return map_frame(f, anon->page->frame, area_rights(a));
 	}
 	if (f->access != MVM_WRITE)
 		return map_frame(f, anon->page->frame, area_rights(a) & ~(unsigned)MVM_WRITE);
 	if (f->fresh && f->fresh_of == anon)
 		return install(f, a);
+	history_note(f->space->history, f->va >> MVM_PAGE_SHIFT);
 	ref_get(&anon->refs);
 	if (f->source)
 		anon_put(f->source, f->grave);

@@ -22,6 +22,8 @@
  * The cost is O(areas) and, for step 4, O(what is mapped): the tables say so, not the anons.
  *
  * Pages held for I/O (mvm_hold) must stay the parent's: the child gets copies of them at once.
+ *
+ * And pages to which both will store at once are copied ahead (ahead.c).
  */
 #include "meta.h"
 #include "object.h"
@@ -228,8 +230,7 @@ static bool next_held(struct mvm_space *child, uint64_t *vpn, struct anon **held
 	return *vpn <= last;
 }
 
-/* Give the child a copy of its own of the page at vpn, unless a truncate has taken it meanwhile. */
-static OWN_FRAME int copy_page(struct mvm_space *child, uint64_t vpn, struct anon *anon)
+OWN_FRAME int fork_copy_page(struct mvm_space *child, uint64_t vpn, struct anon *anon)
 {
 	struct mvm_page *page = page_alloc();
 	struct anon *copy = page ? anon_new(page) : NULL;
@@ -269,7 +270,7 @@ static OWN_FRAME int copy_held(struct mvm_space *parent, struct mvm_space *child
 		if (!held)
 			continue;
 		do {
-			err = copy_page(child, vpn, held);
+			err = fork_copy_page(child, vpn, held);
 		} while (err == -MVM_ENOMEM && memory_wait(&attempts));
 		anon_put(held, &grave);
 		anon_bury(&grave);
@@ -288,6 +289,7 @@ int mvm_space_fork(struct mvm_space *parent, struct mvm_space **out)
 	space_lock(parent);
 	claim_enter(parent, &claim, parent->low, parent->high, CLAIM_FORK);
 	anon_share(&child->anons, &parent->anons);
+	child->history = history_of(parent);
 	child->top = parent->top;
 	child->limits = parent->limits;
 	child->tag = parent->tag;
@@ -298,6 +300,8 @@ int mvm_space_fork(struct mvm_space *parent, struct mvm_space **out)
 	write_protect(parent);
 	if (!err)
 		err = copy_held(parent, child);
+	if (!err)
+		copy_ahead(parent, child);
 	space_lock(parent);
 	claim_leave_unlock(parent, &claim);
 	if (err)

@@ -79,6 +79,7 @@ void slab_init(void)
 	slab_set(SLAB_AREA, sizeof(struct area));
 	slab_set(SLAB_OBJECT, sizeof(struct mvm_object));
 	slab_set(SLAB_SPACE, sizeof(struct mvm_space));
+	slab_set(SLAB_HISTORY, sizeof(struct history));
 }
 
 /* One more page for the kind.  The kind's lock is held. */

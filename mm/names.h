@@ -41,10 +41,15 @@
 #define claim_leave          mvm_i_claim_leave
 #define claim_leave_unlock   mvm_i_claim_leave_unlock
 #define claim_wait           mvm_i_claim_wait
+#define copy_ahead           mvm_i_copy_ahead
 #define counters             mvm_i_counters
 #define fault_error          mvm_i_fault_error
 #define fault_in             mvm_i_fault_in
 #define flush_start          mvm_i_flush_start
+#define fork_copy_page       mvm_i_fork_copy_page
+#define history_add          mvm_i_history_add
+#define history_of           mvm_i_history_of
+#define history_put          mvm_i_history_put
 #define index_check          mvm_i_index_check
 #define index_get            mvm_i_index_get
 #define index_insert         mvm_i_index_insert

@@ -62,6 +62,7 @@ void mvm_space_unref(struct mvm_space *space)
 	space_unlock(space);
 	registry_remove(&all_spaces, &space->all);
 	mvmh_pmap_destroy(&space->pmap);
+	history_put(space->history);
 	slab_free(SLAB_SPACE, space);
 }
 

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "ahead.h"
 #include "anon.h"
 #include "area_index.h"
 #include "base.h"
@@ -57,7 +58,8 @@ struct mvm_space {
 	struct growth reserved;             /* [s] what calls under way will add */
 	unsigned lock_future;               /* [s] AREA_LOCK_FLAGS of areas to come */
 	unsigned long faults, major_faults; /* [a] */
-	struct list all;                    /* the registry's */
+	struct history *history; /* [s] NULL until it forks; shared by those that forks join */
+	struct list all;         /* the registry's */
 };
 
 /*

@@ -8,6 +8,7 @@
  * there yet; here that does nothing where nothing is right, and stops where the host has gone
  * further than its stage, for example with an object before there are objects.
  */
+#include "../ahead.h"
 #include "../fault.h"
 #include "../object.h"
 #include "../reclaim.h"
@@ -165,5 +166,20 @@ int cache_make_writable(struct mvm_object *obj, struct mvm_page *page, bool kill
 {
 	(void)obj, (void)page, (void)killable;
 	NOT_YET(3);
+}
+#endif
+
+/* --- Without fork: no space has a history ------------------------------------------------------- */
+
+#if MVM_STAGE < 2
+void history_add(struct history *h, uint64_t vpn)
+{
+	(void)h;
+	(void)vpn;
+}
+
+void history_put(struct history *h)
+{
+	(void)h;
 }
 #endif

@@ -478,7 +478,7 @@ static void give_all(enum slab_kind kind)
 
 /*
  * Of one kind of mm's structures there are `spare` more, and no metadata page to make others of:
- * none, one, and so on, until the script does not notice.
+ * none, one, and so on, until the script does not notice.  A history is only a help.
  */
 static void sweep_structures(enum slab_kind kind)
 {
@@ -497,7 +497,7 @@ static void sweep_structures(enum slab_kind kind)
 		for (unsigned k = 0; k < SLAB_N; k++)
 			give_all(k);
 		clean_up(&before);
-		assert_true(spare > 0 || failed > 0);
+		assert_true(spare > 0 || failed > 0 || kind == SLAB_HISTORY);
 	}
 	if (failed)
 		fail_msg("kind %u: with all it wants, %u calls fail", kind, failed);

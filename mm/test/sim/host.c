@@ -238,6 +238,7 @@ static size_t piece_bytes(enum slab_kind kind)
 		[SLAB_AREA] = sizeof(struct area),
 		[SLAB_OBJECT] = sizeof(struct mvm_object),
 		[SLAB_SPACE] = sizeof(struct mvm_space),
+		[SLAB_HISTORY] = sizeof(struct history),
 	};
 
 	return bytes[kind] + GRANULE - 1;

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A fork's copies ahead of the stores to them.
+ *
+ * Right after a fork parent and child store to the same few pages each time: the stack, what the C
+ * library keeps of a process.  Each of them costs up to four faults beside its copy: a load and a store
+ * of either side.  So the spaces that forks join share a history of these pages, and a fork copies them
+ * for the child, and maps them writable on both sides.  It is a help: what is not copied here faults.
+ *
+ * The history.  The first pages that fault after a fork are the ones to know, so those that come when
+ * there is no room are not taken.  Of a page that is copied ahead nobody hears any more whether it is
+ * stored to: so every few forks the oldest is forgotten, and comes back if it faults.
+ *
+ * When.  The copies are made when the parent is write-protected on all harts, and before anybody else
+ * knows the child: so they are of the same moment as all that is shared.  The parent may store to them
+ * again from then on, while its other stores still wait for the fork.
+ */
+#include "ahead.h"
+
+#include "meta.h"
+#include "space.h"
+#include "stats.h"
+
+#define FORKS_TRUSTED 4 /* before the oldest page is doubted */
+
+/* --- The history ------------------------------------------------------------------------------ */
+
+static struct history *history_new(void)
+{
+	struct history *h = slab_alloc(SLAB_HISTORY);
+
+	if (h) {
+		__builtin_memset(h, 0, sizeof(*h));
+		mvmh_lock_init(&h->lock, MVMH_RANK_PAGE);
+		h->refs = 1;
+	}
+	return h;
+}
+
+struct history *history_of(struct mvm_space *parent)
+{
+	if (!parent->history)
+		parent->history = history_new();
+	if (parent->history)
+		ref_get(&parent->history->refs);
+	return parent->history;
+}
+
+void history_put(struct history *h)
+{
+	if (h && ref_put(&h->refs))
+		slab_free(SLAB_HISTORY, h);
+}
+
+static void set_count(struct history *h, uint32_t n)
+{
+	__atomic_store_n(&h->n, n, __ATOMIC_RELAXED);
+}
+
+void history_add(struct history *h, uint64_t vpn)
+{
+	uint32_t i = 0;
+
+	mvmh_lock(&h->lock);
+	while (i < h->n && h->vpn[i] != vpn)
+		i++;
+	if (i == h->n && i < HISTORY_PAGES) {
+		h->vpn[i] = vpn;
+		set_count(h, i + 1);
+	}
+	mvmh_unlock(&h->lock);
+}
+
+/* A fork begins: the pages there are; how many. */
+static unsigned history_pages(struct history *h, uint64_t vpn[HISTORY_PAGES])
+{
+	unsigned n;
+
+	mvmh_lock(&h->lock);
+	if (++h->forks % FORKS_TRUSTED == 0 && h->n > 0) {
+		set_count(h, h->n - 1);
+		for (unsigned i = 0; i < h->n; i++)
+			h->vpn[i] = h->vpn[i + 1];
+	}
+	n = h->n;
+	for (unsigned i = 0; i < n; i++)
+		vpn[i] = h->vpn[i];
+	mvmh_unlock(&h->lock);
+	return n;
+}
+
+/* --- The copies -------------------------------------------------------------------------------- */
+
+/* The private page at vpn of the child, referenced, if the parent has it, too; else NULL. */
+static struct anon *shared_at(struct mvm_space *child, uint64_t vpn)
+{
+	struct anon *anon;
+	bool exclusive;
+
+	space_lock(child);
+	anon = anon_find(&child->anons, vpn, &exclusive);
+	if (anon && exclusive)
+		anon = NULL;
+	if (anon)
+		ref_get(&anon->refs);
+	space_unlock(child);
+	return anon;
+}
+
+/* Map the private page as its area says, if the space has it for itself. */
+static OWN_FRAME void map_own(struct mvm_space *space, uint64_t vpn)
+{
+	mvm_vaddr_t va = (mvm_vaddr_t)(vpn << MVM_PAGE_SHIFT);
+	struct anon *anon;
+	struct area *a;
+	bool exclusive;
+
+	space_lock(space);
+	a = space_area(space, va);
+	anon = anon_find(&space->anons, vpn, &exclusive);
+	if (a && anon && exclusive && area_private(a) && a->rights & MVM_WRITE)
+		(void)!mvmh_pmap_enter(&space->pmap, va, anon->page->frame, area_rights(a), 0);
+	space_unlock(space);
+}
+
+/* False: no memory. */
+static OWN_FRAME bool copy_one_ahead(
+	struct mvm_space *parent, struct mvm_space *child, uint64_t vpn)
+{
+	struct anon *anon = shared_at(child, vpn);
+	struct grave grave = {0};
+	int err;
+
+	if (!anon)
+		return true;
+	err = fork_copy_page(child, vpn, anon);
+	anon_put(anon, &grave);
+	anon_bury(&grave);
+	if (err)
+		return false;
+	COUNT(cow_copies, 1);
+	map_own(child, vpn);
+	map_own(parent, vpn);
+	return true;
+}
+
+OWN_FRAME void copy_ahead(struct mvm_space *parent, struct mvm_space *child)
+{
+	uint64_t vpn[HISTORY_PAGES];
+	unsigned n = child->history ? history_pages(child->history, vpn) : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!copy_one_ahead(parent, child, vpn[i]))
+			break;
+}
