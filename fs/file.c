@@ -148,7 +148,7 @@ int file_begin(struct file *f, struct dentry *d)
 {
 	int err = 0;
 
-	f->dentry = dentry_ref(d);
+	f->dentry = d;
 	f->vnode = d->vnode;
 	f->error_seen = __atomic_load_n(&f->vnode->error_count, __ATOMIC_ACQUIRE);
 	if ((f->state & FILE_WRITABLE) && vnode_is(f->vnode, FS_IFREG)) {

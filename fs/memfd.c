@@ -46,7 +46,6 @@ int memfd_new(const char *name, const struct fs_cred *cred, bool sealable, struc
 	if (!err) {
 		d->vnode->seals = sealable ? 0 : FS_SEAL_SEAL;
 		err = file_begin(*out, d);
-		dentry_unref(d);
 	}
 	if (err)
 		file_abandon(*out);

@@ -176,10 +176,17 @@ static struct dentry *unref_slowly(struct dentry *d)
 	return parent;
 }
 
+static __attribute__((noinline)) void unref_upwards(struct dentry *d)
+{
+	do
+		d = unref_slowly(d);
+	while (d && !dentry_unref_fast(d));
+}
+
 void dentry_unref(struct dentry *d)
 {
-	while (d && !dentry_unref_fast(d))
-		d = unref_slowly(d);
+	if (d && !dentry_unref_fast(d))
+		unref_upwards(d);
 }
 
 int dentry_new_root(struct mount *mount, struct vnode *root, struct dentry **out)

@@ -103,6 +103,13 @@ int dentry_lookup_slowly(struct dentry *dir, const struct fs_name *name, struct 
 /* No reference is left, nobody finds it, it has left.  Its parent is the caller's.  No lock. */
 void dentry_free(struct dentry *d);
 
+/* dentry_trim(), where it is seen at once that there is nothing to do. */
+static inline void dentry_trim_if_many(void)
+{
+	if (fs_read(names.n_idle) > names.max_idle)
+		dentry_trim();
+}
+
 /* --- The table; bucket lock held ------------------------------------------------------------- */
 
 static inline struct bucket *bucket_of(const struct dentry *parent, uint32_t hash)

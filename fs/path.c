@@ -100,7 +100,7 @@ static void walk_end(struct walk *w)
 	fsh_free(w->buffer);
 }
 
-static void walk_up(struct walk *w)
+static __attribute__((noinline)) void walk_up(struct walk *w)
 {
 	while (w->at != w->ctx->root) {
 		if (w->at->parent != w->at) {
@@ -204,11 +204,12 @@ static inline int walk_step(struct walk *w, const struct fs_name *name, bool fol
 
 	if (err)
 		return err;
-	if (!may_be_dots(name) || kind_of(name) == PATH_LAST_NAME)
-		return walk_name(w, name, follow_link);
-	if (name->bytes == 2)
-		walk_up(w);
-	return 0;
+	if (may_be_dots(name) && kind_of(name) != PATH_LAST_NAME) {
+		if (name->bytes == 2)
+			walk_up(w);
+		return 0;
+	}
+	return walk_name(w, name, follow_link);
 }
 
 /* --- Whole walks ----------------------------------------------------------------------------- */
@@ -252,7 +253,7 @@ int path_lookup(const struct fs_context *ctx, struct dentry *base, const char *p
 		*out = walk_take(&w);
 	if (w.buffer)
 		fsh_free(w.buffer);
-	dentry_trim();
+	dentry_trim_if_many();
 	return err;
 }
 
@@ -331,5 +332,5 @@ void path_close(struct path_parent *parent)
 {
 	dentry_unref(parent->dir);
 	fsh_free(parent->buffer);
-	dentry_trim();
+	dentry_trim_if_many();
 }

@@ -156,8 +156,8 @@ size_t file_count(void);
 
 /*
  * Opening in two steps, so that a call that changes something has its memory first.  The second
- * step makes *f the open file of d, with a reference of its own on it; the caller has checked the
- * permissions.  file_abandon() undoes the first step, also after the second has failed.
+ * step makes *f the open file of d and takes over the reference on it, also when it fails; the caller has
+ * checked the permissions.  file_abandon() undoes the first step, also after the second has failed.
  */
 int file_prepare(unsigned flags, const struct fs_cred *cred, struct file **out);
 int file_begin(struct file *f, struct dentry *d);

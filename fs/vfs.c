@@ -125,15 +125,25 @@ static int may_open(const struct vnode *v, const struct fs_cred *cred, unsigned 
 	return (flags & FS_O_NOATIME) && !vnode_is_owned(v, cred) ? -EPERM : 0;
 }
 
+static int cut_to_nothing(struct vnode *v, const struct fs_cred *cred)
+{
+	struct fs_attr empty = {.size_bytes = 0};
+
+	return vnode_is(v, FS_IFREG) ? vnode_setattr(v, cred, &empty, FS_SET_SIZE) : 0;
+}
+
+/* Takes over the reference on d, also when it fails. */
 static int open_dentry(
 	const struct fs_context *ctx, struct dentry *d, unsigned flags, struct file *f)
 {
-	struct fs_attr empty = {.size_bytes = 0};
 	int err = flags & FS_O_PATH ? 0 : may_open(d->vnode, ctx->cred, flags);
 
-	if (!err && (flags & FS_O_TRUNC) && vnode_is(d->vnode, FS_IFREG))
-		err = vnode_setattr(d->vnode, ctx->cred, &empty, FS_SET_SIZE);
-	return err ? err : file_begin(f, d);
+	if (!err && (flags & FS_O_TRUNC))
+		err = cut_to_nothing(d->vnode, ctx->cred);
+	if (!err)
+		return file_begin(f, d);
+	dentry_unref(d);
+	return err;
 }
 
 static int open_existing(const struct fs_context *ctx, struct dentry *base, const char *path,
@@ -144,11 +154,7 @@ static int open_existing(const struct fs_context *ctx, struct dentry *base, cons
 	struct dentry *d;
 	int err = path_lookup(ctx, base, path, walk, &d);
 
-	if (err)
-		return err;
-	err = open_dentry(ctx, d, flags, f);
-	dentry_unref(d);
-	return err;
+	return err ? err : open_dentry(ctx, d, flags, f);
 }
 
 /* The name is free: make a regular file, *made.  Directory locked. */
@@ -211,26 +217,33 @@ static int jump(struct path_parent *parent, struct dentry **d)
 	return err;
 }
 
-/* The last component is there; result as open_last(). */
-static int open_found(struct path_parent *parent, unsigned flags, struct dentry **d, struct file *f)
+/* From a link, or a covered directory, to where it leads: *d, whose reference moves along.  1: see open_last(). */
+static int go_behind(struct path_parent *parent, unsigned flags, struct dentry **d)
 {
 	struct vnode *v = (*d)->vnode;
-	int err = 0;
+	int err;
 
-	if (flags & FS_O_EXCL)
-		return -EEXIST;
 	if (vnode_is(v, FS_IFLNK) && !(flags & FS_O_NOFOLLOW)) {
-		if (!v->ops->follow) {
-			err = path_follow_last(parent, *d);
-			return err ? err : 1;
-		}
-		err = jump(parent, d);
-	} else {
-		*d = mount_cross_down(*d);
+		if (v->ops->follow)
+			return jump(parent, d);
+		err = path_follow_last(parent, *d);
+		return err ? err : 1;
 	}
-	if (err)
-		return err;
-	return vnode_is((*d)->vnode, FS_IFDIR) ? -EISDIR : open_dentry(parent->ctx, *d, flags, f);
+	*d = mount_cross_down(*d);
+	return 0;
+}
+
+/* The last component is there; takes over the reference on it.  Result as open_last(). */
+static int open_found(struct path_parent *parent, unsigned flags, struct dentry *d, struct file *f)
+{
+	int err = flags & FS_O_EXCL ? -EEXIST : go_behind(parent, flags, &d);
+
+	if (!err && vnode_is(d->vnode, FS_IFDIR))
+		err = -EISDIR;
+	if (!err)
+		return open_dentry(parent->ctx, d, flags, f);
+	dentry_unref(d);
+	return err;
 }
 
 /* 0: open; 1: a symbolic link was followed, and there is more to walk. */
@@ -247,12 +260,8 @@ static int open_last(struct path_parent *parent, unsigned flags, uint32_t mode, 
 	err = find_or_create(parent, mode, &d, &created);
 	if (err)
 		return err;
-	if (created)
-		err = file_begin(f, d); /* the new file's mode does not bind who made it */
-	else
-		err = open_found(parent, flags, &d, f);
-	dentry_unref(d);
-	return err;
+	/* A new file's mode does not bind who made it. */
+	return created ? file_begin(f, d) : open_found(parent, flags, d, f);
 }
 
 static int open_create(const struct fs_context *ctx, struct dentry *base, const char *path,
@@ -304,7 +313,7 @@ int vfs_open_entry(
 
 	if (err)
 		return err;
-	err = open_dentry(ctx, d, flags, f);
+	err = open_dentry(ctx, dentry_ref(d), flags, f);
 	if (err)
 		file_abandon(f);
 	else
@@ -344,7 +353,7 @@ int vfs_open_program(const struct fs_context *ctx, struct dentry *base, const ch
 	if (!err)
 		err = file_prepare(FS_O_RDONLY, ctx->cred, &f);
 	if (!err) {
-		err = begin_program(f, d);
+		err = begin_program(f, dentry_ref(d));
 		if (err)
 			file_abandon(f);
 		else

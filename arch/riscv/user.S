@@ -162,9 +162,17 @@ clear_byte_end:
 	fix	clear_large, clear_large_end, clear_bytes
 	fix	clear_byte, clear_byte_end, user_done
 
+	.pushsection .rodata, "a"
+	.balign	8
+string_ones:
+	.dword	0x0101010101010101
+	.popsection
+
 	/*
 	 * long user_string(char *to, const char *from, size_t n): copies up to and with the
 	 * terminator; its length, n when there is none in n bytes, -1 on a fault.  n > 0.
+	 * Words as long as none of their bytes is zero: only then subtracting 1 from each byte sets
+	 * no top bit that was clear before.
 	 */
 	.globl	user_string
 user_string:
@@ -172,6 +180,25 @@ user_string:
 	csrs	sstatus, t6
 	mv	t1, a1
 	add	t2, a1, a2
+	or	t0, a0, a1
+	andi	t0, t0, 7
+	bnez	t0, 1f
+	andi	t3, a2, -8
+	beqz	t3, 1f
+	add	t3, t3, a1
+	ld	t4, string_ones
+	slli	t5, t4, 7
+3:	ld	t0, 0(a1)
+30:	sub	a3, t0, t4
+	not	a4, t0
+	and	a3, a3, a4
+	and	a3, a3, t5
+	bnez	a3, 1f
+	sd	t0, 0(a0)
+	addi	a0, a0, 8
+	addi	a1, a1, 8
+	bne	a1, t3, 3b
+	beq	a1, t2, 2f
 1:	lb	t0, 0(a1)
 10:	sb	t0, 0(a0)
 	beqz	t0, 2f
@@ -182,6 +209,7 @@ user_string:
 	sub	a0, a1, t1
 	ret
 	fix	1b, 10b, user_fail
+	fix	3b, 30b, user_fail
 
 user_fail:
 	csrc	sstatus, t6

@@ -37,10 +37,9 @@ int user_path_get(struct user_path *path, uaddr_t from)
 	return len < 0 ? (int)len : 0;
 }
 
-void user_path_free(struct user_path *path)
+void user_path_free_page(struct user_path *path)
 {
-	if (path->page)
-		frame_free(virt_to_phys(path->page), 0);
+	frame_free(virt_to_phys(path->page), 0);
 	path->page = NULL;
 }
 

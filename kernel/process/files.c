@@ -116,7 +116,7 @@ int files_copy_if_shared(struct files *from, struct files **copy)
  * What follows when a descriptor is gone: as POSIX has it, the owner of the table gives back all its
  * record locks of that file, whichever descriptor they came by.
  */
-static void closed(struct files *f, struct file *file)
+static inline void closed(struct files *f, struct file *file)
 {
 	if (file->vnode && file_lock_any(file->vnode) && !(file->flags & FS_O_PATH))
 		file_lock_release(file->vnode, f);
@@ -146,7 +146,7 @@ static void set_bit(struct files *f, unsigned fd, bool on)
 }
 
 /* Lock held.  The file that was there, or NULL. */
-static struct file *take_out(struct files *f, unsigned fd)
+static inline struct file *take_out(struct files *f, unsigned fd)
 {
 	struct file *file = fd < f->capacity ? f->file[fd] : NULL;
 
@@ -513,5 +513,6 @@ void walk_end(struct walk *w)
 		dentry_unref(w->ctx.root);
 		dentry_unref(w->ctx.cwd);
 	}
-	dentry_unref(w->base);
+	if (w->base)
+		dentry_unref(w->base);
 }

@@ -299,6 +299,31 @@ static void copy_all_lengths(uint8_t *page)
 			}
 }
 
+#define ROOM 24 /* before the end of what is mapped */
+
+/* Words, and what is left of them: each length, from and to each place in a word, cut short, and with no end. */
+static void copy_strings(uint8_t *page)
+{
+	char *room = (char *)page + PAGE_SIZE - ROOM, *user = (char *)BASE + PAGE_SIZE - ROOM;
+	char buffer[2 * ROOM];
+
+	for (unsigned i = 0; i < 64 * ROOM; i++) {
+		unsigned from = i % 8, to = i / 8 % 8, length = i / 64;
+		bool ends = from + length < ROOM;
+
+		memset(room, 0x81 + (int)from, ROOM); /* a top bit is no terminator */
+		memset(buffer, 'x', sizeof buffer);
+		if (ends)
+			room[from + length] = 0;
+		CHECK(copy_string_from_user(buffer + to, user + from, ROOM + 8) ==
+			(ends ? (long)length : -EFAULT));
+		CHECK(!ends || strcmp(buffer + to, room + from) == 0);
+		if (ends && length)
+			CHECK(copy_string_from_user(buffer + to, user + from, length) ==
+				-ENAMETOOLONG);
+	}
+}
+
 /* Copies over nothing end short, with nothing done beyond. */
 static void test_copies(void)
 {
@@ -336,6 +361,7 @@ static void test_copies(void)
 	CHECK(copy_string_from_user((char *)buffer, (char *)BASE + PAGE_SIZE - 4, 9) == -EFAULT);
 	CHECK(copy_string_from_user((char *)buffer, (char *)BASE + PAGE_SIZE - 4, 3) ==
 		-ENAMETOOLONG);
+	copy_strings(bytes);
 	thread_faults_on();
 	thread_set_pmap(NULL);
 	pmap_fini(&pmap);

@@ -83,7 +83,13 @@ struct user_path {
 };
 
 int user_path_get(struct user_path *path, uaddr_t from) __attribute__((warn_unused_result));
-void user_path_free(struct user_path *path);
+void user_path_free_page(struct user_path *path);
+
+static inline void user_path_free(struct user_path *path)
+{
+	if (path->page)
+		user_path_free_page(path);
+}
 
 /*
  * Memory that a read fills (MVM_WRITE: the kernel writes to it) or a write drains, in pieces.
