@@ -30,11 +30,12 @@ static struct kmem_cache *caches;
 
 /* These divide the 4,032 bytes behind a slab's header with little waste. */
 static const uint16_t class_bytes[] = {
-	16, 32, 48, 64, 96, 128, 192, 256, 320, 448, 672, 1008, 1344, KMEM_MAX_OBJECT};
+	16, 32, 48, 64, 96, 128, 160, 192, 256, 320, 448, 672, 1008, 1344, KMEM_MAX_OBJECT};
 #define N_CLASSES (sizeof(class_bytes) / sizeof(class_bytes[0]))
 static const char *const class_names[N_CLASSES] = {"kmalloc-16", "kmalloc-32", "kmalloc-48",
-	"kmalloc-64", "kmalloc-96", "kmalloc-128", "kmalloc-192", "kmalloc-256", "kmalloc-320",
-	"kmalloc-448", "kmalloc-672", "kmalloc-1008", "kmalloc-1344", "kmalloc-2016"};
+	"kmalloc-64", "kmalloc-96", "kmalloc-128", "kmalloc-160", "kmalloc-192", "kmalloc-256",
+	"kmalloc-320", "kmalloc-448", "kmalloc-672", "kmalloc-1008", "kmalloc-1344",
+	"kmalloc-2016"};
 static struct kmem_cache classes[N_CLASSES];
 static uint8_t class_of[KMEM_MAX_OBJECT / ALIGN + 1]; /* by size in units of ALIGN */
 static uint64_t big_live;
