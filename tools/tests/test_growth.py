@@ -72,3 +72,14 @@ def test_drawings_are_of_the_stored_figures(tree, tmp_path):
 def test_the_kernel_grows_as_it_should(tree):
     done = subprocess.run([tree / "tools/growth", "--quick", "--check"], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_kernel_memory_is_as_figures_say(tree):
+    shown = dict(re.findall(r"^\| (an? [^|]+) \| [\d,]+ \| ([\d,]+) \|", (tree / "docs/figures.md").read_text(), re.M))
+    command = ["tools/run", "--mem", "1G", "--append", "norandmaps", "--", "/bench/footprint", "/tmp", "/root"]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found = {line.split("\t")[0]: int(line.split("\t")[2]) for line in done.stdout.splitlines()}
+    assert found.keys() == shown.keys() and len(found) == 8
+    for what, bytes in found.items():
+        assert bytes <= 1.05 * int(shown[what].replace(",", "")), f"{what}: {bytes}, tools/figures --write memory"
