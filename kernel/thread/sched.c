@@ -287,17 +287,31 @@ static const struct thread *first_queued(const struct run_queue *rq)
 	return rq->rest.first ? rq->rest.first : rq->turns.first;
 }
 
-/* t was queued on a hart: see that it looks. Its queue is locked. */
-static inline void kick(struct cpu *cpu, const struct thread *t)
+/*
+ * t was queued on a hart: see that it looks. Its queue is locked. True: it is to be interrupted when
+ * that has been released; it takes the lock at once, and may take our processor below for that.
+ */
+static inline bool kick(struct cpu *cpu, const struct thread *t)
 {
-	if (cpu == cpu_this()) {
-		if (cpu->rq.is_idle)
-			cpu->arch.resched = 1;
-		else
-			limit_slice(&cpu->rq);
-	} else if (cpu->rq.is_idle || cpu->rq.queued == 1 || first_queued(&cpu->rq) == t) {
+	if (cpu != cpu_this())
+		return cpu->rq.is_idle || cpu->rq.queued == 1 || first_queued(&cpu->rq) == t;
+	if (cpu->rq.is_idle)
+		cpu->arch.resched = 1;
+	else
+		limit_slice(&cpu->rq);
+	return false;
+}
+
+/* Queue t on the hart, whose queue is locked and is released. Interrupts off. */
+static inline void enqueue_release(struct cpu *cpu, struct thread *t)
+{
+	bool look;
+
+	enqueue(&cpu->rq, t);
+	look = kick(cpu, t);
+	spin_release(&cpu->rq.lock);
+	if (look)
 		firmware_send_ipi(cpu->arch.bit);
-	}
 }
 
 /* An idle hart that the thread may run on, or -1. */
@@ -375,9 +389,7 @@ static inline void place(struct thread *t)
 
 	if (!may_stay(t, cpu))
 		cpu = move(t);
-	enqueue(&cpu->rq, t);
-	kick(cpu, t);
-	spin_release(&cpu->rq.lock);
+	enqueue_release(cpu, t);
 }
 
 /* --- Switching -------------------------------------------------------------------------------- */
@@ -585,7 +597,8 @@ static void hasten(struct cpu *cpu, struct thread *t)
 	if (t->queued) {
 		take_out(&cpu->rq, t);
 		enqueue(&cpu->rq, t);
-		kick(cpu, t);
+		if (kick(cpu, t))
+			firmware_send_ipi(cpu->arch.bit);
 	}
 }
 
@@ -622,9 +635,9 @@ void thread_start(struct thread *t)
 	}
 	t->cpu = cpu;
 	t->state = THREAD_RUNNABLE;
-	enqueue(&cpu->rq, t);
-	kick(cpu, t);
-	spin_unlock_irqrestore(&cpu->rq.lock, flags);
+	enqueue_release(cpu, t);
+	irq_restore(flags);
+	preempt_if_wanted();
 }
 
 int thread_set_affinity(struct thread *t, uint64_t harts)
