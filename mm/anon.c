@@ -35,7 +35,8 @@
  *
  * The finger.  Neighbours are touched after one another, so the tree remembers the path to the leaf
  * that it came to last, if all of it was its own.  It stays so until this tree is shared or loses
- * nodes, and both put the finger down: nobody else can reach these nodes to take a reference.
+ * nodes, and both put the finger down: nobody else can reach these nodes to take a reference.  What
+ * comes into the leaf meanwhile is added to the counts along the path when the finger leaves it.
  *
  * Nothing is freed here under the lock: pages may still be mapped.  They go into a grave.
  */
@@ -52,6 +53,7 @@ void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high)
 
 	tree->root = NULL;
 	tree->leaf = NO_LEAF;
+	tree->uncounted = 0;
 	for (tree->levels = 1; last >> (tree->levels * NODE_BITS); tree->levels++)
 		;
 }
@@ -69,8 +71,8 @@ void anon_put(struct anon *anon, struct grave *grave)
 {
 	if (!ref_put(&anon->refs))
 		return;
-	page_list_add(&grave->pages, anon->page);
-	slab_free(SLAB_ANON, anon);
+	anon->next = grave->anons;
+	grave->anons = anon;
 }
 
 /* Drop a reference to a node; the last one leaves its subtree to the burial. */
@@ -90,9 +92,22 @@ static void child_put(struct node *n, unsigned slot, struct grave *grave)
 		anon_put(n->slot[slot], grave);
 }
 
+/* Free the first anons of the grave, a run of pages at a time. */
+static OWN_FRAME void bury_some(struct grave *grave)
+{
+	mvm_frame_t frames[MVM_RUN_PAGES];
+	unsigned n = 0, gone = 0;
+
+	for (struct anon *anon = grave->anons; anon && n < MVM_RUN_PAGES; anon = anon->next, n++)
+		if (page_leave(anon->page))
+			frames[gone++] = anon->page->frame;
+	grave->anons = slab_free_some(SLAB_ANON, grave->anons, n);
+	COUNT(anon_pages, -(long)n);
+	mvmh_frame_free_some(frames, gone);
+}
+
 void anon_bury(struct grave *grave)
 {
-	struct mvm_page *page;
 	struct node *n;
 
 	while ((n = grave->nodes) != NULL) {
@@ -101,10 +116,8 @@ void anon_bury(struct grave *grave)
 			child_put(n, lowest_bit(n->used), grave);
 		slab_free(SLAB_NODE, n);
 	}
-	while ((page = page_list_take(&grave->pages)) != NULL) {
-		COUNT(anon_pages, -1);
-		page_put(page);
-	}
+	while (grave->anons)
+		bury_some(grave);
 }
 
 static bool node_shared(const struct node *n)
@@ -142,6 +155,17 @@ static bool at_finger(const struct anon_tree *tree, uint64_t vpn)
 	return tree->leaf == vpn >> NODE_BITS;
 }
 
+/* The finger leaves its leaf. */
+static void lift_finger(struct anon_tree *tree)
+{
+	if (tree->leaf == NO_LEAF)
+		return;
+	tree->leaf = NO_LEAF;
+	for (unsigned level = 0; tree->uncounted && level < tree->levels; level++)
+		tree->path[level]->anons += tree->uncounted;
+	tree->uncounted = 0;
+}
+
 struct anon *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
 {
 	struct node *n = tree->root;
@@ -153,7 +177,7 @@ struct anon *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
 		*exclusive = anon && ref_count(&anon->refs) == 1;
 		return anon;
 	}
-	tree->leaf = NO_LEAF;
+	lift_finger(tree);
 	for (unsigned level = tree->levels; level-- > 0;) {
 		if (!n)
 			return NULL;
@@ -208,7 +232,7 @@ static COLD int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *gra
 	struct node **link = &tree->root, *parent = NULL;
 	unsigned above = 0; /* the level above the first node that was made */
 
-	tree->leaf = NO_LEAF;
+	lift_finger(tree);
 	for (unsigned level = tree->levels; level-- > 0;) {
 		if (!*link) {
 			struct node *n = node_new(level);
@@ -234,33 +258,26 @@ static COLD int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *gra
 	return 0;
 }
 
-static COLD void replace(struct node *leaf, unsigned slot, struct anon *anon, struct grave *grave)
-{
-	anon_put(leaf->slot[slot], grave);
-	leaf->slot[slot] = anon;
-}
-
-/* The finger is on the leaf. */
-static void set_at_finger(
-	struct anon_tree *tree, unsigned slot, struct anon *anon, struct grave *grave)
-{
-	struct node *leaf = tree->path[0], **n = tree->path;
-
-	if (leaf->slot[slot]) {
-		replace(leaf, slot, anon, grave);
-		return;
-	}
-	node_set(leaf, slot, anon);
-	for (unsigned level = tree->levels; level > 0; level--)
-		(*n++)->anons++;
-}
-
 int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon, struct grave *grave)
 {
+	unsigned slot = node_slot(vpn, 0);
+	struct node *leaf;
+
 	if (unlikely(!at_finger(tree, vpn)) && point_at(tree, vpn, grave) != 0)
 		return -MVM_ENOMEM;
-	set_at_finger(tree, node_slot(vpn, 0), anon, grave);
+	leaf = tree->path[0];
+	if (unlikely(leaf->slot[slot] != NULL))
+		anon_put(leaf->slot[slot], grave);
+	else
+		tree->uncounted++;
+	node_set(leaf, slot, anon);
 	return 0;
+}
+
+void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct anon *anon)
+{
+	tree->uncounted++;
+	node_set(tree->path[0], node_slot(vpn, 0), anon);
 }
 
 /* Does [first, last] cover all that a node of this level on vpn's path covers? */
@@ -321,17 +338,18 @@ static void lose(struct anon_tree *tree, struct node **path, unsigned level, uin
 /* Empty a leaf of ours from vpn to last; returns how many anons went. */
 static unsigned leaf_remove(struct node *leaf, uint64_t vpn, uint64_t last, struct grave *grave)
 {
-	uint64_t gone = leaf->used >> node_slot(vpn, 0) << node_slot(vpn, 0);
-	unsigned lost = 0;
+	unsigned slot = node_slot(vpn, 0), lost = 0;
+	uint64_t gone = leaf->used >> slot << slot;
 
 	if (last >> NODE_BITS == vpn >> NODE_BITS)
 		gone &= ((uint64_t)2 << node_slot(last, 0)) - 1;
 	leaf->used &= ~gone;
-	for (; gone; gone &= gone - 1, lost++) {
-		unsigned slot = lowest_bit(gone);
-
+	for (gone >>= slot; gone; gone >>= 1, slot++) {
+		if (!(gone & 1))
+			continue;
 		anon_put(leaf->slot[slot], grave);
 		leaf->slot[slot] = NULL;
+		lost++;
 	}
 	return lost;
 }
@@ -343,7 +361,7 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 	uint64_t lost;
 	bool empty;
 
-	tree->leaf = NO_LEAF;
+	lift_finger(tree);
 	while (n && level > 0 && !node_shared(n)) {
 		path[--level] = n;
 		n = n->slot[node_slot(first, level)];
@@ -369,7 +387,7 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 
 void anon_share(struct anon_tree *child, struct anon_tree *parent)
 {
-	parent->leaf = NO_LEAF;
+	lift_finger(parent);
 	child->root = parent->root;
 	if (child->root)
 		ref_get(&child->root->refs);
@@ -412,6 +430,7 @@ void anon_tree_check(struct anon_tree *tree)
 	uint64_t last = node_span(tree->levels) - 1, next;
 
 	finger_check(tree);
+	lift_finger(tree); /* so that all counts are up to date */
 	for (uint64_t vpn = 0; vpn <= last; vpn = next) {
 		struct node *n = tree->root;
 		unsigned level = tree->levels;

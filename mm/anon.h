@@ -8,10 +8,16 @@
 #include "node.h"
 #include "page.h"
 
-/* One private page's contents, shared by the trees that fork made. */
+/*
+ * One private page's contents, shared by the trees that fork made.  One that nobody refers to, not yet
+ * or no more, is in a chain.
+ */
 struct anon {
-	uint32_t refs;         /* [a] slots of tree nodes, and threads that copy from it */
-	uint32_t unused;       /* room for a swap slot's flags */
+	union {
+		uint32_t refs; /* [a] slots of tree nodes, and threads that copy from it */
+		struct anon
+			*next; /* in a chain, its owner's; first, as slab_free_some() wants it */
+	};
 	struct mvm_page *page; /* [I] holds one reference */
 };
 
@@ -27,14 +33,15 @@ struct anon_tree {
 
 	/* The finger [s]: a leaf, numbered by its part of the page number, and the way up from it. */
 	uint64_t leaf;
+	uint64_t uncounted; /* anons that came into the leaf since, which no node's count has */
 	struct node *path[ANON_LEVELS_MAX];
 };
 
 /* What left a tree and may still be mapped; buried (anon_bury) after the batch is finished
  * (sweep_sync). */
 struct grave {
-	struct page_list pages; /* whose anon is gone */
-	struct node *nodes;     /* that nobody refers to */
+	struct anon *anons; /* a chain */
+	struct node *nodes; /* that nobody refers to */
 };
 
 void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high);
@@ -42,13 +49,13 @@ void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high);
 /* How many private pages the tree reaches. */
 static inline uint64_t anon_count(const struct anon_tree *tree)
 {
-	return tree->root ? tree->root->anons : 0;
+	return tree->root ? tree->root->anons + tree->uncounted : 0;
 }
 
 /* A new anon with one reference that takes over the caller's reference to the page; or NULL. */
 struct anon *anon_new(struct mvm_page *page);
 
-/* Drop a reference. */
+/* Drop a reference; the last one puts the anon into the grave. */
 void anon_put(struct anon *anon, struct grave *grave);
 
 /* --- Under the space's lock ------------------------------------------------------------------- */
@@ -74,6 +81,9 @@ uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last);
  */
 int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon,
 	struct grave *grave) MVM_MUST_CHECK;
+
+/* The same in this hold after anon_set() at a page that shares a leaf with it, where nothing stands. */
+void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct anon *anon);
 
 /*
  * Make it certain that anon_remove() of [first, last] cannot fail: copy the parts of the two

@@ -22,27 +22,51 @@
 
 #define AHEAD_MIN 4 /* pages: 16 KiB */
 
-/* Insert a new page, BUSY of the caller; its reference becomes the index's.  Object locked. */
-static inline __attribute__((always_inline)) int insert_busy(
-	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
+/* Insert a new page; its reference becomes the index's.  Object locked. */
+static inline __attribute__((always_inline)) int insert(
+	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page, unsigned state)
 {
 	int err = index_insert(obj, index, page);
 
 	if (err)
 		return err;
 	page->object = obj;
-	page->state = PAGE_BUSY;
+	page->state = (uint16_t)state;
 	page_set_index(page, index);
-	queue_add(page);
 	obj->cached++;
 	COUNT(cached_pages, 1);
 	return 0;
 }
 
-/* May a page be filled at the index now?  Object locked. */
-static OWN_FRAME bool absent(struct mvm_object *obj, mvm_pgoff_t index)
+/* The same, BUSY of the caller, and where reclaim finds it. */
+static inline __attribute__((always_inline)) int insert_busy(
+	struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page)
+{
+	int err = insert(obj, index, page, PAGE_BUSY);
+
+	if (!err)
+		queue_add(page);
+	return err;
+}
+
+OWN_FRAME bool cache_absent(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	return index < object_pages(obj) && !in_hole(obj, index) && !index_get(obj, index);
+}
+
+int cache_put_zeros(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page, bool dirty)
+{
+	int err = insert(obj, index, page, PAGE_USED);
+
+	if (err)
+		return err;
+	if (dirty)
+		page_set_dirty(obj, page);
+	else
+		queue_add(page);
+	COUNT(fills, 1);
+	COUNT(filled_pages, 1);
+	return 0;
 }
 
 /* The stream that a miss at the index continues, or a new one in place of the one unused longest. */
@@ -75,7 +99,7 @@ static OWN_FRAME unsigned run_ahead(struct mvm_object *obj, mvm_pgoff_t index, e
 		want = RUN_PAGES;
 	else if (index == s->next)
 		want = (unsigned)max_u64(AHEAD_MIN, min_u64(2 * s->pages, RUN_PAGES));
-	while (n < want && absent(obj, index + n))
+	while (n < want && cache_absent(obj, index + n))
 		n++;
 	s->pages = want > 1 ? want : 0;
 	s->next = index + n;
@@ -116,7 +140,7 @@ static OWN_FRAME int insert_run(
 
 	*first = page;
 	object_lock(obj);
-	while (page && count < n && absent(obj, index + (mvm_pgoff_t)count)) {
+	while (page && count < n && cache_absent(obj, index + (mvm_pgoff_t)count)) {
 		err = insert_busy(obj, index + (mvm_pgoff_t)count, page);
 		if (err)
 			break;
@@ -525,7 +549,7 @@ void mvm_pc_readahead(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
 		bool wanted;
 
 		object_lock(obj);
-		wanted = absent(obj, first);
+		wanted = cache_absent(obj, first);
 		mvmh_unlock(&obj->lock);
 		if (wanted && fill(obj, first, run, false, 0) != 0)
 			return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory of a space for the kernel's own use: present (prefault), held for I/O, read and written,
+ * Memory of a space for the kernel's own use: held for I/O, read and written,
  * and named (futex keys).
  */
 #include "fault.h"
@@ -18,16 +18,6 @@ OWN_FRAME int fault_error(enum mvm_fault_result result)
 	default:
 		return -MVM_EFAULT;
 	}
-}
-
-int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned access)
-{
-	mvm_vaddr_t last = va + bytes - 1;
-	int err = bytes > 0 && last < va ? -MVM_EFAULT : 0;
-
-	for (va = page_floor(va); !err && bytes > 0 && va <= last; va += MVM_PAGE_BYTES)
-		err = fault_error(fault_in(space, va, access, false));
-	return err;
 }
 
 /*

@@ -12,7 +12,8 @@
  *	                                                            tree, map that
  *	 no anon:
  *	  object, shared area    2A  map its page, with WRITE   2A' make it writable (the pager
- *	                             only if DIRTY                  reserves), DIRTY, map it
+ *	                             only if DIRTY                  reserves), DIRTY, map it;
+ *	                                                            new memory is so at once
  *	  object, private area   2A  map its page without WRITE 2B  copy it to a new anon, map that
  *	  no object              3   zeros in a new anon, map that (both)
  *
@@ -27,7 +28,9 @@
  *
  * So there is no code that "revalidates": the second look is the first one.  If meanwhile the area
  * was unmapped, the file cut short, the page copied by another thread, the look finds that out
- * as a first fault would.  What is in hand stays in hand (pages are referenced, so reclaim cannot
+ * as a first fault would.  Only if nobody has had the space's lock in between, and what was lacking
+ * was a page of our own, is there no need to look: what the first look found still is, or a mark has
+ * been made whose sweep is yet to come.  What is in hand stays in hand (pages are referenced, so reclaim cannot
  * take them back), hence retries make progress; what turned out not to be needed is given back at
  * the end.
  *
@@ -74,38 +77,44 @@ enum need {
 	NEED_ZEROS,     /* fresh: zeros */
 	NEED_ANON_COPY, /* fresh: a copy of f->source */
 	NEED_PAGE,      /* the object's page, filled and not BUSY */
+	NEED_BLANK,     /* blank: a page of zeros, to become the object's */
 	NEED_PAGE_COPY, /* fresh: a copy of f->page */
 	NEED_WRITABLE,  /* f->page DIRTY */
 	NEED_OTHER,     /* another object than before: let go of that first */
 	NEED_MEMORY,    /* for a table or a node */
-	NEED_INSTALL,   /* nothing: pass() installs the fresh page */
+	NEED_INSTALL,   /* nothing: pass() installs what is fresh */
 };
 
-/* What a fresh page contains, if not a copy of something. */
+/* What fresh pages contain, if not a copy of something. */
 static const char zeros[1];
 
 struct fault {
 	struct mvm_space *space;
-	mvm_vaddr_t va; /* of the page */
+	mvm_vaddr_t va;  /* of the page */
+	mvm_vaddr_t end; /* what is empty behind the page may be filled, too, up to here */
 	uint8_t access;
 	uint8_t result; /* enum mvm_fault_result */
-	uint8_t rights; /* NEED_INSTALL: of the area */
+	uint8_t rights; /* of the area */
+	uint8_t run;    /* pages of zeros that are wanted from the page on; then: pages done */
 	bool force;
-	bool again;   /* not the first pass */
-	bool swept;   /* something is in the batch or the grave */
-	bool dirtied; /* the object's page became DIRTY */
-	bool alone;   /* the page was claimed until this look: no hart reaches anything here */
+	bool again;    /* not the first pass */
+	bool supplied; /* the last pass wanted a page of our own, which is fresh now */
+	bool dirtied;  /* the object's page became DIRTY */
+	bool alone;    /* the page was claimed until this look: no hart reaches anything here */
+	uint64_t turn; /* the space's, at the last pass */
 
 	/* In hand, from pass to pass: */
-	struct anon *fresh;        /* of our own, in no tree */
-	const void *fresh_of;      /* what it contains: zeros, an anon, a page; NULL: nothing yet */
+	struct anon *fresh;        /* a chain of our own, in no tree */
+	const void *fresh_of;      /* what they contain: zeros; or, the first, a copy of an anon or
+				      a page; NULL: nothing yet */
 	struct anon *source;       /* referenced */
 	struct mvm_object *object; /* referenced, with */
 	mvm_pgoff_t index;
-	enum ahead ahead;      /* if it must be read */
-	struct mvm_page *page; /* referenced */
+	struct mvm_page *page;  /* referenced */
+	struct mvm_page *blank; /* of zeros, of our own */
+	enum ahead ahead;       /* if it must be read */
 
-	/* Of the pass under way: */
+	/* Of the pass under way: what it removed, to be finished after it. */
 	struct sweep *sweep;
 	struct grave *grave;
 };
@@ -131,7 +140,6 @@ static void remove_entry(struct fault *f)
 {
 	mvm_vaddr_t end = f->va + MVM_PAGE_BYTES;
 
-	f->swept = true;
 	sweep_open(f->space, f->sweep);
 	if (space_remove_some(f->space, f->va, end, &f->sweep->batch) != end)
 		mvmh_panic("mm: the host removes one entry at a time");
@@ -148,32 +156,55 @@ static enum need map_frame(struct fault *f, mvm_frame_t frame, unsigned rights)
 	return err == -MVM_ENOMEM ? NEED_MEMORY : NEED_REPLACE; /* another frame is mapped here */
 }
 
-/* The fresh page it is; pass() installs it, for which it takes the stack that the look had. */
-static enum need install(struct fault *f, const struct area *a)
+/* Out of what is fresh, to be the space's own. */
+static struct anon *take_fresh(struct fault *f)
 {
-	f->rights = (uint8_t)area_rights(a);
-	return NEED_INSTALL;
+	struct anon *anon = f->fresh;
+
+	f->fresh = anon->next;
+	anon->refs = 1;
+	return anon;
 }
 
-/* Make the fresh page the space's own, and map it. */
-static OWN_FRAME enum need install_fresh(struct fault *f)
+/* The rest of the run of zeros, behind the page that was just put into the tree. */
+static OWN_FRAME void install_run(struct fault *f)
 {
-	struct mvm_page *page = f->fresh->page;
+	mvm_frame_t frames[MVM_RUN_PAGES];
+	uint64_t vpn = f->va >> MVM_PAGE_SHIFT;
+	unsigned n = 1;
+
+	for (; n < f->run && f->fresh; n++) {
+		frames[n] = f->fresh->page->frame;
+		anon_set_beside(&f->space->anons, vpn + n, take_fresh(f));
+	}
+	space_work(f->space, n - 1);
+	mvmh_pmap_enter_run(&f->space->pmap, f->va + MVM_PAGE_BYTES, &frames[1], n - 1, f->rights);
+	f->run = (uint8_t)n;
+}
+
+/* Make what is fresh the space's own, and map it. */
+static enum need install_fresh(struct fault *f)
+{
+	struct anon *anon = f->fresh;
 
 	/* What the copy replaces may still be reached by a hart: see unmap.c and struct sweep. */
 	if (unlikely(ref_count(&f->space->open_sweeps) > 0) && f->fresh_of != zeros && !f->alone)
 		return NEED_REPLACE;
-	f->swept = true;
-	if (anon_set(&f->space->anons, f->va >> MVM_PAGE_SHIFT, f->fresh, f->grave) != 0)
+	(void)take_fresh(f);
+	if (anon_set(&f->space->anons, f->va >> MVM_PAGE_SHIFT, anon, f->grave) != 0) {
+		anon->next = f->fresh;
+		f->fresh = anon;
 		return NEED_MEMORY;
-	f->fresh = NULL;
-	return map_frame(f, page->frame, f->rights);
+	}
+	if (f->run > 1)
+		install_run(f);
+	return map_frame(f, anon->page->frame, f->rights);
 }
 
 /* --- Look: the space's lock is held ----------------------------------------------------------- */
 
 /* Cases 1A and 1B. */
-static enum need look_anon(struct fault *f, struct area *a, struct anon *anon, bool exclusive)
+static enum need look_anon(struct fault *f, struct anon *anon, bool exclusive)
 {
 	trace(f->space, MVM_TRACE_ANON, f->va, anon->page->frame, 0);
 	if (exclusive) {
@@ -181,12 +212,12 @@ static enum need look_anon(struct fault *f, struct area *a, struct anon *anon, b
 			COUNT(cow_reuses, 1);
 			history_note(f->space->history, f->va >> MVM_PAGE_SHIFT);
 		}
-		return map_frame(f, anon->page->frame, area_rights(a));
+		return map_frame(f, anon->page->frame, f->rights);
 	}
 	if (f->access != MVM_WRITE)
-		return map_frame(f, anon->page->frame, area_rights(a) & ~(unsigned)MVM_WRITE);
+		return map_frame(f, anon->page->frame, f->rights & ~(unsigned)MVM_WRITE);
 	if (f->fresh && f->fresh_of == anon)
-		return install(f, a);
+		return NEED_INSTALL;
 	history_note(f->space->history, f->va >> MVM_PAGE_SHIFT);
 	ref_get(&anon->refs);
 	if (f->source)
@@ -263,6 +294,16 @@ static enum need look_page(struct fault *f, struct area *a)
 	trace(f->space, MVM_TRACE_OBJECT, f->va, f->index, page ? page->frame : MVM_NO_FRAME);
 	if (f->index >= object_pages(obj))
 		return done(f, MVM_FAULT_BUS);
+	if (!page && object_is_memory(obj) && cache_absent(obj, f->index)) {
+		bool dirty = f->access == MVM_WRITE && !area_private(a);
+
+		if (!f->blank)
+			return NEED_BLANK;
+		if (cache_put_zeros(obj, f->index, f->blank, dirty) != 0)
+			return NEED_MEMORY;
+		page = f->blank;
+		f->blank = NULL;
+	}
 	if (!page) {
 		f->ahead = ahead_of(a);
 		return NEED_PAGE;
@@ -273,7 +314,7 @@ static enum need look_page(struct fault *f, struct area *a)
 	if (!area_private(a))
 		return NEED_WRITABLE;
 	if (f->fresh && f->fresh_of == page)
-		return install(f, a);
+		return NEED_INSTALL;
 	remove_entry(f);
 	return NEED_PAGE_COPY;
 }
@@ -298,10 +339,24 @@ static enum need look_object(struct fault *f, struct area *a)
 	return need;
 }
 
+/* How many pages from this one on, in one run of entries, are as empty and may be filled. */
+static OWN_FRAME unsigned empty_run(struct fault *f, const struct area *a)
+{
+	mvm_vaddr_t window = MVM_RUN_PAGES * MVM_PAGE_BYTES;
+	mvm_vaddr_t end = min_u64(min_u64(f->end, a->end), (f->va | (window - 1)) + 1);
+	uint64_t vpn = f->va >> MVM_PAGE_SHIFT, last = (end >> MVM_PAGE_SHIFT) - 1;
+
+	if (claim_find(f->space, f->va, end))
+		return 1;
+	return (unsigned)(anon_next(&f->space->anons, vpn, last) - vpn);
+}
+
 /* Case 3. */
 static enum need look_zero(struct fault *f, struct area *a)
 {
-	return f->fresh && f->fresh_of == zeros ? install(f, a) : NEED_ZEROS;
+	if (unlikely(f->end > f->va + MVM_PAGE_BYTES))
+		f->run = (uint8_t)empty_run(f, a);
+	return f->fresh && f->fresh_of == zeros ? NEED_INSTALL : NEED_ZEROS;
 }
 
 /* The claim is in our way. */
@@ -330,7 +385,7 @@ static COLD bool grow_stack(struct fault *f, struct area *a, enum need *need)
 }
 
 /* One pass. */
-static enum need look(struct fault *f)
+static inline enum need look(struct fault *f)
 {
 	struct mvm_space *space = f->space;
 	struct claim *c = claim_find(space, f->va, f->va + MVM_PAGE_BYTES);
@@ -338,6 +393,7 @@ static enum need look(struct fault *f)
 	struct anon *anon;
 	bool exclusive, fork = c && c->kind == CLAIM_FORK;
 
+	f->run = 1;
 	if (unlikely(c && c->kind <= CLAIM_REPLACE))
 		return wait_claim(f, c);
 	if (!a || space->dead)
@@ -351,13 +407,14 @@ static enum need look(struct fault *f)
 	trace(space, MVM_TRACE_AREA, f->va, a->start, a->end);
 	if (!fault_allowed(a, f->access, f->force))
 		return done(f, MVM_FAULT_ACCERR);
+	f->rights = (uint8_t)area_rights(a);
 	if (!area_private(a))
 		return look_object(f, a);
 	if (unlikely(fork && f->access == MVM_WRITE))
 		return wait_claim(f, c);
 	anon = anon_find(&space->anons, f->va >> MVM_PAGE_SHIFT, &exclusive);
 	if (anon)
-		return look_anon(f, a, anon, exclusive);
+		return look_anon(f, anon, exclusive);
 	if (a->object)
 		return look_object(f, a);
 	return unlikely(fork) ? wait_claim(f, c) : look_zero(f, a);
@@ -365,38 +422,69 @@ static enum need look(struct fault *f)
 
 /* --- Supply: no lock is held ------------------------------------------------------------------ */
 
-/* A page of our own to fill, if there is none yet. */
-static bool have_fresh(struct fault *f)
+/* A page of our own to fill, a chain of one; or NULL. */
+static struct anon *make_fresh(void)
 {
-	struct mvm_page *page;
+	struct mvm_page *page = page_alloc();
+	struct anon *anon = page ? anon_new(page) : NULL;
 
-	if (f->fresh)
-		return true;
-	page = page_alloc();
-	f->fresh = page ? anon_new(page) : NULL;
-	if (f->fresh)
+	if (likely(anon)) {
+		anon->next = NULL;
 		COUNT(anon_pages, 1);
-	else if (page)
+	} else if (page) {
 		page_put(page);
-	return f->fresh;
+	}
+	return anon;
 }
 
-static OWN_FRAME enum mvm_fault_result supply_fresh(struct fault *f, enum need need)
+/* Have the run of zeros, or what there is memory for; what is in hand already counts. */
+static OWN_FRAME enum mvm_fault_result supply_zeros(struct fault *f)
 {
-	struct mvm_page *from = need == NEED_ANON_COPY ? f->source->page : f->page;
+	struct anon **link = &f->fresh;
+	unsigned made = 0;
 
-	f->fresh_of = NULL;
-	if (!have_fresh(f))
-		return MVM_FAULT_NOMEM;
-	if (need == NEED_ZEROS) {
-		page_zero(f->fresh->page, 0, MVM_PAGE_BYTES);
-		f->fresh_of = zeros;
-		COUNT(zero_fills, 1);
-		trace(f->space, MVM_TRACE_ZERO, f->va, f->fresh->page->frame, 0);
-		return MVM_FAULT_OK;
+	for (unsigned n = 0; n < f->run || *link; n++, link = &(*link)->next) {
+		if (*link && f->fresh_of == zeros)
+			continue;
+		if (!*link)
+			*link = make_fresh();
+		if (!*link)
+			break;
+		page_zero((*link)->page, 0, MVM_PAGE_BYTES);
+		trace(f->space, MVM_TRACE_ZERO, f->va + n * MVM_PAGE_BYTES, (*link)->page->frame,
+			0);
+		made++;
 	}
+	if (unlikely(!f->fresh))
+		return MVM_FAULT_NOMEM;
+	f->fresh_of = zeros;
+	f->supplied = true;
+	COUNT(zero_fills, made);
+	return MVM_FAULT_OK;
+}
+
+static OWN_FRAME enum mvm_fault_result supply_blank(struct fault *f)
+{
+	f->blank = page_alloc();
+	if (!f->blank)
+		return MVM_FAULT_NOMEM;
+	page_zero(f->blank, 0, MVM_PAGE_BYTES);
+	COUNT(zero_fills, 1);
+	trace(f->space, MVM_TRACE_ZERO, f->va, f->blank->frame, 0);
+	return MVM_FAULT_OK;
+}
+
+static OWN_FRAME enum mvm_fault_result supply_copy(
+	struct fault *f, const void *of, struct mvm_page *from)
+{
+	f->fresh_of = NULL;
+	if (!f->fresh)
+		f->fresh = make_fresh();
+	if (!f->fresh)
+		return MVM_FAULT_NOMEM;
 	page_copy(f->fresh->page, from);
-	f->fresh_of = need == NEED_ANON_COPY ? (void *)f->source : (void *)f->page;
+	f->fresh_of = of;
+	f->supplied = true;
 	COUNT(cow_copies, 1);
 	trace(f->space, MVM_TRACE_COPY, f->va, from->frame, f->fresh->page->frame);
 	return MVM_FAULT_OK;
@@ -436,22 +524,16 @@ static void let_go(struct fault *f)
 	f->object = NULL;
 }
 
-/*
- * Get what the pass needed.  Anything but MVM_FAULT_OK ends the fault, but MVM_FAULT_NOMEM only if
- * there is nothing to reclaim.
- */
-static OWN_FRAME enum mvm_fault_result supply(struct fault *f, enum need need)
+/* What is not the commonest. */
+static OWN_FRAME enum mvm_fault_result supply_other(struct fault *f, enum need need)
 {
-	if (f->again) {
-		COUNT(fault_retries, 1);
-		trace(f->space, MVM_TRACE_RETRY, f->va, need, 0);
-	}
-	f->again = true;
 	switch (need) {
-	case NEED_ZEROS:
 	case NEED_ANON_COPY:
+		return supply_copy(f, f->source, f->source->page);
 	case NEED_PAGE_COPY:
-		return supply_fresh(f, need);
+		return supply_copy(f, f->page, f->page);
+	case NEED_BLANK:
+		return supply_blank(f);
 	case NEED_PAGE:
 		return supply_page(f);
 	case NEED_WRITABLE:
@@ -466,37 +548,53 @@ static OWN_FRAME enum mvm_fault_result supply(struct fault *f, enum need need)
 	}
 }
 
+/*
+ * Get what the pass needed.  Anything but MVM_FAULT_OK ends the fault, but MVM_FAULT_NOMEM only if
+ * there is nothing to reclaim.
+ */
+static inline enum mvm_fault_result supply(struct fault *f, enum need need)
+{
+	if (unlikely(f->again)) {
+		COUNT(fault_retries, 1);
+		trace(f->space, MVM_TRACE_RETRY, f->va, need, 0);
+	}
+	f->again = true;
+	f->supplied = false;
+	return need == NEED_ZEROS ? supply_zeros(f) : supply_other(f, need);
+}
+
 /* One look, and the end of the batch that it began; `claim`, if any, of the page is given up. */
 static OWN_FRAME enum need pass(struct fault *f, struct claim *claim)
 {
-	struct sweep sweep = {0};
-	struct grave grave = {0};
+	struct mvm_space *space = f->space;
+	struct sweep sweep = {.open = false};
+	struct grave grave = {.nodes = NULL};
 	enum need need;
 
 	f->sweep = &sweep;
 	f->grave = &grave;
-	f->swept = false;
 	f->alone = claim;
-	space_lock(f->space);
+	space_lock(space);
 	if (unlikely(claim))
-		claim_leave(f->space, claim);
-	need = look(f);
+		claim_leave(space, claim);
+	need = f->supplied && space->turn == f->turn + 1 ? NEED_INSTALL : look(f);
 	if (need == NEED_INSTALL)
 		need = install_fresh(f);
-	space_unlock(f->space);
+	f->turn = space->turn;
+	space_unlock(space);
 	if (unlikely(claim && claim->waited))
-		mvmh_wake(&f->space->claims);
-	if (f->swept) {
-		sweep_sync(f->space, &sweep);
+		mvmh_wake(&space->claims);
+	if (sweep.open)
+		sweep_sync(space, &sweep);
+	if (grave.anons || grave.nodes)
 		anon_bury(&grave);
-	}
 	return need;
 }
 
 /* Claim the page, until no hart reaches anything there.  False: others claim it. */
 static OWN_FRAME bool claim_page(struct fault *f, struct claim *claim)
 {
-	struct sweep sweep = {0};
+	struct sweep sweep = {.open = false};
 	bool claimed;
 
 	f->sweep = &sweep;
@@ -518,74 +616,113 @@ static OWN_FRAME enum need pass_alone(struct fault *f)
 }
 
 /* Give back what is still in hand. */
-static OWN_FRAME void finish(struct fault *f)
+static OWN_FRAME void give_back(struct fault *f)
 {
-	struct grave grave = {0};
+	struct grave grave = {.anons = f->fresh};
 
-	if (f->fresh)
-		anon_put(f->fresh, &grave);
 	if (f->source)
 		anon_put(f->source, &grave);
 	anon_bury(&grave);
+	if (f->blank)
+		page_put(f->blank);
 	let_go(f);
 }
 
-/* Count it, trace it; the time, if that is wanted. */
-static OWN_FRAME uint64_t begin(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
+/* What is asked for, and what came of it beside the result. */
+struct request {
+	struct mvm_space *space;
+	mvm_vaddr_t va;  /* of the access */
+	mvm_vaddr_t end; /* struct fault's */
+	uint8_t access;
+	bool force;
+	struct mvm_object *dirtied; /* out: referenced; a page of it was made DIRTY; or NULL */
+	mvm_vaddr_t next;           /* out: behind what was done */
+};
+
+/* A new fault; written out, because the compiler would call memset() for the whole. */
+static inline void begin(struct fault *f, const struct request *r)
 {
-	COUNT(faults, 1);
-	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
-	trace(space, MVM_TRACE_FAULT, va, access, 0);
-	return is_traced(space) ? mvmh_now() : 0;
+	f->space = r->space;
+	f->va = page_floor(r->va);
+	f->end = r->end;
+	f->access = r->access;
+	f->force = r->force;
+	f->run = 1;
+	f->again = f->supplied = f->dirtied = false;
+	f->fresh = NULL;
+	f->fresh_of = NULL;
+	f->source = NULL;
+	f->object = NULL;
+	f->page = NULL;
+	f->blank = NULL;
 }
 
-static OWN_FRAME void trace_end(
-	struct mvm_space *space, mvm_vaddr_t va, enum mvm_fault_result result, uint64_t began)
+/* Passes, until the fault is over or memory is short. */
+static OWN_FRAME enum mvm_fault_result attempt(struct request *r)
 {
-	trace(space, MVM_TRACE_FAULT_END, va, result, mvmh_now() - began);
-}
-
-/*
- * Passes, until the fault is over or memory is short.  *dirtied: the object, referenced, of which a
- * page was made DIRTY, else NULL.
- */
-static OWN_FRAME enum mvm_fault_result attempt(struct mvm_space *space, mvm_vaddr_t va,
-	unsigned access, bool force, struct mvm_object **dirtied)
-{
-	struct fault f = {.space = space, .va = va, .force = force};
 	enum need need = NEED_LOOK;
+	struct fault f;
 
-	f.access = (uint8_t)access;
+	begin(&f, r);
 	while ((need = need == NEED_REPLACE ? pass_alone(&f) : pass(&f, NULL)) != NEED_NOTHING) {
 		f.result = (uint8_t)supply(&f, need);
 		if (f.result != MVM_FAULT_OK)
 			break;
 	}
-	*dirtied = f.dirtied ? f.object : NULL;
+	r->next = f.va + f.run * MVM_PAGE_BYTES;
+	r->dirtied = f.dirtied ? f.object : NULL;
 	if (f.dirtied)
 		f.object = NULL; /* the caller's */
-	finish(&f);
+	if (f.fresh || f.source || f.blank || f.page || f.object)
+		give_back(&f);
 	return f.result;
+}
+
+/* Attempts, as long as reclaim helps; and all that is written down about a fault. */
+static inline enum mvm_fault_result fault(struct request *r)
+{
+	uint64_t began = is_traced(r->space) ? mvmh_now() : 0;
+	enum mvm_fault_result result;
+	unsigned attempts = 0;
+
+	COUNT(faults, 1);
+	__atomic_fetch_add(&r->space->faults, 1, __ATOMIC_RELAXED);
+	trace(r->space, MVM_TRACE_FAULT, r->va, r->access, 0);
+	do {
+		result = attempt(r);
+		if (unlikely(r->dirtied != NULL))
+			writeback_pay(r->dirtied);
+	} while (unlikely(result == MVM_FAULT_NOMEM) && memory_wait(&attempts));
+	if (unlikely(began))
+		trace(r->space, MVM_TRACE_FAULT_END, r->va, result, mvmh_now() - began);
+	return result;
 }
 
 enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)
 {
-	uint64_t began = begin(space, va, access);
-	struct mvm_object *dirtied;
-	enum mvm_fault_result result;
-	unsigned attempts = 0;
+	struct request r = {.space = space, .va = va, .access = (uint8_t)access, .force = force};
 
-	do {
-		result = attempt(space, page_floor(va), access, force, &dirtied);
-		if (dirtied)
-			writeback_pay(dirtied);
-	} while (unlikely(result == MVM_FAULT_NOMEM) && memory_wait(&attempts));
-	if (unlikely(began))
-		trace_end(space, va, result, began);
-	return result;
+	return fault(&r);
 }
 
 enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
 {
 	return fault_in(space, va, access, false);
+}
+
+int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned access)
+{
+	struct request r = {.space = space, .next = page_floor(va), .access = (uint8_t)access};
+	int err = 0;
+
+	if (bytes == 0)
+		return 0;
+	if (va + bytes - 1 < va)
+		return -MVM_EFAULT;
+	r.end = page_floor(va + bytes - 1) + MVM_PAGE_BYTES;
+	while (!err && r.next < r.end) {
+		r.va = r.next;
+		err = fault_error(fault(&r));
+	}
+	return err;
 }

@@ -4,10 +4,10 @@
  *
  * Each kind of structure has its own pages.  A page begins with a header and is then an array of
  * pieces; since metadata pages are aligned to their size, a piece finds its header by masking.
- * Pieces are carved off one by one the first time, and chained through their first word when they
- * come back.  A page with something to give is on its kind's list; a page whose last piece came
- * back goes home to the host, except one a kind, so that a single structure that comes and goes
- * does not carry a page back and forth.
+ * Pieces that are not in use are chained through their first word, from the page's first day on.
+ * A page with something to give is on its kind's list; a page whose last piece came back goes home to
+ * the host, except one a kind, so that a single structure that comes and goes does not carry a page
+ * back and forth.
  *
  * Locks: each kind has one of rank PAGE; nothing is taken under it.
  */
@@ -21,19 +21,18 @@
 
 struct slab_page {
 	struct list link; /* [l] in slab.partial, or alone when full */
-	void *free;       /* [l] pieces that came back */
-	uint16_t used;    /* [l] handed out now */
-	uint16_t carved;  /* [l] ever handed out */
+	void *free;       /* [l] pieces that are not in use */
+	uint32_t used;    /* [l] handed out now */
 };
 
-/* [I] immutable after slab_init(); [l] the lock. */
+/* [I] immutable after slab_init(); [l] the lock.  Aligned: no two kinds' locks share a cache line. */
 struct slab {
 	struct mvmh_lock lock;
 	uint32_t bytes;      /* [I] of a piece */
 	uint32_t capacity;   /* [I] pieces a page */
 	struct list partial; /* [l] pages with room */
 	uint64_t live;       /* [l] */
-};
+} __attribute__((aligned(64)));
 
 static struct slab slabs[SLAB_N];
 static uint32_t n_meta_pages;
@@ -82,62 +81,101 @@ void slab_init(void)
 	slab_set(SLAB_HISTORY, sizeof(struct history));
 }
 
-/* One more page for the kind.  The kind's lock is held. */
+/* One more page for the kind, which has none with room.  The kind's lock is held. */
 static COLD bool add_page(struct slab *s)
 {
 	struct slab_page *page = meta_page_alloc();
+	char *piece;
 
-	if (page)
-		list_append(&s->partial, &page->link);
-	return page;
+	if (!page)
+		return false;
+	piece = (char *)page + MVM_PAGE_BYTES;
+	for (uint32_t n = s->capacity; n > 0; n--) {
+		piece -= s->bytes;
+		*(void **)piece = page->free;
+		page->free = piece;
+	}
+	list_append(&s->partial, &page->link);
+	return true;
 }
 
-/* The kind's lock is held, and a page has room. */
-static void *take_piece(struct slab *s)
+/* The address as a value: else the compiler would work it out again at each use. */
+static inline struct slab *slab_of(enum slab_kind kind)
 {
-	struct slab_page *page = container_of(s->partial.next, struct slab_page, link);
-	void *piece = page->free;
+	struct slab *s = &slabs[kind];
 
-	if (piece)
-		page->free = *(void **)piece;
-	else
-		piece = (char *)page + MVM_PAGE_BYTES - s->bytes * (size_t)++page->carved;
-	if (++page->used == s->capacity)
-		list_remove(&page->link);
-	s->live++;
-	return piece;
+	__asm__("" : "+r"(s));
+	return s;
 }
 
 void *slab_alloc(enum slab_kind kind)
 {
-	struct slab *s = &slabs[kind];
+	struct slab *s = slab_of(kind);
+	struct slab_page *page;
 	void *piece = NULL;
 
 	mvmh_lock(&s->lock);
-	if (likely(!list_empty(&s->partial)) || add_page(s))
-		piece = take_piece(s);
+	if (likely(!list_empty(&s->partial)) || add_page(s)) {
+		page = container_of(s->partial.next, struct slab_page, link);
+		piece = page->free;
+		page->free = *(void **)piece;
+		if (++page->used == s->capacity)
+			list_remove(&page->link);
+		s->live++;
+	}
 	mvmh_unlock(&s->lock);
 	return piece;
 }
 
-void slab_free(enum slab_kind kind, void *piece)
+/* Take a piece back; if its page is to go home, that is put before the chain *home.  Locked. */
+static inline void take_back(struct slab *s, void *piece, struct slab_page **home)
 {
-	struct slab *s = &slabs[kind];
 	struct slab_page *page = (void *)((uintptr_t)piece & ~(uintptr_t)MVM_PAGE_MASK);
-	bool empty;
 
-	mvmh_lock(&s->lock);
 	*(void **)piece = page->free;
 	page->free = piece;
-	if (page->used-- == s->capacity)
+	if (unlikely(page->used-- == s->capacity))
 		list_append(&s->partial, &page->link);
-	empty = page->used == 0 && s->partial.next != s->partial.prev;
-	if (empty)
-		list_remove(&page->link);
 	s->live--;
-	mvmh_unlock(&s->lock);
-	if (empty)
+	if (unlikely(page->used == 0) && s->partial.next != s->partial.prev) {
+		list_remove(&page->link);
+		page->free = *home;
+		*home = page;
+	}
+}
+
+static COLD void send_home(struct slab_page *page)
+{
+	while (page) {
+		struct slab_page *next = page->free;
+
 		meta_page_free(page);
+		page = next;
+	}
+}
+
+void *slab_free_some(enum slab_kind kind, void *chain, unsigned n)
+{
+	struct slab *s = slab_of(kind);
+	struct slab_page *home = NULL;
+
+	mvmh_lock(&s->lock);
+	while (n-- > 0) {
+		void *next = *(void **)chain;
+
+		take_back(s, chain, &home);
+		chain = next;
+	}
+	mvmh_unlock(&s->lock);
+	if (unlikely(home))
+		send_home(home);
+	return chain;
+}
+
+void slab_free(enum slab_kind kind, void *piece)
+{
+	*(void **)piece = NULL;
+	(void)slab_free_some(kind, piece, 1);
 }
 
 uint64_t slab_live(enum slab_kind kind)
@@ -150,7 +188,7 @@ uint64_t slab_live(enum slab_kind kind)
 	return live;
 }
 
-/* Every page on a list has room, and chains exactly what is neither in use nor never carved. */
+/* Every page on a list has room, and chains exactly what is not in use. */
 void slab_check(void)
 {
 	for (struct slab *s = slabs; s < slabs + SLAB_N; s++) {
@@ -162,8 +200,7 @@ void slab_check(void)
 			for (void *piece = page->free; piece; piece = *(void **)piece)
 				chained++;
 			MUST(page->used < s->capacity);
-			MUST(page->carved <= s->capacity);
-			MUST(chained + page->used == page->carved);
+			MUST(chained + page->used == s->capacity);
 		}
 		mvmh_unlock(&s->lock);
 	}

@@ -15,6 +15,7 @@
 #define anon_remove          mvm_i_anon_remove
 #define anon_reserve_edges   mvm_i_anon_reserve_edges
 #define anon_set             mvm_i_anon_set
+#define anon_set_beside      mvm_i_anon_set_beside
 #define anon_share           mvm_i_anon_share
 #define anon_tree_check      mvm_i_anon_tree_check
 #define anon_tree_init       mvm_i_anon_tree_init
@@ -30,9 +31,11 @@
 #define area_remove          mvm_i_area_remove
 #define area_resized         mvm_i_area_resized
 #define area_split           mvm_i_area_split
+#define cache_absent         mvm_i_cache_absent
 #define cache_get            mvm_i_cache_get
 #define cache_get_wait       mvm_i_cache_get_wait
 #define cache_make_writable  mvm_i_cache_make_writable
+#define cache_put_zeros      mvm_i_cache_put_zeros
 #define claim_enter          mvm_i_claim_enter
 #define claim_enter_change   mvm_i_claim_enter_change
 #define change_begin         mvm_i_change_begin
@@ -69,6 +72,7 @@
 #define node_new             mvm_i_node_new
 #define node_next            mvm_i_node_next
 #define object_grow          mvm_i_object_grow
+#define object_is_memory     mvm_i_object_is_memory
 #define object_set_size      mvm_i_object_set_size
 #define object_unlock        mvm_i_object_unlock
 #define object_unpin         mvm_i_object_unpin
@@ -115,6 +119,7 @@
 #define slab_alloc           mvm_i_slab_alloc
 #define slab_check           mvm_i_slab_check
 #define slab_free            mvm_i_slab_free
+#define slab_free_some       mvm_i_slab_free_some
 #define slab_init            mvm_i_slab_init
 #define slab_live            mvm_i_slab_live
 #define space_insert         mvm_i_space_insert

@@ -53,6 +53,11 @@ static int zero_fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n)
 }
 
 static const struct mvm_pager_ops shared_anon_pager = {.fill = zero_fill};
+bool object_is_memory(const struct mvm_object *obj)
+{
+	return obj->ops == &shared_anon_pager;
+}
+
 static const struct mvm_pager_ops device_pager = {.fill = NULL};
 
 int mvm_object_new_shared_anon(uint64_t size_bytes, struct mvm_object **out)

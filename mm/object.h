@@ -128,6 +128,9 @@ void object_set_size(struct mvm_object *obj, uint64_t bytes);
  * a hole under way. */
 struct mvm_page *object_usable(struct mvm_object *obj, mvm_pgoff_t index);
 
+/* Is the object memory that nothing stands behind: absent pages are zeros, and stay until it goes? */
+bool object_is_memory(const struct mvm_object *obj);
+
 /* Changes of state; the page is in the object. */
 void page_set_dirty(struct mvm_object *obj, struct mvm_page *page);
 void page_begin_writeback(struct mvm_object *obj, struct mvm_page *page);
@@ -185,6 +188,17 @@ int cache_get(struct mvm_object *obj, mvm_pgoff_t index, enum ahead how, uint32_
 /* The same, but reclaims and tries again before it says -MVM_ENOMEM. */
 int cache_get_wait(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag,
 	struct mvm_page **out) MVM_MUST_CHECK;
+
+/*
+ * Put a page of zeros at the index, which is absent, of an object that is memory; the caller's reference
+ * becomes the object's, and the object's lock is held.  It is DIRTY at once, or, if `dirty` is
+ * false, may be reclaimed until it is.  0 or -MVM_ENOMEM.
+ */
+int cache_put_zeros(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page,
+	bool dirty) MVM_MUST_CHECK;
+
+/* May a page come to the index now: is it below the size, in no hole, and not there?  Object locked. */
+bool cache_absent(struct mvm_object *obj, mvm_pgoff_t index);
 
 /*
  * Make a page that the caller has a reference to DIRTY, with the pager's consent.

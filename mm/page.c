@@ -42,7 +42,7 @@ static void *load(void **entry)
 }
 
 /* The descriptor, or NULL if there is none yet. */
-static struct mvm_page *page_find(mvm_frame_t frame)
+static inline struct mvm_page *page_find(mvm_frame_t frame)
 {
 	void **middle = load(&top[table_slot(frame, 2)]);
 	void **leaf = middle ? load(&middle[table_slot(frame, 1)]) : NULL;
@@ -114,10 +114,8 @@ bool memory_wait(unsigned *attempts)
 
 void page_put(struct mvm_page *page)
 {
-	if (!ref_put(&page->refs))
-		return;
-	MUST(page->object == NULL && !page->queued);
-	mvmh_frame_free(page->frame, 0);
+	if (page_leave(page))
+		mvmh_frame_free(page->frame, 0);
 }
 
 void page_zero(struct mvm_page *page, size_t from, size_t to)

@@ -70,6 +70,15 @@ static inline void page_get(struct mvm_page *page)
 	ref_get(&page->refs);
 }
 
+/* Drop a reference; true: it was the last one, and the frame is the caller's, to be freed. */
+static inline bool page_leave(struct mvm_page *page)
+{
+	if (!ref_put(&page->refs))
+		return false;
+	MUST(page->object == NULL && !page->queued);
+	return true;
+}
+
 /* The last one frees the frame. */
 void page_put(struct mvm_page *page);
 

@@ -37,6 +37,7 @@ struct claim {
 struct mvm_space {
 	struct mvmh_lock lock;
 	uint32_t work;           /* [s] pages' work under this hold */
+	uint64_t turn;           /* [s] number of this hold */
 	struct area_index areas; /* [s] */
 	struct anon_tree anons;  /* [s] private pages */
 	struct mvmh_pmap pmap;   /* [s] */
@@ -79,6 +80,7 @@ static inline void space_lock(struct mvm_space *space)
 {
 	mvmh_lock(&space->lock);
 	space->work = 0;
+	space->turn++;
 }
 
 /* That much is done under this hold (base.h). */
@@ -93,6 +95,7 @@ static inline int space_wait(struct mvm_space *space, const void *chan, bool kil
 	int err = mvmh_wait(chan, &space->lock, killable);
 
 	space->work = 0;
+	space->turn++;
 	return err;
 }
 

@@ -13,7 +13,7 @@ struct counters {
 	unsigned long reclaim_scanned, reclaim_freed, reclaim_direct, throttled, shootdowns;
 	long anon_pages, cached_pages, kept_pages, dirty_pages,
 		writeback_pages; /* sums over harts make sense */
-} __attribute__((aligned(64)));
+} __attribute__((aligned(256))); /* so that a hart's are found by a shift */
 
 extern struct counters counters[MVMH_MAX_HARTS];
 

@@ -18,6 +18,9 @@
  * table there was ever entered into. A space that uses more of the root than there are notes (a
  * program has two or three) is looked through after all.
  *
+ * Pages are entered beside one another, so a pmap remembers the table of pages that it entered into
+ * last, until that is cut out or suspended.
+ *
  * To take a right from all pages of a table, the table is suspended: its entry in the parent becomes
  * invalid but keeps the address, and beside it the rights that may stay. The first fault below it
  * applies these to all 512 entries and hangs it in again. So the cost of a fork does not follow the
@@ -28,13 +31,15 @@
 
 #include "pmap_impl.h"
 
+#define NO_LEAF UINT64_MAX
+
 int pmap_init(struct pmap *pmap)
 {
 	pte_t *root = pmap_new_root();
 
 	if (!root)
 		return -ENOMEM;
-	*pmap = (struct pmap){.root = root};
+	*pmap = (struct pmap){.root = root, .leaf_at = NO_LEAF};
 	pmap->id = tlb_id_alloc();
 	pmap->satp = SATP_SV39 | (uint64_t)pmap->id << SATP_ASID_SHIFT |
 		     virt_to_phys(root) >> PAGE_SHIFT;
@@ -168,15 +173,25 @@ static COLD pte_t *entry_make(struct pmap *pmap, vaddr_t va, unsigned level)
 	return entry;
 }
 
-/* The same for a page, when all tables are there, as they mostly are; else NULL. */
-static pte_t *entry_of_page(struct pmap *pmap, vaddr_t va)
+/* The same for a page, when all tables are there; else NULL. */
+static COLD pte_t *entry_below_root(struct pmap *pmap, vaddr_t va)
 {
 	pte_t root = pmap->root[SLOT(va, 2)], middle;
 
 	if (!pte_is_table(root))
 		return NULL;
 	middle = pte_table(root)[SLOT(va, 1)];
-	return pte_is_table(middle) ? &pte_table(middle)[SLOT(va, 0)] : NULL;
+	if (!pte_is_table(middle))
+		return NULL;
+	pmap->leaf = pte_table(middle);
+	pmap->leaf_at = va >> LEVEL_SHIFT(1);
+	return &pmap->leaf[SLOT(va, 0)];
+}
+
+/* The same, when the table is that of the last time, as it mostly is; else NULL. */
+static inline pte_t *entry_of_page(const struct pmap *pmap, vaddr_t va)
+{
+	return va >> LEVEL_SHIFT(1) == pmap->leaf_at ? &pmap->leaf[SLOT(va, 0)] : NULL;
 }
 
 static pte_t *entry_for(struct pmap *pmap, vaddr_t va, unsigned order)
@@ -186,6 +201,8 @@ static pte_t *entry_for(struct pmap *pmap, vaddr_t va, unsigned order)
 	if (order == PMAP_ORDER_LARGE)
 		return entry_make(pmap, va, 1);
 	entry = entry_of_page(pmap, va);
+	if (!entry)
+		entry = entry_below_root(pmap, va);
 	return entry ? entry : entry_make(pmap, va, 0);
 }
 
@@ -239,30 +256,51 @@ static COLD int give_up_table(struct pmap *pmap, vaddr_t va, pte_t *entry)
 	batch.free_tables = virt_to_phys(table);
 	batch.tables = true;
 	pte_set(entry, 0);
+	pmap->leaf_at = NO_LEAF;
 	tlb_flush_locked(pmap, &batch);
 	return 0;
 }
 
-int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
+/* The entry is no table's. */
+static inline int enter_at(struct pmap *pmap, vaddr_t va, pte_t *entry, paddr_t pa, unsigned rights)
+{
+	pte_t pte = pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A), old = *entry;
+
+	if (!(old & PTE_V)) {
+		pte_set(entry, pte);
+		return 0;
+	}
+	if (pte_pa(old) != pa)
+		return -EEXIST;
+	/* Rights are only added: who takes them away notes that in a batch. */
+	pte_set(entry, pte | (old & PTE_RIGHTS));
+	fence_page(pmap, va);
+	return 0;
+}
+
+static COLD int enter_anywhere(
+	struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 {
 	pte_t *entry = entry_for(pmap, va, order);
-	pte_t old, kept;
+	int err;
 
 	if (!entry)
 		return -ENOMEM;
 	if (pte_has_table(*entry) && give_up_table(pmap, va, entry))
 		return -EEXIST;
-	old = *entry;
-	if ((old & PTE_V) && pte_pa(old) != pa)
-		return -EEXIST;
-	/* Rights are only added: who takes them away notes that in a batch. */
-	kept = old & PTE_V ? old & PTE_RIGHTS : 0;
-	pte_set(entry, pte_make(pa, rights_bits(rights) | kept | PTE_V | PTE_U | PTE_A));
-	if (old & PTE_V)
-		fence_page(pmap, va);
-	if (rights & PMAP_EXEC)
+	err = enter_at(pmap, va, entry, pa, rights);
+	if (!err && rights & PMAP_EXEC)
 		pmap_sync_code(pmap);
-	return 0;
+	return err;
+}
+
+int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
+{
+	pte_t *entry = entry_of_page(pmap, va);
+
+	if (!entry || order != PMAP_ORDER_PAGE || rights & PMAP_EXEC)
+		return enter_anywhere(pmap, va, pa, rights, order);
+	return enter_at(pmap, va, entry, pa, rights);
 }
 
 void pmap_enter_run(
@@ -348,6 +386,7 @@ static bool sweep_table(struct sweep *sweep, pte_t *entry)
 {
 	pte_t kept = pte_is_table(*entry) ? PTE_RIGHTS : *entry & PTE_RIGHTS;
 
+	sweep->pmap->leaf_at = NO_LEAF; /* it may be that one */
 	if (sweep->lost == EVERYTHING) {
 		batch_cut_table(sweep->batch, entry);
 		return true;

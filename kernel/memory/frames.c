@@ -53,14 +53,14 @@ static struct {
 	uint8_t *state;                               /* [lock], CACHED by its hart */
 	struct free_block *free[FRAME_MAX_ORDER + 1]; /* [lock] */
 	size_t total;                                 /* [I] after boot */
-	size_t reserve;                               /* [I] after boot */
-	size_t free_frames;                           /* [lock] in the lists and above frontiers */
 } frames = {.lock = SPINLOCK_INIT("frames", RANK_FRAMES)};
+
+struct frames_stock frames_stock;
 
 static struct frame_cache {
 	uint32_t count;
 	uint32_t frame[CACHE_SLOTS];
-} caches[MAX_HARTS];
+} __attribute__((aligned(64))) caches[MAX_HARTS];
 
 static uint8_t *state_of(paddr_t pa)
 {
@@ -166,7 +166,7 @@ static paddr_t block_alloc(unsigned order)
 	while (from-- > order)
 		list_add(pa + (PAGE_SIZE << from), from);
 	*state_of(pa) = (uint8_t)(STATE_USED | order);
-	frames.free_frames -= 1UL << order;
+	frames_stock.free -= 1UL << order;
 	return pa;
 }
 
@@ -197,41 +197,87 @@ static COLD void cache_fill(struct frame_cache *cache)
 	spin_unlock(&frames.lock);
 }
 
+/* Out of the cache; what lies side by side there, in either order, goes back as one. */
 static COLD void cache_drain(struct frame_cache *cache, unsigned keep)
 {
 	spin_lock(&frames.lock);
 	while (cache->count > keep) {
-		block_free((paddr_t)cache->frame[--cache->count] << PAGE_SHIFT, 0);
-		frames.free_frames++;
+		uint32_t first = cache->frame[--cache->count], end = first + 1;
+
+		for (; cache->count > keep; cache->count--) {
+			uint32_t next = cache->frame[cache->count - 1];
+
+			if (next == end)
+				end++;
+			else if (next + 1 == first)
+				first = next;
+			else
+				break;
+		}
+		memset(state_of((paddr_t)first << PAGE_SHIFT), STATE_NONE, end - first);
+		free_span((paddr_t)first << PAGE_SHIFT, (paddr_t)end << PAGE_SHIFT);
+		frames_stock.free += end - first;
 	}
 	spin_unlock(&frames.lock);
 }
 
-static paddr_t single_alloc(void)
+static inline paddr_t cache_take(struct frame_cache *cache)
 {
-	uint64_t flags = irq_save();
-	struct frame_cache *cache = &caches[arch_cpu()->index];
-	paddr_t pa = 0;
+	paddr_t pa = (paddr_t)cache->frame[--cache->count] << PAGE_SHIFT;
 
-	if (!cache->count)
-		cache_fill(cache);
-	if (cache->count) {
-		pa = (paddr_t)cache->frame[--cache->count] << PAGE_SHIFT;
-		*state_of(pa) = STATE_USED;
-	}
+	*state_of(pa) = STATE_USED;
+	return pa;
+}
+
+/* The cache is empty, and interrupts are off. */
+static COLD paddr_t fill_and_take(struct frame_cache *cache, uint64_t flags)
+{
+	paddr_t pa;
+
+	cache_fill(cache);
+	pa = cache->count ? cache_take(cache) : 0;
 	irq_restore(flags);
 	return pa;
 }
 
-static void single_free(paddr_t pa)
+paddr_t frame_alloc_one(void)
 {
 	uint64_t flags = irq_save();
 	struct frame_cache *cache = &caches[arch_cpu()->index];
+	paddr_t pa;
 
-	if (cache->count == CACHE_SLOTS)
-		cache_drain(cache, CACHE_SLOTS - CACHE_BATCH);
-	*state_of(pa) = STATE_CACHED;
-	cache->frame[cache->count++] = (uint32_t)(pa >> PAGE_SHIFT);
+	if (!cache->count)
+		return fill_and_take(cache, flags);
+	pa = cache_take(cache);
+	irq_restore(flags);
+	return pa;
+}
+
+static COLD _Noreturn void wrong_free(paddr_t pa, unsigned order)
+{
+	panic("frame %#lx freed with order %u, its state is %#x", pa, order, *state_of(pa));
+}
+
+void frame_free_some(const uint32_t *frame, unsigned n)
+{
+	uint64_t flags = irq_save();
+	struct frame_cache *cache = &caches[arch_cpu()->index];
+	uint32_t first = (uint32_t)(frames.base >> PAGE_SHIFT), count = cache->count;
+	uint8_t *states = frames.state;
+
+	for (const uint32_t *end = frame + n; frame < end; frame++) {
+		uint8_t *state = &states[*frame - first];
+
+		if (*state != STATE_USED)
+			wrong_free((paddr_t)*frame << PAGE_SHIFT, 0);
+		if (count == CACHE_SLOTS) {
+			cache_drain(cache, CACHE_SLOTS - CACHE_BATCH);
+			count = cache->count;
+		}
+		*state = STATE_CACHED;
+		cache->frame[count++] = *frame;
+		cache->count = count;
+	}
 	irq_restore(flags);
 }
 
@@ -241,7 +287,7 @@ paddr_t frame_alloc(unsigned order)
 	paddr_t pa;
 
 	if (order == 0)
-		return single_alloc();
+		return frame_alloc_one();
 	if (order > FRAME_MAX_ORDER)
 		return 0;
 	flags = spin_lock_irqsave(&frames.lock);
@@ -252,18 +298,19 @@ paddr_t frame_alloc(unsigned order)
 
 void frame_free(paddr_t pa, unsigned order)
 {
+	uint32_t frame = (uint32_t)(pa >> PAGE_SHIFT);
 	uint64_t flags;
 
-	if (*state_of(pa) != (STATE_USED | order))
-		panic("frame %#lx freed with order %u, its state is %#x", pa, order, *state_of(pa));
 	if (order == 0) {
-		single_free(pa);
+		frame_free_some(&frame, 1);
 		return;
 	}
+	if (*state_of(pa) != (STATE_USED | order))
+		wrong_free(pa, order);
 	flags = spin_lock_irqsave(&frames.lock);
 	*state_of(pa) = STATE_NONE;
 	block_free(pa, order);
-	frames.free_frames += 1UL << order;
+	frames_stock.free += 1UL << order;
 	spin_unlock_irqrestore(&frames.lock, flags);
 }
 
@@ -286,7 +333,7 @@ size_t frames_total(void)
 
 size_t frames_free_count(void)
 {
-	size_t n = frames.free_frames;
+	size_t n = frames_stock.free;
 
 	for (unsigned i = 0; i < MAX_HARTS; i++)
 		n += caches[i].count;
@@ -297,18 +344,13 @@ size_t frames_free_count(void)
 #define RESERVE_MIN   128
 #define RESERVE_MAX   4096
 
-bool frames_below(unsigned reserves)
-{
-	return frames.free_frames < reserves * frames.reserve;
-}
-
 static void set_reserve(void)
 {
-	frames.reserve = frames.total >> RESERVE_SHIFT;
-	if (frames.reserve < RESERVE_MIN)
-		frames.reserve = RESERVE_MIN;
-	if (frames.reserve > RESERVE_MAX)
-		frames.reserve = RESERVE_MAX;
+	frames_stock.reserve = frames.total >> RESERVE_SHIFT;
+	if (frames_stock.reserve < RESERVE_MIN)
+		frames_stock.reserve = RESERVE_MIN;
+	if (frames_stock.reserve > RESERVE_MAX)
+		frames_stock.reserve = RESERVE_MAX;
 }
 
 void frames_add(paddr_t start, paddr_t end)
@@ -380,7 +422,7 @@ void frames_init(void)
 		memset(state_of(range->start & -CHUNK_BYTES), 0, CHUNK_BYTES >> PAGE_SHIFT);
 		memset(state_of((range->end - 1) & -CHUNK_BYTES), 0, CHUNK_BYTES >> PAGE_SHIFT);
 	}
-	frames.free_frames = frames.total;
+	frames_stock.free = frames.total;
 	set_reserve();
 }
 
@@ -400,7 +442,7 @@ paddr_t frames_take_end(size_t bytes)
 		last = (pa - 1) & -CHUNK_BYTES; /* becomes a chunk at a range's end */
 		if (last >= range->frontier)
 			memset(state_of(last), STATE_NONE, CHUNK_BYTES >> PAGE_SHIFT);
-		frames.free_frames -= bytes >> PAGE_SHIFT;
+		frames_stock.free -= bytes >> PAGE_SHIFT;
 		frames.total -= bytes >> PAGE_SHIFT;
 	}
 	spin_unlock_irqrestore(&frames.lock, flags);
@@ -430,8 +472,8 @@ void frames_check(void)
 		n += check_list(order);
 	for (unsigned i = 0; i < frames.n_ranges; i++)
 		n += (frames.ranges[i].end - frames.ranges[i].frontier) >> PAGE_SHIFT;
-	if (n != frames.free_frames)
-		panic("%zu frames are free, %zu were counted", n, frames.free_frames);
+	if (n != frames_stock.free)
+		panic("%zu frames are free, %zu were counted", n, frames_stock.free);
 	spin_unlock_irqrestore(&frames.lock, flags);
 }
 

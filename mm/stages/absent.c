@@ -162,6 +162,24 @@ int cache_get(struct mvm_object *obj, mvm_pgoff_t index, enum ahead how, uint32_
 	NOT_YET(3);
 }
 
+bool object_is_memory(const struct mvm_object *obj)
+{
+	(void)obj;
+	NOT_YET(3);
+}
+
+bool cache_absent(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	(void)obj, (void)index;
+	NOT_YET(3);
+}
+
+int cache_put_zeros(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page, bool dirty)
+{
+	(void)obj, (void)index, (void)page, (void)dirty;
+	NOT_YET(3);
+}
+
 int cache_make_writable(struct mvm_object *obj, struct mvm_page *page, bool killable)
 {
 	(void)obj, (void)page, (void)killable;

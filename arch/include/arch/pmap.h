@@ -56,6 +56,8 @@ struct pmap {
 	uint64_t stale_code; /* [a] harts that must synchronize instruction fetch likewise */
 	struct pmap_middle middles[PMAP_MIDDLES]; /* in no order */
 	uint32_t n_middles;                       /* more than PMAP_MIDDLES: some have no note */
+	uint64_t *leaf;                           /* the table of pages entered into last, */
+	uint64_t leaf_at;                         /* and which one that is, or none */
 };
 
 /* Ranges to be forgotten, and table pages to be freed when they are. All zero is empty. */

@@ -32,6 +32,11 @@ paddr_t frames_take_end(size_t bytes);
 paddr_t frame_alloc(unsigned order);
 /* order as it was allocated; a wrong one, or a frame that is free, panics. */
 void frame_free(paddr_t pa, unsigned order);
+
+/* The same for single frames, by number: one, and giving back some. */
+paddr_t frame_alloc_one(void);
+void frame_free_some(const uint32_t *frames, unsigned n);
+
 /* The order that an allocated block was allocated with. */
 unsigned frame_order(paddr_t pa);
 
@@ -49,7 +54,14 @@ size_t frames_in_tables(void);
  * Are fewer free than this many reserves?  Below one, the rest is kept for the kernel's own
  * structures: whoever can reclaim instead of taking more does so.  A hint, without a lock.
  */
-bool frames_below(unsigned reserves);
+extern struct frames_stock {
+	size_t free;    /* [RANK_FRAMES] in the lists and above frontiers */
+	size_t reserve; /* [I] after boot */
+} frames_stock;
+static inline bool frames_below(unsigned reserves)
+{
+	return frames_stock.free < reserves * frames_stock.reserve;
+}
 static inline bool frames_low(void)
 {
 	return frames_below(1);

@@ -39,7 +39,7 @@ static inline uint32_t mvmh_frame_alloc(unsigned order)
 		if (frames_low()) /* kept for what cannot reclaim: page tables, kmalloc() */
 			return UINT32_MAX;
 	}
-	paddr_t pa = frame_alloc(order);
+	paddr_t pa = order ? frame_alloc(order) : frame_alloc_one();
 	return pa ? (uint32_t)(pa >> PAGE_SHIFT) : UINT32_MAX;
 }
 
@@ -47,6 +47,12 @@ static inline uint32_t mvmh_frame_alloc(unsigned order)
 static inline void mvmh_frame_free(uint32_t frame, unsigned order)
 {
 	frame_free((paddr_t)frame << PAGE_SHIFT, order);
+}
+
+#define mvmh_frame_free_some mvmh_frame_free_some
+static inline void mvmh_frame_free_some(const uint32_t *frames, unsigned n)
+{
+	frame_free_some(frames, n);
 }
 
 #define mvmh_window_map mvmh_window_map

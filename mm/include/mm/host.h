@@ -285,6 +285,17 @@ static inline void mvmh_pmap_enter_run(struct mvmh_pmap *pmap, mvm_vaddr_t va,
 #endif
 
 /*
+ * Take back n <= MVM_RUN_PAGES single frames; as n times mvmh_frame_free(), which is the default.
+ */
+#ifndef mvmh_frame_free_some
+static inline void mvmh_frame_free_some(const mvm_frame_t *frames, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		mvmh_frame_free(frames[i], 0);
+}
+#endif
+
+/*
  * What va is mapped to: true, with *frame and *rights (those that the entry grants now), or
  * false.  For mvm_check(), mvm_describe() and mvm_residency() only.  Under the space's lock.
  * Default: unknown, and the checks against the tables are left out.

@@ -13,8 +13,8 @@
  *	          each 16 bytes says what is in use, and tsan.c asks it for every access
  *	leaks     at the end of a schedule everything has come back
  *
- * For the shadow of slab pieces the linker puts wrappers around slab_alloc(), slab_free() and
- * slab_check() of meta.c, which alone may look into pieces that are free.
+ * For the shadow of slab pieces the linker puts wrappers around slab_alloc(), slab_free(),
+ * slab_free_some() and slab_check() of meta.c, which alone may look into pieces that are free.
  */
 #include "host.h"
 
@@ -249,9 +249,11 @@ static size_t piece_bytes(enum slab_kind kind)
 
 void *REAL(slab_alloc)(enum slab_kind kind);
 void REAL(slab_free)(enum slab_kind kind, void *piece);
+void *REAL(slab_free_some)(enum slab_kind kind, void *chain, unsigned n);
 void REAL(slab_check)(void);
 void *WRAP(slab_alloc)(enum slab_kind kind);
 void WRAP(slab_free)(enum slab_kind kind, void *piece);
+void *WRAP(slab_free_some)(enum slab_kind kind, void *chain, unsigned n);
 void WRAP(slab_check)(void);
 
 void *WRAP(slab_alloc)(enum slab_kind kind)
@@ -273,6 +275,20 @@ void WRAP(slab_free)(enum slab_kind kind, void *piece)
 	my_hands()->in_slab++;
 	REAL(slab_free)(kind, piece);
 	my_hands()->in_slab--;
+}
+
+void *WRAP(slab_free_some)(enum slab_kind kind, void *chain, unsigned n)
+{
+	void *piece = chain, *rest;
+
+	for (unsigned i = 0; i < n; i++, piece = *(void **)piece) {
+		host_check_access(piece);
+		set_in_use(piece, piece_bytes(kind), false);
+	}
+	my_hands()->in_slab++;
+	rest = REAL(slab_free_some)(kind, chain, n);
+	my_hands()->in_slab--;
+	return rest;
 }
 
 void WRAP(slab_check)(void)
