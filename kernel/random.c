@@ -2,7 +2,7 @@
 /*
  * ChaCha20 (RFC 8439, section 2.3) as a generator with fast key erasure: each request encrypts
  * zeros and takes the first half of the block as the next key, so that what was given out cannot be
- * computed from the state afterwards.
+ * computed from the state afterwards.  What a request leaves of the other half is for the next one.
  */
 #include <arch/cpu.h>
 #include <kernel/lock.h>
@@ -13,8 +13,10 @@
 #define OUT_WORDS (16 - KEY_WORDS)
 
 static struct spinlock random_lock = SPINLOCK_INIT("random", RANK_KMEM);
-static uint32_t key[KEY_WORDS]; /* [lock] */
-static uint64_t counter;        /* [lock] */
+static uint32_t key[KEY_WORDS];  /* [lock] */
+static uint64_t counter;         /* [lock] */
+static uint32_t rest[OUT_WORDS]; /* [lock] the last n_rest are still to be given out, */
+static size_t n_rest;            /* [lock] the others are zero */
 
 static uint32_t rotate(uint32_t x, unsigned n)
 {
@@ -74,11 +76,18 @@ void random_bytes(void *to, size_t bytes)
 	uint8_t *at = to;
 
 	while (bytes) {
-		uint32_t out[OUT_WORDS];
-		size_t n = bytes < sizeof(out) ? bytes : sizeof(out);
+		uint8_t *from;
+		size_t n;
 
-		next(out);
-		memcpy(at, out, n);
+		if (!n_rest) {
+			next(rest);
+			n_rest = sizeof(rest);
+		}
+		n = bytes < n_rest ? bytes : n_rest;
+		from = (uint8_t *)rest + sizeof(rest) - n_rest;
+		memcpy(at, from, n);
+		memset(from, 0, n);
+		n_rest -= n;
 		at += n;
 		bytes -= n;
 	}
@@ -106,5 +115,7 @@ void random_add(const void *seed, size_t bytes)
 	}
 	key[0] ^= (uint32_t)cpu_time();
 	next(out);
+	memset(rest, 0, sizeof(rest)); /* of the key before */
+	n_rest = 0;
 	spin_unlock_irqrestore(&random_lock, flags);
 }

@@ -67,9 +67,10 @@ static int files_grow(struct files *f, unsigned fd)
 
 static void copy_slots(struct files *to, struct files *from)
 {
-	for (unsigned fd = 0; fd < from->capacity; fd++)
+	for (unsigned fd = 0; fd < from->end; fd++)
 		if (from->file[fd])
 			to->file[fd] = file_ref(from->file[fd]);
+	to->end = from->end;
 	__builtin_memcpy(to->close_on_exec, from->close_on_exec, from->capacity / 8);
 	to->lowest_free = from->lowest_free;
 }
@@ -127,7 +128,7 @@ void files_put(struct files *f)
 {
 	if (!f || __atomic_fetch_sub(&f->refs, 1, __ATOMIC_ACQ_REL) != 1)
 		return;
-	for (unsigned fd = 0; fd < f->capacity; fd++)
+	for (unsigned fd = 0; fd < f->end; fd++)
 		if (f->file[fd])
 			closed(f, f->file[fd]);
 	if (f->file != f->first)
@@ -143,6 +144,15 @@ static void set_bit(struct files *f, unsigned fd, bool on)
 		f->close_on_exec[fd / 32] |= bit;
 	else
 		f->close_on_exec[fd / 32] &= ~bit;
+}
+
+/* Lock held; there is a slot. */
+static void put_in(struct files *f, unsigned fd, struct file *file, bool close_on_exec)
+{
+	f->file[fd] = file;
+	set_bit(f, fd, close_on_exec);
+	if (fd >= f->end)
+		f->end = fd + 1;
 }
 
 /* Lock held.  The file that was there, or NULL. */
@@ -161,7 +171,7 @@ static inline struct file *take_out(struct files *f, unsigned fd)
 
 void files_close_on_exec(struct files *f)
 {
-	for (unsigned fd = 0; fd < f->capacity; fd++) {
+	for (unsigned fd = 0; fd < f->end; fd++) {
 		if (!(f->close_on_exec[fd / 32] & (1u << (fd % 32))))
 			continue;
 		spin_lock(&f->lock);
@@ -279,10 +289,8 @@ long fd_install(struct file *file, unsigned from, bool close_on_exec)
 
 	spin_lock(&f->lock);
 	long fd = find_free(f, from, limit);
-	if (fd >= 0) {
-		f->file[fd] = file;
-		set_bit(f, fd, close_on_exec);
-	}
+	if (fd >= 0)
+		put_in(f, (unsigned)fd, file, close_on_exec);
 	spin_unlock(&f->lock);
 	return fd;
 }
@@ -301,8 +309,7 @@ long fd_replace(struct file *file, long fd_argument, bool close_on_exec)
 		err = files_grow(f, fd);
 	if (!err) {
 		old = f->file[fd];
-		f->file[fd] = file;
-		set_bit(f, fd, close_on_exec);
+		put_in(f, fd, file, close_on_exec);
 	}
 	spin_unlock(&f->lock);
 	if (old)

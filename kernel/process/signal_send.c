@@ -65,11 +65,16 @@ void signal_actions_put(struct signal_actions *a)
 
 void signal_actions_exec(struct signal_actions *a)
 {
+	uint64_t ignored = 0;
+
 	spin_lock(&a->lock);
-	for (int sig = 1; sig < NSIG; sig++) {
-		bool ignored = a->action[sig].sa_handler == SIG_IGN;
-		a->action[sig] = (struct sigaction){.sa_handler = ignored ? SIG_IGN : SIG_DFL};
-	}
+	for (int sig = 1; sig < NSIG; sig++)
+		if (a->action[sig].sa_handler == SIG_IGN)
+			ignored |= SIGNAL_BIT(sig);
+	__builtin_memset(a->action, 0, sizeof a->action);
+	for (int sig = 1; ignored; sig++, ignored >>= 1)
+		if (ignored & 1)
+			a->action[sig].sa_handler = SIG_IGN;
 	spin_unlock(&a->lock);
 }
 

@@ -20,6 +20,7 @@ struct files {
 	struct spinlock lock; /* RANK_FILE_TABLE, guards all below */
 	unsigned capacity;    /* a multiple of 32 */
 	unsigned lowest_free; /* no descriptor below it is free */
+	unsigned end;         /* nor is one from here on in use */
 	struct file **file;
 	uint32_t *close_on_exec; /* bits */
 	struct file *first[FILES_FIRST];
