@@ -83,6 +83,12 @@ int altstack_set(const stack_t *stack, vaddr_t sp)
 
 /* --- The frame ------------------------------------------------------------------------------- */
 
+static bool is_altstack(const struct task *t, const stack_t *stack)
+{
+	return stack->ss_sp == t->altstack.ss_sp && stack->ss_size == t->altstack.ss_size &&
+	       stack->ss_flags == t->altstack.ss_flags;
+}
+
 /* 0: it would land in whatever is below the alternate stack. */
 static vaddr_t frame_address(const struct task *t, const struct sigaction *action, vaddr_t sp)
 {
@@ -125,7 +131,7 @@ int sigframe_pop(struct trapframe *tf)
 	signal_set_mask(head.mask);
 	int err = arch_sigcontext_get((const struct arch_sigcontext *)&frame->uc.uc_mcontext);
 	/* What does not fit there is not taken, as it may be anything by now. */
-	if (!err)
+	if (!err && !is_altstack(task_current(), &head.stack))
 		(void)altstack_set(&head.stack, trapframe_sp(tf));
 	return err;
 }

@@ -129,9 +129,12 @@ static void take(struct signal_queue *q, int sig, siginfo_t *info)
 	bool more;
 	struct signal_entry *e = find(q, sig, &more);
 
-	*info = e ? e->info : signal_info(sig, SI_USER);
-	if (e)
+	if (e) {
+		*info = e->info;
 		entry_free(e);
+	} else {
+		*info = signal_info(sig, SI_USER);
+	}
 	if (!more)
 		q->set &= ~SIGNAL_BIT(sig);
 }

@@ -102,31 +102,6 @@ static bool is_deadly(struct process *p, int sig)
 
 /* --- Who sends ------------------------------------------------------------------------------- */
 
-/* Not by an initializer: the bytes that no field covers are shown to users, too. */
-static void info_init(siginfo_t *info, int sig, int code)
-{
-	__builtin_memset(info, 0, sizeof *info);
-	info->si_signo = sig;
-	info->si_code = code;
-}
-
-siginfo_t signal_info(int sig, int code)
-{
-	siginfo_t info;
-
-	info_init(&info, sig, code);
-	return info;
-}
-
-siginfo_t signal_info_of_sender(int sig, int code)
-{
-	siginfo_t info = signal_info(sig, code);
-
-	info.si_pid = process_current()->nr;
-	info.si_uid = process_current()->cred.uid;
-	return info;
-}
-
 int signal_may_send(struct process *p, int sig)
 {
 	struct process *self = process_current();
@@ -293,10 +268,9 @@ static bool can_handle(struct task *t, int sig, struct sigaction *action)
 void signal_fault(int sig, int code, vaddr_t addr, struct trapframe *tf)
 {
 	struct task *t = task_current();
+	siginfo_t info = signal_info(sig, code);
 	struct sigaction action;
-	siginfo_t info;
 
-	info_init(&info, sig, code);
 	info.si_addr = (void *)addr;
 	spin_lock(&t->process->lock);
 	bool handled = can_handle(t, sig, &action);

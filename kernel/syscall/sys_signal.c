@@ -131,16 +131,25 @@ long sys_tgkill(long group, long tid, long sig)
 	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_ONSTACK | SA_RESTART | \
 		SA_NODEFER | SA_RESETHAND)
 
+static void get_action(struct process *p, unsigned sig, struct sigaction *old)
+{
+	spin_lock(&p->actions->lock);
+	*old = p->actions->action[sig];
+	spin_unlock(&p->actions->lock);
+}
+
 /* A signal that is ignored from now on, but was sent before, is forgotten. */
-static void set_action(struct process *p, int sig, const struct sigaction *action)
+static void change_action(
+	struct process *p, unsigned sig, const struct sigaction *action, struct sigaction *old)
 {
 	struct signal_actions *actions = p->actions;
 
 	spin_lock(&p->lock);
 	spin_lock(&actions->lock);
+	*old = actions->action[sig];
 	actions->action[sig] = *action;
 	spin_unlock(&actions->lock);
-	if (signal_is_ignored(p, sig))
+	if (signal_is_ignored(p, (int)sig))
 		signal_flush(p, SIGNAL_BIT(sig));
 	spin_unlock(&p->lock);
 }
@@ -162,11 +171,10 @@ long sys_rt_sigaction(long sig_argument, uaddr_t from, uaddr_t old_to, size_t se
 		action.sa_flags &= SIGACTION_FLAGS;
 		action.sa_mask.bits &= ~SIGNALS_FORCED;
 	}
-	spin_lock(&p->actions->lock);
-	old = p->actions->action[sig];
-	spin_unlock(&p->actions->lock);
-	if (!uaddr_is_null(from))
-		set_action(p, (int)sig, &action);
+	if (uaddr_is_null(from))
+		get_action(p, sig, &old);
+	else
+		change_action(p, sig, &action, &old);
 	return uaddr_is_null(old_to) ? 0 : put_user(old_to, &old);
 }
 

@@ -608,6 +608,8 @@ void thread_notify(struct thread *t, uint32_t work)
 	struct cpu *cpu;
 
 	__atomic_fetch_or(&t->arch.work, work, __ATOMIC_SEQ_CST);
+	if (t == thread_current() && t->state == THREAD_RUNNABLE && !(work & THREAD_WORK_KILL))
+		return; /* it looks on its way to user mode */
 	cpu = lock_thread(t, &flags);
 	if (work & THREAD_WORK_KILL)
 		hasten(cpu, t);

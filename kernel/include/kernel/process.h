@@ -216,6 +216,15 @@ static inline struct process *process_current(void)
 	return task_current()->process;
 }
 
+static inline siginfo_t signal_info_of_sender(int sig, int code)
+{
+	siginfo_t info = signal_info(sig, code);
+
+	info.si_pid = process_current()->nr;
+	info.si_uid = process_current()->cred.uid;
+	return info;
+}
+
 /* --- Numbers (pid.c) ----------------------------------------------------------------------- */
 
 /* A new number with one reference; NULL: no memory, or none is free. */

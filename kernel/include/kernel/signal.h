@@ -65,9 +65,22 @@ bool signal_is_ignored(struct process *p, int sig);
 
 /* --- Sending (signal_send.c) ----------------------------------------------------------------- */
 
-/* A siginfo of the kernel, and one that names the running process as the sender. */
-siginfo_t signal_info(int sig, int code);
-siginfo_t signal_info_of_sender(int sig, int code);
+/*
+ * A siginfo of the kernel, and (process.h) one that names the running process as the sender. Not by an
+ * initializer: the bytes that no field covers are shown to users, too. In halves, which the compiler
+ * stores inline.
+ */
+static inline siginfo_t signal_info(int sig, int code)
+{
+	siginfo_t info;
+	char *half = (char *)&info + sizeof info / 2;
+
+	__builtin_memset(&info, 0, sizeof info / 2);
+	__builtin_memset(half, 0, sizeof info / 2);
+	info.si_signo = sig;
+	info.si_code = code;
+	return info;
+}
 
 /*
  * Send.  They take the process's lock and so want it, and those above it in rank, not held by the
