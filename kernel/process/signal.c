@@ -132,15 +132,6 @@ long syscall_restart_until(enum syscall_restart how, uint64_t deadline_ns)
 	return syscall_restart(how);
 }
 
-uint64_t syscall_deadline(uint64_t fresh)
-{
-	struct task *t = task_current();
-	uint64_t deadline = t->restart_deadline_ns ? t->restart_deadline_ns : fresh;
-
-	t->restart_deadline_ns = 0;
-	return deadline;
-}
-
 /* --- Stopping -------------------------------------------------------------------------------- */
 
 /* All threads of p have counted themselves in.  Its lock is held. */

@@ -138,7 +138,7 @@ static void get_action(struct process *p, unsigned sig, struct sigaction *old)
 	spin_unlock(&p->actions->lock);
 }
 
-/* A signal that is ignored from now on, but was sent before, is forgotten. */
+/* A signal that is ignored from now on, but was sent before, is forgotten.  *old unless it is NULL. */
 static void change_action(
 	struct process *p, unsigned sig, const struct sigaction *action, struct sigaction *old)
 {
@@ -146,7 +146,8 @@ static void change_action(
 
 	spin_lock(&p->lock);
 	spin_lock(&actions->lock);
-	*old = actions->action[sig];
+	if (old)
+		*old = actions->action[sig];
 	actions->action[sig] = *action;
 	spin_unlock(&actions->lock);
 	if (signal_is_ignored(p, (int)sig))
@@ -174,7 +175,7 @@ long sys_rt_sigaction(long sig_argument, uaddr_t from, uaddr_t old_to, size_t se
 	if (uaddr_is_null(from))
 		get_action(p, sig, &old);
 	else
-		change_action(p, sig, &action, &old);
+		change_action(p, sig, &action, uaddr_is_null(old_to) ? NULL : &old);
 	return uaddr_is_null(old_to) ? 0 : put_user(old_to, &old);
 }
 

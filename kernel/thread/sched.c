@@ -302,8 +302,14 @@ static inline bool kick(struct cpu *cpu, const struct thread *t)
 	return false;
 }
 
+/* For arch_call_rare(). */
+static void interrupt_hart(void *cpu)
+{
+	firmware_send_ipi(((const struct cpu *)cpu)->arch.bit);
+}
+
 /* Queue t on the hart, whose queue is locked and is released. Interrupts off. */
-static inline void enqueue_release(struct cpu *cpu, struct thread *t)
+static inline __attribute__((always_inline)) void enqueue_release(struct cpu *cpu, struct thread *t)
 {
 	bool look;
 
@@ -311,7 +317,7 @@ static inline void enqueue_release(struct cpu *cpu, struct thread *t)
 	look = kick(cpu, t);
 	spin_release(&cpu->rq.lock);
 	if (look)
-		firmware_send_ipi(cpu->arch.bit);
+		arch_call_rare(interrupt_hart, cpu);
 }
 
 /* An idle hart that the thread may run on, or -1. */
@@ -365,10 +371,12 @@ static struct cpu *choose(const struct thread *t)
 
 /*
  * Nobody else moves a runnable thread that is in no queue; but where it may run can change while no
- * queue is locked (thread_set_affinity). The queue of t's hart is locked; returns the one that is then.
+ * queue is locked (thread_set_affinity). The queue of t's hart is locked, and so is that of the one that
+ * is its hart then. For arch_call_rare().
  */
-static __attribute__((noinline)) struct cpu *move(struct thread *t)
+static void move(void *thread)
 {
+	struct thread *t = thread;
 	struct cpu *cpu = t->cpu, *to;
 
 	while ((to = choose(t)) != cpu) {
@@ -379,17 +387,14 @@ static __attribute__((noinline)) struct cpu *move(struct thread *t)
 		if (may_run(t, cpu))
 			break;
 	}
-	return cpu;
 }
 
 /* Queue t, which is runnable and in no queue. The queue of its hart is locked and is released. */
-static inline void place(struct thread *t)
+static inline __attribute__((always_inline)) void place(struct thread *t)
 {
-	struct cpu *cpu = t->cpu;
-
-	if (!may_stay(t, cpu))
-		cpu = move(t);
-	enqueue_release(cpu, t);
+	if (!may_stay(t, t->cpu))
+		arch_call_rare(move, t);
+	enqueue_release(t->cpu, t);
 }
 
 /* --- Switching -------------------------------------------------------------------------------- */
@@ -550,24 +555,29 @@ static inline struct cpu *lock_thread(struct thread *t, uint64_t *flags)
 	}
 }
 
-/* Has t, which is woken where many wait, slept through what would have been its turn? */
-static __attribute__((noinline)) bool missed_turn(
-	const struct run_queue *rq, const struct thread *t)
+/*
+ * t is woken where many wait: it gets a slice if it has slept through what would have been its turn. Its
+ * queue is locked. For arch_call_rare().
+ */
+static void make_up_for_turn(void *thread)
 {
-	uint64_t round_ns = rq->queued * SLICE_WOKEN + MANY * SLICE_NS;
+	struct thread *t = thread;
+	uint64_t round_ns = t->cpu->rq.queued * SLICE_WOKEN + MANY * SLICE_NS;
 
-	return !t->slice_ns && time_now_ns() - t->run_since_ns > round_ns;
+	if (!t->slice_ns && time_now_ns() - t->run_since_ns > round_ns)
+		t->slice_ns = whole_slice(t);
 }
 
 /* If t sleeps, it is runnable now. Its hart's queue is locked by lock_thread(), and is released. */
-static inline void wake_locked(struct cpu *cpu, struct thread *t, uint64_t flags)
+static inline __attribute__((always_inline)) void wake_locked(
+	struct cpu *cpu, struct thread *t, uint64_t flags)
 {
 	bool asleep = t->state == THREAD_SLEEPING;
 
 	if (asleep) {
 		t->state = THREAD_RUNNABLE;
-		if (cpu->rq.queued > MANY && missed_turn(&cpu->rq, t))
-			t->slice_ns = whole_slice(t);
+		if (cpu->rq.queued > MANY)
+			arch_call_rare(make_up_for_turn, t);
 	}
 	if (asleep && !t->queued && cpu->rq.current != t)
 		place(t);

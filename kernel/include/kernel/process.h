@@ -225,6 +225,16 @@ static inline siginfo_t signal_info_of_sender(int sig, int code)
 	return info;
 }
 
+/* The deadline that a call of syscall_restart_until() goes by: `fresh`, or, if it is made again, its first. */
+static inline uint64_t syscall_deadline(uint64_t fresh)
+{
+	struct task *t = task_current();
+	uint64_t deadline = t->restart_deadline_ns ? t->restart_deadline_ns : fresh;
+
+	t->restart_deadline_ns = 0;
+	return deadline;
+}
+
 /* --- Numbers (pid.c) ----------------------------------------------------------------------- */
 
 /* A new number with one reference; NULL: no memory, or none is free. */

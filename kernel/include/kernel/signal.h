@@ -153,8 +153,6 @@ enum syscall_restart {
 long syscall_restart(enum syscall_restart how);
 /* The same for a call with a deadline, which holds for the next time it is made, too. */
 long syscall_restart_until(enum syscall_restart how, uint64_t deadline_ns);
-/* The deadline that such a call goes by: `fresh`, or, if it is made again, its first. */
-uint64_t syscall_deadline(uint64_t fresh);
 
 /* "SIGSEGV", or "SIGRT"; lives for ever. */
 const char *signal_name(int sig);
