@@ -303,6 +303,9 @@ static enum need look_page(struct fault *f, struct area *a)
 			return NEED_MEMORY;
 		page = f->blank;
 		f->blank = NULL;
+		/* What is in memory beside a new page is mostly mapped: this is how it came there. */
+		if (dirty || f->access != MVM_WRITE)
+			return map_frame(f, page->frame, page_rights(a, page));
 	}
 	if (!page) {
 		f->ahead = ahead_of(a);
