@@ -120,6 +120,8 @@ def arguments(argv):
     options = parser.parse_args(argv)
     if options.write and (options.filter or options.quick):
         parser.error("--write is for whole runs")
+    if options.show and options.linux:
+        parser.error("--show runs nothing")
     return options
 
 
@@ -128,46 +130,64 @@ def write_lines(path, lines):
         out.writelines(line + "\n" for line in lines)
 
 
-def main(argv):
-    options = arguments(argv)
-    linux = bench_linux.tables()
-    if options.linux and options.show:
-        sys.exit("bench: --show runs nothing")
-    if options.show:
-        mapache = bench_table.read(options.stored, "Mapache")
-    else:
-        kit = build.kit_of(build.build(options.preset, ["mapache.elf", "image"]))
-        if options.wall:
-            return wall(options, kit)
-        mapache = run_mapache(kit, options.filter, options.quick)
-    if not any(wanted(name, options.filter) for name in [*mapache.names(), *(n for n, _ in mapache.failure)]):
-        sys.exit(f"bench: no benchmark is named {' '.join(options.filter)}")
-    differing = list(bench_compare.differing_control(mapache, linux[0]))
+def refuse_unless_same_machine(mapache, linux):
+    differing = list(bench_compare.differing_control(mapache, linux))
     if differing:
         sys.exit("\n".join(f"bench: {what}" for what in differing))
-    if options.linux:
-        given = run_linux(options.linux, kit, options.filter, options.quick)
-        differing = list(bench_compare.differing_control(given, mapache))
-        given.comparable = not differing
-        linux.append(given)
-    rows = bench_compare.join(mapache, linux, bench_aims.read_floors(), bench_aims.read_notes(),
-                              bench_wall.read_ratios())
-    print("\n".join([*bench_report.table(rows, linux), *differing]))
+
+
+def beside_given(options, kit, mapache, linux):
+    """Runs the kernel that is given; why it is not comparable, if so."""
+    given = run_linux(options.linux, kit, options.filter, options.quick)
+    differing = list(bench_compare.differing_control(given, mapache))
+    given.comparable = not differing
+    linux.append(given)
+    return differing
+
+
+def put_out(options, rows, linux):
+    print("\n".join(bench_report.table(rows, linux)))
     if options.tsv:
         write_lines(options.tsv, bench_report.tsv(rows, linux))
     if options.html:
         bench_page.write(options.html, rows, linux)
-    if options.write:
-        bench_table.write(options.stored, mapache, STORED_HEAD)
-        if options.stored == bench_docs.STORED:
-            subprocess.run([os.path.join(build.TREE, "tools/figures"), "--write", "linux"], check=True)
-    wrong = differing + [f"{name} failed: {why}" for (name, _), why in mapache.failure.items()]
+
+
+def store(path, mapache):
+    bench_table.write(path, mapache, STORED_HEAD)
+    if path == bench_docs.STORED:
+        subprocess.run([os.path.join(build.TREE, "tools/figures"), "--write", "linux"], check=True)
+
+
+def check(options, mapache):
+    stored = bench_table.read(options.stored, "stored")
+    found = list(bench_compare.worse(mapache, stored, not options.filter and not options.quick))
+    return found or [f"nothing is more than {bench_compare.WORSE:.0%} worse than stored"], bool(found)
+
+
+def main(argv):
+    options = arguments(argv)
+    linux = bench_linux.tables()
+    kit = None if options.show else build.kit_of(build.build(options.preset, ["mapache.elf", "image"]))
+    if options.wall:
+        return wall(options, kit)
+    mapache = (run_mapache(kit, options.filter, options.quick) if kit
+               else bench_table.read(options.stored, "Mapache"))
+    if not any(wanted(name, options.filter) for name in mapache.names() + mapache.failed()):
+        sys.exit(f"bench: no benchmark is named {' '.join(options.filter)}")
+    refuse_unless_same_machine(mapache, linux[0])
+    remarks = beside_given(options, kit, mapache, linux) if options.linux else []
+    wrong = bool(remarks or mapache.failure)
+    rows = bench_compare.join(mapache, linux, bench_aims.read_floors(), bench_aims.read_notes(),
+                              bench_wall.read_ratios())
+    put_out(options, rows, linux)
     if options.check:
-        stored = bench_table.read(options.stored, "stored")
-        found = list(bench_compare.worse(mapache, stored, not options.filter and not options.quick))
-        print("\n".join(found) if found else f"nothing is more than {bench_compare.WORSE:.0%} worse than stored")
-        wrong += found
-    return 1 if wrong else 0
+        found, worse = check(options, mapache)
+        remarks, wrong = remarks + found, wrong or worse
+    if options.write and not wrong:
+        store(options.stored, mapache)
+    print("".join(remark + "\n" for remark in remarks), end="")
+    return int(wrong)
 
 
 if __name__ == "__main__":

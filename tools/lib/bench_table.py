@@ -30,6 +30,9 @@ class Table:
     def names(self):
         return list(self.unit)
 
+    def failed(self):
+        return [name for name, _ in self.failure]
+
 
 def text(value):
     """A figure as vmbench prints it."""
