@@ -14,7 +14,7 @@ import build
 from bench_report import WHERE, figure
 from bench_table import CONTROL, WHOLE
 
-RUNS = 5
+RUNS = 3
 STORED = os.path.join(build.TREE, "docs/wall.tsv")
 
 
