@@ -512,6 +512,32 @@ static void vmstat_lines(void)
 	CHECK(n > 10);
 }
 
+static void say_most_areas(int fd, const char *areas)
+{
+	CHECK_EQ(pwrite(fd, areas, strlen(areas), 0), strlen(areas));
+}
+
+// Of the caller at once; more than there may be are refused, and what is there stays.
+static void most_areas_can_be_set(void)
+{
+	int fd = (int)CHECK_OK(open("/proc/sys/vm/max_map_count", O_RDWR));
+	char *p = map(400 * PAGE, RW, ANON, -1, 0);
+	int cut = 0;
+
+	CHECK(!strcmp(read_text("/proc/sys/vm/max_map_count"), "65530\n"));
+	CHECK_ERR(pwrite(fd, "many", 4, 0), EINVAL);
+	CHECK_ERR(pwrite(fd, "-1", 2, 0), EINVAL);
+	CHECK_ERR(pwrite(fd, "99999999999", 11, 0), EINVAL);
+	say_most_areas(fd, "100");
+	while (cut < 200 && mprotect(p + (2 * cut + 1) * PAGE, PAGE, PROT_READ) == 0)
+		cut++;
+	CHECK_EQ(errno, ENOMEM);
+	CHECK(40 < cut && cut < 50);
+	say_most_areas(fd, "65530\n");
+	for (; cut < 200; cut++)
+		CHECK_OK(mprotect(p + (2 * cut + 1) * PAGE, PAGE, PROT_READ));
+}
+
 static const struct test tests[] = {
 	{"anonymous_lines", anonymous_lines},
 	{"file_lines", file_lines},
@@ -533,6 +559,7 @@ static const struct test tests[] = {
 	{"meminfo_follows", meminfo_follows},
 	{"meminfo_follows_tables_and_stacks", meminfo_follows_tables_and_stacks},
 	{"vmstat_lines", vmstat_lines},
+	{"most_areas_can_be_set", most_areas_can_be_set},
 };
 
 TEST_MAIN(tests)
