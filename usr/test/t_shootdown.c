@@ -122,4 +122,4 @@ static const struct test tests[] = {
 	{"no_store_after_replacement", no_store_after_replacement},
 };
 
-TEST_MAIN(tests)
+BEYOND_CORE_MAIN(tests)
