@@ -129,7 +129,8 @@ static void tell_of_parents_end(struct process *child)
 	uint8_t sig = __atomic_load_n(&child->pdeath_signal, __ATOMIC_RELAXED);
 
 	if (sig && child->state == PROCESS_ALIVE) {
-		siginfo_t info = signal_info_of_sender(sig, SI_USER);
+		siginfo_t info;
+		signal_info_init_sender(&info, sig, SI_USER);
 		(void)signal_send_process(child, &info);
 	}
 }

@@ -144,7 +144,7 @@ static void take(struct signal_queue *q, int sig, siginfo_t *info)
 		*info = e->info;
 		entry_free(e);
 	} else {
-		*info = signal_info(sig, SI_USER);
+		signal_info_init(info, sig, SI_USER);
 	}
 	if (!more)
 		q->set &= ~SIGNAL_BIT(sig);

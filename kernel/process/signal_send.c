@@ -268,9 +268,10 @@ static bool can_handle(struct task *t, int sig, struct sigaction *action)
 void signal_fault(int sig, int code, vaddr_t addr, struct trapframe *tf)
 {
 	struct task *t = task_current();
-	siginfo_t info = signal_info(sig, code);
 	struct sigaction action;
+	siginfo_t info;
 
+	signal_info_init(&info, sig, code);
 	info.si_addr = (void *)addr;
 	spin_lock(&t->process->lock);
 	bool handled = can_handle(t, sig, &action);

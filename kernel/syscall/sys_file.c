@@ -213,8 +213,9 @@ static int transfer_file(
 
 static void signal_self(int sig)
 {
-	siginfo_t info = signal_info_of_sender(sig, SI_USER);
+	siginfo_t info;
 
+	signal_info_init_sender(&info, sig, SI_USER);
 	(void)signal_send_thread(task_current(), &info);
 }
 

@@ -76,9 +76,10 @@ static long kill_all(const siginfo_t *info)
 long sys_kill(long pid_argument, long sig)
 {
 	pid_t pid = (pid_t)pid_argument;
-	siginfo_t info = signal_info_of_sender((int)sig, SI_USER);
+	siginfo_t info;
 	long result;
 
+	signal_info_init_sender(&info, (int)sig, SI_USER);
 	if (pid == INT32_MIN)
 		return -ESRCH;
 	if (pid > 0)
@@ -113,15 +114,17 @@ long signal_kill_thread(pid_t group, pid_t tid, const siginfo_t *info)
 
 long sys_tkill(long tid, long sig)
 {
-	siginfo_t info = signal_info_of_sender((int)sig, SI_TKILL);
+	siginfo_t info;
 
+	signal_info_init_sender(&info, (int)sig, SI_TKILL);
 	return signal_kill_thread(0, (pid_t)tid, &info);
 }
 
 long sys_tgkill(long group, long tid, long sig)
 {
-	siginfo_t info = signal_info_of_sender((int)sig, SI_TKILL);
+	siginfo_t info;
 
+	signal_info_init_sender(&info, (int)sig, SI_TKILL);
 	return (pid_t)group <= 0 ? -EINVAL : signal_kill_thread((pid_t)group, (pid_t)tid, &info);
 }
 

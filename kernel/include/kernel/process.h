@@ -216,13 +216,11 @@ static inline struct process *process_current(void)
 	return task_current()->process;
 }
 
-static inline siginfo_t signal_info_of_sender(int sig, int code)
+static inline void signal_info_init_sender(siginfo_t *info, int sig, int code)
 {
-	siginfo_t info = signal_info(sig, code);
-
-	info.si_pid = process_current()->nr;
-	info.si_uid = process_current()->cred.uid;
-	return info;
+	signal_info_init(info, sig, code);
+	info->si_pid = process_current()->nr;
+	info->si_uid = process_current()->cred.uid;
 }
 
 /* The deadline that a call of syscall_restart_until() goes by: `fresh`, or, if it is made again, its first. */

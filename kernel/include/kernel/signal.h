@@ -70,15 +70,19 @@ bool signal_is_ignored(struct process *p, int sig);
  * initializer: the bytes that no field covers are shown to users, too. In halves, which the compiler
  * stores inline.
  */
+static inline void signal_info_init(siginfo_t *info, int sig, int code)
+{
+	__builtin_memset(info, 0, sizeof *info / 2);
+	__builtin_memset((char *)info + sizeof *info / 2, 0, sizeof *info / 2);
+	info->si_signo = sig;
+	info->si_code = code;
+}
+
 static inline siginfo_t signal_info(int sig, int code)
 {
 	siginfo_t info;
-	char *half = (char *)&info + sizeof info / 2;
 
-	__builtin_memset(&info, 0, sizeof info / 2);
-	__builtin_memset(half, 0, sizeof info / 2);
-	info.si_signo = sig;
-	info.si_code = code;
+	signal_info_init(&info, sig, code);
 	return info;
 }
 
