@@ -59,6 +59,9 @@ const struct scenario scenarios[] = {
 		{ACTOR(FIRST, ANON(2), 2, op_store, op_load),
 			ACTOR(FIRST, ANON(2), 2, op_fork, op_fork_store),
 			ACTOR(FIRST, ANON(2), 1, op_fork, op_fork_store)}},
+	{"fork-again", ANON(2), STORED, 2, /* whose pages were stored to after a fork */
+		{ACTOR(FIRST, ANON(2), 6, op_store), ACTOR(FIRST, ANON(2), 3, op_store, op_load),
+			ACTOR(FIRST, ANON(2), 3, op_fork, op_fork_store)}},
 	{"fork-unmap", ANON(4), STORED, 1,
 		{ACTOR(FIRST, ANON(4), 2, op_store, op_load),
 			ACTOR(FIRST, ANON(4), 1, op_fork, op_fork_store),
