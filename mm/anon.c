@@ -210,6 +210,23 @@ uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last)
 	return node_next(tree->root, tree->levels, &vpn, last, false) ? vpn : last + 1;
 }
 
+bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last)
+{
+	struct node *n = tree->root;
+	unsigned level = tree->levels;
+	uint64_t used;
+
+	/* As far down as both lie below the same node. */
+	while (n && level > 1 && (first ^ last) < node_span(level - 1))
+		n = n->slot[node_slot(first, --level)];
+	if (!n)
+		return false;
+	if (level > 1)
+		return anon_next(tree, first, last) <= last;
+	used = n->used >> node_slot(first, 0);
+	return used & (((uint64_t)2 << (last - first)) - 1);
+}
+
 /*
  * Free the nodes of the path to vpn from `level` up to below level `above` (0: none): they were made
  * for an anon that does not come, and nobody would ever take empty ones away.
@@ -226,14 +243,14 @@ static void unmake(struct anon_tree *tree, uint64_t vpn, unsigned level, unsigne
 		node_clear(tree->path[above], node_slot(vpn, above));
 }
 
-/* Put the finger on the leaf of vpn, making what is missing and copying what is shared. */
-static COLD int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
+/* Make the path to vpn, from the root down to `lowest`, this tree's own: what is missing too. */
+static int own_path(struct anon_tree *tree, uint64_t vpn, unsigned lowest, struct grave *grave)
 {
 	struct node **link = &tree->root, *parent = NULL;
 	unsigned above = 0; /* the level above the first node that was made */
 
 	lift_finger(tree);
-	for (unsigned level = tree->levels; level-- > 0;) {
+	for (unsigned level = tree->levels; level-- > lowest;) {
 		if (!*link) {
 			struct node *n = node_new(level);
 
@@ -254,8 +271,17 @@ static COLD int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *gra
 		tree->path[level] = parent;
 		link = (struct node **)&parent->slot[node_slot(vpn, level)];
 	}
-	tree->leaf = vpn >> NODE_BITS;
 	return 0;
+}
+
+/* Put the finger on the leaf of vpn, making what is missing and copying what is shared. */
+static COLD int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
+{
+	int err = own_path(tree, vpn, 0, grave);
+
+	if (!err)
+		tree->leaf = vpn >> NODE_BITS;
+	return err;
 }
 
 int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon, struct grave *grave)
@@ -354,6 +380,16 @@ static unsigned leaf_remove(struct node *leaf, uint64_t vpn, uint64_t last, stru
 	return lost;
 }
 
+/* The child of `n` after the slot of `first`, if it is shared and all that it covers is up to `last`. */
+static struct node *shared_after(const struct node *n, uint64_t first, uint64_t last)
+{
+	uint64_t mask = node_span(n->level) - 1, next = (first | mask) + 1;
+	unsigned slot = node_slot(next, n->level);
+	struct node *child = slot ? n->slot[slot] : NULL;
+
+	return child && (next | mask) <= last && node_shared(child) ? child : NULL;
+}
+
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave)
 {
 	struct node *path[ANON_LEVELS_MAX], *n = tree->root;
@@ -380,9 +416,61 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 		MUST((first | (node_span(level) - 1)) <= last);
 		lost = n->anons;
 		node_put(n, grave);
+		while (level < tree->levels && (n = shared_after(path[level], first, last))) {
+			node_clear(path[level], node_slot(first, level));
+			first += node_span(level);
+			lost += n->anons;
+			node_put(n, grave);
+		}
 		lose(tree, path, level, first, lost, true);
 	}
 	return min_u64((first | (node_span(level) - 1)) + 1, last + 1);
+}
+
+/* Give our node `to` what the other has, from a slot on; returns how many anons. */
+static uint64_t node_share(
+	struct node *to, unsigned to_slot, const struct node *from, unsigned slot, uint64_t n)
+{
+	uint64_t shared = 0;
+
+	for (; n > 0; n--, slot++, to_slot++) {
+		void *child = from->slot[slot];
+
+		if (!child)
+			continue;
+		ref_get(from->level ? &((struct node *)child)->refs
+				    : &((struct anon *)child)->refs);
+		node_set(to, to_slot, child);
+		shared += from->level ? ((struct node *)child)->anons : 1;
+	}
+	return shared;
+}
+
+int anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t n, uint64_t *done,
+	struct grave *grave)
+{
+	unsigned level = 0; /* of the nodes whose slots stand against one another */
+	struct node *of;
+	uint64_t run, shared;
+
+	while (level + 1 < tree->levels && n >= node_span(level + 1) &&
+		!((from | to) & (node_span(level + 1) - 1)))
+		level++;
+	run = NODE_SLOTS - max_u64(node_slot(from, level), node_slot(to, level));
+	run = min_u64(run, min_u64(n / node_span(level), MVM_HOLD_PAGES));
+	*done = run * node_span(level);
+	if (!anon_any(tree, from, from + *done - 1))
+		return 0;
+	if (own_path(tree, to, level, grave) != 0)
+		return -MVM_ENOMEM;
+	of = tree->root;
+	for (unsigned l = tree->levels; --l > level;)
+		of = of->slot[node_slot(from, l)];
+	shared = node_share(
+		tree->path[level], node_slot(to, level), of, node_slot(from, level), run);
+	for (; level < tree->levels; level++)
+		tree->path[level]->anons += shared;
+	return 0;
 }
 
 void anon_share(struct anon_tree *child, struct anon_tree *parent)

@@ -75,6 +75,9 @@ unsigned anon_reach(struct anon_tree *tree, uint64_t vpn);
 /* The first virtual page at or above vpn, up to last, that has an anon; last + 1 if none has. */
 uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last);
 
+/* Is there an anon in [first, last]? */
+bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last);
+
 /*
  * Put an anon in; the tree takes over the caller's reference.  What stood there is dropped into
  * the grave.  0 or -MVM_ENOMEM, with no change that a lookup could see.
@@ -92,10 +95,19 @@ void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct anon *anon);
 int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last) MVM_MUST_CHECK;
 
 /*
- * Take anons out of [first, last], ascending, at most a leaf's worth; returns the page number to go
+ * Take anons out of [first, last], ascending, at most a leaf's worth, or that many shared nodes; returns the page number to go
  * on from, last + 1 when done.  The edges were reserved and no fork came since.
  */
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave);
+
+/*
+ * Let `to` and the pages after it have what `from` and those after it have, by reference: of n pages as
+ * many as *done says then.  Nothing stands there yet.  Where whole nodes stand against one another, they
+ * are shared, else what they hold; in either case at most MVM_HOLD_PAGES.  Until one of the ranges is
+ * emptied (anon_remove) none of these pages is exclusive.  0 or -MVM_ENOMEM: nothing has changed.
+ */
+int anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t n, uint64_t *done,
+	struct grave *grave) MVM_MUST_CHECK;
 
 /* Make the empty tree `child` share everything of `parent`. */
 void anon_share(struct anon_tree *child, struct anon_tree *parent);

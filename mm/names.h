@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#define anon_any             mvm_i_anon_any
 #define anon_bury            mvm_i_anon_bury
 #define anon_find            mvm_i_anon_find
 #define anon_new             mvm_i_anon_new
@@ -17,6 +18,7 @@
 #define anon_set             mvm_i_anon_set
 #define anon_set_beside      mvm_i_anon_set_beside
 #define anon_share           mvm_i_anon_share
+#define anon_share_run       mvm_i_anon_share_run
 #define anon_tree_check      mvm_i_anon_tree_check
 #define anon_tree_init       mvm_i_anon_tree_init
 #define area_find            mvm_i_area_find
@@ -38,8 +40,8 @@
 #define cache_put_zeros      mvm_i_cache_put_zeros
 #define claim_enter          mvm_i_claim_enter
 #define claim_enter_change   mvm_i_claim_enter_change
-#define change_begin         mvm_i_change_begin
-#define change_end           mvm_i_change_end
+#define change_begin_lock    mvm_i_change_begin_lock
+#define change_end_unlock    mvm_i_change_end_unlock
 #define change_walk          mvm_i_change_walk
 #define claim_leave          mvm_i_claim_leave
 #define claim_leave_unlock   mvm_i_claim_leave_unlock
@@ -130,6 +132,7 @@
 #define space_set_meaning    mvm_i_space_set_meaning
 #define space_split          mvm_i_space_split
 #define space_unpin          mvm_i_space_unpin
+#define sweep_finish         mvm_i_sweep_finish
 #define sweep_open           mvm_i_sweep_open
 #define sweep_sync           mvm_i_sweep_sync
 #define unclean_list_move    mvm_i_unclean_list_move

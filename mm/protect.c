@@ -37,7 +37,7 @@ static int decide(struct change *c, const struct area *a, mvm_vaddr_t end, struc
 	return 0;
 }
 
-/* Reduce the translations of what has lost rights. */
+/* Reduce the translations of what has lost rights.  Locked at the start and at the end. */
 static OWN_FRAME void sweep_lost(struct protect *p)
 {
 	struct mvm_space *space = p->change.space;
@@ -45,16 +45,17 @@ static OWN_FRAME void sweep_lost(struct protect *p)
 	mvm_vaddr_t va = p->lost_start;
 	struct sweep sweep = {0};
 
-	while (va < p->lost_end) {
-		space_lock(space);
+	for (;;) {
 		sweep_open(space, &sweep);
 		if (rights)
 			va = space_protect_some(space, va, p->lost_end, rights, &sweep.batch);
 		else
 			va = space_remove_some(space, va, p->lost_end, &sweep.batch);
-		space_unlock(space);
+		if (va == p->lost_end)
+			break;
+		space_relock(space);
 	}
-	sweep_sync(space, &sweep);
+	sweep_finish(space, &sweep);
 }
 
 int mvm_protect(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned rights)
@@ -68,9 +69,10 @@ int mvm_protect(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigne
 	if (addr == end)
 		return 0;
 	trace(space, MVM_TRACE_PROTECT, addr, end, rights);
-	change_begin(&p.change, space, addr, end);
+	change_begin_lock(&p.change, space, addr, end);
 	err = change_walk(&p.change, decide);
-	sweep_lost(&p);
-	change_end(&p.change);
+	if (p.lost_start < p.lost_end)
+		sweep_lost(&p);
+	change_end_unlock(&p.change);
 	return err;
 }

@@ -109,12 +109,12 @@ OWN_FRAME int range_populate(
 
 /* --- Changing ---------------------------------------------------------------------------------- */
 
-void change_begin(struct change *c, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+void change_begin_lock(
+	struct change *c, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	*c = (struct change){.space = space};
 	space_lock(space);
 	claim_enter(space, &c->claim, start, end, CLAIM_CHANGE);
-	space_unlock(space);
 }
 
 /*
@@ -204,30 +204,41 @@ static int change_next(struct change *c, change_fn *decide)
 	return 0;
 }
 
+/* Memory is needed: wait for some, unlocked.  Locked again, 0 or -MVM_ENOMEM. */
+static COLD int wait_unlocked(struct change *c, unsigned *attempts)
+{
+	bool more;
+
+	space_unlock(c->space);
+	more = memory_wait(attempts);
+	space_lock(c->space);
+	return more ? 0 : -MVM_ENOMEM;
+}
+
 int change_walk(struct change *c, change_fn *decide)
 {
 	unsigned attempts = 0;
-	int err = 0;
+	int err;
 
 	c->at = c->claim.start;
 	c->hole = false;
-	while (!err && c->at < c->claim.end) {
-		space_lock(c->space);
-		for (unsigned n = 0; !err && n < CHANGE_AREAS && c->at < c->claim.end; n++)
-			err = change_next(c, decide);
-		space_unlock(c->space);
+	for (unsigned n = 1;; n++) {
+		err = change_next(c, decide);
 		if (err == -MVM_EAGAIN)
-			err = memory_wait(&attempts) ? 0 : -MVM_ENOMEM;
+			err = wait_unlocked(c, &attempts);
+		if (err || c->at >= c->claim.end)
+			return err;
+		if (n % CHANGE_AREAS == 0)
+			space_relock(c->space);
 	}
-	return err;
 }
 
-void change_end(struct change *c)
+void change_end_unlock(struct change *c)
 {
 	struct area *a;
 
-	space_lock(c->space);
-	release_locked(c, c->reserved); /* after a hole or a failure */
+	if (unlikely(c->reserved))
+		release_locked(c, c->reserved); /* after a hole or a failure */
 	claim_leave(c->space, &c->claim);
 	merge(c, c->claim.start);
 	merge(c, c->claim.end);

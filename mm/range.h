@@ -76,14 +76,16 @@ struct change {
  */
 typedef int change_fn(struct change *c, const struct area *a, mvm_vaddr_t end, struct meaning *to);
 
-/* Claim [start, end), which is not empty, for changes.  No lock held. */
-void change_begin(struct change *c, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end);
+/* Lock the space and claim [start, end), which is not empty, for changes. */
+void change_begin_lock(
+	struct change *c, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end);
 
 /*
  * Decide for each area and change it.  0; what decide() says; -MVM_ENOMEM (a hole, no memory, or
- * one area too many): areas below c->at have changed.  No lock held.
+ * one area too many): areas below c->at have changed.  Locked at the start and at the end; in between
+ * not after CHANGE_AREAS areas, nor when memory is needed.
  */
 int change_walk(struct change *c, change_fn *decide) MVM_MUST_CHECK;
 
-/* Give the claim up. */
-void change_end(struct change *c);
+/* Give the claim up, and unlock the space. */
+void change_end_unlock(struct change *c);

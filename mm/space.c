@@ -104,15 +104,35 @@ void sweep_open(struct mvm_space *space, struct sweep *sweep)
 	sweep->open = true;
 }
 
+/* The batch is finished. */
+static void sweep_close(struct mvm_space *space, struct sweep *sweep)
+{
+	(void)ref_put(&space->open_sweeps);
+	sweep->open = false;
+	COUNT(shootdowns, 1);
+}
+
 void sweep_sync(struct mvm_space *space, struct sweep *sweep)
 {
 	if (!sweep->open)
 		return;
-	COUNT(shootdowns, 1);
 	trace(space, MVM_TRACE_SHOOTDOWN, 0, sweep->batch.whole, 0);
 	mvmh_tlb_sync(&space->pmap, &sweep->batch);
-	(void)ref_put(&space->open_sweeps);
-	sweep->open = false;
+	sweep_close(space, sweep);
+}
+
+void sweep_finish(struct mvm_space *space, struct sweep *sweep)
+{
+	bool whole = sweep->batch.whole;
+
+	if (mvmh_tlb_sync_here(&space->pmap, &sweep->batch)) {
+		trace(space, MVM_TRACE_SHOOTDOWN, 0, whole, 0);
+		sweep_close(space, sweep);
+		return;
+	}
+	space_unlock(space);
+	sweep_sync(space, sweep);
+	space_lock(space);
 }
 
 /* --- Claims ----------------------------------------------------------------------------------- */

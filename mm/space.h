@@ -135,6 +135,12 @@ void sweep_open(struct mvm_space *space, struct sweep *sweep);
 /* Finish the batch: what was reachable through it may be freed (anon_bury).  No lock held. */
 void sweep_sync(struct mvm_space *space, struct sweep *sweep);
 
+/*
+ * The same with the space locked, at the start and at the end: in between only if no other hart has to be
+ * waited for, which is mostly so.
+ */
+void sweep_finish(struct mvm_space *space, struct sweep *sweep);
+
 /* --- Claims: the space's lock is held --------------------------------------------------------- */
 
 /* The claim that touches [start, end), or NULL. */

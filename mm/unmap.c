@@ -56,6 +56,15 @@ static uint64_t last_vpn(const struct mvm_space *space, mvm_vaddr_t end)
 	return (end == space->high ? node_span(space->anons.levels) : end >> MVM_PAGE_SHIFT) - 1;
 }
 
+/* Whatever is shared of the tree: where no private page is, nothing of it will have to be copied. */
+static int reserve_edges(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	uint64_t first = first_vpn(space, start), last = last_vpn(space, end);
+
+	return anon_any(&space->anons, first, last) ? anon_reserve_edges(&space->anons, first, last)
+						    : 0;
+}
+
 OWN_FRAME int unmap_reserve(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
@@ -67,9 +76,7 @@ OWN_FRAME int unmap_reserve(
 			return -MVM_EAGAIN;
 		limits_reserve(space, &one_area);
 	}
-	if (anon_reserve_edges(&space->anons, first_vpn(space, start), last_vpn(space, end)) != 0)
-		return -MVM_EAGAIN;
-	return 0;
+	return reserve_edges(space, start, end) ? -MVM_EAGAIN : 0;
 }
 
 void unmap_unreserve(struct unmap *u, struct mvm_space *space)
@@ -81,8 +88,8 @@ void unmap_unreserve(struct unmap *u, struct mvm_space *space)
 	limits_release(space, &one_area);
 }
 
-/* Step 3.  Locked at the start, unlocked at the end. */
-static void remove_translations_unlock(struct mvm_space *space, const struct claim *c)
+/* Step 3.  Locked at the start and at the end; in between only if it is long, or waits for harts. */
+static void remove_translations(struct mvm_space *space, const struct claim *c)
 {
 	struct sweep sweep = {0};
 	mvm_vaddr_t va = c->start;
@@ -90,12 +97,11 @@ static void remove_translations_unlock(struct mvm_space *space, const struct cla
 	for (;;) {
 		sweep_open(space, &sweep);
 		va = space_remove_some(space, va, c->end, &sweep.batch);
-		space_unlock(space);
 		if (va == c->end)
 			break;
-		space_lock(space);
+		space_relock(space);
 	}
-	sweep_sync(space, &sweep);
+	sweep_finish(space, &sweep);
 }
 
 /* Step 4.  Locked at the start and at the end. */
@@ -103,6 +109,8 @@ static void remove_anons(struct mvm_space *space, const struct claim *c, struct 
 {
 	uint64_t vpn = first_vpn(space, c->start), last = last_vpn(space, c->end);
 
+	if ((c->end - c->start) >> MVM_PAGE_SHIFT > MVM_HOLD_PAGES / 2)
+		space_relock(space); /* step 3 was enough work for that hold */
 	while ((vpn = anon_next(&space->anons, vpn, last)) <= last) {
 		uint64_t before = anon_count(&space->anons);
 
@@ -113,11 +121,23 @@ static void remove_anons(struct mvm_space *space, const struct claim *c, struct 
 	}
 }
 
+/* Is the range part of an area of private pages only?  Then what is mapped there is in the tree. */
+static bool is_anonymous(struct mvm_space *space, const struct claim *c)
+{
+	struct area *a = space_area(space, c->start);
+
+	return a && !a->object && c->end <= a->end;
+}
+
 OWN_FRAME void unmap_sweep(struct mvm_space *space, const struct claim *c, struct grave *grave)
 {
-	remove_translations_unlock(space, c);
-	space_lock(space);
-	remove_anons(space, c, grave);
+	bool private_pages =
+		anon_any(&space->anons, first_vpn(space, c->start), last_vpn(space, c->end));
+
+	if (private_pages || !is_anonymous(space, c))
+		remove_translations(space, c);
+	if (private_pages)
+		remove_anons(space, c, grave);
 }
 
 /* Take the claimed range out of one area. */
@@ -144,14 +164,15 @@ static void cut(struct unmap *u, struct mvm_space *space, struct area *a)
 
 bool unmap_some_areas(struct unmap *u, struct mvm_space *space)
 {
-	for (unsigned n = 0; n < MVM_HOLD_PAGES; n++) {
-		struct area *a = area_find(&space->areas, u->claim.start);
+	struct area *a = area_find(&space->areas, u->claim.start), *next;
 
-		if (!a || a->start >= u->claim.end)
-			return false;
+	for (unsigned n = 0; a && a->start < u->claim.end; n++, a = next) {
+		if (n == MVM_HOLD_PAGES)
+			return true;
+		next = area_next(a);
 		cut(u, space, a);
 	}
-	return true;
+	return false;
 }
 
 OWN_FRAME void unmap_areas(struct unmap *u, struct mvm_space *space)
@@ -211,8 +232,7 @@ int unmap_contents(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 	space_lock(space);
 	for (;;) {
 		claim_wait(space, start, end);
-		if (anon_reserve_edges(
-			    &space->anons, first_vpn(space, start), last_vpn(space, end)) == 0)
+		if (reserve_edges(space, start, end) == 0)
 			break;
 		space_unlock(space);
 		if (!memory_wait(&attempts))

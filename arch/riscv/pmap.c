@@ -194,15 +194,21 @@ static inline pte_t *entry_of_page(const struct pmap *pmap, vaddr_t va)
 	return va >> LEVEL_SHIFT(1) == pmap->leaf_at ? &pmap->leaf[SLOT(va, 0)] : NULL;
 }
 
+/* The same, whichever table it is. */
+static pte_t *entry_if_there(struct pmap *pmap, vaddr_t va)
+{
+	pte_t *entry = entry_of_page(pmap, va);
+
+	return entry ? entry : entry_below_root(pmap, va);
+}
+
 static pte_t *entry_for(struct pmap *pmap, vaddr_t va, unsigned order)
 {
 	pte_t *entry;
 
 	if (order == PMAP_ORDER_LARGE)
 		return entry_make(pmap, va, 1);
-	entry = entry_of_page(pmap, va);
-	if (!entry)
-		entry = entry_below_root(pmap, va);
+	entry = entry_if_there(pmap, va);
 	return entry ? entry : entry_make(pmap, va, 0);
 }
 
@@ -448,7 +454,14 @@ static void sweep_middle(struct sweep *sweep, const struct pmap_middle *m)
 static vaddr_t sweep_all(struct sweep *sweep)
 {
 	struct pmap_middle m;
+	pte_t *entry = NULL;
 
+	if (!((sweep->va ^ sweep->end) >> LEVEL_SHIFT(1))) /* part of what one table translates */
+		entry = entry_if_there(sweep->pmap, sweep->va);
+	if (entry) {
+		sweep_pages(sweep, entry - SLOT(sweep->va, 0));
+		return sweep->va;
+	}
 	while (sweep->left && sweep->va < sweep->end) {
 		if (!next_middle(sweep->pmap, SLOT(sweep->va, 2), &m))
 			return sweep->end;
@@ -472,6 +485,95 @@ vaddr_t pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rig
 	struct sweep sweep = {pmap, batch, start, end, max_entries, lost};
 
 	return sweep_all(&sweep);
+}
+
+/* --- Moving ------------------------------------------------------------------------------------ */
+
+/* Ranges of two tables, of the same length. */
+struct move {
+	struct pmap *pmap;
+	struct tlb_batch *batch;
+	vaddr_t from, to, end; /* of the first range */
+	unsigned left;         /* entries that may go yet */
+};
+
+/* The entry of level 1 for va, or NULL: there is no table of level 1. */
+static pte_t *entry_of_table(struct pmap *pmap, vaddr_t va)
+{
+	pte_t root = pmap->root[SLOT(va, 2)];
+
+	return pte_is_table(root) ? &pte_table(root)[SLOT(va, 1)] : NULL;
+}
+
+/* Hang what stands below `from` in at the new place; a table there is empty, and goes. */
+static void move_table(struct move *move, pte_t *from)
+{
+	pte_t *to = entry_make(move->pmap, move->to, 1);
+
+	if (to && pte_has_table(*to))
+		batch_cut_table(move->batch, to);
+	if (to) {
+		pte_set(to, *from);
+		pte_set(from, 0);
+	} else {
+		batch_cut_table(move->batch, from);
+	}
+	move->pmap->leaf_at = NO_LEAF;
+	move->batch->tables = true;
+	batch_add(move->batch, move->from, move->from + LEVEL_BYTES(1));
+	move->left--;
+}
+
+/* Pages that lie in one table here and in one there. Returns the first that is left. */
+static vaddr_t move_pages(struct move *move, vaddr_t stop)
+{
+	pte_t *from = entry_for(move->pmap, move->from, PMAP_ORDER_PAGE), *entry;
+	pte_t *end = from + ((stop - move->from) >> PAGE_SHIFT), *last = from, *to = NULL;
+	pte_t *first = entry = skip_without(EVERYTHING, from, end);
+
+	if (entry < end)
+		to = entry_for(move->pmap, move->to, PMAP_ORDER_PAGE);
+	for (; entry < end && move->left; move->left--) {
+		pte_t pte = __atomic_exchange_n(entry, 0, __ATOMIC_RELAXED);
+
+		if (to)
+			pte_set(to + (entry - from), pte);
+		last = entry + 1;
+		entry = skip_without(EVERYTHING, last, end);
+	}
+	if (first < last)
+		batch_add(move->batch, move->from + (vaddr_t)(first - from) * PAGE_SIZE,
+			move->from + (vaddr_t)(last - from) * PAGE_SIZE);
+	return move->from + (vaddr_t)(entry - from) * PAGE_SIZE;
+}
+
+/* What one table has on both sides. Returns where to go on. */
+static vaddr_t move_some(struct move *move)
+{
+	vaddr_t stop = boundary(move->from, move->end, 1), to_stop = move->to + (stop - move->from);
+	pte_t *entry = entry_of_table(move->pmap, move->from);
+
+	if (!entry || !pte_has_table(*entry))
+		return stop;
+	stop -= to_stop - boundary(move->to, to_stop, 1);
+	if (stop - move->from < LEVEL_BYTES(1))
+		return move_pages(move, stop);
+	move_table(move, entry);
+	return stop;
+}
+
+vaddr_t pmap_move(struct pmap *pmap, vaddr_t start, vaddr_t end, vaddr_t to, unsigned max_entries,
+	struct tlb_batch *batch)
+{
+	struct move move = {pmap, batch, start, to, end, max_entries};
+
+	while (move.from < end && move.left) {
+		vaddr_t next = move_some(&move);
+
+		move.to += next - move.from;
+		move.from = next;
+	}
+	return move.from;
 }
 
 bool pmap_test_and_clear_used(struct pmap *pmap, vaddr_t va)

@@ -158,6 +158,22 @@ void tlb_flush_locked(struct pmap *pmap, struct tlb_batch *batch)
 	flush(pmap, batch, false);
 }
 
+bool tlb_flush_here(struct pmap *pmap, struct tlb_batch *batch)
+{
+	if (batch->start == batch->end)
+		return true;
+	if (batch->tables)
+		return false;
+	fence_full();
+	if (mark_stale(pmap, &pmap->stale))
+		return false;
+	__atomic_fetch_add(&arch_cpu()->tlb_flushes, 1, __ATOMIC_RELAXED);
+	if (arch_cpu()->pmap == pmap)
+		flush_local(pmap->id, batch->start, batch->end);
+	*batch = (struct tlb_batch){0};
+	return true;
+}
+
 void pmap_sync_code(struct pmap *pmap)
 {
 	uint64_t flags = irq_save();

@@ -62,6 +62,12 @@ mvm_vaddr_t mvmh_pmap_protect(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vad
 	return pmap_protect(&pmap->pmap, start, end, rights, MVM_HOLD_PAGES, &batch->batch);
 }
 
+mvm_vaddr_t mvmh_pmap_move(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
+	mvm_vaddr_t to, struct mvmh_tlb *batch)
+{
+	return pmap_move(&pmap->pmap, start, end, to, MVM_HOLD_PAGES, &batch->batch);
+}
+
 bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 {
 	return pmap_test_and_clear_used(&pmap->pmap, va);

@@ -61,11 +61,11 @@ static OWN_FRAME int mark_areas(
 	bool hole;
 	int err;
 
-	change_begin(&m.change, space, start, end);
+	change_begin_lock(&m.change, space, start, end);
 	m.change.past_holes = true;
 	err = change_walk(&m.change, decide);
 	hole = m.change.hole;
-	change_end(&m.change);
+	change_end_unlock(&m.change);
 	return !err && hole ? -MVM_ENOMEM : err;
 }
 

@@ -48,21 +48,17 @@ static int set_flags(struct change *c, const struct area *a, mvm_vaddr_t end, st
 	return 0;
 }
 
-/* Reserve what would be locked anew; -MVM_ENOMEM when that is too much. */
+/* Reserve what would be locked anew; -MVM_ENOMEM when that is too much.  The space is locked. */
 static OWN_FRAME int reserve(struct locking *l)
 {
 	struct mvm_space *space = l->change.space;
 	struct growth more = {.locked = l->new_pages};
-	int err;
 
-	space_lock(space);
-	err = limits_check(space, &more) != 0 ? -MVM_ENOMEM : 0;
-	if (!err) {
-		limits_reserve(space, &more);
-		l->change.reserved = l->new_pages;
-	}
-	space_unlock(space);
-	return err;
+	if (limits_check(space, &more) != 0)
+		return -MVM_ENOMEM;
+	limits_reserve(space, &more);
+	l->change.reserved = l->new_pages;
+	return 0;
 }
 
 /* Give the areas of the claimed range their flags, if the limit allows.  Inline: a frame less. */
@@ -87,9 +83,9 @@ static OWN_FRAME int lock_areas(
 	struct locking l = {.set = set};
 	int err;
 
-	change_begin(&l.change, space, start, end);
+	change_begin_lock(&l.change, space, start, end);
 	err = lock_claimed(&l, false);
-	change_end(&l.change);
+	change_end_unlock(&l.change);
 	return err;
 }
 
@@ -125,12 +121,10 @@ int mvm_munlock(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes)
 	return addr == end ? 0 : lock_areas(space, addr, end, 0);
 }
 
-/* What areas to come will have. */
+/* What areas to come will have.  The space is locked, but others read it without. */
 static void set_future(struct mvm_space *space, unsigned flags)
 {
-	space_lock(space);
 	__atomic_store_n(&space->lock_future, flags, __ATOMIC_RELAXED);
-	space_unlock(space);
 }
 
 /*
@@ -142,12 +136,12 @@ static OWN_FRAME int lock_all(struct mvm_space *space, bool current, unsigned se
 	struct locking l = {.set = set};
 	int err = 0;
 
-	change_begin(&l.change, space, space->low, space->high);
+	change_begin_lock(&l.change, space, space->low, space->high);
 	if (current)
 		err = lock_claimed(&l, true);
 	if (!err)
 		set_future(space, future);
-	change_end(&l.change);
+	change_end_unlock(&l.change);
 	return err;
 }
 

@@ -8,8 +8,10 @@
  *	1. claim the old range and the new one, both at once: two moves that cross could otherwise
  *	   wait for each other's second claim.  Faults in either wait, so neither is seen half done
  *	2. with FIXED, sweep what is at the new place and take it out of the areas
- *	3. put each private page of the old range into the tree at its new place too, by reference
- *	4. sweep the old range, translations first, then its references to the pages
+ *	3. put each private page of the old range into the tree at its new place too, by reference: where
+ *	   leaves of the tree stand against one another, a leaf at a time
+ *	4. move the translations of private memory, sweep the old range, translations first, then its
+ *	   references to the pages
  *	5. enter an area at the new place, and take the old range out of the areas
  *
  * 3 is the only step that can fail, for it may need nodes for the tree, and it is taken back
@@ -203,27 +205,43 @@ static int reserve(struct remap *r, const struct area *a)
 static OWN_FRAME int share_pages(struct remap *r)
 {
 	struct anon_tree *tree = &r->space->anons;
-	uint64_t first = r->start >> MVM_PAGE_SHIFT;
-	uint64_t last = first + (r->old_bytes >> MVM_PAGE_SHIFT) - 1;
-	uint64_t to = r->target >> MVM_PAGE_SHIFT;
-	struct anon *anon;
-	bool exclusive;
-	unsigned n = 0;
+	uint64_t from = r->start >> MVM_PAGE_SHIFT, to = r->target >> MVM_PAGE_SHIFT, n;
 	int err = 0;
 
-	space_relock(r->space);
-	for (uint64_t vpn = first; !err && (vpn = anon_next(tree, vpn, last)) <= last; vpn++) {
-		anon = anon_find(tree, vpn, &exclusive);
-		ref_get(&anon->refs);
-		err = anon_set(tree, to + (vpn - first), anon, &r->away->grave);
-		if (err)
-			anon_put(anon, &r->away->grave);
-		space_work(r->space, 1);
-		if (++n % MVM_HOLD_PAGES == 0)
-			space_relock(r->space);
+	for (uint64_t left = r->old_bytes >> MVM_PAGE_SHIFT; !err && left > 0;) {
+		space_relock(r->space);
+		err = anon_share_run(tree, from, to, left, &n, &r->away->grave);
+		space_work(r->space, min_u64(n, MVM_HOLD_PAGES));
+		from += n;
+		to += n;
+		left -= n;
 	}
 	space_relock(r->space); /* a sweep is next */
 	return err ? NEED_MEMORY : 0;
+}
+
+/*
+ * What is mapped at the old place is mapped at the new one instead, if the host can do that: else the
+ * next faults bring it back.  Not what belongs to an object: its reverse walks do not know the new
+ * place yet.  Locked at the start and at the end.
+ */
+static OWN_FRAME void move_translations(struct remap *r)
+{
+	struct mvm_space *space = r->space;
+	mvm_vaddr_t at = r->start, end = at + r->old_bytes;
+	struct sweep sweep = {0};
+
+	for (;;) {
+		sweep_open(space, &sweep);
+		space_work(space, MVM_HOLD_PAGES);
+		at = mvmh_pmap_move(
+			&space->pmap, at, end, r->target + (at - r->start), &sweep.batch);
+		if (at == end)
+			break;
+		space_relock(space);
+	}
+	sweep_finish(space, &sweep);
+	space_relock(space);
 }
 
 /* Step 5, after `a` was looked up again.  Locked. */
@@ -258,6 +276,8 @@ static OWN_FRAME int move_unlock(struct remap *r)
 	}
 	err = share_pages(r);
 	if (!err) {
+		if (!space_area(space, r->start)->object)
+			move_translations(r);
 		unmap_sweep(space, &r->from->claim, &r->from->grave);
 	} else {
 		unmap_sweep(space, &r->away->claim, &r->away->grave);

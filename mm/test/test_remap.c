@@ -340,17 +340,43 @@ static void the_limit_of_areas_counts_all_cuts(void **state)
 	assert_int_equal(stats_of(space).areas, 5);
 }
 
+/* Pages 64 and 64 of both places stand against one another: whole leaves of the tree move. */
+static void leaves_move_whole(void **state)
+{
+	struct mvm_space *parent = space;
+	mvm_vaddr_t start = 2 * FAR - 5 * PAGE, to = FAR - 5 * PAGE;
+	uint64_t copied = copies();
+
+	(void)state;
+	map(start, 300);
+	fill(start, 300);
+	assert_int_equal(remap(start, 300, 300, FIXED, &to), 0);
+	mvm_check();
+	assert_int_equal(stats_of(space).anon_pages, 300);
+	fill(FAR - 5 * PAGE, 300);
+	expect(space, FAR - 5 * PAGE, 300, 'A');
+	assert_int_equal(copies(), copied); /* still exclusive */
+	fork_child();
+	to = 3 * FAR;
+	assert_int_equal(remap(FAR, 295, 295, FIXED, &to), 0);
+	mvm_check();
+	fill(3 * FAR, 128);
+	assert_int_equal(copies(), copied + 128); /* the child has them, too */
+	expect(child, FAR - 5 * PAGE, 300, 'A');
+	expect(parent, 3 * FAR + 128 * PAGE, 295 - 128, 'A' + 133 % 26);
+	end_child();
+}
+
 /* Each allocation fails in turn: either it is done, or nothing is. */
-static void without_memory_nothing_changes(void **state)
+static void fail_to_move(mvm_vaddr_t target)
 {
 	int err = -1;
 
-	(void)state;
 	map(AT, 200);
 	fill(AT, 200);
 	fork_child();
 	for (uint64_t n = 1; err != 0; n++) {
-		mvm_vaddr_t to = FAR + 3 * PAGE;
+		mvm_vaddr_t to = target;
 
 		posix_fail(POSIX_FAIL_META, n, true);
 		err = remap(AT + 5 * PAGE, 180, 180, FIXED, &to);
@@ -363,8 +389,21 @@ static void without_memory_nothing_changes(void **state)
 			expect(space, AT, 200, 'A');
 		}
 	}
-	expect(space, FAR + 3 * PAGE, 180, 'F');
+	expect(space, target, 180, 'F');
 	expect(child, AT, 200, 'A');
+	end_child();
+}
+
+static void without_memory_nothing_changes(void **state)
+{
+	(void)state;
+	fail_to_move(FAR + 3 * PAGE);
+}
+
+static void without_memory_no_leaf_moves(void **state)
+{
+	(void)state;
+	fail_to_move(AT + 5 * PAGE + FAR);
 }
 
 int main(void)
@@ -384,7 +423,9 @@ int main(void)
 		CASE(old_size_0_maps_once_more),
 		CASE(limits_hold),
 		CASE(the_limit_of_areas_counts_all_cuts),
+		CASE(leaves_move_whole),
 		CASE(without_memory_nothing_changes),
+		CASE(without_memory_no_leaf_moves),
 	};
 
 	return fixture_main(4096, tests);

@@ -114,6 +114,14 @@ vaddr_t pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned max_
 vaddr_t pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rights,
 	unsigned max_entries, struct tlb_batch *batch) __attribute__((warn_unused_result));
 
+/*
+ * Map what is mapped as pages in [start, end) at `to` and after it instead, where nothing is mapped, with
+ * the same rights. Returns where to go on, as pmap_remove(); what cannot be mapped there, for want
+ * of a table, is only unmapped. Where both places are a table's, the table moves, and counts as one entry.
+ */
+vaddr_t pmap_move(struct pmap *pmap, vaddr_t start, vaddr_t end, vaddr_t to, unsigned max_entries,
+	struct tlb_batch *batch) __attribute__((warn_unused_result));
+
 /* Was the mapping used since the last call (or since it was entered)? Not flushed: a hint. */
 bool pmap_test_and_clear_used(struct pmap *pmap, vaddr_t va);
 
@@ -128,6 +136,12 @@ uint64_t pmap_entry(const struct pmap *pmap, vaddr_t va, unsigned *level);
  * Waits for the other harts in the space, asleep if that takes long.
  */
 void tlb_flush(struct pmap *pmap, struct tlb_batch *batch);
+
+/*
+ * The same if that waits for no other hart and frees no tables; else false, and the batch is as it was.
+ * The caller stays on this hart: preemption is off.
+ */
+bool tlb_flush_here(struct pmap *pmap, struct tlb_batch *batch) __attribute__((warn_unused_result));
 
 /* In an interrupt that pmap_interrupt() caused: this hart forgets, and fetches anew, what it is to. */
 void pmap_catch_up(void);

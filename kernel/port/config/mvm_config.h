@@ -105,6 +105,16 @@ static inline bool mvmh_pmap_query(
 	return true;
 }
 
+#define mvmh_pmap_move mvmh_pmap_move
+uintptr_t mvmh_pmap_move(struct mvmh_pmap *pmap, uintptr_t start, uintptr_t end, uintptr_t to,
+	struct mvmh_tlb *batch);
+
+#define mvmh_tlb_sync_here mvmh_tlb_sync_here
+static inline bool mvmh_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
+{
+	return !batch->whole && tlb_flush_here(&pmap->pmap, &batch->batch);
+}
+
 #define mvmh_cpu mvmh_cpu
 static inline unsigned mvmh_cpu(void)
 {

@@ -253,6 +253,35 @@ static inline void mvmh_writeback_wanted(bool now)
 #endif
 
 /*
+ * As mvmh_tlb_sync(), if that need not wait for anybody; else false, and the batch is as it was.  Under
+ * the space's lock.  Mostly no other hart is in the space: then a call that takes translations away is
+ * over in one hold.  Default: false, for hosts that always wait.
+ */
+#ifndef mvmh_tlb_sync_here
+static inline bool mvmh_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
+{
+	(void)pmap, (void)batch;
+	return false;
+}
+#endif
+
+/*
+ * Map what is mapped in [start, end) at `to` and after it instead, with the same rights: as
+ * mvmh_pmap_remove() and mvmh_pmap_enter() of each page, also in that at most MVM_HOLD_PAGES entries go,
+ * the batch notes them, and the address from which to go on is returned.  At the new place nothing is
+ * mapped.  What cannot be entered is only removed.  Under the space's lock.  Default: nothing is
+ * moved; mm removes it, and faults map it again.
+ */
+#ifndef mvmh_pmap_move
+static inline mvm_vaddr_t mvmh_pmap_move(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
+	mvm_vaddr_t to, struct mvmh_tlb *batch)
+{
+	(void)pmap, (void)start, (void)to, (void)batch;
+	return end;
+}
+#endif
+
+/*
  * There is no memory, nothing can be reclaimed, and the calling thread cannot give up: let others run,
  * and return when there may be some.  No lock is held; may sleep, is to sleep where only who sleeps
  * lets others run.  Default: nothing, for hosts that take the hart away from a thread that tries again

@@ -33,7 +33,12 @@ void posix_writeback_wanted(bool now);
 void posix_starved(void);
 void posix_pmap_enter_run(
 	struct mvmh_pmap *pmap, uintptr_t va, const uint32_t *frames, unsigned n, unsigned rights);
-#define mvmh_pmap_query       posix_pmap_query
+bool posix_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
+#define mvmh_pmap_query    posix_pmap_query
+#define mvmh_tlb_sync_here posix_tlb_sync_here
+uintptr_t posix_pmap_move(struct mvmh_pmap *pmap, uintptr_t start, uintptr_t end, uintptr_t to,
+	struct mvmh_tlb *batch);
+#define mvmh_pmap_move        posix_pmap_move
 #define mvmh_writeback_wanted posix_writeback_wanted
 #define mvmh_starved          posix_starved
 #ifndef POSIX_ENTERS_SINGLY /* to see mm do without it */

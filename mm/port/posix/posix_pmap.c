@@ -139,16 +139,32 @@ void posix_slow_fences(unsigned one_in)
 	slow_one_in = one_in;
 }
 
-void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
+static void batch_finish(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 {
-	posix_check_unlocked("mvmh_tlb_sync: a lock of mm is held");
-	if (slow_one_in && __atomic_add_fetch(&fences, 1, __ATOMIC_RELAXED) % slow_one_in == 0)
-		usleep(30);
 	if (batch->whole)
 		tlb_forget(pmap, 0, UINTPTR_MAX);
 	else if (batch->start != batch->end)
 		tlb_forget(pmap, batch->start, batch->end);
 	*batch = (struct mvmh_tlb){0};
+}
+
+void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
+{
+	posix_check_unlocked("mvmh_tlb_sync: a lock of mm is held");
+	if (slow_one_in && __atomic_add_fetch(&fences, 1, __ATOMIC_RELAXED) % slow_one_in == 0)
+		usleep(30);
+	batch_finish(pmap, batch);
+}
+
+/* This machine never has to wait; but then the other way would not be tested. */
+bool posix_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
+{
+	static unsigned calls;
+
+	if (__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) % 2)
+		return false;
+	batch_finish(pmap, batch);
+	return true;
 }
 
 static void batch_note(struct mvmh_tlb *batch, mvm_vaddr_t page)
@@ -361,6 +377,29 @@ mvm_vaddr_t mvmh_pmap_protect(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vad
 	if (!rights)
 		mvmh_panic("mvmh_pmap_protect: no rights");
 	return sweep(pmap, start, end, rights, batch);
+}
+
+mvm_vaddr_t posix_pmap_move(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
+	mvm_vaddr_t to, struct mvmh_tlb *batch)
+{
+	unsigned moved = 0;
+
+	for (; start < end && moved < MVM_HOLD_PAGES;
+		start += MVM_PAGE_BYTES, to += MVM_PAGE_BYTES) {
+		posix_word_t *at = entry_at(pmap, start);
+		uint64_t entry = at ? __atomic_load_n(at, __ATOMIC_RELAXED) : 0;
+
+		if (!entry)
+			continue;
+		/* Where there is no memory for a table, the next fault brings the page back. */
+		if (mvmh_pmap_enter(pmap, to, entry_frame(entry), (entry & ENTRY_RIGHTS) >> 1, 0) ==
+			-MVM_EEXIST)
+			mvmh_panic("mvmh_pmap_move: something is mapped at the new place");
+		if (mvmh_pmap_remove(pmap, start, start + MVM_PAGE_BYTES, batch) == start)
+			mvmh_panic("mvmh_pmap_move: a page is not removed");
+		moved++;
+	}
+	return start;
 }
 
 bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)

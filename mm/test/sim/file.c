@@ -96,6 +96,7 @@ static void serve(void)
 		else
 			mvm_fill_done(t->file->object, t->index, t->n, 0);
 		disk.head++;
+		sched_wake(&disk.head);
 	}
 	disk.stopped = true;
 	sched_wake(&disk.stopped);
@@ -185,6 +186,8 @@ void file_unmake(unsigned i)
 	/* Dirty pages hold the object: write them, so that ours is the last reference. */
 	if (mvm_pc_flush(file->object, 0, FILE_PAGES, MVM_PC_WAIT) != 0)
 		sim_fail("the last flush failed");
+	while (disk.head != disk.tail) /* who says that a write is done holds the object */
+		sched_block("the disk to be idle", &disk.head);
 	mvm_object_unref(file->object);
 	if (file->released != 1)
 		sim_fail("somebody still refers to the object of file %u, or did too often", i);

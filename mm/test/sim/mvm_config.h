@@ -35,7 +35,12 @@ struct mvmh_lock {
 };
 
 bool sim_pmap_query(struct mvmh_pmap *pmap, uintptr_t va, uint32_t *frame, unsigned *rights);
-#define mvmh_pmap_query sim_pmap_query
+bool sim_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
+#define mvmh_pmap_query    sim_pmap_query
+#define mvmh_tlb_sync_here sim_tlb_sync_here
+uintptr_t sim_pmap_move(struct mvmh_pmap *pmap, uintptr_t start, uintptr_t end, uintptr_t to,
+	struct mvmh_tlb *batch);
+#define mvmh_pmap_move sim_pmap_move
 
 /*
  * For mm alone, not for the simulator: its variables stand together, so that each schedule begins

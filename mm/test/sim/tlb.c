@@ -169,6 +169,35 @@ void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 	memset(batch, 0, sizeof *batch);
 }
 
+static bool batch_is_empty(const struct mvmh_tlb *batch)
+{
+	for (unsigned i = 0; i < sizeof batch->pages / sizeof *batch->pages; i++) {
+		if (batch->pages[i])
+			return false;
+	}
+	return !batch->whole;
+}
+
+/* No hart that runs is in the space, so that none has to be interrupted. */
+bool sim_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
+{
+	unsigned self = sched_self();
+	struct flush flush = {.pmap = pmap, .batch = *batch};
+
+	sched_point(POINT_HOOK);
+	if (batch_is_empty(batch))
+		return true;
+	for (unsigned i = 0; i < FIBERS; i++) {
+		if (i != self && sched_ready(i) && harts[i].pmap == pmap)
+			return false;
+	}
+	for (unsigned i = 0; i < FIBERS; i++)
+		flush_hart(&harts[i], &flush);
+	sim_trace("no other hart is there to forget pages");
+	memset(batch, 0, sizeof *batch);
+	return true;
+}
+
 /* --- Tables ----------------------------------------------------------------------------------- */
 
 void tlb_begin(void)
@@ -317,6 +346,28 @@ mvm_vaddr_t mvmh_pmap_protect(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vad
 	if (!rights)
 		sim_fail("mvmh_pmap_protect: no rights");
 	return reduce(pmap, start, end, rights, batch);
+}
+
+/* Another order than mm's own could have: each page is at the new place before it leaves the old one. */
+mvm_vaddr_t sim_pmap_move(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
+	mvm_vaddr_t to, struct mvmh_tlb *batch)
+{
+	unsigned moved = 0;
+
+	for (; start < end; start += MVM_PAGE_BYTES, to += MVM_PAGE_BYTES) {
+		uint32_t entry = pmap->table->entries[page_of_va(start)];
+
+		if (!entry)
+			continue;
+		if (moved++ == MVM_HOLD_PAGES)
+			return start;
+		if (random_below(&machine.random, 4) && /* or there is no memory for a table */
+			mvmh_pmap_enter(pmap, to, entry_frame(entry), entry_rights(entry), 0) != 0)
+			sim_fail("mvmh_pmap_move: something is mapped at the new place");
+		if (mvmh_pmap_remove(pmap, start, start + MVM_PAGE_BYTES, batch) == start)
+			sim_fail("mvmh_pmap_move: a page is not removed");
+	}
+	return end;
 }
 
 bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
