@@ -243,8 +243,12 @@ static void unmake(struct anon_tree *tree, uint64_t vpn, unsigned level, unsigne
 		node_clear(tree->path[above], node_slot(vpn, above));
 }
 
-/* Make the path to vpn, from the root down to `lowest`, this tree's own: what is missing too. */
-static int own_path(struct anon_tree *tree, uint64_t vpn, unsigned lowest, struct grave *grave)
+/*
+ * Make the path to vpn, from the root down to `lowest`, this tree's own, and what is missing of it.
+ * Inline: a frame less.
+ */
+static inline __attribute__((always_inline)) int own_path(
+	struct anon_tree *tree, uint64_t vpn, unsigned lowest, struct grave *grave)
 {
 	struct node **link = &tree->root, *parent = NULL;
 	unsigned above = 0; /* the level above the first node that was made */

@@ -46,7 +46,7 @@ static size_t hole(const struct area *a)
 }
 
 /* Work out what an area knows from its children; true if that changed anything. */
-static bool pull(struct area *a)
+static inline bool pull(struct area *a)
 {
 	struct area *l = a->child[LEFT], *r = a->child[RIGHT];
 	unsigned tall = 1 + (height(l) > height(r) ? height(l) : height(r));
@@ -114,7 +114,7 @@ static bool is_balanced(const struct area *a)
 static void repair(struct area_index *index, struct area *a)
 {
 	for (; a; a = a->parent) {
-		if (!is_balanced(a))
+		if (unlikely(!is_balanced(a)))
 			a = balance(index, a);
 		else if (!pull(a))
 			return;
@@ -197,8 +197,8 @@ static void link_between(
 	if (next)
 		next->prev = a;
 	a->child[LEFT] = a->child[RIGHT] = NULL;
-	a->height = 0;
-	a->gap = 0;
+	a->height = 1;
+	a->gap = hole(a);
 	a->parent = NULL;
 	if (next && !next->child[LEFT])
 		adopt(next, LEFT, a);
@@ -206,7 +206,7 @@ static void link_between(
 		adopt(prev, RIGHT, a);
 	else
 		index->root = a;
-	repair(index, a);
+	repair(index, a->parent);
 }
 
 void area_insert(struct area_index *index, struct area *a)

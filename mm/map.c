@@ -67,10 +67,11 @@ static bool grow_neighbour(
 	struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	unsigned flags = area_flags(space, m);
-	struct area *next = area_find(&space->areas, start), *prev;
+	struct area *next, *prev;
 
 	if (m->object || claim_find(space, start - (start > 0), end + 1))
 		return false;
+	next = area_find(&space->areas, start);
 	if (next && next->start == end && continues(next, m, flags)) {
 		space_resize(space, next, start, next->end);
 		next = space_merge_at(space, start, NULL);
@@ -78,8 +79,8 @@ static bool grow_neighbour(
 			slab_free(SLAB_AREA, next); /* anonymous: no object to let go */
 		return true;
 	}
-	prev = start > space->low ? space_area(space, start - 1) : NULL;
-	if (!prev || !continues(prev, m, flags))
+	prev = next ? area_prev(next) : space_area(space, start - 1);
+	if (!prev || prev->end != start || !continues(prev, m, flags))
 		return false;
 	space_resize(space, prev, prev->start, end);
 	return true;
@@ -216,7 +217,7 @@ static OWN_FRAME void reserve_gone(
 }
 
 /* FIXED over something.  *spare is there.  No lock held.  As try_map(). */
-static OWN_FRAME int map_over(
+static COLD int map_over(
 	struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
 {
 	struct unmap u = {.spare = NULL};
@@ -260,7 +261,7 @@ static OWN_FRAME int map_free(
 	err = find_place(space, m, bytes, &start);
 	if (!err && space->dead)
 		err = -MVM_ENOMEM;
-	*over = !err && occupied(space, start, start + bytes);
+	*over = !err && m->flags & MVM_MAP_FIXED && occupied(space, start, start + bytes);
 	if (!err && !*over)
 		err = enter(space, m, start, bytes, spare);
 	space_unlock(space);
@@ -279,7 +280,7 @@ static int try_map(struct mvm_space *space, struct mvm_map *m, size_t bytes, str
 }
 
 /* Map, without prefaulting. */
-static OWN_FRAME int map(struct mvm_space *space, struct mvm_map *m, size_t bytes)
+static int map(struct mvm_space *space, struct mvm_map *m, size_t bytes)
 {
 	struct area *spare = NULL;
 	unsigned attempts = 0;
@@ -314,7 +315,7 @@ static int map_object(struct mvm_space *space, struct mvm_map *m, size_t bytes)
 	return err;
 }
 
-int map_only(struct mvm_space *space, struct mvm_map *m)
+OWN_FRAME int map_only(struct mvm_space *space, struct mvm_map *m)
 {
 	size_t bytes = (size_t)(pages_of(m->bytes) << MVM_PAGE_SHIFT);
 	int err = check_args(space, m, bytes);

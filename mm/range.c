@@ -204,17 +204,6 @@ static int change_next(struct change *c, change_fn *decide)
 	return 0;
 }
 
-/* Memory is needed: wait for some, unlocked.  Locked again, 0 or -MVM_ENOMEM. */
-static COLD int wait_unlocked(struct change *c, unsigned *attempts)
-{
-	bool more;
-
-	space_unlock(c->space);
-	more = memory_wait(attempts);
-	space_lock(c->space);
-	return more ? 0 : -MVM_ENOMEM;
-}
-
 int change_walk(struct change *c, change_fn *decide)
 {
 	unsigned attempts = 0;
@@ -224,8 +213,11 @@ int change_walk(struct change *c, change_fn *decide)
 	c->hole = false;
 	for (unsigned n = 1;; n++) {
 		err = change_next(c, decide);
-		if (err == -MVM_EAGAIN)
-			err = wait_unlocked(c, &attempts);
+		if (unlikely(err == -MVM_EAGAIN)) {
+			space_unlock(c->space);
+			err = memory_wait(&attempts) ? 0 : -MVM_ENOMEM;
+			space_lock(c->space);
+		}
 		if (err || c->at >= c->claim.end)
 			return err;
 		if (n % CHANGE_AREAS == 0)

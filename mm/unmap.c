@@ -181,13 +181,13 @@ OWN_FRAME void unmap_areas(struct unmap *u, struct mvm_space *space)
 		space_relock(space);
 }
 
-int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
-	enum claim_kind kind)
+/* The space is locked before. */
+static int unmap_locked(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start,
+	mvm_vaddr_t end, enum claim_kind kind)
 {
 	int err;
 
 	*u = (struct unmap){.spare = NULL};
-	space_lock(space);
 	claim_wait(space, start, end);
 	err = unmap_reserve(u, space, start, end);
 	if (unlikely(err)) {
@@ -200,6 +200,13 @@ int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_
 	unmap_sweep(space, &u->claim, &u->grave);
 	unmap_areas(u, space);
 	return 0;
+}
+
+int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
+	enum claim_kind kind)
+{
+	space_lock(space);
+	return unmap_locked(u, space, start, end, kind);
 }
 
 /* Objects may be released here, so no lock is held, and no claim. */
@@ -256,15 +263,56 @@ void unmap_all(struct mvm_space *space)
 	unmap_end_unlock(&u, space);
 }
 
-/* -MVM_EAGAIN: reclaim, and again. */
-static OWN_FRAME int unmap_once(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+/* The whole of it where there is something to sweep, or much to cut.  Locked; unlocks. */
+static COLD int unmap_swept(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	struct unmap u;
-	int err = unmap_lock(&u, space, start, end, CLAIM_UNMAP);
+	int err = unmap_locked(&u, space, start, end, CLAIM_UNMAP);
 
 	if (!err)
 		unmap_end_unlock(&u, space);
 	return err;
+}
+
+/*
+ * The area of which the range is the beginning, the end or all, if nothing of it was ever touched: then
+ * the steps are one, and nobody can come between them.  Else NULL.  Locked.
+ */
+static struct area *untouched(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	struct area *a = space_area(space, start);
+
+	if (!a || a->object || end > a->end || (a->start < start && end < a->end))
+		return NULL;
+	if (claim_find(space, start, end) ||
+		anon_any(&space->anons, start >> MVM_PAGE_SHIFT, (end - 1) >> MVM_PAGE_SHIFT))
+		return NULL;
+	return a;
+}
+
+/* -MVM_EAGAIN: reclaim, and again. */
+static OWN_FRAME int unmap_once(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	struct area *a;
+
+	space_lock(space);
+	a = untouched(space, start, end);
+	if (!a)
+		return unmap_swept(space, start, end);
+	trace(space, MVM_TRACE_UNMAP, start, end, 0);
+	if (start > a->start) {
+		space_resize(space, a, a->start, start);
+		a = NULL;
+	} else if (end < a->end) {
+		space_resize(space, a, end, a->end);
+		a = NULL;
+	} else {
+		space_remove(space, a);
+	}
+	space_unlock(space);
+	if (a)
+		area_free(a);
+	return 0;
 }
 
 int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes)

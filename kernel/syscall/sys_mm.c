@@ -59,6 +59,8 @@ static unsigned mm_flags(unsigned flags)
 	};
 	unsigned out = (flags & MAP_TYPE) == MAP_PRIVATE ? 0 : MVM_MAP_SHARED;
 
+	if (!(flags & ~(unsigned)(MAP_TYPE | MAP_ANONYMOUS))) /* as most are */
+		return out;
 	if (flags & MAP_FIXED_NOREPLACE)
 		flags &= ~(unsigned)MAP_FIXED;
 	/* Prefaulting was asked for without waiting for the disk: then it is left out. */
