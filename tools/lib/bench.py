@@ -67,29 +67,29 @@ def wall(options, kit):
         write_lines(options.tsv, bench_wall.tsv(tables, counted))
 
 
-def vmbench_words(filters, quick):
+def vmbench_words(filters):
     """With the lines that tell whether two runs can be compared, whatever is asked for."""
-    return ["-r", "1"] * quick + (filters and filters + ["=" + name for name in bench_table.CONTROL])
+    return filters and filters + ["=" + name for name in bench_table.CONTROL]
 
 
-def run_mapache(kit, filters, quick):
+def run_mapache(kit, filters):
     table = bench_table.Table("Mapache")
     if filters != ["=" + BOOT]:
-        output = bench_machine.mapache(kit).boot(vmbench_words(filters, quick))
+        output = bench_machine.mapache(kit).boot(vmbench_words(filters))
         table = bench_table.parse(output, table.title)
-    return finish(table, filters, quick, lambda: bench_boot.of_mapache(kit, vmbench_of(kit)))
+    return finish(table, filters, lambda: bench_boot.of_mapache(kit, vmbench_of(kit)))
 
 
-def run_linux(image, kit, filters, quick):
+def run_linux(image, kit, filters):
     with tempfile.TemporaryDirectory(prefix="mapache-") as folder:
         kernel = bench_linux.given(image, vmbench_of(kit), folder)
-        table = bench_table.parse(kernel.boot(vmbench_words(filters, quick)), "given Linux")
-    return finish(table, filters, quick, lambda: bench_boot.of_linux(image, vmbench_of(kit)))
+        table = bench_table.parse(kernel.boot(vmbench_words(filters)), "given Linux")
+    return finish(table, filters, lambda: bench_boot.of_linux(image, vmbench_of(kit)))
 
 
-def finish(table, filters, quick, boot):
+def finish(table, filters, boot):
     """What is not vmbench's: the sum of a whole run only of whole ones, and the boot."""
-    if filters or quick:
+    if filters:
         table.value.pop((bench_table.WHOLE, TMPFS), None)
         table.unit.pop(bench_table.WHOLE, None)
     if wanted(BOOT, filters):
@@ -101,8 +101,6 @@ def arguments(argv):
     parser = argparse.ArgumentParser(prog="tools/bench", usage=argparse.SUPPRESS, description=USAGE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="release", help="what to measure (%(default)s)")
-    parser.add_argument("--quick", action="store_true",
-                        help="one batch of each benchmark instead of the median of 3 or 5")
     parser.add_argument("--linux", metavar="IMAGE", help="run this Linux kernel too, side by side")
     parser.add_argument("--tsv", metavar="FILE", help="write the comparison there, too")
     parser.add_argument("--html", metavar="FILE", help="and as a page")
@@ -118,7 +116,7 @@ def arguments(argv):
     mode.add_argument("--show", action="store_true", help="run nothing: compare the stored figures")
     parser.add_argument("filter", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
-    if options.write and (options.filter or options.quick):
+    if options.write and options.filter:
         parser.error("--write is for whole runs")
     if options.show and options.linux:
         parser.error("--show runs nothing")
@@ -138,7 +136,7 @@ def refuse_unless_same_machine(mapache, linux):
 
 def beside_given(options, kit, mapache, linux):
     """Runs the kernel that is given; why it is not comparable, if so."""
-    given = run_linux(options.linux, kit, options.filter, options.quick)
+    given = run_linux(options.linux, kit, options.filter)
     differing = list(bench_compare.differing_control(given, mapache))
     given.comparable = not differing
     linux.append(given)
@@ -161,7 +159,7 @@ def store(path, mapache):
 
 def check(options, mapache):
     stored = bench_table.read(options.stored, "stored")
-    found = list(bench_compare.worse(mapache, stored, not options.filter and not options.quick))
+    found = list(bench_compare.worse(mapache, stored, not options.filter))
     return found or [f"nothing is more than {bench_compare.WORSE:.0%} worse than stored"], bool(found)
 
 
@@ -171,7 +169,7 @@ def main(argv):
     kit = None if options.show else build.kit_of(build.build(options.preset, ["mapache.elf", "image"]))
     if options.wall:
         return wall(options, kit)
-    mapache = (run_mapache(kit, options.filter, options.quick) if kit
+    mapache = (run_mapache(kit, options.filter) if kit
                else bench_table.read(options.stored, "Mapache"))
     if not any(wanted(name, options.filter) for name in mapache.names() + mapache.failed()):
         sys.exit(f"bench: no benchmark is named {' '.join(options.filter)}")
