@@ -275,7 +275,8 @@ static int write_locked(
 	err = clip_write(f->vnode, *offset, &n);
 	if (err || n == 0)
 		return err;
-	err = seals_clip_write(f->vnode, *offset, &n);
+	if (f->vnode->seals & ~(unsigned)FS_SEAL_SEAL)
+		err = seals_clip_write(f->vnode, *offset, &n);
 	if (!err)
 		err = file_drop_setid(f);
 	if (err)

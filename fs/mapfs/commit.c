@@ -18,8 +18,6 @@
  */
 #include "mapfs.h"
 
-#include <fs/mount.h>
-
 #include <string.h>
 
 /* Parts of the cache: what a group may have, and what may be logged before some goes in place. */

@@ -21,8 +21,6 @@
  */
 #include "mapfs.h"
 
-#include <fs/mount.h>
-
 #include <string.h>
 
 /* A run of pages on its way. */

@@ -8,8 +8,6 @@
  */
 #include "mapfs.h"
 
-#include <fs/mount.h>
-
 #include <string.h>
 
 static const struct vnode_ops *ops_for(uint32_t mode)

@@ -12,6 +12,7 @@
 
 #include <fs/blkdev.h>
 #include <fs/host.h>
+#include <fs/mount.h>
 #include <fs/vnode.h>
 
 #include <errno.h>
@@ -694,7 +695,10 @@ struct mapfs {
 	struct mapfs_buf *state_buf; /* [I] pinned; contents [o] */
 };
 
-struct mapfs *mapfs_of(const struct vnode *v);
+static inline struct mapfs *mapfs_of(const struct vnode *v)
+{
+	return v->mount->fs;
+}
 
 static inline struct mapfs_state *mapfs_state(struct mapfs *fs)
 {

@@ -8,8 +8,6 @@
  */
 #include "mapfs.h"
 
-#include <fs/mount.h>
-
 #include <string.h>
 
 static void touch(struct vnode *v, bool contents)

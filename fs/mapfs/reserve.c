@@ -14,8 +14,6 @@
  */
 #include "mapfs.h"
 
-#include <fs/mount.h>
-
 static struct mapfs_promise **bucket_of(struct mapfs *fs, uint32_t ino, uint32_t chunk)
 {
 	return &fs->promises.bucket[(ino * 31 + chunk) % MAPFS_PROMISE_BUCKETS];
@@ -78,7 +76,7 @@ static bool promise_add(
 	}
 	if (added) {
 		(*link)->pages |= bit_of(page);
-		inode->promised_pages++;
+		fs_write(inode->promised_pages, inode->promised_pages + 1);
 	}
 	fsh_spin_unlock(&fs->promises.lock);
 	return added;
@@ -120,13 +118,7 @@ static void node_put(struct mapfs *fs, struct mapfs_promise *node)
 
 uint32_t mapfs_promised_pages(struct mapfs_inode *inode)
 {
-	struct mapfs *fs = mapfs_of(&inode->vnode);
-	uint32_t n;
-
-	fsh_spin_lock(&fs->promises.lock);
-	n = inode->promised_pages;
-	fsh_spin_unlock(&fs->promises.lock);
-	return n;
+	return fs_read(inode->promised_pages);
 }
 
 uint32_t mapfs_promised_nodes(struct mapfs_inode *inode)
@@ -217,7 +209,7 @@ bool mapfs_promise_drop(struct mapfs_inode *inode, uint32_t page, bool used)
 		link = find_link(fs, mapfs_ino(inode), page / 64);
 		node = *link;
 		node->pages &= ~bit_of(page);
-		inode->promised_pages--;
+		fs_write(inode->promised_pages, inode->promised_pages - 1);
 		if (node->pages == 0) {
 			*link = node->next;
 			node_put(fs, node);

@@ -51,7 +51,6 @@
 #include "mapfs.h"
 
 #include <fs/mapfs.h>
-#include <fs/mount.h>
 
 #include <string.h>
 
@@ -59,11 +58,6 @@
 #define CACHE_LIMIT 1024
 
 #define STATFS_MAGIC 0x6d617066 /* "mapf" */
-
-struct mapfs *mapfs_of(const struct vnode *v)
-{
-	return v->mount->fs;
-}
 
 int mapfs_damaged(struct mapfs *fs, const char *what, uint64_t number, const char *reason)
 {

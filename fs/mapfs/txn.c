@@ -15,8 +15,6 @@
  */
 #include "mapfs.h"
 
-#include <fs/mount.h>
-
 void mapfs_txn_init(struct mapfs_txn *txn, struct mapfs *fs)
 {
 	txn->fs = fs;

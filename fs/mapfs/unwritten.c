@@ -21,8 +21,6 @@
  */
 #include "mapfs.h"
 
-#include <fs/mount.h>
-
 /* A hole that becomes an unwritten piece, on its way. */
 struct allocation {
 	struct mapfs_txn txn;

@@ -228,16 +228,26 @@ static struct files *current_files(void)
 	return process_current()->files;
 }
 
-/* Both of the following are on the way of every call on a file. */
-static inline struct file *look_up(long fd_argument)
+static inline struct file *ref_slot(const struct files *f, unsigned fd)
 {
-	struct files *f = current_files();
-	unsigned fd = (unsigned)fd_argument;
-	struct file *file = NULL;
+	return fd < f->capacity && f->file[fd] ? file_ref(f->file[fd]) : NULL;
+}
 
+/*
+ * Both of the following are on the way of every call on a file.  A table changes by threads that have it:
+ * where the running one alone does, it looks without the lock.
+ */
+static inline struct file *look_up(long fd)
+{
+	const struct process *p = process_current();
+	struct files *f = p->files;
+	struct file *file;
+
+	if (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1 &&
+		__atomic_load_n(&p->n_threads, __ATOMIC_ACQUIRE) == 1)
+		return ref_slot(f, (unsigned)fd);
 	spin_lock(&f->lock);
-	if (fd < f->capacity && f->file[fd])
-		file = file_ref(f->file[fd]);
+	file = ref_slot(f, (unsigned)fd);
 	spin_unlock(&f->lock);
 	return file;
 }

@@ -35,15 +35,3 @@ void process_free_groups(struct process *p)
 		kfree(list);
 	}
 }
-
-struct fs_cred process_fs_cred(struct process *p)
-{
-	const struct group_list *list = __atomic_load_n(&p->groups, __ATOMIC_ACQUIRE);
-	struct fs_cred cred = {.uid = p->cred.fsuid, .gid = p->cred.fsgid};
-
-	if (list) {
-		cred.groups = list->ids;
-		cred.n_groups = list->n;
-	}
-	return cred;
-}

@@ -104,11 +104,6 @@ void process_limit_vm(struct process *p, struct vmspace *vm)
 	spin_unlock(&p->lock);
 }
 
-uint64_t process_limit(struct process *p, unsigned which)
-{
-	return __atomic_load_n(&p->limits[which].rlim_cur, __ATOMIC_RELAXED);
-}
-
 /* RLIMIT_NPROC is the caller's, and does not hold for the privileged. */
 static uint64_t most_threads(void)
 {

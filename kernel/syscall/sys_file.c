@@ -201,7 +201,7 @@ long sys_ioctl(long fd, unsigned long command, uaddr_t argument)
  */
 
 /* access is what is done to the user's memory: MVM_WRITE reads the file. */
-static int transfer_file(
+static inline int transfer_file(
 	struct file *file, struct user_buffer *b, size_t n, int64_t offset, size_t *done)
 {
 	if (b->access == MVM_WRITE)
@@ -230,7 +230,7 @@ long transfer_result(size_t done, int err)
 	return err == -EINTR ? syscall_restart(RESTART_SA) : err;
 }
 
-static long transfer(struct file *file, struct user_buffer *b, size_t n, int64_t offset)
+static inline long transfer(struct file *file, struct user_buffer *b, size_t n, int64_t offset)
 {
 	size_t done = 0;
 	int err = transfer_file(file, b, n < TRANSFER_MAX ? n : TRANSFER_MAX, offset, &done);
@@ -238,7 +238,7 @@ static long transfer(struct file *file, struct user_buffer *b, size_t n, int64_t
 	return transfer_result(done, err);
 }
 
-static long transfer_one(long fd, uaddr_t base, size_t n, int64_t offset, unsigned access)
+static inline long transfer_one(long fd, uaddr_t base, size_t n, int64_t offset, unsigned access)
 {
 	struct file *file = fd_get(fd);
 	struct user_buffer b;

@@ -107,4 +107,14 @@ struct walk {
 int walk_begin(struct walk *w, long dir, const char *path);
 void walk_end(struct walk *w);
 /* Of a process, for permission checks without a path (identity.c).  It is valid while p lives. */
-struct fs_cred process_fs_cred(struct process *p);
+static inline struct fs_cred process_fs_cred(struct process *p)
+{
+	const struct group_list *list = __atomic_load_n(&p->groups, __ATOMIC_ACQUIRE);
+	struct fs_cred cred = {.uid = p->cred.fsuid, .gid = p->cred.fsgid};
+
+	if (list) {
+		cred.groups = list->ids;
+		cred.n_groups = list->n;
+	}
+	return cred;
+}

@@ -363,7 +363,10 @@ void process_watch_cpu(struct process *p);
 /* On the way to user mode, after a tick of a process that is watched: what has come. */
 void process_cpu_tick(void);
 
-uint64_t process_limit(struct process *p, unsigned which);
+static inline uint64_t process_limit(struct process *p, unsigned which)
+{
+	return __atomic_load_n(&p->limits[which].rlim_cur, __ATOMIC_RELAXED);
+}
 
 /* A child's copy of the parent's; 0 or -ENOMEM.  The end of p's. */
 int process_inherit_groups(struct process *p, const struct process *parent);
