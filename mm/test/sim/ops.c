@@ -355,6 +355,18 @@ void op_hold(struct actor *a)
 }
 
 /* The instant is the kernel's secret: whoever stores meanwhile may come before or after. */
+/* As if each page of a range were stored to, what it contains apart. */
+void op_prefault(struct actor *a)
+{
+	unsigned first, end;
+	int err;
+
+	draw_range(a, &first, &end);
+	err = mvm_prefault(
+		a->view->space, view_va(first), (end - first) * MVM_PAGE_BYTES, MVM_WRITE);
+	check_result("prefault", err, !err || err == -MVM_EFAULT);
+}
+
 void op_space_write(struct actor *a)
 {
 	unsigned page = draw_page(a), word = draw(a, WORDS);
