@@ -2,8 +2,10 @@
 /*
  * The mount table.
  *
- * Mounting and unmounting hold the table's lock from end to end.  Walks do not: they look at the
- * mark on a covered entry, and cross under a spin lock that guards nothing but the marks.
+ * Mounting and unmounting hold the table's lock from end to end.  Walks do not: they find the mark of a
+ * covered entry with the entry, under the lock of its bucket in the name cache, and take what is mounted
+ * there in the same hold.  Where mounts are on mounts, and on the way up, they cross under a spin lock that
+ * guards nothing but the marks; a mark changes under both locks.
  *
  * Read-only.  Who opens a file for writing counts himself as a writer and then looks at the flag; who
  * makes a mount read-only sets the flag and then looks at the count.  So one of them sees the other.
