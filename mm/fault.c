@@ -324,20 +324,19 @@ static enum need look_page(struct fault *f, struct area *a)
 
 static enum need look_object(struct fault *f, struct area *a)
 {
-	struct mvm_object *obj = a->object;
 	enum need need;
 
 	f->index = area_page(a, f->va);
-	if (obj->kind == OBJECT_DEVICE)
+	if (a->object->kind == OBJECT_DEVICE)
 		return look_device(f, a);
-	if (unlikely(f->object && f->object != obj))
+	if (unlikely(f->object && f->object != a->object))
 		return NEED_OTHER;
-	object_lock(obj);
+	object_lock(a->object);
 	need = look_page(f, a);
-	mvmh_unlock(&obj->lock);
+	mvmh_unlock(&a->object->lock);
 	if (need != NEED_NOTHING && !f->object) {
-		mvm_object_ref(obj);
-		f->object = obj;
+		f->object = a->object;
+		mvm_object_ref(f->object);
 	}
 	return need;
 }
