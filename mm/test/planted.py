@@ -95,7 +95,7 @@ MUTANTS = [
            "\treturn NEED_ANON_COPY;", by="simulator"),
     Mutant("fault: stale copy installed", "fault.c",
            "if (f->fresh && f->fresh_of == anon)",
-           "if (f->fresh && f->fresh_of)", by="simulator, copies"),
+           "if (f->fresh && f->fresh_of)", by="threads"),
     Mutant("fault: shared page writable though clean", "fault.c",
            "bool writable = !area_private(a) && page->state & PAGE_DIRTY;",
            "bool writable = !area_private(a);", by="model"),
