@@ -20,6 +20,9 @@
  * frame be reached.  And the claim outlives the batch: if the range could be mapped again before
  * it is finished, a hart with a stale translation would store to the old page.
  *
+ * Where no other hart has to be waited for and the range is short, all of it is one hold of the lock; and
+ * where no page of an area without an object was ever made there, only step 5 is left (untouched).
+ *
  * Refused: a flag on each area ("dying").  It would need the areas to be cut first, so a third
  * and a fourth structure in the common case, and an area to exist where FIXED replaces a hole.
  *
