@@ -86,6 +86,12 @@ void pmap_free_clean_root(pte_t *root)
 	keep(&roots, root);
 }
 
+size_t pmap_tables_kept(void)
+{
+	return __atomic_load_n(&tables.n, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&roots.n, __ATOMIC_RELAXED);
+}
+
 void pmap_shrink(void)
 {
 	pte_t *table;

@@ -496,5 +496,5 @@ void pmap_table_free(paddr_t table)
 
 size_t frames_in_tables(void)
 {
-	return __atomic_load_n(&table_frames, __ATOMIC_RELAXED);
+	return __atomic_load_n(&table_frames, __ATOMIC_RELAXED) - pmap_tables_kept();
 }

@@ -80,6 +80,9 @@ void pmap_fini(struct pmap *pmap);
 /* Give back the tables that are kept for the next space. */
 void pmap_shrink(void);
 
+/* How many these are. */
+size_t pmap_tables_kept(void);
+
 /*
  * Map 2^order frames from pa at va. Over a valid entry for the same frame the rights are added to
  * those it has; for another frame it is -EEXIST. -ENOMEM: no table. In both cases nothing changed.
