@@ -109,6 +109,14 @@ static void name_free(struct dentry *d, const char *text)
 		fsh_free((void *)text);
 }
 
+/* The vnode's reference is the entry's; NULL: it is a free name. */
+static void stand_for(struct dentry *d, struct vnode *v)
+{
+	d->vnode = v;
+	if (v)
+		__atomic_fetch_add(&v->names, 1, __ATOMIC_RELAXED);
+}
+
 /* One reference, unhashed.  Takes over the vnode's reference on success. */
 static struct dentry *dentry_alloc(
 	struct mount *mount, struct dentry *parent, const struct fs_name *name, struct vnode *v)
@@ -126,7 +134,7 @@ static struct dentry *dentry_alloc(
 	d->hash = name->hash;
 	d->name_head = name->head;
 	d->name_bytes = name->bytes;
-	d->vnode = v;
+	stand_for(d, v);
 	d->mount = mount;
 	d->parent = parent ? dentry_ref(parent) : d;
 	fsh_spin_lock(&names.tree_lock);
@@ -138,8 +146,10 @@ static struct dentry *dentry_alloc(
 
 void dentry_free(struct dentry *d)
 {
-	if (d->vnode)
+	if (d->vnode) {
+		__atomic_fetch_sub(&d->vnode->names, 1, __ATOMIC_RELAXED);
 		vnode_unref(d->vnode);
+	}
 	name_free(d, d->name);
 	fsh_free(d);
 }
@@ -342,7 +352,7 @@ void dentry_created(struct dentry *free_name, struct dentry *fresh, struct vnode
 {
 	fsh_assert(free_name->vnode == NULL && fsh_mutex_held(&free_name->parent->vnode->lock));
 	dentry_unhash(free_name);
-	fresh->vnode = v;
+	stand_for(fresh, v);
 	dentry_insert(fresh);
 }
 

@@ -35,10 +35,10 @@ static bool take(struct dentry *d, uint32_t held)
 	return taken;
 }
 
-/* Somebody has the file but not this name: it is mapped, or dirty, and keeps its name longer. */
+/* Somebody has the file, but no name of it: it is mapped, or dirty, and keeps its names longer. */
 static bool used_elsewhere(const struct vnode *v)
 {
-	return fs_read(v->refs) > 1u + vnode_is_pinned(v);
+	return fs_read(v->refs) > fs_read(v->names) + vnode_is_pinned(v);
 }
 
 static bool may_go(const struct dentry *d, const struct sweep *s)

@@ -119,6 +119,22 @@ static void unused_names_keep_to_the_limit(void **state)
 	}
 }
 
+/* The names of one file do not keep each other. */
+static void links_keep_to_the_limit(void **state)
+{
+	(void)state;
+	must_write("/file", "x");
+	for (unsigned i = 0; i < 5000; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "/link%u", i);
+		assert_int_equal(vfs_link(&ctx, NULL, "/file", 0, NULL, path), 0);
+	}
+	assert_true(counts_now().names <= 1000 + 32);
+	dentry_shrink(0);
+	assert_true(counts_now().names < 10);
+}
+
 /* Names whose files are in use elsewhere are kept, however many; a walk looks at a few of them. */
 static void kept_names_cost_walks_little(void **state)
 {
@@ -198,6 +214,7 @@ int main(void)
 		TEST(names_in_use_cost_walks_nothing),
 		TEST(names_in_use_take_no_room),
 		TEST(unused_names_keep_to_the_limit),
+		TEST(links_keep_to_the_limit),
 		TEST(kept_names_cost_walks_little),
 		TEST(unmounting_looks_at_each_name_once),
 		TEST(shrinking_takes_whole_trees),

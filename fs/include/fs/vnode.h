@@ -71,6 +71,7 @@ struct vnode {
 	int32_t error;        /* [a] the last one's -errno */
 
 	const struct dentry *alias; /* [name cache] some name of it, or NULL; not counted */
+	uint32_t names;             /* [a] entries of the name cache that have a reference to it */
 	struct vnode *hash_next;    /* [c] */
 	struct vnode *mount_next, **mount_prev; /* [c] all vnodes of the mount */
 	struct vnode *idle_next, **idle_prev;   /* [c] those with refs 0, oldest first */
