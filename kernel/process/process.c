@@ -264,6 +264,7 @@ void process_execed(struct process *p, struct process_parts *parts, const char *
 	vmspace_count_faults(p->vm, p, &p->dead_threads);
 	exchange_parts(p, parts);
 	vmspace_set_limits(p->vm, p); /* they may have changed since it was made */
+	signal_actions_exec(p->actions);
 	spin_unlock(&p->lock);
 	thread_set_pmap(vmspace_pmap(p->vm));
 	t->altstack = (stack_t){0};
@@ -271,7 +272,6 @@ void process_execed(struct process *p, struct process_parts *parts, const char *
 	process_parts_put(parts);
 
 	files_close_on_exec(p->files);
-	signal_actions_exec(p->actions);
 	arch_fpu_reset(&t->thread->arch);
 	set_name(p, name);
 }

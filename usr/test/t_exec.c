@@ -533,6 +533,31 @@ static void signals_over_exec(void)
 	CHECK_EQ(WTERMSIG(status), SIGUSR2);
 }
 
+static void exec_true(void *arg)
+{
+	char *const argv[] = {"true", NULL};
+
+	(void)arg;
+	execv("/bin/true", argv);
+	_exit(99);
+}
+
+// Nor is there a moment at which it is not ignored. Several harts are what makes it hard.
+static void ignored_all_along_exec(void)
+{
+	enum { RUNS = 150 };
+
+	signal(SIGHUP, SIG_IGN);
+	for (int i = 0; i < RUNS; i++) {
+		pid_t pid = start_child(exec_true, NULL);
+		int status;
+
+		while (CHECK_OK(waitpid(pid, &status, WNOHANG)) == 0)
+			CHECK_OK(kill(pid, SIGHUP));
+		CHECK_EQ(status, 0);
+	}
+}
+
 static const struct test tests[] = {
 	{"data_is_loaded", data_is_loaded},
 	{"bss_tail_is_zeroed", bss_tail_is_zeroed},
@@ -555,6 +580,7 @@ static const struct test tests[] = {
 	{"many_arguments", many_arguments},
 	{"descriptors_over_exec", descriptors_over_exec},
 	{"signals_over_exec", signals_over_exec},
+	{"ignored_all_along_exec", ignored_all_along_exec},
 };
 
 TEST_MAIN(tests)

@@ -57,7 +57,10 @@ void signal_flush(struct process *p, uint64_t which);
 /* With all defaults, or as a copy; NULL: no memory. */
 struct signal_actions *signal_actions_new(struct signal_actions *from);
 void signal_actions_put(struct signal_actions *actions);
-/* For exec: what has a handler gets the default action; ignored ones stay ignored. */
+/*
+ * For exec: what has a handler gets the default action; ignored ones stay ignored. The process's lock is
+ * held: who sends has only that, and sees all of it or nothing.
+ */
 void signal_actions_exec(struct signal_actions *actions);
 
 /* Does sending it to p do nothing, if it is not blocked?  p's lock held. */
