@@ -51,8 +51,8 @@ int range_populate(
 
 /* --- Changing ---------------------------------------------------------------------------------- */
 
-/* Areas changed under one hold of the lock. */
-#define CHANGE_AREAS 16
+/* Areas changed under one hold of the lock: each is the work of some pages. */
+#define CHANGE_AREAS ((MVM_HOLD_PAGES + 3) / 4)
 
 /* What may change of an area. */
 struct meaning {

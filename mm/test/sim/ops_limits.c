@@ -35,7 +35,7 @@ void op_grow(struct actor *a)
 
 /*
  * Advice for all that is not of the first actor's op_grow(), holes included; above it, also for the
- * page that it grows by, or not.
+ * page that it grows by, or not.  An area or a hole goes in a hold, and both ranges have several.
  */
 static void advise(struct actor *a, mvm_vaddr_t start, mvm_vaddr_t end)
 {
@@ -52,8 +52,14 @@ void op_advise_below(struct actor *a)
 void op_advise_above(struct actor *a)
 {
 	mvm_vaddr_t start = place_of_actor(1) + (GROW_PAGES + draw(a, 2)) * MVM_PAGE_BYTES;
+	struct mvm_space *space = a->view->space;
+	mvm_vaddr_t aside = place_aside();
+	int err = map_aside(space, aside, 1, 0);
 
+	check_result("map", err, !err);
 	advise(a, start, SIM_PAGES * MVM_PAGE_BYTES);
+	err = mvm_unmap(space, aside, MVM_PAGE_BYTES);
+	check_result("unmap", err, !err);
 }
 
 /* --- Locked pages ------------------------------------------------------------------------------ */
@@ -135,6 +141,7 @@ static void check_locked(struct mvm_space *space)
 		sim_fail("%u pages are locked", locked);
 }
 
+/* The pages are two areas, of which one goes in a hold: others get between. */
 void op_lock_limited(struct actor *a)
 {
 	struct mvm_space *space = a->view->space;
@@ -143,6 +150,8 @@ void op_lock_limited(struct actor *a)
 	int err;
 
 	limit_locked(space);
+	err = mvm_advise(space, va, MVM_PAGE_BYTES, MVM_ADVISE_SEQUENTIAL);
+	check_result("advise", err, !err);
 	err = mvm_mlock(space, va, bytes, false);
 	check_result("mlock", err, !err || err == -MVM_ENOMEM);
 	check_locked(space);
