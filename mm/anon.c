@@ -461,7 +461,7 @@ int anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t 
 		!((from | to) & (node_span(level + 1) - 1)))
 		level++;
 	run = NODE_SLOTS - max_u64(node_slot(from, level), node_slot(to, level));
-	run = min_u64(run, min_u64(n / node_span(level), MVM_HOLD_PAGES));
+	run = min_u64(run, min_u64(n >> node_shift(level), MVM_HOLD_PAGES));
 	*done = run * node_span(level);
 	if (!anon_any(tree, from, from + *done - 1))
 		return 0;

@@ -637,6 +637,7 @@ struct request {
 	mvm_vaddr_t end; /* struct fault's */
 	uint8_t access;
 	bool force;
+	unsigned attempts;          /* while memory was short */
 	struct mvm_object *dirtied; /* out: referenced; a page of it was made DIRTY; or NULL */
 	mvm_vaddr_t next;           /* out: behind what was done */
 };
@@ -685,8 +686,8 @@ static inline enum mvm_fault_result fault(struct request *r)
 {
 	uint64_t began = is_traced(r->space) ? mvmh_now() : 0;
 	enum mvm_fault_result result;
-	unsigned attempts = 0;
 
+	r->attempts = 0;
 	COUNT(faults, 1);
 	__atomic_fetch_add(&r->space->faults, 1, __ATOMIC_RELAXED);
 	trace(r->space, MVM_TRACE_FAULT, r->va, r->access, 0);
@@ -694,7 +695,7 @@ static inline enum mvm_fault_result fault(struct request *r)
 		result = attempt(r);
 		if (unlikely(r->dirtied != NULL))
 			writeback_pay(r->dirtied);
-	} while (unlikely(result == MVM_FAULT_NOMEM) && memory_wait(&attempts));
+	} while (unlikely(result == MVM_FAULT_NOMEM) && memory_wait(&r->attempts));
 	if (unlikely(began))
 		trace(r->space, MVM_TRACE_FAULT_END, r->va, result, mvmh_now() - began);
 	return result;

@@ -29,10 +29,15 @@ static inline unsigned node_slot(uint64_t key, unsigned level)
 	return (unsigned)(key >> (level * NODE_BITS)) & (NODE_SLOTS - 1);
 }
 
+static inline unsigned node_shift(unsigned level)
+{
+	return level * NODE_BITS;
+}
+
 /* How many keys one slot of a node of this level covers. */
 static inline uint64_t node_span(unsigned level)
 {
-	return (uint64_t)1 << (level * NODE_BITS);
+	return (uint64_t)1 << node_shift(level);
 }
 
 static inline uint64_t node_bit(unsigned slot)
