@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <kernel/cpu.h>
 #include <kernel/lockstat.h>
+#include <kernel/panic.h>
 #include <kernel/thread.h>
 #include <kernel/time.h>
 
@@ -172,6 +173,66 @@ static void test_create(void)
 	}
 }
 
+#define BEGINNINGS 300
+
+static struct thread *beginner; /* [a] with a reference for who takes it */
+static uint32_t all_began;      /* [a] */
+
+static void tell_beginners(void)
+{
+	while (!__atomic_load_n(&all_began, __ATOMIC_ACQUIRE)) {
+		struct thread *t = __atomic_exchange_n(&beginner, NULL, __ATOMIC_ACQ_REL);
+
+		for (unsigned n = 0; t && n < 10; n++)
+			thread_notify(t, THREAD_WORK_KILL);
+		if (t)
+			thread_unref(t);
+		thread_yield();
+	}
+}
+
+/* Both harts may have it in hand at once: the one where it was made, and the one where it will run. */
+static void begin_one(void)
+{
+	struct thread *t, *left;
+
+	if (thread_create("beginner", nothing, NULL, &t))
+		panic("no memory for the test's threads");
+	CHECK(thread_set_affinity(t, 2) == 0);
+	thread_ref(t);
+	__atomic_store_n(&beginner, t, __ATOMIC_RELEASE);
+	thread_start(t);
+	thread_join(t);
+	left = __atomic_exchange_n(&beginner, NULL, __ATOMIC_ACQ_REL);
+	if (left)
+		thread_unref(left);
+	thread_unref(t);
+}
+
+static void begin_or_tell(void *arg, unsigned i)
+{
+	(void)arg;
+	CHECK(thread_set_affinity(thread_current(), 1UL << i) == 0);
+	if (i) {
+		tell_beginners();
+		return;
+	}
+	for (unsigned n = 0; n < BEGINNINGS; n++)
+		begin_one();
+	__atomic_store_n(&all_began, 1, __ATOMIC_RELEASE);
+}
+
+/* A process's threads can be told to exit before they have been started. */
+static void test_told_while_it_begins(void)
+{
+	if (cpu_count == 1)
+		return;
+	while (!(__atomic_load_n(&cpu_online_mask, __ATOMIC_ACQUIRE) & 2))
+		thread_yield();
+	all_began = 0;
+	selftest_crowd(2, begin_or_tell, NULL);
+}
+
 static uint64_t called;
 
 static void note_call(void *arg)
@@ -313,6 +374,7 @@ const struct selftest thread_tests[] = {
 	{"preemption", test_preemption},
 	{"switch", test_switch},
 	{"create", test_create},
+	{"told_while_it_begins", test_told_while_it_begins},
 	{"call", test_call},
 	{"affinity", test_affinity},
 	{"woken_runs_soon", test_woken_runs_soon},

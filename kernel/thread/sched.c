@@ -370,6 +370,19 @@ static struct cpu *choose(const struct thread *t)
 }
 
 /*
+ * t, which is in no queue, belongs to another hart from now on. Its hart's queue is locked, and so is that of
+ * the new one then: who has locked the queue of a thread's hart knows that it stays its hart.
+ */
+static void transfer(struct thread *t, struct cpu *to)
+{
+	struct cpu *from = t->cpu;
+
+	t->cpu = to;
+	spin_release(&from->rq.lock);
+	spin_acquire(&to->rq.lock, false);
+}
+
+/*
  * Nobody else moves a runnable thread that is in no queue; but where it may run can change while no
  * queue is locked (thread_set_affinity). The queue of t's hart is locked, and so is that of the one that
  * is its hart then. For arch_call_rare().
@@ -377,14 +390,11 @@ static struct cpu *choose(const struct thread *t)
 static void move(void *thread)
 {
 	struct thread *t = thread;
-	struct cpu *cpu = t->cpu, *to;
+	struct cpu *to;
 
-	while ((to = choose(t)) != cpu) {
-		t->cpu = to;
-		spin_release(&cpu->rq.lock);
-		spin_acquire(&to->rq.lock, false);
-		cpu = to;
-		if (may_run(t, cpu))
+	while ((to = choose(t)) != t->cpu) {
+		transfer(t, to);
+		if (may_run(t, to))
 			break;
 	}
 }
@@ -631,23 +641,19 @@ void thread_notify(struct thread *t, uint32_t work)
 		spin_unlock_irqrestore(&cpu->rq.lock, flags);
 }
 
-/* Where it may run can change until it is in a queue. */
+/* Others may tell it things already, and where it may run can change until it is in a queue. */
 void thread_start(struct thread *t)
 {
 	uint64_t flags;
-	struct cpu *cpu;
+	struct cpu *to;
 
 	thread_ref(t);
-	for (;;) {
-		cpu = least_loaded(t);
-		flags = spin_lock_irqsave(&cpu->rq.lock);
-		if (may_run(t, cpu))
-			break;
-		spin_unlock_irqrestore(&cpu->rq.lock, flags);
-	}
-	t->cpu = cpu;
+	(void)lock_thread(t, &flags);
+	to = least_loaded(t);
+	if (to != t->cpu)
+		transfer(t, to);
 	t->state = THREAD_RUNNABLE;
-	enqueue_release(cpu, t);
+	place(t);
 	irq_restore(flags);
 	preempt_if_wanted();
 }
