@@ -198,6 +198,8 @@ static enum need install_fresh(struct fault *f)
 	}
 	if (f->run > 1)
 		install_run(f);
+	else if (unlikely(f->fresh != NULL) && f->fresh_of != zeros)
+		f->fresh_of = NULL; /* what is left in hand is no copy */
 	return map_frame(f, anon->page->frame, f->rights);
 }
 
@@ -720,9 +722,9 @@ int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned
 
 	if (bytes == 0)
 		return 0;
-	if (va + bytes - 1 < va)
-		return -MVM_EFAULT;
 	r.end = page_floor(va + bytes - 1) + MVM_PAGE_BYTES;
+	if (va + bytes - 1 < va || r.end == 0)
+		return -MVM_EFAULT;
 	while (!err && r.next < r.end) {
 		r.va = r.next;
 		err = fault_error(fault(&r));

@@ -224,6 +224,18 @@ static void populate_says_what_an_access_would(void **state)
 	assert_int_equal(advise(AT, 4, MVM_ADVISE_POPULATE_READ), -MVM_EFAULT);
 }
 
+/* Ranges that end where addresses end, and behind. */
+static void no_prefault_goes_round_the_end(void **state)
+{
+	mvm_vaddr_t last = -(mvm_vaddr_t)PAGE;
+
+	(void)state;
+	map(AT, 1);
+	assert_int_equal(mvm_prefault(space, last, PAGE, MVM_READ), -MVM_EFAULT);
+	assert_int_equal(mvm_prefault(space, last, PAGE + 1, MVM_READ), -MVM_EFAULT);
+	assert_int_equal(mvm_prefault(space, AT, (size_t)-AT, MVM_READ), -MVM_EFAULT);
+}
+
 static void dontfork_areas_are_not_in_the_child(void **state)
 {
 	char byte;
@@ -315,6 +327,7 @@ int main(void)
 		CASE(willneed_reads_without_mapping),
 		CASE(populate_brings_pages_in),
 		CASE(populate_says_what_an_access_would),
+		CASE(no_prefault_goes_round_the_end),
 		CASE(dontfork_areas_are_not_in_the_child),
 		CASE(wipeonfork_areas_are_zeros_in_the_child),
 		CASE(a_fork_that_cannot_wipe_fails),
