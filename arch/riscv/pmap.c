@@ -554,7 +554,7 @@ static vaddr_t move_some(struct move *move)
 	pte_t *entry = entry_of_table(move->pmap, move->from);
 
 	if (!entry || !pte_has_table(*entry))
-		return stop;
+		return entry ? stop : boundary(move->from, move->end, 2);
 	stop -= to_stop - boundary(move->to, to_stop, 1);
 	if (stop - move->from < LEVEL_BYTES(1))
 		return move_pages(move, stop);

@@ -186,6 +186,87 @@ static void test_suspended_table(void)
 	frame_free(frame, 0);
 }
 
+/* Pages whose addresses tell which they are; nobody looks into them. */
+#define FRAME(i) (0x80000000UL + (paddr_t)(i)*PAGE_SIZE)
+
+static void check_moved(struct pmap *pmap, vaddr_t from, vaddr_t to, unsigned n, unsigned want)
+{
+	unsigned rights;
+	paddr_t pa;
+
+	for (unsigned i = 0; i < n; i++) {
+		CHECK(!has_any(pmap, from + i * PAGE_SIZE));
+		CHECK(pmap_query(pmap, to + i * PAGE_SIZE, &pa, &rights) && pa == FRAME(i) &&
+			rights == want);
+	}
+}
+
+static void enter_frames(struct pmap *pmap, vaddr_t at, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		CHECK(pmap_enter(pmap, at + i * PAGE_SIZE, FRAME(i), PMAP_READ | PMAP_WRITE, 0) ==
+			0);
+}
+
+/* Pages of two tables to places that have other borders, so many a step. */
+static void test_move_pages(void)
+{
+	vaddr_t start = BASE + 3 * PAGE_SIZE, to = 5 * GIB - 7 * PAGE_SIZE, at = start;
+	unsigned n = TABLE_PAGES + 40, steps = 0;
+	vaddr_t end = start + n * PAGE_SIZE;
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+
+	CHECK(pmap_init(&pmap) == 0);
+	enter_frames(&pmap, start, n);
+	CHECK(pmap_enter(&pmap, end, FRAME(0), PMAP_READ, 0) == 0);
+	for (; at < end; steps++) {
+		at = pmap_move(&pmap, at, end, to + (at - start), 64, &batch);
+		CHECK(batch.start == start && batch.end == at && !batch.tables);
+	}
+	CHECK(steps == (n + 63) / 64);
+	tlb_flush(&pmap, &batch);
+	check_moved(&pmap, start, to, n, PMAP_READ | PMAP_WRITE);
+	CHECK(has(&pmap, end, PMAP_READ) && !has_any(&pmap, to + n * PAGE_SIZE));
+	CHECK(pmap_move(&pmap, 8 * GIB, 100 * GIB, 110 * GIB, 1, &batch) == 100 * GIB);
+	CHECK(batch.start == batch.end);
+	pmap_fini(&pmap);
+}
+
+/* A table moves as one entry, also while a right is suspended; an empty one in its place goes. */
+static void test_move_table(void)
+{
+	vaddr_t end = BASE + TABLE_PAGES * PAGE_SIZE, to = 3 * GIB;
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+	size_t before;
+
+	CHECK(pmap_init(&pmap) == 0);
+	enter_frames(&pmap, to, 1);
+	CHECK(pmap_remove(&pmap, to, to + PAGE_SIZE, 1, &batch) == to + PAGE_SIZE);
+	enter_frames(&pmap, BASE, TABLE_PAGES);
+	before = frames_free_count();
+	CHECK(pmap_move(&pmap, BASE, end, to, 1, &batch) == end && batch.tables);
+	CHECK(batch.start <= BASE && batch.end >= end);
+	tlb_flush(&pmap, &batch);
+	CHECK(frames_free_count() == before + 1);
+	check_moved(&pmap, BASE, to, TABLE_PAGES, PMAP_READ | PMAP_WRITE);
+
+	CHECK(pmap_protect(&pmap, to, to + (end - BASE), PMAP_READ, 1, &batch) ==
+		to + (end - BASE));
+	CHECK(pmap_move(&pmap, to, to + (end - BASE), BASE, 1, &batch) == to + (end - BASE));
+	tlb_flush(&pmap, &batch);
+	CHECK(pmap_enter(&pmap, BASE, FRAME(0), PMAP_READ, 0) == 0);
+	check_moved(&pmap, to, BASE, TABLE_PAGES, PMAP_READ);
+
+	/* Suspended, and moved by pages. */
+	CHECK(pmap_protect(&pmap, BASE, end, PMAP_READ, 1, &batch) == end);
+	CHECK(pmap_move(&pmap, BASE, end, to + PAGE_SIZE, TABLE_PAGES, &batch) == end);
+	tlb_flush(&pmap, &batch);
+	check_moved(&pmap, BASE, to + PAGE_SIZE, TABLE_PAGES, PMAP_READ);
+	pmap_fini(&pmap);
+}
+
 struct shared {
 	struct pmap pmap;
 	uint32_t ready, stop;
@@ -374,6 +455,8 @@ const struct selftest pmap_tests[] = {
 	{"pmap-steps", test_steps},
 	{"pmap-whole-table", test_whole_table},
 	{"pmap-suspended-table", test_suspended_table},
+	{"pmap-move-pages", test_move_pages},
+	{"pmap-move-table", test_move_table},
 	{"pmap-shootdown", test_shootdown},
 	{"user-copies", test_copies},
 	{0},

@@ -367,6 +367,27 @@ static void leaves_move_whole(void **state)
 	end_child();
 }
 
+/* Where little is, between leaves that are empty; the second move has other borders of leaves. */
+static void few_pages_far_apart_move(void **state)
+{
+	static const unsigned page[] = {3, 62, 64, 200, 5000, 8000, 8190};
+	mvm_vaddr_t at = FAR, to = 3 * FAR;
+
+	(void)state;
+	map(at, 8191);
+	for (unsigned i = 0; i < 7; i++)
+		store(at + page[i] * PAGE, (char)('a' + i));
+	for (unsigned moves = 0; moves < 2; moves++) {
+		assert_int_equal(remap(at, 8191, 8191, FIXED, &to), 0);
+		mvm_check();
+		assert_int_equal(stats_of(space).anon_pages, 7);
+		for (unsigned i = 0; i < 7; i++)
+			assert_int_equal(load(to + page[i] * PAGE), 'a' + (int)i);
+		at = to;
+		to = 5 * FAR + 7 * PAGE;
+	}
+}
+
 /* Each allocation fails in turn: either it is done, or nothing is. */
 static void fail_to_move(mvm_vaddr_t target)
 {
@@ -424,6 +445,7 @@ int main(void)
 		CASE(limits_hold),
 		CASE(the_limit_of_areas_counts_all_cuts),
 		CASE(leaves_move_whole),
+		CASE(few_pages_far_apart_move),
 		CASE(without_memory_nothing_changes),
 		CASE(without_memory_no_leaf_moves),
 	};
