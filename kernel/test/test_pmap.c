@@ -230,6 +230,13 @@ static void test_move_pages(void)
 	CHECK(has(&pmap, end, PMAP_READ) && !has_any(&pmap, to + n * PAGE_SIZE));
 	CHECK(pmap_move(&pmap, 8 * GIB, 100 * GIB, 110 * GIB, 1, &batch) == 100 * GIB);
 	CHECK(batch.start == batch.end);
+
+	/* The first page of a range is not there. */
+	end = to + 2 * PAGE_SIZE;
+	CHECK(pmap_move(&pmap, to - PAGE_SIZE, end, start - PAGE_SIZE, 64, &batch) == end);
+	CHECK(batch.start == to && batch.end == end);
+	tlb_flush(&pmap, &batch);
+	check_moved(&pmap, to, start, 2, PMAP_READ | PMAP_WRITE);
 	pmap_fini(&pmap);
 }
 
