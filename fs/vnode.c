@@ -465,7 +465,6 @@ void vnode_touch(struct vnode *v)
 		return;
 	fs_write(v->mtime, now);
 	fs_write(v->ctime, now);
-	__atomic_store_n(&v->times_dirty, true, __ATOMIC_RELEASE);
 }
 
 void vnode_apply_attr(struct vnode *v, const struct fs_attr *attr, unsigned mask)

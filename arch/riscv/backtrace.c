@@ -117,14 +117,14 @@ static void walk_kernel(struct walk *w)
 
 #define SEARCHED_BYTES 4096 /* of a stack that is no thread's */
 
-/* Is the instruction before pc a call: JAL or JALR to ra, or C.JALR? */
+/* Is the instruction before pc a call: JAL or JALR to ra or t0 (arch_call_rare()), or C.JALR? */
 static bool follows_call(vaddr_t pc)
 {
 	const uint16_t *at = (const uint16_t *)pc;
 
 	if (!is_code(pc, false) || !is_code(pc - 4, false) || (pc & 1))
 		return false;
-	return (at[-2] & 0xfff) == 0x0ef || (at[-2] & 0xfff) == 0x0e7 ||
+	return (at[-2] & 0xdff) == 0x0ef || (at[-2] & 0xdff) == 0x0e7 ||
 	       (at[-1] & 0xf07f) == 0x9002;
 }
 

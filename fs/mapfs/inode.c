@@ -4,7 +4,7 @@
  *
  * The vnode cache has one mapfs_inode a number.  What it says is newer than its block; the block
  * is brought up to date by mapfs_inode_store() inside the transaction that made the difference.
- * Only times that write(2) changed may wait in memory (vnode.times_dirty).
+ * Only times that write(2) changed may wait in memory (mapfs_inode_times_wait()).
  */
 #include "mapfs.h"
 
@@ -110,8 +110,8 @@ static int decode(struct mapfs_inode *inode, const struct mapfs_inode_disk *d)
 	v->rdev = d->rdev;
 	v->size_bytes = inode->disk_size = d->size;
 	v->atime = d->atime_ns;
-	v->mtime = d->mtime_ns;
-	v->ctime = d->ctime_ns;
+	v->mtime = inode->saved_mtime = d->mtime_ns;
+	v->ctime = inode->saved_ctime = d->ctime_ns;
 	v->blocks = d->n_blocks * MAPFS_BLOCK_SECTORS;
 	inode->vnode.btime = d->btime_ns;
 	inode->generation = d->generation;
@@ -282,8 +282,9 @@ void mapfs_inode_store(struct mapfs_txn *txn, struct mapfs_inode *inode, bool da
 
 	fsh_mutex_lock(&inode->extent_lock);
 	fsh_mutex_lock(&fs->store_lock);
-	fs_write(inode->vnode.times_dirty, false);
 	encode(d, inode);
+	fs_write(inode->saved_mtime, d->mtime_ns);
+	fs_write(inode->saved_ctime, d->ctime_ns);
 	d->crc = mapfs_inode_crc(fs->seed, mapfs_ino(inode), d);
 	mapfs_txn_dirty(txn, buf);
 	fsh_mutex_unlock(&fs->store_lock);
@@ -303,7 +304,7 @@ int mapfs_inode_flush(struct mapfs_inode *inode)
 	struct mapfs_txn txn;
 	int err;
 
-	if (!fs_read(inode->vnode.times_dirty))
+	if (!mapfs_inode_times_wait(inode))
 		return 0;
 	mapfs_txn_init(&txn, mapfs_of(&inode->vnode));
 	err = mapfs_inode_pin(&txn, inode);

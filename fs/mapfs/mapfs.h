@@ -375,6 +375,7 @@ struct mapfs_inode {
 	char *target;                                 /* [I] of a short symlink */
 
 	uint64_t data_sequence; /* [a] the group that last changed what reading data needs */
+	fs_time_t saved_mtime, saved_ctime; /* [a] as in the inode's block */
 
 	bool orphan;                                   /* [o] */
 	uint32_t orphan_next_ino;                      /* [o] as on the disk */
@@ -390,6 +391,13 @@ static inline struct mapfs_inode *mapfs_inode_of(struct vnode *v)
 static inline uint32_t mapfs_ino(const struct mapfs_inode *inode)
 {
 	return (uint32_t)inode->vnode.ino;
+}
+
+/* Are there times that its block does not know of yet?  No lock. */
+static inline bool mapfs_inode_times_wait(const struct mapfs_inode *inode)
+{
+	return fs_read(inode->vnode.mtime) != fs_read(inode->saved_mtime) ||
+	       fs_read(inode->vnode.ctime) != fs_read(inode->saved_ctime);
 }
 
 /* What the disk (or the block in memory) says of an inode in use, verified.  -EIO. */

@@ -60,7 +60,6 @@ struct vnode {
 	uint32_t seals;                /* [l] FS_SEAL_... of a regular file (MOUNT_SEALS) */
 	fs_time_t atime, mtime, ctime; /* [l] */
 	fs_time_t btime;               /* [I] when it was made; 0: not known */
-	bool times_dirty;              /* [a] times changed here and are not saved yet */
 	int32_t writers;               /* [a] open for writing; below 0: programs that run */
 	uint32_t pinned;               /* [a] 0 or 1: one reference is the file system's own */
 

@@ -18,13 +18,13 @@ struct thread_list {
 
 /* A hart's threads that wait to run, and the one that does. */
 struct run_queue {
-	struct spinlock lock;      /* RANK_RUN_QUEUE; also guards `state` of all its threads */
-	struct thread_list rest;   /* [lock] runnable threads with a rest of a time slice, */
-	struct thread_list turns;  /* [lock] and those whose turn comes after these */
-	uint32_t queued;           /* [lock] how many; others read it as a hint */
-	struct thread *current;    /* [lock] */
-	struct thread *idle;       /* [I] runs when nothing else does; never queued */
-	bool is_idle;              /* [lock] current == idle; others read it as a hint */
+	struct spinlock lock;     /* RANK_RUN_QUEUE; also guards `state` of all its threads */
+	struct thread_list rest;  /* [lock] runnable threads with a rest of a time slice, */
+	struct thread_list turns; /* [lock] and those whose turn comes after these */
+	uint32_t queued;          /* [lock] how many; others read it as a hint */
+	struct thread *current;   /* [lock] */
+	struct thread *idle;      /* [I] runs when nothing else does; never queued */
+	bool is_idle;             /* [lock] current == idle; others read it as a hint */
 };
 
 /* Timers of a hart: a pairing heap. The last three are its own, with interrupts off. */
