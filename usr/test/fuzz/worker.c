@@ -27,7 +27,8 @@
 #define KERNEL_FROM  0xffffffc000000000ul
 #define KERNEL_TO    0xffffffe000000000ul // the direct map of this much memory
 #define STACKS_FROM  0xffffffffc0000000ul
-#define STACKS_TO    0xffffffffe0000000ul
+#define STACKS_TO \
+	0xffffffffc8000000ul // of more threads than there are; above it lie small negative numbers
 
 #define THREAD_FLAGS                                                                        \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
