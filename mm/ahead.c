@@ -13,7 +13,8 @@
  *
  * When.  The copies are made when the parent is write-protected on all harts, and before anybody else
  * knows the child: so they are of the same moment as all that is shared.  The parent may store to them
- * again from then on, while its other stores still wait for the fork.
+ * again from then on, while its other stores still wait for the fork.  No truncate is at the child's pages
+ * meanwhile: its walk meets the parent first, and waits there for the fork's claim.
  */
 #include "ahead.h"
 
