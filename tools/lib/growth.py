@@ -94,16 +94,10 @@ class Machine:
 
     def run(self, words):
         """(series, size) -> instructions, of one run of growth."""
-        output = bytearray()
         machine = guest.Machine(self.kit, image=None, mem=MEMORY, icount=True,
                                 append="root=ram0 norandmaps init=/bench/growth",
                                 qemu=["-initrd", self.large if MAPFS in words else self.small])
-        outcome = guest.run_command(machine, words, write=output.extend)
-        said = output.decode(errors="replace")
-        if outcome.status:
-            sys.exit(f"growth: {' '.join(words)}: status {outcome.status}:\n{said}" +
-                     (outcome.panic or outcome.log[-2000:]).decode(errors="replace"))
-        rows = [line.split("\t") for line in said.splitlines()]
+        rows = [line.split("\t") for line in guest.output_of(machine, words).splitlines()]
         return {(name, int(size)): int(value) for name, size, value in rows}
 
     def measure(self, words, sizes):

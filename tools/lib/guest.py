@@ -271,6 +271,17 @@ def run_command(machine, command=(), stdin=None, timeout=None, write=None, liste
     return Outcome(status, uart.started, errors, uart.before, uart.panic, read_log(machine.log))
 
 
+def output_of(machine, command, timeout=None):
+    """What the command says; when it fails, the end of this program, with all that is known of why."""
+    output = bytearray()
+    outcome = run_command(machine, command, timeout=timeout, write=output.extend)
+    if outcome.status != 0:
+        told = outcome.errors + (outcome.panic or outcome.log[-2000:])
+        sys.exit(f"{os.path.basename(sys.argv[0])}: {' '.join(command)}: status {outcome.status}:\n"
+                 + (output + told).decode(errors="replace"))
+    return output.decode(errors="replace")
+
+
 def run_interactive(machine, timeout=None):
     """Give the terminal to the guest.  It is restored however QEMU ends."""
     terminal = sys.stdin.fileno()

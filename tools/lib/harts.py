@@ -32,16 +32,11 @@ MARKS = re.compile(r"(<!-- tools/harts -->\n).*?(<!-- end of the figures -->\n)"
 
 def run_guest(kit, harts, options):
     """The output of /bench/harts for each number of workers that is wanted with so many harts."""
-    output = bytearray()
     counts = sorted({PAIR.get(harts, CROWD), CROWD})
     words = " ".join([*(["-t", str(options.seconds)]), *options.workload])
     script = "; ".join(f"/bench/harts -w {n} {words}" for n in counts)
     machine = guest.Machine(kit, smp=harts, mem="512M")
-    outcome = guest.run_command(machine, ["/bin/sh", "-c", script], timeout=TIMEOUT, write=output.extend)
-    if outcome.status != 0:
-        sys.exit(f"harts: with {harts} harts, status {outcome.status}:\n" +
-                 (output + outcome.errors + (outcome.panic or outcome.log[-2000:])).decode(errors="replace"))
-    return output.decode()
+    return guest.output_of(machine, ["/bin/sh", "-c", script], TIMEOUT)
 
 
 def rates(output):
