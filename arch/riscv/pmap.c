@@ -21,6 +21,13 @@
  * Pages are entered beside one another, so a pmap remembers the table of pages that it entered into
  * last, until that is cut out or suspended.
  *
+ * A large leaf stands where a table could. Whoever wants less than all of it, to remove some pages, to
+ * reduce their rights or to enter one by itself, splits it: a table takes its place that translates the
+ * same, page by page. Harts may go on with the leaf that they remember, for as long as nothing has
+ * changed below; a change of a page is in a batch, and who forgets a page forgets every entry that
+ * translates it. Where there is no memory for the table, what is removed or reduced is the whole
+ * leaf: faults bring the rest back.
+ *
  * To take a right from all pages of a table, the table is suspended: its entry in the parent becomes
  * invalid but keeps the address, and beside it the rights that may stay. The first fault below it
  * applies these to all 512 entries and hangs it in again. So the cost of a fork does not follow the
@@ -151,6 +158,19 @@ static void resume(pte_t *entry)
 	pte_set(entry, pte_make(pte_pa(*entry), PTE_V));
 }
 
+/* Put a table that translates the same in the place of a large leaf. False: no memory for one. */
+static COLD bool split(pte_t *entry)
+{
+	pte_t *table = pmap_new_table(), page = *entry;
+
+	if (!table)
+		return false;
+	for (unsigned slot = 0; slot < TABLE_SLOTS; slot++, page += pte_make(PAGE_SIZE, 0))
+		table[slot] = page;
+	pte_set(entry, pte_make(virt_to_phys(table), PTE_V));
+	return true;
+}
+
 /* The entry for va at the level, making tables above it as needed; NULL: no memory for one. */
 static COLD pte_t *entry_make(struct pmap *pmap, vaddr_t va, unsigned level)
 {
@@ -159,7 +179,10 @@ static COLD pte_t *entry_make(struct pmap *pmap, vaddr_t va, unsigned level)
 	for (unsigned l = 2; l-- > level;) {
 		if (pte_is_suspended(*entry)) {
 			resume(entry);
-		} else if (!pte_is_table(*entry)) {
+		} else if (*entry && !pte_is_table(*entry)) {
+			if (!split(entry))
+				return NULL;
+		} else if (!*entry) {
 			pte_t *table = pmap_new_table();
 
 			if (!table)
@@ -408,13 +431,15 @@ static bool sweep_table(struct sweep *sweep, pte_t *entry)
 static void sweep_large(struct sweep *sweep, pte_t *entry)
 {
 	vaddr_t va = sweep->va, next = boundary(va, sweep->end, 1);
-	bool table = pte_has_table(*entry), changed;
+	bool part = next - va < LEVEL_BYTES(1), changed;
 
-	if (table && next - va < LEVEL_BYTES(1)) {
+	if (part && !pte_has_table(*entry) && *entry & sweep->lost)
+		(void)split(entry);
+	if (part && pte_has_table(*entry)) {
 		sweep_pages(sweep, pte_table(*entry));
 		return;
 	}
-	if (table) {
+	if (pte_has_table(*entry)) {
 		changed = sweep_table(sweep, entry);
 	} else {
 		changed = *entry & sweep->lost;
@@ -505,22 +530,32 @@ static pte_t *entry_of_table(struct pmap *pmap, vaddr_t va)
 	return pte_is_table(root) ? &pte_table(root)[SLOT(va, 1)] : NULL;
 }
 
-/* Hang what stands below `from` in at the new place; a table there is empty, and goes. */
-static void move_table(struct move *move, pte_t *from)
+/* Put a table, or a large leaf, at the new place; a table there is empty, and goes. */
+static void move_whole(struct move *move, pte_t *from)
 {
-	pte_t *to = entry_make(move->pmap, move->to, 1);
+	pte_t *to = entry_make(move->pmap, move->to, 1), pte = *from;
 
 	if (to && pte_has_table(*to))
 		batch_cut_table(move->batch, to);
-	if (to) {
-		pte_set(to, *from);
-		pte_set(from, 0);
-	} else {
+	if (to)
+		pte_set(to, pte);
+	if (!to && pte_has_table(pte))
 		batch_cut_table(move->batch, from);
-	}
+	else
+		pte_set(from, 0);
 	move->pmap->leaf_at = NO_LEAF;
-	move->batch->tables = true;
+	move->batch->tables |= pte_has_table(pte);
 	batch_add(move->batch, move->from, move->from + LEVEL_BYTES(1));
+	move->left--;
+}
+
+/* A large leaf of which a part is to move, and there is no memory for a table: it only goes. */
+static void remove_large(struct move *move, pte_t *entry)
+{
+	vaddr_t base = move->from & -LEVEL_BYTES(1);
+
+	pte_set(entry, 0);
+	batch_add(move->batch, base, base + LEVEL_BYTES(1));
 	move->left--;
 }
 
@@ -553,12 +588,15 @@ static vaddr_t move_some(struct move *move)
 	vaddr_t stop = boundary(move->from, move->end, 1), to_stop = move->to + (stop - move->from);
 	pte_t *entry = entry_of_table(move->pmap, move->from);
 
-	if (!entry || !pte_has_table(*entry))
+	if (!entry || !*entry)
 		return entry ? stop : boundary(move->from, move->end, 2);
 	stop -= to_stop - boundary(move->to, to_stop, 1);
-	if (stop - move->from < LEVEL_BYTES(1))
+	if (stop - move->from == LEVEL_BYTES(1))
+		move_whole(move, entry);
+	else if (pte_has_table(*entry) || split(entry))
 		return move_pages(move, stop);
-	move_table(move, entry);
+	else
+		remove_large(move, entry);
 	return stop;
 }
 

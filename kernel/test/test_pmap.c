@@ -274,6 +274,177 @@ static void test_move_table(void)
 	pmap_fini(&pmap);
 }
 
+/* --- Large leaves ----------------------------------------------------------------------------- */
+
+#define LARGE_BYTES (TABLE_PAGES * PAGE_SIZE)
+
+static void enter_large(struct pmap *pmap, vaddr_t va, unsigned rights)
+{
+	CHECK(pmap_enter(pmap, va, FRAME(0), rights, PMAP_ORDER_LARGE) == 0);
+}
+
+/* Pages from..end of the leaf that was entered at va are mapped as they were, with these rights. */
+static void check_part(struct pmap *pmap, vaddr_t va, unsigned from, unsigned end, unsigned want)
+{
+	unsigned rights;
+	paddr_t pa;
+
+	for (unsigned i = from; i < end; i++)
+		CHECK(pmap_query(pmap, va + i * PAGE_SIZE, &pa, &rights) && pa == FRAME(i) &&
+			rights == want);
+}
+
+static void remove_all(struct pmap *pmap)
+{
+	struct tlb_batch batch = {0};
+
+	CHECK(pmap_remove(pmap, 0, USER_END, 64, &batch) == USER_END);
+	tlb_flush(pmap, &batch);
+}
+
+/* A large leaf of which a part goes, is reduced, or gets a right: only that part changes. */
+static void test_large(void)
+{
+	const unsigned rw = PMAP_READ | PMAP_WRITE;
+	vaddr_t page = BASE + 100 * PAGE_SIZE, next = page + PAGE_SIZE;
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+
+	CHECK(pmap_init(&pmap) == 0);
+	enter_large(&pmap, BASE, rw);
+	check_part(&pmap, BASE, 0, TABLE_PAGES, rw);
+	CHECK(pmap_remove(&pmap, page, next, 64, &batch) == next);
+	CHECK(batch.start <= page && next <= batch.end && !has_any(&pmap, page));
+	check_part(&pmap, BASE, 0, 100, rw);
+	check_part(&pmap, BASE, 101, TABLE_PAGES, rw);
+	tlb_flush(&pmap, &batch);
+	remove_all(&pmap);
+
+	enter_large(&pmap, BASE, rw);
+	CHECK(pmap_protect(&pmap, page, next, PMAP_READ, 64, &batch) == next);
+	CHECK(batch.start <= page && next <= batch.end);
+	check_part(&pmap, BASE, 0, 100, rw);
+	check_part(&pmap, BASE, 100, 101, PMAP_READ);
+	check_part(&pmap, BASE, 101, TABLE_PAGES, rw);
+	tlb_flush(&pmap, &batch);
+	remove_all(&pmap);
+
+	enter_large(&pmap, BASE, PMAP_READ);
+	CHECK(pmap_protect(&pmap, page, next, PMAP_READ, 64, &batch) == next);
+	CHECK(batch.start == batch.end);
+	CHECK(pmap_enter(&pmap, page, FRAME(99), rw, 0) == -EEXIST);
+	check_part(&pmap, BASE, 0, TABLE_PAGES, PMAP_READ);
+	CHECK(pmap_enter(&pmap, page, FRAME(100), rw, 0) == 0);
+	check_part(&pmap, BASE, 0, 100, PMAP_READ);
+	check_part(&pmap, BASE, 100, 101, rw);
+	check_part(&pmap, BASE, 101, TABLE_PAGES, PMAP_READ);
+	pmap_fini(&pmap);
+}
+
+/* A large leaf that lies in the range goes as one entry; where pages are mapped, none can be entered. */
+static void test_large_whole(void)
+{
+	vaddr_t end = BASE + LARGE_BYTES;
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+
+	CHECK(pmap_init(&pmap) == 0);
+	enter_frames(&pmap, BASE, 1);
+	CHECK(pmap_enter(&pmap, BASE, FRAME(0), PMAP_READ, PMAP_ORDER_LARGE) == -EEXIST);
+	check_part(&pmap, BASE, 0, 1, PMAP_READ | PMAP_WRITE);
+	remove_all(&pmap);
+	enter_large(&pmap, BASE, PMAP_READ | PMAP_WRITE);
+	enter_large(&pmap, end, PMAP_READ | PMAP_WRITE);
+	CHECK(pmap_protect(&pmap, BASE, end + LARGE_BYTES, PMAP_READ, 2, &batch) ==
+		end + LARGE_BYTES);
+	CHECK(batch.start == BASE && batch.end == end + LARGE_BYTES);
+	check_part(&pmap, BASE, 0, TABLE_PAGES, PMAP_READ);
+	tlb_flush(&pmap, &batch);
+	CHECK(pmap_remove(&pmap, BASE, end, 1, &batch) == end);
+	CHECK(batch.start == BASE && batch.end == end && !has_any(&pmap, BASE));
+	check_part(&pmap, end, 0, TABLE_PAGES, PMAP_READ);
+	tlb_flush(&pmap, &batch);
+	pmap_fini(&pmap);
+}
+
+/* It moves as one entry to a place of its kind, else page by page. */
+static void test_large_move(void)
+{
+	vaddr_t end = BASE + LARGE_BYTES, to = 3 * GIB, at = to;
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+
+	CHECK(pmap_init(&pmap) == 0);
+	enter_frames(&pmap, to, 1);
+	CHECK(pmap_remove(&pmap, to, to + PAGE_SIZE, 1, &batch) == to + PAGE_SIZE);
+	enter_large(&pmap, BASE, PMAP_READ | PMAP_WRITE);
+	CHECK(pmap_move(&pmap, BASE, end, to, 1, &batch) == end);
+	CHECK(batch.start <= BASE && end <= batch.end);
+	tlb_flush(&pmap, &batch);
+	check_moved(&pmap, BASE, to, TABLE_PAGES, PMAP_READ | PMAP_WRITE);
+	while (at < to + LARGE_BYTES)
+		at = pmap_move(
+			&pmap, at, to + LARGE_BYTES, BASE + PAGE_SIZE + (at - to), 64, &batch);
+	tlb_flush(&pmap, &batch);
+	check_moved(&pmap, to, BASE + PAGE_SIZE, TABLE_PAGES, PMAP_READ | PMAP_WRITE);
+	pmap_fini(&pmap);
+}
+
+/* All frames there are, linked by their first words. */
+static paddr_t take_all_frames(void)
+{
+	paddr_t first = 0, frame;
+
+	while ((frame = frame_alloc(0)) != 0) {
+		*(paddr_t *)phys_to_virt(frame) = first;
+		first = frame;
+	}
+	return first;
+}
+
+static void give_back(paddr_t frame)
+{
+	while (frame) {
+		paddr_t next = *(paddr_t *)phys_to_virt(frame);
+
+		frame_free(frame, 0);
+		frame = next;
+	}
+}
+
+/* Without memory for the table more goes than was asked for, never less; and nothing is added. */
+static void test_large_no_table(void)
+{
+	const unsigned rw = PMAP_READ | PMAP_WRITE;
+	vaddr_t end = BASE + LARGE_BYTES, page = BASE + PAGE_SIZE, next = page + PAGE_SIZE;
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+	paddr_t frames;
+
+	CHECK(pmap_init(&pmap) == 0);
+	for (vaddr_t va = BASE; va < BASE + 3 * LARGE_BYTES; va += LARGE_BYTES)
+		enter_large(&pmap, va, rw);
+	pmap_shrink();
+	frames = take_all_frames();
+	CHECK(pmap_protect(&pmap, page, next, PMAP_READ, 64, &batch) >= next);
+	CHECK(batch.start == BASE && batch.end == end);
+	check_part(&pmap, BASE, 0, TABLE_PAGES, PMAP_READ);
+	CHECK(pmap_enter(&pmap, page, FRAME(1), rw, 0) == -ENOMEM);
+	check_part(&pmap, BASE, 0, TABLE_PAGES, PMAP_READ);
+	CHECK(pmap_remove(&pmap, page, next, 64, &batch) >= next);
+	CHECK(batch.start == BASE && batch.end == end);
+	CHECK(!has_any(&pmap, BASE) && !has_any(&pmap, end - PAGE_SIZE) && has_any(&pmap, end));
+	CHECK(pmap_move(&pmap, end + PAGE_SIZE, end + 3 * PAGE_SIZE, GIB, 64, &batch) >=
+		end + 3 * PAGE_SIZE);
+	CHECK(batch.end == end + LARGE_BYTES && !has_any(&pmap, end));
+	CHECK(has_any(&pmap, end + LARGE_BYTES));
+	give_back(frames);
+	tlb_flush(&pmap, &batch);
+	pmap_fini(&pmap);
+}
+
+/* --- Other harts ------------------------------------------------------------------------------ */
+
 struct shared {
 	struct pmap pmap;
 	uint32_t ready, stop;
@@ -464,6 +635,10 @@ const struct selftest pmap_tests[] = {
 	{"pmap-suspended-table", test_suspended_table},
 	{"pmap-move-pages", test_move_pages},
 	{"pmap-move-table", test_move_table},
+	{"pmap-large", test_large},
+	{"pmap-large-whole", test_large_whole},
+	{"pmap-large-move", test_large_move},
+	{"pmap-large-no-table", test_large_no_table},
 	{"pmap-shootdown", test_shootdown},
 	{"user-copies", test_copies},
 	{0},
