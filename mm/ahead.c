@@ -93,9 +93,9 @@ static unsigned history_pages(struct history *h, uint64_t vpn[HISTORY_PAGES])
 /* --- The copies -------------------------------------------------------------------------------- */
 
 /* The private page at vpn of the child, referenced, if the parent has it, too; else NULL. */
-static struct anon *shared_at(struct mvm_space *child, uint64_t vpn)
+static struct mvm_page *shared_at(struct mvm_space *child, uint64_t vpn)
 {
-	struct anon *anon;
+	struct mvm_page *anon;
 	bool exclusive;
 
 	space_lock(child);
@@ -103,7 +103,7 @@ static struct anon *shared_at(struct mvm_space *child, uint64_t vpn)
 	if (anon && exclusive)
 		anon = NULL;
 	if (anon)
-		ref_get(&anon->refs);
+		anon_get(anon);
 	space_unlock(child);
 	return anon;
 }
@@ -112,7 +112,7 @@ static struct anon *shared_at(struct mvm_space *child, uint64_t vpn)
 static OWN_FRAME void map_own(struct mvm_space *space, uint64_t vpn)
 {
 	mvm_vaddr_t va = (mvm_vaddr_t)(vpn << MVM_PAGE_SHIFT);
-	struct anon *anon;
+	struct mvm_page *anon;
 	struct area *a;
 	bool exclusive;
 
@@ -120,7 +120,7 @@ static OWN_FRAME void map_own(struct mvm_space *space, uint64_t vpn)
 	a = space_area(space, va);
 	anon = anon_find(&space->anons, vpn, &exclusive);
 	if (a && anon && exclusive && area_private(a) && a->rights & MVM_WRITE)
-		(void)!mvmh_pmap_enter(&space->pmap, va, anon->page->frame, area_rights(a), 0);
+		(void)!mvmh_pmap_enter(&space->pmap, va, anon->frame, area_rights(a), 0);
 	space_unlock(space);
 }
 
@@ -128,7 +128,7 @@ static OWN_FRAME void map_own(struct mvm_space *space, uint64_t vpn)
 static OWN_FRAME bool copy_one_ahead(
 	struct mvm_space *parent, struct mvm_space *child, uint64_t vpn)
 {
-	struct anon *anon = shared_at(child, vpn);
+	struct mvm_page *anon = shared_at(child, vpn);
 	struct grave grave = {0};
 	int err;
 

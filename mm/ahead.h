@@ -6,7 +6,7 @@
 
 #define HISTORY_PAGES 8
 
-struct anon;
+struct mvm_page;
 struct mvm_space;
 
 /* The pages that were stored to soon after forks.  [a] atomic  [l] the lock, of rank PAGE */
@@ -41,4 +41,4 @@ void copy_ahead(struct mvm_space *parent, struct mvm_space *child);
  * fork.c: give the child a copy of its own of the page at vpn, whose anon is referenced, unless a
  * truncate has taken it meanwhile.  0 or -MVM_ENOMEM.
  */
-int fork_copy_page(struct mvm_space *child, uint64_t vpn, struct anon *anon) MVM_MUST_CHECK;
+int fork_copy_page(struct mvm_space *child, uint64_t vpn, struct mvm_page *anon) MVM_MUST_CHECK;

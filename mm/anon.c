@@ -19,6 +19,10 @@
  * The tree knows nothing of areas and areas nothing of it: unmapping half an area, splitting,
  * merging or moving need no arithmetic on maps of pages.  A fork is one increment.
  *
+ * An anon is the descriptor of its page, with a count of its own: anon_refs are the tree's slots that
+ * point to it, and together they hold one of the page's refs.  Others who hold the page, for I/O, do
+ * not count there: they use it as whoever has it does.
+ *
  * Exclusive.  A page may be written in place if every node on the path to it, and its anon, have
  * one reference.  Counts are read from the root down with acquire loads.  That order is safe
  * without the other trees' locks: while this space's lock is held nobody can add a reference to
@@ -26,8 +30,8 @@
  * trees only ever drop references; to see a drop late means one copy too many, never one too few.
  * For the same reason a path copy raises the children before it drops the node it copied.
  *
- * Whoever copies a page from an anon without the lock holds a reference to the *anon*, not just to
- * its page: that makes the anon not exclusive, so that nobody writes to the page meanwhile.
+ * Whoever copies an anon without the lock holds a reference to it *as an anon*, not just as a page:
+ * that makes it not exclusive, so that nobody writes to it meanwhile.
  *
  * Removal detaches shared subtrees that lie wholly inside the range without looking into them.
  * Only the two boundary paths may have to be copied, and these are copied before anything is
@@ -58,20 +62,23 @@ void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high)
 		;
 }
 
-struct anon *anon_new(struct mvm_page *page)
+struct mvm_page *anon_new(void)
 {
-	struct anon *anon = slab_alloc(SLAB_ANON);
+	struct mvm_page *anon = page_alloc();
 
-	if (anon)
-		*anon = (struct anon){.refs = 1, .page = page};
+	if (unlikely(!anon))
+		return NULL;
+	anon->anon_refs = 1;
+	anon->next_anon = NULL;
+	COUNT(anon_pages, 1);
 	return anon;
 }
 
-void anon_put(struct anon *anon, struct grave *grave)
+void anon_put(struct mvm_page *anon, struct grave *grave)
 {
-	if (!ref_put(&anon->refs))
+	if (!ref_put(&anon->anon_refs))
 		return;
-	anon->next = grave->anons;
+	anon->next_anon = grave->anons;
 	grave->anons = anon;
 }
 
@@ -82,6 +89,15 @@ static void node_put(struct node *n, struct grave *grave)
 		return;
 	n->next_dead = grave->nodes;
 	grave->nodes = n;
+}
+
+/* One more reference to a child that stands in a node of this level. */
+static void child_get(unsigned level, void *child)
+{
+	if (level)
+		ref_get(&((struct node *)child)->refs);
+	else
+		anon_get(child);
 }
 
 static void child_put(struct node *n, unsigned slot, struct grave *grave)
@@ -98,10 +114,13 @@ static OWN_FRAME void bury_some(struct grave *grave)
 	mvm_frame_t frames[MVM_RUN_PAGES];
 	unsigned n = 0, gone = 0;
 
-	for (struct anon *anon = grave->anons; anon && n < MVM_RUN_PAGES; anon = anon->next, n++)
-		if (page_leave(anon->page))
-			frames[gone++] = anon->page->frame;
-	grave->anons = slab_free_some(SLAB_ANON, grave->anons, n);
+	for (; grave->anons && n < MVM_RUN_PAGES; n++) {
+		struct mvm_page *anon = grave->anons;
+
+		grave->anons = anon->next_anon;
+		if (page_leave(anon))
+			frames[gone++] = anon->frame;
+	}
 	COUNT(anon_pages, -(long)n);
 	mvmh_frame_free_some(frames, gone);
 }
@@ -140,11 +159,8 @@ static int node_own(struct node **link, struct grave *grave)
 		return -MVM_ENOMEM;
 	copy->refs = 1;
 	__builtin_memcpy(&copy->level, &old->level, sizeof(*copy) - offsetof(struct node, level));
-	for (uint64_t rest = old->used; rest; rest &= rest - 1) {
-		void *child = old->slot[lowest_bit(rest)];
-
-		ref_get(old->level ? &((struct node *)child)->refs : &((struct anon *)child)->refs);
-	}
+	for (uint64_t rest = old->used; rest; rest &= rest - 1)
+		child_get(old->level, old->slot[lowest_bit(rest)]);
 	*link = copy;
 	node_put(old, grave);
 	return 0;
@@ -166,15 +182,15 @@ static void lift_finger(struct anon_tree *tree)
 	tree->uncounted = 0;
 }
 
-struct anon *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
+struct mvm_page *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
 {
 	struct node *n = tree->root;
-	struct anon *anon = NULL;
+	struct mvm_page *anon = NULL;
 	bool own = true;
 
 	if (likely(at_finger(tree, vpn))) {
 		anon = tree->path[0]->slot[node_slot(vpn, 0)];
-		*exclusive = anon && ref_count(&anon->refs) == 1;
+		*exclusive = anon && ref_count(&anon->anon_refs) == 1;
 		return anon;
 	}
 	lift_finger(tree);
@@ -188,7 +204,7 @@ struct anon *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
 	}
 	if (own)
 		tree->leaf = vpn >> NODE_BITS;
-	*exclusive = anon && own && ref_count(&anon->refs) == 1;
+	*exclusive = anon && own && ref_count(&anon->anon_refs) == 1;
 	return anon;
 }
 
@@ -202,7 +218,7 @@ unsigned anon_reach(struct anon_tree *tree, uint64_t vpn)
 		trees += ref_count(&n->refs) - 1;
 		n = n->slot[node_slot(vpn, level)];
 	}
-	return trees + ref_count(&((struct anon *)n)->refs) - 1;
+	return trees + ref_count(&((struct mvm_page *)n)->anon_refs) - 1;
 }
 
 uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last)
@@ -288,7 +304,7 @@ static COLD int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *gra
 	return err;
 }
 
-int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon, struct grave *grave)
+int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave)
 {
 	unsigned slot = node_slot(vpn, 0);
 	struct node *leaf;
@@ -304,7 +320,7 @@ int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon, struct gra
 	return 0;
 }
 
-void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct anon *anon)
+void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon)
 {
 	tree->uncounted++;
 	node_set(tree->path[0], node_slot(vpn, 0), anon);
@@ -442,8 +458,7 @@ static uint64_t node_share(
 
 		if (!child)
 			continue;
-		ref_get(from->level ? &((struct node *)child)->refs
-				    : &((struct anon *)child)->refs);
+		child_get(from->level, child);
 		node_set(to, to_slot, child);
 		shared += from->level ? ((struct node *)child)->anons : 1;
 	}
@@ -500,11 +515,11 @@ static void node_check(const struct node *n, unsigned level)
 	MUST(n->used == used && n->anons == anons);
 }
 
-static void anon_check(const struct anon *anon)
+static void anon_check(const struct mvm_page *anon)
 {
+	MUST(ref_count(&anon->anon_refs) >= 1);
 	MUST(ref_count(&anon->refs) >= 1);
-	MUST(ref_count(&anon->page->refs) >= 1);
-	MUST(anon->page->object == NULL && anon->page->state == 0);
+	MUST(anon->object == NULL && anon->state == 0);
 }
 
 static void finger_check(struct anon_tree *tree)
@@ -533,7 +548,7 @@ void anon_tree_check(struct anon_tree *tree)
 			n = n->slot[node_slot(vpn, level)];
 		}
 		if (n)
-			anon_check((struct anon *)n);
+			anon_check((struct mvm_page *)n);
 		next = (vpn | (node_span(n ? 0 : level) - 1)) + 1;
 	}
 }

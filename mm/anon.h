@@ -1,27 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Private pages: anons, and the copy-on-write tree of a space that finds them by virtual page
+ * Anons, that is private pages, and the copy-on-write tree of a space that finds them by virtual page
  * number.  Theory at the head of anon.c.
  */
 #pragma once
 
 #include "node.h"
 #include "page.h"
-
-/*
- * One private page's contents, shared by the trees that fork made.  One that nobody refers to, not yet
- * or no more, is in a chain.
- */
-struct anon {
-	union {
-		uint32_t refs; /* [a] slots of tree nodes, and threads that copy from it */
-		struct anon
-			*next; /* in a chain, its owner's; first, as slab_free_some() wants it */
-	};
-	struct mvm_page *page; /* [I] holds one reference */
-};
-
-_Static_assert(sizeof(struct anon) <= 16, "an anon is at most 16 bytes");
 
 /* Page numbers have at most 54 bits: more than any machine has. */
 #define ANON_LEVELS_MAX 9
@@ -40,8 +25,8 @@ struct anon_tree {
 /* What left a tree and may still be mapped; buried (anon_bury) after the batch is finished
  * (sweep_sync). */
 struct grave {
-	struct anon *anons; /* a chain */
-	struct node *nodes; /* that nobody refers to */
+	struct mvm_page *anons; /* chained by next_anon */
+	struct node *nodes;     /* that nobody refers to */
 };
 
 void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high);
@@ -52,11 +37,19 @@ static inline uint64_t anon_count(const struct anon_tree *tree)
 	return tree->root ? tree->root->anons + tree->uncounted : 0;
 }
 
-/* A new anon with one reference that takes over the caller's reference to the page; or NULL. */
-struct anon *anon_new(struct mvm_page *page);
+/*
+ * A new page, contents undefined, as an anon with one reference (anon_refs), in no chain; or NULL.
+ * Neither sleeps nor reclaims.
+ */
+struct mvm_page *anon_new(void);
+
+static inline void anon_get(struct mvm_page *anon)
+{
+	ref_get(&anon->anon_refs);
+}
 
 /* Drop a reference; the last one puts the anon into the grave. */
-void anon_put(struct anon *anon, struct grave *grave);
+void anon_put(struct mvm_page *anon, struct grave *grave);
 
 /* --- Under the space's lock ------------------------------------------------------------------- */
 
@@ -64,7 +57,7 @@ void anon_put(struct anon *anon, struct grave *grave);
  * The anon at the virtual page, or NULL; *exclusive says whether this tree alone reaches it (and
  * the page may be written in place).
  */
-struct anon *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive);
+struct mvm_page *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive);
 
 /*
  * How many trees reach the anon at the virtual page, which has one: what this tree can see of it, that
@@ -82,11 +75,11 @@ bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last);
  * Put an anon in; the tree takes over the caller's reference.  What stood there is dropped into
  * the grave.  0 or -MVM_ENOMEM, with no change that a lookup could see.
  */
-int anon_set(struct anon_tree *tree, uint64_t vpn, struct anon *anon,
+int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon,
 	struct grave *grave) MVM_MUST_CHECK;
 
 /* The same in this hold after anon_set() at a page that shares a leaf with it, where nothing stands. */
-void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct anon *anon);
+void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon);
 
 /*
  * Make it certain that anon_remove() of [first, last] cannot fail: copy the parts of the two

@@ -98,7 +98,7 @@ static void check_object_entry(struct area *a, mvm_vaddr_t va, mvm_frame_t frame
 
 static void check_entry(struct area *a, mvm_vaddr_t va)
 {
-	struct anon *anon = NULL;
+	struct mvm_page *anon = NULL;
 	mvm_frame_t frame;
 	unsigned rights;
 	bool exclusive;
@@ -109,7 +109,7 @@ static void check_entry(struct area *a, mvm_vaddr_t va)
 	if (area_private(a))
 		anon = anon_find(&a->space->anons, va >> MVM_PAGE_SHIFT, &exclusive);
 	if (anon) {
-		MUST(anon->page->frame == frame);
+		MUST(anon->frame == frame);
 		MUST(exclusive || !(rights & MVM_WRITE));
 	} else {
 		check_object_entry(a, va, frame, rights);

@@ -53,21 +53,20 @@ static OWN_FRAME bool hold_now(
 {
 	struct area *a = space_area(space, va);
 	bool exclusive = false, write = access == MVM_WRITE, again = false;
-	struct anon *anon;
+	struct mvm_page *anon;
 
 	if (!a || !fault_allowed(a, access, force) || claim_find(space, va, va + MVM_PAGE_BYTES))
 		return false;
 	anon = area_private(a) ? anon_find(&space->anons, va >> MVM_PAGE_SHIFT, &exclusive) : NULL;
 	hold->page = NULL;
 	hold->object = NULL;
-	hold->shared = NULL;
+	hold->shared = false;
 	if (anon && (exclusive || !write)) {
-		hold->page = anon->page;
-		page_get(hold->page);
-		if (!exclusive) { /* else the last to share it would store to it in place */
-			hold->shared = anon;
-			ref_get(&anon->refs);
-		}
+		hold->page = anon;
+		page_get(anon);
+		hold->shared = !exclusive;
+		if (!exclusive) /* else the last to share it would store to it in place */
+			anon_get(anon);
 	} else if (anon || !a->object) {
 		return false;
 	} else {
@@ -115,7 +114,7 @@ int mvm_hold(struct mvm_space *space, mvm_vaddr_t va, unsigned access, struct mv
 }
 
 /* Who has the page alone after this may store to it. */
-static OWN_FRAME void release_shared(struct anon *anon)
+static OWN_FRAME void release_shared(struct mvm_page *anon)
 {
 	struct grave grave = {0};
 
@@ -128,7 +127,7 @@ int mvm_release(struct mvm_hold *h)
 	int err = 0;
 
 	if (h->shared)
-		release_shared(h->shared);
+		release_shared(h->page);
 	if (h->object) {
 		err = cache_make_writable(h->object, h->page, false);
 		mvm_object_unref(h->object);

@@ -104,10 +104,10 @@ struct fault {
 	uint64_t turn; /* the space's, at the last pass */
 
 	/* In hand, from pass to pass: */
-	struct anon *fresh;        /* a chain of our own, in no tree */
+	struct mvm_page *fresh;    /* a chain of our own, in no tree */
 	const void *fresh_of;      /* what they contain: zeros; or, the first, a copy of an anon or
 				      a page; NULL: nothing yet */
-	struct anon *source;       /* referenced */
+	struct mvm_page *source;   /* referenced */
 	struct mvm_object *object; /* referenced, with */
 	mvm_pgoff_t index;
 	struct mvm_page *page;  /* referenced */
@@ -157,12 +157,11 @@ static enum need map_frame(struct fault *f, mvm_frame_t frame, unsigned rights)
 }
 
 /* Out of what is fresh, to be the space's own. */
-static struct anon *take_fresh(struct fault *f)
+static struct mvm_page *take_fresh(struct fault *f)
 {
-	struct anon *anon = f->fresh;
+	struct mvm_page *anon = f->fresh;
 
-	f->fresh = anon->next;
-	anon->refs = 1;
+	f->fresh = anon->next_anon;
 	return anon;
 }
 
@@ -174,7 +173,7 @@ static OWN_FRAME void install_run(struct fault *f)
 	unsigned n = 1;
 
 	for (; n < f->run && f->fresh; n++) {
-		frames[n] = f->fresh->page->frame;
+		frames[n] = f->fresh->frame;
 		anon_set_beside(&f->space->anons, vpn + n, take_fresh(f));
 	}
 	space_work(f->space, n - 1);
@@ -185,14 +184,14 @@ static OWN_FRAME void install_run(struct fault *f)
 /* Make what is fresh the space's own, and map it. */
 static enum need install_fresh(struct fault *f)
 {
-	struct anon *anon = f->fresh;
+	struct mvm_page *anon = f->fresh;
 
 	/* What the copy replaces may still be reached by a hart: see unmap.c and struct sweep. */
 	if (unlikely(ref_count(&f->space->open_sweeps) > 0) && f->fresh_of != zeros && !f->alone)
 		return NEED_REPLACE;
 	(void)take_fresh(f);
 	if (anon_set(&f->space->anons, f->va >> MVM_PAGE_SHIFT, anon, f->grave) != 0) {
-		anon->next = f->fresh;
+		anon->next_anon = f->fresh;
 		f->fresh = anon;
 		return NEED_MEMORY;
 	}
@@ -200,28 +199,28 @@ static enum need install_fresh(struct fault *f)
 		install_run(f);
 	else if (unlikely(f->fresh != NULL) && f->fresh_of != zeros)
 		f->fresh_of = NULL; /* what is left in hand is no copy */
-	return map_frame(f, anon->page->frame, f->rights);
+	return map_frame(f, anon->frame, f->rights);
 }
 
 /* --- Look: the space's lock is held ----------------------------------------------------------- */
 
 /* Cases 1A and 1B. */
-static enum need look_anon(struct fault *f, struct anon *anon, bool exclusive)
+static enum need look_anon(struct fault *f, struct mvm_page *anon, bool exclusive)
 {
-	trace(f->space, MVM_TRACE_ANON, f->va, anon->page->frame, 0);
+	trace(f->space, MVM_TRACE_ANON, f->va, anon->frame, 0);
 	if (exclusive) {
 		if (f->access == MVM_WRITE) {
 			COUNT(cow_reuses, 1);
 			history_note(f->space->history, f->va >> MVM_PAGE_SHIFT);
 		}
-		return map_frame(f, anon->page->frame, f->rights);
+		return map_frame(f, anon->frame, f->rights);
 	}
 	if (f->access != MVM_WRITE)
-		return map_frame(f, anon->page->frame, f->rights & ~(unsigned)MVM_WRITE);
+		return map_frame(f, anon->frame, f->rights & ~(unsigned)MVM_WRITE);
 	if (f->fresh && f->fresh_of == anon)
 		return NEED_INSTALL;
 	history_note(f->space->history, f->va >> MVM_PAGE_SHIFT);
-	ref_get(&anon->refs);
+	anon_get(anon);
 	if (f->source)
 		anon_put(f->source, f->grave);
 	f->source = anon;
@@ -394,7 +393,7 @@ static inline enum need look(struct fault *f)
 	struct mvm_space *space = f->space;
 	struct claim *c = claim_find(space, f->va, f->va + MVM_PAGE_BYTES);
 	struct area *a = area_find(&space->areas, f->va);
-	struct anon *anon;
+	struct mvm_page *anon;
 	bool exclusive, fork = c && c->kind == CLAIM_FORK;
 
 	f->run = 1;
@@ -426,37 +425,21 @@ static inline enum need look(struct fault *f)
 
 /* --- Supply: no lock is held ------------------------------------------------------------------ */
 
-/* A page of our own to fill, a chain of one; or NULL. */
-static struct anon *make_fresh(void)
-{
-	struct mvm_page *page = page_alloc();
-	struct anon *anon = page ? anon_new(page) : NULL;
-
-	if (likely(anon)) {
-		anon->next = NULL;
-		COUNT(anon_pages, 1);
-	} else if (page) {
-		page_put(page);
-	}
-	return anon;
-}
-
 /* Have the run of zeros, or what there is memory for; what is in hand already counts. */
 static OWN_FRAME enum mvm_fault_result supply_zeros(struct fault *f)
 {
-	struct anon **link = &f->fresh;
+	struct mvm_page **link = &f->fresh;
 	unsigned made = 0;
 
-	for (unsigned n = 0; n < f->run || *link; n++, link = &(*link)->next) {
+	for (unsigned n = 0; n < f->run || *link; n++, link = &(*link)->next_anon) {
 		if (*link && f->fresh_of == zeros)
 			continue;
 		if (!*link)
-			*link = make_fresh();
+			*link = anon_new();
 		if (!*link)
 			break;
-		page_zero((*link)->page, 0, MVM_PAGE_BYTES);
-		trace(f->space, MVM_TRACE_ZERO, f->va + n * MVM_PAGE_BYTES, (*link)->page->frame,
-			0);
+		page_zero(*link, 0, MVM_PAGE_BYTES);
+		trace(f->space, MVM_TRACE_ZERO, f->va + n * MVM_PAGE_BYTES, (*link)->frame, 0);
 		made++;
 	}
 	if (unlikely(!f->fresh))
@@ -483,14 +466,14 @@ static OWN_FRAME enum mvm_fault_result supply_copy(
 {
 	f->fresh_of = NULL;
 	if (!f->fresh)
-		f->fresh = make_fresh();
+		f->fresh = anon_new();
 	if (!f->fresh)
 		return MVM_FAULT_NOMEM;
-	page_copy(f->fresh->page, from);
+	page_copy(f->fresh, from);
 	f->fresh_of = of;
 	f->supplied = true;
 	COUNT(cow_copies, 1);
-	trace(f->space, MVM_TRACE_COPY, f->va, from->frame, f->fresh->page->frame);
+	trace(f->space, MVM_TRACE_COPY, f->va, from->frame, f->fresh->frame);
 	return MVM_FAULT_OK;
 }
 
@@ -533,7 +516,7 @@ static OWN_FRAME enum mvm_fault_result supply_other(struct fault *f, enum need n
 {
 	switch (need) {
 	case NEED_ANON_COPY:
-		return supply_copy(f, f->source, f->source->page);
+		return supply_copy(f, f->source, f->source);
 	case NEED_PAGE_COPY:
 		return supply_copy(f, f->page, f->page);
 	case NEED_BLANK:

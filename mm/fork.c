@@ -212,7 +212,7 @@ static OWN_FRAME void write_protect(struct mvm_space *space)
  * The anon at the next private page from *vpn on, referenced if the page is held, else NULL.  False:
  * no private page is left.
  */
-static bool next_held(struct mvm_space *child, uint64_t *vpn, struct anon **held)
+static bool next_held(struct mvm_space *child, uint64_t *vpn, struct mvm_page **held)
 {
 	uint64_t last = node_span(child->anons.levels) - 1;
 	bool exclusive;
@@ -222,29 +222,24 @@ static bool next_held(struct mvm_space *child, uint64_t *vpn, struct anon **held
 	*vpn = anon_next(&child->anons, *vpn, last);
 	if (*vpn <= last)
 		*held = anon_find(&child->anons, *vpn, &exclusive);
-	if (*held && ref_count(&(*held)->page->refs) > 1)
-		ref_get(&(*held)->refs);
+	if (*held && ref_count(&(*held)->refs) > 1)
+		anon_get(*held);
 	else
 		*held = NULL;
 	space_unlock(child);
 	return *vpn <= last;
 }
 
-OWN_FRAME int fork_copy_page(struct mvm_space *child, uint64_t vpn, struct anon *anon)
+OWN_FRAME int fork_copy_page(struct mvm_space *child, uint64_t vpn, struct mvm_page *anon)
 {
-	struct mvm_page *page = page_alloc();
-	struct anon *copy = page ? anon_new(page) : NULL;
+	struct mvm_page *copy = anon_new();
 	struct grave grave = {0};
 	bool exclusive, there;
 	int err = 0;
 
-	if (!copy) {
-		if (page)
-			page_put(page);
+	if (!copy)
 		return -MVM_ENOMEM;
-	}
-	COUNT(anon_pages, 1);
-	page_copy(page, anon->page);
+	page_copy(copy, anon);
 	space_lock(child);
 	there = anon_find(&child->anons, vpn, &exclusive) == anon;
 	if (there)
@@ -260,7 +255,7 @@ OWN_FRAME int fork_copy_page(struct mvm_space *child, uint64_t vpn, struct anon 
 static OWN_FRAME int copy_held(struct mvm_space *parent, struct mvm_space *child)
 {
 	struct grave grave = {0};
-	struct anon *held;
+	struct mvm_page *held;
 	unsigned attempts = 0;
 	int err = 0;
 

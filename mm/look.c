@@ -108,13 +108,13 @@ static void count_object_page(struct area *a, mvm_vaddr_t va, struct mvm_residen
 static void count_at(struct area *a, mvm_vaddr_t va, struct mvm_residency *out)
 {
 	uint64_t vpn = va >> MVM_PAGE_SHIFT;
-	struct anon *anon = NULL;
+	struct mvm_page *anon = NULL;
 	bool exclusive;
 
 	space_work(a->space, 1);
 	if (area_private(a))
 		anon = anon_find(&a->space->anons, vpn, &exclusive);
-	if (anon && is_mapped(a, va, anon->page)) {
+	if (anon && is_mapped(a, va, anon)) {
 		out->share_anon += count_page(out, anon_reach(&a->space->anons, vpn), true, true);
 		out->anon++;
 	} else if (!anon && a->object && a->object->kind == OBJECT_PAGED) {
@@ -223,7 +223,7 @@ static void put_entry(struct text *t, struct mvm_space *space, mvm_vaddr_t va)
 
 static void put_page(struct text *t, struct area *a, mvm_vaddr_t va)
 {
-	struct anon *anon;
+	struct mvm_page *anon;
 	bool exclusive = false;
 
 	anon = area_private(a) ? anon_find(&a->space->anons, va >> MVM_PAGE_SHIFT, &exclusive)

@@ -13,7 +13,6 @@
  */
 #include "meta.h"
 
-#include "anon.h"
 #include "area.h"
 #include "node.h"
 #include "object.h"
@@ -73,7 +72,6 @@ static void slab_set(enum slab_kind kind, size_t bytes)
 
 void slab_init(void)
 {
-	slab_set(SLAB_ANON, sizeof(struct anon));
 	slab_set(SLAB_NODE, sizeof(struct node));
 	slab_set(SLAB_AREA, sizeof(struct area));
 	slab_set(SLAB_OBJECT, sizeof(struct mvm_object));

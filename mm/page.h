@@ -3,7 +3,7 @@
  * Pages: the descriptors of frames.
  *
  * A descriptor exists once mm has used the frame; 32 bytes on 64-bit hosts.  References: one of
- * whoever owns the page (the object whose index has it, or the anon), one of each thread that
+ * whoever owns the page (the object whose index has it, or the anon layer), one of each thread that
  * works on it without a lock, one of each mvm_hold().  The frame goes back to the host with the
  * last reference; no translation may be left then, so owners let go of a page that may have been
  * mapped only after the batch (struct sweep).
@@ -26,18 +26,28 @@ enum {
 };
 
 /*
- * [I] immutable  [a] atomic  [o] the owner's lock: the object's, or for an anon's page nobody's
+ * [I] immutable  [a] atomic  [o] the owner's lock: the object's, or for an anon nobody's
  * (it never changes)  [q] the replacement queue's lock
  */
 struct mvm_page {
-	mvm_frame_t frame;         /* [I] */
-	uint32_t refs;             /* [a] */
-	mvm_frame_t next, prev;    /* [q] on the queue; else its sole owner's (struct page_list) */
-	struct mvm_object *object; /* [o] whose index has the page; NULL: an anon's, or gone */
-	uint32_t index_low;        /* [o] page number in the object, or virtual page number */
-	uint8_t index_high;        /* [o] */
-	uint8_t queued;            /* [q] on the replacement queue */
-	uint16_t state;            /* [o] */
+	mvm_frame_t frame; /* [I] */
+	uint32_t refs;     /* [a] */
+	union {
+		/* [q] on the queue; else its sole owner's (struct page_list) */
+		struct {
+			mvm_frame_t next, prev;
+		};
+		struct mvm_page *next_anon; /* an anon in no tree: in its owner's chain */
+	};
+	struct mvm_object *object; /* [o] whose index has the page; NULL: an anon, or gone */
+	union {
+		uint32_t index_low; /* [o] page number in the object */
+		uint32_t
+			anon_refs; /* [a] an anon's: slots of tree nodes, and threads that copy it */
+	};
+	uint8_t index_high; /* [o] */
+	uint8_t queued;     /* [q] on the replacement queue */
+	uint16_t state;     /* [o] */
 };
 
 /* An index has 40 bits: objects hold at most this many pages (4 PiB). */

@@ -30,7 +30,7 @@ static uint64_t key(unsigned i)
 }
 
 static struct anon_tree tree[TREES];
-static struct anon *held[TREES][KEYS]; /* the oracle */
+static struct mvm_page *held[TREES][KEYS]; /* the oracle */
 static uint64_t seed = 1;
 
 static unsigned draw(unsigned below)
@@ -39,7 +39,7 @@ static unsigned draw(unsigned below)
 	return (unsigned)(seed >> 33) % below;
 }
 
-static unsigned holders(const struct anon *anon)
+static unsigned holders(const struct mvm_page *anon)
 {
 	unsigned n = 0;
 
@@ -56,7 +56,7 @@ static void check_tree(unsigned t, bool alone)
 
 	for (unsigned i = 0; i < KEYS; i++) {
 		bool exclusive;
-		struct anon *found = anon_find(&tree[t], key(i), &exclusive);
+		struct mvm_page *found = anon_find(&tree[t], key(i), &exclusive);
 
 		assert_ptr_equal(found, held[t][i]);
 		if (found && exclusive)
@@ -73,7 +73,7 @@ static void store(unsigned t)
 {
 	struct grave grave = {0};
 	unsigned i = draw(KEYS);
-	struct anon *anon = anon_new(page_alloc());
+	struct mvm_page *anon = anon_new();
 
 	assert_int_equal(anon_set(&tree[t], key(i), anon, &grave), 0);
 	held[t][i] = anon;
@@ -133,7 +133,6 @@ static void a_family_against_arrays(void **state)
 			check_tree(TREES - 1, true);
 	}
 	assert_int_equal(posix_frames_used(), frames);
-	assert_int_equal(slab_live(SLAB_ANON), 0);
 	assert_int_equal(slab_live(SLAB_NODE), 0);
 }
 
@@ -148,7 +147,7 @@ static void removal_shares_what_it_can(void **state)
 	anon_tree_init(&tree[0], (mvm_vaddr_t)1 << 38);
 	anon_tree_init(&tree[1], (mvm_vaddr_t)1 << 38);
 	for (uint64_t vpn = 0; vpn < 64 * 64; vpn += 8)
-		assert_int_equal(anon_set(&tree[0], vpn, anon_new(page_alloc()), &grave), 0);
+		assert_int_equal(anon_set(&tree[0], vpn, anon_new(), &grave), 0);
 	anon_share(&tree[1], &tree[0]);
 	nodes = slab_live(SLAB_NODE);
 	assert_int_equal(anon_reserve_edges(&tree[1], 0, 64 * 64 - 1), 0);

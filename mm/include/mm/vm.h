@@ -281,8 +281,8 @@ struct mvm_hold {
 	struct mvm_space *space;
 	struct mvm_page *page;     /* NULL: of a device */
 	struct mvm_object *object; /* referenced: to be dirty on release; or NULL */
-	void *shared;              /* with a fork: what keeps the page as it is; or NULL */
 	mvm_frame_t frame;
+	bool shared; /* with a fork: nobody stores to the page meanwhile */
 };
 int mvm_hold(struct mvm_space *space, mvm_vaddr_t va, unsigned access,
 	struct mvm_hold *hold) MVM_MUST_CHECK;

@@ -233,7 +233,6 @@ void mvmh_meta_free(void *page)
 static size_t piece_bytes(enum slab_kind kind)
 {
 	static const size_t bytes[SLAB_N] = {
-		[SLAB_ANON] = sizeof(struct anon),
 		[SLAB_NODE] = sizeof(struct node),
 		[SLAB_AREA] = sizeof(struct area),
 		[SLAB_OBJECT] = sizeof(struct mvm_object),
