@@ -31,6 +31,7 @@ memset:
 	.endr
 	addi	t0, t0, 256
 	bne	t0, t3, 3b
+	beqz	a2, 6f			/* mostly: a page */
 4:	andi	t3, a2, 248		/* the words of the rest: into the middle of the stores */
 	andi	a2, a2, 7
 	add	t0, t0, t3

@@ -314,6 +314,36 @@ void frame_free(paddr_t pa, unsigned order)
 	spin_unlock_irqrestore(&frames.lock, flags);
 }
 
+paddr_t frame_alloc_side_by_side(unsigned order)
+{
+	uint64_t flags = spin_lock_irqsave(&frames.lock);
+	paddr_t pa = order <= FRAME_MAX_ORDER ? block_alloc(order) : 0;
+
+	if (pa)
+		memset(state_of(pa), STATE_USED, 1UL << order);
+	spin_unlock_irqrestore(&frames.lock, flags);
+	return pa;
+}
+
+#define EIGHT_USED (STATE_USED * 0x0101010101010101UL)
+
+void frame_free_side_by_side(paddr_t pa, unsigned order)
+{
+	uint8_t *state = state_of(pa), *end = state + (1UL << order);
+	uint64_t flags = spin_lock_irqsave(&frames.lock), *eight = (void *)state;
+
+	for (; (uint8_t *)(eight + 1) <= end && *eight == EIGHT_USED; eight++)
+		*eight = STATE_NONE;
+	for (uint8_t *one = (void *)eight; one < end; one++) {
+		if (*one != STATE_USED)
+			wrong_free(pa + (paddr_t)(one - state) * PAGE_SIZE, 0);
+		*one = STATE_NONE;
+	}
+	block_free(pa, order);
+	frames_stock.free += 1UL << order;
+	spin_unlock_irqrestore(&frames.lock, flags);
+}
+
 unsigned frame_order(paddr_t pa)
 {
 	return *state_of(pa) & 0x1f;

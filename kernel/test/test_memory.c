@@ -90,6 +90,24 @@ static void test_frames_all(void)
 	frames_check();
 }
 
+/* Frames that came as one go back in parts of any size, in any order, and lie together again after that. */
+static void test_frames_side_by_side(void)
+{
+	size_t before = frames_free_count();
+	paddr_t pa = frame_alloc_side_by_side(9), half = pa + (PAGE_SIZE << 8);
+
+	CHECK(pa && (pa & ((PAGE_SIZE << 9) - 1)) == 0);
+	CHECK(frames_free_count() == before - 512);
+	frame_free_side_by_side(half + (PAGE_SIZE << 6), 6);
+	for (unsigned i = 64; i > 0; i--)
+		frame_free(half + (i - 1) * PAGE_SIZE, 0);
+	frame_free_side_by_side(half + (PAGE_SIZE << 7), 7);
+	frame_free_side_by_side(pa, 8);
+	CHECK(frames_free_count() == before);
+	frames_check();
+	CHECK(frame_alloc_side_by_side(FRAME_MAX_ORDER + 1) == 0);
+}
+
 static void kmem_traffic(void *arg, unsigned thread)
 {
 	uint64_t random = selftest_seed * 31 + thread;
@@ -152,6 +170,7 @@ static void test_kmem_sizes(void)
 const struct selftest frames_tests[] = {
 	{"frames", test_frames},
 	{"frames-all", test_frames_all},
+	{"frames-side-by-side", test_frames_side_by_side},
 	{"kmem", test_kmem},
 	{"kmem-sizes", test_kmem_sizes},
 	{0},
