@@ -33,7 +33,7 @@
  * Whoever copies an anon without the lock holds a reference to it *as an anon*, not just as a page:
  * that makes it not exclusive, so that nobody writes to it meanwhile.
  *
- * Removal detaches shared subtrees that lie wholly inside the range without looking into them.
+ * Removal detaches shared subtrees that lie wholly inside the range, and leaves, without looking into them.
  * Only the two boundary paths may have to be copied, and these are copied before anything is
  * marked (anon_reserve_edges), so that removal itself cannot fail.
  *
@@ -46,6 +46,7 @@
  */
 #include "anon.h"
 
+#include "large.h"
 #include "meta.h"
 #include "stats.h"
 
@@ -131,6 +132,8 @@ void anon_bury(struct grave *grave)
 
 	while ((n = grave->nodes) != NULL) {
 		grave->nodes = n->next_dead;
+		if (n->block && large_bury(n))
+			n->used = 0;
 		for (; n->used; n->used &= n->used - 1)
 			child_put(n, lowest_bit(n->used), grave);
 		slab_free(SLAB_NODE, n);
@@ -312,10 +315,12 @@ int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct
 	if (unlikely(!at_finger(tree, vpn)) && point_at(tree, vpn, grave) != 0)
 		return -MVM_ENOMEM;
 	leaf = tree->path[0];
-	if (unlikely(leaf->slot[slot] != NULL))
+	if (unlikely(leaf->slot[slot] != NULL)) {
+		leaf->block = false;
 		anon_put(leaf->slot[slot], grave);
-	else
+	} else {
 		tree->uncounted++;
+	}
 	node_set(leaf, slot, anon);
 	return 0;
 }
@@ -324,6 +329,24 @@ void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon
 {
 	tree->uncounted++;
 	node_set(tree->path[0], node_slot(vpn, 0), anon);
+}
+
+int anon_set_leaves(struct anon_tree *tree, uint64_t vpn, struct node *leaves, struct grave *grave)
+{
+	uint64_t anons = 0;
+
+	if (own_path(tree, vpn, 1, grave) != 0)
+		return -MVM_ENOMEM;
+	for (; leaves; vpn += NODE_SLOTS, anons += NODE_SLOTS) {
+		struct node *leaf = leaves;
+
+		leaves = leaf->next_dead;
+		leaf->anons = NODE_SLOTS;
+		node_set(tree->path[1], node_slot(vpn, 1), leaf);
+	}
+	for (unsigned level = 1; level < tree->levels; level++)
+		tree->path[level]->anons += anons;
+	return 0;
 }
 
 /* Does [first, last] cover all that a node of this level on vpn's path covers? */
@@ -390,6 +413,7 @@ static unsigned leaf_remove(struct node *leaf, uint64_t vpn, uint64_t last, stru
 	if (last >> NODE_BITS == vpn >> NODE_BITS)
 		gone &= ((uint64_t)2 << node_slot(last, 0)) - 1;
 	leaf->used &= ~gone;
+	leaf->block = false;
 	for (gone >>= slot; gone; gone >>= 1, slot++) {
 		if (!(gone & 1))
 			continue;
@@ -400,14 +424,26 @@ static unsigned leaf_remove(struct node *leaf, uint64_t vpn, uint64_t last, stru
 	return lost;
 }
 
-/* The child of `n` after the slot of `first`, if it is shared and all that it covers is up to `last`. */
-static struct node *shared_after(const struct node *n, uint64_t first, uint64_t last)
+/* Is all that the leaf holds in [first, last], whose first page it covers? */
+static bool leaf_inside(const struct node *leaf, uint64_t first, uint64_t last)
+{
+	return !(leaf->used & (node_bit(node_slot(first, 0)) - 1)) &&
+	       (first | (NODE_SLOTS - 1)) <= last;
+}
+
+/*
+ * The child of `n` after the slot of `first`, if it can go whole: it is shared, or a leaf, and all that it
+ * covers is up to `last`.
+ */
+static struct node *whole_after(const struct node *n, uint64_t first, uint64_t last)
 {
 	uint64_t mask = node_span(n->level) - 1, next = (first | mask) + 1;
 	unsigned slot = node_slot(next, n->level);
 	struct node *child = slot ? n->slot[slot] : NULL;
 
-	return child && (next | mask) <= last && node_shared(child) ? child : NULL;
+	if (!child || (next | mask) > last)
+		return NULL;
+	return child->level == 0 || node_shared(child) ? child : NULL;
 }
 
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave)
@@ -418,7 +454,7 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 	bool empty;
 
 	lift_finger(tree);
-	while (n && level > 0 && !node_shared(n)) {
+	while (n && level > 0 && !node_shared(n) && !(level == 1 && leaf_inside(n, first, last))) {
 		path[--level] = n;
 		n = n->slot[node_slot(first, level)];
 	}
@@ -431,12 +467,13 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 		if (empty)
 			slab_free(SLAB_NODE, leaf);
 		lose(tree, path, level, first, lost, empty);
-	} else if (n) { /* shared: wholly inside, for the edges are ours (and below `first` is
-			   nothing) */
+	} else if (
+		n) { /* a leaf inside; or shared: wholly inside, for the edges are ours (and below
+			   `first` is nothing) */
 		MUST((first | (node_span(level) - 1)) <= last);
 		lost = n->anons;
 		node_put(n, grave);
-		while (level < tree->levels && (n = shared_after(path[level], first, last))) {
+		while (level < tree->levels && (n = whole_after(path[level], first, last))) {
 			node_clear(path[level], node_slot(first, level));
 			first += node_span(level);
 			lost += n->anons;
@@ -510,9 +547,11 @@ static void node_check(const struct node *n, unsigned level)
 		if (!n->slot[i])
 			continue;
 		used |= node_bit(i);
+		MUST(!n->block || (struct mvm_page *)n->slot[i] - i == n->slot[0]);
 		anons += level ? ((struct node *)n->slot[i])->anons : 1;
 	}
 	MUST(n->used == used && n->anons == anons);
+	MUST(!n->block || (level == 0 && used == ~(uint64_t)0));
 }
 
 static void anon_check(const struct mvm_page *anon)

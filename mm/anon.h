@@ -82,13 +82,21 @@ int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon,
 void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon);
 
 /*
+ * Put a chain of full leaves in (by next_dead; each with one reference, which the tree takes over), at
+ * vpn, which one of them begins at, and the page numbers after it.  They go below one node of level 1; the
+ * tree has one, and nothing stands there.  0 or -MVM_ENOMEM: they are still the caller's.
+ */
+int anon_set_leaves(struct anon_tree *tree, uint64_t vpn, struct node *leaves,
+	struct grave *grave) MVM_MUST_CHECK;
+
+/*
  * Make it certain that anon_remove() of [first, last] cannot fail: copy the parts of the two
  * boundary paths that are shared and only partly inside.  0 or -MVM_ENOMEM; no visible change.
  */
 int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last) MVM_MUST_CHECK;
 
 /*
- * Take anons out of [first, last], ascending, at most a leaf's worth, or that many shared nodes; returns the page number to go
+ * Take anons out of [first, last], ascending: of a leaf, or a node's worth of whole nodes; returns the page number to go
  * on from, last + 1 when done.  The edges were reserved and no fork came since.
  */
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave);

@@ -63,6 +63,7 @@
  */
 #include "fault.h"
 
+#include "large.h"
 #include "meta.h"
 #include "trace.h"
 #include "object.h"
@@ -80,6 +81,7 @@ enum need {
 	NEED_BLANK,     /* blank: a page of zeros, to become the object's */
 	NEED_PAGE_COPY, /* fresh: a copy of f->page */
 	NEED_WRITABLE,  /* f->page DIRTY */
+	NEED_LARGE,     /* a large page of zeros, installed (large.c) */
 	NEED_OTHER,     /* another object than before: let go of that first */
 	NEED_MEMORY,    /* for a table or a node */
 	NEED_INSTALL,   /* nothing: pass() installs what is fresh */
@@ -95,7 +97,7 @@ struct fault {
 	uint8_t access;
 	uint8_t result; /* enum mvm_fault_result */
 	uint8_t rights; /* of the area */
-	uint8_t run;    /* pages of zeros that are wanted from the page on; then: pages done */
+	uint16_t run;   /* pages of zeros that are wanted from the page on; then: pages done */
 	bool force;
 	bool again;    /* not the first pass */
 	bool supplied; /* the last pass wanted a page of our own, which is fresh now */
@@ -178,7 +180,7 @@ static OWN_FRAME void install_run(struct fault *f)
 	}
 	space_work(f->space, n - 1);
 	mvmh_pmap_enter_run(&f->space->pmap, f->va + MVM_PAGE_BYTES, &frames[1], n - 1, f->rights);
-	f->run = (uint8_t)n;
+	f->run = (uint16_t)n;
 }
 
 /* Make what is fresh the space's own, and map it. */
@@ -357,8 +359,10 @@ static OWN_FRAME unsigned empty_run(struct fault *f, const struct area *a)
 /* Case 3. */
 static enum need look_zero(struct fault *f, struct area *a)
 {
+	if (unlikely(a->flags & AREA_HUGE) && !f->again && large_fits(f->space, a, f->va))
+		return NEED_LARGE;
 	if (unlikely(f->end > f->va + MVM_PAGE_BYTES))
-		f->run = (uint8_t)empty_run(f, a);
+		f->run = (uint16_t)empty_run(f, a);
 	return f->fresh && f->fresh_of == zeros ? NEED_INSTALL : NEED_ZEROS;
 }
 
@@ -602,6 +606,25 @@ static OWN_FRAME enum need pass_alone(struct fault *f)
 	return claim_page(f, &claim) ? pass(f, &claim) : NEED_LOOK;
 }
 
+/* Fill a large page, which needs no further look; else go on with a single one. */
+static OWN_FRAME enum need pass_large(struct fault *f)
+{
+	unsigned n = large_fill(f->space, f->va, f->access, f->force);
+
+	if (n == 0)
+		return NEED_LOOK;
+	f->run = (uint16_t)n;
+	return done(f, MVM_FAULT_OK);
+}
+
+/* What the last pass says how to begin. */
+static inline enum need next_pass(struct fault *f, enum need need)
+{
+	if (unlikely(need == NEED_REPLACE))
+		return pass_alone(f);
+	return unlikely(need == NEED_LARGE) ? pass_large(f) : pass(f, NULL);
+}
+
 /* Give back what is still in hand. */
 static OWN_FRAME void give_back(struct fault *f)
 {
@@ -652,7 +675,7 @@ static OWN_FRAME enum mvm_fault_result attempt(struct request *r)
 	struct fault f;
 
 	begin(&f, r);
-	while ((need = need == NEED_REPLACE ? pass_alone(&f) : pass(&f, NULL)) != NEED_NOTHING) {
+	while ((need = next_pass(&f, need)) != NEED_NOTHING) {
 		f.result = (uint8_t)supply(&f, need);
 		if (f.result != MVM_FAULT_OK)
 			break;

@@ -117,6 +117,7 @@ static void count_at(struct area *a, mvm_vaddr_t va, struct mvm_residency *out)
 	if (anon && is_mapped(a, va, anon)) {
 		out->share_anon += count_page(out, anon_reach(&a->space->anons, vpn), true, true);
 		out->anon++;
+		out->large += mvmh_pmap_order(&a->space->pmap, va) > 0;
 	} else if (!anon && a->object && a->object->kind == OBJECT_PAGED) {
 		count_object_page(a, va, out);
 	}

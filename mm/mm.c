@@ -22,6 +22,7 @@
  *	fault.c, around.c     the heart: how an access becomes an entry, and its neighbours too
  *	unmap.c, map.c, range.c, protect.c, fork.c   how spaces change
  *	ahead.c               what a fork copies before it is stored to
+ *	large.c               private memory by large pages
  *	rmap.c, writeback.c, truncate.c, reclaim.c   how pages change under those who map them
  *	page.c, meta.c        where frames' descriptors and all structures live
  *	check.c               every invariant

@@ -17,6 +17,7 @@
 #define anon_reserve_edges   mvm_i_anon_reserve_edges
 #define anon_set             mvm_i_anon_set
 #define anon_set_beside      mvm_i_anon_set_beside
+#define anon_set_leaves      mvm_i_anon_set_leaves
 #define anon_share           mvm_i_anon_share
 #define anon_share_run       mvm_i_anon_share_run
 #define anon_tree_check      mvm_i_anon_tree_check
@@ -64,6 +65,9 @@
 #define index_tag            mvm_i_index_tag
 #define map_around           mvm_i_map_around
 #define map_only             mvm_i_map_only
+#define large_bury           mvm_i_large_bury
+#define large_fill           mvm_i_large_fill
+#define large_fits           mvm_i_large_fits
 #define limits_check         mvm_i_limits_check
 #define limits_release       mvm_i_limits_release
 #define limits_reserve       mvm_i_limits_reserve
@@ -94,6 +98,7 @@
 #define page_put             mvm_i_page_put
 #define page_set_dirty       mvm_i_page_set_dirty
 #define page_unbusy_unlock   mvm_i_page_unbusy_unlock
+#define page_room            mvm_i_page_room
 #define page_wait            mvm_i_page_wait
 #define page_zero            mvm_i_page_zero
 #define part_at              mvm_i_part_at

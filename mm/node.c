@@ -11,7 +11,7 @@ struct node *node_new(unsigned level)
 	if (n) {
 		__builtin_memset(n, 0, sizeof(*n));
 		n->refs = 1;
-		n->level = level;
+		n->level = (uint16_t)level;
 	}
 	return n;
 }

@@ -13,7 +13,8 @@
 
 struct node {
 	uint32_t refs;  /* [a] anon trees only: parents and roots that point here */
-	uint32_t level; /* 0: slots are anons or pages; else nodes of the level below */
+	uint16_t level; /* 0: slots are anons or pages; else nodes of the level below */
+	uint16_t block; /* anon trees, a leaf: all slots are in use, by pages that are neighbours */
 	uint64_t used;  /* slots in use, a bit each */
 	union {
 		uint64_t tags;          /* an object's: slots with unclean pages below */

@@ -82,6 +82,13 @@ static COLD struct mvm_page *page_make(mvm_frame_t frame)
 	return chunk ? &chunk[frame & ((1u << CHUNK_BITS) - 1)] : NULL;
 }
 
+struct mvm_page *page_room(mvm_frame_t frame)
+{
+	struct mvm_page *page = page_find(frame);
+
+	return likely(page) ? page : page_make(frame);
+}
+
 struct mvm_page *page_alloc(void)
 {
 	mvm_frame_t frame = mvmh_frame_alloc(0);
@@ -89,19 +96,12 @@ struct mvm_page *page_alloc(void)
 
 	if (unlikely(frame == MVM_NO_FRAME))
 		return NULL;
-	page = page_find(frame);
-	if (unlikely(!page))
-		page = page_make(frame);
+	page = page_room(frame);
 	if (unlikely(!page)) {
 		mvmh_frame_free(frame, 0);
 		return NULL;
 	}
-	page->frame = frame;
-	page->refs = 1;
-	page->next = page->prev = MVM_NO_FRAME;
-	page->object = NULL;
-	page->queued = 0;
-	page->state = 0;
+	page_begin(page, frame);
 	return page;
 }
 

@@ -75,6 +75,19 @@ struct mvm_page *page_of(mvm_frame_t frame);
  */
 struct mvm_page *page_alloc(void);
 
+/*
+ * The descriptor of a frame that was had from the host, and after it those of the frames that follow, up to
+ * a multiple of 128: made if need be, and not begun.  NULL: no memory.
+ */
+struct mvm_page *page_room(mvm_frame_t frame);
+
+/* Begin one: as page_alloc() leaves it. */
+static inline void page_begin(struct mvm_page *page, mvm_frame_t frame)
+{
+	*page = (struct mvm_page){
+		.frame = frame, .refs = 1, .next = MVM_NO_FRAME, .prev = MVM_NO_FRAME};
+}
+
 static inline void page_get(struct mvm_page *page)
 {
 	ref_get(&page->refs);

@@ -307,12 +307,28 @@ static inline int enter_at(struct pmap *pmap, vaddr_t va, pte_t *entry, paddr_t 
 	return 0;
 }
 
+/* Does a large leaf translate va to this page, with these rights? */
+static bool large_grants(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
+{
+	unsigned level;
+	pte_t left, pte = pte_get(entry_find(pmap, va, &level, &left));
+
+	return level == 1 && pte & PTE_V && !pte_is_table(pte) && !(rights_bits(rights) & ~pte) &&
+	       pte_pa(pte) + (va & (LEVEL_BYTES(1) - 1)) == pa;
+}
+
 static COLD int enter_anywhere(
 	struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 {
-	pte_t *entry = entry_for(pmap, va, order);
+	pte_t *entry;
 	int err;
 
+	if (order == PMAP_ORDER_PAGE && !entry_if_there(pmap, va) &&
+		large_grants(pmap, va, pa, rights)) {
+		fence_page(pmap, va);
+		return 0;
+	}
+	entry = entry_for(pmap, va, order);
 	if (!entry)
 		return -ENOMEM;
 	if (pte_has_table(*entry) && give_up_table(pmap, va, entry))

@@ -77,6 +77,8 @@ static int mm_advice(int advice)
 		{MADV_DOFORK, MVM_ADVISE_DOFORK},
 		{MADV_WIPEONFORK, MVM_ADVISE_WIPEONFORK},
 		{MADV_KEEPONFORK, MVM_ADVISE_KEEPONFORK},
+		{MADV_HUGEPAGE, MVM_ADVISE_HUGE},
+		{MADV_NOHUGEPAGE, MVM_ADVISE_NOHUGE},
 	};
 
 	for (unsigned i = 0; i < sizeof known / sizeof *known; i++)

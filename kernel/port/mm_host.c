@@ -22,6 +22,16 @@ size_t mvmh_frame_count(size_t *total)
 	return frames_free_count();
 }
 
+/* Many at once, of which nobody is in need: only if after that nothing has to be reclaimed. */
+uint32_t mm_host_frames(unsigned order)
+{
+	paddr_t pa = 0;
+
+	if (frames_stock.free >= (1UL << order) + RECLAIM_HIGH * frames_stock.reserve)
+		pa = frame_alloc_side_by_side(order);
+	return pa ? (uint32_t)(pa >> PAGE_SHIFT) : MVM_NO_FRAME;
+}
+
 void *mvmh_meta_alloc(void)
 {
 	return frame_alloc_zeroed();

@@ -10,6 +10,7 @@
 
 #include <abi/limits.h>
 #include <abi/stat.h>
+#include <arch/pmap.h>
 #include <kernel/files.h>
 #include <kernel/kmem.h>
 #include <kernel/vmspace.h>
@@ -174,7 +175,7 @@ static void show_residency(
 	show_kib(t, "Referenced:", r->used * PAGE_KIB);
 	show_kib(t, "Anonymous:", r->anon * PAGE_KIB);
 	show_kib(t, "LazyFree:", 0);
-	show_kib(t, "AnonHugePages:", 0);
+	show_kib(t, "AnonHugePages:", r->large * PAGE_KIB);
 	show_kib(t, "ShmemPmdMapped:", 0);
 	show_kib(t, "FilePmdMapped:", 0);
 	show_kib(t, "Shared_Hugetlb:", 0);
@@ -208,6 +209,7 @@ static void show_flags(struct proc_text *t, const struct mvm_area_info *area)
 		{"lf", area->flags & MVM_MAP_LOCKONFAULT},
 		{"nr", area->flags & MVM_MAP_NORESERVE},
 		{"wf", area->flags & MVM_MAP_WIPEONFORK},
+		{"hg", area->flags & MVM_MAP_HUGE},
 	};
 
 	proc_printf(t, "VmFlags: ");
@@ -222,6 +224,17 @@ static bool is_locked(const struct mvm_area_info *area)
 	return area->flags & MVM_MAP_LOCKED;
 }
 
+#define LARGE_BYTES (PAGE_SIZE << PMAP_ORDER_LARGE)
+
+/* Will some of it be filled by large pages, when it is touched? */
+static bool may_be_large(const struct mvm_area_info *area)
+{
+	vaddr_t first = (area->start + LARGE_BYTES - 1) & -LARGE_BYTES;
+
+	return area->flags & MVM_MAP_HUGE && !(area->flags & MVM_MAP_SHARED) && !area->object &&
+	       first < area->end && area->end - first >= LARGE_BYTES;
+}
+
 static void show_area_pages(struct area_walk *w)
 {
 	const struct mvm_area_info *area = &w->area;
@@ -233,7 +246,7 @@ static void show_area_pages(struct area_walk *w)
 	show_kib(w->text, "KernelPageSize:", PAGE_KIB);
 	show_kib(w->text, "MMUPageSize:", PAGE_KIB);
 	show_residency(w->text, &r, is_locked(area) ? r.share : 0, false);
-	proc_printf(w->text, "THPeligible:    0\n");
+	proc_printf(w->text, "THPeligible:    %d\n", may_be_large(area));
 	show_flags(w->text, area);
 }
 
@@ -257,6 +270,7 @@ static void add_residency(struct mvm_residency *sum, const struct mvm_residency 
 	sum->share_dirty += r->share_dirty;
 	sum->share_anon += r->share_anon;
 	sum->share_kept += r->share_kept;
+	sum->large += r->large;
 }
 
 static void add_area(struct area_walk *w)

@@ -309,6 +309,7 @@ static void test_large(void)
 	vaddr_t page = BASE + 100 * PAGE_SIZE, next = page + PAGE_SIZE;
 	struct tlb_batch batch = {0};
 	struct pmap pmap;
+	size_t before;
 
 	CHECK(pmap_init(&pmap) == 0);
 	enter_large(&pmap, BASE, rw);
@@ -332,6 +333,9 @@ static void test_large(void)
 	enter_large(&pmap, BASE, PMAP_READ);
 	CHECK(pmap_protect(&pmap, page, next, PMAP_READ, 64, &batch) == next);
 	CHECK(batch.start == batch.end);
+	before = frames_without_kept();
+	CHECK(pmap_enter(&pmap, page, FRAME(100), PMAP_READ, 0) == 0);
+	CHECK(frames_without_kept() == before);
 	CHECK(pmap_enter(&pmap, page, FRAME(99), rw, 0) == -EEXIST);
 	check_part(&pmap, BASE, 0, TABLE_PAGES, PMAP_READ);
 	CHECK(pmap_enter(&pmap, page, FRAME(100), rw, 0) == 0);

@@ -2,8 +2,8 @@
 /*
  * madvise.
  *
- * Three kinds of advice.  Some say something of an area, for readahead, fault-around or fork to
- * find: they change its flags, by the walk of range.c.  Some bring pages in, as a fault or a read
+ * Three kinds of advice.  Some say something of an area, for readahead, fault-around, fork or
+ * large pages to find: they change its flags, by the walk of range.c.  Some bring pages in, as a fault or a read
  * would.  And two drop pages: the range is claimed and swept as an unmap would, but the areas stay.
  *
  * FREE allows the pages to be dropped until the next store; here that is at once.
@@ -34,6 +34,8 @@ static const struct marks {
 	[MVM_ADVISE_DOFORK] = {.clear = AREA_DONTFORK, .no_device = true},
 	[MVM_ADVISE_WIPEONFORK] = {.set = AREA_WIPEONFORK, .zeros = true},
 	[MVM_ADVISE_KEEPONFORK] = {.clear = AREA_WIPEONFORK},
+	[MVM_ADVISE_HUGE] = {.set = AREA_HUGE, .no_device = true},
+	[MVM_ADVISE_NOHUGE] = {.clear = AREA_HUGE},
 };
 
 struct marking {
@@ -144,7 +146,7 @@ int mvm_advise(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, enum mvm
 	const struct marks *marks;
 	mvm_vaddr_t end;
 
-	if ((unsigned)advice > MVM_ADVISE_KEEPONFORK || !range_end(addr, bytes, &end))
+	if ((unsigned)advice > MVM_ADVISE_NOHUGE || !range_end(addr, bytes, &end))
 		return -MVM_EINVAL;
 	if (addr == end)
 		return 0;

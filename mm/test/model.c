@@ -472,7 +472,7 @@ void store_to_copied(struct draw *d, struct model_space *s, unsigned first, unsi
 #define AREA_FLAGS                                                                             \
 	(MVM_MAP_SHARED | MVM_MAP_GROWSDOWN | MVM_MAP_NORESERVE | MVM_MAP_LOCKED |             \
 		MVM_MAP_LOCKONFAULT | MVM_MAP_RANDOM | MVM_MAP_SEQUENTIAL | MVM_MAP_DONTFORK | \
-		MVM_MAP_WIPEONFORK)
+		MVM_MAP_WIPEONFORK | MVM_MAP_HUGE)
 
 static void compare_area(
 	const struct model_page *p, unsigned page, const struct mvm_area_info *area)

@@ -47,6 +47,7 @@
 #define MAIN_PAGES  96
 #define HEAP        80 /* the first page of the heap */
 #define STACK_PAGES 32
+#define LARGE_PAGES 64 /* the first of the window */
 #define PAGES       (MAIN_PAGES + STACK_PAGES)
 #define BASE        ((mvm_vaddr_t)0x200000)
 #define STACK_BASE  ((mvm_vaddr_t)0x2000000)
@@ -316,6 +317,7 @@ void op_load(struct draw *d);
 void op_store(struct draw *d);
 void op_execute(struct draw *d);
 void op_map_fixed(struct draw *d);
+void op_map_large(struct draw *d);
 void op_map_hint(struct draw *d);
 void op_map_stack(struct draw *d);
 void op_unmap(struct draw *d);

@@ -324,6 +324,14 @@ static int advise_page(struct model_space *s, unsigned page, enum mvm_advice adv
 	case MVM_ADVISE_KEEPONFORK:
 		set_flags(p, MVM_MAP_WIPEONFORK, 0);
 		return 0;
+	case MVM_ADVISE_HUGE:
+		set_flags(p, 0, is_device(p) ? 0 : MVM_MAP_HUGE);
+		return is_device(p) ? MVM_EINVAL : 0;
+	case MVM_ADVISE_NOHUGE:
+		if (p->flags & MVM_MAP_HUGE && p->touched == UNTOUCHED)
+			p->touched = MAYBE; /* a neighbour was touched */
+		set_flags(p, MVM_MAP_HUGE, 0);
+		return 0;
 	}
 	return MVM_EINVAL;
 }
@@ -331,7 +339,7 @@ static int advise_page(struct model_space *s, unsigned page, enum mvm_advice adv
 void op_advise(struct draw *d)
 {
 	struct model_space *s = some_space(d);
-	enum mvm_advice advice = below(d, MVM_ADVISE_KEEPONFORK + 1);
+	enum mvm_advice advice = below(d, MVM_ADVISE_NOHUGE + 1);
 	bool populates = advice == MVM_ADVISE_POPULATE_READ || advice == MVM_ADVISE_POPULATE_WRITE;
 	unsigned first, n;
 	int want = 0, err = 0;
@@ -364,7 +372,7 @@ static void compare_incore(const struct model_page *p, unsigned char in)
 		FAIL("incore says %u", in);
 	if (anon && !in)
 		FAIL("a private page is not in memory");
-	if (p->kind == ANON && p->touched == UNTOUCHED && in)
+	if (p->kind == ANON && p->touched == UNTOUCHED && !(p->flags & MVM_MAP_HUGE) && in)
 		FAIL("a page that nobody touched is in memory");
 }
 

@@ -121,6 +121,34 @@ void op_map_fixed(struct draw *d)
 	enter_pages(d, s, first, n, p, map.flags);
 }
 
+/* What large pages are for: private memory that nobody has touched; and a first access to it. */
+void op_map_large(struct draw *d)
+{
+	struct model_space *s = some_space(d);
+	struct model_page p = {.kind = ANON, .rights = MVM_READ | MVM_WRITE, .max_rights = MVM_RWX};
+	unsigned first = below(d, 4) ? 0 : 1, n = LARGE_PAGES + below(d, 16), page = below(d, n);
+	struct mvm_map map = {.addr = address(first),
+		.bytes = bytes_of(n),
+		.rights = p.rights,
+		.max_rights = p.max_rights,
+		.flags = MVM_MAP_FIXED | MVM_MAP_HUGE | (below(d, 8) ? 0 : MVM_MAP_POPULATE)};
+	int want;
+
+	p.flags = MVM_MAP_HUGE | s->future;
+	note(s, first, n);
+	want = map_limit(s, &p, first, n);
+	SAY("  map %u+%u large, flags %x: %d\n", first, n, map.flags, want);
+	EXPECT(mvm_map(s->space, &map), -want, "map");
+	if (want)
+		return;
+	progress->accepted++;
+	enter_pages(d, s, first, n, p, map.flags);
+	if (below(d, 2))
+		store(s, first + page, below(d, CELLS), draw(d));
+	else
+		load(s, first + page, below(d, CELLS));
+}
+
 void op_map_hint(struct draw *d)
 {
 	struct model_space *s = some_space(d);

@@ -67,6 +67,7 @@ static const struct op {
 	{"store", 70, op_store, ALL, WHOLLY},
 	{"exec", 6, op_execute, ALL, WHOLLY},
 	{"map", 22, op_map_fixed, ALL & ~STATE(OF_STACK), WHOLLY},
+	{"map-large", 5, op_map_large, ALL & ~STATE(OF_STACK), WHOLLY},
 	{"map-hint", 7, op_map_hint, ALL & ~STATE(OF_STACK), WHOLLY},
 	{"map-stack", 6, op_map_stack, STATE(UNMAPPED) | STATE(OF_STACK) | STATE(IS_LOCKED),
 		WHOLLY},

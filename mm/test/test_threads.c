@@ -316,7 +316,7 @@ static void op_common_advise(struct thread *t)
 		(void)!mvm_mlock(space, va, bytes, draw(t, 2));
 		break;
 	default:
-		(void)!mvm_advise(space, va, bytes, draw(t, MVM_ADVISE_KEEPONFORK + 1));
+		(void)!mvm_advise(space, va, bytes, draw(t, MVM_ADVISE_NOHUGE + 1));
 	}
 }
 

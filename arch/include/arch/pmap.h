@@ -87,7 +87,7 @@ size_t pmap_tables_kept(void);
  * Map 2^order frames from pa at va. Over a valid entry for the same frame the rights are added to
  * those it has; for another frame it is -EEXIST. -ENOMEM: no table. In both cases nothing changed.
  * When a large leaf is asked for, an empty table in its place is given up; a page that a large leaf maps
- * splits that.
+ * splits that, if it is to have more rights than that has.
  * With PMAP_EXEC, what was written to the frame is code for every hart that runs in the space.
  */
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)

@@ -13,7 +13,8 @@
 #include <kernel/pageout.h>
 #include <kernel/time.h>
 
-#define MVMH_MAX_HARTS MAX_HARTS
+#define MVMH_MAX_HARTS   MAX_HARTS
+#define MVMH_LARGE_ORDER PMAP_ORDER_LARGE
 #ifdef MAPACHE_DEBUG
 #define MVMH_DEBUG 1
 #endif
@@ -31,22 +32,29 @@ struct mvmh_lock {
 	struct spinlock spin;
 };
 
+uint32_t mm_host_frames(unsigned order);
+
 #define mvmh_frame_alloc mvmh_frame_alloc
 static inline uint32_t mvmh_frame_alloc(unsigned order)
 {
+	if (order)
+		return mm_host_frames(order);
 	if (frames_below(RECLAIM_LOW)) {
 		reclaim_wanted();
 		if (frames_low()) /* kept for what cannot reclaim: page tables, kmalloc() */
 			return UINT32_MAX;
 	}
-	paddr_t pa = order ? frame_alloc(order) : frame_alloc_one();
+	paddr_t pa = frame_alloc_one();
 	return pa ? (uint32_t)(pa >> PAGE_SHIFT) : UINT32_MAX;
 }
 
 #define mvmh_frame_free mvmh_frame_free
 static inline void mvmh_frame_free(uint32_t frame, unsigned order)
 {
-	frame_free((paddr_t)frame << PAGE_SHIFT, order);
+	if (order)
+		frame_free_side_by_side((paddr_t)frame << PAGE_SHIFT, order);
+	else
+		frame_free((paddr_t)frame << PAGE_SHIFT, 0);
 }
 
 #define mvmh_frame_free_some mvmh_frame_free_some
@@ -103,6 +111,15 @@ static inline bool mvmh_pmap_query(
 		return false;
 	*frame = (uint32_t)(pa >> PAGE_SHIFT);
 	return true;
+}
+
+#define mvmh_pmap_order mvmh_pmap_order
+static inline unsigned mvmh_pmap_order(struct mvmh_pmap *pmap, uintptr_t va)
+{
+	unsigned level;
+
+	(void)pmap_entry(&pmap->pmap, va, &level);
+	return level ? PMAP_ORDER_LARGE : PMAP_ORDER_PAGE;
 }
 
 #define mvmh_pmap_move mvmh_pmap_move

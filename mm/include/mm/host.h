@@ -50,13 +50,20 @@ struct mvmh_lock;
 /*
  * Give 2^order physically contiguous frames, aligned to their size, contents undefined.  Returns
  * the first frame's number or MVM_NO_FRAME.  Under a lock.  mm asks for order 0 only, unless the
- * host's configuration allows large pages.
+ * host's configuration has large pages:
+ *
+ *	#define MVMH_LARGE_ORDER 9
+ *
+ * says that mvmh_pmap_enter() makes entries of 2^9 pages, and that frames may be asked for that way.
+ * There need not be any: then mm does with single ones, at once, so a host that is short of memory says
+ * so.  Frames go back in other pieces than they came in: blocks of a lower order that are aligned to
+ * their size, down to single frames, whatever they were part of.
  */
 #ifndef mvmh_frame_alloc
 mvm_frame_t mvmh_frame_alloc(unsigned order);
 #endif
 
-/* Take them back; no translation anywhere, stale ones included, reaches them.  Under a lock. */
+/* Take some back; no translation anywhere, stale ones included, reaches them.  Under a lock. */
 #ifndef mvmh_frame_free
 void mvmh_frame_free(mvm_frame_t frame, unsigned order);
 #endif
@@ -115,8 +122,8 @@ void mvmh_pmap_destroy(struct mvmh_pmap *pmap);
 /*
  * Map 2^order frames at va with these rights (MVM_READ is implied by MVM_WRITE where the machine
  * wants that).  Where va maps the same frame already, these rights are added to those it has: only
- * mvmh_pmap_protect(), with its batch, takes rights away.  An entry never changes its frame in
- * place: where va maps another frame, nothing changes and the answer is -MVM_EEXIST (mm removes it,
+ * mvmh_pmap_protect(), with its batch, takes rights away.  (Of a page that is part of a large entry, no
+ * other page gets rights by this.)  An entry never changes its frame in place: where va maps another frame, nothing changes and the answer is -MVM_EEXIST (mm removes it,
  * finishes the batch, enters again). 0; -MVM_EEXIST; -MVM_ENOMEM when a table cannot be had:
  * nothing changed, and mm drops its lock, reclaims and tries again.  By its next access through the
  * space the calling hart sees the translation (and with MVM_EXEC its instruction fetch the frame's
@@ -131,7 +138,8 @@ int mvmh_pmap_enter(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, u
 /*
  * Remove what is mapped in [start, end), in ascending order, but at most MVM_HOLD_PAGES entries,
  * and note it in the batch.  Returns the address from which to go on, `end` when all is done.
- * Costs what is mapped, not the length: empty tables are skipped whole.  Under the space's lock.
+ * Costs what is mapped, not the length: empty tables are skipped whole.  Of a large entry that lies in the
+ * range in part, more may go, up to all, and the batch notes what did.  Under the space's lock.
  */
 #ifndef mvmh_pmap_remove
 mvm_vaddr_t mvmh_pmap_remove(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
@@ -335,6 +343,18 @@ static inline bool mvmh_pmap_query(
 {
 	(void)pmap, (void)va, (void)frame, (void)rights;
 	return false;
+}
+#endif
+
+/*
+ * How many pages, as an order, has the entry that maps va?  For mvm_residency() only.  Under the space's
+ * lock.  Default: one page.
+ */
+#ifndef mvmh_pmap_order
+static inline unsigned mvmh_pmap_order(struct mvmh_pmap *pmap, mvm_vaddr_t va)
+{
+	(void)pmap, (void)va;
+	return 0;
 }
 #endif
 

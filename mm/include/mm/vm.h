@@ -104,6 +104,7 @@ enum mvm_map_flags {
 	MVM_MAP_SEQUENTIAL = 1 << 9,
 	MVM_MAP_DONTFORK = 1 << 10,
 	MVM_MAP_WIPEONFORK = 1 << 11,
+	MVM_MAP_HUGE = 1 << 12,
 };
 
 struct mvm_map {
@@ -191,12 +192,14 @@ enum mvm_advice {
 	MVM_ADVISE_DOFORK,
 	MVM_ADVISE_WIPEONFORK, /* of areas: a fork's child finds zeros; private anonymous only */
 	MVM_ADVISE_KEEPONFORK,
+	MVM_ADVISE_HUGE, /* of areas: private anonymous memory is filled by large pages (large.c) */
+	MVM_ADVISE_NOHUGE,
 };
 
 /*
  * madvise(2).  Goes through the whole range; holes are skipped and make it -MVM_ENOMEM at the end
  * (POPULATE ends there).  -MVM_EINVAL: boundaries; DONTNEED or FREE on a locked area;
- * DONTNEED, FREE, DOFORK or POPULATE on a device; FREE and WIPEONFORK on anything but private
+ * DONTNEED, FREE, DOFORK, HUGE or POPULATE on a device; FREE and WIPEONFORK on anything but private
  * anonymous memory; POPULATE without the right.
  * -MVM_EFAULT: POPULATE met what would be SIGBUS.  -MVM_ENOMEM, also for one area too many;
  * -MVM_EINTR.  Areas before the failure have changed.
@@ -341,6 +344,7 @@ struct mvm_residency {
 	uint64_t share; /* bytes: the sum of a page's size divided by how many reach it */
 	uint64_t share_dirty, share_anon; /* of that */
 	uint64_t share_kept;              /* and that: of objects whose pages are nowhere else */
+	size_t large;                     /* of anon: in entries of more than one page */
 };
 void mvm_residency(
 	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, struct mvm_residency *out);

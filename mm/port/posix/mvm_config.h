@@ -10,6 +10,9 @@
 
 #define MVMH_MAX_HARTS 16
 #define MVMH_DEBUG     1
+#ifndef POSIX_SINGLE_FRAMES
+#define MVMH_LARGE_ORDER 6 /* entries of 64 pages: a leaf of mm's tree */
+#endif
 
 struct posix_table;
 

@@ -167,34 +167,66 @@ bool posix_frame_taken(mvm_frame_t frame)
 	return frame < machine.n_frames && __atomic_load_n(&machine.taken[frame], __ATOMIC_ACQUIRE);
 }
 
+/* The first of n frames side by side, aligned, of which none is taken; MVM_NO_FRAME: there are none. */
+static mvm_frame_t find_block(size_t n)
+{
+	for (size_t frame = 0; frame + n <= machine.n_frames; frame += n) {
+		if (!memchr(&machine.taken[frame], 1, n))
+			return (mvm_frame_t)frame;
+	}
+	return MVM_NO_FRAME;
+}
+
+/* Locked. */
+static void take_block(mvm_frame_t first, size_t n)
+{
+	size_t kept = n == 1 ? machine.n_free - 1 : 0; /* the last one, mostly */
+
+	for (size_t i = kept; i < machine.n_free; i++) {
+		if (machine.free_stack[i] - first >= n)
+			machine.free_stack[kept++] = machine.free_stack[i];
+	}
+	machine.n_free = kept;
+}
+
 mvm_frame_t mvmh_frame_alloc(unsigned order)
 {
 	mvm_frame_t frame = MVM_NO_FRAME;
+	size_t n = (size_t)1 << order;
 
-	if (order != 0)
-		mvmh_panic("mvmh_frame_alloc: this machine has single frames only");
 	posix_perhaps_forget();
 	if (posix_must_fail(POSIX_FAIL_FRAME))
 		return MVM_NO_FRAME;
 	pthread_mutex_lock(&machine.mutex);
-	if (machine.n_free > machine.n_frames - machine.limit) {
-		frame = machine.free_stack[--machine.n_free];
-		__atomic_store_n(&machine.taken[frame], 1, __ATOMIC_RELEASE);
+	if (machine.n_free >= machine.n_frames - machine.limit + n)
+		frame = order ? find_block(n) : machine.free_stack[machine.n_free - 1];
+	if (frame != MVM_NO_FRAME) {
+		take_block(frame, n);
+		for (size_t i = 0; i < n; i++)
+			__atomic_store_n(&machine.taken[frame + i], 1, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&machine.mutex);
 	if (frame != MVM_NO_FRAME)
-		memset(posix_frame_data(frame), JUNK, MVM_PAGE_BYTES);
+		memset(posix_frame_data(frame), JUNK, n << MVM_PAGE_SHIFT);
 	return frame;
 }
 
-void mvmh_frame_free(mvm_frame_t frame, unsigned order)
+void mvmh_frame_free(mvm_frame_t first, unsigned order)
 {
-	if (order != 0 || !posix_frame_taken(frame))
-		mvmh_panic("mvmh_frame_free: the frame is free");
-	posix_tlb_check_gone(frame);
+	mvm_frame_t end = first + ((mvm_frame_t)1 << order);
+
+	if (first & (end - first - 1))
+		mvmh_panic("mvmh_frame_free: a block that is not aligned");
+	for (mvm_frame_t frame = first; frame < end; frame++) {
+		if (!posix_frame_taken(frame))
+			mvmh_panic("mvmh_frame_free: the frame is free");
+		posix_tlb_check_gone(frame);
+	}
 	pthread_mutex_lock(&machine.mutex);
-	__atomic_store_n(&machine.taken[frame], 0, __ATOMIC_RELEASE);
-	machine.free_stack[machine.n_free++] = frame;
+	for (mvm_frame_t frame = first; frame < end; frame++) {
+		__atomic_store_n(&machine.taken[frame], 0, __ATOMIC_RELEASE);
+		machine.free_stack[machine.n_free++] = frame;
+	}
 	pthread_mutex_unlock(&machine.mutex);
 }
 

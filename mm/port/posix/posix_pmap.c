@@ -289,15 +289,11 @@ void posix_perhaps_forget(void)
 	e->pmap = NULL;
 }
 
-int mvmh_pmap_enter(
-	struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights, unsigned order)
+static int enter_page(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights)
 {
 	struct posix_table *leaf = leaf_table_make(pmap, va);
 	posix_word_t *entry, old;
 
-	posix_perhaps_forget();
-	if (order != 0 || (va & MVM_PAGE_MASK) || !posix_frame_taken(frame) || !rights)
-		mvmh_panic("mvmh_pmap_enter: bad arguments");
 	if (!leaf)
 		return -MVM_ENOMEM;
 	entry = &leaf->entry[slot_of(va, 0)];
@@ -309,6 +305,38 @@ int mvmh_pmap_enter(
 	__atomic_store_n(entry, entry_make(frame, rights) | ENTRY_USED, __ATOMIC_RELEASE);
 	note_entered(pmap, va);
 	return 0;
+}
+
+/* A large entry, all of which lies in one table: so many single ones, if nothing is there. */
+static int enter_large(
+	struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights, unsigned order)
+{
+	struct posix_table *leaf = leaf_table_make(pmap, va);
+
+	if (!leaf)
+		return -MVM_ENOMEM;
+	for (unsigned i = 0; i < 1u << order; i++) {
+		if (__atomic_load_n(&leaf->entry[slot_of(va, 0) + i], __ATOMIC_RELAXED))
+			return -MVM_EEXIST;
+	}
+	for (unsigned i = 0; i < 1u << order; i++) {
+		if (enter_page(pmap, va + i * MVM_PAGE_BYTES, frame + i, rights) != 0)
+			mvmh_panic("mvmh_pmap_enter: the table is there");
+	}
+	return 0;
+}
+
+int mvmh_pmap_enter(
+	struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights, unsigned order)
+{
+	mvm_vaddr_t bytes = (mvm_vaddr_t)MVM_PAGE_BYTES << order;
+	mvm_frame_t last = frame + ((mvm_frame_t)1 << order) - 1;
+
+	posix_perhaps_forget();
+	if (va & (bytes - 1) || !posix_frame_taken(frame) || !posix_frame_taken(last) || !rights)
+		mvmh_panic("mvmh_pmap_enter: bad arguments");
+	return order ? enter_large(pmap, va, frame, rights, order)
+		     : enter_page(pmap, va, frame, rights);
 }
 
 void posix_pmap_enter_run(struct mvmh_pmap *pmap, mvm_vaddr_t va, const mvm_frame_t *frames,
