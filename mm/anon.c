@@ -37,10 +37,13 @@
  * Only the two boundary paths may have to be copied, and these are copied before anything is
  * marked (anon_reserve_edges), so that removal itself cannot fail.
  *
- * The finger.  Neighbours are touched after one another, so the tree remembers the path to the leaf
- * that it came to last, if all of it was its own.  It stays so until this tree is shared or loses
- * nodes, and both put the finger down: nobody else can reach these nodes to take a reference.  What
- * comes into the leaf meanwhile is added to the counts along the path when the finger leaves it.
+ * The finger.  Neighbours are touched after one another, and a place again after it was emptied, so
+ * the tree remembers the path to the leaf that it came to last, if all of it was its own.  It stays so
+ * until this tree is shared or loses other nodes, and both lift the finger: nobody else can reach these
+ * nodes to take a reference.  What comes into the leaf and goes meanwhile is added to the counts along
+ * the path when the finger leaves it; and the leaf, should it be empty then, is freed only then.  So
+ * there is at most one empty node in a tree, and who maps, touches and unmaps the same place all the
+ * time makes none.
  *
  * Nothing is freed here under the lock: pages may still be mapped.  They go into a grave.
  */
@@ -169,34 +172,62 @@ static int node_own(struct node **link, struct grave *grave)
 	return 0;
 }
 
-static bool at_finger(const struct anon_tree *tree, uint64_t vpn)
+/* Do [first, last] lie in the finger's leaf? */
+static bool all_at_finger(const struct anon_tree *tree, uint64_t first, uint64_t last)
 {
-	return tree->leaf == vpn >> NODE_BITS;
+	return anon_at_finger(tree, first) && anon_at_finger(tree, last);
 }
 
-/* The finger leaves its leaf. */
-static void lift_finger(struct anon_tree *tree)
+/*
+ * The slot for vpn in the node of `level` (the root itself, above the top level) has lost `lost`
+ * anons, and all it had if `empty`: correct the path above, freeing nodes that are empty.
+ */
+static void lose(struct anon_tree *tree, struct node **path, unsigned level, uint64_t vpn,
+	uint64_t lost, bool empty)
 {
-	if (tree->leaf == NO_LEAF)
-		return;
+	for (; level < tree->levels; level++) {
+		struct node *n = path[level];
+
+		n->anons -= lost;
+		if (empty)
+			node_clear(n, node_slot(vpn, level));
+		empty = !n->used;
+		if (empty)
+			slab_free(SLAB_NODE, n);
+	}
+	if (empty)
+		tree->root = NULL;
+}
+
+static COLD void leave_leaf(struct anon_tree *tree)
+{
+	if (tree->uncounted || !tree->path[0]->used)
+		lose(tree, tree->path, 0, tree->leaf << NODE_BITS, -tree->uncounted, false);
 	tree->leaf = NO_LEAF;
-	for (unsigned level = 0; tree->uncounted && level < tree->levels; level++)
-		tree->path[level]->anons += tree->uncounted;
 	tree->uncounted = 0;
 }
 
-struct mvm_page *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
+/* The finger leaves its leaf, if it is on one. */
+static void lift_finger(struct anon_tree *tree)
 {
-	struct node *n = tree->root;
+	if (tree->leaf != NO_LEAF)
+		leave_leaf(tree);
+}
+
+void anon_tree_fini(struct anon_tree *tree)
+{
+	lift_finger(tree);
+	MUST(tree->root == NULL);
+}
+
+struct mvm_page *anon_search(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
+{
 	struct mvm_page *anon = NULL;
+	struct node *n;
 	bool own = true;
 
-	if (likely(at_finger(tree, vpn))) {
-		anon = tree->path[0]->slot[node_slot(vpn, 0)];
-		*exclusive = anon && ref_count(&anon->anon_refs) == 1;
-		return anon;
-	}
 	lift_finger(tree);
+	n = tree->root;
 	for (unsigned level = tree->levels; level-- > 0;) {
 		if (!n)
 			return NULL;
@@ -226,15 +257,26 @@ unsigned anon_reach(struct anon_tree *tree, uint64_t vpn)
 
 uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last)
 {
+	if (anon_at_finger(tree, vpn) && tree->path[0]->slot[node_slot(vpn, 0)])
+		return vpn;
 	return node_next(tree->root, tree->levels, &vpn, last, false) ? vpn : last + 1;
+}
+
+/* The same of a leaf that both lie in. */
+static bool leaf_any(const struct node *leaf, uint64_t first, uint64_t last)
+{
+	uint64_t used = leaf->used >> node_slot(first, 0);
+
+	return used & (((uint64_t)2 << (last - first)) - 1);
 }
 
 bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last)
 {
 	struct node *n = tree->root;
 	unsigned level = tree->levels;
-	uint64_t used;
 
+	if (all_at_finger(tree, first, last))
+		return leaf_any(tree->path[0], first, last);
 	/* As far down as both lie below the same node. */
 	while (n && level > 1 && (first ^ last) < node_span(level - 1))
 		n = n->slot[node_slot(first, --level)];
@@ -242,8 +284,7 @@ bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last)
 		return false;
 	if (level > 1)
 		return anon_next(tree, first, last) <= last;
-	used = n->used >> node_slot(first, 0);
-	return used & (((uint64_t)2 << (last - first)) - 1);
+	return leaf_any(n, first, last);
 }
 
 /*
@@ -312,7 +353,7 @@ int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct
 	unsigned slot = node_slot(vpn, 0);
 	struct node *leaf;
 
-	if (unlikely(!at_finger(tree, vpn)) && point_at(tree, vpn, grave) != 0)
+	if (unlikely(!anon_at_finger(tree, vpn)) && point_at(tree, vpn, grave) != 0)
 		return -MVM_ENOMEM;
 	leaf = tree->path[0];
 	if (unlikely(leaf->slot[slot] != NULL)) {
@@ -375,33 +416,15 @@ static int reserve_edge(
 int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last)
 {
 	struct grave grave = {0};
-	int err = reserve_edge(tree, first, first, last, &grave);
+	int err;
 
+	if (all_at_finger(tree, first, last))
+		return 0;
+	err = reserve_edge(tree, first, first, last, &grave);
 	if (!err)
 		err = reserve_edge(tree, last, first, last, &grave);
 	anon_bury(&grave); /* at most nodes whose children the copies hold: no page goes */
 	return err;
-}
-
-/*
- * The slot for vpn in the node of `level` (the root itself, above the top level) has lost `lost`
- * anons, and all it had if `empty`: correct the path above, freeing nodes that became empty.
- */
-static void lose(struct anon_tree *tree, struct node **path, unsigned level, uint64_t vpn,
-	uint64_t lost, bool empty)
-{
-	for (; level < tree->levels; level++) {
-		struct node *n = path[level];
-
-		n->anons -= lost;
-		if (empty)
-			node_clear(n, node_slot(vpn, level));
-		empty = !n->used;
-		if (empty)
-			slab_free(SLAB_NODE, n);
-	}
-	if (empty)
-		tree->root = NULL;
 }
 
 /* Empty a leaf of ours from vpn to last; returns how many anons went. */
@@ -448,25 +471,24 @@ static struct node *whole_after(const struct node *n, uint64_t first, uint64_t l
 
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave)
 {
-	struct node *path[ANON_LEVELS_MAX], *n = tree->root;
 	unsigned level = tree->levels; /* n stands in a slot that covers node_span(level) */
+	struct node *path[ANON_LEVELS_MAX], *n;
 	uint64_t lost;
-	bool empty;
 
+	if (all_at_finger(tree, first, last)) {
+		tree->uncounted -= leaf_remove(tree->path[0], first, last, grave);
+		return last + 1;
+	}
 	lift_finger(tree);
+	n = tree->root;
 	while (n && level > 0 && !node_shared(n) && !(level == 1 && leaf_inside(n, first, last))) {
 		path[--level] = n;
 		n = n->slot[node_slot(first, level)];
 	}
 	if (level == 0) {
-		struct node *leaf = path[level++];
-
-		lost = leaf_remove(leaf, first, last, grave);
-		leaf->anons -= lost;
-		empty = !leaf->used;
-		if (empty)
-			slab_free(SLAB_NODE, leaf);
-		lose(tree, path, level, first, lost, empty);
+		lost = leaf_remove(path[0], first, last, grave);
+		lose(tree, path, 0, first, lost, false);
+		level = 1;
 	} else if (
 		n) { /* a leaf inside; or shared: wholly inside, for the edges are ours (and below
 			   `first` is nothing) */
@@ -537,12 +559,14 @@ void anon_share(struct anon_tree *child, struct anon_tree *parent)
 		ref_get(&child->root->refs);
 }
 
-/* A node's counts are right, and what it points to has references. */
-static void node_check(const struct node *n, unsigned level)
+/* A node's counts are right, but for what was not counted yet; none is empty but the finger's leaf. */
+static void node_check(const struct anon_tree *tree, const struct node *n, unsigned level)
 {
-	uint64_t anons = 0, used = 0;
+	bool finger = tree->leaf != NO_LEAF && n == tree->path[0];
+	uint64_t anons = finger ? -tree->uncounted : 0, used = 0;
 
 	MUST(n->level == level && ref_count(&n->refs) >= 1);
+	MUST(n->used || finger);
 	for (unsigned i = 0; i < NODE_SLOTS; i++) {
 		if (!n->slot[i])
 			continue;
@@ -565,6 +589,7 @@ static void finger_check(struct anon_tree *tree)
 {
 	struct node *n = tree->root;
 
+	MUST(tree->leaf != NO_LEAF || tree->uncounted == 0);
 	for (unsigned level = tree->levels; tree->leaf != NO_LEAF && level-- > 0;) {
 		MUST(n == tree->path[level] && !node_shared(n));
 		n = n->slot[node_slot(tree->leaf << NODE_BITS, level)];
@@ -576,14 +601,13 @@ void anon_tree_check(struct anon_tree *tree)
 	uint64_t last = node_span(tree->levels) - 1, next;
 
 	finger_check(tree);
-	lift_finger(tree); /* so that all counts are up to date */
 	for (uint64_t vpn = 0; vpn <= last; vpn = next) {
 		struct node *n = tree->root;
 		unsigned level = tree->levels;
 
 		while (n && level-- > 0) {
 			if ((vpn & (node_span(level + 1) - 1)) == 0)
-				node_check(n, level);
+				node_check(tree, n, level);
 			n = n->slot[node_slot(vpn, level)];
 		}
 		if (n)

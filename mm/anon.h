@@ -18,7 +18,8 @@ struct anon_tree {
 
 	/* The finger [s]: a leaf, numbered by its part of the page number, and the way up from it. */
 	uint64_t leaf;
-	uint64_t uncounted; /* anons that came into the leaf since, which no node's count has */
+	uint64_t uncounted; /* anons that came into the leaf since, less those that left: not yet in
+			       the counts of the path; modulo 2^64 */
 	struct node *path[ANON_LEVELS_MAX];
 };
 
@@ -30,6 +31,9 @@ struct grave {
 };
 
 void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high);
+
+/* The tree of no anons gives back what it kept. */
+void anon_tree_fini(struct anon_tree *tree);
 
 /* How many private pages the tree reaches. */
 static inline uint64_t anon_count(const struct anon_tree *tree)
@@ -53,11 +57,29 @@ void anon_put(struct mvm_page *anon, struct grave *grave);
 
 /* --- Under the space's lock ------------------------------------------------------------------- */
 
+/* Does the finger point to the leaf of the virtual page?  Then all of the path there is the tree's own. */
+static inline bool anon_at_finger(const struct anon_tree *tree, uint64_t vpn)
+{
+	return tree->leaf == vpn >> NODE_BITS;
+}
+
+/* anon_find() where the finger is elsewhere: points it there, if it may. */
+struct mvm_page *anon_search(struct anon_tree *tree, uint64_t vpn, bool *exclusive);
+
 /*
  * The anon at the virtual page, or NULL; *exclusive says whether this tree alone reaches it (and
  * the page may be written in place).
  */
-struct mvm_page *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive);
+static inline struct mvm_page *anon_find(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
+{
+	struct mvm_page *anon;
+
+	if (unlikely(!anon_at_finger(tree, vpn)))
+		return anon_search(tree, vpn, exclusive);
+	anon = tree->path[0]->slot[node_slot(vpn, 0)];
+	*exclusive = anon && ref_count(&anon->anon_refs) == 1;
+	return anon;
+}
 
 /*
  * How many trees reach the anon at the virtual page, which has one: what this tree can see of it, that

@@ -8,19 +8,20 @@
 
 #define anon_any             mvm_i_anon_any
 #define anon_bury            mvm_i_anon_bury
-#define anon_find            mvm_i_anon_find
 #define anon_new             mvm_i_anon_new
 #define anon_next            mvm_i_anon_next
 #define anon_put             mvm_i_anon_put
 #define anon_reach           mvm_i_anon_reach
 #define anon_remove          mvm_i_anon_remove
 #define anon_reserve_edges   mvm_i_anon_reserve_edges
+#define anon_search          mvm_i_anon_search
 #define anon_set             mvm_i_anon_set
 #define anon_set_beside      mvm_i_anon_set_beside
 #define anon_set_leaves      mvm_i_anon_set_leaves
 #define anon_share           mvm_i_anon_share
 #define anon_share_run       mvm_i_anon_share_run
 #define anon_tree_check      mvm_i_anon_tree_check
+#define anon_tree_fini       mvm_i_anon_tree_fini
 #define anon_tree_init       mvm_i_anon_tree_init
 #define area_find            mvm_i_area_find
 #define area_first           mvm_i_area_first

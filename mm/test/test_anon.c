@@ -69,10 +69,9 @@ static void check_tree(unsigned t, bool alone)
 	anon_tree_check(&tree[t]);
 }
 
-static void store(unsigned t)
+static void store_at(unsigned t, unsigned i)
 {
 	struct grave grave = {0};
-	unsigned i = draw(KEYS);
 	struct mvm_page *anon = anon_new();
 
 	assert_int_equal(anon_set(&tree[t], key(i), anon, &grave), 0);
@@ -96,12 +95,28 @@ static void remove_range(unsigned t, unsigned first, unsigned last)
 		held[t][i] = NULL;
 }
 
+/* Store to a place and take it away, as one that is mapped, touched and unmapped all the time. */
+static void use_once_more(unsigned t)
+{
+	unsigned i = draw(KEYS);
+
+	for (unsigned n = 0; n < 3; n++) {
+		store_at(t, i);
+		if (n == 1)
+			anon_tree_check(&tree[t]);
+		remove_range(t, i, i);
+		assert_int_equal(anon_next(&tree[t], key(i), key(i)), key(i) + 1);
+		if (n == 2)
+			anon_tree_check(&tree[t]);
+	}
+}
+
 static void fork_into(unsigned t)
 {
 	unsigned parent = (t + 1 + draw(TREES - 1)) % TREES;
 
 	remove_range(t, 0, KEYS - 1);
-	assert_null(tree[t].root);
+	anon_tree_fini(&tree[t]);
 	anon_share(&tree[t], &tree[parent]);
 	memcpy(held[t], held[parent], sizeof held[t]);
 }
@@ -116,8 +131,10 @@ static void a_family_against_arrays(void **state)
 	for (unsigned n = 0; n < 3000; n++) {
 		unsigned t = draw(TREES), op = draw(100), first = draw(KEYS);
 
-		if (op < 75)
-			store(t);
+		if (op < 70)
+			store_at(t, draw(KEYS));
+		else if (op < 85)
+			use_once_more(t);
 		else if (op < 95)
 			remove_range(t, first, first + draw(KEYS - first));
 		else
@@ -129,6 +146,7 @@ static void a_family_against_arrays(void **state)
 	}
 	for (unsigned t = 0; t < TREES; t++) {
 		remove_range(t, 0, KEYS - 1);
+		anon_tree_fini(&tree[t]);
 		if (t == TREES - 2)
 			check_tree(TREES - 1, true);
 	}
@@ -164,11 +182,45 @@ static void removal_shares_what_it_can(void **state)
 	assert_int_equal(slab_live(SLAB_NODE), 0);
 }
 
+/* A place that is emptied and used again costs no node, and keeps none once the tree is elsewhere. */
+static void an_emptied_leaf_is_kept_for_a_while(void **state)
+{
+	unsigned i = 200, far = 260;
+	uint64_t nodes;
+	bool exclusive;
+
+	(void)state;
+	memset(held, 0, sizeof held);
+	anon_tree_init(&tree[0], (mvm_vaddr_t)1 << 38);
+	store_at(0, i);
+	nodes = slab_live(SLAB_NODE);
+	assert_int_equal(nodes, tree[0].levels);
+	for (unsigned n = 0; n < 4; n++) {
+		remove_range(0, i, i);
+		assert_int_equal(slab_live(SLAB_NODE), nodes);
+		assert_int_equal(anon_count(&tree[0]), 0);
+		assert_null(anon_find(&tree[0], key(i), &exclusive));
+		store_at(0, i);
+		assert_int_equal(slab_live(SLAB_NODE), nodes);
+	}
+	remove_range(0, i, i);
+	assert_null(anon_find(&tree[0], key(far), &exclusive));
+	assert_int_equal(slab_live(SLAB_NODE), 0);
+
+	store_at(0, i); /* nor may a fork share an empty one */
+	remove_range(0, i, i);
+	anon_tree_init(&tree[1], (mvm_vaddr_t)1 << 38);
+	anon_share(&tree[1], &tree[0]);
+	assert_null(tree[1].root);
+	assert_int_equal(slab_live(SLAB_NODE), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_family_against_arrays),
 		cmocka_unit_test(removal_shares_what_it_can),
+		cmocka_unit_test(an_emptied_leaf_is_kept_for_a_while),
 	};
 
 	posix_start(4000);
