@@ -489,9 +489,8 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 		lost = leaf_remove(path[0], first, last, grave);
 		lose(tree, path, 0, first, lost, false);
 		level = 1;
-	} else if (
-		n) { /* a leaf inside; or shared: wholly inside, for the edges are ours (and below
-			   `first` is nothing) */
+	} else if (n) {
+		/* A leaf inside; or shared: inside, for the edges are ours, and below `first` is nothing. */
 		MUST((first | (node_span(level) - 1)) <= last);
 		lost = n->anons;
 		node_put(n, grave);
