@@ -229,7 +229,6 @@ void area_remove(struct area_index *index, struct area *a)
 	join(index, head);
 }
 
-/* The hole before what follows is the same from `upper` as it was from `lower`. */
 void area_split(struct area_index *index, struct area *lower, struct area *upper)
 {
 	(void)lower;
@@ -259,18 +258,18 @@ bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t bel
 {
 	struct area *last = index->root ? last_of(index->root) : NULL, *lowest = last;
 
-	if (gap_fits(last ? last->end : floor, below, below, bytes, gap))
+	if (gap_fits(last ? last->end : floor, NULL, below, bytes, gap))
 		return true;
 	for (struct area *head = index->root; head; head = head->parent) {
 		bool worth = head->gap >= bytes && hole_start(head) < below;
 
 		for (struct area *a = last; worth && a != head->child[PREV]; a = a->child[PREV])
-			if (gap_fits(hole_start(a), a->start, below, bytes, gap))
+			if (gap_fits(hole_start(a), a, below, bytes, gap))
 				return true;
 		last = head->child[PREV];
 		lowest = head;
 	}
-	return lowest && gap_fits(floor, lowest->start, below, bytes, gap);
+	return lowest && gap_fits(floor, lowest, below, bytes, gap);
 }
 
 /* One block; returns the first area behind it. */

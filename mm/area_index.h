@@ -36,6 +36,7 @@ struct area_index {
 /* A range without an area. */
 struct gap {
 	mvm_vaddr_t start, end;
+	struct area *above; /* the first area that ends above its end, or NULL */
 };
 
 /* The first area that ends above va, or NULL: the area of va, if va has one. */
@@ -53,8 +54,8 @@ void area_insert(struct area_index *index, struct area *a);
 void area_remove(struct area_index *index, struct area *a);
 
 /*
- * An area was cut: `lower`, which is in the index, has a new end, and where that is begins `upper`, which
- * ends where lower did.  As one area_insert() and one area_resized(), and may cost less.
+ * An area was cut: `lower`, which is in the index, has a new end, and there, or after a hole, begins
+ * `upper`, which ends where lower did.  As one area_insert() and one area_resized(), and may cost less.
  */
 void area_split(struct area_index *index, struct area *lower, struct area *upper);
 
@@ -79,13 +80,17 @@ bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t bel
 /* Panic unless the index's own invariants hold: links, order, and whatever it keeps beside them. */
 void area_index_check(struct area_index *index);
 
-/* For an index: does the hole [start, end), cut off at `below`, have `bytes`?  Then it is *gap. */
+/*
+ * For an index: does the hole from `start` to the area `above` (NULL: it ends nowhere), cut off at
+ * `below`, have `bytes`?  Then it is *gap.
+ */
 static inline bool gap_fits(
-	mvm_vaddr_t start, mvm_vaddr_t end, mvm_vaddr_t below, size_t bytes, struct gap *gap)
+	mvm_vaddr_t start, struct area *above, mvm_vaddr_t below, size_t bytes, struct gap *gap)
 {
-	end = min_u64(end, below);
+	mvm_vaddr_t end = above ? min_u64(above->start, below) : below;
+
 	if (start >= end || end - start < bytes)
 		return false;
-	*gap = (struct gap){start, end};
+	*gap = (struct gap){start, end, above};
 	return true;
 }

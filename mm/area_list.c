@@ -88,10 +88,10 @@ bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t bel
 	bool found = false;
 
 	for (struct area *a = index->root; a && start < below; a = area_next(a)) {
-		found |= gap_fits(start, a->start, below, bytes, gap);
+		found |= gap_fits(start, a, below, bytes, gap);
 		start = a->end;
 	}
-	return gap_fits(start, below, below, bytes, gap) || found;
+	return gap_fits(start, NULL, below, bytes, gap) || found;
 }
 
 void area_index_check(struct area_index *index)

@@ -12,15 +12,20 @@
  *	  hole 0, gap 0           \
  *	                            [85,90)  hole 15, gap 15
  *
- *	gap(n) = max(gap(left), n.start - n.prev.end, gap(right))
+ *	gap(n) = max(gap(left), n.start - n.prev.end, gap(right)), but at most WIDE
  *
  * What lies below the first area of all and above the last belongs to nobody's `gap`.  An edge that
  * moves changes the holes at its two sides, and the paths from there to the root as far as the largest
- * changes.  An area that is cut in two, or two that become one, change no hole: then nothing is brought
- * up to date but heights, which is a step or two on average, however many areas there are.
+ * changes: where a hole only grows, as far as there is none as large.  An area that is cut in two, or
+ * two that become one, change no hole: then nothing is brought up to date but heights, which is a step
+ * or two on average, however many areas there are.
+ *
+ * Holes from WIDE on count as alike.  Else the one that maps without an address eat away, which is
+ * most of the space, would with each of them be another largest one, for all areas up to the root.
  *
  * The search for a place goes from an area to those before it, and enters only subtrees that have room:
- * it never turns back.
+ * it never turns back.  Only for what is larger than WIDE may it find a hole that is too small, and go
+ * on; there are never more such holes than the space is times as large.
  *
  * The area found last is remembered.  It answers for all addresses from the end of the one before it
  * to its own end, and it or its next is where an area that comes is linked, so that calls that work in one
@@ -29,6 +34,8 @@
 #include "area_index.h"
 
 enum { LEFT, RIGHT };
+
+#define WIDE ((size_t)1 << 30)
 
 static unsigned height(const struct area *a)
 {
@@ -45,12 +52,18 @@ static size_t hole(const struct area *a)
 	return a->prev ? a->start - a->prev->end : 0;
 }
 
+/* The same, as it counts for `gap`. */
+static size_t width(const struct area *a)
+{
+	return min_u64(hole(a), WIDE);
+}
+
 /* Work out what an area knows from its children; true if that changed anything. */
 static inline bool pull(struct area *a)
 {
 	struct area *l = a->child[LEFT], *r = a->child[RIGHT];
 	unsigned tall = 1 + (height(l) > height(r) ? height(l) : height(r));
-	size_t most = max_u64(hole(a), max_u64(room(l), room(r)));
+	size_t most = max_u64(width(a), max_u64(room(l), room(r)));
 
 	if (a->height == tall && a->gap == most)
 		return false;
@@ -121,11 +134,21 @@ static void repair(struct area_index *index, struct area *a)
 	}
 }
 
-/* The same when no height can have changed, but the hole before `a`, which may be NULL. */
+/*
+ * The hole before `a`, which may be NULL, is another, and no height is.  One that has become the largest
+ * is so as far up as there is none as large.
+ */
 static void hole_changed(struct area *a)
 {
-	while (a && pull(a))
-		a = a->parent;
+	size_t most = a ? width(a) : 0;
+
+	if (a && most < a->gap) {
+		while (a && pull(a))
+			a = a->parent;
+		return;
+	}
+	for (; a && a->gap < most; a = a->parent)
+		a->gap = most;
 }
 
 static struct area *outermost(struct area *a, int side)
@@ -156,7 +179,7 @@ static bool answers(const struct area *a, mvm_vaddr_t va)
 	return va < a->end && (!a->prev || a->prev->end <= va);
 }
 
-static struct area *search(struct area_index *index, mvm_vaddr_t va)
+static inline struct area *search(struct area_index *index, mvm_vaddr_t va)
 {
 	struct area *found = NULL;
 
@@ -171,19 +194,28 @@ static struct area *search(struct area_index *index, mvm_vaddr_t va)
 	return found;
 }
 
-struct area *area_find(struct area_index *index, mvm_vaddr_t va)
+/* Not what was found last: mostly what comes after it. */
+static OWN_FRAME struct area *find_other(struct area_index *index, mvm_vaddr_t va)
 {
-	struct area *found = index->hint;
+	struct area *found = index->hint ? index->hint->next : NULL;
 
-	if (found && answers(found, va))
-		return found;
-	if (!found || !found->next || !answers(found->next, va))
+	if (!found || !answers(found, va))
 		found = search(index, va);
-	else
-		found = found->next;
 	if (found)
 		index->hint = found;
 	return found;
+}
+
+static inline struct area *find(struct area_index *index, mvm_vaddr_t va)
+{
+	struct area *found = index->hint;
+
+	return likely(found && answers(found, va)) ? found : find_other(index, va);
+}
+
+struct area *area_find(struct area_index *index, mvm_vaddr_t va)
+{
+	return find(index, va);
 }
 
 /* An area comes between two neighbours, of which either may be NULL: one has no child on that side. */
@@ -198,7 +230,7 @@ static void link_between(
 		next->prev = a;
 	a->child[LEFT] = a->child[RIGHT] = NULL;
 	a->height = 1;
-	a->gap = hole(a);
+	a->gap = width(a);
 	a->parent = NULL;
 	if (next && !next->child[LEFT])
 		adopt(next, LEFT, a);
@@ -211,7 +243,7 @@ static void link_between(
 
 void area_insert(struct area_index *index, struct area *a)
 {
-	struct area *next = area_find(index, a->start);
+	struct area *next = find(index, a->start);
 
 	link_between(index, a, next ? next->prev : outermost(index->root, RIGHT), next);
 	hole_changed(next);
@@ -222,17 +254,11 @@ void area_split(struct area_index *index, struct area *lower, struct area *upper
 	link_between(index, upper, lower, lower->next);
 }
 
-/* Take an area out, and leave the hole before the next as it is. */
+/* Take an area out of the tree that is not on the list any more. */
 static void unlink(struct area_index *index, struct area *a)
 {
 	struct area *fix = a->parent, *heir = a->child[LEFT];
 
-	if (index->hint == a)
-		index->hint = a->next;
-	if (a->prev)
-		a->prev->next = a->next;
-	if (a->next)
-		a->next->prev = a->prev;
 	if (!heir || !a->child[RIGHT]) {
 		replace(index, a, heir ? heir : a->child[RIGHT]);
 		repair(index, fix);
@@ -247,23 +273,34 @@ static void unlink(struct area_index *index, struct area *a)
 	}
 	replace(index, a, heir);
 	adopt(heir, RIGHT, a->child[RIGHT]);
-	/* Of a's own hole it knows too much: that is part of the next area's now, which is below. */
+	/* The same holes are below, but for a's own, and that is part of the next area's. */
 	heir->height = a->height;
 	heir->gap = a->gap;
 	repair(index, fix);
 }
 
+/* Take an area off the list. */
+static void pass_by(struct area_index *index, struct area *a)
+{
+	if (index->hint == a)
+		index->hint = a->next;
+	if (a->prev)
+		a->prev->next = a->next;
+	if (a->next)
+		a->next->prev = a->prev;
+}
+
 void area_remove(struct area_index *index, struct area *a)
 {
-	struct area *next = a->next;
-
+	pass_by(index, a);
+	hole_changed(a->next);
 	unlink(index, a);
-	hole_changed(next);
 }
 
 void area_join(struct area_index *index, struct area *lower, struct area *upper)
 {
 	(void)lower;
+	pass_by(index, upper);
 	unlink(index, upper);
 }
 
@@ -280,7 +317,7 @@ static struct area *last_wide(struct area *a, size_t bytes)
 	for (;;) {
 		if (room(a->child[RIGHT]) >= bytes)
 			a = a->child[RIGHT];
-		else if (hole(a) >= bytes)
+		else if (width(a) >= bytes)
 			return a;
 		else
 			a = a->child[LEFT];
@@ -296,7 +333,7 @@ static struct area *wide_before(struct area_index *index, struct area *a, size_t
 		while (a && a->parent && a->parent->child[LEFT] == a)
 			a = a->parent;
 		a = a ? a->parent : NULL;
-		if (!a || hole(a) >= bytes)
+		if (!a || width(a) >= bytes)
 			return a;
 		below = a->child[LEFT];
 	}
@@ -306,18 +343,21 @@ static struct area *wide_before(struct area_index *index, struct area *a, size_t
 bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t below, size_t bytes,
 	struct gap *gap)
 {
-	struct area *above = area_find(index, below), *prev;
+	size_t wide = min_u64(bytes, WIDE);
+	struct area *above = find(index, below), *prev;
 
 	prev = above ? above->prev : outermost(index->root, RIGHT);
-	if (gap_fits(prev ? prev->end : floor, above ? above->start : below, below, bytes, gap))
+	if (likely(gap_fits(prev ? prev->end : floor, above, below, bytes, gap)))
 		return true;
 	if (!prev)
 		return false;
-	above = room(index->root) < bytes ? NULL : wide_before(index, above, bytes);
+	do {
+		above = room(index->root) < wide ? NULL : wide_before(index, above, wide);
+	} while (unlikely(above && hole(above) < bytes));
 	if (!above)
 		above = area_first(index);
 	index->hint = above; /* whoever goes on from here is in the hole before it */
-	return gap_fits(above->prev ? above->prev->end : floor, above->start, below, bytes, gap);
+	return gap_fits(above->prev ? above->prev->end : floor, above, below, bytes, gap);
 }
 
 void area_index_check(struct area_index *index)

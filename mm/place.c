@@ -34,14 +34,12 @@ static mvm_vaddr_t stack_floor(const struct mvm_space *space, const struct area 
 	return a->end - space->low > reserve ? a->end - reserve : space->low;
 }
 
-/* The end of what may be used of a hole that ends at hole_end. */
-static mvm_vaddr_t usable_end(struct mvm_space *space, mvm_vaddr_t hole_end)
+/* The end of what may be used of a hole. */
+static mvm_vaddr_t usable_end(const struct mvm_space *space, const struct gap *hole)
 {
-	struct area *a = area_find(&space->areas, hole_end);
-
-	if (!a || !(a->flags & AREA_GROWSDOWN))
-		return hole_end;
-	return min_u64(stack_floor(space, a), hole_end);
+	if (!hole->above || !(hole->above->flags & AREA_GROWSDOWN))
+		return hole->end;
+	return min_u64(stack_floor(space, hole->above), hole->end);
 }
 
 /* The claim in [start, end) that reaches highest, or NULL. */
@@ -66,7 +64,7 @@ bool place_next(struct mvm_space *space, mvm_vaddr_t *top, size_t bytes, struct 
 		struct claim *c;
 
 		*top = usable->start;
-		usable->end = usable_end(space, usable->end);
+		usable->end = usable_end(space, usable);
 		c = highest_claim(space, usable->start, usable->end);
 		if (c) {
 			*top = max_u64(c->start, space->low); /* no hole inside of it */

@@ -15,9 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE  MVM_PAGE_BYTES
 #define PAGES 400
-#define FLOOR (7 * PAGE) /* of the space: page 0 of the oracle stands here */
+#define FLOOR (7 * unit) /* of the space: page 0 of the oracle stands here */
+
+/* How large the oracle's pages are. */
+static mvm_vaddr_t unit = MVM_PAGE_BYTES;
 
 static uint64_t seed = 1;
 static unsigned n_ops = 4000;
@@ -31,7 +33,7 @@ static unsigned draw(unsigned below)
 
 static mvm_vaddr_t va_of(unsigned page)
 {
-	return FLOOR + (mvm_vaddr_t)page * PAGE;
+	return FLOOR + (mvm_vaddr_t)page * unit;
 }
 
 /* --- The oracle: who owns each page ------------------------------------------------------------- */
@@ -46,12 +48,12 @@ static struct world *w = &worlds[0];
 
 static unsigned first_page(const struct area *a)
 {
-	return (unsigned)((a->start - FLOOR) / PAGE);
+	return (unsigned)((a->start - FLOOR) / unit);
 }
 
 static unsigned end_page(const struct area *a)
 {
-	return (unsigned)((a->end - FLOOR) / PAGE);
+	return (unsigned)((a->end - FLOOR) / unit);
 }
 
 static void own(unsigned first, unsigned end, struct area *a)
@@ -88,7 +90,7 @@ static void check_find(void)
 		while (at < PAGES && !w->owner[at])
 			at++;
 		assert_ptr_equal(area_find(&w->index, va_of(i)), at < PAGES ? w->owner[at] : NULL);
-		assert_ptr_equal(area_find(&w->index, va_of(i) + PAGE - 1),
+		assert_ptr_equal(area_find(&w->index, va_of(i) + unit - 1),
 			at < PAGES ? w->owner[at] : NULL);
 	}
 	assert_null(area_find(&w->index, va_of(PAGES)));
@@ -96,14 +98,17 @@ static void check_find(void)
 
 static void check_gap(unsigned below, unsigned n)
 {
-	const struct gap untouched = {1, 2};
+	const struct gap untouched = {1, 2, NULL};
 	struct gap gap = untouched;
 	unsigned start = 0, end = 0;
 	bool there = oracle_gap(below, n, &start, &end);
 
-	assert_int_equal(area_gap_below(&w->index, FLOOR, va_of(below), n * PAGE, &gap), there);
+	assert_int_equal(area_gap_below(&w->index, FLOOR, va_of(below), n * unit, &gap), there);
 	assert_int_equal(gap.start, there ? va_of(start) : untouched.start);
 	assert_int_equal(gap.end, there ? va_of(end) : untouched.end);
+	while (end < PAGES && !w->owner[end])
+		end++;
+	assert_ptr_equal(gap.above, there && end < PAGES ? w->owner[end] : NULL);
 }
 
 static void check_gaps(void)
@@ -215,20 +220,23 @@ static void resize_one(void)
 	area_resized(&w->index, a);
 }
 
+/* With or without a hole in the middle. */
 static void split_one(void)
 {
 	struct area *a = some_area(), *upper;
-	unsigned at, end;
+	unsigned at, from, end;
 
 	if (!a || end_page(a) - first_page(a) < 2)
 		return;
 	end = end_page(a);
 	at = first_page(a) + 1 + draw(end - first_page(a) - 1);
-	upper = area_of_junk(at, end);
-	a->end = upper->start;
+	from = draw(2) ? at : at + draw(end - at);
+	upper = area_of_junk(from, end);
+	a->end = va_of(at);
 	area_split(&w->index, a, upper);
 	check_left_alone(upper);
-	own(at, end, upper);
+	own(at, from, NULL);
+	own(from, end, upper);
 }
 
 static void join_one(void)
@@ -244,9 +252,8 @@ static void join_one(void)
 	free(upper);
 }
 
-static void against_an_array(void **state)
+static void against_an_array(void)
 {
-	(void)state;
 	print_message("# seed %llu\n", (unsigned long long)seed);
 	for (unsigned i = 0, many = 0; i < n_ops; i++) {
 		unsigned op = draw(14);
@@ -279,6 +286,21 @@ static void against_an_array(void **state)
 		check_gaps();
 	}
 	w = &worlds[0];
+}
+
+static void of_pages(void **state)
+{
+	(void)state;
+	against_an_array();
+}
+
+/* An index may have a notion of what is large. */
+static void of_large_pages(void **state)
+{
+	(void)state;
+	unit = (mvm_vaddr_t)1 << 29;
+	against_an_array();
+	unit = MVM_PAGE_BYTES;
 }
 
 /* The whole space full, area beside area, in an order; then empty again from one end. */
@@ -373,7 +395,7 @@ static void count(enum call call)
 }
 
 /* Slots of 8 pages, an area of 1 to 7 pages at the beginning of each: 3.1 GiB at 100,000. */
-#define SLOT (8 * PAGE)
+#define SLOT (8 * unit)
 
 static void measure_order(struct area *areas, unsigned *order, unsigned n)
 {
@@ -385,7 +407,7 @@ static void measure_order(struct area *areas, unsigned *order, unsigned n)
 		struct area *a = &areas[order[i]];
 
 		a->start = FLOOR + order[i] * SLOT;
-		a->end = a->start + (1 + draw(7)) * PAGE;
+		a->end = a->start + (1 + draw(7)) * unit;
 		steps = 0;
 		area_insert(&index, a);
 		count(INSERT);
@@ -395,7 +417,7 @@ static void measure_order(struct area *areas, unsigned *order, unsigned n)
 		struct area *a = &areas[at], *found;
 
 		steps = 0;
-		found = area_find(&index, a->start + PAGE - 1);
+		found = area_find(&index, a->start + unit - 1);
 		count(FIND);
 		assert_ptr_equal(found, a);
 		found = area_next(a);
@@ -404,10 +426,10 @@ static void measure_order(struct area *areas, unsigned *order, unsigned n)
 		found = area_prev(a);
 		count(PREV);
 		assert_ptr_equal(found, at > 0 ? a - 1 : NULL);
-		a->end = a->start + (2 + draw(6)) * PAGE;
+		a->end = a->start + (2 + draw(6)) * unit;
 		area_resized(&index, a);
 		count(RESIZED);
-		upper.start = a->end - PAGE;
+		upper.start = a->end - unit;
 		upper.end = a->end;
 		a->end = upper.start;
 		area_split(&index, a, &upper);
@@ -415,7 +437,7 @@ static void measure_order(struct area *areas, unsigned *order, unsigned n)
 		a->end = upper.end;
 		area_join(&index, a, &upper);
 		count(JOIN);
-		(void)area_gap_below(&index, FLOOR, a->start, (3 + draw(7)) * PAGE, &gap);
+		(void)area_gap_below(&index, FLOOR, a->start, (3 + draw(7)) * unit, &gap);
 		count(GAP);
 	}
 	area_index_check(&index);
@@ -491,7 +513,8 @@ static void grows_as_claimed(void **state)
 int kit_index_main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(against_an_array),
+		cmocka_unit_test(of_pages),
+		cmocka_unit_test(of_large_pages),
 		cmocka_unit_test(in_order),
 		cmocka_unit_test(the_check_finds_an_overlap),
 	};
