@@ -27,9 +27,10 @@
  * it never turns back.  Only for what is larger than WIDE may it find a hole that is too small, and go
  * on; there are never more such holes than the space is times as large.
  *
- * The area found last is remembered.  It answers for all addresses from the end of the one before it
- * to its own end, and it or its next is where an area that comes is linked, so that calls that work in one
- * place search once.  There is no recursion: areas have parents.
+ * The area found last, or inserted, is remembered.  It answers for all addresses from the end of the one
+ * before it to its own end, and it or its next is where an area that comes is linked, so that calls that
+ * work in one place search once.  So is the area above the place from which a gap was searched last, for
+ * that is mostly where the next search begins.  There is no recursion: areas have parents.
  */
 #include "area_index.h"
 
@@ -179,7 +180,7 @@ static bool answers(const struct area *a, mvm_vaddr_t va)
 	return va < a->end && (!a->prev || a->prev->end <= va);
 }
 
-static inline struct area *search(struct area_index *index, mvm_vaddr_t va)
+static struct area *search(struct area_index *index, mvm_vaddr_t va)
 {
 	struct area *found = NULL;
 
@@ -247,6 +248,7 @@ void area_insert(struct area_index *index, struct area *a)
 
 	link_between(index, a, next ? next->prev : outermost(index->root, RIGHT), next);
 	hole_changed(next);
+	index->hint = a;
 }
 
 void area_split(struct area_index *index, struct area *lower, struct area *upper)
@@ -284,6 +286,8 @@ static void pass_by(struct area_index *index, struct area *a)
 {
 	if (index->hint == a)
 		index->hint = a->next;
+	if (unlikely(index->top == a))
+		index->top = a->next;
 	if (a->prev)
 		a->prev->next = a->next;
 	if (a->next)
@@ -344,8 +348,10 @@ bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t bel
 	struct gap *gap)
 {
 	size_t wide = min_u64(bytes, WIDE);
-	struct area *above = find(index, below), *prev;
+	struct area *above = index->top, *prev;
 
+	if (unlikely(!above || !answers(above, below)))
+		index->top = above = search(index, below);
 	prev = above ? above->prev : outermost(index->root, RIGHT);
 	if (likely(gap_fits(prev ? prev->end : floor, above, below, bytes, gap)))
 		return true;

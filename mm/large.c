@@ -125,7 +125,7 @@ static OWN_FRAME struct node *make_leaves(void)
 }
 
 /* Put the leaves in and map them; false: they are in one of the graves.  The space's lock is held. */
-static bool install(struct mvm_space *space, const struct area *a, mvm_vaddr_t start,
+static bool install(struct mvm_space *space, struct area *a, mvm_vaddr_t start,
 	struct grave *made, struct grave *grave)
 {
 	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = vpn + LARGE_PAGES - 1;
@@ -136,6 +136,7 @@ static bool install(struct mvm_space *space, const struct area *a, mvm_vaddr_t s
 	if (anon_set_leaves(&space->anons, vpn, made->nodes, grave) != 0)
 		return false;
 	made->nodes = NULL;
+	a->touched |= TOUCHED_PAGES;
 	if (!rights || mvmh_pmap_enter(&space->pmap, start, frame, rights, MVMH_LARGE_ORDER) == 0) {
 		trace(space, MVM_TRACE_PTE, start, frame, rights);
 		return true;

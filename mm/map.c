@@ -63,10 +63,9 @@ static bool continues(const struct area *a, const struct mvm_map *m, unsigned fl
 }
 
 /* Make a neighbour cover [start, end) too.  The space's lock is held. */
-static bool grow_neighbour(
-	struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t start, mvm_vaddr_t end)
+static bool grow_neighbour(struct mvm_space *space, const struct mvm_map *m, unsigned flags,
+	mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	unsigned flags = area_flags(space, m);
 	struct area *next, *prev;
 
 	if (m->object || claim_find(space, start - (start > 0), end + 1))
@@ -75,8 +74,8 @@ static bool grow_neighbour(
 	if (next && next->start == end && continues(next, m, flags)) {
 		space_resize(space, next, start, next->end);
 		next = space_merge_at(space, start, NULL);
-		if (next)
-			slab_free(SLAB_AREA, next); /* anonymous: no object to let go */
+		if (next && !area_keep(space, next))
+			area_free(next); /* anonymous: that does not sleep */
 		return true;
 	}
 	prev = next ? area_prev(next) : space_area(space, start - 1);
@@ -87,18 +86,17 @@ static bool grow_neighbour(
 }
 
 /* A new area.  The space's lock is held. */
-static void insert(struct mvm_space *space, struct area *a, const struct mvm_map *m,
+static void insert(struct mvm_space *space, struct area *a, const struct mvm_map *m, unsigned flags,
 	mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	*a = (struct area){
-		.start = start,
-		.end = end,
-		.rights = (uint8_t)m->rights,
-		.max_rights = (uint8_t)m->max_rights,
-		.flags = (uint16_t)area_flags(space, m),
-		.object = m->object,
-		.offset = m->object ? m->offset_pages : 0,
-	};
+	a->start = start;
+	a->end = end;
+	a->rights = (uint8_t)m->rights;
+	a->max_rights = (uint8_t)m->max_rights;
+	a->flags = (uint16_t)flags;
+	a->touched = 0;
+	a->object = m->object;
+	a->offset = m->object ? m->offset_pages : 0;
 	if (a->object)
 		mvm_object_ref(a->object);
 	space_insert(space, a);
@@ -127,9 +125,9 @@ static int find_place(
 }
 
 /* What the map adds where nothing is.  The space's lock is held. */
-static struct growth growth_by(const struct mvm_space *space, const struct mvm_map *m, size_t bytes)
+static struct growth growth_by(const struct mvm_map *m, unsigned flags, size_t bytes)
 {
-	struct growth more = growth_of(m->rights, area_flags(space, m), bytes >> MVM_PAGE_SHIFT);
+	struct growth more = growth_of(m->rights, flags, bytes >> MVM_PAGE_SHIFT);
 
 	more.areas = 1;
 	return more;
@@ -141,7 +139,7 @@ static struct growth growth_by(const struct mvm_space *space, const struct mvm_m
  */
 static struct growth growth_over(struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t end)
 {
-	struct growth more = growth_by(space, m, end - m->addr);
+	struct growth more = growth_by(m, area_flags(space, m), end - m->addr);
 	struct area *a = area_find(&space->areas, m->addr);
 
 	for (unsigned n = 0; n < MVM_HOLD_PAGES && a && a->start < end; n++, a = area_next(a)) {
@@ -154,8 +152,11 @@ static struct growth growth_over(struct mvm_space *space, const struct mvm_map *
 	return more;
 }
 
-/* What try_map() may say besides errors: *spare must be allocated first, or if it is there, reclaim. */
-#define NEED_MEMORY 1
+/* What an attempt may say besides errors. */
+enum {
+	NEED_MEMORY = 1, /* reclaim, and again */
+	NEED_ROOM,       /* FIXED is to replace something; nothing was done */
+};
 
 /* The map is there. */
 static void trace_map(struct mvm_space *space, const struct mvm_map *m, size_t bytes)
@@ -163,22 +164,21 @@ static void trace_map(struct mvm_space *space, const struct mvm_map *m, size_t b
 	trace(space, MVM_TRACE_MAP, m->addr, m->addr + bytes, (uint64_t)m->flags << 8 | m->rights);
 }
 
-/* Put the map into the free range.  As try_map(); the space's lock is held. */
-static int enter(struct mvm_space *space, struct mvm_map *m, mvm_vaddr_t start, size_t bytes,
-	struct area **spare)
+/* Put the map into the free range.  The space's lock is held. */
+static int enter(struct mvm_space *space, struct mvm_map *m, mvm_vaddr_t start, size_t bytes)
 {
-	struct growth more = growth_by(space, m, bytes);
+	unsigned flags = area_flags(space, m);
+	struct growth more = growth_by(m, flags, bytes);
 	int err = limits_check(space, &more);
+	struct area *a;
 
-	if (err)
+	if (unlikely(err))
 		return err;
-	if (!grow_neighbour(space, m, start, start + bytes)) {
-		if (!*spare)
-			*spare = slab_alloc(SLAB_AREA);
-		if (!*spare)
+	if (!grow_neighbour(space, m, flags, start, start + bytes)) {
+		a = area_alloc(space);
+		if (unlikely(!a))
 			return NEED_MEMORY;
-		insert(space, *spare, m, start, start + bytes);
-		*spare = NULL;
+		insert(space, a, m, flags, start, start + bytes);
 	}
 	m->addr = start;
 	trace_map(space, m, bytes);
@@ -186,11 +186,10 @@ static int enter(struct mvm_space *space, struct mvm_map *m, mvm_vaddr_t start, 
 }
 
 /*
- * Reserve what could fail of a map over [m->addr, end); *more: what of the limits.  As try_map(); the
- * space's lock is held.
+ * Reserve what could fail of a map over [m->addr, end): its area, and *more of the limits.  Locked.
  */
 static OWN_FRAME int reserve_over(struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t end,
-	struct unmap *u, struct growth *more)
+	struct unmap *u, struct growth *more, struct area **a)
 {
 	int err;
 
@@ -198,11 +197,15 @@ static OWN_FRAME int reserve_over(struct mvm_space *space, const struct mvm_map 
 	err = space->dead ? -MVM_ENOMEM : limits_check(space, more);
 	if (err)
 		return err;
+	*a = area_alloc(space);
+	if (!*a)
+		return NEED_MEMORY;
 	limits_reserve(space, more);
 	err = unmap_reserve(u, space, m->addr, end);
 	if (err) {
 		unmap_unreserve(u, space);
 		limits_release(space, more);
+		slab_free(SLAB_AREA, *a);
 	}
 	return err == -MVM_EAGAIN ? NEED_MEMORY : err;
 }
@@ -216,89 +219,66 @@ static OWN_FRAME void reserve_gone(
 	limits_reserve(space, more);
 }
 
-/* FIXED over something.  *spare is there.  No lock held.  As try_map(). */
-static COLD int map_over(
-	struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
+/* FIXED over something. */
+static COLD int map_over(struct mvm_space *space, struct mvm_map *m, size_t bytes)
 {
 	struct unmap u = {.spare = NULL};
 	mvm_vaddr_t end = m->addr + bytes;
 	struct growth more;
+	struct area *a;
 	int err;
 
 	space_lock(space);
 	claim_wait(space, m->addr, end);
-	err = reserve_over(space, m, end, &u, &more);
+	err = reserve_over(space, m, end, &u, &more, &a);
 	if (err) {
 		space_unlock(space);
 		return err;
 	}
 	claim_enter(space, &u.claim, m->addr, end, CLAIM_REPLACE);
 	trace(space, MVM_TRACE_UNMAP, m->addr, end, 0);
-	unmap_sweep(space, &u.claim, &u.grave);
+	unmap_sweep(&u, space);
 	while (unmap_some_areas(&u, space)) {
 		reserve_gone(space, m, end, &more);
 		space_relock(space);
 	}
 	limits_release(space, &more);
-	insert(space, *spare, m, m->addr, end);
-	*spare = NULL;
+	insert(space, a, m, area_flags(space, m), m->addr, end);
 	trace_map(space, m, bytes);
 	unmap_end_unlock(&u, space);
 	return 0;
 }
 
-/*
- * Map where nothing is.  As try_map().  With *over, something is there that is to be replaced, and
- * this has done nothing.
- */
-static OWN_FRAME int map_free(
-	struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare, bool *over)
+/* Where nothing is. */
+static OWN_FRAME int map_free(struct mvm_space *space, struct mvm_map *m, size_t bytes)
 {
 	mvm_vaddr_t start;
 	int err;
 
 	space_lock(space);
 	err = find_place(space, m, bytes, &start);
-	if (!err && space->dead)
+	if (unlikely(space->dead) && !err)
 		err = -MVM_ENOMEM;
-	*over = !err && m->flags & MVM_MAP_FIXED && occupied(space, start, start + bytes);
-	if (!err && !*over)
-		err = enter(space, m, start, bytes, spare);
+	if (!err && m->flags & MVM_MAP_FIXED && occupied(space, start, start + bytes))
+		err = NEED_ROOM;
+	if (!err)
+		err = enter(space, m, start, bytes);
 	space_unlock(space);
 	return err;
-}
-
-/* One attempt. */
-static int try_map(struct mvm_space *space, struct mvm_map *m, size_t bytes, struct area **spare)
-{
-	bool over;
-	int err = map_free(space, m, bytes, spare, &over);
-
-	if (err || !over)
-		return err;
-	return *spare ? map_over(space, m, bytes, spare) : NEED_MEMORY;
 }
 
 /* Map, without prefaulting. */
 static int map(struct mvm_space *space, struct mvm_map *m, size_t bytes)
 {
-	struct area *spare = NULL;
 	unsigned attempts = 0;
-	bool reclaim;
 	int err;
 
-	while ((err = try_map(space, m, bytes, &spare)) == NEED_MEMORY) {
-		reclaim = spare != NULL;
-		if (!spare)
-			spare = slab_alloc(SLAB_AREA);
-		if ((reclaim || !spare) && !memory_wait(&attempts)) {
-			err = -MVM_ENOMEM;
-			break;
-		}
-	}
-	if (spare)
-		slab_free(SLAB_AREA, spare);
-	return err;
+	do {
+		err = map_free(space, m, bytes);
+		if (unlikely(err == NEED_ROOM))
+			err = map_over(space, m, bytes);
+	} while (unlikely(err == NEED_MEMORY) && memory_wait(&attempts));
+	return err == NEED_MEMORY ? -MVM_ENOMEM : err;
 }
 
 /* As map(): meanwhile nobody freezes an object that may be stored to. */
@@ -323,20 +303,23 @@ OWN_FRAME int map_only(struct mvm_space *space, struct mvm_map *m)
 	return err ? err : map_object(space, m, bytes);
 }
 
+/* Bring in what is mapped now: all of it, or what is locked. */
+static COLD void populate(struct mvm_space *space, const struct mvm_map *m)
+{
+	mvm_vaddr_t end = m->addr + (size_t)(pages_of(m->bytes) << MVM_PAGE_SHIFT);
+
+	(void)!range_populate(space, m->addr, end,
+		POPULATE_ALL | (m->flags & MVM_MAP_POPULATE ? 0 : POPULATE_LOCKED));
+}
+
 int mvm_map(struct mvm_space *space, struct mvm_map *m)
 {
-	mvm_vaddr_t end;
-	unsigned locked;
 	int err = map_only(space, m);
+	unsigned flags = m->flags | __atomic_load_n(&space->lock_future, __ATOMIC_RELAXED);
 
-	if (err)
-		return err;
-	end = m->addr + (size_t)(pages_of(m->bytes) << MVM_PAGE_SHIFT);
-	locked = (m->flags | __atomic_load_n(&space->lock_future, __ATOMIC_RELAXED)) & AREA_LOCKED;
-	if (unlikely(locked || m->flags & MVM_MAP_POPULATE))
-		(void)!range_populate(space, m->addr, end,
-			POPULATE_ALL | (m->flags & MVM_MAP_POPULATE ? 0 : POPULATE_LOCKED));
-	return 0;
+	if (!err && unlikely(flags & (AREA_LOCKED | MVM_MAP_POPULATE)))
+		populate(space, m);
+	return err;
 }
 
 int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end, mvm_vaddr_t new_end)

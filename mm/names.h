@@ -23,6 +23,7 @@
 #define anon_tree_check      mvm_i_anon_tree_check
 #define anon_tree_fini       mvm_i_anon_tree_fini
 #define anon_tree_init       mvm_i_anon_tree_init
+#define area_alloc           mvm_i_area_alloc
 #define area_find            mvm_i_area_find
 #define area_first           mvm_i_area_first
 #define area_free            mvm_i_area_free
@@ -30,6 +31,7 @@
 #define area_index_check     mvm_i_area_index_check
 #define area_insert          mvm_i_area_insert
 #define area_join            mvm_i_area_join
+#define area_keep            mvm_i_area_keep
 #define area_next            mvm_i_area_next
 #define area_prev            mvm_i_area_prev
 #define area_remove          mvm_i_area_remove
@@ -47,7 +49,7 @@
 #define change_walk          mvm_i_change_walk
 #define claim_leave          mvm_i_claim_leave
 #define claim_leave_unlock   mvm_i_claim_leave_unlock
-#define claim_wait           mvm_i_claim_wait
+#define claim_wait_for       mvm_i_claim_wait_for
 #define copy_ahead           mvm_i_copy_ahead
 #define counters             mvm_i_counters
 #define fault_error          mvm_i_fault_error
@@ -130,6 +132,7 @@
 #define slab_free_some       mvm_i_slab_free_some
 #define slab_init            mvm_i_slab_init
 #define slab_live            mvm_i_slab_live
+#define space_cut            mvm_i_space_cut
 #define space_insert         mvm_i_space_insert
 #define space_merge_at       mvm_i_space_merge_at
 #define space_pin            mvm_i_space_pin
@@ -149,7 +152,6 @@
 #define unmap_some_areas     mvm_i_unmap_some_areas
 #define unmap_sweep          mvm_i_unmap_sweep
 #define unmap_unreserve      mvm_i_unmap_unreserve
-#define unmap_lock           mvm_i_unmap_lock
 #define unmap_end_unlock     mvm_i_unmap_end_unlock
 #define writeback_pay        mvm_i_writeback_pay
 #define writeback_balance    mvm_i_writeback_balance

@@ -93,12 +93,11 @@ static bool is_free(struct mvm_space *space, mvm_vaddr_t start, size_t bytes)
 
 int place(struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out)
 {
-	hint = page_floor(hint);
-	if (hint && is_free(space, hint, bytes)) {
-		*out = hint;
+	if (unlikely(hint >= MVM_PAGE_BYTES) && is_free(space, page_floor(hint), bytes)) {
+		*out = page_floor(hint);
 		return 0;
 	}
-	if (place_choose(space, space->top, bytes, out))
+	if (likely(place_choose(space, space->top, bytes, out)))
 		return 0;
 	return place_choose(space, space->high, bytes, out) ? 0 : -MVM_ENOMEM;
 }

@@ -128,7 +128,7 @@ static int cut(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
 		return 0;
 	if (limits_check(space, &one_area) != 0)
 		return -MVM_ENOMEM;
-	upper = slab_alloc(SLAB_AREA);
+	upper = area_alloc(space);
 	if (!upper)
 		return -MVM_EAGAIN;
 	space_split(space, a, va, upper);
@@ -173,7 +173,7 @@ static void merge(struct change *c, mvm_vaddr_t va)
 {
 	struct area *gone = space_merge_at(c->space, va, &c->claim);
 
-	if (gone) {
+	if (gone && !area_keep(c->space, gone)) {
 		gone->parent = c->gone;
 		c->gone = gone;
 	}

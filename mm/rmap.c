@@ -241,26 +241,26 @@ uint32_t rmap_used(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
 static OWN_FRAME int drop_private(struct walk *walk, bool reserve_only)
 {
 	struct mvm_space *space = walk->space;
-	struct grave grave = {0};
+	struct unmap u = {.spare = NULL};
 	mvm_vaddr_t va = walk->from;
-	struct claim claim;
 	struct area *a;
 	int err = 0;
 
 	do {
 		space_lock(space);
-		claim_enter(space, &claim, va, walk->to, CLAIM_REPLACE);
+		claim_enter(space, &u.claim, va, walk->to, CLAIM_REPLACE);
 		a = find_part(walk, &va);
 		if (a) {
-			claim.start = walk->start;
-			claim.end = va = walk->end;
-			err = anon_reserve_edges(&space->anons, claim.start >> MVM_PAGE_SHIFT,
-				(claim.end - 1) >> MVM_PAGE_SHIFT);
+			u.claim.start = walk->start;
+			u.claim.end = va = walk->end;
+			u.private_pages = true; /* maybe */
+			err = anon_reserve_edges(&space->anons, u.claim.start >> MVM_PAGE_SHIFT,
+				(u.claim.end - 1) >> MVM_PAGE_SHIFT);
 		}
 		if (a && !err && !reserve_only)
-			unmap_sweep(space, &claim, &grave);
-		claim_leave_unlock(space, &claim);
-		anon_bury(&grave);
+			unmap_sweep(&u, space);
+		claim_leave_unlock(space, &u.claim);
+		anon_bury(&u.grave);
 	} while (!err && va < walk->to);
 	return err;
 }

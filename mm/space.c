@@ -64,6 +64,8 @@ void mvm_space_unref(struct mvm_space *space)
 	anon_tree_fini(&space->anons);
 	mvmh_pmap_destroy(&space->pmap);
 	history_put(space->history);
+	if (space->spare)
+		slab_free(SLAB_AREA, space->spare);
 	slab_free(SLAB_SPACE, space);
 }
 
@@ -122,30 +124,30 @@ void sweep_sync(struct mvm_space *space, struct sweep *sweep)
 	sweep_close(space, sweep);
 }
 
-void sweep_finish(struct mvm_space *space, struct sweep *sweep)
+bool sweep_finish(struct mvm_space *space, struct sweep *sweep)
 {
 	bool whole = sweep->batch.whole;
 
 	if (mvmh_tlb_sync_here(&space->pmap, &sweep->batch)) {
 		trace(space, MVM_TRACE_SHOOTDOWN, 0, whole, 0);
 		sweep_close(space, sweep);
-		return;
+		return true;
 	}
 	space_unlock(space);
 	sweep_sync(space, sweep);
 	space_lock(space);
+	return false;
 }
 
 /* --- Claims ----------------------------------------------------------------------------------- */
 
-void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+OWN_FRAME void claim_wait_for(
+	struct mvm_space *space, struct claim *c, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	struct claim *c;
-
-	while (unlikely((c = claim_find(space, start, end)) != NULL)) {
+	do {
 		c->waited = true;
 		(void)!space_wait(space, &space->claims, false);
-	}
+	} while ((c = claim_find(space, start, end)) != NULL);
 }
 
 /* The latest first: a claim inside another is found before it. */
@@ -194,7 +196,7 @@ void claim_leave_unlock(struct mvm_space *space, struct claim *claim)
 /* --- Areas ------------------------------------------------------------------------------------ */
 
 /* The area has `pages` more, in the sense of unsigned addition: or fewer. */
-static void count_pages(struct mvm_space *space, const struct area *a, uint64_t pages)
+static inline void count_pages(struct mvm_space *space, const struct area *a, uint64_t pages)
 {
 	space->mapped += pages;
 	if (space->mapped > space->peak)
@@ -241,22 +243,24 @@ void space_insert(struct mvm_space *space, struct area *a)
 	a->space = space;
 	space->n_areas++;
 	count_pages(space, a, area_pages(a));
-	object_of_lock(a);
-	area_insert(&space->areas, a);
-	if (a->object)
+	if (a->object) {
+		object_lock(a->object);
 		rmap_enter(a);
-	object_of_unlock(a);
+		mvmh_unlock(&a->object->lock);
+	}
+	area_insert(&space->areas, a);
 }
 
 void space_remove(struct mvm_space *space, struct area *a)
 {
 	space->n_areas--;
 	count_pages(space, a, -area_pages(a));
-	object_of_lock(a);
-	area_remove(&space->areas, a);
-	if (a->object)
+	if (a->object) {
+		object_lock(a->object);
 		rmap_leave(a);
-	object_of_unlock(a);
+		mvmh_unlock(&a->object->lock);
+	}
+	area_remove(&space->areas, a);
 }
 
 void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
@@ -275,26 +279,38 @@ void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mv
 
 void space_set_meaning(struct mvm_space *space, struct area *a, unsigned rights, unsigned flags)
 {
-	count_pages(space, a, -area_pages(a));
+	bool counts = a->flags != flags || is_data(a->rights, flags) != is_data(rights, flags);
+
+	if (counts)
+		count_pages(space, a, -area_pages(a));
 	object_of_lock(a);
 	a->rights = (uint8_t)rights;
 	a->flags = (uint16_t)flags;
 	object_of_unlock(a);
-	count_pages(space, a, area_pages(a));
+	if (counts)
+		count_pages(space, a, area_pages(a));
 }
 
 void space_split(struct mvm_space *space, struct area *a, mvm_vaddr_t va, struct area *upper)
 {
+	space_cut(space, a, va, va, upper);
+}
+
+void space_cut(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end,
+	struct area *upper)
+{
 	area_init_like(upper, a);
-	upper->start = va;
+	upper->start = end;
 	space->n_areas++;
+	if (start < end)
+		count_pages(space, a, -(uint64_t)((end - start) >> MVM_PAGE_SHIFT));
 	object_of_lock(a);
 	if (a->object) {
-		upper->offset = area_page(a, va);
+		upper->offset = area_page(a, end);
 		mvm_object_ref(a->object);
 		rmap_enter(upper);
 	}
-	a->end = va;
+	a->end = start;
 	object_of_unlock(a);
 	area_split(&space->areas, a, upper);
 }
@@ -324,6 +340,7 @@ struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va, const struc
 	merge = !l->object || l->object->walkers == 0;
 	if (merge) {
 		l->end = r->end;
+		l->touched |= r->touched;
 		if (r->object)
 			rmap_leave(r);
 	}
@@ -333,6 +350,22 @@ struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va, const struc
 	space->n_areas--;
 	area_join(&space->areas, l, r);
 	return r;
+}
+
+struct area *area_alloc(struct mvm_space *space)
+{
+	struct area *a = space->spare;
+
+	space->spare = NULL;
+	return a ? a : slab_alloc(SLAB_AREA);
+}
+
+bool area_keep(struct mvm_space *space, struct area *a)
+{
+	if (a->object || space->spare)
+		return false;
+	space->spare = a;
+	return true;
 }
 
 void area_free(struct area *a)

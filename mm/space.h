@@ -39,6 +39,7 @@ struct mvm_space {
 	uint32_t work;           /* [s] pages' work under this hold */
 	uint64_t turn;           /* [s] number of this hold */
 	struct area_index areas; /* [s] */
+	struct area *spare;      /* [s] the memory of one that went, for the next; or NULL */
 	struct anon_tree anons;  /* [s] private pages */
 	struct mvmh_pmap pmap;   /* [s] */
 	struct claim *claims;    /* [s] */
@@ -137,9 +138,9 @@ void sweep_sync(struct mvm_space *space, struct sweep *sweep);
 
 /*
  * The same with the space locked, at the start and at the end: in between only if no other hart has to be
- * waited for, which is mostly so.
+ * waited for, which is mostly so (then the answer is true).
  */
-void sweep_finish(struct mvm_space *space, struct sweep *sweep);
+bool sweep_finish(struct mvm_space *space, struct sweep *sweep);
 
 /* --- Claims: the space's lock is held --------------------------------------------------------- */
 
@@ -153,8 +154,17 @@ static inline struct claim *claim_find(struct mvm_space *space, mvm_vaddr_t star
 	return c;
 }
 
+/* Somebody claims some of [start, end): wait for it, and those that come meanwhile. */
+void claim_wait_for(struct mvm_space *space, struct claim *c, mvm_vaddr_t start, mvm_vaddr_t end);
+
 /* Wait until nobody claims any of [start, end).  Drops the lock: look everything up again. */
-void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end);
+static inline void claim_wait(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	struct claim *c = claim_find(space, start, end);
+
+	if (unlikely(c != NULL))
+		claim_wait_for(space, c, start, end);
+}
 
 /* Wait, then claim. */
 void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end,
@@ -198,12 +208,25 @@ void space_set_meaning(struct mvm_space *space, struct area *a, unsigned rights,
 /* Cut an area at va inside it; `upper` is an uninitialized area that becomes [va, end). */
 void space_split(struct mvm_space *space, struct area *a, mvm_vaddr_t va, struct area *upper);
 
+/* The same, and take [start, end) out of the middle. */
+void space_cut(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end,
+	struct area *upper);
+
 /*
  * If the area that ends at va and the one that starts there mean the same, make them one.  The
  * freed area is returned for the caller to dispose of (area_free), else NULL.  Not under a claim,
  * except `own`, the caller's: whoever claims counts on the borders there are.
  */
 struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va, const struct claim *own);
+
+/* Memory for an area, or NULL. */
+struct area *area_alloc(struct mvm_space *space);
+
+/*
+ * Free an area that is out of the index, if that is all there is to do: the space keeps its memory.
+ * False: area_free() is to be called.
+ */
+bool area_keep(struct mvm_space *space, struct area *a);
 
 /* Free an area that is out of the index, with its object reference: may sleep, no lock held. */
 void area_free(struct area *a);

@@ -20,8 +20,9 @@
  * frame be reached.  And the claim outlives the batch: if the range could be mapped again before
  * it is finished, a hart with a stale translation would store to the old page.
  *
- * Where no other hart has to be waited for and the range is short, all of it is one hold of the lock; and
- * where no page of an area without an object was ever made there, only step 5 is left (untouched).
+ * Mostly nobody has to wait: the range is short, part of one area without an object, and no other hart
+ * is in the space.  Then all of it is one hold of the lock, which is as good a mark as a claim
+ * (unmap_at_once); and where no fault has found anything to map, only step 5 is left of it.
  *
  * Refused: a flag on each area ("dying").  It would need the areas to be cut first, so a third
  * and a fourth structure in the common case, and an area to exist where FIXED replaces a hole.
@@ -37,12 +38,10 @@
 #include "stats.h"
 #include "writeback.h"
 
-/* Does [start, end) leave something of one area on both sides, so that one more is needed?  Locked. */
-static bool cuts_middle(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+/* Does [start, end) leave something of the area on both sides, so that one more is needed? */
+static bool cuts_middle(const struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	struct area *a = space_area(space, start);
-
-	return a && a->start < start && end < a->end;
+	return a->start < start && end < a->end;
 }
 
 /*
@@ -59,27 +58,33 @@ static uint64_t last_vpn(const struct mvm_space *space, mvm_vaddr_t end)
 	return (end == space->high ? node_span(space->anons.levels) : end >> MVM_PAGE_SHIFT) - 1;
 }
 
-/* Whatever is shared of the tree: where no private page is, nothing of it will have to be copied. */
-static int reserve_edges(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+/*
+ * Find out whether there are private pages, and have the edges of what is shared of the tree ready: where
+ * there are none, nothing of it will have to be copied.
+ */
+static int reserve_pages(
+	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	uint64_t first = first_vpn(space, start), last = last_vpn(space, end);
 
-	return anon_any(&space->anons, first, last) ? anon_reserve_edges(&space->anons, first, last)
-						    : 0;
+	u->private_pages = anon_any(&space->anons, first, last);
+	return u->private_pages ? anon_reserve_edges(&space->anons, first, last) : 0;
 }
 
 OWN_FRAME int unmap_reserve(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	if (cuts_middle(space, start, end)) {
+	struct area *a = space_area(space, start);
+
+	if (a && cuts_middle(a, start, end)) {
 		if (limits_check(space, &one_area) != 0)
 			return -MVM_ENOMEM;
-		u->spare = slab_alloc(SLAB_AREA);
+		u->spare = area_alloc(space);
 		if (!u->spare)
 			return -MVM_EAGAIN;
 		limits_reserve(space, &one_area);
 	}
-	return reserve_edges(space, start, end) ? -MVM_EAGAIN : 0;
+	return reserve_pages(u, space, start, end) ? -MVM_EAGAIN : 0;
 }
 
 void unmap_unreserve(struct unmap *u, struct mvm_space *space)
@@ -107,40 +112,42 @@ static void remove_translations(struct mvm_space *space, const struct claim *c)
 	sweep_finish(space, &sweep);
 }
 
-/* Step 4.  Locked at the start and at the end. */
+/* Step 4: there are some.  Locked at the start and at the end. */
 static void remove_anons(struct mvm_space *space, const struct claim *c, struct grave *grave)
 {
 	uint64_t vpn = first_vpn(space, c->start), last = last_vpn(space, c->end);
 
 	if ((c->end - c->start) >> MVM_PAGE_SHIFT > MVM_HOLD_PAGES / 2)
 		space_relock(space); /* step 3 was enough work for that hold */
-	while ((vpn = anon_next(&space->anons, vpn, last)) <= last) {
+	for (;;) {
 		uint64_t before = anon_count(&space->anons);
 
 		vpn = anon_remove(&space->anons, vpn, last, grave);
 		space_work(space, min_u64(before - anon_count(&space->anons), MVM_HOLD_PAGES));
 		if (vpn <= last)
-			space_relock(space);
+			vpn = anon_next(&space->anons, vpn, last);
+		if (vpn > last)
+			return;
+		space_relock(space);
 	}
 }
 
-/* Is the range part of an area of private pages only?  Then what is mapped there is in the tree. */
-static bool is_anonymous(struct mvm_space *space, const struct claim *c)
+/* May something be mapped there?  Not where no fault ever found an area without an object. */
+static bool may_be_mapped(const struct unmap *u, struct mvm_space *space)
 {
-	struct area *a = space_area(space, c->start);
+	struct area *a = space_area(space, u->claim.start);
 
-	return a && !a->object && c->end <= a->end;
+	return u->private_pages || !a || a->object || u->claim.end > a->end ||
+	       a->touched & TOUCHED_ZEROS;
 }
 
-OWN_FRAME void unmap_sweep(struct mvm_space *space, const struct claim *c, struct grave *grave)
+OWN_FRAME void unmap_sweep(struct unmap *u, struct mvm_space *space)
 {
-	bool private_pages =
-		anon_any(&space->anons, first_vpn(space, c->start), last_vpn(space, c->end));
-
-	if (private_pages || !is_anonymous(space, c))
-		remove_translations(space, c);
-	if (private_pages)
-		remove_anons(space, c, grave);
+	if (may_be_mapped(u, space))
+		remove_translations(space, &u->claim);
+	if (u->private_pages)
+		remove_anons(space, &u->claim, &u->grave);
+	u->private_pages = false;
 }
 
 /* Take the claimed range out of one area. */
@@ -148,21 +155,21 @@ static void cut(struct unmap *u, struct mvm_space *space, struct area *a)
 {
 	mvm_vaddr_t start = u->claim.start, end = u->claim.end;
 
-	if (start <= a->start && a->end <= end) {
-		space_remove(space, a);
-		a->parent = u->gone;
-		u->gone = a;
-		return;
-	}
-	if (a->start < start && end < a->end) {
-		space_split(space, a, end, u->spare);
+	if (cuts_middle(a, start, end)) {
+		space_cut(space, a, start, end, u->spare);
 		u->spare = NULL;
 		limits_release(space, &one_area);
-	}
-	if (a->start < start)
+	} else if (a->start < start) {
 		space_resize(space, a, a->start, start);
-	else
+	} else if (end < a->end) {
 		space_resize(space, a, end, a->end);
+	} else {
+		space_remove(space, a);
+		if (area_keep(space, a))
+			return;
+		a->parent = u->gone;
+		u->gone = a;
+	}
 }
 
 bool unmap_some_areas(struct unmap *u, struct mvm_space *space)
@@ -184,9 +191,12 @@ OWN_FRAME void unmap_areas(struct unmap *u, struct mvm_space *space)
 		space_relock(space);
 }
 
-/* The space is locked before. */
-static int unmap_locked(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start,
-	mvm_vaddr_t end, enum claim_kind kind)
+/*
+ * Claim [start, end), sweep it and take it out of the areas.  Locked at the start.  On return, too: the
+ * range is empty, but still claimed; else not, and nothing has changed: errors as of unmap_reserve().
+ */
+static int unmap_locked(
+	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	int err;
 
@@ -198,18 +208,10 @@ static int unmap_locked(struct unmap *u, struct mvm_space *space, mvm_vaddr_t st
 		space_unlock(space);
 		return err;
 	}
-	claim_enter(space, &u->claim, start, end, kind);
-	trace(space, MVM_TRACE_UNMAP, start, end, 0);
-	unmap_sweep(space, &u->claim, &u->grave);
+	claim_enter(space, &u->claim, start, end, CLAIM_UNMAP);
+	unmap_sweep(u, space);
 	unmap_areas(u, space);
 	return 0;
-}
-
-int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
-	enum claim_kind kind)
-{
-	space_lock(space);
-	return unmap_locked(u, space, start, end, kind);
 }
 
 /* Objects may be released here, so no lock is held, and no claim. */
@@ -235,24 +237,23 @@ void unmap_end_unlock(struct unmap *u, struct mvm_space *space)
 
 int unmap_contents(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	struct grave grave = {0};
-	struct claim claim;
+	struct unmap u = {.spare = NULL};
 	unsigned attempts = 0;
 
 	space_lock(space);
 	for (;;) {
 		claim_wait(space, start, end);
-		if (reserve_edges(space, start, end) == 0)
+		if (reserve_pages(&u, space, start, end) == 0)
 			break;
 		space_unlock(space);
 		if (!memory_wait(&attempts))
 			return -MVM_ENOMEM;
 		space_lock(space);
 	}
-	claim_enter(space, &claim, start, end, CLAIM_REPLACE);
-	unmap_sweep(space, &claim, &grave);
-	claim_leave_unlock(space, &claim);
-	anon_bury(&grave);
+	claim_enter(space, &u.claim, start, end, CLAIM_REPLACE);
+	unmap_sweep(&u, space);
+	claim_leave_unlock(space, &u.claim);
+	anon_bury(&u.grave);
 	return 0;
 }
 
@@ -261,73 +262,116 @@ void unmap_all(struct mvm_space *space)
 	struct unmap u;
 
 	/* Nothing has to be reserved: no area is cut, no path of the tree is at an edge. */
-	if (unmap_lock(&u, space, space->low, space->high, CLAIM_UNMAP) != 0)
+	space_lock(space);
+	trace(space, MVM_TRACE_UNMAP, space->low, space->high, 0);
+	if (unmap_locked(&u, space, space->low, space->high) != 0)
 		mvmh_panic("mm: unmapping a whole space needs no memory");
 	unmap_end_unlock(&u, space);
 }
 
-/* The whole of it where there is something to sweep, or much to cut.  Locked; unlocks. */
-static COLD int unmap_swept(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+/* Locked; unlocks. */
+static OWN_FRAME int unmap_claimed(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	struct unmap u;
-	int err = unmap_locked(&u, space, start, end, CLAIM_UNMAP);
+	int err = unmap_locked(&u, space, start, end);
 
 	if (!err)
 		unmap_end_unlock(&u, space);
 	return err;
 }
 
-/*
- * The area of which the range is the beginning, the end or all, if nothing of it was ever touched: then
- * the steps are one, and nobody can come between them.  Else NULL.  Locked.
- */
-static struct area *untouched(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
+/* The same, as often as there is memory to reclaim for it. */
+static OWN_FRAME int unmap_patiently(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	struct area *a = space_area(space, start);
+	unsigned attempts = 0;
+	int err;
 
-	if (!a || a->object || end > a->end || (a->start < start && end < a->end))
-		return NULL;
-	if (claim_find(space, start, end) ||
-		anon_any(&space->anons, start >> MVM_PAGE_SHIFT, (end - 1) >> MVM_PAGE_SHIFT))
-		return NULL;
-	return a;
+	while ((err = unmap_claimed(space, start, end)) == -MVM_EAGAIN && memory_wait(&attempts))
+		space_lock(space);
+	return err == -MVM_EAGAIN ? -MVM_ENOMEM : err;
 }
 
-/* -MVM_EAGAIN: reclaim, and again. */
-static OWN_FRAME int unmap_once(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
-{
-	struct area *a;
+/* --- In one hold ------------------------------------------------------------------------------- */
 
-	space_lock(space);
-	a = untouched(space, start, end);
-	if (!a)
-		return unmap_swept(space, start, end);
-	trace(space, MVM_TRACE_UNMAP, start, end, 0);
-	if (start > a->start) {
-		space_resize(space, a, a->start, start);
-		a = NULL;
-	} else if (end < a->end) {
-		space_resize(space, a, end, a->end);
-		a = NULL;
-	} else {
+/* Steps 1, 3 and 4 for a part of `a`.  Locked.  False: it takes longer, and some of 3 may be done. */
+static bool sweep_at_once(struct mvm_space *space, const struct area *a, mvm_vaddr_t start,
+	mvm_vaddr_t end, struct grave *grave)
+{
+	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = (end - 1) >> MVM_PAGE_SHIFT;
+	bool pages = a->touched && anon_any(&space->anons, vpn, last);
+	struct sweep sweep = {.open = false};
+
+	if (!pages && !(a->touched & TOUCHED_ZEROS))
+		return true;
+	if (!MVMH_SYNCS_HERE || last - vpn >= MVM_HOLD_PAGES / 2)
+		return false;
+	if (pages && anon_reserve_edges(&space->anons, vpn, last) != 0)
+		return false;
+	sweep_open(space, &sweep);
+	if (space_remove_some(space, start, end, &sweep.batch) != end)
+		mvmh_panic("mm: the host removes as many entries as fit in a hold");
+	if (!sweep_finish(space, &sweep))
+		return false;
+	space_work(space, last - vpn + 1);
+	while (pages && vpn <= last)
+		vpn = anon_remove(&space->anons, vpn, last, grave);
+	return true;
+}
+
+/* Step 5.  Locked; returns the area if it is to be freed. */
+static struct area *take_out(struct mvm_space *space, struct area *a, mvm_vaddr_t start,
+	mvm_vaddr_t end, struct area *upper)
+{
+	if (a->start == start && a->end == end) {
 		space_remove(space, a);
+		return area_keep(space, a) ? NULL : a;
 	}
+	if (upper)
+		space_cut(space, a, start, end, upper);
+	else if (a->start < start)
+		space_resize(space, a, a->start, start);
+	else
+		space_resize(space, a, end, a->end);
+	return NULL;
+}
+
+/* All steps.  Locked; unlocks if it is done.  False: it takes a claim. */
+static bool unmap_at_once(
+	struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	struct grave grave = {.anons = NULL};
+	struct area *upper = NULL;
+
+	if (!a || a->object || end > a->end || claim_find(space, start, end))
+		return false;
+	if (cuts_middle(a, start, end)) {
+		upper = limits_check(space, &one_area) ? NULL : area_alloc(space);
+		if (!upper)
+			return false;
+	}
+	if (!sweep_at_once(space, a, start, end, &grave)) {
+		if (upper)
+			slab_free(SLAB_AREA, upper);
+		return false;
+	}
+	a = take_out(space, a, start, end, upper);
 	space_unlock(space);
+	if (grave.anons || grave.nodes)
+		anon_bury(&grave);
 	if (a)
 		area_free(a);
-	return 0;
+	return true;
 }
 
 int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes)
 {
 	mvm_vaddr_t end;
-	unsigned attempts = 0;
-	int err;
 
 	if (!range_end(addr, bytes, &end) || bytes == 0 || addr < space->low || end > space->high)
 		return -MVM_EINVAL;
-	do {
-		err = unmap_once(space, addr, end);
-	} while (err == -MVM_EAGAIN && memory_wait(&attempts));
-	return err == -MVM_EAGAIN ? -MVM_ENOMEM : err;
+	space_lock(space);
+	trace(space, MVM_TRACE_UNMAP, addr, end, 0);
+	if (unmap_at_once(space, space_area(space, addr), addr, end))
+		return 0;
+	return unmap_patiently(space, addr, end);
 }

@@ -13,24 +13,15 @@ void unmap_all(struct mvm_space *space);
 struct unmap {
 	struct claim claim;
 	struct grave grave;
-	struct area
-		*spare; /* for the upper part of an area cut in the middle; reserved (limits.h) */
-	struct area *gone; /* areas that left the index, linked by `parent` */
+	struct area *spare; /* for the upper part of one cut in the middle; reserved (limits.h) */
+	struct area *gone;  /* that left the index, linked by `parent` */
+	bool private_pages; /* there may be such: nobody adds any under the claim */
 };
 
 /*
- * Claim [start, end), sweep it and take it out of the areas.  On return the space is locked and the
- * range empty, but still claimed: something may be put there.  Else not locked, and nothing has
- * changed: -MVM_EAGAIN: memory is short, reclaim (memory_wait) and call again; -MVM_ENOMEM: an area
- * more than the limit allows.
- */
-int unmap_lock(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end,
-	enum claim_kind kind) MVM_MUST_CHECK;
-
-/*
- * The parts of unmap_lock(), for a call that enters the claim itself.  Reserve what could fail, for a
- * range that nobody claims; locked.  Errors as of unmap_lock(); after one unmap_unreserve(), locked.
- * Then claim, unmap_sweep(), and take the range out of the areas: unmap_areas(), locked at the start
+ * The parts of an unmapping, for a call that enters the claim itself.  Reserve what could fail, for a
+ * range that nobody claims; locked.  -MVM_EAGAIN: memory is short, reclaim (memory_wait) and call again;
+ * -MVM_ENOMEM: an area more than the limit allows; after either unmap_unreserve(), locked.  Then claim, unmap_sweep(), and take the range out of the areas: unmap_areas(), locked at the start
  * and at the end; or unmap_some_areas(), each in a hold of its own, until it says false: that is all.
  */
 int unmap_reserve(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start,
@@ -49,7 +40,7 @@ void unmap_end_unlock(struct unmap *u, struct mvm_space *space);
 int unmap_contents(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end) MVM_MUST_CHECK;
 
 /*
- * Take translations and private pages out of a claimed range whose edges are reserved; the pages go
- * into the grave.  The space is locked at the start and at the end, not all the time between.
+ * Take translations and private pages out of the range, which is reserved and claimed; the pages go into
+ * the grave.  The space is locked at the start and at the end, not all the time between.
  */
-void unmap_sweep(struct mvm_space *space, const struct claim *c, struct grave *grave);
+void unmap_sweep(struct unmap *u, struct mvm_space *space);

@@ -272,16 +272,17 @@ static OWN_FRAME int move_unlock(struct remap *r)
 	int err;
 
 	if (r->flags & MVM_REMAP_FIXED) {
-		unmap_sweep(space, &r->away->claim, &r->away->grave);
+		unmap_sweep(r->away, space);
 		unmap_areas(r->away, space);
 	}
 	err = share_pages(r);
 	if (!err) {
 		if (!space_area(space, r->start)->object)
 			move_translations(r);
-		unmap_sweep(space, &r->from->claim, &r->from->grave);
+		unmap_sweep(r->from, space);
 	} else {
-		unmap_sweep(space, &r->away->claim, &r->away->grave);
+		r->away->private_pages = true; /* what step 3 put there */
+		unmap_sweep(r->away, space);
 	}
 	a = space_area(space, r->start);
 	release_growth(r, a);

@@ -265,7 +265,10 @@ static inline void mvmh_writeback_wanted(bool now)
  * the space's lock.  Mostly no other hart is in the space: then a call that takes translations away is
  * over in one hold.  Default: false, for hosts that always wait.
  */
-#ifndef mvmh_tlb_sync_here
+#ifdef mvmh_tlb_sync_here
+#define MVMH_SYNCS_HERE 1
+#else
+#define MVMH_SYNCS_HERE 0
 static inline bool mvmh_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 {
 	(void)pmap, (void)batch;
