@@ -294,11 +294,11 @@ static OWN_FRAME int unmap_patiently(struct mvm_space *space, mvm_vaddr_t start,
 /* --- In one hold ------------------------------------------------------------------------------- */
 
 /* Steps 1, 3 and 4 for a part of `a`.  Locked.  False: it takes longer, and some of 3 may be done. */
-static bool sweep_at_once(struct mvm_space *space, const struct area *a, mvm_vaddr_t start,
-	mvm_vaddr_t end, struct grave *grave)
+static OWN_FRAME bool sweep_at_once(struct mvm_space *space, const struct area *a,
+	mvm_vaddr_t start, mvm_vaddr_t end, struct grave *grave)
 {
 	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = (end - 1) >> MVM_PAGE_SHIFT;
-	bool pages = a->touched && anon_any(&space->anons, vpn, last);
+	bool pages = anon_any(&space->anons, vpn, last);
 	struct sweep sweep = {.open = false};
 
 	if (!pages && !(a->touched & TOUCHED_ZEROS))
@@ -349,7 +349,7 @@ static bool unmap_at_once(
 		if (!upper)
 			return false;
 	}
-	if (!sweep_at_once(space, a, start, end, &grave)) {
+	if (a->touched && !sweep_at_once(space, a, start, end, &grave)) {
 		if (upper)
 			slab_free(SLAB_AREA, upper);
 		return false;

@@ -72,7 +72,7 @@ MUTANTS = [
     Mutant("unmap: of the range only the first area is looked at", "unmap.c",
            " || u->claim.end > a->end ||", " ||", by="model"),
     Mutant("unmap: an area that was touched is taken for one that was not", "unmap.c",
-           "bool pages = a->touched && anon_any(", "bool pages = 0 && anon_any(", by="model"),
+           "bool pages = anon_any(", "bool pages = 0 && anon_any(", by="model"),
     Mutant("unmap: in one hold, while others may still reach the pages", "unmap.c",
            "\tif (!sweep_finish(space, &sweep))\n\t\treturn false;\n",
            "\t(void)ref_put(&space->open_sweeps);\n", by="simulator"),
