@@ -269,7 +269,7 @@ void unmap_all(struct mvm_space *space)
 	unmap_end_unlock(&u, space);
 }
 
-/* Locked; unlocks. */
+/* The five steps.  Locked; unlocks. */
 static OWN_FRAME int unmap_claimed(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	struct unmap u;
@@ -278,17 +278,6 @@ static OWN_FRAME int unmap_claimed(struct mvm_space *space, mvm_vaddr_t start, m
 	if (!err)
 		unmap_end_unlock(&u, space);
 	return err;
-}
-
-/* The same, as often as there is memory to reclaim for it. */
-static OWN_FRAME int unmap_patiently(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
-{
-	unsigned attempts = 0;
-	int err;
-
-	while ((err = unmap_claimed(space, start, end)) == -MVM_EAGAIN && memory_wait(&attempts))
-		space_lock(space);
-	return err == -MVM_EAGAIN ? -MVM_ENOMEM : err;
 }
 
 /* --- In one hold ------------------------------------------------------------------------------- */
@@ -335,15 +324,33 @@ static struct area *take_out(struct mvm_space *space, struct area *a, mvm_vaddr_
 	return NULL;
 }
 
-/* All steps.  Locked; unlocks if it is done.  False: it takes a claim. */
-static bool unmap_at_once(
+/*
+ * Part of one area without an object, which nobody claims?  Then what stands in the way of one hold is
+ * only how much there is to sweep.  Locked.
+ */
+static bool is_simple(
+	struct mvm_space *space, const struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
+{
+	return a && !a->object && end <= a->end && !claim_find(space, start, end);
+}
+
+/* Step 5 for what is not cut in the middle, or `upper` is there.  Locked; unlocks. */
+static inline void take_out_unlock(struct mvm_space *space, struct area *a, mvm_vaddr_t start,
+	mvm_vaddr_t end, struct area *upper)
+{
+	a = take_out(space, a, start, end, upper);
+	space_unlock(space);
+	if (a)
+		area_free(a);
+}
+
+/* All steps, for a simple range.  Locked; unlocks if it is done.  False: it takes a claim. */
+static OWN_FRAME bool unmap_at_once(
 	struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	struct grave grave = {.anons = NULL};
 	struct area *upper = NULL;
 
-	if (!a || a->object || end > a->end || claim_find(space, start, end))
-		return false;
 	if (cuts_middle(a, start, end)) {
 		upper = limits_check(space, &one_area) ? NULL : area_alloc(space);
 		if (!upper)
@@ -354,24 +361,33 @@ static bool unmap_at_once(
 			slab_free(SLAB_AREA, upper);
 		return false;
 	}
-	a = take_out(space, a, start, end, upper);
-	space_unlock(space);
+	take_out_unlock(space, a, start, end, upper);
 	if (grave.anons || grave.nodes)
 		anon_bury(&grave);
-	if (a)
-		area_free(a);
 	return true;
 }
 
 int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes)
 {
+	unsigned attempts = 0;
 	mvm_vaddr_t end;
+	struct area *a;
+	int err;
 
 	if (!range_end(addr, bytes, &end) || bytes == 0 || addr < space->low || end > space->high)
 		return -MVM_EINVAL;
 	space_lock(space);
 	trace(space, MVM_TRACE_UNMAP, addr, end, 0);
-	if (unmap_at_once(space, space_area(space, addr), addr, end))
-		return 0;
-	return unmap_patiently(space, addr, end);
+	a = space_area(space, addr);
+	if (likely(is_simple(space, a, addr, end))) {
+		if (!a->touched && !cuts_middle(a, addr, end)) {
+			take_out_unlock(space, a, addr, end, NULL);
+			return 0;
+		}
+		if (unmap_at_once(space, a, addr, end))
+			return 0;
+	}
+	while ((err = unmap_claimed(space, addr, end)) == -MVM_EAGAIN && memory_wait(&attempts))
+		space_lock(space);
+	return err == -MVM_EAGAIN ? -MVM_ENOMEM : err;
 }

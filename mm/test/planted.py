@@ -77,7 +77,7 @@ MUTANTS = [
            "\tif (!sweep_finish(space, &sweep))\n\t\treturn false;\n",
            "\t(void)ref_put(&space->open_sweeps);\n", by="simulator"),
     Mutant("unmap: in one hold, whatever is claimed", "unmap.c",
-           "end > a->end || claim_find(space, start, end))", "end > a->end)", by="simulator"),
+           "end <= a->end && !claim_find(space, start, end);", "end <= a->end;", by="simulator"),
     Mutant("areas merge, and one forgets that it was touched", "space.c",
            "\t\tl->touched |= r->touched;\n", "", by="model"),
     Mutant("finger: an emptied leaf is never freed", "anon.c",
