@@ -5,6 +5,7 @@
 #include <arch/context.h>
 #include <arch/cpu.h>
 #include <arch/layout.h>
+#include <arch/trap.h>
 #include <errno.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ void _start(void);
 void arch_secondary_start(void);
 
 uint64_t cpu_hart_ids[MAX_HARTS];
+struct arch_cpu *arch_cpus[MAX_HARTS];
 uint64_t cpu_started_mask;
 bool cpu_has_sstc;
 
@@ -27,6 +29,7 @@ void arch_cpu_init(struct arch_cpu *cpu)
 {
 	arch_tp = cpu;
 	cpu_hart_ids[cpu->index] = cpu->hart_id;
+	arch_cpus[cpu->index] = cpu;
 	__atomic_fetch_or(&cpu_started_mask, 1UL << cpu->index, __ATOMIC_SEQ_CST);
 	csr_write(sscratch, 0);
 	csr_write(stvec, (uint64_t)trap_entry);
@@ -41,7 +44,7 @@ int arch_cpu_start(struct arch_cpu *cpu, vaddr_t stack_top)
 	void (*entry)(void) = arch_start_stray ? _start : arch_secondary_start;
 
 	cpu_hart_ids[cpu->index] = cpu->hart_id;
-	start->stack_top = stack_top;
+	start->stack_top = stack_top - sizeof(struct trapframe);
 	start->cpu = cpu;
 	start->hart_id = cpu->hart_id;
 	/* The root is the last: what has one is complete to a hart that looks for its own (boot.S). */

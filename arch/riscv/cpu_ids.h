@@ -5,6 +5,8 @@
 
 /* The firmware's hart id of each hart index that arch_cpu_init() or arch_cpu_start() has seen. */
 extern uint64_t cpu_hart_ids[MAX_HARTS];
+/* Their structures, of those that have begun. */
+extern struct arch_cpu *arch_cpus[MAX_HARTS];
 /* Hart indices that run, or will run, in the kernel. */
 extern uint64_t cpu_started_mask;
 /* Supervisor mode has a timer of its own (extension Sstc). */

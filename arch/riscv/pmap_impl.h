@@ -115,24 +115,19 @@ void tlb_catch_up(void *pmap);
 /* tlb.c has the protocol. Interrupts off. */
 static inline void space_enter(struct arch_cpu *cpu, struct pmap *pmap)
 {
-	struct pmap *old = cpu->pmap;
-
-	if (old == pmap)
+	if (cpu->pmap == pmap)
 		return;
-	cpu->pmap = pmap;
+	cpu->pmap = pmap; /* GCC's atomic stores are exchanges */
 	if (pmap) {
-		__atomic_fetch_or(&pmap->active, cpu->bit, __ATOMIC_RELAXED);
 		fence_full();
 		csr_write(satp, pmap->satp);
-		if ((__atomic_load_n(&pmap->stale, __ATOMIC_RELAXED) |
-			    __atomic_load_n(&pmap->stale_code, __ATOMIC_RELAXED)) &
-			cpu->bit)
+		if (__atomic_load_n(&pmap->stale, __ATOMIC_RELAXED) & cpu->bit)
 			arch_call_rare(tlb_catch_up, pmap);
 	} else {
 		csr_write(satp, pmap_kernel_satp);
 	}
-	if (old)
-		__atomic_fetch_and(&old->active, ~cpu->bit, __ATOMIC_RELEASE);
+	fence_full();
+	cpu->pmap_left = pmap;
 }
 
 /* tlb.c: identifiers. 0: none was left, and the space shares the one that is always flushed. */

@@ -16,12 +16,15 @@
  * The race between a flush and a hart that enters the space:
  *
  *	entering hart			flushing hart
- *	set own bit in active		change the entries
+ *	say in `pmap` that it is in	change the entries
  *	fence				set the bits of harts in held in stale
  *	take own bit out of stale;	fence
- *	flush if it was set		read active; interrupt these
+ *	flush if it was set		read which harts are in; interrupt these
+ *	say in `pmap_left` that it
+ *	is no more in the one before
  *
- * If the flusher reads `active` before the enterer's bit is there, then the stale bit was set
+ * Each hart says for itself in which space it is, and the flusher asks all: entering writes nothing that
+ * other harts write. If the flusher looks before the enterer has said it, then the stale bit was set
  * before the enterer looks. If the enterer's first steps come after `held` was read, it is a first
  * entry, or its bit in held was already set: bits in held are never cleared. A first entry finds the stale
  * bit set that each space begins with: it sets its bit in held then, and flushes after that.
@@ -32,6 +35,7 @@
  */
 #include <arch/cpu.h>
 
+#include "cpu_ids.h"
 #include "pmap_impl.h"
 
 #define MAX_IDS 1024
@@ -99,18 +103,41 @@ static void flush_local(uint32_t id, vaddr_t start, vaddr_t end)
 		__asm__ volatile("sfence.vma %0, %1" ::"r"(va), "r"((uint64_t)id) : "memory");
 }
 
-/* Mark all harts that may remember translations, but this; returns those that are in the space. */
-static uint64_t mark_stale(struct pmap *pmap, uint64_t *stale)
+/* In this order: a hart that leaves writes first the one and then the other. */
+static bool is_in(const struct arch_cpu *cpu, const struct pmap *pmap)
 {
-	uint64_t self = arch_cpu()->bit;
+	return __atomic_load_n(&cpu->pmap, __ATOMIC_ACQUIRE) == pmap ||
+	       __atomic_load_n(&cpu->pmap_left, __ATOMIC_RELAXED) == pmap;
+}
+
+/* The harts that are in the space, but this. */
+static uint64_t others_in(const struct pmap *pmap)
+{
+	uint64_t rest = __atomic_load_n(&cpu_started_mask, __ATOMIC_ACQUIRE) & ~arch_cpu()->bit;
+	uint64_t in = 0;
+
+	for (unsigned i = 0; rest >> i; i++)
+		if ((rest >> i & 1) && is_in(arch_cpus[i], pmap))
+			in |= 1UL << i;
+	return in;
+}
+
+/*
+ * Mark all harts that may remember translations, or instructions, but this; returns those that are in the
+ * space.
+ */
+static uint64_t mark_stale(struct pmap *pmap, bool code)
+{
 	uint64_t marked = __atomic_load_n(&pmap->held, __ATOMIC_RELAXED);
 
 	if (arch_cpu()->pmap == pmap)
-		marked &= ~self;
+		marked &= ~arch_cpu()->bit;
+	if (marked && code)
+		__atomic_fetch_or(&pmap->stale_code, marked, __ATOMIC_RELAXED);
 	if (marked)
-		__atomic_fetch_or(stale, marked, __ATOMIC_RELAXED);
+		__atomic_fetch_or(&pmap->stale, marked, __ATOMIC_RELEASE);
 	fence_full();
-	return __atomic_load_n(&pmap->active, __ATOMIC_RELAXED) & ~self;
+	return others_in(pmap);
 }
 
 static void free_tables(paddr_t table)
@@ -138,7 +165,7 @@ static void flush(struct pmap *pmap, struct tlb_batch *batch, bool may_sleep)
 	__atomic_fetch_add(&arch_cpu()->tlb_flushes, 1, __ATOMIC_RELAXED);
 	fence_full();
 	flags = irq_save();
-	others = mark_stale(pmap, &pmap->stale);
+	others = mark_stale(pmap, false);
 	if (arch_cpu()->pmap == pmap)
 		flush_local(pmap->id, start, end);
 	irq_restore(flags);
@@ -165,7 +192,7 @@ bool tlb_flush_here(struct pmap *pmap, struct tlb_batch *batch)
 	if (batch->tables)
 		return false;
 	fence_full();
-	if (mark_stale(pmap, &pmap->stale))
+	if (mark_stale(pmap, false))
 		return false;
 	__atomic_fetch_add(&arch_cpu()->tlb_flushes, 1, __ATOMIC_RELAXED);
 	if (arch_cpu()->pmap == pmap)
@@ -177,7 +204,7 @@ bool tlb_flush_here(struct pmap *pmap, struct tlb_batch *batch)
 void pmap_sync_code(struct pmap *pmap)
 {
 	uint64_t flags = irq_save();
-	uint64_t others = mark_stale(pmap, &pmap->stale_code);
+	uint64_t others = mark_stale(pmap, true);
 
 	arch_sync_icache();
 	irq_restore(flags);

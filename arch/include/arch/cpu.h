@@ -26,7 +26,8 @@ struct arch_cpu {
 	uint64_t hart_id;           /* the firmware's name for it */
 	uint64_t bit;               /* 1 << index, in masks of harts */
 	struct arch_thread *fpu_of; /* whose FPU state the registers hold; NULL: nobody's */
-	struct pmap *pmap;          /* the active one */
+	struct pmap *pmap;          /* the active one, or the one that is being entered */
+	struct pmap *pmap_left;     /* [a] not left yet: the same, or the one before */
 	uint64_t tlb_flushes;       /* [a] batches of translations that this hart had forgotten, */
 	uint64_t remote_fences;     /* [a] and for how many of them it had to interrupt others */
 	uint64_t ipis_sent;         /* [a] calls of firmware_send_ipi() */

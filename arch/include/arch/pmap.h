@@ -50,10 +50,9 @@ struct pmap {
 	uint64_t *root;      /* [I] */
 	uint64_t satp;       /* [I] what a hart in this space has in that register */
 	uint32_t id;         /* [I] identifier of its translations in the harts' caches */
-	uint64_t active;     /* [a] harts whose active pmap this is */
 	uint64_t held;       /* [a] harts that may remember translations of it */
 	uint64_t stale;      /* [a] harts that must flush before they enter it */
-	uint64_t stale_code; /* [a] harts that must synchronize instruction fetch likewise */
+	uint64_t stale_code; /* [a] those of them that must synchronize instruction fetch, too */
 	struct pmap_middle middles[PMAP_MIDDLES]; /* in no order */
 	uint32_t n_middles;                       /* more than PMAP_MIDDLES: some have no note */
 	uint64_t *leaf;                           /* the table of pages entered into last, */
