@@ -46,7 +46,7 @@ static struct thread *new_idle(vaddr_t stack_top)
 
 	if (!idle || !stack_top)
 		panic("no memory for an idle thread");
-	idle->arch.stack_top = stack_top;
+	arch_thread_init(&idle->arch, stack_top, NULL, NULL);
 	return idle;
 }
 

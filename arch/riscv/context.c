@@ -5,9 +5,9 @@
  * The FS field of the user's saved status tells what to do about the FPU (Privileged Architecture
  * 1.12, section 3.1.6.6): Off, the registers are not the thread's; Clean, they are what memory
  * holds; Dirty, they are newer. A switch saves the Dirty, so that the state can follow the thread
- * to any hart, and leaves the registers alone. While the thread is switched out the field is Off; when it
- * comes back and nobody else used the FPU of this hart since (cpu->fpu_of, t->fpu_hart), it goes on with
- * Clean.
+ * to any hart, and leaves the registers alone. When the thread comes back and nobody else used the FPU
+ * of this hart since (cpu->fpu_of, t->fpu_hart), it goes on with Clean, else with Off. A kernel thread's
+ * frame says Off.
  */
 #include <arch/context.h>
 #include <arch/cpu.h>
@@ -21,7 +21,8 @@
 #include "pmap_impl.h"
 #include "user_impl.h"
 
-void switch_stacks(struct arch_thread *prev, struct arch_thread *next);
+void switch_stacks(
+	struct arch_thread *prev, struct arch_thread *next, const struct trapframe *frame);
 void thread_begin(void);
 _Noreturn void arch_enter_frame(void);
 void fpu_save(struct arch_fpu *fpu);
@@ -55,6 +56,7 @@ void arch_thread_init(struct arch_thread *t, vaddr_t stack_top, void (*entry)(vo
 {
 	t->stack_top = stack_top;
 	t->fpu_hart = NO_HART;
+	arch_thread_frame(t)->status = 0;
 	t->context = (struct arch_context){
 		.ra = (uint64_t)thread_begin,
 		.sp = stack_top - sizeof(struct trapframe),
@@ -100,34 +102,30 @@ static void save_dirty(void *thread)
 	fpu_save_current(thread);
 }
 
-/* Most threads do not use the FPU: theirs is Off, and nothing is stored. */
-static void fpu_leave(struct arch_thread *prev)
+static inline void fpu_leave(const struct trapframe *tf, struct arch_thread *prev)
 {
-	struct trapframe *tf = arch_thread_frame(prev);
-
-	if (!prev->fpu || !(tf->status & SSTATUS_FS))
-		return;
 	if ((tf->status & SSTATUS_FS) == SSTATUS_FS_DIRTY)
 		arch_call_rare(save_dirty, prev);
-	tf->status &= ~(uint64_t)SSTATUS_FS;
 }
 
-static void fpu_come_back(const struct arch_cpu *cpu, struct arch_thread *next)
+static inline void fpu_come_back(
+	const struct arch_cpu *cpu, struct trapframe *tf, const struct arch_thread *next)
 {
-	if (cpu->fpu_of == next && next->fpu && next->fpu_hart == cpu->index)
-		arch_thread_frame(next)->status |= SSTATUS_FS_CLEAN;
+	if ((tf->status & SSTATUS_FS) && (cpu->fpu_of != next || next->fpu_hart != cpu->index))
+		tf->status &= ~(uint64_t)SSTATUS_FS;
 }
 
 void arch_switch(struct arch_thread *prev, struct arch_thread *next)
 {
 	struct arch_cpu *cpu = arch_cpu();
+	struct trapframe *frame = arch_thread_frame(next);
 
-	fpu_leave(prev);
-	fpu_come_back(cpu, next);
-	cpu->user_frame = (vaddr_t)arch_thread_frame(next);
+	fpu_leave((const struct trapframe *)cpu->user_frame, prev);
+	fpu_come_back(cpu, frame, next);
+	cpu->user_frame = (vaddr_t)frame;
 	cpu->thread = next;
 	space_enter(cpu, next->pmap);
-	switch_stacks(prev, next);
+	switch_stacks(prev, next, frame);
 }
 
 _Noreturn void arch_enter_user(void)

@@ -32,8 +32,8 @@ AT(trapframe, orig_a0, TF_ORIG_A0);
 SAME(sizeof(struct trapframe), TF_BYTES);
 SAME(TF_BYTES % 16, 0);
 AT(arch_thread, context.ra, THREAD_RA);
+SAME(THREAD_RA, 0); /* switch_stacks stores there without an offset */
 AT(arch_thread, context.sp, THREAD_SP);
-AT(arch_thread, context.gp, THREAD_GP);
 AT(arch_thread, context.s, THREAD_S(0));
 AT(arch_thread, work, THREAD_WORK);
 AT(arch_fpu, fcsr, FPU_FCSR);

@@ -27,9 +27,8 @@
 
 #define THREAD_RA   0
 #define THREAD_SP   8
-#define THREAD_GP   16
-#define THREAD_S(n) (24 + (n)*8)
-#define THREAD_WORK 120
+#define THREAD_S(n) (16 + (n)*8)
+#define THREAD_WORK 112
 
 #define FPU_F(n) ((n)*8)
 #define FPU_FCSR 256

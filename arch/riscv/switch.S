@@ -7,7 +7,6 @@
 	.macro switch_regs op, base
 	\op	ra, THREAD_RA(\base)
 	\op	sp, THREAD_SP(\base)
-	\op	gp, THREAD_GP(\base)
 	\op	s0, THREAD_S(0)(\base)
 	\op	s1, THREAD_S(1)(\base)
 	\op	s2, THREAD_S(2)(\base)
@@ -24,16 +23,17 @@
 
 	.text
 	/*
-	 * void switch_stacks(prev, next): returns in next's context, by way of arch_switched(prev). The
-	 * store conditional ends a load reservation that prev may hold in user mode.
+	 * void switch_stacks(prev, next, frame): returns in next's context, whose frame is where its
+	 * user's gp is: the kernel leaves that register alone. The store conditional ends a load
+	 * reservation that prev may hold in user mode.
 	 */
 	.globl	switch_stacks
 switch_stacks:
 	switch_regs sd, a0
-	addi	t0, a0, THREAD_RA
-	sc.d	zero, ra, (t0)
+	sc.d	zero, ra, (a0)
 	switch_regs ld, a1
-	tail	arch_switched
+	ld	gp, TF_X(3)(a2)
+	ret
 
 	/* Where a new thread begins: s0 is the entry, s1 its argument. */
 	.globl	thread_begin
@@ -47,7 +47,7 @@ thread_begin:
 	/* _Noreturn void arch_run_on(vaddr_t stack_top, void (*fn)(void)) */
 	.globl	arch_run_on
 arch_run_on:
-	mv	sp, a0
+	addi	sp, a0, -TF_BYTES
 	li	s0, 0
 	li	ra, 0
 	jr	a1

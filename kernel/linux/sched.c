@@ -265,7 +265,7 @@ static int policy_of(pid_t tid, int *policy, uint64_t *slice_ns)
 	if (err)
 		return err;
 	*policy = t->policy;
-	*slice_ns = __atomic_load_n(&t->turn_ns, __ATOMIC_RELAXED);
+	*slice_ns = time_from_ticks(__atomic_load_n(&t->turn_clock, __ATOMIC_RELAXED));
 	thread_unref(t);
 	return 0;
 }

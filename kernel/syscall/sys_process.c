@@ -325,7 +325,7 @@ long sys_times(uaddr_t times_to)
 long sys_sched_yield(void)
 {
 	if (cpu_this()->rq.queued)
-		thread_yield();
+		return thread_yield();
 	return 0;
 }
 

@@ -4,8 +4,8 @@
  *
  * Each hart has a queue of threads that want to run and a lock, which also guards the state of all
  * threads whose `cpu` it is. The lock is held across the switch: the thread that is switched to
- * releases it (arch_switched). So whoever holds the lock of a thread's hart sees it either running
- * there, or with its registers saved.
+ * releases it (after_switch). So whoever holds the lock of a thread's hart sees it either running
+ * there, or with its registers saved. A thread that may not go on here, or ever, is left over until then.
  *
  * Placement. A new thread goes to the hart with the least to do. A woken thread goes back to where
  * it ran; if that hart is busy and another one idles, to that. An idle hart steals from the longest
@@ -43,17 +43,26 @@
 
 #include "sched.h"
 
-#define SLICE_NS    (10 * NS_PER_MS) /* at nice 0 */
-#define SLICE_IDLE  (SLICE_NS / 341) /* with SCHED_IDLE: a fifth of nice 19 */
-#define SLICE_LEAST (SLICE_NS / 20)  /* less is not worth a switch */
-#define SLICE_WOKEN NS_PER_MS        /* the running thread's, when one with a rest waits */
-#define MANY        20               /* threads that all get whole slices in one round */
+#define SLICE_NS       (10 * NS_PER_MS) /* at nice 0 */
+#define SLICE_IDLE_NS  (SLICE_NS / 341) /* with SCHED_IDLE: a fifth of nice 19 */
+#define SLICE_LEAST_NS (SLICE_NS / 20)  /* less is not worth a switch */
+#define SLICE_WOKEN_NS NS_PER_MS        /* the running thread's, when one with a rest waits */
+#define MANY           20               /* threads that all get whole slices in one round */
+
+/* The same in ticks of cpu_time(). [I] after boot. */
+static uint64_t slice_least_clock, slice_woken_clock, round_clock;
 
 struct cpu cpus[MAX_HARTS];
 unsigned cpu_count;
 uint64_t cpu_online_mask;
 
 static uint64_t idle_mask; /* [a] harts whose idle thread runs */
+
+/* Does it run on its hart? The hart's queue is locked. */
+static bool is_running(const struct cpu *cpu, const struct thread *t)
+{
+	return cpu->arch.thread == &t->arch;
+}
 
 static bool may_run(const struct thread *t, const struct cpu *cpu)
 {
@@ -69,23 +78,28 @@ static void list_empty(struct thread_list *list)
 }
 
 /* Take out the one that *link points to. */
-static void list_take(struct thread_list *list, struct thread **link)
+static inline struct thread *list_take(struct thread_list *list, struct thread **link)
 {
 	struct thread *t = *link;
 
 	*link = t->next;
 	if (!t->next)
 		list->end = link;
+	t->queued = false;
+	return t;
 }
 
-static void enqueue(struct run_queue *rq, struct thread *t)
+static inline void list_append(struct thread_list *list, struct thread *t)
 {
-	struct thread_list *list = t->slice_ns ? &rq->rest : &rq->turns;
-
 	t->queued = true;
 	t->next = NULL;
 	*list->end = t;
 	list->end = &t->next;
+}
+
+static void enqueue(struct run_queue *rq, struct thread *t)
+{
+	list_append(t->slice_clock ? &rq->rest : &rq->turns, t);
 	rq->queued++;
 }
 
@@ -95,17 +109,13 @@ static bool list_drop(struct thread_list *list, const struct thread *t)
 
 	while (*link && *link != t)
 		link = &(*link)->next;
-	if (!*link)
-		return false;
-	list_take(list, link);
-	return true;
+	return *link && list_take(list, link);
 }
 
 static void take_out(struct run_queue *rq, struct thread *t)
 {
 	if (!list_drop(&rq->rest, t))
 		list_drop(&rq->turns, t);
-	t->queued = false;
 	rq->queued--;
 }
 
@@ -155,16 +165,16 @@ static const uint32_t slice_us[] = {
 
 void thread_set_share(struct thread *t, int nice, int policy)
 {
-	uint64_t turn = policy == SCHED_IDLE ? SLICE_IDLE : slice_us[nice + 20] * NS_PER_US;
+	uint64_t turn_ns = policy == SCHED_IDLE ? SLICE_IDLE_NS : slice_us[nice + 20] * NS_PER_US;
 
 	__atomic_store_n(&t->nice, (int8_t)nice, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->policy, (uint8_t)policy, __ATOMIC_RELAXED);
-	__atomic_store_n(&t->turn_ns, turn, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->turn_clock, time_to_ticks(turn_ns), __ATOMIC_RELAXED);
 }
 
 static uint64_t whole_slice(const struct thread *t)
 {
-	return __atomic_load_n(&t->turn_ns, __ATOMIC_RELAXED);
+	return __atomic_load_n(&t->turn_clock, __ATOMIC_RELAXED);
 }
 
 /* A whole time slice of t, which is in the queue, where many wait. */
@@ -172,42 +182,40 @@ static uint64_t shorter_slice(const struct run_queue *rq, const struct thread *t
 {
 	uint64_t slice = whole_slice(t), shorter = slice * MANY / rq->queued;
 
-	if (slice < SLICE_WOKEN)
+	if (slice < slice_woken_clock)
 		return slice;
-	return shorter > SLICE_WOKEN ? shorter : SLICE_WOKEN;
+	return shorter > slice_woken_clock ? shorter : slice_woken_clock;
 }
 
-/* Take a thread, the one that *link points to, out of one of the lists: it is its turn. */
-static inline struct thread *dequeue(
-	struct run_queue *rq, struct thread_list *list, struct thread **link)
+/* A new slice for t, whose turn it is. */
+static inline void begin_turn(const struct run_queue *rq, struct thread *t)
 {
-	struct thread *t = *link;
+	t->slice_clock = rq->queued <= MANY ? whole_slice(t) : shorter_slice(rq, t);
+}
 
-	if (!t->slice_ns)
-		t->slice_ns = rq->queued <= MANY ? whole_slice(t) : shorter_slice(rq, t);
-	list_take(list, link);
-	t->queued = false;
-	rq->queued--;
+/* Take out the first, of which the caller keeps count. All in the queue may run on the queue's hart. */
+static inline struct thread *take_first(struct run_queue *rq)
+{
+	struct thread *t;
+
+	if (rq->rest.first)
+		return list_take(&rq->rest, &rq->rest.first);
+	t = list_take(&rq->turns, &rq->turns.first);
+	begin_turn(rq, t);
 	return t;
-}
-
-/* The first in the queue.  All in there may run on the queue's hart. */
-static inline struct thread *dequeue_first(struct run_queue *rq)
-{
-	struct thread_list *list = rq->rest.first ? &rq->rest : &rq->turns;
-
-	return dequeue(rq, list, &list->first);
 }
 
 /* --- Where there is something to do ----------------------------------------------------------- */
 
 /* The first of a list that may run on `on`, or NULL. */
-static struct thread *dequeue_for(
-	struct run_queue *rq, struct thread_list *list, const struct cpu *on)
+static struct thread *take_for(struct run_queue *rq, struct thread_list *list, const struct cpu *on)
 {
-	for (struct thread **link = &list->first; *link; link = &(*link)->next)
-		if (may_run(*link, on))
-			return dequeue(rq, list, link);
+	for (struct thread **link = &list->first; *link; link = &(*link)->next) {
+		if (may_run(*link, on)) {
+			rq->queued--;
+			return list_take(list, link);
+		}
+	}
 	return NULL;
 }
 
@@ -222,9 +230,9 @@ static struct thread *steal(struct cpu *self)
 			victim = c;
 	if (!victim || !spin_try(&victim->rq.lock))
 		return NULL;
-	t = dequeue_for(&victim->rq, &victim->rq.rest, self);
+	t = take_for(&victim->rq, &victim->rq.rest, self);
 	if (!t)
-		t = dequeue_for(&victim->rq, &victim->rq.turns, self);
+		t = take_for(&victim->rq, &victim->rq.turns, self);
 	if (t) {
 		t->cpu = self;
 		self->steals++;
@@ -259,25 +267,32 @@ static void find_work(void *self)
 /* --- Time slices ------------------------------------------------------------------------------ */
 
 /* How long a thread, not the idle one, may run while others wait. */
-static uint64_t slice_of(const struct run_queue *rq, const struct thread *t)
+static inline uint64_t slice_of(const struct run_queue *rq, const struct thread *t)
 {
-	return rq->rest.first && t->slice_ns > SLICE_WOKEN ? SLICE_WOKEN : t->slice_ns;
+	if (__builtin_expect(rq->rest.first != NULL, 0) && t->slice_clock > slice_woken_clock)
+		return slice_woken_clock;
+	return t->slice_clock;
 }
 
 /* The running thread's slice, now that others wait. Own queue locked. */
 static inline void limit_slice(const struct run_queue *rq)
 {
-	timer_set_slice_by(time_now_ns() + slice_of(rq, rq->current));
+	timer_set_slice_by(cpu_time() + slice_of(rq, thread_current()));
 }
 
-/* The thread has run until now. */
-static inline void account(struct thread *t, uint64_t now)
+/* The thread has run until now; the rest of its slice is a matter of its own. */
+static inline uint64_t account(struct thread *t, uint64_t now)
 {
-	uint64_t ran = now - t->run_since_ns;
+	uint64_t ran = now - t->since_clock;
 
-	t->run_ns += ran;
-	t->run_since_ns = now;
-	t->slice_ns = ran + SLICE_LEAST < t->slice_ns ? t->slice_ns - ran : 0;
+	t->run_clock += ran;
+	t->since_clock = now;
+	return ran;
+}
+
+static inline uint64_t rest_of_slice(const struct thread *t, uint64_t ran)
+{
+	return ran + slice_least_clock < t->slice_clock ? t->slice_clock - ran : 0;
 }
 
 /* --- Placement -------------------------------------------------------------------------------- */
@@ -336,7 +351,7 @@ static inline bool may_stay(const struct thread *t, const struct cpu *cpu)
 {
 	uint64_t idle = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED);
 
-	return may_run(t, cpu) && (cpu->rq.is_idle || !(idle & t->affinity));
+	return may_run(t, cpu) && (!(idle & t->affinity) || cpu->rq.is_idle);
 }
 
 static unsigned load_of(const struct cpu *cpu)
@@ -399,130 +414,201 @@ static void move(void *thread)
 	}
 }
 
-/* Queue t, which is runnable and in no queue. The queue of its hart is locked and is released. */
+/*
+ * Queue t, which is runnable, in no queue, and may run on its hart. The queue of its hart is locked and is
+ * released.
+ */
 static inline __attribute__((always_inline)) void place(struct thread *t)
 {
-	if (!may_stay(t, t->cpu))
+	if (__builtin_expect(__atomic_load_n(&idle_mask, __ATOMIC_RELAXED), 0))
 		arch_call_rare(move, t);
 	enqueue_release(t->cpu, t);
 }
 
 /* --- Switching -------------------------------------------------------------------------------- */
 
-/*
- * After a switch, in the thread that was switched to: let go of the one before. One that is runnable
- * and was not queued may not run here: it moves.
- */
-static __attribute__((noinline)) void let_go(struct thread *prev)
+/* Of the one that ran before: it is dead, or may not run here and moves. */
+static __attribute__((noinline)) void let_go(struct cpu *cpu)
 {
-	struct cpu *cpu = cpu_this();
+	struct thread *prev = cpu->rq.leftover;
 	bool dead = prev->state == THREAD_DEAD;
 
-	if (dead || prev == cpu->rq.idle)
-		spin_release(&cpu->rq.lock);
-	else
+	cpu->rq.leftover = NULL;
+	if (!dead)
+		move(prev);
+	if (prev->state == THREAD_RUNNABLE)
 		place(prev);
+	else
+		spin_release(&prev->cpu->rq.lock);
 	if (dead)
 		thread_unref(prev);
 }
 
-void arch_switched(struct arch_thread *arch)
-{
-	struct thread *prev = (struct thread *)arch;
-
-	if (prev->state == THREAD_SLEEPING || prev->queued)
-		spin_release(&cpu_this()->rq.lock);
-	else
-		let_go(prev);
-}
-
-/* For arch_call_rare(). */
-static void leave_idle(void *self)
-{
-	struct cpu *cpu = self;
-
-	set_idle(cpu, false);
-	timer_start_tick(time_now_ns());
-}
-
-/* To the end of the queue, unless it may not run here: then let_go() sees to it. */
-static inline void requeue(struct cpu *cpu, struct thread *prev)
-{
-	if (may_run(prev, cpu))
-		enqueue(&cpu->rq, prev);
-	else
-		prev->state = THREAD_RUNNABLE; /* if it was about to sleep: a spurious wake-up */
-}
-
-/* Switch to another thread if there is one. Own queue locked, interrupts off; releases the queue. */
-static void switch_away(bool queue_again)
+/* In the thread that was switched to, on the hart where it runs now: its queue is released. */
+static inline void after_switch(void)
 {
 	struct cpu *cpu = cpu_this();
+
+	if (__builtin_expect(cpu->rq.leftover != NULL, 0))
+		let_go(cpu);
+	else
+		spin_release(&cpu->rq.lock);
+}
+
+/*
+ * Switch to the thread, which is in no queue. prev ran until now; was it made to give way? Own queue locked, interrupts off; releases the queue.
+ */
+static inline __attribute__((always_inline)) void switch_to(
+	struct cpu *cpu, struct thread *prev, struct thread *next, uint64_t now, bool made_to)
+{
+	cpu->switches++;
+	prev->switches[made_to]++;
+	next->since_clock = now;
+	arch_switch(&prev->arch, &next->arch);
+	after_switch();
+}
+
+/* Whose turn it is when the running thread does not go on. Own queue locked. */
+static inline struct thread *next_thread(struct cpu *cpu)
+{
 	struct run_queue *rq = &cpu->rq;
-	struct thread *prev = rq->current, *next;
-	bool was_idle = rq->is_idle;
-	uint64_t now = time_now_ns();
+
+	if (__builtin_expect(!rq->queued, 0))
+		arch_call_rare(find_work, cpu);
+	if (!rq->queued)
+		return rq->idle;
+	rq->queued--;
+	return take_first(rq);
+}
+
+/* The slice of the one that runs next. Own queue locked. */
+static inline void set_slice(const struct run_queue *rq, const struct thread *next, uint64_t now)
+{
+	timer_set_slice(rq->queued ? now + slice_of(rq, next) : UINT64_MAX);
+}
+
+/*
+ * The running thread does not go on: it sleeps, is dead, or is the idle one, which has found work. Own
+ * queue locked, interrupts off; releases the queue.
+ */
+static inline void switch_off(struct cpu *cpu, struct thread *prev)
+{
+	uint64_t now = cpu_time();
+	struct thread *next;
 
 	cpu->arch.resched = 0;
-	account(prev, now);
-	if (queue_again && !was_idle)
-		requeue(cpu, prev);
-	if (!rq->queued)
-		arch_call_rare(find_work, cpu);
-	next = rq->queued ? dequeue_first(rq) : rq->idle;
-	timer_set_slice(rq->queued ? now + slice_of(rq, next) : UINT64_MAX);
-	if (next == prev) {
-		spin_release(&rq->lock);
+	prev->slice_clock = rest_of_slice(prev, account(prev, now));
+	next = next_thread(cpu);
+	set_slice(&cpu->rq, next, now);
+	switch_to(cpu, prev, next, now, false);
+}
+
+/*
+ * Nobody waits who would come first: the thread goes on, with a new slice if its own is over. For
+ * arch_call_rare().
+ */
+static void go_on(void *thread)
+{
+	struct thread *self = thread;
+	struct run_queue *rq = &cpu_this()->rq;
+
+	if (!self->slice_clock)
+		begin_turn(rq, self);
+	set_slice(rq, self, self->since_clock);
+	spin_release(&rq->lock);
+}
+
+/*
+ * Let another thread have its turn if one waits that comes before who has such a rest of his slice. The
+ * running one has run until now. Own queue locked, interrupts off; releases the queue.
+ */
+static inline __attribute__((always_inline)) void give_way(
+	struct cpu *cpu, struct thread *prev, uint64_t now, uint64_t rest)
+{
+	struct run_queue *rq = &cpu->rq;
+	struct thread *next;
+
+	cpu->arch.resched = 0;
+	prev->slice_clock = rest;
+	if (__builtin_expect(rq->leftover != NULL, 0)) {
+		prev->state = THREAD_RUNNABLE; /* if it was about to sleep: a spurious wake-up */
+		next = next_thread(cpu);
+		set_slice(rq, next, now);
+	} else if (__builtin_expect(!rq->queued || (rest && !rq->rest.first), 0)) {
+		arch_call_rare(go_on, prev);
 		return;
+	} else {
+		list_append(rest ? &rq->rest : &rq->turns, prev);
+		next = take_first(rq);
+		timer_set_slice(now + slice_of(rq, next));
 	}
-	rq->current = next;
-	if (was_idle)
-		arch_call_rare(leave_idle, cpu);
-	cpu->switches++;
-	prev->switches[queue_again]++;
-	next->run_since_ns = now;
-	arch_switch(&prev->arch, &next->arch);
+	switch_to(cpu, prev, next, now, true);
 }
 
 /* The running thread's queue, locked; interrupts go off. */
-static void lock_self(void)
+static inline struct cpu *lock_self(void)
 {
 	irq_disable();
 	spin_acquire(&cpu_this()->rq.lock, false);
+	return cpu_this();
+}
+
+void sched_sleep(void)
+{
+	struct thread *self = thread_current();
+	struct cpu *cpu = cpu_this();
+
+	spin_acquire(&cpu->rq.lock, false);
+	if (__builtin_expect(self->state == THREAD_SLEEPING, 1))
+		switch_off(cpu, self);
+	else
+		spin_release(&cpu->rq.lock); /* woken meanwhile */
+	irq_enable();
 }
 
 void sched_block(void)
 {
 	assert_may_sleep();
-	lock_self();
-	if (thread_current()->state == THREAD_SLEEPING)
-		switch_away(false);
-	else
-		spin_release(&cpu_this()->rq.lock); /* woken meanwhile */
-	irq_enable();
+	irq_disable();
+	sched_sleep();
 }
 
-void thread_yield(void)
+int thread_yield(void)
 {
-	lock_self();
-	thread_current()->slice_ns = 0;
-	switch_away(true);
+	struct thread *self = thread_current();
+	struct cpu *cpu = lock_self();
+	uint64_t now = cpu_time();
+
+	account(self, now);
+	give_way(cpu, self, now, 0);
 	irq_enable();
+	return 0;
 }
 
 _Noreturn void sched_exit(void)
 {
-	lock_self();
-	thread_current()->state = THREAD_DEAD;
-	switch_away(false);
+	struct thread *self = thread_current();
+	struct cpu *cpu = lock_self();
+
+	self->state = THREAD_DEAD;
+	cpu->rq.leftover = self;
+	switch_off(cpu, self);
 	panic("a dead thread runs");
 }
 
-/* Give way; interrupts off at entry and exit, preemption on. */
+/* Give way; interrupts off at entry and exit, preemption on. The idle thread looks by itself. */
 static void preempt(void)
 {
-	spin_acquire(&cpu_this()->rq.lock, false);
-	switch_away(true);
+	struct thread *self = thread_current();
+	struct cpu *cpu = cpu_this();
+	uint64_t now = cpu_time();
+
+	spin_acquire(&cpu->rq.lock, false);
+	if (cpu->rq.is_idle) {
+		spin_release(&cpu->rq.lock);
+		return;
+	}
+	give_way(cpu, self, now, rest_of_slice(self, account(self, now)));
 }
 
 void preempt_check(void *unused)
@@ -545,6 +631,7 @@ void sched_thread_begin(void *thread)
 {
 	struct thread *self = thread;
 
+	after_switch();
 	irq_enable();
 	self->entry(self->arg);
 	thread_exit();
@@ -552,17 +639,31 @@ void sched_thread_begin(void *thread)
 
 /* --- Waking ----------------------------------------------------------------------------------- */
 
-/* Lock the queue of the hart that t belongs to. */
-static inline struct cpu *lock_thread(struct thread *t, uint64_t *flags)
+/* Lock the queue of the hart that t belongs to. Interrupts off. */
+static inline struct cpu *lock_thread(struct thread *t)
 {
 	for (;;) {
 		struct cpu *cpu = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
 
-		*flags = spin_lock_irqsave(&cpu->rq.lock);
+		spin_acquire(&cpu->rq.lock, false);
 		if (__builtin_expect(cpu == t->cpu, 1))
 			return cpu;
-		spin_unlock_irqrestore(&cpu->rq.lock, *flags);
+		spin_release(&cpu->rq.lock);
 	}
+}
+
+/* The same where they may be on. */
+static inline struct cpu *lock_thread_irqsave(struct thread *t, uint64_t *flags)
+{
+	*flags = irq_save();
+	return lock_thread(t);
+}
+
+/* The queue has been released: interrupts as they were, and the hart to who is to have it. */
+static inline void irq_restore_and_look(uint64_t flags)
+{
+	irq_restore(flags);
+	preempt_if_wanted();
 }
 
 /*
@@ -572,15 +673,14 @@ static inline struct cpu *lock_thread(struct thread *t, uint64_t *flags)
 static void make_up_for_turn(void *thread)
 {
 	struct thread *t = thread;
-	uint64_t round_ns = t->cpu->rq.queued * SLICE_WOKEN + MANY * SLICE_NS;
+	uint64_t round = t->cpu->rq.queued * slice_woken_clock + round_clock;
 
-	if (!t->slice_ns && time_now_ns() - t->run_since_ns > round_ns)
-		t->slice_ns = whole_slice(t);
+	if (!t->slice_clock && cpu_time() - t->since_clock > round)
+		t->slice_clock = whole_slice(t);
 }
 
-/* If t sleeps, it is runnable now. Its hart's queue is locked by lock_thread(), and is released. */
-static inline __attribute__((always_inline)) void wake_locked(
-	struct cpu *cpu, struct thread *t, uint64_t flags)
+/* If t sleeps, it is runnable now. Its hart's queue is locked, and is released. */
+static inline __attribute__((always_inline)) void wake_locked(struct cpu *cpu, struct thread *t)
 {
 	bool asleep = t->state == THREAD_SLEEPING;
 
@@ -589,31 +689,34 @@ static inline __attribute__((always_inline)) void wake_locked(
 		if (cpu->rq.queued > MANY)
 			arch_call_rare(make_up_for_turn, t);
 	}
-	if (asleep && !t->queued && cpu->rq.current != t)
+	if (asleep && !t->queued && !is_running(cpu, t))
 		place(t);
 	else
 		spin_release(&cpu->rq.lock);
-	irq_restore(flags);
-	preempt_if_wanted();
+}
+
+void sched_wake(struct thread *t)
+{
+	wake_locked(lock_thread(t), t);
 }
 
 void thread_wakeup(struct thread *t)
 {
 	uint64_t flags;
-	struct cpu *cpu;
 
 	fence_full();
 	if (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_SLEEPING)
 		return;
-	cpu = lock_thread(t, &flags);
-	wake_locked(cpu, t, flags);
+	flags = irq_save();
+	sched_wake(t);
+	irq_restore_and_look(flags);
 }
 
 /* t's turn comes before that of threads that have had theirs.  Its hart's queue is locked. */
 static void hasten(struct cpu *cpu, struct thread *t)
 {
-	if (!t->slice_ns)
-		t->slice_ns = whole_slice(t);
+	if (!t->slice_clock)
+		t->slice_clock = whole_slice(t);
 	if (t->queued) {
 		take_out(&cpu->rq, t);
 		enqueue(&cpu->rq, t);
@@ -630,15 +733,16 @@ void thread_notify(struct thread *t, uint32_t work)
 	__atomic_fetch_or(&t->arch.work, work, __ATOMIC_SEQ_CST);
 	if (t == thread_current() && t->state == THREAD_RUNNABLE && !(work & THREAD_WORK_KILL))
 		return; /* it looks on its way to user mode */
-	cpu = lock_thread(t, &flags);
+	cpu = lock_thread_irqsave(t, &flags);
 	if (work & THREAD_WORK_KILL)
 		hasten(cpu, t);
-	if (cpu->rq.current == t && cpu != cpu_this())
+	if (is_running(cpu, t) && cpu != cpu_this())
 		firmware_send_ipi(cpu->arch.bit);
 	if (work_ends_sleep(t->sleep, work))
-		wake_locked(cpu, t, flags);
+		wake_locked(cpu, t);
 	else
-		spin_unlock_irqrestore(&cpu->rq.lock, flags);
+		spin_release(&cpu->rq.lock);
+	irq_restore_and_look(flags);
 }
 
 /* Others may tell it things already, and where it may run can change until it is in a queue. */
@@ -648,14 +752,36 @@ void thread_start(struct thread *t)
 	struct cpu *to;
 
 	thread_ref(t);
-	(void)lock_thread(t, &flags);
+	(void)lock_thread_irqsave(t, &flags);
 	to = least_loaded(t);
 	if (to != t->cpu)
 		transfer(t, to);
 	t->state = THREAD_RUNNABLE;
 	place(t);
-	irq_restore(flags);
-	preempt_if_wanted();
+	irq_restore_and_look(flags);
+}
+
+/*
+ * t may not run on its hart any more, whose queue is locked, and is released: it moves, but if it runs
+ * there. Then it moves as soon as it gives way.
+ */
+static void make_leave(struct cpu *cpu, struct thread *t)
+{
+	if (is_running(cpu, t)) {
+		cpu->rq.leftover = t;
+		spin_release(&cpu->rq.lock);
+		if (cpu != cpu_this())
+			firmware_send_ipi(cpu->arch.bit);
+		return;
+	}
+	bool queued = t->queued;
+	if (queued)
+		take_out(&cpu->rq, t);
+	move(t);
+	if (queued)
+		place(t);
+	else
+		spin_release(&t->cpu->rq.lock);
 }
 
 int thread_set_affinity(struct thread *t, uint64_t harts)
@@ -665,18 +791,13 @@ int thread_set_affinity(struct thread *t, uint64_t harts)
 
 	if (!(harts & cpu_online_mask))
 		return -EINVAL;
-	cpu = lock_thread(t, &flags);
+	cpu = lock_thread_irqsave(t, &flags);
 	__atomic_store_n(&t->affinity, harts, __ATOMIC_RELAXED);
-	if (t->queued && !may_run(t, cpu)) {
-		take_out(&cpu->rq, t);
-		place(t);
-	} else {
-		if (cpu->rq.current == t && cpu != cpu_this())
-			firmware_send_ipi(cpu->arch.bit);
+	if (!may_run(t, cpu))
+		make_leave(cpu, t);
+	else
 		spin_release(&cpu->rq.lock);
-	}
-	irq_restore(flags);
-	preempt_if_wanted();
+	irq_restore_and_look(flags);
 	if (t == thread_current())
 		thread_yield();
 	return 0;
@@ -693,14 +814,14 @@ void thread_set_pmap(struct pmap *pmap)
 
 uint64_t thread_run_ns(struct thread *t)
 {
-	uint64_t flags, ns;
-	struct cpu *cpu = lock_thread(t, &flags);
+	uint64_t flags, ran;
+	struct cpu *cpu = lock_thread_irqsave(t, &flags);
 
-	ns = t->run_ns;
-	if (cpu->rq.current == t)
-		ns += time_now_ns() - t->run_since_ns;
+	ran = t->run_clock;
+	if (is_running(cpu, t))
+		ran += cpu_time() - t->since_clock;
 	spin_unlock_irqrestore(&cpu->rq.lock, flags);
-	return ns;
+	return time_from_ticks(ran);
 }
 
 void sched_tick(bool user)
@@ -729,7 +850,7 @@ void sched_ipi(void)
 
 	if (!rq->is_idle && rq->queued)
 		limit_slice(rq);
-	if (!rq->is_idle && !may_run(rq->current, cpu_this()))
+	if (rq->leftover)
 		arch_cpu()->resched = 1;
 }
 
@@ -743,9 +864,28 @@ void sched_init_hart(struct thread *idle)
 	idle->state = THREAD_RUNNABLE;
 	idle->cpu = cpu;
 	idle->affinity = cpu->arch.bit;
-	cpu->rq.idle = cpu->rq.current = idle;
+	cpu->rq.idle = idle;
 	cpu->arch.thread = &idle->arch;
+	cpu->arch.user_frame = (vaddr_t)arch_thread_frame(&idle->arch);
+	slice_least_clock = time_to_ticks(SLICE_LEAST_NS);
+	slice_woken_clock = time_to_ticks(SLICE_WOKEN_NS);
+	round_clock = time_to_ticks(MANY * SLICE_NS);
 	__atomic_fetch_or(&cpu_online_mask, idle->affinity, __ATOMIC_SEQ_CST);
+}
+
+/* If there is something to run. Own queue locked; released. */
+static void switch_from_idle(struct cpu *cpu)
+{
+	cpu->arch.resched = 0;
+	if (!cpu->rq.queued)
+		find_work(cpu);
+	if (cpu->rq.queued) {
+		set_idle(cpu, false);
+		timer_start_tick();
+		switch_off(cpu, cpu->rq.idle);
+	} else {
+		spin_release(&cpu->rq.lock);
+	}
 }
 
 _Noreturn void sched_idle(void)
@@ -756,7 +896,7 @@ _Noreturn void sched_idle(void)
 	spin_acquire(&cpu->rq.lock, false);
 	set_idle(cpu, true);
 	for (;;) {
-		switch_away(false);
+		switch_from_idle(cpu);
 		fence_full();
 		if (!cpu->rq.queued) {
 			timer_before_idle();

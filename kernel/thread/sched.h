@@ -6,6 +6,7 @@
 
 #include <kernel/cpu.h>
 #include <kernel/thread.h>
+#include <errno.h>
 
 #define KSTACK_ORDER 2
 
@@ -16,8 +17,29 @@ void kstack_free(vaddr_t top);
 struct thread *thread_alloc(const char *name);
 void thread_init(void);
 
-/* Switch out until the state is RUNNABLE again; at once if it is. */
+/* Switch out until the state is RUNNABLE again; not at all if it is. */
 void sched_block(void);
+/* The same with interrupts off at entry; they are on at exit. */
+void sched_sleep(void);
+/* thread_wakeup() with interrupts off; the caller looks then whether to give way. */
+void sched_wake(struct thread *t);
+/*
+ * thread_block() without a deadline, from where the thread says how it sleeps. Interrupts are off at entry
+ * and on at exit.
+ */
+static inline int thread_block_now(enum sleep_kind kind)
+{
+	fence_full();
+	if (__builtin_expect(!thread_interrupted(kind), 1)) {
+		sched_sleep();
+	} else {
+		thread_current()->state = THREAD_RUNNABLE;
+		irq_enable();
+		return -EINTR;
+	}
+	return thread_interrupted(kind) ? -EINTR : 0;
+}
+
 /* Switch out for good. */
 _Noreturn void sched_exit(void);
 /* arch_thread_init()'s entry of every thread. Interrupts off. */
@@ -33,22 +55,22 @@ void sched_slice_end(void);
 void sched_tick(bool user);
 void sched_ipi(void);
 
-/* For arch_call_rare(): the hardware is set for a later moment than the queue's slice_ns. */
+/* For arch_call_rare(): the hardware is set for a later moment than the queue's slice_clock. */
 void timer_arm_slice(void *timer_queue);
 
 /* End of the running thread's time slice, UINT64_MAX: none; interrupts off. */
-static inline void timer_set_slice(uint64_t when_ns)
+static inline void timer_set_slice(uint64_t when_clock)
 {
 	struct timer_queue *tq = &cpu_this()->timers;
 
-	tq->slice_ns = when_ns;
-	if (when_ns < tq->armed_ns)
+	tq->slice_clock = when_clock;
+	if (__builtin_expect(when_clock < tq->armed_clock, 0))
 		arch_call_rare(timer_arm_slice, tq);
 }
 
 /* The same unless it ends before. */
-static inline void timer_set_slice_by(uint64_t when_ns)
+static inline void timer_set_slice_by(uint64_t when_clock)
 {
-	if (cpu_this()->timers.slice_ns > when_ns)
-		timer_set_slice(when_ns);
+	if (cpu_this()->timers.slice_clock > when_clock)
+		timer_set_slice(when_clock);
 }

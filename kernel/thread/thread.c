@@ -127,19 +127,20 @@ static __attribute__((noinline)) int block_until(uint64_t deadline_ns)
 int thread_block(enum sleep_kind kind, uint64_t deadline_ns)
 {
 	struct thread *self = thread_current();
-	int err = 0;
+	int err;
 
 	assert_may_sleep();
 	self->sleep = kind;
+	if (deadline_ns == NO_DEADLINE) {
+		irq_disable();
+		return thread_block_now(kind);
+	}
 	fence_full();
 	if (thread_interrupted(kind)) {
 		self->state = THREAD_RUNNABLE;
 		return -EINTR;
 	}
-	if (deadline_ns == NO_DEADLINE)
-		sched_block();
-	else
-		err = block_until(deadline_ns);
+	err = block_until(deadline_ns);
 	return thread_interrupted(kind) ? -EINTR : err;
 }
 

@@ -22,8 +22,8 @@
 #define TICK_NS (10 * NS_PER_MS)
 
 static uint64_t clock_hz;
-static uint64_t realtime_offset_ns; /* [a] */
-static uint64_t idle_max_ns;
+static uint64_t realtime_offset_ns;         /* [a] */
+static uint64_t idle_max_clock, tick_clock; /* [I] after boot */
 struct time_rate time_rate;
 
 void time_init(uint64_t hz)
@@ -118,12 +118,19 @@ static void heap_remove(struct timer_queue *tq, struct timer *timer)
 	__atomic_store_n(&timer->set, false, __ATOMIC_RELEASE);
 }
 
-static void arm(struct timer_queue *tq, uint64_t when_ns)
+static void arm(struct timer_queue *tq, uint64_t when_clock)
 {
-	if (when_ns >= tq->armed_ns)
+	if (when_clock >= tq->armed_clock)
 		return;
-	tq->armed_ns = when_ns;
-	firmware_timer_set(time_to_ticks(when_ns));
+	tq->armed_clock = when_clock;
+	firmware_timer_set(when_clock);
+}
+
+/* For the first timer, if there is one. */
+static void arm_first(struct timer_queue *tq)
+{
+	if (tq->first)
+		arm(tq, time_to_ticks(tq->first->when_ns));
 }
 
 /* The queue that the timer is in, locked; NULL: it is in none. */
@@ -176,7 +183,8 @@ void timer_set(struct timer *timer, uint64_t when_ns)
 	timer->child = timer->next = timer->prev = NULL;
 	timer->set = true;
 	tq->first = meld(tq->first, timer);
-	arm(tq, when_ns);
+	if (tq->first == timer)
+		arm_first(tq);
 	spin_unlock_irqrestore(&tq->lock, flags);
 }
 
@@ -199,23 +207,22 @@ static void run_due(struct timer_queue *tq, uint64_t now)
 void timer_interrupt(bool user)
 {
 	struct timer_queue *tq = &cpu_this()->timers;
-	uint64_t now = time_now_ns();
+	uint64_t now = cpu_time();
 	bool slice_over, tick;
 
 	spin_lock(&tq->lock);
-	run_due(tq, now);
-	slice_over = tq->slice_ns <= now;
+	run_due(tq, time_from_ticks(now));
+	slice_over = tq->slice_clock <= now;
 	if (slice_over)
-		tq->slice_ns = UINT64_MAX;
-	tick = tq->tick_ns <= now;
+		tq->slice_clock = UINT64_MAX;
+	tick = tq->tick_clock <= now;
 	if (tick)
-		tq->tick_ns = cpu_this()->rq.is_idle ? UINT64_MAX : now + TICK_NS;
-	tq->armed_ns = UINT64_MAX;
-	if (tq->first)
-		arm(tq, tq->first->when_ns);
-	arm(tq, tq->slice_ns);
-	arm(tq, tq->tick_ns);
-	if (tq->armed_ns == UINT64_MAX)
+		tq->tick_clock = cpu_this()->rq.is_idle ? UINT64_MAX : now + tick_clock;
+	tq->armed_clock = UINT64_MAX;
+	arm_first(tq);
+	arm(tq, tq->slice_clock);
+	arm(tq, tq->tick_clock);
+	if (tq->armed_clock == UINT64_MAX)
 		firmware_timer_set(UINT64_MAX);
 	spin_unlock(&tq->lock);
 	if (tick)
@@ -224,13 +231,13 @@ void timer_interrupt(bool user)
 		sched_slice_end();
 }
 
-void timer_start_tick(uint64_t now)
+void timer_start_tick(void)
 {
 	struct timer_queue *tq = &cpu_this()->timers;
 
-	if (tq->tick_ns == UINT64_MAX) {
-		tq->tick_ns = now + TICK_NS;
-		arm(tq, tq->tick_ns);
+	if (tq->tick_clock == UINT64_MAX) {
+		tq->tick_clock = cpu_time() + tick_clock;
+		arm(tq, tq->tick_clock);
 	}
 }
 
@@ -239,7 +246,7 @@ void timer_arm_slice(void *queue)
 {
 	struct timer_queue *tq = queue;
 
-	arm(tq, tq->slice_ns);
+	arm(tq, tq->slice_clock);
 }
 
 /*
@@ -248,17 +255,19 @@ void timer_arm_slice(void *queue)
  */
 void timer_before_idle(void)
 {
-	if (idle_max_ns)
-		arm(&cpu_this()->timers, time_now_ns() + idle_max_ns);
+	if (idle_max_clock)
+		arm(&cpu_this()->timers, cpu_time() + idle_max_clock);
 }
 
 void timer_init_hart(void)
 {
 	struct timer_queue *tq = &cpu_this()->timers;
+	uint64_t idle_ms = boot_size("idle", 0);
 
-	idle_max_ns = boot_size("idle", 0) * NS_PER_MS;
+	idle_max_clock = idle_ms ? time_to_ticks(idle_ms * NS_PER_MS) : 0;
+	tick_clock = time_to_ticks(TICK_NS);
 	*tq = (struct timer_queue){
-		.armed_ns = UINT64_MAX, .slice_ns = UINT64_MAX, .tick_ns = UINT64_MAX};
+		.armed_clock = UINT64_MAX, .slice_clock = UINT64_MAX, .tick_clock = UINT64_MAX};
 	spin_init(&tq->lock, "timers", RANK_TIMER);
 	firmware_timer_set(UINT64_MAX);
 }

@@ -2,13 +2,14 @@
 /*
  * Wait queues, and channels hashed onto a table of them.
  *
- * A wake-up takes the waiter out of the queue under the queue's lock, and makes its thread runnable
- * before it drops that lock: the waiter lives on the thread's stack, and the thread takes the same
- * lock in waitq_finish() before it goes on.
+ * A wake-up takes the waiter out of the queue and makes its thread runnable, both under the queue's lock.
+ * Last it clears the waiter's `queue`: the waiter lives on the thread's stack, and the thread goes on when
+ * it sees that, or has taken the lock itself, in waitq_finish().
  */
 #include <kernel/thread.h>
 #include <errno.h>
-#include <string.h>
+
+#include "sched.h"
 
 #define CHANNELS 64
 static struct waitq channels[CHANNELS] = {[0 ... CHANNELS - 1] = WAITQ_INIT};
@@ -30,7 +31,7 @@ static void enqueue(struct waitq *wq, struct waiter *w)
 	wq->tail = w;
 }
 
-static void dequeue(struct waitq *wq, struct waiter *w)
+static void unlink(struct waitq *wq, const struct waiter *w)
 {
 	if (w->prev)
 		w->prev->next = w->next;
@@ -40,7 +41,6 @@ static void dequeue(struct waitq *wq, struct waiter *w)
 		w->next->prev = w->prev;
 	else
 		wq->tail = w->prev;
-	__atomic_store_n(&w->queue, NULL, __ATOMIC_RELEASE);
 }
 
 static inline void prepare(struct waitq *wq, struct waiter *w)
@@ -60,14 +60,21 @@ void waitq_prepare(struct waitq *wq, struct waiter *w)
 	prepare(wq, w);
 }
 
-static inline void finish(struct waitq *wq, struct waiter *w)
+static void leave(struct waitq *wq, struct waiter *w)
 {
 	uint64_t flags = spin_lock_irqsave(&wq->lock);
 
 	if (w->queue)
-		dequeue(wq, w);
-	thread_current()->state = THREAD_RUNNABLE;
+		unlink(wq, w);
+	w->queue = NULL;
 	spin_unlock_irqrestore(&wq->lock, flags);
+}
+
+static inline void finish(struct waitq *wq, struct waiter *w)
+{
+	if (__atomic_load_n(&w->queue, __ATOMIC_ACQUIRE))
+		leave(wq, w);
+	thread_current()->state = THREAD_RUNNABLE;
 }
 
 void waitq_finish(struct waitq *wq, struct waiter *w)
@@ -75,12 +82,13 @@ void waitq_finish(struct waitq *wq, struct waiter *w)
 	finish(wq, w);
 }
 
+/* The thread may end, and its stack be gone, when `queue` is cleared. */
 static void wake(struct waitq *wq, struct waiter *w)
 {
-	struct thread *t = w->thread;
-
-	dequeue(wq, w);
-	thread_wakeup(t);
+	unlink(wq, w);
+	sched_wake(w->thread);
+	fence_full();
+	w->queue = NULL;
 }
 
 /* The fence pairs with that of waitq_prepare(): see the head of thread.h. */
@@ -114,14 +122,31 @@ void waitq_wake_one(struct waitq *wq)
 	spin_unlock_irqrestore(&wq->lock, flags);
 }
 
+/*
+ * The wait queue's lock is taken under the caller's. Interrupts stay off from there to the switch, so
+ * that nobody looks on the way whether to give way.
+ */
 static inline int sleep_once(struct waitq *wq, struct waiter *w, struct spinlock *lock,
 	enum sleep_kind kind, uint64_t deadline_ns)
 {
+	struct thread *self = thread_current();
 	int err;
 
-	prepare(wq, w);
-	spin_unlock(lock);
-	err = thread_block(kind, deadline_ns);
+	irq_disable();
+	spin_acquire(&wq->lock, false);
+	w->thread = self;
+	enqueue(wq, w);
+	self->sleep = kind;
+	self->state = THREAD_SLEEPING;
+	spin_release(&wq->lock);
+	spin_release(lock);
+	preempt_enable_no_check();
+	if (deadline_ns == NO_DEADLINE) {
+		err = thread_block_now(kind);
+	} else {
+		irq_enable();
+		err = thread_block(kind, deadline_ns);
+	}
 	finish(wq, w);
 	spin_lock(lock);
 	return err;
@@ -129,7 +154,7 @@ static inline int sleep_once(struct waitq *wq, struct waiter *w, struct spinlock
 
 int waitq_sleep(struct waitq *wq, struct spinlock *lock, enum sleep_kind kind, uint64_t deadline_ns)
 {
-	struct waiter w = {0};
+	struct waiter w;
 
 	return sleep_once(wq, &w, lock, kind, deadline_ns);
 }
@@ -143,8 +168,9 @@ static struct waitq *channel(const void *chan)
 int thread_sleep_on(
 	const void *chan, struct spinlock *lock, enum sleep_kind kind, uint64_t deadline_ns)
 {
-	struct waiter w = {.chan = chan};
+	struct waiter w;
 
+	w.chan = chan;
 	return sleep_once(channel(chan), &w, lock, kind, deadline_ns);
 }
 

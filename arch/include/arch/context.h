@@ -37,18 +37,17 @@ struct trapframe *user_frame(void);
 
 /*
  * Prepare t to begin at entry(arg) on the stack whose top is given. entry() is reached as if from
- * arch_switch(), with interrupts off, and must not return.
+ * arch_switch(), with interrupts off, and must not return. For a thread that runs already: just its stack.
  */
 void arch_thread_init(struct arch_thread *t, vaddr_t stack_top, void (*entry)(void *), void *arg);
 
 /*
- * Switch from prev to next, and to its space, on this hart, with interrupts off. Returns in next, after
- * arch_switched(): an upcall, with the thread that ran on this hart just before.
+ * Switch from prev to next, and to its space, on this hart, with interrupts off. Returns in next; one
+ * that has not run before begins at its entry.
  */
 void arch_switch(struct arch_thread *prev, struct arch_thread *next);
-void arch_switched(struct arch_thread *prev);
 
-/* Leave the running stack for good, and run fn() on another. */
+/* Leave the running stack for good, and run fn() on another, below the place of its trapframe. */
 _Noreturn void arch_run_on(vaddr_t stack_top, void (*fn)(void));
 
 /* Leave for user mode with the registers in the thread's own frame. Never returns. */

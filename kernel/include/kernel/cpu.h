@@ -3,7 +3,8 @@
  * Per-hart data of the kernel.
  *
  * struct cpu begins with what arch needs of it. A field tagged [h] is touched by its own hart only,
- * with preemption off, or with interrupts off where an interrupt handler touches it too.
+ * with preemption off, or with interrupts off where an interrupt handler touches it too. What ends in
+ * _clock is in ticks of cpu_time(): what each switch touches is not converted.
  */
 #pragma once
 
@@ -22,9 +23,9 @@ struct run_queue {
 	struct thread_list rest;  /* [lock] runnable threads with a rest of a time slice, */
 	struct thread_list turns; /* [lock] and those whose turn comes after these */
 	uint32_t queued;          /* [lock] how many; others read it as a hint */
-	struct thread *current;   /* [lock] */
+	bool is_idle;             /* [lock] the idle thread runs; others read it as a hint */
+	struct thread *leftover;  /* [lock] the one that runs, or ran before: not to be queued; or NULL */
 	struct thread *idle;      /* [I] runs when nothing else does; never queued */
-	bool is_idle;             /* [lock] current == idle; others read it as a hint */
 };
 
 /* Timers of a hart: a pairing heap. The last three are its own, with interrupts off. */
@@ -32,9 +33,9 @@ struct timer_queue {
 	struct spinlock lock;  /* RANK_TIMER */
 	struct timer *first;   /* [lock] the earliest */
 	struct timer *running; /* [a] whose fn is being called */
-	uint64_t armed_ns;     /* when the hardware will interrupt; UINT64_MAX: never */
-	uint64_t slice_ns;     /* end of the running thread's time slice; UINT64_MAX: none */
-	uint64_t tick_ns;      /* the next look at what runs; UINT64_MAX: the hart idles */
+	uint64_t armed_clock;  /* when the hardware will interrupt; UINT64_MAX: never */
+	uint64_t slice_clock;  /* end of the running thread's time slice; UINT64_MAX: none */
+	uint64_t tick_clock;   /* the next look at what runs; UINT64_MAX: the hart idles */
 };
 
 struct cpu {

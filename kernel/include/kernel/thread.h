@@ -70,12 +70,12 @@ struct thread {
 	void (*entry)(void *);   /* [I] */
 	void *arg;               /* [I] */
 	struct waitq exited;     /* thread_join() */
-	uint64_t run_since_ns;   /* [q] */
-	uint64_t run_ns;         /* [q] time on a hart until it was last switched out */
-	uint64_t slice_ns;       /* [q] what is left of its time slice; 0: the slice is over */
+	uint64_t since_clock;    /* [q] runs since then, or does not since then */
+	uint64_t run_clock;      /* [q] time on a hart until it was last switched out */
+	uint64_t slice_clock;    /* [q] what is left of its time slice; 0: the slice is over */
 	uint64_t switches[2];    /* [q] away from it: as it slept, as it was made to give way */
 	uint32_t ticks[2];       /* [q] that found it in the kernel, in user mode; own hart only */
-	uint64_t turn_ns;        /* [a] a whole time slice, by the next two: thread_set_share() */
+	uint64_t turn_clock;     /* [a] a whole time slice, by the next two: thread_set_share() */
 	int8_t nice;             /* [a] -20 to 19: its share of a hart that others want, too */
 	uint8_t policy;       /* [a] SCHED_OTHER, SCHED_BATCH, or SCHED_IDLE: less than nice 19 */
 	struct task *task;    /* the process layer's part; NULL: a kernel thread */
@@ -122,8 +122,8 @@ _Noreturn void thread_exit(void);
 /* Wait until t is dead. */
 void thread_join(struct thread *t);
 
-/* Give way to others that are runnable on this hart. */
-void thread_yield(void);
+/* Give way to others that are runnable on this hart. Returns 0, for a system call that ends with it. */
+int thread_yield(void);
 
 /*
  * Make a sleeping thread runnable, whatever it waits for. Any context but with a lock of

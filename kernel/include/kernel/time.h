@@ -70,6 +70,6 @@ void timer_interrupt(bool user);
 void timer_init_hart(void);
 
 /* The hart has left idleness: it ticks again. Interrupts off. */
-void timer_start_tick(uint64_t now);
+void timer_start_tick(void);
 /* This hart is about to wait for an interrupt; interrupts are off. */
 void timer_before_idle(void);

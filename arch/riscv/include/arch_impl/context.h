@@ -7,7 +7,7 @@
 #include <arch/types.h>
 
 struct arch_context {
-	uint64_t ra, sp, gp;
+	uint64_t ra, sp;
 	uint64_t s[12];
 };
 
