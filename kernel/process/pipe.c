@@ -86,14 +86,16 @@ static void rewind_if_empty(struct pipe *p)
 		free_pages(p, 1);
 }
 
-/* The same within one page that is there, as most reads and writes are; 0: they are not. */
-static inline size_t copy_in_page(
-	struct pipe *p, uint64_t position, struct mvm_copy *c, size_t done, size_t n)
+/*
+ * All of it, within one page that is there, as most reads and writes are. False: it is not so, or the
+ * caller's memory is missing, and nothing counts as copied.
+ */
+static inline bool copy_in_page(struct pipe *p, uint64_t position, struct mvm_copy *c, size_t n)
 {
 	char *page = p->page[position / PAGE_SIZE & (p->n_slots - 1)];
 	size_t offset = position % PAGE_SIZE;
 
-	return page && n <= PAGE_SIZE - offset ? c->copy(c, page + offset, done, n) : 0;
+	return page && n <= PAGE_SIZE - offset && c->copy(c, page + offset, 0, n) == n;
 }
 
 /*
@@ -103,7 +105,7 @@ static inline size_t copy_in_page(
 static size_t copy_ring(
 	struct pipe *p, uint64_t position, struct mvm_copy *c, size_t done, size_t n, int *err)
 {
-	size_t copied = copy_in_page(p, position, c, done, n), in_page, got;
+	size_t copied = 0, in_page, got;
 
 	while (copied < n) {
 		char *at = byte_at(p, position + copied, &in_page);
@@ -164,27 +166,43 @@ static int take_out(struct pipe *p, struct mvm_copy *c, size_t n, size_t *done)
 	return err;
 }
 
+/* Read until there is something, or never will be. */
+static __attribute__((noinline)) int read_pieces(
+	struct pipe *p, bool nonblock, struct mvm_copy *c, size_t n, size_t *done)
+{
+	int err;
+
+	while (!*done && (err = wait_readable(p, nonblock)) > 0) {
+		err = take_out(p, c, n, done);
+		if (err)
+			break;
+	}
+	return err;
+}
+
 static int pipe_read(
 	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
 {
 	struct pipe *p = pipe_of(file);
-	bool wake = false;
-	int err = 0;
+	bool wake;
+	int err;
 
 	(void)offset;
 	*done = 0;
 	if (!n)
 		return 0;
 	spin_lock(&p->lock);
-	while (!*done && (err = wait_readable(p, file_is_nonblocking(file))) > 0) {
-		err = take_out(p, c, n, done);
-		if (err)
-			break;
+	err = used(p) ? 1 : wait_readable(p, file_is_nonblocking(file));
+	size_t small = used(p) < n ? used(p) : n;
+	if (err > 0 && copy_in_page(p, p->head, c, small)) {
+		p->head += small;
+		*done = small;
+		err = 0;
+	} else if (err > 0) {
+		err = read_pieces(p, file_is_nonblocking(file), c, n, done);
 	}
-	if (*done) {
-		rewind_if_empty(p);
-		wake = p->writable.head != NULL;
-	}
+	rewind_if_empty(p);
+	wake = *done && p->writable.head;
 	spin_unlock(&p->lock);
 	if (wake)
 		waitq_wake_all(&p->writable);
@@ -236,19 +254,16 @@ static int find_memory(struct pipe *p, unsigned *attempts)
 	return found && ++*attempts < MEMORY_ATTEMPTS ? 0 : -ENOMEM;
 }
 
-static int pipe_write(
-	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+/* Lock held; dropped meanwhile, and at the end. */
+static __attribute__((noinline)) int write_pieces(
+	struct pipe *p, bool nonblock, struct mvm_copy *c, size_t n, size_t *done)
 {
-	struct pipe *p = pipe_of(file);
 	bool atomic = n <= PIPE_BUF, wake = false;
 	unsigned attempts = 0;
 	int err = 0;
 
-	(void)offset;
-	*done = 0;
-	spin_lock(&p->lock);
 	while (!err && *done < n) {
-		err = wait_writable(p, atomic ? n : 1, file_is_nonblocking(file));
+		err = wait_writable(p, atomic ? n : 1, nonblock);
 		if (err)
 			break;
 		err = put_in(p, c, n, done, atomic);
@@ -266,6 +281,26 @@ static int pipe_write(
 	if (wake)
 		waitq_wake_all(&p->readable);
 	return err;
+}
+
+static int pipe_write(
+	struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done)
+{
+	struct pipe *p = pipe_of(file);
+	bool wake;
+
+	(void)offset;
+	*done = 0;
+	spin_lock(&p->lock);
+	if (!p->readers || n > room(p) || !copy_in_page(p, p->tail, c, n))
+		return write_pieces(p, file_is_nonblocking(file), c, n, done);
+	p->tail += n;
+	*done = n;
+	wake = p->readable.head != NULL;
+	spin_unlock(&p->lock);
+	if (wake)
+		waitq_wake_all(&p->readable);
+	return 0;
 }
 
 /* --- The rest -----------------------------------------------------------------------------------
