@@ -174,9 +174,7 @@ int arch_sigcontext_put(struct arch_sigcontext *sc)
 
 	fpu_save_current(self);
 	irq_restore(flags);
-	if (!is_user_context(sc) || user_copy(sc->regs, user_frame()->x, sizeof(sc->regs)) ||
-		user_copy(&sc->fpu, self->fpu, sizeof(sc->fpu)) ||
-		user_put64(&sc->extensions[0], 0) || user_put64(&sc->extensions[1], 0))
+	if (!is_user_context(sc) || user_context_put(sc, user_frame()->x, self->fpu))
 		return -EFAULT;
 	return 0;
 }
@@ -184,15 +182,16 @@ int arch_sigcontext_put(struct arch_sigcontext *sc)
 int arch_sigcontext_get(const struct arch_sigcontext *sc)
 {
 	struct arch_thread *self = arch_current();
-	uint64_t first, rest;
+	int extension;
 
 	drop_registers(self);
-	if (!is_user_context(sc) || user_copy(user_frame()->x, sc->regs, sizeof(sc->regs)) ||
-		user_copy(self->fpu, &sc->fpu, sizeof(sc->fpu)) ||
-		user_get64(&sc->extensions[0], &first) || user_get64(&sc->extensions[1], &rest))
+	if (!is_user_context(sc))
+		return -EFAULT;
+	extension = user_context_get(user_frame()->x, sc, self->fpu);
+	if (extension < 0)
 		return -EFAULT;
 	trapframe_changed();
-	return first >> 32 || rest ? -EINVAL : 0;
+	return extension ? -EINVAL : 0;
 }
 
 /* li a7, 139; ecall */

@@ -36,6 +36,8 @@ SAME(THREAD_RA, 0); /* switch_stacks stores there without an offset */
 AT(arch_thread, context.sp, THREAD_SP);
 AT(arch_thread, context.s, THREAD_S(0));
 AT(arch_thread, work, THREAD_WORK);
+AT(arch_sigcontext, fpu, SC_FPU);
+AT(arch_sigcontext, extensions, SC_EXTENSIONS);
 AT(arch_fpu, fcsr, FPU_FCSR);
 SAME(ARCH_WORK_TRACE, ASM_WORK_TRACE);
 SAME(ARCH_WORK_FRAME, ASM_WORK_FRAME);

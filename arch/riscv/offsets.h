@@ -30,6 +30,9 @@
 #define THREAD_S(n) (16 + (n)*8)
 #define THREAD_WORK 112
 
+#define SC_FPU        256
+#define SC_EXTENSIONS 768
+
 #define FPU_F(n) ((n)*8)
 #define FPU_FCSR 256
 

@@ -11,6 +11,8 @@
  */
 #include <arch_impl/csr.h>
 
+#include "offsets.h"
+
 	.macro fix from, end, to
 	.pushsection .fixup_table, "a"
 	.balign	8
@@ -215,6 +217,52 @@ user_fail:
 	csrc	sstatus, t6
 	li	a0, -1
 	ret
+
+	/* The registers of a signal frame; then those of the FPU, which the kernel keeps elsewhere. */
+	.macro copy_context kernel, fpu
+	copy_64	0
+	copy_64	64
+	copy_64	128
+	copy_64	192
+	addi	\kernel, \fpu, -SC_FPU
+	copy_64	SC_FPU
+	copy_64	(SC_FPU + 64)
+	copy_64	(SC_FPU + 128)
+	copy_64	(SC_FPU + 192)
+	ld	t0, (SC_FPU + FPU_FCSR)(a1)
+	sd	t0, (SC_FPU + FPU_FCSR)(a0)
+	.endm
+
+	/* int user_context_put(struct arch_sigcontext *to, const uint64_t *regs, const struct arch_fpu *) */
+	.globl	user_context_put
+user_context_put:
+	li	t6, SSTATUS_SUM
+	csrs	sstatus, t6
+1:	copy_context a1, a2
+	sd	zero, SC_EXTENSIONS(a0)
+	sd	zero, (SC_EXTENSIONS + 8)(a0)
+2:	csrc	sstatus, t6
+	li	a0, 0
+	ret
+	fix	1b, 2b, user_fail
+
+	/*
+	 * int user_context_get(uint64_t *regs, const struct arch_sigcontext *from, struct arch_fpu *): 0, -1,
+	 * or 1: there is an extension.
+	 */
+	.globl	user_context_get
+user_context_get:
+	li	t6, SSTATUS_SUM
+	csrs	sstatus, t6
+1:	copy_context a0, a2
+	ld	t0, SC_EXTENSIONS(a1)
+	ld	t2, (SC_EXTENSIONS + 8)(a1)
+2:	csrc	sstatus, t6
+	srli	t0, t0, 32
+	or	t0, t0, t2
+	snez	a0, t0
+	ret
+	fix	1b, 2b, user_fail
 
 	/* int user_get32/64(const void *from, uintN_t *to), user_put32/64(void *to, uintN_t): 0, -1 */
 	.macro user_get name, op, store
