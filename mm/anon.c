@@ -348,14 +348,16 @@ static COLD int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *gra
 	return err;
 }
 
-int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave)
+int anon_reserve(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
+{
+	return likely(anon_at_finger(tree, vpn)) ? 0 : point_at(tree, vpn, grave);
+}
+
+void anon_enter(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave)
 {
 	unsigned slot = node_slot(vpn, 0);
-	struct node *leaf;
+	struct node *leaf = tree->path[0];
 
-	if (unlikely(!anon_at_finger(tree, vpn)) && point_at(tree, vpn, grave) != 0)
-		return -MVM_ENOMEM;
-	leaf = tree->path[0];
 	if (unlikely(leaf->slot[slot] != NULL)) {
 		leaf->block = false;
 		anon_put(leaf->slot[slot], grave);
@@ -363,7 +365,15 @@ int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct
 		tree->uncounted++;
 	}
 	node_set(leaf, slot, anon);
-	return 0;
+}
+
+int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave)
+{
+	int err = anon_reserve(tree, vpn, grave);
+
+	if (!err)
+		anon_enter(tree, vpn, anon, grave);
+	return err;
 }
 
 void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon)

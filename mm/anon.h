@@ -100,7 +100,11 @@ bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last);
 int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon,
 	struct grave *grave) MVM_MUST_CHECK;
 
-/* The same in this hold after anon_set() at a page that shares a leaf with it, where nothing stands. */
+/* The same in two steps, in one hold: make it certain that the second cannot fail, if it comes; enter it. */
+int anon_reserve(struct anon_tree *tree, uint64_t vpn, struct grave *grave) MVM_MUST_CHECK;
+void anon_enter(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave);
+
+/* The same in this hold after that at a page that shares a leaf with it, where nothing stands. */
 void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon);
 
 /*

@@ -47,12 +47,13 @@
  * mark comes first, and the look sees it.  The object's lock need not be held over the install: the
  * sweep cannot overtake the space's lock.
  *
- * An entry never changes its frame in place.  1B and 2B remove what is mapped at once, and the
- * batch is finished before the copy is made.  But meanwhile another thread may have mapped the old
- * page again, and a third have removed that and not yet finished its batch: some hart may still
- * load from the old page when others store to the new one.  So if the old page is mapped, or any
- * batch is open, when the copy is to be mapped, the fault claims the page, removes what is there,
- * finishes a batch of its own, and maps the copy as it gives up the claim (pass_alone).
+ * An entry does not change its frame while harts may know the old one: some would still load from the old
+ * page when others store to the new one.  1B and 2B find the old page mapped when the copy is to be.
+ * Mostly the space runs on this hart only, and the host replaces the entry on the spot
+ * (mvmh_pmap_replace).  Else, or if any batch is open, so that even a page that is not mapped any more may be
+ * reached, the fault claims the page, removes what is there, finishes a batch of its own, and maps the
+ * copy as it gives up the claim (pass_alone).  The copy enters the tree only as it is mapped: who
+ * found it there before could store to it, by mvm_hold(), while harts load from the old page.
  *
  * Memory.  Who lacks it deep inside says so; the fault gives back what is in hand, and fault_in()
  * reclaims with little on the stack (page.h: memory_wait) before it tries again.  Tables and nodes
@@ -73,7 +74,7 @@
 
 enum need {
 	NEED_NOTHING,   /* done: f->result */
-	NEED_LOOK,      /* the batch finished, or a claim gone: only look again */
+	NEED_LOOK,      /* a claim is gone: only look again */
 	NEED_REPLACE,   /* the page to be claimed, and unreachable, before it is mapped */
 	NEED_ZEROS,     /* fresh: zeros */
 	NEED_ANON_COPY, /* fresh: a copy of f->source */
@@ -116,8 +117,7 @@ struct fault {
 	struct mvm_page *blank; /* of zeros, of our own */
 	enum ahead ahead;       /* if it must be read */
 
-	/* Of the pass under way: what it removed, to be finished after it. */
-	struct sweep *sweep;
+	/* Of the pass under way: what it took out of the tree. */
 	struct grave *grave;
 };
 
@@ -136,16 +136,6 @@ static enum mvm_fault_result result_of(int err)
 }
 
 /* --- Install: the space's lock is held -------------------------------------------------------- */
-
-/* Remove what is mapped at the page, to be finished after this pass. */
-static void remove_entry(struct fault *f)
-{
-	mvm_vaddr_t end = f->va + MVM_PAGE_BYTES;
-
-	sweep_open(f->space, f->sweep);
-	if (space_remove_some(f->space, f->va, end, &f->sweep->batch) != end)
-		mvmh_panic("mm: the host removes one entry at a time");
-}
 
 static enum need map_frame(struct fault *f, mvm_frame_t frame, unsigned rights)
 {
@@ -183,25 +173,38 @@ static OWN_FRAME void install_run(struct fault *f)
 	f->run = (uint16_t)n;
 }
 
-/* Make what is fresh the space's own, and map it. */
+/* Map what is fresh, and perhaps in the place of what it is a copy of. */
+static enum need map_fresh(struct fault *f)
+{
+	mvm_frame_t frame = f->fresh->frame;
+	enum need need = map_frame(f, frame, f->rights);
+
+	if (need == NEED_REPLACE && mvmh_pmap_replace(&f->space->pmap, f->va, frame, f->rights))
+		return done(f, MVM_FAULT_OK);
+	return need;
+}
+
+/* Map what is fresh, and make it the space's own. */
 static enum need install_fresh(struct fault *f)
 {
-	struct mvm_page *anon = f->fresh;
+	struct anon_tree *tree = &f->space->anons;
+	uint64_t vpn = f->va >> MVM_PAGE_SHIFT;
+	enum need need;
 
 	/* What the copy replaces may still be reached by a hart: see unmap.c and struct sweep. */
 	if (unlikely(ref_count(&f->space->open_sweeps) > 0) && f->fresh_of != zeros && !f->alone)
 		return NEED_REPLACE;
-	(void)take_fresh(f);
-	if (anon_set(&f->space->anons, f->va >> MVM_PAGE_SHIFT, anon, f->grave) != 0) {
-		anon->next_anon = f->fresh;
-		f->fresh = anon;
+	if (anon_reserve(tree, vpn, f->grave) != 0)
 		return NEED_MEMORY;
-	}
+	need = map_fresh(f);
+	if (unlikely(need != NEED_NOTHING))
+		return need;
+	anon_enter(tree, vpn, take_fresh(f), f->grave);
 	if (f->run > 1)
 		install_run(f);
 	else if (unlikely(f->fresh != NULL) && f->fresh_of != zeros)
 		f->fresh_of = NULL; /* what is left in hand is no copy */
-	return map_frame(f, anon->frame, f->rights);
+	return NEED_NOTHING;
 }
 
 /* --- Look: the space's lock is held ----------------------------------------------------------- */
@@ -226,7 +229,6 @@ static enum need look_anon(struct fault *f, struct mvm_page *anon, bool exclusiv
 	if (f->source)
 		anon_put(f->source, f->grave);
 	f->source = anon;
-	remove_entry(f);
 	return NEED_ANON_COPY;
 }
 
@@ -321,7 +323,6 @@ static enum need look_page(struct fault *f, struct area *a)
 		return NEED_WRITABLE;
 	if (f->fresh && f->fresh_of == page)
 		return NEED_INSTALL;
-	remove_entry(f);
 	return NEED_PAGE_COPY;
 }
 
@@ -555,15 +556,13 @@ static inline enum mvm_fault_result supply(struct fault *f, enum need need)
 	return need == NEED_ZEROS ? supply_zeros(f) : supply_other(f, need);
 }
 
-/* One look, and the end of the batch that it began; `claim`, if any, of the page is given up. */
+/* One look; `claim`, if any, of the page is given up. */
 static OWN_FRAME enum need pass(struct fault *f, struct claim *claim)
 {
 	struct mvm_space *space = f->space;
-	struct sweep sweep = {.open = false};
 	struct grave grave = {.nodes = NULL};
 	enum need need;
 
-	f->sweep = &sweep;
 	f->grave = &grave;
 	f->alone = claim;
 	space_lock(space);
@@ -576,8 +575,6 @@ static OWN_FRAME enum need pass(struct fault *f, struct claim *claim)
 	space_unlock(space);
 	if (unlikely(claim && claim->waited))
 		mvmh_wake(&space->claims);
-	if (sweep.open)
-		sweep_sync(space, &sweep);
 	if (grave.anons || grave.nodes)
 		anon_bury(&grave);
 	return need;
@@ -586,14 +583,17 @@ static OWN_FRAME enum need pass(struct fault *f, struct claim *claim)
 /* Claim the page, until no hart reaches anything there.  False: others claim it. */
 static OWN_FRAME bool claim_page(struct fault *f, struct claim *claim)
 {
+	mvm_vaddr_t end = f->va + MVM_PAGE_BYTES;
 	struct sweep sweep = {.open = false};
 	bool claimed;
 
-	f->sweep = &sweep;
 	space_lock(f->space);
-	claimed = claim_enter_change(f->space, claim, f->va, f->va + MVM_PAGE_BYTES);
-	if (claimed)
-		remove_entry(f);
+	claimed = claim_enter_change(f->space, claim, f->va, end);
+	if (claimed) {
+		sweep_open(f->space, &sweep);
+		if (space_remove_some(f->space, f->va, end, &sweep.batch) != end)
+			mvmh_panic("mm: the host removes one entry at a time");
+	}
 	space_unlock(f->space);
 	sweep_sync(f->space, &sweep);
 	return claimed;

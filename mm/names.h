@@ -8,11 +8,13 @@
 
 #define anon_any             mvm_i_anon_any
 #define anon_bury            mvm_i_anon_bury
+#define anon_enter           mvm_i_anon_enter
 #define anon_new             mvm_i_anon_new
 #define anon_next            mvm_i_anon_next
 #define anon_put             mvm_i_anon_put
 #define anon_reach           mvm_i_anon_reach
 #define anon_remove          mvm_i_anon_remove
+#define anon_reserve         mvm_i_anon_reserve
 #define anon_reserve_edges   mvm_i_anon_reserve_edges
 #define anon_search          mvm_i_anon_search
 #define anon_set             mvm_i_anon_set

@@ -348,6 +348,25 @@ int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsig
 	return enter_at(pmap, va, entry, pa, rights);
 }
 
+bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
+{
+	pte_t *entry = entry_of_page(pmap, va), old;
+
+	if (!entry || rights & PMAP_EXEC)
+		return false;
+	old = *entry;
+	if (!(old & PTE_V))
+		return false;
+	/* Who enters the space from here on finds nothing, or is seen. */
+	*entry = 0;
+	if (!tlb_forget_here(pmap, va)) {
+		pte_set(entry, old);
+		return false;
+	}
+	pte_set(entry, pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A));
+	return true;
+}
+
 void pmap_enter_run(
 	struct pmap *pmap, vaddr_t va, const uint32_t *frames, unsigned n, unsigned rights)
 {

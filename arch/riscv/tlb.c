@@ -201,6 +201,16 @@ bool tlb_flush_here(struct pmap *pmap, struct tlb_batch *batch)
 	return true;
 }
 
+bool tlb_forget_here(struct pmap *pmap, vaddr_t va)
+{
+	fence_full();
+	if (mark_stale(pmap, false))
+		return false;
+	if (arch_cpu()->pmap == pmap)
+		flush_local(pmap->id, va, va + PAGE_SIZE);
+	return true;
+}
+
 void pmap_sync_code(struct pmap *pmap)
 {
 	uint64_t flags = irq_save();

@@ -67,6 +67,28 @@ static void test_entries(void)
 	CHECK(frames_without_kept() == before);
 }
 
+/* Another frame takes the place of one in a step, where no other hart is in the space. */
+static void test_replace(void)
+{
+	paddr_t old = frame_alloc(0), frame = frame_alloc(0), pa;
+	struct pmap pmap;
+	unsigned rights;
+
+	CHECK(pmap_init(&pmap) == 0);
+	CHECK(!pmap_replace(&pmap, BASE, frame, PMAP_READ)); /* nothing is there to be replaced */
+	CHECK(pmap_enter(&pmap, BASE + PAGE_SIZE, old, PMAP_READ, 0) == 0);
+	CHECK(!pmap_replace(&pmap, BASE, frame, PMAP_READ) && !has_any(&pmap, BASE));
+	CHECK(pmap_enter(&pmap, BASE, old, PMAP_READ | PMAP_WRITE, 0) == 0);
+	CHECK(pmap_replace(&pmap, BASE, frame, PMAP_READ));
+	CHECK(pmap_query(&pmap, BASE, &pa, &rights) && pa == frame && rights == PMAP_READ);
+	CHECK(pmap_replace(&pmap, BASE, old, PMAP_READ | PMAP_WRITE));
+	CHECK(pmap_query(&pmap, BASE, &pa, &rights) && pa == old);
+	CHECK(rights == (PMAP_READ | PMAP_WRITE));
+	pmap_fini(&pmap);
+	frame_free(frame, 0);
+	frame_free(old, 0);
+}
+
 /* Of a space that is gone all is taken back, whatever was left in it, and comes back empty. */
 static void fill_and_end(unsigned n_roots)
 {
@@ -480,10 +502,17 @@ static void reader(void *arg, unsigned i)
 static void replace(struct shared *s, paddr_t frames[2], uint64_t value)
 {
 	struct tlb_batch batch = {0};
+	bool replaced;
 
 	*(uint64_t *)phys_to_virt(frames[value % 2]) = value;
-	CHECK(pmap_remove(&s->pmap, BASE, BASE + PAGE_SIZE, 64, &batch) == BASE + PAGE_SIZE);
-	tlb_flush(&s->pmap, &batch);
+	preempt_disable();
+	replaced = value & 2 && pmap_replace(&s->pmap, BASE, frames[value % 2], PMAP_READ);
+	preempt_enable();
+	if (!replaced) {
+		CHECK(pmap_remove(&s->pmap, BASE, BASE + PAGE_SIZE, 64, &batch) ==
+			BASE + PAGE_SIZE);
+		tlb_flush(&s->pmap, &batch);
+	}
 	__atomic_store_n(&s->epoch, value, __ATOMIC_RELEASE);
 	CHECK(pmap_enter(&s->pmap, BASE, frames[value % 2], PMAP_READ, 0) == 0);
 	if (value % 16 == 0)
@@ -638,6 +667,7 @@ static void test_copies(void)
 const struct selftest pmap_tests[] = {
 	{"pmap-entries", test_entries},
 	{"pmap-roots", test_roots},
+	{"pmap-replace", test_replace},
 	{"pmap-steps", test_steps},
 	{"pmap-whole-table", test_whole_table},
 	{"pmap-suspended-table", test_suspended_table},

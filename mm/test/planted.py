@@ -115,8 +115,9 @@ MUTANTS = [
            "\t\tc->waited = true;\n\t\t(void)!space_wait(space, &space->claims, false);\n\t} while",
            "\t\treturn;\n\t} while", by="threads"),
     Mutant("fault: entry not removed before a copy", "fault.c",
-           "\tremove_entry(f);\n\treturn NEED_ANON_COPY;",
-           "\treturn NEED_ANON_COPY;", by="simulator"),
+           "\t\tif (space_remove_some(f->space, f->va, end, &sweep.batch) != end)\n"
+           "\t\t\tmvmh_panic(\"mm: the host removes one entry at a time\");\n",
+           "", by="simulator"),
     Mutant("fault: stale copy installed", "fault.c",
            "if (f->fresh && f->fresh_of == anon)",
            "if (f->fresh && f->fresh_of)", by="threads"),
@@ -286,15 +287,27 @@ MUTANTS = [
            "if (0)", by="simulator, copies"),
     Mutant("fault: old entry removed as the copy is mapped", "fault.c",
            "f->fresh_of != zeros && !f->alone)\n\t\treturn NEED_REPLACE;",
-           "f->fresh_of != zeros && !f->alone)\n\t\tremove_entry(f);", by="simulator, copies"),
+           "f->fresh_of != zeros && !f->alone) {\n"
+           "\t\tstruct sweep sweep = {.open = false};\n\t\tsweep_open(f->space, &sweep);\n"
+           "\t\t(void)!space_remove_some(\n"
+           "\t\t\tf->space, f->va, f->va + MVM_PAGE_BYTES, &sweep.batch);\n"
+           "\t\t(void)ref_put(&f->space->open_sweeps);\n\t}", by="simulator, copies"),
     Mutant("fault: page not claimed while it is replaced", "fault.c",
-           "\tif (claimed)\n\t\tremove_entry(f);\n\tspace_unlock(f->space);\n"
-           "\tsweep_sync(f->space, &sweep);",
-           "\tif (claimed)\n\t\tremove_entry(f);\n\tclaim->start = claim->end;\n"
-           "\tspace_unlock(f->space);\n\tsweep_sync(f->space, &sweep);", by="simulator, copies"),
+           "\tspace_unlock(f->space);\n\tsweep_sync(f->space, &sweep);\n\treturn claimed;",
+           "\tclaim->start = claim->end;\n"
+           "\tspace_unlock(f->space);\n\tsweep_sync(f->space, &sweep);\n\treturn claimed;",
+           by="simulator, copies"),
     Mutant("fault: batch of a removal not finished", "fault.c",
-           "\tif (sweep.open)\n\t\tsweep_sync(space, &sweep);",
-           "\tif (sweep.open)\n\t\t(void)ref_put(&space->open_sweeps);", by="simulator"),
+           "\tsweep_sync(f->space, &sweep);\n\treturn claimed;",
+           "\tif (sweep.open)\n\t\t(void)ref_put(&f->space->open_sweeps);\n\treturn claimed;",
+           by="simulator"),
+    Mutant("fault: copy in the tree before the old page is unreachable", "fault.c",
+           "\tneed = map_fresh(f);\n\tif (unlikely(need != NEED_NOTHING))\n"
+           "\t\treturn need;\n"
+           "\tanon_enter(tree, vpn, take_fresh(f), f->grave);",
+           "\tstruct mvm_page *anon = take_fresh(f);\n\tanon_enter(tree, vpn, anon, f->grave);\n"
+           "\tneed = map_frame(f, anon->frame, f->rights);\n"
+           "\tif (need != NEED_NOTHING)\n\t\treturn need;", by="simulator, copies"),
     Mutant("fault: others' turns ignored", "fault.c",
            "f->supplied && space->turn == f->turn + 1", "f->supplied", by="simulator"),
     Mutant("prefault: claims behind the page ignored", "fault.c",

@@ -133,7 +133,7 @@ static void a_fork_inherits_it(void **state)
 {
 	static const unsigned char fork_only[] = {MVM_TRACE_FORK, MVM_TRACE_SHOOTDOWN};
 	static const unsigned char copy[] = {MVM_TRACE_FAULT, MVM_TRACE_AREA, MVM_TRACE_ANON,
-		MVM_TRACE_SHOOTDOWN, MVM_TRACE_COPY, MVM_TRACE_PTE, MVM_TRACE_FAULT_END};
+		MVM_TRACE_COPY, MVM_TRACE_PTE, MVM_TRACE_FAULT_END};
 	struct mvm_space *child;
 
 	(void)state;

@@ -15,7 +15,7 @@
  * itself when it next enters the space. So harts that sleep or run elsewhere cost nothing.
  *
  * An entry only gains rights in place, or loses them; to change its frame remove it, flush the
- * batch, and enter the new one. A gain needs no flush of others: their spurious fault finds the
+ * batch, and enter the new one (pmap_replace() is all of that, where no other hart is). A gain needs no flush of others: their spurious fault finds the
  * entry good.
  *
  * A hart may also remember that an entry was invalid, and fault once more after it was entered.
@@ -90,6 +90,14 @@ size_t pmap_tables_kept(void);
  * With PMAP_EXEC, what was written to the frame is code for every hart that runs in the space.
  */
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
+	__attribute__((warn_unused_result));
+
+/*
+ * Map the frame at pa at va, where another is mapped as a page, with these rights only; what this hart
+ * remembers of it is forgotten. False, and nothing has changed, if another hart is in the space, or
+ * something else is in the way. Preemption is off.
+ */
+bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	__attribute__((warn_unused_result));
 
 /*

@@ -94,6 +94,13 @@ static inline __attribute__((warn_unused_result)) int mvmh_pmap_enter(
 	return pmap_enter(&pmap->pmap, va, (paddr_t)frame << PAGE_SHIFT, rights, order);
 }
 
+#define mvmh_pmap_replace mvmh_pmap_replace
+static inline bool mvmh_pmap_replace(
+	struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights)
+{
+	return pmap_replace(&pmap->pmap, va, (paddr_t)frame << PAGE_SHIFT, rights);
+}
+
 #define mvmh_pmap_enter_run mvmh_pmap_enter_run
 static inline void mvmh_pmap_enter_run(
 	struct mvmh_pmap *pmap, uintptr_t va, const uint32_t *frames, unsigned n, unsigned rights)

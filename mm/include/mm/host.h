@@ -277,6 +277,21 @@ static inline bool mvmh_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *b
 #endif
 
 /*
+ * Map another frame at va, with these rights and no others, if no hart but the calling one can know what
+ * is mapped there; true: none knows it any more.  Else false, and nothing has changed.  As
+ * mvmh_pmap_remove(), mvmh_tlb_sync_here() and mvmh_pmap_enter() in one.  Under the space's lock.
+ * Default: false; mm claims the page, removes the old translation, finishes a batch, and enters the new.
+ */
+#ifndef mvmh_pmap_replace
+static inline bool mvmh_pmap_replace(
+	struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights)
+{
+	(void)pmap, (void)va, (void)frame, (void)rights;
+	return false;
+}
+#endif
+
+/*
  * Map what is mapped in [start, end) at `to` and after it instead, with the same rights: as
  * mvmh_pmap_remove() and mvmh_pmap_enter() of each page, also in that at most MVM_HOLD_PAGES entries go,
  * the batch notes them, and the address from which to go on is returned.  At the new place nothing is

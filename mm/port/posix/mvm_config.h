@@ -41,7 +41,9 @@ bool posix_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
 #define mvmh_tlb_sync_here posix_tlb_sync_here
 uintptr_t posix_pmap_move(struct mvmh_pmap *pmap, uintptr_t start, uintptr_t end, uintptr_t to,
 	struct mvmh_tlb *batch);
+bool posix_pmap_replace(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights);
 #define mvmh_pmap_move        posix_pmap_move
+#define mvmh_pmap_replace     posix_pmap_replace
 #define mvmh_writeback_wanted posix_writeback_wanted
 #define mvmh_starved          posix_starved
 #ifndef POSIX_ENTERS_SINGLY /* to see mm do without it */

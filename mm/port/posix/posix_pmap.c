@@ -430,6 +430,24 @@ mvm_vaddr_t posix_pmap_move(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr
 	return start;
 }
 
+/* This, too, could always be done. */
+bool posix_pmap_replace(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights)
+{
+	static unsigned calls;
+	posix_word_t *entry = entry_at(pmap, va);
+
+	posix_perhaps_forget();
+	if (!posix_frame_taken(frame) || !rights)
+		mvmh_panic("mvmh_pmap_replace: bad arguments");
+	if (!entry || __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) % 2)
+		return false;
+	__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+	tlb_forget(pmap, va, va + MVM_PAGE_BYTES);
+	__atomic_store_n(entry, entry_make(frame, rights) | ENTRY_USED, __ATOMIC_RELEASE);
+	note_entered(pmap, va);
+	return true;
+}
+
 bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 {
 	posix_word_t *entry = entry_at(pmap, va);

@@ -41,6 +41,8 @@ bool sim_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
 uintptr_t sim_pmap_move(struct mvmh_pmap *pmap, uintptr_t start, uintptr_t end, uintptr_t to,
 	struct mvmh_tlb *batch);
 #define mvmh_pmap_move sim_pmap_move
+bool sim_pmap_replace(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights);
+#define mvmh_pmap_replace sim_pmap_replace
 
 /*
  * For mm alone, not for the simulator: its variables stand together, so that each schedule begins

@@ -178,21 +178,32 @@ static bool batch_is_empty(const struct mvmh_tlb *batch)
 	return !batch->whole;
 }
 
-/* No hart that runs is in the space, so that none has to be interrupted. */
-bool sim_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
+/* No other hart that runs is in the space, so that none has to be interrupted. */
+static bool runs_here_only(const struct mvmh_pmap *pmap)
 {
-	unsigned self = sched_self();
+	for (unsigned i = 0; i < FIBERS; i++) {
+		if (i != sched_self() && sched_ready(i) && harts[i].pmap == pmap)
+			return false;
+	}
+	return true;
+}
+
+static void flush_harts(const struct mvmh_pmap *pmap, const struct mvmh_tlb *batch)
+{
 	struct flush flush = {.pmap = pmap, .batch = *batch};
 
+	for (unsigned i = 0; i < FIBERS; i++)
+		flush_hart(&harts[i], &flush);
+}
+
+bool sim_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
+{
 	sched_point(POINT_HOOK);
 	if (batch_is_empty(batch))
 		return true;
-	for (unsigned i = 0; i < FIBERS; i++) {
-		if (i != self && sched_ready(i) && harts[i].pmap == pmap)
-			return false;
-	}
-	for (unsigned i = 0; i < FIBERS; i++)
-		flush_hart(&harts[i], &flush);
+	if (!runs_here_only(pmap))
+		return false;
+	flush_harts(pmap, batch);
 	sim_trace("no other hart is there to forget pages");
 	memset(batch, 0, sizeof *batch);
 	return true;
@@ -368,6 +379,20 @@ mvm_vaddr_t sim_pmap_move(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t
 			sim_fail("mvmh_pmap_move: a page is not removed");
 	}
 	return end;
+}
+
+bool sim_pmap_replace(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights)
+{
+	struct mvmh_tlb batch = {.whole = false};
+
+	check_context(pmap, "mvmh_pmap_replace");
+	if (!pmap->table->entries[page_of_va(va)] || !runs_here_only(pmap))
+		return false;
+	(void)reduce(pmap, va, va + MVM_PAGE_BYTES, 0, &batch);
+	flush_harts(pmap, &batch);
+	set_entry(&pmap->table->entries[page_of_va(va)], entry_make(frame, rights) | ENTRY_USED);
+	sim_trace("replace page %u: frame %u, rights %u", page_of_va(va), frame, rights);
+	return true;
 }
 
 bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
