@@ -646,6 +646,7 @@ struct request {
 	mvm_vaddr_t end; /* struct fault's */
 	uint8_t access;
 	bool force;
+	struct in_hand *hand;       /* for the first attempt, or NULL */
 	unsigned attempts;          /* while memory was short */
 	struct mvm_object *dirtied; /* out: referenced; a page of it was made DIRTY; or NULL */
 	mvm_vaddr_t next;           /* out: behind what was done */
@@ -669,6 +670,18 @@ static inline void begin(struct fault *f, const struct request *r)
 	f->blank = NULL;
 }
 
+/* Take over what the short way had in hand. */
+static void take_over(struct fault *f, struct in_hand *hand)
+{
+	const void *of = hand->anon ? hand->anon : hand->page;
+
+	f->fresh = hand->fresh;
+	f->fresh_of = of ? of : zeros;
+	f->source = hand->anon;
+	f->page = hand->page;
+	*hand = (struct in_hand){NULL, NULL, NULL};
+}
+
 /* Passes, until the fault is over or memory is short. */
 static OWN_FRAME enum mvm_fault_result attempt(struct request *r)
 {
@@ -676,6 +689,8 @@ static OWN_FRAME enum mvm_fault_result attempt(struct request *r)
 	struct fault f;
 
 	begin(&f, r);
+	if (r->hand)
+		take_over(&f, r->hand);
 	while ((need = next_pass(&f, need)) != NEED_NOTHING) {
 		f.result = (uint8_t)supply(&f, need);
 		if (f.result != MVM_FAULT_OK)
@@ -697,8 +712,7 @@ static inline enum mvm_fault_result fault(struct request *r)
 	enum mvm_fault_result result;
 
 	r->attempts = 0;
-	COUNT(faults, 1);
-	__atomic_fetch_add(&r->space->faults, 1, __ATOMIC_RELAXED);
+	fault_count(r->space);
 	trace(r->space, MVM_TRACE_FAULT, r->va, r->access, 0);
 	do {
 		result = attempt(r);
@@ -717,9 +731,22 @@ enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned
 	return fault(&r);
 }
 
+/* With what the short way had in hand. */
+static OWN_FRAME enum mvm_fault_result long_way(
+	struct mvm_space *space, mvm_vaddr_t va, unsigned access, struct in_hand *hand)
+{
+	struct request r = {.space = space, .va = va, .access = (uint8_t)access, .hand = hand};
+
+	return fault(&r);
+}
+
 enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
 {
-	return fault_in(space, va, access, false);
+	struct in_hand hand = {NULL, NULL, NULL};
+
+	if (access == MVM_WRITE && fault_shortcut(space, va, &hand))
+		return MVM_FAULT_OK;
+	return long_way(space, va, access, &hand);
 }
 
 int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned access)

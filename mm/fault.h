@@ -4,6 +4,7 @@
 
 #include "page.h"
 #include "space.h"
+#include "stats.h"
 
 /*
  * As mvm_fault(); with `force`, areas that forbid the access allow it, if they are private or the
@@ -11,6 +12,26 @@
  */
 enum mvm_fault_result fault_in(
 	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force);
+
+/* What a store has in hand when the short way ends: to be used, or given back. */
+struct in_hand {
+	struct mvm_page *fresh; /* a page of our own, in no tree, or NULL; with a copy of */
+	struct mvm_page *anon;  /* an anon, referenced, */
+	struct mvm_page *page;  /* or the object's page, referenced; both NULL: with zeros */
+};
+
+/*
+ * A store at va, if it can be served the short way (shortcut.c).  False: nothing has been done, and what
+ * is in hand is the caller's.
+ */
+bool fault_shortcut(struct mvm_space *space, mvm_vaddr_t va, struct in_hand *hand);
+
+/* Count a fault. */
+static inline void fault_count(struct mvm_space *space)
+{
+	COUNT(faults, 1);
+	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
+}
 
 /* 0, -MVM_EFAULT, -MVM_ENOMEM or -MVM_EINTR for a result (copy.c). */
 int fault_error(enum mvm_fault_result result);

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The commonest faults, the short way: stores to private memory.
+ *
+ * A page is stored to for the first time (case 3 of fault.c), for the first time since a fork (1B), or
+ * since the file was mapped (2B); or nobody shares it any more (1A).  Then the steps of a fault are known before it
+ * begins, and nothing has to be kept from pass to pass:
+ *
+ *	lock -> look -> unlock -> fill a page of our own -> lock -> map it, enter it in the tree -> unlock
+ *
+ * They are those of fault.c, under the same locks and marks.  If somebody has had the lock in between, the
+ * second hold looks again, and goes on if it finds the same.  Whatever is not as it mostly is ends
+ * the short way, and the long way begins from its beginning, but with what was in hand: it alone
+ * knows how to wait, to make room, to tell other harts, and to say what is wrong.
+ */
+#include "fault.h"
+
+#include "meta.h"
+#include "object.h"
+#include "trace.h"
+
+/* What a look finds. */
+struct found {
+	unsigned rights;       /* what an entry may grant */
+	bool exclusive;        /* the anon is the space's own */
+	struct mvm_page *anon; /* what is stored to now: an anon, */
+	struct mvm_page *page; /* or the object's page; both NULL: zeros */
+};
+
+/* The object's page, referenced; NULL: it is not to be had now. */
+static struct mvm_page *page_of_object(const struct area *a, mvm_vaddr_t va)
+{
+	struct mvm_page *page;
+
+	if (a->object->kind == OBJECT_DEVICE)
+		return NULL;
+	object_lock(a->object);
+	page = object_usable(a->object, area_page(a, va));
+	if (page)
+		page_get(page);
+	mvmh_unlock(&a->object->lock);
+	return page;
+}
+
+/*
+ * Find what is at the page; what it is to be copied from is referenced.  False: the long way.  The
+ * space's lock is held.
+ */
+static inline bool look(struct mvm_space *space, mvm_vaddr_t va, struct found *found)
+{
+	struct area *a;
+
+	if (unlikely(space->claims != NULL) || space->dead || is_traced(space))
+		return false;
+	a = area_find(&space->areas, va);
+	if (!a || a->start > va || !area_private(a) || !(a->rights & MVM_WRITE))
+		return false;
+	found->rights = area_rights(a);
+	found->anon = anon_find(&space->anons, va >> MVM_PAGE_SHIFT, &found->exclusive);
+	found->page = NULL;
+	if (!anon_at_finger(&space->anons, va >> MVM_PAGE_SHIFT))
+		return false;
+	if (found->anon) {
+		if (!found->exclusive)
+			anon_get(found->anon);
+	} else if (a->object) {
+		found->page = page_of_object(a, va);
+		return found->page;
+	} else {
+		a->touched |= TOUCHED_PAGES;
+		return !(a->flags & AREA_HUGE);
+	}
+	return true;
+}
+
+/* Let go of what was found. */
+static inline void let_go(const struct found *found, struct grave *grave)
+{
+	if (found->page)
+		page_put(found->page);
+	else if (found->anon && !found->exclusive)
+		anon_put(found->anon, grave);
+}
+
+/* Is all as it was found?  The space's lock is held. */
+static OWN_FRAME bool is_still(
+	struct mvm_space *space, mvm_vaddr_t va, const struct found *found, struct grave *grave)
+{
+	struct found now;
+	bool same;
+
+	if (!look(space, va, &now))
+		return false;
+	same = now.anon == found->anon && now.page == found->page &&
+	       now.exclusive == found->exclusive && now.rights == found->rights;
+	let_go(&now, grave);
+	return same;
+}
+
+/* A page of our own with what is stored to; NULL: no memory. */
+static inline struct mvm_page *make_fresh(const struct found *found)
+{
+	struct mvm_page *from = found->anon ? found->anon : found->page;
+	struct mvm_page *fresh = anon_new();
+
+	if (unlikely(!fresh))
+		return NULL;
+	if (from) {
+		page_copy(fresh, from);
+		COUNT(cow_copies, 1);
+	} else {
+		page_zero(fresh, 0, MVM_PAGE_BYTES);
+		COUNT(zero_fills, 1);
+	}
+	return fresh;
+}
+
+/* Map the page in the place of what was found, which may be mapped. */
+static inline bool map_fresh(
+	struct mvm_space *space, mvm_vaddr_t va, mvm_frame_t frame, const struct found *found)
+{
+	bool copy = found->anon || found->page;
+
+	if (copy && ref_count(&space->open_sweeps) > 0)
+		return false;
+	if (likely(mvmh_pmap_enter(&space->pmap, va, frame, found->rights, 0) == 0))
+		return true;
+	return copy && mvmh_pmap_replace(&space->pmap, va, frame, found->rights);
+}
+
+/* The same, and make it the space's own; `turn` was that of the look. */
+static inline bool install(struct mvm_space *space, mvm_vaddr_t va, struct mvm_page *fresh,
+	const struct found *found, uint64_t turn, struct grave *grave)
+{
+	if (unlikely(space->turn != turn + 1) && !is_still(space, va, found, grave))
+		return false;
+	if (!map_fresh(space, va, fresh->frame, found))
+		return false;
+	anon_enter(&space->anons, va >> MVM_PAGE_SHIFT, fresh, grave);
+	return true;
+}
+
+/* After the look that found what to fill a page with: the rest. */
+static inline bool fill_and_install(struct mvm_space *space, mvm_vaddr_t va,
+	const struct found *found, uint64_t turn, struct in_hand *hand)
+{
+	struct mvm_page *fresh = make_fresh(found);
+	struct grave grave = {.nodes = NULL};
+	bool done = false;
+
+	if (likely(fresh)) {
+		space_lock(space);
+		done = install(space, va, fresh, found, turn, &grave);
+		space_unlock(space);
+	}
+	if (likely(done))
+		let_go(found, &grave);
+	else
+		*hand = (struct in_hand){fresh, found->anon, found->page};
+	if (grave.anons)
+		anon_bury(&grave);
+	return done;
+}
+
+bool fault_shortcut(struct mvm_space *space, mvm_vaddr_t va, struct in_hand *hand)
+{
+	struct found found;
+	uint64_t turn;
+	bool done;
+
+	va = page_floor(va);
+	space_lock(space);
+	if (!look(space, va, &found)) {
+		space_unlock(space);
+		return false;
+	}
+	if (found.anon)
+		history_note(space->history, va >> MVM_PAGE_SHIFT);
+	if (found.exclusive) {
+		done = !mvmh_pmap_enter(&space->pmap, va, found.anon->frame, found.rights, 0);
+		space_unlock(space);
+		COUNT(cow_reuses, done);
+	} else {
+		turn = space->turn;
+		space_unlock(space);
+		done = fill_and_install(space, va, &found, turn, hand);
+	}
+	if (likely(done))
+		fault_count(space);
+	return done;
+}
