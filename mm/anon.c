@@ -66,16 +66,44 @@ void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high)
 		;
 }
 
+/* A page that is begun becomes an anon, before others of a chain. */
+static inline struct mvm_page *anon_begin(struct mvm_page *page, struct mvm_page *next)
+{
+	page->anon_refs = 1;
+	page->next_anon = next;
+	return page;
+}
+
 struct mvm_page *anon_new(void)
 {
-	struct mvm_page *anon = page_alloc();
+	struct mvm_page *page = page_alloc();
 
-	if (unlikely(!anon))
+	if (unlikely(!page))
 		return NULL;
-	anon->anon_refs = 1;
-	anon->next_anon = NULL;
 	COUNT(anon_pages, 1);
-	return anon;
+	return anon_begin(page, NULL);
+}
+
+struct mvm_page *anon_new_some(unsigned n)
+{
+	mvm_frame_t frames[MVM_RUN_PAGES];
+	unsigned got = mvmh_frame_alloc_some(frames, n), made = 0;
+	struct mvm_page *chain = NULL;
+
+	/* The last first, so that the chain is as the host gave them. */
+	for (; made < got; made++) {
+		mvm_frame_t frame = frames[got - 1 - made];
+		struct mvm_page *page = chain ? page_room_near(chain, frame) : page_room(frame);
+
+		if (unlikely(!page))
+			break;
+		page_begin(page, frame);
+		chain = anon_begin(page, chain);
+	}
+	if (unlikely(made < got))
+		mvmh_frame_free_some(frames, got - made);
+	COUNT(anon_pages, made);
+	return chain;
 }
 
 void anon_put(struct mvm_page *anon, struct grave *grave)
@@ -104,12 +132,19 @@ static void child_get(unsigned level, void *child)
 		anon_get(child);
 }
 
-static void child_put(struct node *n, unsigned slot, struct grave *grave)
+/* The children of a node that is gone. */
+static void children_put(struct node *n, struct grave *grave)
 {
-	if (n->level)
-		node_put(n->slot[slot], grave);
-	else
-		anon_put(n->slot[slot], grave);
+	void **slot = n->slot;
+
+	for (uint64_t rest = n->used; rest; rest >>= 1, slot++) {
+		if (!(rest & 1))
+			continue;
+		if (n->level)
+			node_put(*slot, grave);
+		else
+			anon_put(*slot, grave);
+	}
 }
 
 /* Free the first anons of the grave, a run of pages at a time. */
@@ -135,10 +170,8 @@ void anon_bury(struct grave *grave)
 
 	while ((n = grave->nodes) != NULL) {
 		grave->nodes = n->next_dead;
-		if (n->block && large_bury(n))
-			n->used = 0;
-		for (; n->used; n->used &= n->used - 1)
-			child_put(n, lowest_bit(n->used), grave);
+		if (!n->block || !large_bury(n))
+			children_put(n, grave);
 		slab_free(SLAB_NODE, n);
 	}
 	while (grave->anons)

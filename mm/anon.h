@@ -47,6 +47,9 @@ static inline uint64_t anon_count(const struct anon_tree *tree)
  */
 struct mvm_page *anon_new(void);
 
+/* A chain of 1 to n <= MVM_RUN_PAGES such, as many as there are; or NULL. */
+struct mvm_page *anon_new_some(unsigned n);
+
 static inline void anon_get(struct mvm_page *anon)
 {
 	ref_get(&anon->anon_refs);

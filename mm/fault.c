@@ -435,24 +435,21 @@ static inline enum need look(struct fault *f)
 static OWN_FRAME enum mvm_fault_result supply_zeros(struct fault *f)
 {
 	struct mvm_page **link = &f->fresh;
-	unsigned made = 0;
+	unsigned n = 0;
 
-	for (unsigned n = 0; n < f->run || *link; n++, link = &(*link)->next_anon) {
-		if (*link && f->fresh_of == zeros)
-			continue;
-		if (!*link)
-			*link = anon_new();
+	for (;; n++, link = &(*link)->next_anon) {
+		if (!*link && n < f->run)
+			*link = unlikely(f->run > 1) ? anon_new_some(f->run - n) : anon_new();
 		if (!*link)
 			break;
 		page_zero(*link, 0, MVM_PAGE_BYTES);
 		trace(f->space, MVM_TRACE_ZERO, f->va + n * MVM_PAGE_BYTES, (*link)->frame, 0);
-		made++;
 	}
 	if (unlikely(!f->fresh))
 		return MVM_FAULT_NOMEM;
 	f->fresh_of = zeros;
 	f->supplied = true;
-	COUNT(zero_fills, made);
+	COUNT(zero_fills, n);
 	return MVM_FAULT_OK;
 }
 

@@ -10,6 +10,7 @@
 #define anon_bury            mvm_i_anon_bury
 #define anon_enter           mvm_i_anon_enter
 #define anon_new             mvm_i_anon_new
+#define anon_new_some        mvm_i_anon_new_some
 #define anon_next            mvm_i_anon_next
 #define anon_put             mvm_i_anon_put
 #define anon_reach           mvm_i_anon_reach

@@ -16,12 +16,12 @@
 #include "reclaim.h"
 #include "stats.h"
 
-#define CHUNK_BITS 7
 #define TABLE_BITS 9
-#define TOP_BITS   (32 - CHUNK_BITS - 2 * TABLE_BITS)
+#define TOP_BITS   (32 - PAGE_CHUNK_BITS - 2 * TABLE_BITS)
 
 _Static_assert(sizeof(struct mvm_page) <= 32, "a descriptor is at most 32 bytes");
-_Static_assert((sizeof(struct mvm_page) << CHUNK_BITS) <= MVM_PAGE_BYTES, "a chunk fits a page");
+_Static_assert(
+	(sizeof(struct mvm_page) << PAGE_CHUNK_BITS) <= MVM_PAGE_BYTES, "a chunk fits a page");
 
 static void *top[1u << TOP_BITS];
 static struct mvmh_lock lock;
@@ -33,7 +33,7 @@ void page_init(void)
 
 static unsigned table_slot(mvm_frame_t frame, unsigned level)
 {
-	return (frame >> (CHUNK_BITS + level * TABLE_BITS)) & ((1u << TABLE_BITS) - 1);
+	return (frame >> (PAGE_CHUNK_BITS + level * TABLE_BITS)) & ((1u << TABLE_BITS) - 1);
 }
 
 static void *load(void **entry)
@@ -48,7 +48,7 @@ static inline struct mvm_page *page_find(mvm_frame_t frame)
 	void **leaf = middle ? load(&middle[table_slot(frame, 1)]) : NULL;
 	struct mvm_page *chunk = leaf ? load(&leaf[table_slot(frame, 0)]) : NULL;
 
-	return chunk ? &chunk[frame & ((1u << CHUNK_BITS) - 1)] : NULL;
+	return chunk ? &chunk[frame & ((1u << PAGE_CHUNK_BITS) - 1)] : NULL;
 }
 
 struct mvm_page *page_of(mvm_frame_t frame)
@@ -79,7 +79,7 @@ static COLD struct mvm_page *page_make(mvm_frame_t frame)
 	void **leaf = middle ? entry_get(&middle[table_slot(frame, 1)]) : NULL;
 	struct mvm_page *chunk = leaf ? entry_get(&leaf[table_slot(frame, 0)]) : NULL;
 
-	return chunk ? &chunk[frame & ((1u << CHUNK_BITS) - 1)] : NULL;
+	return chunk ? &chunk[frame & ((1u << PAGE_CHUNK_BITS) - 1)] : NULL;
 }
 
 struct mvm_page *page_room(mvm_frame_t frame)

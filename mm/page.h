@@ -81,6 +81,16 @@ struct mvm_page *page_alloc(void);
  */
 struct mvm_page *page_room(mvm_frame_t frame);
 
+#define PAGE_CHUNK_BITS 7
+
+/* As page_room(), with the descriptor of another frame at hand; mostly one beside. */
+static inline struct mvm_page *page_room_near(struct mvm_page *near, mvm_frame_t frame)
+{
+	if ((near->frame ^ frame) >> PAGE_CHUNK_BITS)
+		return page_room(frame);
+	return near + ((int32_t)frame - (int32_t)near->frame);
+}
+
 /* Begin one: as page_alloc() leaves it. */
 static inline void page_begin(struct mvm_page *page, mvm_frame_t frame)
 {

@@ -253,6 +253,26 @@ paddr_t frame_alloc_one(void)
 	return pa;
 }
 
+unsigned frame_alloc_some(uint32_t *frame, unsigned n)
+{
+	uint64_t flags = irq_save();
+	struct frame_cache *cache = &caches[arch_cpu()->index];
+	uint32_t first = (uint32_t)(frames.base >> PAGE_SHIFT);
+	uint8_t *states = frames.state;
+	unsigned got = 0;
+
+	for (; got < n; got++) {
+		if (!cache->count)
+			cache_fill(cache);
+		if (!cache->count)
+			break;
+		frame[got] = cache->frame[--cache->count];
+		states[frame[got] - first] = STATE_USED;
+	}
+	irq_restore(flags);
+	return got;
+}
+
 static COLD _Noreturn void wrong_free(paddr_t pa, unsigned order)
 {
 	panic("frame %#lx freed with order %u, its state is %#x", pa, order, *state_of(pa));

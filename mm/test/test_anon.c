@@ -215,9 +215,35 @@ static void an_emptied_leaf_is_kept_for_a_while(void **state)
 	assert_int_equal(slab_live(SLAB_NODE), 0);
 }
 
+/*
+ * Before there are any descriptors: a chunk of them can be had, with the two tables above it, and no more.
+ * Of frames that come together, those with a descriptor become anons, and the others go back.
+ */
+static void frames_without_a_descriptor_go_back(void **state)
+{
+	size_t frames = posix_frames_used(), n = 0;
+	struct grave grave = {0};
+	struct mvm_page *chain, *next;
+
+	(void)state;
+	posix_fail(POSIX_FAIL_META, 4, true);
+	while ((chain = anon_new_some(MVM_RUN_PAGES)) != NULL) {
+		for (; chain; chain = next, n++) {
+			next = chain->next_anon;
+			anon_put(chain, &grave);
+		}
+	}
+	posix_fail(POSIX_FAIL_META, 0, false);
+	assert_in_range(n, 1, 1u << PAGE_CHUNK_BITS);
+	assert_int_equal(posix_frames_used(), frames + n);
+	anon_bury(&grave);
+	assert_int_equal(posix_frames_used(), frames);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(frames_without_a_descriptor_go_back), /* first */
 		cmocka_unit_test(a_family_against_arrays),
 		cmocka_unit_test(removal_shares_what_it_can),
 		cmocka_unit_test(an_emptied_leaf_is_kept_for_a_while),

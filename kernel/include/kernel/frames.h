@@ -33,8 +33,9 @@ paddr_t frame_alloc(unsigned order);
 /* order as it was allocated; a wrong one, or a frame that is free, panics. */
 void frame_free(paddr_t pa, unsigned order);
 
-/* The same for single frames, by number: one, and giving back some. */
+/* The same for single frames: one; by number, some, or as many as there are; giving these back. */
 paddr_t frame_alloc_one(void);
+unsigned frame_alloc_some(uint32_t *frames, unsigned n);
 void frame_free_some(const uint32_t *frames, unsigned n);
 
 /*

@@ -34,18 +34,28 @@ struct mvmh_lock {
 
 uint32_t mm_host_frames(unsigned order);
 
+/* May mm have frames?  The last are kept for what cannot reclaim: page tables, kmalloc(). */
+static inline bool mm_host_may_take(void)
+{
+	if (!frames_below(RECLAIM_LOW))
+		return true;
+	reclaim_wanted();
+	return !frames_low();
+}
+
 #define mvmh_frame_alloc mvmh_frame_alloc
 static inline uint32_t mvmh_frame_alloc(unsigned order)
 {
 	if (order)
 		return mm_host_frames(order);
-	if (frames_below(RECLAIM_LOW)) {
-		reclaim_wanted();
-		if (frames_low()) /* kept for what cannot reclaim: page tables, kmalloc() */
-			return UINT32_MAX;
-	}
-	paddr_t pa = frame_alloc_one();
+	paddr_t pa = mm_host_may_take() ? frame_alloc_one() : 0;
 	return pa ? (uint32_t)(pa >> PAGE_SHIFT) : UINT32_MAX;
+}
+
+#define mvmh_frame_alloc_some mvmh_frame_alloc_some
+static inline unsigned mvmh_frame_alloc_some(uint32_t *frames, unsigned n)
+{
+	return mm_host_may_take() ? frame_alloc_some(frames, n) : 0;
 }
 
 #define mvmh_frame_free mvmh_frame_free

@@ -340,6 +340,21 @@ static inline void mvmh_pmap_enter_run(struct mvmh_pmap *pmap, mvm_vaddr_t va,
 #endif
 
 /*
+ * Give up to n <= MVM_RUN_PAGES single frames into frames[], and say how many: as so many times
+ * mvmh_frame_alloc(), which is the default, up to the first that has none.
+ */
+#ifndef mvmh_frame_alloc_some
+static inline unsigned mvmh_frame_alloc_some(mvm_frame_t *frames, unsigned n)
+{
+	unsigned got = 0;
+
+	while (got < n && (frames[got] = mvmh_frame_alloc(0)) != MVM_NO_FRAME)
+		got++;
+	return got;
+}
+#endif
+
+/*
  * Take back n <= MVM_RUN_PAGES single frames; as n times mvmh_frame_free(), which is the default.
  */
 #ifndef mvmh_frame_free_some
