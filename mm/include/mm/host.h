@@ -55,8 +55,9 @@ struct mvmh_lock;
  *	#define MVMH_LARGE_ORDER 9
  *
  * says that mvmh_pmap_enter() makes entries of 2^9 pages, and that frames may be asked for that way.
- * There need not be any: then mm does with single ones, at once, so a host that is short of memory says
- * so.  Frames go back in other pieces than they came in: blocks of a lower order that are aligned to
+ * There need not be any: then mm does with single ones.  So a host says that there are none while it has
+ * not many more: each thread that faults may have as many in hand for a moment, and fails nobody by
+ * that.  Frames go back in other pieces than they came in: blocks of a lower order that are aligned to
  * their size, down to single frames, whatever they were part of.
  */
 #ifndef mvmh_frame_alloc

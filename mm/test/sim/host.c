@@ -29,8 +29,12 @@
 
 #define META_PAGES 256
 #define GRANULE    16
-#define JUNK       0xa5
-#define MAX_HELD   4
+
+/* Who wants many at once leaves so many to those who need one. */
+#define FRAMES_KEPT 64
+
+#define JUNK     0xa5
+#define MAX_HELD 4
 
 struct machine machine;
 
@@ -136,33 +140,48 @@ static unsigned find_free(const bool *taken, unsigned n, unsigned *next)
 	return *next;
 }
 
-mvm_frame_t mvmh_frame_alloc(unsigned order)
+/* The first of n free frames side by side, aligned. */
+static mvm_frame_t find_block(unsigned n)
 {
-	mvm_frame_t frame;
-
-	sched_point(POINT_HOOK);
-	if (order != 0)
-		sim_fail("mvmh_frame_alloc: order %u", order);
-	if (memory.n_frames == machine.frames)
-		return MVM_NO_FRAME;
-	memory.next_frame = random_below(&machine.random, machine.frames);
-	frame = find_free(memory.taken, machine.frames, &memory.next_frame);
-	memory.taken[frame] = true;
-	memory.n_frames++;
-	memset(frames[frame], JUNK, MVM_PAGE_BYTES);
-	sim_trace("frame %u taken", frame);
-	return frame;
+	for (mvm_frame_t first = 0; first + n <= machine.frames; first += n) {
+		if (!memchr(&memory.taken[first], true, n))
+			return first;
+	}
+	return MVM_NO_FRAME;
 }
 
-void mvmh_frame_free(mvm_frame_t frame, unsigned order)
+mvm_frame_t mvmh_frame_alloc(unsigned order)
 {
+	mvm_frame_t first;
+	unsigned n = 1u << order;
+
 	sched_point(POINT_HOOK);
-	sim_trace("frame %u given back", frame);
-	if (order != 0 || !host_frame_taken(frame))
-		sim_fail("mvmh_frame_free: frame %u is free", frame);
-	tlb_check_gone(frame);
-	memory.taken[frame] = false;
-	memory.n_frames--;
+	if (memory.n_frames + (order ? n + FRAMES_KEPT : n) > machine.frames)
+		return MVM_NO_FRAME;
+	memory.next_frame = random_below(&machine.random, machine.frames);
+	first = order ? find_block(n) : find_free(memory.taken, machine.frames, &memory.next_frame);
+	if (first == MVM_NO_FRAME)
+		return MVM_NO_FRAME;
+	memset(&memory.taken[first], true, n);
+	memory.n_frames += n;
+	memset(frames[first], JUNK, n * MVM_PAGE_BYTES);
+	sim_trace("%u frames from %u on taken", n, first);
+	return first;
+}
+
+void mvmh_frame_free(mvm_frame_t first, unsigned order)
+{
+	unsigned n = 1u << order;
+
+	sched_point(POINT_HOOK);
+	sim_trace("%u frames from %u on given back", n, first);
+	for (mvm_frame_t frame = first; frame < first + n; frame++) {
+		if (!host_frame_taken(frame))
+			sim_fail("mvmh_frame_free: frame %u is free", frame);
+		tlb_check_gone(frame);
+		memory.taken[frame] = false;
+	}
+	memory.n_frames -= n;
 }
 
 size_t mvmh_frame_count(size_t *total)

@@ -11,6 +11,9 @@
 
 #define MVMH_MAX_HARTS 8
 
+/* Entries of 64 pages: a leaf of the anon tree. */
+#define MVMH_LARGE_ORDER 6
+
 /* Virtual pages of a space; frame numbers are smaller. */
 #define SIM_PAGES 1024
 

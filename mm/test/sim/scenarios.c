@@ -3,6 +3,7 @@
  * Small scenarios find most bugs: two to four actors, one to three operations each, on a handful of
  * pages.  What exactly each does is drawn from the seed, so one scenario stands for some dozens.
  */
+#include "../map_fixed.h"
 #include "scenarios.h"
 
 /* Pages of a view: anonymous, shared, private (world.h); the anon tree has a leaf's end at 8. */
@@ -14,9 +15,10 @@
 #define FILE_VIEWS 16, 32
 #define ALL        0, VIEW_PAGES
 
-/* What was done before: the pages mapped are also stored to, or not. */
-#define STORED    true
-#define UNTOUCHED false
+/* What was done before: the pages mapped are also stored to, or not, or are part of a large page. */
+#define STORED    BEFORE_STORED
+#define UNTOUCHED BEFORE_UNTOUCHED
+#define LARGE     BEFORE_LARGE
 
 /* Works so many times on some pages of the first space, or of the fork that was made of it. */
 #define FIRST 0
@@ -93,6 +95,15 @@ const struct scenario scenarios[] = {
 		{ACTOR(FIRST, ANON(4), 1, op_wipe_on_fork, op_dont_fork),
 			ACTOR(FIRST, ANON(4), 2, op_fork, op_store),
 			ACTOR(FIRST, ANON(4), 3, op_store, op_load)}},
+	/* The end of a large page. */
+	{"large-fill", BELOW(4), LARGE, 1,
+		{ACTOR(FIRST, BELOW(4), 2, op_store, op_load),
+			ACTOR(FIRST, BELOW(4), 2, op_store, op_prefault),
+			ACTOR(FIRST, BELOW(4), 2, op_unmap, op_map_part, op_read_only)}},
+	{"large-fork", BELOW(4), LARGE, 1,
+		{ACTOR(FIRST, BELOW(4), 2, op_store, op_load),
+			ACTOR(FIRST, BELOW(4), 2, op_fork, op_fork_store),
+			ACTOR(FIRST, BELOW(4), 2, op_forget, op_store, op_space_write)}},
 	/* Advice, moves and locks. */
 	{"forget-fault", ANON(4), STORED, 2,
 		{ACTOR(FIRST, ANON(4), 2, op_forget), ACTOR(FIRST, ANON(4), 3, op_store, op_load),
@@ -265,13 +276,29 @@ static unsigned make_actors(struct view **spaces, uint64_t *random)
 	return n;
 }
 
+/* What is mapped, up to `end`, is part of an area in which there may be a large page. */
+static void map_large(struct view *view, unsigned first, unsigned end)
+{
+	size_t bytes = MVM_PAGE_BYTES << MVMH_LARGE_ORDER;
+	mvm_vaddr_t start = view_va(end) - bytes;
+	int err = map_fixed(
+		view->space, start, (view_va(first) - start) >> MVM_PAGE_SHIFT, RW, 0, NULL, 0);
+
+	check_result("map", err, !err);
+	err = mvm_advise(view->space, start, bytes, MVM_ADVISE_HUGE);
+	check_result("advise", err, !err);
+}
+
 static void set_up(const struct scenario *s, struct view **spaces)
 {
 	for (unsigned i = 0; i < FILES; i++)
 		file_make(i);
 	spaces[0] = view_new();
 	map_pages(spaces[0], s->mapped_first, s->mapped_end, MVM_READ | MVM_WRITE);
-	for (unsigned page = s->mapped_first; s->stored && page < s->mapped_end; page++)
+	if (s->before == BEFORE_LARGE)
+		map_large(spaces[0], s->mapped_first, s->mapped_end);
+	for (unsigned page = s->mapped_first; s->before == BEFORE_STORED && page < s->mapped_end;
+		page++)
 		view_store(spaces[0], page, page % WORDS);
 	for (unsigned i = 1; i < s->spaces; i++)
 		spaces[i] = view_fork(spaces[0]);

@@ -12,8 +12,8 @@
 struct scenario {
 	const char *name;
 	unsigned mapped_first, mapped_end; /* pages of the view that are mapped, read-write */
-	bool stored;                       /* and have been stored to */
-	unsigned spaces;                   /* 2: the second is a fork of the first */
+	enum { BEFORE_UNTOUCHED, BEFORE_STORED, BEFORE_LARGE } before; /* and what else */
+	unsigned spaces; /* 2: the second is a fork of the first */
 	struct program {
 		unsigned view, first, end; /* pages that it is about */
 		unsigned length;           /* operations it does; 0: no such actor */

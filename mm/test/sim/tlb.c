@@ -295,15 +295,14 @@ static void set_entry(uint32_t *entry, uint32_t to)
 	*entry = to;
 }
 
-int mvmh_pmap_enter(
-	struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights, unsigned order)
+static int enter_page(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights)
 {
 	unsigned page = page_of_va(va);
 	uint32_t *entry = &pmap->table->entries[page];
 	struct slot *slot;
 
 	check_context(pmap, "mvmh_pmap_enter");
-	if (order || va & MVM_PAGE_MASK || page >= SIM_PAGES || !rights || rights & ~7u)
+	if (va & MVM_PAGE_MASK || page >= SIM_PAGES || !rights || rights & ~7u)
 		sim_fail("mvmh_pmap_enter: bad arguments");
 	if (!host_frame_taken(frame))
 		sim_fail("mvmh_pmap_enter: frame %u is free", frame);
@@ -316,6 +315,27 @@ int mvmh_pmap_enter(
 	slot = slot_find(&harts[sched_self()], pmap, page);
 	if (slot && entry_rights(slot->entry) != rights)
 		slot_drop(&harts[sched_self()], slot); /* it is to see the new rights */
+	return 0;
+}
+
+/* A large entry is so many single ones, or none. */
+int mvmh_pmap_enter(
+	struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights, unsigned order)
+{
+	unsigned n = 1u << order, page = page_of_va(va);
+
+	if ((page | frame) % n)
+		sim_fail("mvmh_pmap_enter: a large entry that is not aligned");
+	for (unsigned i = 0; order && i < n; i++) {
+		if (pmap->table->entries[page + i])
+			return -MVM_EEXIST;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		int err = enter_page(pmap, va + i * MVM_PAGE_BYTES, frame + i, rights);
+
+		if (err)
+			return err;
+	}
 	return 0;
 }
 
