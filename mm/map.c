@@ -73,7 +73,8 @@ static bool grow_neighbour(struct mvm_space *space, const struct mvm_map *m, uns
 	next = area_find(&space->areas, start);
 	if (next && next->start == end && continues(next, m, flags)) {
 		space_resize(space, next, start, next->end);
-		next = space_merge_at(space, start, NULL);
+		prev = area_prev(next);
+		next = prev ? space_merge(space, prev, NULL) : NULL;
 		if (next && !area_keep(space, next))
 			area_free(next); /* anonymous: that does not sleep */
 		return true;

@@ -138,7 +138,7 @@
 #define slab_live            mvm_i_slab_live
 #define space_cut            mvm_i_space_cut
 #define space_insert         mvm_i_space_insert
-#define space_merge_at       mvm_i_space_merge_at
+#define space_merge          mvm_i_space_merge
 #define space_pin            mvm_i_space_pin
 #define space_remove         mvm_i_space_remove
 #define space_resize         mvm_i_space_resize

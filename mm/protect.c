@@ -20,14 +20,15 @@ struct protect {
 static int decide(struct change *c, const struct area *a, mvm_vaddr_t end, struct meaning *to)
 {
 	struct protect *p = container_of(c, struct protect, change);
-	struct growth more = {0};
 
 	if (p->rights & ~(unsigned)a->max_rights)
 		return -MVM_EACCES;
-	if (is_data(p->rights, a->flags) && !is_data(a->rights, a->flags))
-		more.data = (end - c->at) >> MVM_PAGE_SHIFT;
-	if (limits_check(c->space, &more) != 0)
-		return -MVM_ENOMEM;
+	if (is_data(p->rights, a->flags) && !is_data(a->rights, a->flags)) {
+		struct growth more = {.data = (end - c->at) >> MVM_PAGE_SHIFT};
+
+		if (limits_check(c->space, &more) != 0)
+			return -MVM_ENOMEM;
+	}
 	if (a->rights & ~p->rights) {
 		if (p->lost_start == p->lost_end)
 			p->lost_start = c->at;
@@ -60,7 +61,7 @@ static OWN_FRAME void sweep_lost(struct protect *p)
 
 int mvm_protect(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned rights)
 {
-	struct protect p = {.rights = rights};
+	struct protect p; /* change_begin_lock() fills the rest */
 	mvm_vaddr_t end;
 	int err;
 
@@ -69,6 +70,8 @@ int mvm_protect(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigne
 	if (addr == end)
 		return 0;
 	trace(space, MVM_TRACE_PROTECT, addr, end, rights);
+	p.rights = rights;
+	p.lost_start = p.lost_end = addr;
 	change_begin_lock(&p.change, space, addr, end);
 	err = change_walk(&p.change, decide);
 	if (p.lost_start < p.lost_end)

@@ -112,20 +112,19 @@ OWN_FRAME int range_populate(
 void change_begin_lock(
 	struct change *c, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	*c = (struct change){.space = space};
+	c->space = space;
+	c->past_holes = false;
+	c->reserved = 0;
+	c->gone = NULL;
 	space_lock(space);
 	claim_enter(space, &c->claim, start, end, CLAIM_CHANGE);
 }
 
-/*
- * Cut `a` at va if that lies inside.  -MVM_EAGAIN: no memory; -MVM_ENOMEM: one area too many.
- */
-static int cut(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
+/* Cut `a` at va, which lies inside.  -MVM_EAGAIN: no memory; -MVM_ENOMEM: one area too many. */
+static OWN_FRAME int cut(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
 {
 	struct area *upper;
 
-	if (va <= a->start || va >= a->end)
-		return 0;
 	if (limits_check(space, &one_area) != 0)
 		return -MVM_ENOMEM;
 	upper = area_alloc(space);
@@ -153,15 +152,16 @@ static void use_reserved(struct change *c, const struct area *a, unsigned flags)
 /* Have [c->at, end) of the area mean something else. */
 static int set_meaning(struct change *c, struct area *a, mvm_vaddr_t end, const struct meaning *to)
 {
-	int err;
+	int err = 0;
 
 	if (to->rights == a->rights && to->flags == a->flags)
 		return 0;
-	err = cut(c->space, a, c->at);
-	if (err)
-		return err;
-	a = space_area(c->space, c->at);
-	err = cut(c->space, a, end);
+	if (a->start < c->at) {
+		err = cut(c->space, a, c->at);
+		a = err ? a : area_next(a);
+	}
+	if (!err && end < a->end)
+		err = cut(c->space, a, end);
 	if (err)
 		return err;
 	use_reserved(c, a, to->flags);
@@ -169,14 +169,23 @@ static int set_meaning(struct change *c, struct area *a, mvm_vaddr_t end, const 
 	return 0;
 }
 
-static void merge(struct change *c, mvm_vaddr_t va)
+static OWN_FRAME void merge_next(struct change *c, struct area *l)
 {
-	struct area *gone = space_merge_at(c->space, va, &c->claim);
+	struct area *gone = space_merge(c->space, l, &c->claim);
 
 	if (gone && !area_keep(c->space, gone)) {
 		gone->parent = c->gone;
 		c->gone = gone;
 	}
+}
+
+/* Make areas that meet at va one, if they mean the same. */
+static inline void merge(struct change *c, mvm_vaddr_t va)
+{
+	struct area *l = area_find(&c->space->areas, va - 1), *r = l ? area_next(l) : NULL;
+
+	if (r && r->start == va && l->end == va)
+		merge_next(c, l);
 }
 
 /* Change what comes next.  Locked.  -MVM_EAGAIN: memory is needed. */

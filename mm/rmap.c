@@ -14,7 +14,7 @@
  *  - the caller marked the pages first, so nothing new is installed (fault.c: marks);
  *  - new areas go to the end of the list, in front of the walk; so do the upper halves of areas
  *    that are cut, and a child's areas are later in the list than its parent's;
- *  - areas do not merge while somebody walks (space_merge_at);
+ *  - areas do not merge while somebody walks (space_merge);
  *  - an area leaves the list only after its translations are swept (unmap.c).
  */
 #include "rmap.h"

@@ -279,16 +279,18 @@ void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mv
 
 void space_set_meaning(struct mvm_space *space, struct area *a, unsigned rights, unsigned flags)
 {
-	bool counts = a->flags != flags || is_data(a->rights, flags) != is_data(rights, flags);
+	uint64_t pages = area_pages(a);
+	int data = is_data(rights, flags) - is_data(a->rights, a->flags);
+	int locked = !!(flags & AREA_LOCKED) - !!(a->flags & AREA_LOCKED);
 
-	if (counts)
-		count_pages(space, a, -area_pages(a));
+	if (data)
+		space->data += data > 0 ? pages : -pages;
+	if (unlikely(locked))
+		space->locked += locked > 0 ? pages : -pages;
 	object_of_lock(a);
 	a->rights = (uint8_t)rights;
 	a->flags = (uint16_t)flags;
 	object_of_unlock(a);
-	if (counts)
-		count_pages(space, a, area_pages(a));
 }
 
 void space_split(struct mvm_space *space, struct area *a, mvm_vaddr_t va, struct area *upper)
@@ -323,16 +325,15 @@ static bool alike(const struct area *l, const struct area *r)
 	       (!l->object || area_page(l, l->end) == r->offset);
 }
 
-struct area *space_merge_at(struct mvm_space *space, mvm_vaddr_t va, const struct claim *own)
+struct area *space_merge(struct mvm_space *space, struct area *l, const struct claim *own)
 {
-	struct area *r = space_area(space, va);
-	struct area *l = r && r->start == va ? area_prev(r) : NULL;
+	struct area *r = area_next(l);
 	struct claim *c;
 	bool merge;
 
-	if (!l || !alike(l, r))
+	if (!r || !alike(l, r))
 		return NULL;
-	c = claim_find(space, va - 1, va + 1);
+	c = claim_find(space, l->end - 1, l->end + 1);
 	if (c && c != own)
 		return NULL;
 	object_of_lock(l);

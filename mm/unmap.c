@@ -66,8 +66,9 @@ static int reserve_pages(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	uint64_t first = first_vpn(space, start), last = last_vpn(space, end);
+	struct area *a = area_find(&space->areas, start);
 
-	u->private_pages = anon_any(&space->anons, first, last);
+	u->private_pages = a && a->start < end && anon_any(&space->anons, first, last);
 	return u->private_pages ? anon_reserve_edges(&space->anons, first, last) : 0;
 }
 
@@ -132,13 +133,14 @@ static void remove_anons(struct mvm_space *space, const struct claim *c, struct 
 	}
 }
 
-/* May something be mapped there?  Not where no fault ever found an area without an object. */
+/* May something be mapped there?  Not without an area, nor where no fault found one without an object. */
 static bool may_be_mapped(const struct unmap *u, struct mvm_space *space)
 {
-	struct area *a = space_area(space, u->claim.start);
+	struct area *a = area_find(&space->areas, u->claim.start);
 
-	return u->private_pages || !a || a->object || u->claim.end > a->end ||
-	       a->touched & TOUCHED_ZEROS;
+	if (!a || a->start >= u->claim.end)
+		return false;
+	return u->private_pages || a->object || u->claim.end > a->end || a->touched & TOUCHED_ZEROS;
 }
 
 OWN_FRAME void unmap_sweep(struct unmap *u, struct mvm_space *space)
@@ -287,9 +289,12 @@ static OWN_FRAME bool sweep_at_once(struct mvm_space *space, const struct area *
 	mvm_vaddr_t start, mvm_vaddr_t end, struct grave *grave)
 {
 	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = (end - 1) >> MVM_PAGE_SHIFT;
-	bool pages = anon_any(&space->anons, vpn, last);
 	struct sweep sweep = {.open = false};
+	bool exclusive, pages;
 
+	/* That puts the tree's finger there, if it was not: whatever follows is cheap. */
+	(void)anon_find(&space->anons, vpn, &exclusive);
+	pages = anon_any(&space->anons, vpn, last);
 	if (!pages && !(a->touched & TOUCHED_ZEROS))
 		return true;
 	if (!MVMH_SYNCS_HERE || last - vpn >= MVM_HOLD_PAGES / 2)

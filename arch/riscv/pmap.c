@@ -511,23 +511,28 @@ static void sweep_middle(struct sweep *sweep, const struct pmap_middle *m)
 		sweep->va = boundary(base, sweep->end, 2);
 }
 
-static vaddr_t sweep_all(struct sweep *sweep)
+static __attribute__((noinline)) vaddr_t sweep_tables(struct sweep *sweep)
 {
 	struct pmap_middle m;
-	pte_t *entry = NULL;
 
-	if (!((sweep->va ^ sweep->end) >> LEVEL_SHIFT(1))) /* part of what one table translates */
-		entry = entry_if_there(sweep->pmap, sweep->va);
-	if (entry) {
-		sweep_pages(sweep, entry - SLOT(sweep->va, 0));
-		return sweep->va;
-	}
 	while (sweep->left && sweep->va < sweep->end) {
 		if (!next_middle(sweep->pmap, SLOT(sweep->va, 2), &m))
 			return sweep->end;
 		sweep_middle(sweep, &m);
 	}
 	return sweep->va < sweep->end ? sweep->va : sweep->end;
+}
+
+static inline vaddr_t sweep_all(struct sweep *sweep)
+{
+	pte_t *entry = NULL;
+
+	if (!((sweep->va ^ sweep->end) >> LEVEL_SHIFT(1))) /* part of what one table translates */
+		entry = entry_if_there(sweep->pmap, sweep->va);
+	if (!entry)
+		return sweep_tables(sweep);
+	sweep_pages(sweep, entry - SLOT(sweep->va, 0));
+	return sweep->va;
 }
 
 vaddr_t pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned max_entries,

@@ -132,7 +132,7 @@ static bool grow_here(struct remap *r, struct area *a, struct area **gone)
 		r->new_bytes > space->high - r->start || (next && next->start < end))
 		return false;
 	space_resize(space, a, a->start, end);
-	*gone = space_merge_at(space, end, NULL);
+	*gone = space_merge(space, a, NULL);
 	r->target = r->start;
 	return true;
 }
