@@ -19,14 +19,17 @@
 #include <errno.h>
 #include <string.h>
 
+#include "sched.h"
+
 void spin_wait(void *lock_)
 {
 	struct spinlock *lock = lock_;
 	uint64_t began = cpu_time();
+	unsigned turns = 0;
 
 	do {
 		while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
-			cpu_relax();
+			backoff(&turns);
 	} while (!lock_try_word(&lock->held));
 	lockstat_add(lock->rank, cpu_time() - began);
 }

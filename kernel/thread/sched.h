@@ -55,6 +55,14 @@ void sched_slice_end(void);
 void sched_tick(bool user);
 void sched_ipi(void);
 
+/*
+ * One turn of a loop that waits for what another hart does; *turns counts them, from 0. After as many as a
+ * hart that runs needs for most things the other one seems not to run: there are more harts than the
+ * machine below has processors, and who spins keeps it from getting one. So this hart gives up its own
+ * for a while, or until it is interrupted. Interrupts stay on or off, and are taken only where they are on.
+ */
+void backoff(unsigned *turns);
+
 /* For arch_call_rare(): the hardware is set for a later moment than the queue's slice_clock. */
 void timer_arm_slice(void *timer_queue);
 

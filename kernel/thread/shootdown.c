@@ -15,7 +15,8 @@
  *
  * The wait spins for about as long as a hart that runs takes to answer, and then sleeps. A hart that
  * does not answer by then does not run: it is one of more than the machine below has processors, and
- * spinning is what keeps it from one.
+ * spinning is what keeps it from one. To sleep and to be woken takes longer than most answers do: how long
+ * one spins is learned from whether the hart answered the last ones in time.
  */
 #include <arch/firmware.h>
 #include <arch/pmap.h>
@@ -24,8 +25,11 @@
 #include <kernel/time.h>
 
 #include "cpu_calls.h"
+#include "sched.h"
 
-#define SPIN_NS (20 * NS_PER_US)
+/* How long who may sleep spins first. */
+#define SPIN_LEAST_NS (5 * NS_PER_US)
+#define SPIN_MOST_NS  (100 * NS_PER_US)
 
 static uint64_t done(const struct cpu *cpu)
 {
@@ -51,17 +55,33 @@ static void ask(uint64_t harts, uint64_t *tickets)
 	preempt_enable();
 }
 
+/* A hint, that whoever waited last has given. */
+static void set_patience(struct cpu *cpu, uint64_t ns)
+{
+	ns = ns < SPIN_LEAST_NS ? SPIN_LEAST_NS : ns > SPIN_MOST_NS ? SPIN_MOST_NS : ns;
+	if (ns != cpu->fence_patience_ns)
+		__atomic_store_n(&cpu->fence_patience_ns, ns, __ATOMIC_RELAXED);
+}
+
 static void await(struct cpu *cpu, uint64_t ticket, bool may_sleep)
 {
-	uint64_t patience = time_now_ns() + SPIN_NS;
+	uint64_t patience = __atomic_load_n(&cpu->fence_patience_ns, __ATOMIC_RELAXED);
+	uint64_t began = time_now_ns();
+	unsigned turns = 0;
 
 	while (done(cpu) < ticket) {
-		if (may_sleep && time_now_ns() > patience) {
+		if (!may_sleep) {
+			backoff(&turns);
+		} else if (time_now_ns() - began > patience) {
+			set_patience(cpu, patience / 2);
 			wait_event(&cpu->fence_wait, done(cpu) >= ticket);
 			return;
+		} else {
+			cpu_relax();
 		}
-		cpu_relax();
 	}
+	if (may_sleep)
+		set_patience(cpu, patience * 2);
 }
 
 void pmap_interrupt(uint64_t harts, bool may_sleep)

@@ -22,8 +22,8 @@
 #define TICK_NS (10 * NS_PER_MS)
 
 static uint64_t clock_hz;
-static uint64_t realtime_offset_ns;         /* [a] */
-static uint64_t idle_max_clock, tick_clock; /* [I] after boot */
+static uint64_t realtime_offset_ns;                    /* [a] */
+static uint64_t idle_max_clock, tick_clock, nap_clock; /* [I] after boot */
 struct time_rate time_rate;
 
 void time_init(uint64_t hz)
@@ -241,6 +241,39 @@ void timer_start_tick(void)
 	}
 }
 
+#define BACKOFF_SPINS 4096 /* some ten microseconds */
+#define BACKOFF_AGAIN 256  /* between two naps */
+#define NAP_NS        (100 * NS_PER_US)
+#define NAP_DOUBLES   3 /* naps get longer so many times */
+
+/* Interrupts are off. Before there are timers nothing would end it. */
+static void nap(uint64_t clock)
+{
+	struct timer_queue *tq = &cpu_this()->timers;
+	uint64_t until = cpu_time() + clock;
+
+	if (!tq->armed_clock)
+		return;
+	if (until < tq->armed_clock)
+		firmware_timer_set(until);
+	cpu_wait();
+	if (until < tq->armed_clock)
+		firmware_timer_set(tq->armed_clock);
+}
+
+void backoff(unsigned *turns)
+{
+	unsigned naps = *turns < BACKOFF_SPINS ? 0 : (*turns - BACKOFF_SPINS) / BACKOFF_AGAIN;
+	uint64_t flags;
+
+	cpu_relax();
+	if (++*turns < BACKOFF_SPINS || *turns % BACKOFF_AGAIN)
+		return;
+	flags = irq_save();
+	nap(nap_clock << (naps < NAP_DOUBLES ? naps : NAP_DOUBLES));
+	irq_restore(flags);
+}
+
 /* The slice belongs to this hart alone, like the hardware. */
 void timer_arm_slice(void *queue)
 {
@@ -266,6 +299,7 @@ void timer_init_hart(void)
 
 	idle_max_clock = idle_ms ? time_to_ticks(idle_ms * NS_PER_MS) : 0;
 	tick_clock = time_to_ticks(TICK_NS);
+	nap_clock = time_to_ticks(NAP_NS);
 	*tq = (struct timer_queue){
 		.armed_clock = UINT64_MAX, .slice_clock = UINT64_MAX, .tick_clock = UINT64_MAX};
 	spin_init(&tq->lock, "timers", RANK_TIMER);

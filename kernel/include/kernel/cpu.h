@@ -24,7 +24,7 @@ struct run_queue {
 	struct thread_list turns; /* [lock] and those whose turn comes after these */
 	uint32_t queued;          /* [lock] how many; others read it as a hint */
 	bool is_idle;             /* [lock] the idle thread runs; others read it as a hint */
-	struct thread *leftover;  /* [lock] the one that runs, or ran before: not to be queued; or NULL */
+	struct thread *leftover;  /* [lock] runs, or ran before, and is not to be queued; or NULL */
 	struct thread *idle;      /* [I] runs when nothing else does; never queued */
 };
 
@@ -45,6 +45,7 @@ struct cpu {
 	uint64_t fences_asked;                    /* [a] shootdowns that wait for this hart: all, */
 	uint64_t fences_done;                     /* [a] and how many of them no more */
 	struct waitq fence_wait;                  /* threads that wait for it */
+	uint64_t fence_patience_ns;               /* [a] how long others spin for it first */
 	uint64_t fence_ticks;                     /* [a] counter: spent waiting for others */
 	uint32_t spin_depth;                      /* [h] debug: spin locks held */
 	const struct spinlock *spins[LOCK_DEPTH]; /* [h] debug: which, oldest first */
