@@ -66,9 +66,9 @@ static int reserve_pages(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	uint64_t first = first_vpn(space, start), last = last_vpn(space, end);
-	struct area *a = area_find(&space->areas, start);
 
-	u->private_pages = a && a->start < end && anon_any(&space->anons, first, last);
+	/* Of a fork that failed there may be pages where no area is. */
+	u->private_pages = anon_any(&space->anons, first, last);
 	return u->private_pages ? anon_reserve_edges(&space->anons, first, last) : 0;
 }
 
