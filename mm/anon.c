@@ -132,21 +132,6 @@ static void child_get(unsigned level, void *child)
 		anon_get(child);
 }
 
-/* The children of a node that is gone. */
-static void children_put(struct node *n, struct grave *grave)
-{
-	void **slot = n->slot;
-
-	for (uint64_t rest = n->used; rest; rest >>= 1, slot++) {
-		if (!(rest & 1))
-			continue;
-		if (n->level)
-			node_put(*slot, grave);
-		else
-			anon_put(*slot, grave);
-	}
-}
-
 /* Free the first anons of the grave, a run of pages at a time. */
 static OWN_FRAME void bury_some(struct grave *grave)
 {
@@ -164,6 +149,31 @@ static OWN_FRAME void bury_some(struct grave *grave)
 	mvmh_frame_free_some(frames, gone);
 }
 
+/* For a walk over the bits of `rest`: to the next, which mostly is beside the last.  How far that is. */
+static unsigned skip_unused(uint64_t *rest)
+{
+	unsigned n = *rest & 1 ? 0 : lowest_bit(*rest);
+
+	*rest >>= n;
+	return n;
+}
+
+/* The children of a node that is gone. */
+static void children_put(struct node *n, struct grave *grave)
+{
+	void **slot = n->slot;
+
+	for (uint64_t rest = n->used; rest; rest >>= 1, slot++) {
+		slot += skip_unused(&rest);
+		if (n->level)
+			node_put(*slot, grave);
+		else
+			anon_put(*slot, grave);
+		*slot = NULL;
+	}
+	n->used = 0;
+}
+
 void anon_bury(struct grave *grave)
 {
 	struct node *n;
@@ -172,7 +182,7 @@ void anon_bury(struct grave *grave)
 		grave->nodes = n->next_dead;
 		if (!n->block || !large_bury(n))
 			children_put(n, grave);
-		slab_free(SLAB_NODE, n);
+		node_free(n);
 	}
 	while (grave->anons)
 		bury_some(grave);
@@ -190,16 +200,21 @@ static bool node_shared(const struct node *n)
 static int node_own(struct node **link, struct grave *grave)
 {
 	struct node *old = *link, *copy;
+	unsigned slot = 0;
 
 	if (likely(!node_shared(old)))
 		return 0;
-	copy = slab_alloc(SLAB_NODE);
+	copy = node_new(old->level);
 	if (!copy)
 		return -MVM_ENOMEM;
-	copy->refs = 1;
-	__builtin_memcpy(&copy->level, &old->level, sizeof(*copy) - offsetof(struct node, level));
-	for (uint64_t rest = old->used; rest; rest &= rest - 1)
-		child_get(old->level, old->slot[lowest_bit(rest)]);
+	copy->block = old->block;
+	copy->used = old->used;
+	copy->anons = old->anons;
+	for (uint64_t rest = old->used; rest; rest >>= 1, slot++) {
+		slot += skip_unused(&rest);
+		child_get(old->level, old->slot[slot]);
+		copy->slot[slot] = old->slot[slot];
+	}
 	*link = copy;
 	node_put(old, grave);
 	return 0;
@@ -226,7 +241,7 @@ static void lose(struct anon_tree *tree, struct node **path, unsigned level, uin
 			node_clear(n, node_slot(vpn, level));
 		empty = !n->used;
 		if (empty)
-			slab_free(SLAB_NODE, n);
+			node_free(n);
 	}
 	if (empty)
 		tree->root = NULL;
@@ -328,8 +343,10 @@ static void unmake(struct anon_tree *tree, uint64_t vpn, unsigned level, unsigne
 {
 	if (above == 0)
 		return;
-	for (; level < above; level++)
-		slab_free(SLAB_NODE, tree->path[level]);
+	for (; level < above; level++) {
+		node_clear(tree->path[level], node_slot(vpn, level));
+		node_free(tree->path[level]);
+	}
 	if (above == tree->levels)
 		tree->root = NULL;
 	else
@@ -546,6 +563,14 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 		lose(tree, path, level, first, lost, true);
 	}
 	return min_u64((first | (node_span(level) - 1)) + 1, last + 1);
+}
+
+void anon_remove_all(struct anon_tree *tree, struct grave *grave)
+{
+	lift_finger(tree);
+	if (tree->root)
+		node_put(tree->root, grave);
+	tree->root = NULL;
 }
 
 /* Give our node `to` what the other has, from a slot on; returns how many anons. */

@@ -130,6 +130,9 @@ int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last) MV
  */
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave);
 
+/* Take all anons out, at once. */
+void anon_remove_all(struct anon_tree *tree, struct grave *grave);
+
 /*
  * Let `to` and the pages after it have what `from` and those after it have, by reference: of n pages as
  * many as *done says then.  Nothing stands there yet.  Where whole nodes stand against one another, they

@@ -83,7 +83,8 @@ static void prune(struct mvm_object *obj, mvm_pgoff_t index)
 	}
 	for (level = keep ? keep->level : n->level + 1; n && level-- > 0; n = next) {
 		next = n->slot[node_slot(index, level)];
-		slab_free(SLAB_NODE, n);
+		node_clear(n, node_slot(index, level));
+		node_free(n);
 	}
 }
 

@@ -82,7 +82,7 @@ static struct node *make_leaf(mvm_frame_t frame)
 
 	if (!pages) {
 		if (leaf)
-			slab_free(SLAB_NODE, leaf);
+			node_free(leaf);
 		return NULL;
 	}
 	leaf->refs = 1;

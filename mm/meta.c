@@ -6,8 +6,8 @@
  * pieces; since metadata pages are aligned to their size, a piece finds its header by masking.
  * Pieces that are not in use are chained through their first word, from the page's first day on.
  * A page with something to give is on its kind's list; a page whose last piece came back goes home to
- * the host, except one a kind, so that a single structure that comes and goes does not carry a page
- * back and forth.
+ * the host, except some a kind: so what comes and goes with each process does not carry pages back and
+ * forth.
  *
  * Locks: each kind has one of rank PAGE; nothing is taken under it.
  */
@@ -17,6 +17,8 @@
 #include "node.h"
 #include "object.h"
 #include "space.h"
+
+#define KEEP_EMPTY 4 /* pages a kind */
 
 struct slab_page {
 	struct list link; /* [l] in slab.partial, or alone when full */
@@ -29,7 +31,8 @@ struct slab {
 	struct mvmh_lock lock;
 	uint32_t bytes;      /* [I] of a piece */
 	uint32_t capacity;   /* [I] pieces a page */
-	struct list partial; /* [l] pages with room */
+	struct list partial; /* [l] pages with room, */
+	uint32_t empty;      /* [l] so many of them with nothing in use */
 	uint64_t live;       /* [l] */
 } __attribute__((aligned(64)));
 
@@ -94,6 +97,7 @@ static COLD bool add_page(struct slab *s)
 		page->free = piece;
 	}
 	list_append(&s->partial, &page->link);
+	s->empty++;
 	return true;
 }
 
@@ -117,6 +121,7 @@ void *slab_alloc(enum slab_kind kind)
 		page = container_of(s->partial.next, struct slab_page, link);
 		piece = page->free;
 		page->free = *(void **)piece;
+		s->empty -= page->used == 0;
 		if (++page->used == s->capacity)
 			list_remove(&page->link);
 		s->live++;
@@ -135,7 +140,11 @@ static inline void take_back(struct slab *s, void *piece, struct slab_page **hom
 	if (unlikely(page->used-- == s->capacity))
 		list_append(&s->partial, &page->link);
 	s->live--;
-	if (unlikely(page->used == 0) && s->partial.next != s->partial.prev) {
+	if (likely(page->used > 0))
+		return;
+	if (s->empty < KEEP_EMPTY) {
+		s->empty++;
+	} else {
 		list_remove(&page->link);
 		page->free = *home;
 		*home = page;
@@ -190,16 +199,23 @@ uint64_t slab_live(enum slab_kind kind)
 void slab_check(void)
 {
 	for (struct slab *s = slabs; s < slabs + SLAB_N; s++) {
+		uint32_t empty = 0;
+
 		mvmh_lock(&s->lock);
 		for (struct list *l = s->partial.next; l != &s->partial; l = l->next) {
 			struct slab_page *page = container_of(l, struct slab_page, link);
 			unsigned chained = 0;
 
-			for (void *piece = page->free; piece; piece = *(void **)piece)
+			for (void *piece = page->free; piece; piece = *(void **)piece) {
 				chained++;
+				if (s == &slabs[SLAB_NODE])
+					node_check_free(piece);
+			}
 			MUST(page->used < s->capacity);
 			MUST(chained + page->used == s->capacity);
+			empty += page->used == 0;
 		}
+		MUST(s->empty == empty);
 		mvmh_unlock(&s->lock);
 	}
 }

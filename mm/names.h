@@ -15,6 +15,7 @@
 #define anon_put             mvm_i_anon_put
 #define anon_reach           mvm_i_anon_reach
 #define anon_remove          mvm_i_anon_remove
+#define anon_remove_all      mvm_i_anon_remove_all
 #define anon_reserve         mvm_i_anon_reserve
 #define anon_reserve_edges   mvm_i_anon_reserve_edges
 #define anon_search          mvm_i_anon_search
@@ -82,6 +83,8 @@
 #define meta_page_alloc      mvm_i_meta_page_alloc
 #define meta_page_free       mvm_i_meta_page_free
 #define meta_pages           mvm_i_meta_pages
+#define node_check_free      mvm_i_node_check_free
+#define node_free            mvm_i_node_free
 #define node_new             mvm_i_node_new
 #define node_next            mvm_i_node_next
 #define object_grow          mvm_i_object_grow

@@ -9,11 +9,26 @@ struct node *node_new(unsigned level)
 	struct node *n = slab_alloc(SLAB_NODE);
 
 	if (n) {
-		__builtin_memset(n, 0, sizeof(*n));
+		if (unlikely(n->used != 0))
+			__builtin_memset(n->slot, 0, sizeof(n->slot));
 		n->refs = 1;
 		n->level = (uint16_t)level;
+		n->block = false;
+		n->used = 0;
+		n->tags = 0;
 	}
 	return n;
+}
+
+void node_free(struct node *n)
+{
+	slab_free(SLAB_NODE, n);
+}
+
+void node_check_free(const struct node *n)
+{
+	for (unsigned slot = 0; slot < NODE_SLOTS; slot++)
+		MUST(n->used || !n->slot[slot]);
 }
 
 void *node_next(struct node *root, unsigned levels, uint64_t *key, uint64_t last, bool tagged)

@@ -60,8 +60,17 @@ static inline void node_clear(struct node *n, unsigned slot)
 
 /* --- node.c ----------------------------------------------------------------------------------- */
 
-/* An empty node, or NULL. */
+/*
+ * An empty node, or NULL.  Most that are free have empty slots, since whoever frees one has just been at
+ * those in use: so most of most nodes is written once, when their page is new.
+ */
 struct node *node_new(unsigned level);
+
+/* Its slots are empty, or `used` is not 0. */
+void node_free(struct node *n);
+
+/* Panics unless that was so. */
+void node_check_free(const struct node *n);
 
 /*
  * What stands at the first key in use (tagged: with unclean pages) in [*key, last]; *key becomes

@@ -45,27 +45,13 @@ static bool cuts_middle(const struct area *a, mvm_vaddr_t start, mvm_vaddr_t end
 }
 
 /*
- * The page numbers of a range.  At the space's ends it is widened to all that the tree can hold: so
- * the end of a space cuts no path.
- */
-static uint64_t first_vpn(const struct mvm_space *space, mvm_vaddr_t start)
-{
-	return start == space->low ? 0 : start >> MVM_PAGE_SHIFT;
-}
-
-static uint64_t last_vpn(const struct mvm_space *space, mvm_vaddr_t end)
-{
-	return (end == space->high ? node_span(space->anons.levels) : end >> MVM_PAGE_SHIFT) - 1;
-}
-
-/*
  * Find out whether there are private pages, and have the edges of what is shared of the tree ready: where
  * there are none, nothing of it will have to be copied.
  */
 static int reserve_pages(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	uint64_t first = first_vpn(space, start), last = last_vpn(space, end);
+	uint64_t first = start >> MVM_PAGE_SHIFT, last = (end - 1) >> MVM_PAGE_SHIFT;
 
 	/* Of a fork that failed there may be pages where no area is. */
 	u->private_pages = anon_any(&space->anons, first, last);
@@ -116,7 +102,7 @@ static void remove_translations(struct mvm_space *space, const struct claim *c)
 /* Step 4: there are some.  Locked at the start and at the end. */
 static void remove_anons(struct mvm_space *space, const struct claim *c, struct grave *grave)
 {
-	uint64_t vpn = first_vpn(space, c->start), last = last_vpn(space, c->end);
+	uint64_t vpn = c->start >> MVM_PAGE_SHIFT, last = (c->end - 1) >> MVM_PAGE_SHIFT;
 
 	if ((c->end - c->start) >> MVM_PAGE_SHIFT > MVM_HOLD_PAGES / 2)
 		space_relock(space); /* step 3 was enough work for that hold */
@@ -259,15 +245,17 @@ int unmap_contents(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 	return 0;
 }
 
+/* Nothing has to be reserved: no area is cut, and the tree goes as a whole. */
 void unmap_all(struct mvm_space *space)
 {
-	struct unmap u;
+	struct unmap u = {.spare = NULL};
 
-	/* Nothing has to be reserved: no area is cut, no path of the tree is at an edge. */
 	space_lock(space);
+	claim_enter(space, &u.claim, space->low, space->high, CLAIM_UNMAP);
 	trace(space, MVM_TRACE_UNMAP, space->low, space->high, 0);
-	if (unmap_locked(&u, space, space->low, space->high) != 0)
-		mvmh_panic("mm: unmapping a whole space needs no memory");
+	remove_translations(space, &u.claim);
+	anon_remove_all(&space->anons, &u.grave);
+	unmap_areas(&u, space);
 	unmap_end_unlock(&u, space);
 }
 
