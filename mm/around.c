@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Fault-around: the resident pages about the one that a fault has just mapped are mapped with it, so
- * that who goes through a file in memory faults once in MVM_RUN_PAGES pages.
+ * that who goes through a file in memory faults once in MVM_RUN_PAGES pages.  Of a program's code, which
+ * is run here and there, it is CODE_PAGES.
  *
  * A help, not a duty.  It maps what it finds under the fault's locks; it waits for nothing and reads
  * nothing.  Where something is in the way (a claim, whose sweep may be past some page; a hole being
@@ -15,14 +16,14 @@
 
 #include "object.h"
 
-#define WINDOW_BYTES ((mvm_vaddr_t)MVM_RUN_PAGES * MVM_PAGE_BYTES)
+#define CODE_PAGES 64
 
 /* Pages side by side from va on, in these slots; those with a bit in `skip` are not to be mapped. */
 struct part_of_leaf {
 	mvm_vaddr_t va;
 	void *const *slots;
 	unsigned n;
-	uint32_t skip;
+	uint64_t skip;
 };
 
 /* Map the pages there of whose bits of state `mask` just `state` are set. */
@@ -30,14 +31,15 @@ static OWN_FRAME void map_some(struct mvmh_pmap *pmap, const struct part_of_leaf
 	unsigned state, unsigned rights)
 {
 	mvm_frame_t frames[MVM_RUN_PAGES];
-	uint32_t skip = p->skip;
 
-	for (unsigned i = 0; i < p->n; i++, skip >>= 1) {
+	for (unsigned i = 0; i < p->n; i++) {
 		const struct mvm_page *page = p->slots[i];
-		bool wanted = page && !(skip & 1) && (page->state & mask) == state;
+		bool wanted = page && (page->state & mask) == state;
 
 		frames[i] = wanted ? page->frame : MVM_NO_FRAME;
 	}
+	for (uint64_t skip = p->skip & (((uint64_t)1 << p->n) - 1); skip; skip &= skip - 1)
+		frames[lowest_bit(skip)] = MVM_NO_FRAME;
 	mvmh_pmap_enter_run(pmap, p->va, frames, p->n, rights);
 }
 
@@ -56,33 +58,47 @@ static void map_part(const struct area *a, const struct part_of_leaf *p)
 }
 
 /* Those of n pages from va on that the space has private pages at: a bit each. */
-static uint32_t private_pages(struct mvm_space *space, mvm_vaddr_t va, unsigned n)
+static uint64_t private_pages(struct mvm_space *space, mvm_vaddr_t va, unsigned n)
 {
 	uint64_t first = va >> MVM_PAGE_SHIFT, last = first + n - 1, vpn = first;
-	uint32_t pages = 0;
+	uint64_t pages = 0;
 
 	for (; (vpn = anon_next(&space->anons, vpn, last)) <= last; vpn++)
-		pages |= 1u << (vpn - first);
+		pages |= (uint64_t)1 << (vpn - first);
 	return pages;
+}
+
+/* The bytes of the window in which the area's pages are mapped together. */
+static mvm_vaddr_t window_of(const struct area *a)
+{
+	return (a->rights & MVM_EXEC ? CODE_PAGES : MVM_RUN_PAGES) * MVM_PAGE_BYTES;
+}
+
+/* Pages from va on, up to n, that are one run of entries. */
+static unsigned run_from(mvm_vaddr_t va, unsigned n)
+{
+	unsigned in_run = (unsigned)(va >> MVM_PAGE_SHIFT) % MVM_RUN_PAGES;
+
+	return (unsigned)min_u64(n, MVM_RUN_PAGES - in_run);
 }
 
 void map_around(struct area *a, mvm_vaddr_t at)
 {
-	mvm_vaddr_t va = max_u64(a->start, at & ~(WINDOW_BYTES - 1));
-	mvm_vaddr_t end = min_u64(a->end, (at | (WINDOW_BYTES - 1)) + 1);
+	mvm_vaddr_t window = window_of(a), va = max_u64(a->start, at & ~(window - 1));
+	mvm_vaddr_t end = min_u64(a->end, (at | (window - 1)) + 1);
 	struct mvm_object *obj = a->object;
 	mvm_pgoff_t index = area_page(a, va);
 	unsigned n = (unsigned)min_u64((end - va) >> MVM_PAGE_SHIFT, object_pages(obj) - index);
-	struct part_of_leaf part = {.va = va, .skip = 1u << ((at - va) >> MVM_PAGE_SHIFT)};
+	struct part_of_leaf part = {.va = va, .skip = 0};
 
 	if (unlikely(claim_find(a->space, va, end)))
 		return;
 	if (unlikely(obj->hole_first < index + n && index < obj->hole_end))
 		return;
 	if (area_private(a))
-		part.skip |= private_pages(a->space, va, n);
+		part.skip = private_pages(a->space, va, n);
 	for (; n > 0; n -= part.n) {
-		part.n = n;
+		part.n = run_from(part.va, n);
 		part.slots = index_run(obj, index, &part.n);
 		if (part.slots)
 			map_part(a, &part);
