@@ -92,65 +92,104 @@ static unsigned history_pages(struct history *h, uint64_t vpn[HISTORY_PAGES])
 
 /* --- The copies -------------------------------------------------------------------------------- */
 
-/* The private page at vpn of the child, referenced, if the parent has it, too; else NULL. */
-static struct mvm_page *shared_at(struct mvm_space *child, uint64_t vpn)
+/* Pages that are copied: of the parent, and for the child; ascending, since neighbours cost less. */
+struct copies {
+	unsigned n;
+	uint64_t vpn[HISTORY_PAGES];
+	struct mvm_page *from[HISTORY_PAGES]; /* referenced */
+	struct mvm_page *to[HISTORY_PAGES];   /* NULL: no memory */
+};
+
+static void sort(uint64_t *vpn, unsigned n)
 {
-	struct mvm_page *anon;
+	for (unsigned i = 1, at; i < n; i++) {
+		uint64_t moved = vpn[i];
+
+		for (at = i; at > 0 && vpn[at - 1] > moved; at--)
+			vpn[at] = vpn[at - 1];
+		vpn[at] = moved;
+	}
+}
+
+/* Which: those of the history that the two spaces share. */
+static OWN_FRAME void find_shared(struct copies *c, struct mvm_space *child)
+{
+	unsigned n = history_pages(child->history, c->vpn);
 	bool exclusive;
 
+	sort(c->vpn, n);
+	c->n = 0;
 	space_lock(child);
-	anon = anon_find(&child->anons, vpn, &exclusive);
-	if (anon && exclusive)
-		anon = NULL;
-	if (anon)
+	for (unsigned i = 0; i < n; i++) {
+		struct mvm_page *anon = anon_find(&child->anons, c->vpn[i], &exclusive);
+
+		if (!anon || exclusive)
+			continue;
 		anon_get(anon);
+		c->from[c->n] = anon;
+		c->vpn[c->n++] = c->vpn[i];
+	}
 	space_unlock(child);
-	return anon;
+}
+
+static OWN_FRAME void make_copies(struct copies *c)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		c->to[i] = anon_new();
+		if (!c->to[i])
+			continue;
+		page_copy(c->to[i], c->from[i]);
+		COUNT(cow_copies, 1);
+	}
+}
+
+/* The child's tree gets the copies; what they are of is then the parent's alone, if nobody else has it. */
+static OWN_FRAME void put_copies(struct copies *c, struct mvm_space *child)
+{
+	struct grave grave = {0};
+
+	space_lock(child);
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->to[i] && anon_set(&child->anons, c->vpn[i], c->to[i], &grave) != 0)
+			anon_put(c->to[i], &grave);
+	space_unlock(child);
+	for (unsigned i = 0; i < c->n; i++)
+		anon_put(c->from[i], &grave);
+	anon_bury(&grave);
 }
 
 /* Map the private page as its area says, if the space has it for itself. */
-static OWN_FRAME void map_own(struct mvm_space *space, uint64_t vpn)
+static void map_own(struct mvm_space *space, uint64_t vpn)
 {
 	mvm_vaddr_t va = (mvm_vaddr_t)(vpn << MVM_PAGE_SHIFT);
+	struct area *a = space_area(space, va);
 	struct mvm_page *anon;
-	struct area *a;
 	bool exclusive;
 
-	space_lock(space);
-	a = space_area(space, va);
+	if (!a || !area_private(a) || !(a->rights & MVM_WRITE))
+		return;
 	anon = anon_find(&space->anons, vpn, &exclusive);
-	if (a && anon && exclusive && area_private(a) && a->rights & MVM_WRITE)
+	if (anon && exclusive)
 		(void)!mvmh_pmap_enter(&space->pmap, va, anon->frame, area_rights(a), 0);
-	space_unlock(space);
 }
 
-/* False: no memory. */
-static OWN_FRAME bool copy_one_ahead(
-	struct mvm_space *parent, struct mvm_space *child, uint64_t vpn)
+static OWN_FRAME void map_copies(const struct copies *c, struct mvm_space *space)
 {
-	struct mvm_page *anon = shared_at(child, vpn);
-	struct grave grave = {0};
-	int err;
-
-	if (!anon)
-		return true;
-	err = fork_copy_page(child, vpn, anon);
-	anon_put(anon, &grave);
-	anon_bury(&grave);
-	if (err)
-		return false;
-	COUNT(cow_copies, 1);
-	map_own(child, vpn);
-	map_own(parent, vpn);
-	return true;
+	space_lock(space);
+	for (unsigned i = 0; i < c->n; i++)
+		map_own(space, c->vpn[i]);
+	space_unlock(space);
 }
 
 OWN_FRAME void copy_ahead(struct mvm_space *parent, struct mvm_space *child)
 {
-	uint64_t vpn[HISTORY_PAGES];
-	unsigned n = child->history ? history_pages(child->history, vpn) : 0;
+	struct copies copies;
 
-	for (unsigned i = 0; i < n; i++)
-		if (!copy_one_ahead(parent, child, vpn[i]))
-			break;
+	if (!child->history)
+		return;
+	find_shared(&copies, child);
+	make_copies(&copies);
+	put_copies(&copies, child);
+	map_copies(&copies, child);
+	map_copies(&copies, parent);
 }
