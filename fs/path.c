@@ -19,6 +19,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define MADE_BYTES 64 /* room at first for a link that is made when it is read (/proc) */
+
 struct walk {
 	const struct fs_context *ctx;
 	struct dentry *at;
@@ -129,16 +131,21 @@ static inline int may_search(const struct walk *w)
 /* Put the target of link, which is in w->at, before the rest of the path. */
 static int follow_text(struct walk *w, struct dentry *link)
 {
-	size_t rest_bytes = strlen(w->rest) + 1, target_bytes = vnode_size(link->vnode);
+	size_t rest_bytes = strlen(w->rest) + 1, size = vnode_size(link->vnode);
+	size_t room = size ? size : MADE_BYTES;
 	char *buffer;
 	int n;
 
-	if (!target_bytes)
-		target_bytes = FS_PATH_MAX; /* made when it is read: /proc */
-	buffer = fsh_alloc(target_bytes + rest_bytes);
-	if (!buffer)
-		return -ENOMEM;
-	n = link->vnode->ops->readlink(link->vnode, buffer, target_bytes);
+	for (;;) {
+		buffer = fsh_alloc(room + rest_bytes);
+		if (!buffer)
+			return -ENOMEM;
+		n = link->vnode->ops->readlink(link->vnode, buffer, room);
+		if (size || n < (int)room || room == FS_PATH_MAX)
+			break;
+		fsh_free(buffer);
+		room = FS_PATH_MAX;
+	}
 	if (n > 0) {
 		memcpy(buffer + n, w->rest, rest_bytes);
 		fsh_free(w->buffer);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ChaCha20 (RFC 8439, section 2.3) as a generator with fast key erasure: each request encrypts
- * zeros and takes the first half of the block as the next key, so that what was given out cannot be
- * computed from the state afterwards.  What a request leaves of the other half is for the next one.
+ * ChaCha20 (RFC 8439, section 2.3) as a generator with fast key erasure: some blocks of zeros are
+ * encrypted at a time, and the first half of the first is the next key, so that what was given out cannot
+ * be computed from the state afterwards.  What a request leaves of the others is for those that follow.
  */
 #include <arch/cpu.h>
 #include <kernel/lock.h>
@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define KEY_WORDS 8
-#define OUT_WORDS (16 - KEY_WORDS)
+#define BLOCKS    4 /* with one key */
+#define OUT_WORDS (16 * BLOCKS - KEY_WORDS)
 
 static struct spinlock random_lock = SPINLOCK_INIT("random", RANK_KMEM);
 static uint32_t key[KEY_WORDS];  /* [lock] */
@@ -60,14 +61,16 @@ static void chacha_block(uint32_t out[16])
 		out[i] = x[i] + in[i];
 }
 
-/* The next OUT_WORDS words; the key moves on. Locked. */
-static void next(uint32_t out[OUT_WORDS])
+/* What so many blocks give, in front of `rest`; the key moves on. Locked. */
+static void next(unsigned blocks)
 {
-	uint32_t block[16];
+	uint32_t first[16];
 
-	chacha_block(block);
-	memcpy(key, block, sizeof(key));
-	memcpy(out, block + KEY_WORDS, OUT_WORDS * sizeof(uint32_t));
+	chacha_block(first);
+	memcpy(rest, first + KEY_WORDS, sizeof(first) - sizeof(key));
+	for (unsigned i = 1; i < blocks; i++)
+		chacha_block(rest + 16 * i - KEY_WORDS);
+	memcpy(key, first, sizeof(key));
 }
 
 void random_bytes(void *to, size_t bytes)
@@ -80,7 +83,7 @@ void random_bytes(void *to, size_t bytes)
 		size_t n;
 
 		if (!n_rest) {
-			next(rest);
+			next(BLOCKS);
 			n_rest = sizeof(rest);
 		}
 		n = bytes < n_rest ? bytes : n_rest;
@@ -106,15 +109,14 @@ void random_add(const void *seed, size_t bytes)
 {
 	uint64_t flags = spin_lock_irqsave(&random_lock);
 	const uint8_t *at = seed;
-	uint32_t out[OUT_WORDS];
 
 	for (size_t i = 0; i < bytes; i++) {
 		((uint8_t *)key)[i % sizeof(key)] ^= at[i];
 		if (i % sizeof(key) == sizeof(key) - 1)
-			next(out);
+			next(1);
 	}
 	key[0] ^= (uint32_t)cpu_time();
-	next(out);
+	next(1);
 	memset(rest, 0, sizeof(rest)); /* of the key before */
 	n_rest = 0;
 	spin_unlock_irqrestore(&random_lock, flags);

@@ -23,7 +23,8 @@
 #define FORK_ATTEMPTS 16 /* so often at most, */
 #define FORK_FUTILE   4  /* and one that has freed nothing counts as so many */
 
-static struct mvm_object *trampoline;
+static struct mvm_object *trampoline; /* [I] after vmspace_init() */
+static bool randomize;                /* likewise */
 
 void vmspace_init(void)
 {
@@ -34,6 +35,7 @@ void vmspace_init(void)
 	__builtin_memcpy(page, arch_sigreturn_code, arch_sigreturn_code_bytes);
 	if (mvm_object_new_device(virt_to_phys(page) >> PAGE_SHIFT, PAGE_SIZE, &trampoline))
 		panic("no memory for the sigreturn trampoline");
+	randomize = !boot_has("norandmaps");
 }
 
 static int map_trampoline(struct vmspace *vm)
@@ -54,7 +56,7 @@ bool vmspace_is_random(void)
 {
 	struct task *t = thread_current()->task;
 
-	return !boot_has("norandmaps") && !(t && (t->process->personality & ADDR_NO_RANDOMIZE));
+	return randomize && !(t && (t->process->personality & ADDR_NO_RANDOMIZE));
 }
 
 size_t vmspace_random(size_t spread)

@@ -14,8 +14,8 @@ int exec_args_init(struct exec_args *args, size_t quarter)
 
 	if (limit < ARGS_MIN_BYTES)
 		limit = ARGS_MIN_BYTES;
-	*args = (struct exec_args){.limit = limit, .n_pages = (limit + PAGE_SIZE - 1) / PAGE_SIZE};
-	args->pages = kcalloc(args->n_pages, sizeof *args->pages);
+	*args = (struct exec_args){.limit = limit};
+	args->pages = kmalloc((limit + PAGE_SIZE - 1) / PAGE_SIZE * sizeof *args->pages);
 	return args->pages ? 0 : -ENOMEM;
 }
 
@@ -23,7 +23,7 @@ void exec_args_free(struct exec_args *args)
 {
 	if (!args->pages)
 		return;
-	for (unsigned i = 0; i < args->n_pages && args->pages[i]; i++)
+	for (unsigned i = 0; i < args->n_pages; i++)
 		frame_free(virt_to_phys(args->pages[i]), 0);
 	kfree(args->pages);
 }
@@ -35,11 +35,12 @@ static int room(struct exec_args *args, char **at, size_t *bytes)
 
 	if (args->bytes >= args->limit)
 		return -E2BIG;
-	if (!args->pages[page]) {
+	if (page == args->n_pages) {
 		paddr_t pa = frame_alloc(0);
 		if (!pa)
 			return -ENOMEM;
 		args->pages[page] = phys_to_virt(pa);
+		args->n_pages++;
 	}
 	*at = args->pages[page] + args->bytes % PAGE_SIZE;
 	*bytes = PAGE_SIZE - args->bytes % PAGE_SIZE;

@@ -17,7 +17,7 @@
 
 struct exec_args {
 	char **pages;
-	unsigned n_pages; /* slots, as many as the limit asks for */
+	unsigned n_pages; /* so far; slots are there for as many as the limit lets come */
 	size_t bytes;     /* of strings so far */
 	size_t limit;     /* of strings and pointers together */
 	unsigned argc, envc;

@@ -101,9 +101,14 @@ static int write_strings(struct exec_stack *stack, vaddr_t to)
 	return err;
 }
 
+/*
+ * Map it, and make the pages that are stored to in any case, at once: those of the strings and vectors, and
+ * one below, since what is left of theirs is not enough for a C library to begin.
+ */
 static int map_stack(struct exec_stack *stack, vaddr_t lowest)
 {
-	vaddr_t start = page_align_down(lowest) - STACK_SPARE_BYTES;
+	vaddr_t used = page_align_down(lowest) - PAGE_SIZE,
+		start = page_align_down(lowest) - STACK_SPARE_BYTES;
 	struct mvm_map map = {
 		.addr = start,
 		.bytes = stack->vm->stack_end - start,
@@ -112,7 +117,9 @@ static int map_stack(struct exec_stack *stack, vaddr_t lowest)
 		.flags = MVM_MAP_FIXED | MVM_MAP_GROWSDOWN,
 	};
 
-	return mvm_map(stack->vm->space, &map);
+	int err = mvm_map(stack->vm->space, &map);
+	return err ? err
+		   : vmspace_prefault(stack->vm, used, stack->vm->stack_end - used, MVM_WRITE);
 }
 
 static void write_words(struct words *w, struct exec_stack *stack, vaddr_t strings, vaddr_t random)
@@ -156,7 +163,10 @@ int exec_stack_build(struct exec_stack *stack)
 	struct words *w = kmalloc(sizeof *w);
 	if (!w)
 		return -ENOMEM;
-	*w = (struct words){.vm = stack->vm, .at = stack->sp};
+	w->vm = stack->vm;
+	w->at = stack->sp;
+	w->n = 0;
+	w->err = 0;
 	write_words(w, stack, strings, random);
 	err = w->err;
 	kfree(w);
