@@ -96,7 +96,6 @@
 #define object_writer_enter  mvm_i_object_writer_enter
 #define object_writer_leave  mvm_i_object_writer_leave
 #define one_area             mvm_i_one_area
-#define page_alloc           mvm_i_page_alloc
 #define page_begin_writeback mvm_i_page_begin_writeback
 #define page_copy            mvm_i_page_copy
 #define page_detach          mvm_i_page_detach

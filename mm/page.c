@@ -89,22 +89,6 @@ struct mvm_page *page_room(mvm_frame_t frame)
 	return likely(page) ? page : page_make(frame);
 }
 
-struct mvm_page *page_alloc(void)
-{
-	mvm_frame_t frame = mvmh_frame_alloc(0);
-	struct mvm_page *page;
-
-	if (unlikely(frame == MVM_NO_FRAME))
-		return NULL;
-	page = page_room(frame);
-	if (unlikely(!page)) {
-		mvmh_frame_free(frame, 0);
-		return NULL;
-	}
-	page_begin(page, frame);
-	return page;
-}
-
 bool memory_wait(unsigned *attempts)
 {
 	COUNT(reclaim_direct, 1);

@@ -70,12 +70,6 @@ void page_init(void);
 struct mvm_page *page_of(mvm_frame_t frame);
 
 /*
- * A new page with one reference, contents undefined; NULL when frames or descriptors are short.
- * Neither sleeps nor reclaims.
- */
-struct mvm_page *page_alloc(void);
-
-/*
  * The descriptor of a frame that was had from the host, and after it those of the frames that follow, up to
  * a multiple of 128: made if need be, and not begun.  NULL: no memory.
  */
@@ -96,6 +90,22 @@ static inline void page_begin(struct mvm_page *page, mvm_frame_t frame)
 {
 	*page = (struct mvm_page){
 		.frame = frame, .refs = 1, .next = MVM_NO_FRAME, .prev = MVM_NO_FRAME};
+}
+
+/*
+ * A new page with one reference, contents undefined; NULL when frames or descriptors are short.
+ * Neither sleeps nor reclaims.
+ */
+static inline struct mvm_page *page_alloc(void)
+{
+	mvm_frame_t frame = mvmh_frame_alloc(0);
+	struct mvm_page *page = likely(frame != MVM_NO_FRAME) ? page_room(frame) : NULL;
+
+	if (likely(page))
+		page_begin(page, frame);
+	else if (frame != MVM_NO_FRAME)
+		mvmh_frame_free(frame, 0);
+	return page;
 }
 
 static inline void page_get(struct mvm_page *page)

@@ -60,7 +60,16 @@ struct frames_stock frames_stock;
 static struct frame_cache {
 	uint32_t count;
 	uint32_t frame[CACHE_SLOTS];
-} __attribute__((aligned(64))) caches[MAX_HARTS];
+} __attribute__((aligned(512))) caches[MAX_HARTS]; /* so that a hart's is found by a shift */
+
+/* The hart's own; interrupts are off.  As a value: else the compiler would work it out again at each use. */
+static inline struct frame_cache *this_cache(void)
+{
+	struct frame_cache *cache = &caches[arch_cpu()->index];
+
+	__asm__("" : "+r"(cache));
+	return cache;
+}
 
 static uint8_t *state_of(paddr_t pa)
 {
@@ -243,7 +252,7 @@ static COLD paddr_t fill_and_take(struct frame_cache *cache, uint64_t flags)
 paddr_t frame_alloc_one(void)
 {
 	uint64_t flags = irq_save();
-	struct frame_cache *cache = &caches[arch_cpu()->index];
+	struct frame_cache *cache = this_cache();
 	paddr_t pa;
 
 	if (!cache->count)
@@ -256,7 +265,7 @@ paddr_t frame_alloc_one(void)
 unsigned frame_alloc_some(uint32_t *frame, unsigned n)
 {
 	uint64_t flags = irq_save();
-	struct frame_cache *cache = &caches[arch_cpu()->index];
+	struct frame_cache *cache = this_cache();
 	uint32_t first = (uint32_t)(frames.base >> PAGE_SHIFT);
 	uint8_t *states = frames.state;
 	unsigned got = 0;
@@ -281,7 +290,7 @@ static COLD _Noreturn void wrong_free(paddr_t pa, unsigned order)
 void frame_free_some(const uint32_t *frame, unsigned n)
 {
 	uint64_t flags = irq_save();
-	struct frame_cache *cache = &caches[arch_cpu()->index];
+	struct frame_cache *cache = this_cache();
 	uint32_t first = (uint32_t)(frames.base >> PAGE_SHIFT), count = cache->count;
 	uint8_t *states = frames.state;
 
