@@ -138,6 +138,7 @@ static bool install(struct mvm_space *space, struct area *a, mvm_vaddr_t start,
 	made->nodes = NULL;
 	a->touched |= TOUCHED_PAGES;
 	if (!rights || mvmh_pmap_enter(&space->pmap, start, frame, rights, MVMH_LARGE_ORDER) == 0) {
+		trace(space, MVM_TRACE_ZERO, start, frame, 0);
 		trace(space, MVM_TRACE_PTE, start, frame, rights);
 		return true;
 	}
