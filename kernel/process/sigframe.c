@@ -7,7 +7,7 @@
  * user's memory: whatever is in it on return gives user mode nothing that it could not have had.
  *
  *	sp ->  siginfo | flags, link, stack, mask | unused | registers, FPU | unused
- *	       '-- struct frame_head's part ----'            '--- arch ---'
+ *	       '-- struct sigframe_start -------'            '--- arch ---'
  *
  * It is written and read in place, part by part: garbage collectors live by this path.
  */
@@ -19,15 +19,9 @@
 #include <kernel/uaccess.h>
 #include <kernel/vmspace.h>
 
-/* The start of struct ucontext, as far as it is in use. */
-struct frame_head {
-	uint64_t flags;
-	uint64_t link;
-	stack_t stack;
-	uint64_t mask;
-};
-
 _Static_assert(sizeof(struct frame_head) == offsetof(ucontext_t, __uc_unused), "the ABI's layout");
+_Static_assert(
+	offsetof(struct sigframe_start, head) == offsetof(struct rt_sigframe, uc), "one layout");
 _Static_assert(sizeof(mcontext_t) == sizeof(struct arch_sigcontext), "one layout");
 _Static_assert(offsetof(ucontext_t, uc_mcontext) == 176, "the ABI's layout");
 _Static_assert(sizeof(ucontext_t) == 960 && sizeof(siginfo_t) == 128, "the ABI's layout");
@@ -99,21 +93,21 @@ static vaddr_t frame_address(const struct task *t, const struct sigaction *actio
 	return (sp - sizeof(struct rt_sigframe)) & ~15UL;
 }
 
-int sigframe_push(struct trapframe *tf, const siginfo_t *info, const struct sigaction *action,
-	uint64_t old_mask)
+int sigframe_push(struct trapframe *tf, struct sigframe_start *start,
+	const struct sigaction *action, uint64_t old_mask)
 {
 	struct task *t = task_current();
 	vaddr_t at = frame_address(t, action, trapframe_sp(tf));
 	struct rt_sigframe *frame = (struct rt_sigframe *)at;
-	struct frame_head head = {.stack = t->altstack, .mask = old_mask};
 
-	if (put_user(uaddr(at), info) || put_user(uaddr((vaddr_t)&frame->uc), &head) ||
+	start->head = (struct frame_head){.stack = t->altstack, .mask = old_mask};
+	if (put_user(uaddr(at), start) ||
 		arch_sigcontext_put((struct arch_sigcontext *)&frame->uc.uc_mcontext))
 		return -EFAULT;
 	if ((unsigned)t->altstack.ss_flags & SS_AUTODISARM)
 		altstack_clear(t, SS_DISABLE);
 
-	trapframe_set_args(tf, info->si_signo, (long)&frame->info, (long)&frame->uc);
+	trapframe_set_args(tf, start->info.si_signo, (long)&frame->info, (long)&frame->uc);
 	trapframe_set_return(tf, t->process->vm->sigreturn);
 	trapframe_set_pc(tf, (vaddr_t)action->sa_handler);
 	trapframe_set_sp(tf, at);

@@ -246,21 +246,21 @@ static void restart_for_handler(
 }
 
 /* The deadline goes with a handler, too: a call that it makes is another one. */
-void signal_call_handler(
-	struct task *t, const siginfo_t *info, const struct sigaction *action, struct trapframe *tf)
+void signal_call_handler(struct task *t, struct sigframe_start *start,
+	const struct sigaction *action, struct trapframe *tf)
 {
 	uint64_t old_mask = t->mask_is_temporary ? t->saved_mask : t->mask;
 
 	restart_for_handler(t, action, tf);
 	t->mask_is_temporary = false;
-	if (sigframe_push(tf, info, action, old_mask)) {
+	if (sigframe_push(tf, start, action, old_mask)) {
 		/* No room for the frame of SIGSEGV's own handler: it cannot help any more. */
-		if (info->si_signo == SIGSEGV)
+		if (start->info.si_signo == SIGSEGV)
 			signal_set_mask(t->mask | SIGNAL_BIT(SIGSEGV));
 		signal_fault(SIGSEGV, SI_KERNEL, 0, tf);
 		return;
 	}
-	account_handler(t, info->si_signo, action);
+	account_handler(t, start->info.si_signo, action);
 }
 
 /* --- Taking ---------------------------------------------------------------------------------- */
@@ -280,10 +280,10 @@ static bool take_one(struct task *t, struct trapframe *tf)
 {
 	struct process *p = t->process;
 	struct sigaction action = {0};
-	siginfo_t info;
+	struct sigframe_start start;
 
 	spin_lock(&p->lock);
-	int sig = signal_queue_take(t, ~t->mask, &info);
+	int sig = signal_queue_take(t, ~t->mask, &start.info);
 	if (sig) {
 		action = p->actions->action[sig];
 		p->stop_wanted |= action.sa_handler == SIG_DFL && signal_default(sig) == STOP;
@@ -293,7 +293,7 @@ static bool take_one(struct task *t, struct trapframe *tf)
 	if (!sig)
 		return false;
 	if (signal_has_handler(&action))
-		signal_call_handler(t, &info, &action, tf);
+		signal_call_handler(t, &start, &action, tf);
 	else if (action.sa_handler == SIG_DFL && p != init_process) {
 		if (signal_default(sig) == STOP)
 			stop(p, sig);

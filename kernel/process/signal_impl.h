@@ -22,9 +22,11 @@ int signal_queue_take(struct task *t, uint64_t set, siginfo_t *info);
 /* Threads that do not block them are notified of the process's pending signals of `set`. */
 void signal_hand_on(struct process *p, uint64_t set);
 
-/* The handler's frame and mask for a signal that t, the running thread, has taken. */
-void signal_call_handler(struct task *t, const siginfo_t *info, const struct sigaction *action,
-	struct trapframe *tf);
+struct sigframe_start;
+
+/* The handler's frame and mask for a signal that t, the running thread, has taken: start->info. */
+void signal_call_handler(struct task *t, struct sigframe_start *start,
+	const struct sigaction *action, struct trapframe *tf);
 
 static inline bool signal_has_handler(const struct sigaction *action)
 {

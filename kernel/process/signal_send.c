@@ -269,16 +269,16 @@ void signal_fault(int sig, int code, vaddr_t addr, struct trapframe *tf)
 {
 	struct task *t = task_current();
 	struct sigaction action;
-	siginfo_t info;
+	struct sigframe_start start;
 
-	signal_info_init(&info, sig, code);
-	info.si_addr = (void *)addr;
+	signal_info_init(&start.info, sig, code);
+	start.info.si_addr = (void *)addr;
 	spin_lock(&t->process->lock);
 	bool handled = can_handle(t, sig, &action);
 	spin_unlock(&t->process->lock);
 	if (!handled)
 		end_by_fault(sig, code, addr, tf);
-	signal_call_handler(t, &info, &action, tf);
+	signal_call_handler(t, &start, &action, tf);
 }
 
 void signal_force(int sig, struct trapframe *tf)

@@ -11,12 +11,26 @@
 struct task;
 struct trapframe;
 
+/* The start of struct ucontext, as far as it is in use. */
+struct frame_head {
+	uint64_t flags;
+	uint64_t link;
+	stack_t stack;
+	uint64_t mask;
+};
+
+/* A frame up to there: one copy. */
+struct sigframe_start {
+	siginfo_t info;
+	struct frame_head head;
+};
+
 /*
- * Put a frame for the handler on the running thread's user stack and make *tf enter the handler.
- * 0, or -EFAULT when there is no room: nothing changed.
+ * Put a frame for the handler on the running thread's user stack and make *tf enter the handler; of
+ * *start the caller has filled in info. 0, or -EFAULT when there is no room: nothing changed.
  */
-int sigframe_push(struct trapframe *tf, const siginfo_t *info, const struct sigaction *action,
-	uint64_t old_mask) __attribute__((warn_unused_result));
+int sigframe_push(struct trapframe *tf, struct sigframe_start *start,
+	const struct sigaction *action, uint64_t old_mask) __attribute__((warn_unused_result));
 /*
  * Undo it: registers, mask and alternate stack as the frame at the stack pointer has them.  0 or
  * -EFAULT, -EINVAL, and the registers are lost.
