@@ -19,8 +19,8 @@
  *
  * When.  A fault finds nothing in the area at its page, and would make a page of zeros.  If the range of the
  * large page lies in the area, nothing of it is in the tree, and nobody claims any of it, then
- * the frames are had and zeroed without a lock, and all is looked at again before they are put in, for
- * the pass of a fault knows nothing of the pass before (fault.c).  One thing more is asked: that no
+ * the frames are had and zeroed without a lock, and all is looked at again before they are put in: by
+ * then it may be another area, of a file.  One thing more is asked: that no
  * sweep is open.  The tree says that nothing is there; but where a page was once, a hart may remember it
  * until a batch is finished that belongs to a fault, which claims nothing.
  *
@@ -59,7 +59,8 @@ bool large_fits(struct mvm_space *space, const struct area *a, mvm_vaddr_t va)
 	mvm_vaddr_t start = va & -LARGE_BYTES;
 	uint64_t vpn = start >> MVM_PAGE_SHIFT;
 
-	if (!(a->flags & AREA_HUGE) || start < a->start || a->end - start < LARGE_BYTES)
+	if (a->object || !(a->flags & AREA_HUGE) || start < a->start ||
+		a->end - start < LARGE_BYTES)
 		return false;
 	return space->anons.levels > 1 && ref_count(&space->open_sweeps) == 0 &&
 	       !claim_find(space, start, start + LARGE_BYTES) &&
@@ -125,8 +126,8 @@ static OWN_FRAME struct node *make_leaves(void)
 }
 
 /* Put the leaves in and map them; false: they are in one of the graves.  The space's lock is held. */
-static bool install(struct mvm_space *space, struct area *a, mvm_vaddr_t start,
-	struct grave *made, struct grave *grave)
+static bool install(struct mvm_space *space, struct area *a, mvm_vaddr_t start, struct grave *made,
+	struct grave *grave)
 {
 	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = vpn + LARGE_PAGES - 1;
 	mvm_frame_t frame = ((struct mvm_page *)made->nodes->slot[0])->frame;

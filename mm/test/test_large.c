@@ -3,7 +3,7 @@
  * Large pages (large.c), on a machine that has entries of 64 pages: when there is one, what is done without
  * one, and that its pages are as others'.
  */
-#include "space.h"
+#include "large.h"
 
 #include "fixture.h"
 
@@ -108,6 +108,24 @@ static void not_where_others_are(void **state)
 	sweep_sync(space, &sweep);
 	store(AT + 2 * LARGE * PAGE, 'x');
 	assert_int_equal(anons(), 2 + LARGE);
+}
+
+/* When the frames are there, the area may be another. */
+static void not_over_a_file(void **state)
+{
+	(void)state;
+	map_pages(AT, LARGE, MVM_MAP_HUGE, file->object, 0);
+	map_pages(AT + LARGE * PAGE, LARGE, MVM_MAP_HUGE | MVM_MAP_SHARED, file->object, 0);
+	assert_int_equal(large_fill(space, AT, MVM_WRITE, false), 0);
+	assert_int_equal(large_fill(space, AT + LARGE * PAGE, MVM_WRITE, false), 0);
+	assert_int_equal(anons(), 0);
+	assert_int_equal(load(AT), 'a');
+	store(AT + LARGE * PAGE, 'x');
+	assert_int_equal(load(AT), 'x');
+	assert_int_equal(large_fill(space, AT + 2 * LARGE * PAGE, MVM_EXEC, false), 0);
+	assert_int_equal(large_fill(space, AT + 3 * LARGE * PAGE, MVM_WRITE, false), 0);
+	assert_int_equal(
+		large_fill(space, AT + (2 * LARGE + 1) * PAGE, MVM_WRITE, false), LARGE - 1);
 }
 
 /* Whatever is not to be had, the access goes on with a page. */
@@ -227,6 +245,7 @@ int main(void)
 		CASE(a_range_is_filled_by_few_faults),
 		CASE(only_where_it_fits),
 		CASE(not_where_others_are),
+		CASE(not_over_a_file),
 		CASE(without_memory_it_is_a_page),
 		CASE(where_an_entry_is_it_is_a_page),
 		CASE(parts_go_and_the_rest_stays),
