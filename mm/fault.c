@@ -728,22 +728,12 @@ enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned
 	return fault(&r);
 }
 
-/* With what the short way had in hand. */
-static OWN_FRAME enum mvm_fault_result long_way(
+enum mvm_fault_result fault_long(
 	struct mvm_space *space, mvm_vaddr_t va, unsigned access, struct in_hand *hand)
 {
 	struct request r = {.space = space, .va = va, .access = (uint8_t)access, .hand = hand};
 
 	return fault(&r);
-}
-
-enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
-{
-	struct in_hand hand = {NULL, NULL, NULL};
-
-	if (access == MVM_WRITE && fault_shortcut(space, va, &hand))
-		return MVM_FAULT_OK;
-	return long_way(space, va, access, &hand);
 }
 
 int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned access)

@@ -20,11 +20,9 @@ struct in_hand {
 	struct mvm_page *page;  /* or the object's page, referenced; both NULL: with zeros */
 };
 
-/*
- * A store at va, if it can be served the short way (shortcut.c).  False: nothing has been done, and what
- * is in hand is the caller's.
- */
-bool fault_shortcut(struct mvm_space *space, mvm_vaddr_t va, struct in_hand *hand);
+/* The long way of mvm_fault(): all cases (fault.c), after the short one (shortcut.c). */
+enum mvm_fault_result fault_long(
+	struct mvm_space *space, mvm_vaddr_t va, unsigned access, struct in_hand *hand);
 
 /* Count a fault. */
 static inline void fault_count(struct mvm_space *space)

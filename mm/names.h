@@ -58,7 +58,7 @@
 #define counters             mvm_i_counters
 #define fault_error          mvm_i_fault_error
 #define fault_in             mvm_i_fault_in
-#define fault_shortcut       mvm_i_fault_shortcut
+#define fault_long           mvm_i_fault_long
 #define flush_start          mvm_i_flush_start
 #define fork_copy_page       mvm_i_fork_copy_page
 #define history_add          mvm_i_history_add

@@ -2,14 +2,14 @@
 /*
  * The commonest faults, the short way: stores to private memory.
  *
- * A page is stored to for the first time (case 3 of fault.c), for the first time since a fork (1B), or
- * since the file was mapped (2B); or nobody shares it any more (1A).  Then the steps of a fault are known before it
- * begins, and nothing has to be kept from pass to pass:
+ * A page is stored to for the first time (case 3 of fault.c), for the first time since a fork (1B) or since
+ * the file was mapped (2B); or nobody shares it any more (1A); or the area allows no store at all.
+ * Then the steps of a fault are known before it begins, and nothing has to be kept from pass to pass:
  *
  *	lock -> look -> unlock -> fill a page of our own -> lock -> map it, enter it in the tree -> unlock
  *
- * They are those of fault.c, under the same locks and marks.  If somebody has had the lock in between, the
- * second hold looks again, and goes on if it finds the same.  Whatever is not as it mostly is ends
+ * They are those of fault.c, under the same locks and marks.  If somebody has had the lock in between,
+ * the second hold looks again, and goes on if it finds the same.  Whatever is not as it mostly is ends
  * the short way, and the long way begins from its beginning, but with what was in hand: it alone
  * knows how to wait, to make room, to tell other harts, and to say what is wrong.
  */
@@ -19,10 +19,17 @@
 #include "object.h"
 #include "trace.h"
 
+/* How a fault goes on. */
+enum way {
+	WAY_LONG,
+	WAY_DENIED, /* the area allows no store */
+	WAY_REUSE,  /* the anon is the space's own: map it */
+	WAY_FILL,   /* a page of our own is wanted */
+};
+
 /* What a look finds. */
 struct found {
 	unsigned rights;       /* what an entry may grant */
-	bool exclusive;        /* the anon is the space's own */
 	struct mvm_page *anon; /* what is stored to now: an anon, */
 	struct mvm_page *page; /* or the object's page; both NULL: zeros */
 };
@@ -43,56 +50,62 @@ static struct mvm_page *page_of_object(const struct area *a, mvm_vaddr_t va)
 }
 
 /*
- * Find what is at the page; what it is to be copied from is referenced.  False: the long way.  The
- * space's lock is held.
+ * Find what is at the page; for WAY_FILL, what it is to be copied from is referenced.  The space's lock is
+ * held.
  */
-static inline bool look(struct mvm_space *space, mvm_vaddr_t va, struct found *found)
+static inline __attribute__((always_inline)) enum way look(
+	struct mvm_space *space, mvm_vaddr_t va, struct found *found)
 {
 	struct area *a;
+	bool exclusive;
 
 	if (unlikely(space->claims != NULL) || space->dead || is_traced(space))
-		return false;
+		return WAY_LONG;
 	a = area_find(&space->areas, va);
-	if (!a || a->start > va || !area_private(a) || !(a->rights & MVM_WRITE))
-		return false;
+	if (!a || a->start > va)
+		return WAY_LONG;
+	if (!(a->rights & MVM_WRITE))
+		return WAY_DENIED;
+	if (!area_private(a))
+		return WAY_LONG;
 	found->rights = area_rights(a);
-	found->anon = anon_find(&space->anons, va >> MVM_PAGE_SHIFT, &found->exclusive);
+	found->anon = anon_find(&space->anons, va >> MVM_PAGE_SHIFT, &exclusive);
 	found->page = NULL;
 	if (!anon_at_finger(&space->anons, va >> MVM_PAGE_SHIFT))
-		return false;
+		return WAY_LONG;
 	if (found->anon) {
-		if (!found->exclusive)
-			anon_get(found->anon);
+		if (exclusive)
+			return WAY_REUSE;
+		anon_get(found->anon);
 	} else if (a->object) {
 		found->page = page_of_object(a, va);
-		return found->page;
+		return found->page ? WAY_FILL : WAY_LONG;
 	} else {
 		a->touched |= TOUCHED_PAGES;
-		return !(a->flags & AREA_HUGE);
+		return a->flags & AREA_HUGE ? WAY_LONG : WAY_FILL;
 	}
-	return true;
+	return WAY_FILL;
 }
 
-/* Let go of what was found. */
+/* Let go of what was found to fill a page with. */
 static inline void let_go(const struct found *found, struct grave *grave)
 {
-	if (found->page)
-		page_put(found->page);
-	else if (found->anon && !found->exclusive)
+	if (found->anon)
 		anon_put(found->anon, grave);
+	else if (found->page)
+		page_put(found->page);
 }
 
 /* Is all as it was found?  The space's lock is held. */
-static OWN_FRAME bool is_still(
-	struct mvm_space *space, mvm_vaddr_t va, const struct found *found, struct grave *grave)
+static COLD bool is_still(
+	struct mvm_space *space, mvm_vaddr_t va, struct found found, struct grave *grave)
 {
 	struct found now;
 	bool same;
 
-	if (!look(space, va, &now))
+	if (look(space, va, &now) != WAY_FILL)
 		return false;
-	same = now.anon == found->anon && now.page == found->page &&
-	       now.exclusive == found->exclusive && now.rights == found->rights;
+	same = now.anon == found.anon && now.page == found.page && now.rights == found.rights;
 	let_go(&now, grave);
 	return same;
 }
@@ -132,7 +145,7 @@ static inline bool map_fresh(
 static inline bool install(struct mvm_space *space, mvm_vaddr_t va, struct mvm_page *fresh,
 	const struct found *found, uint64_t turn, struct grave *grave)
 {
-	if (unlikely(space->turn != turn + 1) && !is_still(space, va, found, grave))
+	if (unlikely(space->turn != turn + 1) && !is_still(space, va, *found, grave))
 		return false;
 	if (!map_fresh(space, va, fresh->frame, found))
 		return false;
@@ -141,11 +154,12 @@ static inline bool install(struct mvm_space *space, mvm_vaddr_t va, struct mvm_p
 }
 
 /* After the look that found what to fill a page with: the rest. */
-static inline bool fill_and_install(struct mvm_space *space, mvm_vaddr_t va,
-	const struct found *found, uint64_t turn, struct in_hand *hand)
+static inline enum mvm_fault_result fill_and_install(
+	struct mvm_space *space, mvm_vaddr_t va, const struct found *found, uint64_t turn)
 {
 	struct mvm_page *fresh = make_fresh(found);
 	struct grave grave = {.nodes = NULL};
+	struct in_hand hand;
 	bool done = false;
 
 	if (likely(fresh)) {
@@ -155,37 +169,52 @@ static inline bool fill_and_install(struct mvm_space *space, mvm_vaddr_t va,
 	}
 	if (likely(done))
 		let_go(found, &grave);
-	else
-		*hand = (struct in_hand){fresh, found->anon, found->page};
 	if (grave.anons)
 		anon_bury(&grave);
-	return done;
+	if (likely(done)) {
+		fault_count(space);
+		return MVM_FAULT_OK;
+	}
+	hand = (struct in_hand){fresh, found->anon, found->page};
+	return fault_long(space, va, MVM_WRITE, &hand);
 }
 
-bool fault_shortcut(struct mvm_space *space, mvm_vaddr_t va, struct in_hand *hand)
+/* Map what is the space's own; unlock it. */
+static inline enum mvm_fault_result reuse_unlock(
+	struct mvm_space *space, mvm_vaddr_t va, const struct found *found)
 {
-	struct found found;
-	uint64_t turn;
-	bool done;
+	int err = mvmh_pmap_enter(&space->pmap, va, found->anon->frame, found->rights, 0);
 
-	va = page_floor(va);
+	history_note(space->history, va >> MVM_PAGE_SHIFT);
+	space_unlock(space);
+	if (unlikely(err))
+		return fault_long(space, va, MVM_WRITE, NULL);
+	fault_count(space);
+	COUNT(cow_reuses, 1);
+	return MVM_FAULT_OK;
+}
+
+enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
+{
+	mvm_vaddr_t page = page_floor(va);
+	struct found found = {.anon = NULL};
+	enum way way;
+	uint64_t turn;
+
+	if (access != MVM_WRITE)
+		return fault_long(space, va, access, NULL);
 	space_lock(space);
-	if (!look(space, va, &found)) {
-		space_unlock(space);
-		return false;
-	}
-	if (found.anon)
-		history_note(space->history, va >> MVM_PAGE_SHIFT);
-	if (found.exclusive) {
-		done = !mvmh_pmap_enter(&space->pmap, va, found.anon->frame, found.rights, 0);
-		space_unlock(space);
-		COUNT(cow_reuses, done);
-	} else {
-		turn = space->turn;
-		space_unlock(space);
-		done = fill_and_install(space, va, &found, turn, hand);
-	}
-	if (likely(done))
-		fault_count(space);
-	return done;
+	way = look(space, page, &found);
+	if (way == WAY_REUSE)
+		return reuse_unlock(space, page, &found);
+	if (way == WAY_FILL && found.anon)
+		history_note(space->history, page >> MVM_PAGE_SHIFT);
+	turn = space->turn;
+	space_unlock(space);
+	if (likely(way == WAY_FILL))
+		return fill_and_install(space, page, &found, turn);
+	if (way == WAY_LONG)
+		return fault_long(space, va, access, NULL);
+	fault_count(space);
+	return MVM_FAULT_ACCERR;
 }
