@@ -76,7 +76,7 @@ PLANTS = {
         "mm: pmap_protect: did not take the right away"),
     "an entry changes its frame": (
         "glue.c", "if (*entry & PTE_V && PTE_FRAME(*entry) != frame)", "if (0)",
-        "FAILED mvm_host_selftest"),
+        "mm: pmap_enter: an entry changed its frame in place"),
     "nobody is woken": (
         "mvm_config.h", "wakeup(chan)", "((void)(chan))",
         "panic: everybody sleeps"),
