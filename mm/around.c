@@ -26,21 +26,25 @@ struct part_of_leaf {
 	uint64_t skip;
 };
 
-/* Map the pages there of whose bits of state `mask` just `state` are set. */
-static OWN_FRAME void map_some(struct mvmh_pmap *pmap, const struct part_of_leaf *p, unsigned mask,
-	unsigned state, unsigned rights)
+/* Map the pages there of whose bits of state `mask` just `state` are set; how many have them. */
+static OWN_FRAME unsigned map_some(struct mvmh_pmap *pmap, const struct part_of_leaf *p,
+	unsigned mask, unsigned state, unsigned rights)
 {
 	mvm_frame_t frames[MVM_RUN_PAGES];
+	unsigned found = 0;
 
 	for (unsigned i = 0; i < p->n; i++) {
 		const struct mvm_page *page = p->slots[i];
 		bool wanted = page && (page->state & mask) == state;
 
 		frames[i] = wanted ? page->frame : MVM_NO_FRAME;
+		found += wanted;
 	}
 	for (uint64_t skip = p->skip & (((uint64_t)1 << p->n) - 1); skip; skip &= skip - 1)
 		frames[lowest_bit(skip)] = MVM_NO_FRAME;
-	mvmh_pmap_enter_run(pmap, p->va, frames, p->n, rights);
+	if (found)
+		mvmh_pmap_enter_run(pmap, p->va, frames, p->n, rights);
+	return found;
 }
 
 /* Pages of which a store is to be heard get no WRITE as long as they are clean. */
@@ -50,8 +54,8 @@ static void map_part(const struct area *a, const struct part_of_leaf *p)
 
 	if (area_private(a) || !(rights & MVM_WRITE)) {
 		map_some(&a->space->pmap, p, PAGE_BUSY, 0, rights & ~(unsigned)MVM_WRITE);
-	} else {
-		map_some(&a->space->pmap, p, PAGE_BUSY | PAGE_DIRTY, PAGE_DIRTY, rights);
+	} else if (map_some(&a->space->pmap, p, PAGE_BUSY | PAGE_DIRTY, PAGE_DIRTY, rights) <
+		   p->n) {
 		map_some(&a->space->pmap, p, PAGE_BUSY | PAGE_DIRTY, 0,
 			rights & ~(unsigned)MVM_WRITE);
 	}
@@ -90,12 +94,13 @@ void map_around(struct area *a, mvm_vaddr_t at)
 	mvm_pgoff_t index = area_page(a, va);
 	unsigned n = (unsigned)min_u64((end - va) >> MVM_PAGE_SHIFT, object_pages(obj) - index);
 	struct part_of_leaf part = {.va = va, .skip = 0};
+	uint64_t last = (va >> MVM_PAGE_SHIFT) + n - 1;
 
 	if (unlikely(claim_find(a->space, va, end)))
 		return;
 	if (unlikely(obj->hole_first < index + n && index < obj->hole_end))
 		return;
-	if (area_private(a))
+	if (area_private(a) && anon_any(&a->space->anons, va >> MVM_PAGE_SHIFT, last))
 		part.skip = private_pages(a->space, va, n);
 	for (; n > 0; n -= part.n) {
 		part.n = run_from(part.va, n);
