@@ -30,7 +30,7 @@
 struct area_index {
 	struct area *root; /* of a list: the first area */
 	struct area *hint; /* where to look first */
-	struct area *top;  /* the same, for the search for a gap */
+	struct area *last; /* area_tree.c: of all */
 	size_t blocks;     /* area_blocks.c: how many */
 };
 

@@ -29,8 +29,8 @@
  *
  * The area found last, or inserted, is remembered.  It answers for all addresses from the end of the one
  * before it to its own end, and it or its next is where an area that comes is linked, so that calls that
- * work in one place search once.  So is the area above the place from which a gap was searched last, for
- * that is mostly where the next search begins.  There is no recursion: areas have parents.
+ * work in one place search once.  So is the last of all, for above it the search for a place mostly
+ * begins.  There is no recursion: areas have parents.
  */
 #include "area_index.h"
 
@@ -229,6 +229,8 @@ static void link_between(
 		prev->next = a;
 	if (next)
 		next->prev = a;
+	else
+		index->last = a;
 	a->child[LEFT] = a->child[RIGHT] = NULL;
 	a->height = 1;
 	a->gap = width(a);
@@ -246,7 +248,7 @@ void area_insert(struct area_index *index, struct area *a)
 {
 	struct area *next = find(index, a->start);
 
-	link_between(index, a, next ? next->prev : outermost(index->root, RIGHT), next);
+	link_between(index, a, next ? next->prev : index->last, next);
 	hole_changed(next);
 	index->hint = a;
 }
@@ -286,12 +288,12 @@ static void pass_by(struct area_index *index, struct area *a)
 {
 	if (index->hint == a)
 		index->hint = a->next;
-	if (unlikely(index->top == a))
-		index->top = a->next;
 	if (a->prev)
 		a->prev->next = a->next;
 	if (a->next)
 		a->next->prev = a->prev;
+	else
+		index->last = a->prev;
 }
 
 void area_remove(struct area_index *index, struct area *a)
@@ -348,11 +350,12 @@ bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t bel
 	struct gap *gap)
 {
 	size_t wide = min_u64(bytes, WIDE);
-	struct area *above = index->top, *prev;
+	struct area *above = NULL, *prev = index->last;
 
-	if (unlikely(!above || !answers(above, below)))
-		index->top = above = search(index, below);
-	prev = above ? above->prev : outermost(index->root, RIGHT);
+	if (prev && prev->end > below) {
+		above = area_find(index, below);
+		prev = above->prev;
+	}
 	if (likely(gap_fits(prev ? prev->end : floor, above, below, bytes, gap)))
 		return true;
 	if (!prev)
@@ -381,5 +384,5 @@ void area_index_check(struct area_index *index)
 		MUST(!prev || prev->child[RIGHT] || a->child[LEFT] || prev->parent == a ||
 			a->parent == prev);
 	}
-	MUST(prev == outermost(index->root, RIGHT));
+	MUST(prev == index->last && prev == outermost(index->root, RIGHT));
 }
