@@ -191,8 +191,12 @@ static enum need install_fresh(struct fault *f)
 	uint64_t vpn = f->va >> MVM_PAGE_SHIFT;
 	enum need need;
 
-	/* What the copy replaces may still be reached by a hart: see unmap.c and struct sweep. */
-	if (unlikely(ref_count(&f->space->open_sweeps) > 0) && f->fresh_of != zeros && !f->alone)
+	/*
+	 * What the copy replaces may still be reached by a hart: see unmap.c and struct sweep.  And where a
+	 * forced store maps nothing, nobody would find the entry that a mark of mprotect's has not reached yet.
+	 */
+	if (unlikely(ref_count(&f->space->open_sweeps) > 0 || !f->rights) && f->fresh_of != zeros &&
+		!f->alone)
 		return NEED_REPLACE;
 	if (anon_reserve(tree, vpn, f->grave) != 0)
 		return NEED_MEMORY;

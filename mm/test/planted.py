@@ -294,11 +294,11 @@ MUTANTS = [
            "\tsweep_close(space, sweep);\n\tmvmh_tlb_sync(&space->pmap, &sweep->batch);",
            by="simulator, copies"),
     Mutant("fault: copy mapped while a batch is open", "fault.c",
-           "if (unlikely(ref_count(&f->space->open_sweeps) > 0) && f->fresh_of != zeros && !f->alone)",
+           "if (unlikely(ref_count(&f->space->open_sweeps) > 0 || !f->rights) && f->fresh_of != zeros &&\n\t\t!f->alone)",
            "if (0)", by="simulator, copies"),
     Mutant("fault: old entry removed as the copy is mapped", "fault.c",
-           "f->fresh_of != zeros && !f->alone)\n\t\treturn NEED_REPLACE;",
-           "f->fresh_of != zeros && !f->alone) {\n"
+           "f->fresh_of != zeros &&\n\t\t!f->alone)\n\t\treturn NEED_REPLACE;",
+           "f->fresh_of != zeros &&\n\t\t!f->alone) {\n"
            "\t\tstruct sweep sweep = {.open = false};\n\t\tsweep_open(f->space, &sweep);\n"
            "\t\t(void)!space_remove_some(\n"
            "\t\t\tf->space, f->va, f->va + MVM_PAGE_BYTES, &sweep.batch);\n"
