@@ -461,8 +461,6 @@ void vnode_touch(struct vnode *v)
 {
 	fs_time_t now = fs_time_now();
 
-	if (fs_read(v->mtime) == now && fs_read(v->ctime) == now)
-		return;
 	fs_write(v->mtime, now);
 	fs_write(v->ctime, now);
 }

@@ -283,6 +283,16 @@ static int ask_writable(struct mvm_object *obj, struct mvm_page *page)
 	return obj->ops->make_writable(obj, page_index(page));
 }
 
+OWN_FRAME bool cache_dirty_at_once(struct mvm_object *obj, struct mvm_page *page)
+{
+	if (!obj->ops->writable_at_once || !(obj->dirty_ref || obj->doomed) || writeback_due())
+		return false;
+	if (!obj->ops->writable_at_once(obj, page_index(page)))
+		return false;
+	page_set_dirty(obj, page);
+	return true;
+}
+
 /* After -MVM_EAGAIN, with nothing held: -MVM_EAGAIN again when a new attempt makes sense. */
 static int settle(struct mvm_object *obj)
 {
@@ -298,7 +308,8 @@ int cache_make_writable(struct mvm_object *obj, struct mvm_page *page, bool kill
 	do {
 		object_lock(obj);
 		err = page_wait(obj, page, PAGE_BUSY, killable);
-		if (err || page->object != obj || page->state & PAGE_DIRTY) {
+		if (err || page->object != obj || page->state & PAGE_DIRTY ||
+			cache_dirty_at_once(obj, page)) {
 			mvmh_unlock(&obj->lock);
 			return err;
 		}

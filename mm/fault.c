@@ -12,8 +12,9 @@
  *	                                                            tree, map that
  *	 no anon:
  *	  object, shared area    2A  map its page, with WRITE   2A' make it writable (the pager
- *	                             only if DIRTY                  reserves), DIRTY, map it;
- *	                                                            new memory is so at once
+ *	                             only if DIRTY                  reserves), DIRTY, map it; at
+ *	                                                            once if the pager needs nothing
+ *	                                                            for it, or it is new memory
  *	  object, private area   2A  map its page without WRITE 2B  copy it to a new anon, map that
  *	  no object              3   zeros in a new anon, map that (both)
  *
@@ -322,6 +323,12 @@ static enum need look_page(struct fault *f, struct area *a)
 	}
 	if (f->access != MVM_WRITE || (!area_private(a) && page->state & PAGE_DIRTY))
 		return map_page(f, a, page);
+	/* Its neighbours are clean, or have faulted for stores of their own: it is mapped alone. */
+	if (!area_private(a) && cache_dirty_at_once(obj, page)) {
+		trace(f->space, MVM_TRACE_WRITABLE, f->va, f->index, 0);
+		page->state |= PAGE_USED;
+		return map_frame(f, page->frame, page_rights(a, page));
+	}
 	take_page(f, page);
 	if (!area_private(a))
 		return NEED_WRITABLE;

@@ -130,7 +130,7 @@ void index_remove(struct mvm_object *obj, mvm_pgoff_t index)
 		prune(obj, index);
 }
 
-static void set_tags(struct mvm_object *obj, mvm_pgoff_t index)
+void index_tag(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	unsigned level = obj->levels;
 
@@ -139,7 +139,7 @@ static void set_tags(struct mvm_object *obj, mvm_pgoff_t index)
 }
 
 /* From the lowest node that has another tag down; from the root if none has. */
-static void clear_tags(struct mvm_object *obj, mvm_pgoff_t index)
+void index_untag(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	struct node *from = obj->root, *n = obj->root;
 	unsigned level = obj->levels;
@@ -150,14 +150,6 @@ static void clear_tags(struct mvm_object *obj, mvm_pgoff_t index)
 	level = from->level + 1;
 	for (n = from; level-- > 0; n = n->slot[node_slot(index, level)])
 		n->tags &= ~node_bit(node_slot(index, level));
-}
-
-void index_tag(struct mvm_object *obj, mvm_pgoff_t index, bool unclean)
-{
-	if (unclean)
-		set_tags(obj, index);
-	else
-		clear_tags(obj, index);
 }
 
 struct mvm_page *index_next(

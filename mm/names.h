@@ -42,6 +42,7 @@
 #define area_resized         mvm_i_area_resized
 #define area_split           mvm_i_area_split
 #define cache_absent         mvm_i_cache_absent
+#define cache_dirty_at_once  mvm_i_cache_dirty_at_once
 #define cache_get            mvm_i_cache_get
 #define cache_get_wait       mvm_i_cache_get_wait
 #define cache_make_writable  mvm_i_cache_make_writable
@@ -71,6 +72,7 @@
 #define index_remove         mvm_i_index_remove
 #define index_run            mvm_i_index_run
 #define index_tag            mvm_i_index_tag
+#define index_untag          mvm_i_index_untag
 #define map_around           mvm_i_map_around
 #define map_only             mvm_i_map_only
 #define large_bury           mvm_i_large_bury
@@ -162,6 +164,7 @@
 #define writeback_pay        mvm_i_writeback_pay
 #define writeback_balance    mvm_i_writeback_balance
 #define writeback_check      mvm_i_writeback_check
+#define writeback_due        mvm_i_writeback_due
 #define writeback_count      mvm_i_writeback_count
 #define writeback_init       mvm_i_writeback_init
 #define writeback_urgent     mvm_i_writeback_urgent

@@ -241,11 +241,14 @@ struct mvm_page *object_usable(struct mvm_object *obj, mvm_pgoff_t index)
  * The page becomes unclean (DIRTY or WRITEBACK), or clean.  Where an unclean page cannot be written,
  * it can never go, and reclaim need not see it.
  */
-static void set_unclean(struct mvm_object *obj, struct mvm_page *page, bool unclean)
+static inline void set_unclean(struct mvm_object *obj, struct mvm_page *page, bool unclean)
 {
 	int change = unclean ? 1 : -1;
 
-	index_tag(obj, page_index(page), unclean);
+	if (unclean)
+		index_tag(obj, page_index(page));
+	else
+		index_untag(obj, page_index(page));
 	obj->unclean_n += (uint64_t)change;
 	if (unclean_counted(obj))
 		writeback_count(change);

@@ -209,6 +209,13 @@ int cache_make_writable(
 	struct mvm_object *obj, struct mvm_page *page, bool killable) MVM_MUST_CHECK;
 
 /*
+ * Make a page that is in the object and not BUSY DIRTY under this hold of the object's lock, if the
+ * pager agrees at once, and nothing follows from it: neither does the object come onto the list of
+ * unclean ones, nor has anybody to pay for too much that is dirty.  After it mvmh_unlock() will do.
+ */
+bool cache_dirty_at_once(struct mvm_object *obj, struct mvm_page *page);
+
+/*
  * Raise the size to `bytes` if it is smaller; what lies between reads as zeros.  The inode lock of
  * the file system is held.  0 or -MVM_EINTR.
  */
@@ -229,7 +236,8 @@ int index_insert(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *pag
 void index_remove(struct mvm_object *obj, mvm_pgoff_t index);
 
 /* Mark the page at the index as unclean (DIRTY or WRITEBACK), or take the mark away. */
-void index_tag(struct mvm_object *obj, mvm_pgoff_t index, bool unclean);
+void index_tag(struct mvm_object *obj, mvm_pgoff_t index);
+void index_untag(struct mvm_object *obj, mvm_pgoff_t index);
 
 /* The first page (unclean page) in [first, last], or NULL. */
 struct mvm_page *index_next(

@@ -74,6 +74,11 @@ static bool more_unclean_than(size_t pages)
 	return __atomic_load_n(&unclean_pages, __ATOMIC_RELAXED) > pages;
 }
 
+bool writeback_due(void)
+{
+	return unlikely(more_unclean_than(background));
+}
+
 /* --- Writes under way ------------------------------------------------------------------------- */
 
 size_t writes_ended(void)
@@ -384,7 +389,7 @@ static OWN_FRAME void write_share(struct mvm_object *obj)
 
 void writeback_balance(struct mvm_object *obj)
 {
-	if (likely(!more_unclean_than(background)) || !obj->ops->write)
+	if (!writeback_due() || !obj->ops->write)
 		return;
 	mvmh_writeback_wanted(true);
 	if (more_unclean_than(limit)) {

@@ -25,6 +25,9 @@ void writeback_count(long pages);
 /* Panics unless so many are, at rest. */
 void writeback_check(uint64_t unclean_n);
 
+/* Is there so much that is dirty that writeback_balance() would do something?  Any lock held. */
+bool writeback_due(void);
+
 /*
  * To be called by whoever makes pages of the object dirty, once a page, before or after: with too much
  * that is dirty, has some of the object's written.  No lock held, the object referenced; may sleep for

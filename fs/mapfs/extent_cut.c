@@ -156,6 +156,7 @@ void mapfs_extent_cut(struct mapfs_txn *txn, struct mapfs_inode *inode, struct m
 	int err = mapfs_path_find(inode, cut->last, &path);
 
 	fsh_assert(!err);
+	mapfs_placed_clear(inode);
 	leaf = mapfs_leaf_of(&path);
 	cut_entries(leaf, cut);
 	mapfs_level_changed(txn, inode, leaf);

@@ -116,11 +116,31 @@ static int promise_block(struct mapfs_inode *inode, uint32_t page)
 	int err;
 
 	fsh_mutex_lock(&inode->extent_lock);
-	err = mapfs_extent_find(inode, page, 1, &p);
-	if (!err && p.start == 0)
+	err = mapfs_extent_find(inode, page, MAPFS_EXTENT_MAX, &p);
+	if (!err && p.start)
+		mapfs_placed_set(inode, &p);
+	else if (!err)
 		err = mapfs_promise(inode, page);
 	fsh_mutex_unlock(&inode->extent_lock);
 	return err;
+}
+
+/* May files of its mount change?  The mount may have become one for reading, or the journal have failed. */
+static bool may_change(const struct mapfs_inode *inode)
+{
+	return !fs_read(mapfs_of(&inode->vnode)->read_only) && !mount_readonly(inode->vnode.mount);
+}
+
+/* What has a block needs no promise; the last piece that was found is remembered. */
+static bool writable_at_once(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	struct mapfs_inode *inode = inode_of(obj);
+
+	if (!mapfs_placed(inode, index) || !may_change(inode) ||
+		fs_read(inode->cut) != MAPFS_CUT_NONE)
+		return false;
+	vnode_touch(&inode->vnode);
+	return true;
 }
 
 static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
@@ -128,7 +148,9 @@ static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 	struct mapfs_inode *inode = inode_of(obj);
 	int err;
 
-	if (fs_read(mapfs_of(&inode->vnode)->read_only) || mount_readonly(inode->vnode.mount))
+	if (writable_at_once(obj, index))
+		return 0;
+	if (!may_change(inode))
 		return -EIO;
 	if (index >= MAPFS_FILE_BLOCKS)
 		return -EFBIG;
@@ -406,6 +428,7 @@ static int write_pages(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, un
 const struct mvm_pager_ops mapfs_pager_ops = {
 	.fill = fill,
 	.make_writable = make_writable,
+	.writable_at_once = writable_at_once,
 	.unreserve = unreserve,
 	.settle = settle,
 	.write = write_pages,

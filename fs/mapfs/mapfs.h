@@ -365,6 +365,7 @@ struct mapfs_inode {
 	uint8_t n_root, depth;                        /* [x] as in the inode on the disk */
 	struct mapfs_extent root[MAPFS_ROOT_EXTENTS]; /* [x] */
 	uint64_t n_blocks;                            /* [x] */
+	uint64_t placed;                              /* [x] changes, [a]: mapfs_placed() */
 	uint32_t promised_pages, promised_chunks;     /* [p] */
 	uint32_t promised_nodes;                      /* [p] reserved for the tree */
 	uint64_t disk_size;                           /* [x] the published size */
@@ -398,6 +399,29 @@ static inline bool mapfs_inode_times_wait(const struct mapfs_inode *inode)
 {
 	return fs_read(inode->vnode.mtime) != fs_read(inode->saved_mtime) ||
 	       fs_read(inode->vnode.ctime) != fs_read(inode->saved_ctime);
+}
+
+/*
+ * A run of file blocks that have blocks on the disk: the piece that was looked at last for a store;
+ * so a page that is stored to need not be looked for.  First block and end are one word, so that it is
+ * read without a lock.  It is set and, before a block leaves the map, emptied under the extent lock;
+ * and pages whose blocks go are out of the cache until then (resize.c, punch.c).
+ */
+static inline void mapfs_placed_set(struct mapfs_inode *inode, const struct mapfs_piece *p)
+{
+	fs_write(inode->placed, (uint64_t)p->logical << 32 | (p->logical + p->count));
+}
+
+static inline void mapfs_placed_clear(struct mapfs_inode *inode)
+{
+	fs_write(inode->placed, 0);
+}
+
+static inline bool mapfs_placed(const struct mapfs_inode *inode, uint64_t page)
+{
+	uint64_t placed = fs_read(inode->placed);
+
+	return placed >> 32 <= page && page < (uint32_t)placed;
 }
 
 /* What the disk (or the block in memory) says of an inode in use, verified.  -EIO. */

@@ -157,6 +157,18 @@ static int faulty_make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 	return err || !f->inner->make_writable ? err : f->inner->make_writable(obj, index);
 }
 
+/* Where failures are planned, make_writable() is asked, and fails. */
+static bool faulty_writable_at_once(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	struct mvm_faulty *f = faulty_of(obj);
+	bool planned;
+
+	mvmh_lock(&f->lock);
+	planned = f->rule[MVM_FAULTY_MAKE_WRITABLE].when != MVM_FAULTY_NEVER;
+	mvmh_unlock(&f->lock);
+	return !planned && f->inner->writable_at_once(obj, index);
+}
+
 static int faulty_settle(struct mvm_object *obj)
 {
 	struct mvm_faulty *f = faulty_of(obj);
@@ -176,6 +188,8 @@ void mvm_faulty_init(struct mvm_faulty *f, const struct mvm_pager_ops *inner)
 			{
 				.fill = faulty_fill,
 				.make_writable = faulty_make_writable,
+				.writable_at_once =
+					inner->writable_at_once ? faulty_writable_at_once : NULL,
 				.unreserve = inner->unreserve,
 				.settle = faulty_settle,
 				.write = inner->write ? faulty_write : NULL,

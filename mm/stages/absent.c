@@ -58,6 +58,11 @@ void writeback_urgent(struct mvm_object *obj)
 	(void)obj;
 }
 
+bool writeback_due(void)
+{
+	return false;
+}
+
 void writeback_balance(struct mvm_object *obj)
 {
 	(void)obj;
@@ -177,6 +182,12 @@ bool cache_absent(struct mvm_object *obj, mvm_pgoff_t index)
 int cache_put_zeros(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page, bool dirty)
 {
 	(void)obj, (void)index, (void)page, (void)dirty;
+	NOT_YET(3);
+}
+
+bool cache_dirty_at_once(struct mvm_object *obj, struct mvm_page *page)
+{
+	(void)obj, (void)page;
 	NOT_YET(3);
 }
 

@@ -74,6 +74,17 @@ static int between_make_writable(struct mvm_object *o, mvm_pgoff_t index)
 	return err;
 }
 
+/* Without a promise. */
+static bool between_writable_at_once(struct mvm_object *o, mvm_pgoff_t index)
+{
+	size_t before = kit_between.reserved();
+	bool writable = !kit_between.ask_again && kit_between.pager->writable_at_once(o, index);
+
+	MUST(kit_between.reserved() == before);
+	kit_between.at_once += writable;
+	return writable;
+}
+
 /* A promise that is not there any more may be returned again. */
 static void between_unreserve(struct mvm_object *o, mvm_pgoff_t index)
 {
@@ -126,6 +137,8 @@ void kit_stand_between(struct mvm_object *obj, size_t (*reserved)(void))
 				.fill = between_fill,
 				.make_writable =
 					pager->make_writable ? between_make_writable : NULL,
+				.writable_at_once =
+					pager->writable_at_once ? between_writable_at_once : NULL,
 				.unreserve = pager->unreserve ? between_unreserve : NULL,
 				.settle = pager->settle ? between_settle : NULL,
 				.write = pager->write ? between_write : NULL,

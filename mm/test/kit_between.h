@@ -15,7 +15,7 @@ extern struct kit_between {
 	const struct mvm_pager_ops *pager;
 	struct mvm_pager_ops ops;
 	size_t (*reserved)(void); /* the object's reservations now */
-	unsigned fills, settles, releases;
+	unsigned fills, at_once, settles, releases;
 	bool ask_again; /* the next promise is to be settled first */
 	int store_into; /* a page that is stored to while it is being written; -1: none */
 } kit_between;

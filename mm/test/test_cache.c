@@ -205,6 +205,55 @@ static void no_space_is_said_at_the_store(void **state)
 	store(AT, 'X');
 }
 
+/* All pages have been written; one is dirty. */
+static void place_all(void)
+{
+	file->at_once = true;
+	map_at(AT, PAGES, MVM_MAP_SHARED, 0);
+	for (unsigned i = 0; i < PAGES; i++)
+		store(AT + i * PAGE, 'X');
+	flush();
+	assert_int_equal(file->stores_at_once, 0);
+	store(AT, 'Y');
+	assert_int_equal(file->stores_at_once, 0); /* that one brings the object onto the list */
+}
+
+static void a_store_to_what_is_placed_asks_for_nothing(void **state)
+{
+	uint64_t reserves;
+
+	(void)state;
+	place_all();
+	reserves = file->reserves;
+	store(AT + PAGE, 'Y');
+	store(AT + PAGE + 1, 'Z');
+	assert_int_equal(file->stores_at_once, 1);
+	assert_int_equal(file->reserves, reserves);
+	assert_int_equal(counts_of(file->object).dirty_pages, 2);
+	assert_int_equal(load(AT + 2 * PAGE), 'X');
+	assert_int_equal(counts_of(file->object).dirty_pages, 2);
+	flush();
+	assert_int_equal(file->disk[PAGE], 'Y');
+	store(AT, 'V');
+	store(AT + PAGE, 'W');
+	assert_int_equal(file->stores_at_once, 2);
+	assert_int_equal(counts_of(file->object).dirty_pages, 2);
+}
+
+/* What the pager does not agree to at once it is asked in full. */
+static void what_was_placed_may_be_refused(void **state)
+{
+	char byte = 'Z';
+
+	(void)state;
+	place_all();
+	file->fail_reserve = 1;
+	assert_int_equal(posix_store(space, AT + PAGE, &byte, 1), MVM_FAULT_BUS);
+	assert_int_equal(file->stores_at_once, 0);
+	assert_int_equal(counts_of(file->object).dirty_pages, 1);
+	assert_int_equal(load(AT + PAGE), 'X');
+}
+
 static void an_unreadable_page_is_bus_until_it_can_be_read(void **state)
 {
 	char byte;
@@ -518,6 +567,8 @@ int main(void)
 		CASE(a_write_over_the_end_zeroes_the_gap),
 		CASE(truncate_takes_mappings_away),
 		CASE(no_space_is_said_at_the_store),
+		CASE(a_store_to_what_is_placed_asks_for_nothing),
+		CASE(what_was_placed_may_be_refused),
 		CASE(an_unreadable_page_is_bus_until_it_can_be_read),
 		CASE(a_failed_write_keeps_its_pages),
 		CASE(reclaim_takes_clean_pages_and_nothing_changes),

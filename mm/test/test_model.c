@@ -212,6 +212,7 @@ static void set_up(uint64_t episode)
 	for (unsigned i = 0; i < FILES; i++) {
 		world.file[i].size = (uint64_t)below(&d, FILE_PAGES * CELLS) * CELL_BYTES;
 		world.file[i].file = test_file_new(FILE_PAGES, world.file[i].size);
+		world.file[i].file->at_once = i % 2;
 		world.file[i].object = world.file[i].file->object;
 	}
 	world.file[MEMORY].size = FILE_PAGES * MVM_PAGE_BYTES;

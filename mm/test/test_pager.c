@@ -85,6 +85,23 @@ static struct kit_pager file = {
 	.reserved = file_reserved,
 };
 
+/* The same, but what has been written needs no reservation any more. */
+static struct mvm_object *placed_file_open(struct kit_pager *kit, uint64_t bytes)
+{
+	struct mvm_object *obj = file_open(kit, bytes);
+
+	((struct test_file *)mvm_object_owner(obj))->at_once = true;
+	return obj;
+}
+
+static struct kit_pager placed_file = {
+	.name = "file in memory, written at once where it was",
+	.keeps = true,
+	.open = placed_file_open,
+	.close = file_close,
+	.resize = file_resize,
+};
+
 /* --- The fault-injecting pager: the kit uses it; here, which calls it picks ------------------- */
 
 static struct mvm_faulty zeros;
@@ -195,6 +212,6 @@ int main(int argc, char **argv)
 	posix_start(512);
 	if (mvm_init() != 0)
 		return 2;
-	return kit_pager(&anon, seed) + kit_pager(&file, seed) +
+	return kit_pager(&anon, seed) + kit_pager(&file, seed) + kit_pager(&placed_file, seed) +
 	       cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -505,6 +505,7 @@ static void map_file(void)
 	};
 
 	file = test_file_new(FILE_PAGES, FILE_PAGES * MVM_PAGE_BYTES);
+	file->at_once = true;
 	file->slow_writes = true;
 	m.object = file->object;
 	MUST_BE(mvm_map(space, &m) == 0);

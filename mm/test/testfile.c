@@ -83,6 +83,18 @@ static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 	return err;
 }
 
+static bool writable_at_once(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	struct test_file *file = file_of(obj);
+	bool yes;
+
+	pthread_mutex_lock(&file->mutex);
+	yes = file->at_once && !file->fail_reserve && index < file->n_pages && file->placed[index];
+	file->stores_at_once += yes;
+	pthread_mutex_unlock(&file->mutex);
+	return yes;
+}
+
 static void unreserve(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	struct test_file *file = file_of(obj);
@@ -119,6 +131,7 @@ static int write_run(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, unsi
 		if (index + i >= file->n_pages)
 			mvmh_panic("write: past the reserved");
 		file->reserved[index + i] = false;
+		file->placed[index + i] = true;
 	}
 	pthread_mutex_unlock(&file->mutex);
 	for (unsigned i = 0; i < n && !fail; i++)
@@ -137,6 +150,7 @@ static void release(struct mvm_object *obj)
 static const struct mvm_pager_ops test_pager = {
 	.fill = fill,
 	.make_writable = make_writable,
+	.writable_at_once = writable_at_once,
 	.unreserve = unreserve,
 	.settle = settle,
 	.write = write_run,
@@ -152,8 +166,9 @@ struct test_file *test_file_new(size_t n_pages, uint64_t size_bytes)
 	file->n_pages = n_pages;
 	file->disk = calloc(n_pages, MVM_PAGE_BYTES);
 	file->reserved = calloc(n_pages, sizeof *file->reserved);
+	file->placed = calloc(n_pages, sizeof *file->placed);
 	pthread_mutex_init(&file->mutex, NULL);
-	if (!file->disk || !file->reserved ||
+	if (!file->disk || !file->reserved || !file->placed ||
 		mvm_object_new(&test_pager, file, size_bytes, &file->object) != 0)
 		abort();
 	return file;
@@ -163,9 +178,13 @@ void test_file_free_blocks(struct test_file *file, uint64_t size_bytes)
 {
 	size_t first = (size_t)((size_bytes + MVM_PAGE_MASK) >> MVM_PAGE_SHIFT);
 
-	if (first < file->n_pages)
-		memset(file->disk + (first << MVM_PAGE_SHIFT), 0,
-			(file->n_pages - first) << MVM_PAGE_SHIFT);
+	if (first >= file->n_pages)
+		return;
+	memset(file->disk + (first << MVM_PAGE_SHIFT), 0,
+		(file->n_pages - first) << MVM_PAGE_SHIFT);
+	pthread_mutex_lock(&file->mutex);
+	memset(file->placed + first, false, file->n_pages - first);
+	pthread_mutex_unlock(&file->mutex);
 }
 
 size_t test_file_reserved(struct test_file *file)
@@ -193,6 +212,7 @@ void test_file_free(struct test_file *file)
 		mvmh_panic("test_file_free: a reservation was not returned");
 	free(file->disk);
 	free(file->reserved);
+	free(file->placed);
 	free(file);
 }
 

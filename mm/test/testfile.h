@@ -15,9 +15,12 @@ struct test_file {
 	size_t n_pages; /* what the disk holds; writes past it are an error of the test */
 	char *disk;
 	bool *reserved; /* a byte a page */
+	bool *placed;   /* those that have been written */
+	bool at_once;   /* they need no reservation: writable_at_once() says so; to be set first */
 
 	pthread_mutex_t mutex; /* of reserved and the counts */
 	uint64_t fills, filled_pages, writes, written_pages, reserves, unreserves, settles;
+	uint64_t stores_at_once;
 	uint64_t released;
 
 	/* Planned failures: the nth operation from now on (1: the next), once or for good. */

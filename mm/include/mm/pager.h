@@ -8,7 +8,7 @@
  *
  * The state of a cached page:
  *
- *	             fill                 first store: make_writable
+ *	             fill                 first store: make_writable, writable_at_once
  *	  (absent) --------> CLEAN ------------------------------------> DIRTY
  *	     ^      BUSY      ^  |                                        |  ^
  *	     |                |  | evicted, truncated                 write  | store meanwhile,
@@ -71,6 +71,19 @@ struct mvm_pager_ops {
 	 * NULL: always allowed.
 	 */
 	int (*make_writable)(struct mvm_object *obj, mvm_pgoff_t index);
+
+	/*
+	 * The same question about a page that is in the object and not BUSY, where the pager has the
+	 * answer at hand, because the page needs nothing that is not its own (it is to be written
+	 * where it was read from): then the store need not wait for anything.  Reserves nothing; may
+	 * note that the contents change, as make_writable() does.  Called under the object's lock,
+	 * and perhaps a space's: does not sleep, takes no lock but those that unreserve() may.
+	 * Whoever takes away what made the answer true does that before mm is told of the change
+	 * that follows from it (the end of a punch, a new size), so that no answer is older than that.
+	 * True: the page is DIRTY when the lock is dropped.  False: make_writable() is asked.
+	 * NULL: false.
+	 */
+	bool (*writable_at_once)(struct mvm_object *obj, mvm_pgoff_t index);
 
 	/*
 	 * A dirty page leaves the object unwritten (truncate, punch, destroy).  The page may have no

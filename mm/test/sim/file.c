@@ -132,6 +132,14 @@ static int make_writable(struct mvm_object *obj, mvm_pgoff_t index)
 	return 0;
 }
 
+/* Every other page: both ways are gone. */
+static bool writable_at_once(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	(void)obj;
+	check_index(index, 1);
+	return index % 2 == 0;
+}
+
 static void unreserve(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	check_index(index, 1);
@@ -155,6 +163,7 @@ static void release(struct mvm_object *obj)
 static const struct mvm_pager_ops pager = {
 	.fill = fill,
 	.make_writable = make_writable,
+	.writable_at_once = writable_at_once,
 	.unreserve = unreserve,
 	.write = write_run,
 	.release = release,
