@@ -239,7 +239,8 @@ static int set_size(struct vnode *v, uint64_t size_bytes)
  * A write behind the end makes the gap first, as a truncate would: so a file system has one place
  * where old tails become zero before a larger size shows.
  */
-static int write_behind(struct file *f, struct mvm_copy *c, size_t n, uint64_t offset, size_t *done)
+static __attribute__((noinline)) int write_behind(
+	struct file *f, struct mvm_copy *c, size_t n, uint64_t offset, size_t *done)
 {
 	uint64_t old_size = mvm_object_size(f->object);
 	int err = set_size(f->vnode, offset);
@@ -270,6 +271,8 @@ static int write_locked(
 	uint64_t size = mvm_object_size(f->object);
 	int err;
 
+	if (mount_readonly(f->vnode->mount))
+		return -EIO; /* it has failed: nobody else opens a file for writing on such a mount */
 	if (fs_read(f->flags) & FS_O_APPEND)
 		*offset = size;
 	err = clip_write(f->vnode, *offset, &n);

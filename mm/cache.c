@@ -272,13 +272,10 @@ int cache_get_wait(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag, stru
 	return err;
 }
 
-/*
- * Ask the pager; the page is BUSY of the caller.  What a write-back may have used up is asked for
- * again; without one a dirty page has it.
- */
+/* Ask the pager; the page is BUSY of the caller. */
 static int ask_writable(struct mvm_object *obj, struct mvm_page *page)
 {
-	if (!obj->ops->make_writable || (!obj->ops->write && page->state & PAGE_DIRTY))
+	if (!obj->ops->make_writable)
 		return 0;
 	return obj->ops->make_writable(obj, page_index(page));
 }
@@ -340,13 +337,28 @@ static OWN_FRAME int copy_was_short(struct mvm_copy *c, size_t done, size_t n)
 	return c->prefault ? c->prefault(c, done, n) : -MVM_EFAULT;
 }
 
+/* The page at the index, referenced, if it is there to be used; else NULL. */
+static inline struct mvm_page *get_present(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	struct mvm_page *page;
+
+	object_lock(obj);
+	page = object_usable(obj, index);
+	if (page) {
+		page_get(page);
+		page->state |= PAGE_USED;
+	}
+	mvmh_unlock(&obj->lock);
+	return page;
+}
+
 int mvm_pc_read(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_copy *c, size_t *done)
 {
 	int err = 0;
 
 	*done = 0;
 	while (!err && *done < n) {
-		uint64_t at = offset + *done, size = mvm_object_size(obj);
+		uint64_t at = offset + *done, size = object_bytes(obj);
 		struct mvm_page *page;
 		size_t want, moved;
 		char *window;
@@ -354,17 +366,17 @@ int mvm_pc_read(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_co
 		if (at >= size)
 			break;
 		want = in_page(at, (size_t)min_u64(n - *done, size - at));
-		err = cache_get_wait(obj, at >> MVM_PAGE_SHIFT, 0, &page);
-		if (err == -MVM_EFAULT) /* truncated just now */
-			return 0;
-		if (err)
-			break;
+		page = get_present(obj, at >> MVM_PAGE_SHIFT);
+		if (unlikely(!page))
+			err = cache_get_wait(obj, at >> MVM_PAGE_SHIFT, 0, &page);
+		if (unlikely(err))
+			return err == -MVM_EFAULT ? 0 : err; /* 0: truncated just now */
 		window = mvmh_window_map(page->frame);
 		moved = c->copy(c, window + (at & MVM_PAGE_MASK), *done, want);
 		mvmh_window_unmap(window);
 		page_put(page);
 		*done += moved;
-		if (moved < want)
+		if (unlikely(moved < want))
 			err = copy_was_short(c, *done, n - *done);
 	}
 	return err;
@@ -372,65 +384,89 @@ int mvm_pc_read(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_co
 
 /* --- write(2) --------------------------------------------------------------------------------- */
 
+/* The page that is written to, BUSY of the writer: so it keeps its place, and its reference is the object's. */
+struct target {
+	struct mvm_page *page;
+	bool fresh;    /* it was absent and was not read: see get_busy() */
+	bool promised; /* it may be DIRTY: the pager need not be asked */
+};
+
 /*
- * Get the page at the index BUSY of the caller, with a reference, for a write of some of its bytes
- * or (`whole`) of all.  *fresh: it was absent and was not read: its contents are undefined if
- * `whole`, else zeros, for then it lies past the size.
+ * The page is BUSY of the caller from now on.  One that is DIRTY has the pager's promise, if not a
+ * write under way uses it up.  Object locked.
  */
-static int get_busy(
-	struct mvm_object *obj, mvm_pgoff_t index, bool whole, struct mvm_page **out, bool *fresh)
+static inline void take_busy(struct mvm_object *obj, struct mvm_page *page, struct target *t)
+{
+	t->page = page;
+	t->promised = (page->state & (PAGE_DIRTY | PAGE_WRITEBACK)) == PAGE_DIRTY ||
+		      cache_dirty_at_once(obj, page);
+	page->state |= PAGE_BUSY | PAGE_USED;
+}
+
+/* As get_busy(), where the page is absent, or BUSY of somebody else, or was a moment ago. */
+static OWN_FRAME int make_busy(
+	struct mvm_object *obj, mvm_pgoff_t index, bool whole, struct target *t)
 {
 	struct mvm_page *page, *spare = NULL;
-	int err;
+	int err = 0;
 
-	for (;;) {
+	while (!err && !t->page) {
 		object_lock(obj);
 		page = index_get(obj, index);
-		*fresh = !page;
+		t->fresh = !page;
 		if (page && page->state & PAGE_BUSY) {
 			err = wait_unlock(obj, page);
-		} else if (!page && !whole && index < object_pages(obj)) {
+		} else if (page) {
+			take_busy(obj, page, t);
+			mvmh_unlock(&obj->lock);
+		} else if (!whole && index < object_pages(obj)) {
 			err = fill_unlock(obj, index, AHEAD_GUESS, 0);
-		} else if (!page && !spare) {
+		} else if (!spare) {
 			mvmh_unlock(&obj->lock);
 			spare = page_alloc();
 			err = spare ? 0 : -MVM_ENOMEM;
 			if (spare && !whole)
 				page_zero(spare, 0, MVM_PAGE_BYTES);
-		} else if (!page && insert_busy(obj, index, spare) != 0) {
-			mvmh_unlock(&obj->lock);
-			err = -MVM_ENOMEM;
 		} else {
-			break;
+			err = insert_busy(obj, index, spare);
+			if (!err) {
+				take_busy(obj, spare, t);
+				spare = NULL;
+			}
+			mvmh_unlock(&obj->lock);
 		}
-		if (err)
-			goto out;
 	}
-	if (!page) {
-		page = spare;
-		spare = NULL;
-	}
-	page_get(page);
-	page->state |= PAGE_BUSY | PAGE_USED;
-	mvmh_unlock(&obj->lock);
-	*out = page;
-	err = 0;
-out:
 	if (spare)
 		page_put(spare);
 	return err;
 }
 
-/* Give a page of get_busy() back; with `drop`, out of the cache. */
-static void put_busy(struct mvm_object *obj, struct mvm_page *page, bool drop)
+/*
+ * Get the page at the index BUSY of the caller for a write of some of its bytes or (`whole`) of all.
+ * t->fresh: it was absent and was not read: its contents are undefined if `whole`, else zeros, for
+ * then it lies past the size.
+ */
+static inline int get_busy(struct mvm_object *obj, mvm_pgoff_t index, bool whole, struct target *t)
 {
+	struct mvm_page *page;
+
+	*t = (struct target){.page = NULL};
 	object_lock(obj);
+	page = index_get(obj, index);
+	if (page && !(page->state & PAGE_BUSY))
+		take_busy(obj, page, t);
+	mvmh_unlock(&obj->lock);
+	return likely(t->page != NULL) ? 0 : make_busy(obj, index, whole, t);
+}
+
+/* The end of a write to the page, which `drop` takes out of the cache.  Object locked; unlocks it. */
+static void put_busy_unlock(struct mvm_object *obj, struct mvm_page *page, bool drop)
+{
 	if (drop)
 		page_detach(obj, page);
 	page_unbusy_unlock(obj, page);
 	if (drop)
 		page_put(page);
-	page_put(page);
 }
 
 /*
@@ -469,48 +505,39 @@ int object_grow(struct mvm_object *obj, uint64_t bytes)
 }
 
 /*
- * Copy into a BUSY page that may be written; the size grows with it, if that were at least `least`
- * bytes: with fewer the page will not stay.  Returns what was moved.
- */
-static size_t copy_in(struct mvm_object *obj, struct mvm_page *page, uint64_t at, size_t want,
-	struct mvm_copy *c, size_t done, size_t least)
-{
-	char *window = mvmh_window_map(page->frame);
-	size_t moved = c->copy(c, window + (at & MVM_PAGE_MASK), done, want);
-
-	mvmh_window_unmap(window);
-	object_lock(obj);
-	page_set_dirty(obj, page);
-	if (moved >= least && at + moved > obj->bytes)
-		object_set_size(obj, at + moved);
-	mvmh_unlock(&obj->lock);
-	return moved;
-}
-
-/*
  * Write up to the end of one page.  -MVM_EFAULT: the copy was short; -MVM_EAGAIN: call again;
  * -MVM_ENOMEM: reclaim first.  In each case nothing is held.  `whole` says that the copy is trusted
  * to be complete, so that a page that is overwritten from end to end need not be read first; if it is
- * not, the page goes.
+ * not, the page goes.  The size grows with a page that stays.
  */
 static OWN_FRAME int write_page(struct mvm_object *obj, uint64_t at, size_t want,
 	struct mvm_copy *c, size_t *done, bool whole)
 {
-	struct mvm_page *page;
-	size_t moved, least = whole ? want : 1;
-	bool fresh, drop;
-	int err = get_busy(obj, at >> MVM_PAGE_SHIFT, whole, &page, &fresh);
+	struct target t;
+	size_t moved;
+	char *window;
+	bool drop;
+	int err = get_busy(obj, at >> MVM_PAGE_SHIFT, whole, &t);
 
-	if (err)
+	if (unlikely(err))
 		return err;
-	err = ask_writable(obj, page);
-	if (err) {
-		put_busy(obj, page, fresh);
+	err = t.promised ? 0 : ask_writable(obj, t.page);
+	if (unlikely(err)) {
+		object_lock(obj);
+		put_busy_unlock(obj, t.page, t.fresh);
 		return err == -MVM_EAGAIN ? settle(obj) : err;
 	}
-	moved = copy_in(obj, page, at, want, c, *done, fresh ? least : 1);
-	drop = fresh && moved < least;
-	put_busy(obj, page, drop);
+	window = mvmh_window_map(t.page->frame);
+	moved = c->copy(c, window + (at & MVM_PAGE_MASK), *done, want);
+	mvmh_window_unmap(window);
+	drop = t.fresh && moved < (whole ? want : 1);
+	object_lock(obj);
+	page_set_dirty(obj, t.page);
+	if (!drop && moved > 0 && at + moved > obj->bytes)
+		object_set_size(obj, at + moved);
+	put_busy_unlock(obj, t.page, drop);
+	if (!t.promised)
+		writeback_balance(obj); /* one more is dirty */
 	if (!drop)
 		*done += moved;
 	return moved < want ? -MVM_EFAULT : 0;
@@ -528,13 +555,12 @@ int mvm_pc_write(
 		return 0;
 	if (pages_of(offset + n) > PAGE_INDEX_MAX || offset + n < offset)
 		return -MVM_EFBIG;
-	if (offset > mvm_object_size(obj)) /* else the bytes behind the end are overwritten */
+	if (offset > object_bytes(obj)) /* else the bytes behind the end are overwritten */
 		err = zero_tail(obj);
 	while (!err && *done < n) {
 		uint64_t at = offset + *done;
 		size_t want = in_page(at, n - *done);
 
-		writeback_balance(obj);
 		err = write_page(obj, at, want, c, done, whole && want == MVM_PAGE_BYTES);
 		whole = true;
 		if (!err)

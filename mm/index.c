@@ -13,23 +13,6 @@
 
 #include "meta.h"
 
-static bool fits(const struct mvm_object *obj, mvm_pgoff_t index)
-{
-	return obj->levels > 0 && index < node_span(obj->levels);
-}
-
-struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index)
-{
-	void *at = obj->root;
-
-	object_work(obj, 1);
-	if (unlikely(!fits(obj, index)))
-		return NULL;
-	for (unsigned level = obj->levels; at && level-- > 0;)
-		at = ((struct node *)at)->slot[node_slot(index, level)];
-	return at;
-}
-
 void *const *index_run(struct mvm_object *obj, mvm_pgoff_t index, unsigned *n)
 {
 	unsigned slot = node_slot(index, 0), level = obj->levels;
@@ -37,7 +20,7 @@ void *const *index_run(struct mvm_object *obj, mvm_pgoff_t index, unsigned *n)
 
 	*n = (unsigned)min_u64(*n, NODE_SLOTS - slot);
 	object_work(obj, *n);
-	if (!fits(obj, index))
+	if (!index_fits(obj, index))
 		return NULL;
 	while (at && --level > 0)
 		at = at->slot[node_slot(index, level)];
@@ -92,7 +75,7 @@ int index_insert(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *pag
 {
 	struct node *n, *child;
 
-	while (!fits(obj, index)) {
+	while (!index_fits(obj, index)) {
 		if (grow(obj, index) != 0)
 			return -MVM_ENOMEM; /* what grew so far is a valid tree */
 	}

@@ -66,7 +66,6 @@
 #define history_of           mvm_i_history_of
 #define history_put          mvm_i_history_put
 #define index_check          mvm_i_index_check
-#define index_get            mvm_i_index_get
 #define index_insert         mvm_i_index_insert
 #define index_next           mvm_i_index_next
 #define index_remove         mvm_i_index_remove
@@ -92,9 +91,8 @@
 #define object_grow          mvm_i_object_grow
 #define object_is_memory     mvm_i_object_is_memory
 #define object_set_size      mvm_i_object_set_size
-#define object_unlock        mvm_i_object_unlock
+#define object_unlock_changed mvm_i_object_unlock_changed
 #define object_unpin         mvm_i_object_unpin
-#define object_usable        mvm_i_object_usable
 #define object_writer_enter  mvm_i_object_writer_enter
 #define object_writer_leave  mvm_i_object_writer_leave
 #define one_area             mvm_i_one_area
@@ -107,8 +105,7 @@
 #define page_list_take       mvm_i_page_list_take
 #define page_of              mvm_i_page_of
 #define page_put             mvm_i_page_put
-#define page_set_dirty       mvm_i_page_set_dirty
-#define page_unbusy_unlock   mvm_i_page_unbusy_unlock
+#define page_becomes_dirty   mvm_i_page_becomes_dirty
 #define page_room            mvm_i_page_room
 #define page_wait            mvm_i_page_wait
 #define page_zero            mvm_i_page_zero

@@ -143,12 +143,7 @@ void *mvm_object_owner(const struct mvm_object *obj)
 
 uint64_t mvm_object_size(struct mvm_object *obj)
 {
-	uint64_t bytes;
-
-	object_lock(obj);
-	bytes = obj->bytes;
-	mvmh_unlock(&obj->lock);
-	return bytes;
+	return object_bytes(obj);
 }
 
 mvm_frame_t mvm_object_frame(struct mvm_object *obj, mvm_pgoff_t index)
@@ -191,13 +186,11 @@ void object_writer_leave(struct mvm_object *obj)
 
 void object_set_size(struct mvm_object *obj, uint64_t bytes)
 {
+#if UINTPTR_MAX > UINT32_MAX
+	__atomic_store_n(&obj->bytes, bytes, __ATOMIC_RELEASE);
+#else
 	obj->bytes = bytes;
-}
-
-/* Do its unclean pages wait for write-back, which so is to know how many there are? */
-static bool unclean_counted(const struct mvm_object *obj)
-{
-	return obj->ops->write && !obj->doomed;
+#endif
 }
 
 void mvm_object_doom(struct mvm_object *obj)
@@ -209,14 +202,10 @@ void mvm_object_doom(struct mvm_object *obj)
 	object_unlock(obj);
 }
 
-void object_unlock(struct mvm_object *obj)
+void object_unlock_changed(struct mvm_object *obj)
 {
-	bool want = obj->unclean_n > 0 && unclean_counted(obj);
+	bool want = !obj->dirty_ref;
 
-	if (likely(want == obj->dirty_ref)) {
-		mvmh_unlock(&obj->lock);
-		return;
-	}
 	obj->dirty_ref = want;
 	unclean_list_move(obj, want);
 	if (want)
@@ -226,15 +215,6 @@ void object_unlock(struct mvm_object *obj)
 		mvmh_writeback_wanted(false);
 	else
 		mvm_object_unref(obj);
-}
-
-struct mvm_page *object_usable(struct mvm_object *obj, mvm_pgoff_t index)
-{
-	struct mvm_page *page = index_get(obj, index);
-
-	if (!page || page->state & PAGE_BUSY || index >= object_pages(obj) || in_hole(obj, index))
-		return NULL;
-	return page;
 }
 
 /*
@@ -259,10 +239,8 @@ static inline void set_unclean(struct mvm_object *obj, struct mvm_page *page, bo
 		queue_remove(page);
 }
 
-void page_set_dirty(struct mvm_object *obj, struct mvm_page *page)
+void page_becomes_dirty(struct mvm_object *obj, struct mvm_page *page)
 {
-	if (page->state & PAGE_DIRTY)
-		return;
 	if (!(page->state & PAGE_WRITEBACK))
 		set_unclean(obj, page, true);
 	page->state |= PAGE_DIRTY;
@@ -323,15 +301,6 @@ int page_wait(struct mvm_object *obj, struct mvm_page *page, unsigned what, bool
 		err = object_wait(obj, page, killable);
 	}
 	return err;
-}
-
-void page_unbusy_unlock(struct mvm_object *obj, struct mvm_page *page)
-{
-	bool waited = page_unbusy(page);
-
-	object_unlock(obj);
-	if (waited)
-		mvmh_wake(page);
 }
 
 void mvm_object_counts(struct mvm_object *obj, struct mvm_object_counts *out)

@@ -42,7 +42,8 @@ struct mvm_object {
 	mvm_frame_t device_first;        /* [I] of a device: the frame of page 0 */
 	uint32_t refs;                   /* [a] */
 	uint32_t pins;  /* [a] keep the structure, not the object: of reclaim and reverse walks */
-	uint64_t bytes; /* [o] the size; only object_set_size() writes it */
+	uint64_t bytes; /* [o] the size; only object_set_size() writes it, object_bytes() reads it
+			   without the lock */
 
 	struct node *root;   /* [o] the page index */
 	unsigned levels;     /* [o] its height; 0: empty */
@@ -90,7 +91,8 @@ void objects_init(void);
 static inline void object_lock(struct mvm_object *obj)
 {
 	mvmh_lock(&obj->lock);
-	obj->work = 0;
+	if (MVMH_DEBUG)
+		obj->work = 0;
 }
 
 /* Let others in: another hold begins.  Not where object_unlock() would have something to do. */
@@ -120,21 +122,52 @@ static inline int object_wait(struct mvm_object *obj, const void *chan, bool kil
  * dirty pages hold, and the place on the list of unclean objects.  May so drop the object's last
  * reference: only where release() may be called, unless no page became clean under this hold.
  */
-void object_unlock(struct mvm_object *obj);
+void object_unlock_changed(struct mvm_object *obj);
+
+/* Do its unclean pages wait for write-back, which so is to know how many there are? */
+static inline bool unclean_counted(const struct mvm_object *obj)
+{
+	return obj->ops->write && !obj->doomed;
+}
+
+static inline void object_unlock(struct mvm_object *obj)
+{
+	if (likely((obj->unclean_n > 0 && unclean_counted(obj)) == obj->dirty_ref))
+		mvmh_unlock(&obj->lock);
+	else
+		object_unlock_changed(obj);
+}
 
 void object_set_size(struct mvm_object *obj, uint64_t bytes);
 
-/* The page at the index that may be used now: in the object, not BUSY, neither past the size nor in
- * a hole under way. */
-struct mvm_page *object_usable(struct mvm_object *obj, mvm_pgoff_t index);
+/* The size, at some moment; no lock held.  What was done before it was set is seen. */
+static inline uint64_t object_bytes(struct mvm_object *obj)
+{
+#if UINTPTR_MAX > UINT32_MAX
+	return __atomic_load_n(&obj->bytes, __ATOMIC_ACQUIRE);
+#else /* it is two words */
+	uint64_t bytes;
+
+	object_lock(obj);
+	bytes = obj->bytes;
+	mvmh_unlock(&obj->lock);
+	return bytes;
+#endif
+}
 
 /* Is the object memory that nothing stands behind: absent pages are zeros, and stay until it goes? */
 bool object_is_memory(const struct mvm_object *obj);
 
 /* Changes of state; the page is in the object. */
-void page_set_dirty(struct mvm_object *obj, struct mvm_page *page);
+void page_becomes_dirty(struct mvm_object *obj, struct mvm_page *page); /* it is not */
 void page_begin_writeback(struct mvm_object *obj, struct mvm_page *page);
 void page_end_writeback(struct mvm_object *obj, struct mvm_page *page);
+
+static inline void page_set_dirty(struct mvm_object *obj, struct mvm_page *page)
+{
+	if (!(page->state & PAGE_DIRTY))
+		page_becomes_dirty(obj, page);
+}
 
 /* Take the page, BUSY of the caller and not under WRITEBACK, out of the object, with whatever
  * dirt it has.  The index's reference passes to the caller; BUSY stays. */
@@ -157,7 +190,14 @@ static inline bool page_unbusy(struct mvm_page *page)
 }
 
 /* End BUSY, unlock the object (object_unlock), wake those who wait. */
-void page_unbusy_unlock(struct mvm_object *obj, struct mvm_page *page);
+static inline void page_unbusy_unlock(struct mvm_object *obj, struct mvm_page *page)
+{
+	bool waited = page_unbusy(page);
+
+	object_unlock(obj);
+	if (unlikely(waited))
+		mvmh_wake(page);
+}
 
 /* Keep the structure beyond the object's life (reclaim, walks).  Any lock or none held. */
 static inline void object_pin(struct mvm_object *obj)
@@ -223,7 +263,37 @@ int object_grow(struct mvm_object *obj, uint64_t bytes) MVM_MUST_CHECK;
 
 /* --- index.c: under the object's lock --------------------------------------------------------- */
 
-struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index);
+/* Can the index be in the tree, as high as it is? */
+static inline bool index_fits(const struct mvm_object *obj, mvm_pgoff_t index)
+{
+	return obj->levels > 0 && index < node_span(obj->levels);
+}
+
+/* The page at the index, or NULL. */
+static inline struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	void *at = obj->root;
+
+	object_work(obj, 1);
+	if (unlikely(!index_fits(obj, index)))
+		return NULL;
+	for (unsigned level = obj->levels; at && level-- > 0;)
+		at = ((struct node *)at)->slot[node_slot(index, level)];
+	return at;
+}
+
+/*
+ * The page at the index that may be used now: in the object, not BUSY, neither past the size nor in
+ * a hole under way.
+ */
+static inline struct mvm_page *object_usable(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	struct mvm_page *page = index_get(obj, index);
+
+	if (!page || page->state & PAGE_BUSY || index >= object_pages(obj) || in_hole(obj, index))
+		return NULL;
+	return page;
+}
 
 /*
  * The pages at the index and behind it as far as they lie side by side, at most *n: *n slots, NULL in

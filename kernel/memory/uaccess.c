@@ -93,33 +93,24 @@ static size_t user_buffer_copy(struct mvm_copy *c, void *kernel, size_t done, si
 	return moved;
 }
 
-/* Of one range, each way. */
-static size_t copy_one_out(struct mvm_copy *c, void *kernel, size_t done, size_t n)
-{
-	struct user_buffer *b = (struct user_buffer *)c;
-	size_t left;
-
-	user_memory_is_next();
-	thread_faults_off();
-	left = copy_to_user((void *)(b->one.base.addr + done), kernel, n);
-	thread_faults_on();
-	return n - left;
-}
-
-static size_t copy_one_in(struct mvm_copy *c, void *kernel, size_t done, size_t n)
-{
-	struct user_buffer *b = (struct user_buffer *)c;
-	size_t left;
-
-	user_memory_is_next();
-	thread_faults_off();
-	left = copy_from_user(kernel, (const void *)(b->one.base.addr + done), n);
-	thread_faults_on();
-	return n - left;
-}
-
 /* At most a few pages ahead: they may be gone again before the copy comes to the others. */
 #define PREFAULT_BYTES (16 * PAGE_SIZE)
+
+/* Have n bytes from `at` on present, at least the first. */
+static int prefault_some(vaddr_t at, size_t n, unsigned access)
+{
+	int err;
+
+	if (n > PREFAULT_BYTES)
+		n = PREFAULT_BYTES;
+	if (!user_range_ok(at, n))
+		return -EFAULT;
+	err = vmspace_prefault(process_current()->vm, at, n, access);
+	/* What lies behind the first byte may be missing: the copy will come to it. */
+	if (err == -EFAULT && n > 1)
+		err = vmspace_prefault(process_current()->vm, at, 1, access);
+	return err;
+}
 
 static int user_buffer_prefault(struct mvm_copy *c, size_t done, size_t n)
 {
@@ -129,18 +120,44 @@ static int user_buffer_prefault(struct mvm_copy *c, size_t done, size_t n)
 
 	if (!piece)
 		return -EFAULT;
-	vaddr_t at = piece->base.addr + offset;
 	if (n > piece->bytes - offset)
 		n = piece->bytes - offset;
-	if (n > PREFAULT_BYTES)
-		n = PREFAULT_BYTES;
-	if (!user_range_ok(at, n))
+	return prefault_some(piece->base.addr + offset, n, b->access);
+}
+
+/* Of one range, each way. */
+size_t user_range_copy_out(struct mvm_copy *c, void *kernel, size_t done, size_t n)
+{
+	struct user_range *r = (struct user_range *)c;
+	size_t left;
+
+	user_memory_is_next();
+	thread_faults_off();
+	left = copy_to_user((void *)(r->base.addr + done), kernel, n);
+	thread_faults_on();
+	return n - left;
+}
+
+size_t user_range_copy_in(struct mvm_copy *c, void *kernel, size_t done, size_t n)
+{
+	struct user_range *r = (struct user_range *)c;
+	size_t left;
+
+	user_memory_is_next();
+	thread_faults_off();
+	left = copy_from_user(kernel, (const void *)(r->base.addr + done), n);
+	thread_faults_on();
+	return n - left;
+}
+
+int user_range_prefault(struct mvm_copy *c, size_t done, size_t n)
+{
+	struct user_range *r = (struct user_range *)c;
+
+	if (done >= r->bytes)
 		return -EFAULT;
-	int err = vmspace_prefault(process_current()->vm, at, n, b->access);
-	/* What lies behind the first byte may be missing: the copy will come to it. */
-	if (err == -EFAULT && n > 1)
-		err = vmspace_prefault(process_current()->vm, at, 1, b->access);
-	return err;
+	return prefault_some(
+		r->base.addr + done, n < r->bytes - done ? n : r->bytes - done, r->access);
 }
 
 static const struct mvm_copy user_buffer_ops = {
@@ -157,13 +174,6 @@ void user_buffer_pieces(
 	b->access = access;
 	b->at = 0;
 	b->at_start = 0;
-}
-
-void user_buffer_one(struct user_buffer *b, uaddr_t base, size_t bytes, unsigned access)
-{
-	b->one = (struct user_piece){.base = base, .bytes = bytes};
-	user_buffer_pieces(b, &b->one, 1, access);
-	b->ops.copy = access == MVM_WRITE ? copy_one_out : copy_one_in;
 }
 
 static size_t kernel_buffer_copy(struct mvm_copy *c, void *kernel, size_t done, size_t n)

@@ -228,43 +228,74 @@ static struct files *current_files(void)
 	return process_current()->files;
 }
 
-static inline struct file *ref_slot(const struct files *f, unsigned fd)
+static inline struct file *in_slot(const struct files *f, unsigned long fd)
 {
-	return fd < f->capacity && f->file[fd] ? file_ref(f->file[fd]) : NULL;
+	return fd < f->capacity ? f->file[fd] : NULL;
 }
 
 /*
- * Both of the following are on the way of every call on a file.  A table changes by threads that have it:
- * where the running one alone does, it looks without the lock.
+ * A table changes by threads that have it: where the running one alone does, it looks without the lock,
+ * and what it has found stays open until it closes that itself.
  */
-static inline struct file *look_up(long fd)
+static inline bool is_alone_with(const struct process *p, const struct files *f)
 {
-	const struct process *p = process_current();
-	struct files *f = p->files;
+	bool alone = __atomic_load_n(&f->refs, __ATOMIC_RELAXED) == 1 &&
+		     __atomic_load_n(&p->n_threads, __ATOMIC_RELAXED) == 1;
+
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return alone;
+}
+
+static inline bool is_path(const struct file *file)
+{
+	return __atomic_load_n(&file->flags, __ATOMIC_RELAXED) & FS_O_PATH;
+}
+
+static struct file *ref_locked(struct files *f, unsigned fd)
+{
 	struct file *file;
 
-	if (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1 &&
-		__atomic_load_n(&p->n_threads, __ATOMIC_ACQUIRE) == 1)
-		return ref_slot(f, (unsigned)fd);
 	spin_lock(&f->lock);
-	file = ref_slot(f, (unsigned)fd);
+	file = in_slot(f, fd);
+	if (file)
+		file_ref(file);
 	spin_unlock(&f->lock);
 	return file;
 }
 
 struct file *fd_get_any(long fd)
 {
-	return look_up(fd);
+	const struct process *p = process_current();
+	struct files *f = p->files;
+	struct file *file;
+
+	if (!is_alone_with(p, f))
+		return ref_locked(f, (unsigned)fd);
+	file = in_slot(f, (unsigned)fd);
+	return file ? file_ref(file) : NULL;
 }
 
 struct file *fd_get(long fd)
 {
-	struct file *file = look_up(fd);
+	struct file *file = fd_get_any(fd);
 
-	if (!file || !(__atomic_load_n(&file->flags, __ATOMIC_RELAXED) & FS_O_PATH))
+	if (!file || !is_path(file))
 		return file;
 	file_unref(file);
 	return NULL;
+}
+
+struct file *fd_borrow(long fd, bool *counted)
+{
+	const struct process *p = process_current();
+	struct files *f = p->files;
+	struct file *file;
+
+	*counted = !is_alone_with(p, f);
+	if (*counted)
+		return fd_get(fd);
+	file = in_slot(f, (unsigned)fd);
+	return file && !is_path(file) ? file : NULL;
 }
 
 static unsigned descriptor_limit(void)

@@ -201,14 +201,14 @@ long sys_ioctl(long fd, unsigned long command, uaddr_t argument)
  */
 
 /* access is what is done to the user's memory: MVM_WRITE reads the file. */
-static inline int transfer_file(
-	struct file *file, struct user_buffer *b, size_t n, int64_t offset, size_t *done)
+static inline int transfer_file(struct file *file, struct mvm_copy *c, size_t n, int64_t offset,
+	unsigned access, size_t *done)
 {
-	if (b->access == MVM_WRITE)
-		return offset == AT_POSITION ? file_read(file, &b->ops, n, done)
-					     : file_pread(file, &b->ops, n, (uint64_t)offset, done);
-	return offset == AT_POSITION ? file_write(file, &b->ops, n, done)
-				     : file_pwrite(file, &b->ops, n, (uint64_t)offset, done);
+	if (access == MVM_WRITE)
+		return offset == AT_POSITION ? file_read(file, c, n, done)
+					     : file_pread(file, c, n, (uint64_t)offset, done);
+	return offset == AT_POSITION ? file_write(file, c, n, done)
+				     : file_pwrite(file, c, n, (uint64_t)offset, done);
 }
 
 static void signal_self(int sig)
@@ -230,27 +230,30 @@ long transfer_result(size_t done, int err)
 	return err == -EINTR ? syscall_restart(RESTART_SA) : err;
 }
 
-static inline long transfer(struct file *file, struct user_buffer *b, size_t n, int64_t offset)
+static inline long transfer(
+	struct file *file, struct mvm_copy *c, size_t n, int64_t offset, unsigned access)
 {
-	size_t done = 0;
-	int err = transfer_file(file, b, n < TRANSFER_MAX ? n : TRANSFER_MAX, offset, &done);
+	size_t done; /* set in any case */
+	int err =
+		transfer_file(file, c, n < TRANSFER_MAX ? n : TRANSFER_MAX, offset, access, &done);
 
 	return transfer_result(done, err);
 }
 
 static inline long transfer_one(long fd, uaddr_t base, size_t n, int64_t offset, unsigned access)
 {
-	struct file *file = fd_get(fd);
-	struct user_buffer b;
+	bool counted;
+	struct file *file = fd_borrow(fd, &counted);
+	struct user_range range;
 	long result = -EFAULT;
 
 	if (!file)
 		return -EBADF;
 	if (user_range_ok(base.addr, n)) {
-		user_buffer_one(&b, base, n, access);
-		result = transfer(file, &b, n, offset);
+		user_range_init(&range, base, n, access);
+		result = transfer(file, &range.ops, n, offset, access);
 	}
-	file_unref(file);
+	fd_return(file, counted);
 	return result;
 }
 
@@ -309,7 +312,7 @@ static long transfer_file_pieces(
 		result = check_pieces(pieces, n, &total);
 	if (!result) {
 		user_buffer_pieces(&b, pieces, n, access);
-		result = transfer(file, &b, total, offset);
+		result = transfer(file, &b.ops, total, offset, access);
 	}
 	if (pieces != few)
 		kfree(pieces);

@@ -370,12 +370,11 @@ MUTANTS = [
     Mutant("page: who waits is not noted", "object.c",
            "\t\tpage->state |= PAGE_WAITED;\n",
            "", by="simulator"),
-    Mutant("page: woken before it is not busy", "object.c",
-           "\tbool waited = page_unbusy(page);\n\n\tobject_unlock(obj);\n\tif (waited)\n"
-           "\t\tmvmh_wake(page);",
+    Mutant("write: woken before the page is not busy", "cache.c",
+           "\tpage_unbusy_unlock(obj, page);\n\tif (drop)",
            "\tbool waited = page->state & PAGE_WAITED;\n\n\tmvmh_unlock(&obj->lock);\n"
            "\tif (waited)\n\t\tmvmh_wake(page);\n\tobject_lock(obj);\n"
-           "\t(void)page_unbusy(page);\n\tobject_unlock(obj);", by="simulator"),
+           "\t(void)page_unbusy(page);\n\tobject_unlock(obj);\n\tif (drop)", by="simulator"),
     Mutant("unpin: nobody is woken", "space.c",
            "\tif (last)\n\t\tmvmh_wake(&space->pins);",
            "", by="simulator"),

@@ -49,6 +49,18 @@ struct file *fd_get(long fd);
 struct file *fd_get_any(long fd);
 
 /*
+ * The same as fd_get() for the length of one call, which closes nothing: where nobody else could close
+ * the descriptor meanwhile, the table's reference is enough.  fd_return() it.
+ */
+struct file *fd_borrow(long fd, bool *counted);
+
+static inline void fd_return(struct file *file, bool counted)
+{
+	if (counted)
+		file_unref(file);
+}
+
+/*
  * Give the file (whose reference passes to the table) the lowest free descriptor that is at
  * least `from`.  The descriptor; -EMFILE, -ENOMEM: the reference stays the caller's.
  */

@@ -92,26 +92,45 @@ static inline void user_path_free(struct user_path *path)
 }
 
 /*
- * Memory that a read fills (MVM_WRITE: the kernel writes to it) or a write drains, in pieces.
- * user_buffer_one() makes one of a single range; the pieces stay the caller's.  `access` is what is
- * done to the user's memory.
+ * Memory that a read fills (MVM_WRITE: the kernel writes to it) or a write drains, as file systems see
+ * it (`ops`, first).  `access` is what is done to the user's memory.  One range:
  */
+struct user_range {
+	struct mvm_copy ops;
+	uaddr_t base;
+	size_t bytes;
+	unsigned access;
+};
+
+size_t user_range_copy_out(struct mvm_copy *c, void *kernel, size_t done, size_t n);
+size_t user_range_copy_in(struct mvm_copy *c, void *kernel, size_t done, size_t n);
+int user_range_prefault(struct mvm_copy *c, size_t done, size_t n);
+
+static inline void user_range_init(
+	struct user_range *r, uaddr_t base, size_t bytes, unsigned access)
+{
+	r->ops.copy = access == MVM_WRITE ? user_range_copy_out : user_range_copy_in;
+	r->ops.prefault = user_range_prefault;
+	r->base = base;
+	r->bytes = bytes;
+	r->access = access;
+}
+
+/* In pieces, which stay the caller's. */
 struct user_piece {
 	uaddr_t base;
 	size_t bytes;
 };
 
 struct user_buffer {
-	struct mvm_copy ops; /* first: what file systems see */
+	struct mvm_copy ops;
 	const struct user_piece *pieces;
 	unsigned n_pieces;
 	unsigned access;
 	unsigned at;     /* the piece that was used last, */
 	size_t at_start; /* and where it starts in the whole */
-	struct user_piece one;
 };
 
-void user_buffer_one(struct user_buffer *b, uaddr_t base, size_t bytes, unsigned access);
 void user_buffer_pieces(
 	struct user_buffer *b, const struct user_piece *pieces, unsigned n, unsigned access);
 

@@ -45,8 +45,8 @@ int mvm_pc_read(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_co
 	size_t *done) MVM_MUST_CHECK;
 
 /*
- * Write `n` bytes at byte `offset`.  Each page is made writable (reserved) as a store through a
- * mapping would.  The size grows with each page done, after its bytes are in place; a gap between
+ * Write `n` bytes at byte `offset`.  Each page is made writable (reserved) as by a store through a
+ * mapping.  The size grows with each page done, after its bytes are in place; a gap between
  * the old size and `offset` reads as zeros.  The caller holds the inode lock (one writer, no
  * truncate).  *done is what was moved, also on failure.
  * 0; -MVM_ENOSPC, -MVM_EIO, -MVM_EFAULT, -MVM_ENOMEM, -MVM_EINTR.

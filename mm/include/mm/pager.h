@@ -60,8 +60,8 @@ struct mvm_pager_ops {
 	int (*fill)(struct mvm_object *obj, mvm_pgoff_t index, unsigned n);
 
 	/*
-	 * A clean page of a shared mapping is about to be stored to for the first time (or written
-	 * by mvm_pc_write()).  Reserve whatever writing it back will need, in memory only: start no
+	 * A clean page of a shared mapping is about to be stored to for the first time (or a page that
+	 * is clean or under write-back to be written to by mvm_pc_write()).  Reserve whatever writing it back will need, in memory only: start no
 	 * transaction, sleep on no page.  The page is BUSY: it keeps its place in the object and
 	 * nobody else asks for it.  Idempotent: one reservation a page, kept when the page has one
 	 * already (a store during write-back); mm returns it with unreserve() or by a successful
@@ -73,7 +73,7 @@ struct mvm_pager_ops {
 	int (*make_writable)(struct mvm_object *obj, mvm_pgoff_t index);
 
 	/*
-	 * The same question about a page that is in the object and not BUSY, where the pager has the
+	 * The same question about a page that is in the object, and BUSY of nobody else, where the pager has the
 	 * answer at hand, because the page needs nothing that is not its own (it is to be written
 	 * where it was read from): then the store need not wait for anything.  Reserves nothing; may
 	 * note that the contents change, as make_writable() does.  Called under the object's lock,
