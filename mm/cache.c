@@ -287,6 +287,7 @@ OWN_FRAME bool cache_dirty_at_once(struct mvm_object *obj, struct mvm_page *page
 	if (!obj->ops->writable_at_once(obj, page_index(page)))
 		return false;
 	page_set_dirty(obj, page);
+	page->state |= PAGE_USED;
 	return true;
 }
 

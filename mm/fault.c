@@ -326,7 +326,6 @@ static enum need look_page(struct fault *f, struct area *a)
 	/* Its neighbours are clean, or have faulted for stores of their own: it is mapped alone. */
 	if (!area_private(a) && cache_dirty_at_once(obj, page)) {
 		trace(f->space, MVM_TRACE_WRITABLE, f->va, f->index, 0);
-		page->state |= PAGE_USED;
 		return map_frame(f, page->frame, page_rights(a, page));
 	}
 	take_page(f, page);
