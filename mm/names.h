@@ -91,7 +91,7 @@
 #define object_grow          mvm_i_object_grow
 #define object_is_memory     mvm_i_object_is_memory
 #define object_set_size      mvm_i_object_set_size
-#define object_unlock_changed mvm_i_object_unlock_changed
+#define object_unlock        mvm_i_object_unlock
 #define object_unpin         mvm_i_object_unpin
 #define object_writer_enter  mvm_i_object_writer_enter
 #define object_writer_leave  mvm_i_object_writer_leave

@@ -202,10 +202,14 @@ void mvm_object_doom(struct mvm_object *obj)
 	object_unlock(obj);
 }
 
-void object_unlock_changed(struct mvm_object *obj)
+void object_unlock(struct mvm_object *obj)
 {
 	bool want = !obj->dirty_ref;
 
+	if (object_in_order(obj)) {
+		mvmh_unlock(&obj->lock);
+		return;
+	}
 	obj->dirty_ref = want;
 	unclean_list_move(obj, want);
 	if (want)

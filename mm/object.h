@@ -122,7 +122,7 @@ static inline int object_wait(struct mvm_object *obj, const void *chan, bool kil
  * dirty pages hold, and the place on the list of unclean objects.  May so drop the object's last
  * reference: only where release() may be called, unless no page became clean under this hold.
  */
-void object_unlock_changed(struct mvm_object *obj);
+void object_unlock(struct mvm_object *obj);
 
 /* Do its unclean pages wait for write-back, which so is to know how many there are? */
 static inline bool unclean_counted(const struct mvm_object *obj)
@@ -130,12 +130,10 @@ static inline bool unclean_counted(const struct mvm_object *obj)
 	return obj->ops->write && !obj->doomed;
 }
 
-static inline void object_unlock(struct mvm_object *obj)
+/* Has object_unlock() nothing to bring in order? */
+static inline bool object_in_order(const struct mvm_object *obj)
 {
-	if (likely((obj->unclean_n > 0 && unclean_counted(obj)) == obj->dirty_ref))
-		mvmh_unlock(&obj->lock);
-	else
-		object_unlock_changed(obj);
+	return (obj->unclean_n > 0 && unclean_counted(obj)) == obj->dirty_ref;
 }
 
 void object_set_size(struct mvm_object *obj, uint64_t bytes);
@@ -194,7 +192,10 @@ static inline void page_unbusy_unlock(struct mvm_object *obj, struct mvm_page *p
 {
 	bool waited = page_unbusy(page);
 
-	object_unlock(obj);
+	if (likely(object_in_order(obj)))
+		mvmh_unlock(&obj->lock);
+	else
+		object_unlock(obj);
 	if (unlikely(waited))
 		mvmh_wake(page);
 }
