@@ -453,7 +453,7 @@ static inline int get_busy(struct mvm_object *obj, mvm_pgoff_t index, bool whole
 
 	*t = (struct target){.page = NULL};
 	object_lock(obj);
-	page = index_get(obj, index);
+	page = index_get_here(obj, index);
 	if (page && !(page->state & PAGE_BUSY))
 		take_busy(obj, page, t);
 	mvmh_unlock(&obj->lock);

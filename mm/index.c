@@ -13,6 +13,11 @@
 
 #include "meta.h"
 
+struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	return index_get_here(obj, index);
+}
+
 void *const *index_run(struct mvm_object *obj, mvm_pgoff_t index, unsigned *n)
 {
 	unsigned slot = node_slot(index, 0), level = obj->levels;

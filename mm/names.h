@@ -66,6 +66,7 @@
 #define history_of           mvm_i_history_of
 #define history_put          mvm_i_history_put
 #define index_check          mvm_i_index_check
+#define index_get            mvm_i_index_get
 #define index_insert         mvm_i_index_insert
 #define index_next           mvm_i_index_next
 #define index_remove         mvm_i_index_remove

@@ -271,7 +271,10 @@ static inline bool index_fits(const struct mvm_object *obj, mvm_pgoff_t index)
 }
 
 /* The page at the index, or NULL. */
-static inline struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index)
+struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index);
+
+/* The same, in the caller. */
+static inline struct mvm_page *index_get_here(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	void *at = obj->root;
 
@@ -289,7 +292,7 @@ static inline struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t ind
  */
 static inline struct mvm_page *object_usable(struct mvm_object *obj, mvm_pgoff_t index)
 {
-	struct mvm_page *page = index_get(obj, index);
+	struct mvm_page *page = index_get_here(obj, index);
 
 	if (!page || page->state & PAGE_BUSY || index >= object_pages(obj) || in_hole(obj, index))
 		return NULL;

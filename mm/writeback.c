@@ -195,7 +195,7 @@ static struct mvm_page *page_cut(struct mvm_object *obj, mvm_pgoff_t first, unsi
  * Zero what lies past the size in the pages [first, first + n), which are under WRITEBACK.  It need
  * not be the last one that the size cuts: a truncate may have come since they were marked.
  */
-static OWN_FRAME void zero_past_size(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
+static void zero_past_size(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
 {
 	struct mvm_page *page;
 

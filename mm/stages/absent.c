@@ -129,6 +129,12 @@ void object_writer_leave(struct mvm_object *obj)
 	NOT_YET(3);
 }
 
+struct mvm_page *index_get(struct mvm_object *obj, mvm_pgoff_t index)
+{
+	(void)obj, (void)index;
+	NOT_YET(3);
+}
+
 struct mvm_page *index_next(
 	struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, bool unclean)
 {
