@@ -274,6 +274,7 @@ struct mvm_page *anon_search(struct anon_tree *tree, uint64_t vpn, bool *exclusi
 	struct node *n;
 	bool own = true;
 
+	*exclusive = false;
 	lift_finger(tree);
 	n = tree->root;
 	for (unsigned level = tree->levels; level-- > 0;) {

@@ -27,13 +27,17 @@
  *	         |
  *	         +-> need X -> unlock -> get X -> lock -> look again
  *
- * So there is no code that "revalidates": the second look is the first one.  If meanwhile the area
- * was unmapped, the file cut short, the page copied by another thread, the look finds that out
- * as a first fault would.  Only if nobody has had the space's lock in between, and what was lacking
- * was a page of our own, is there no need to look: what the first look found still is, or a mark has
- * been made whose sweep is yet to come.  What is in hand stays in hand (pages are referenced, so reclaim cannot
- * take them back), hence retries make progress; what turned out not to be needed is given back at
- * the end.
+ * So there is no code that "revalidates": the second look is the first one.  If meanwhile the
+ * area was unmapped, the file cut short, the page copied by another thread, the look finds that
+ * out as a first fault would.  Only if nobody has had the space's lock in between, and what was
+ * lacking was a page of our own, is there no need to look: what the first look found still is, or
+ * a mark has been made whose sweep is yet to come.  What is in hand stays in hand (pages are
+ * referenced, so reclaim cannot take them back), hence retries make progress; what turned out not
+ * to be needed is given back at the end.
+ *
+ * The short way.  Most stores to private memory need none of this: mvm_fault() serves them in one
+ * piece (shortcut.c), which repeats the look, the marks and the install for three cases.  What
+ * changes here of these (claims, dead, open batches, touched, what may be shared) changes there.
  *
  * Marks.  Whoever takes something away marks it first, under a lock that look() holds when it
  * checks the mark, and sweeps translations afterwards, under the space's lock:
@@ -48,13 +52,14 @@
  * mark comes first, and the look sees it.  The object's lock need not be held over the install: the
  * sweep cannot overtake the space's lock.
  *
- * An entry does not change its frame while harts may know the old one: some would still load from the old
- * page when others store to the new one.  1B and 2B find the old page mapped when the copy is to be.
- * Mostly the space runs on this hart only, and the host replaces the entry on the spot
- * (mvmh_pmap_replace).  Else, or if any batch is open, so that even a page that is not mapped any more may be
- * reached, the fault claims the page, removes what is there, finishes a batch of its own, and maps the
- * copy as it gives up the claim (pass_alone).  The copy enters the tree only as it is mapped: who
- * found it there before could store to it, by mvm_hold(), while harts load from the old page.
+ * An entry does not change its frame while harts may know the old one: some would still load from
+ * the old page when others store to the new one.  1B and 2B find the old page mapped when the
+ * copy is to be.  Mostly the space runs on this hart only, and the host replaces the entry on the
+ * spot (mvmh_pmap_replace).  Else, or if any batch is open, so that even a page that is not
+ * mapped any more may be reached, the fault claims the page, removes what is there, finishes a
+ * batch of its own, and maps the copy as it gives up the claim (pass_alone).  The copy enters the
+ * tree only as it is mapped: who found it there before could store to it, by mvm_hold(), while
+ * harts load from the old page.
  *
  * Memory.  Who lacks it deep inside says so; the fault gives back what is in hand, and fault_in()
  * reclaims with little on the stack (page.h: memory_wait) before it tries again.  Tables and nodes

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Faults: the public side is in mm/vm.h, the theory at the head of fault.c. */
+/* Faults: the public side is in mm/vm.h, the theory at the head of fault.c and, shorter, of shortcut.c. */
 #pragma once
 
 #include "page.h"

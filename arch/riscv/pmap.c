@@ -350,7 +350,7 @@ int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsig
 
 bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 {
-	pte_t *entry = entry_of_page(pmap, va), old;
+	pte_t *entry = entry_if_there(pmap, va), old;
 
 	if (!entry || rights & PMAP_EXEC)
 		return false;
@@ -358,7 +358,7 @@ bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	if (!(old & PTE_V))
 		return false;
 	/* Who enters the space from here on finds nothing, or is seen. */
-	*entry = 0;
+	pte_set(entry, 0);
 	if (!tlb_forget_here(pmap, va)) {
 		pte_set(entry, old);
 		return false;

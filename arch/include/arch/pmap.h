@@ -15,8 +15,8 @@
  * itself when it next enters the space. So harts that sleep or run elsewhere cost nothing.
  *
  * An entry only gains rights in place, or loses them; to change its frame remove it, flush the
- * batch, and enter the new one (pmap_replace() is all of that, where no other hart is). A gain needs no flush of others: their spurious fault finds the
- * entry good.
+ * batch, and enter the new one (pmap_replace() is all of that, where no other hart is). A gain
+ * needs no flush of others: their spurious fault finds the entry good.
  *
  * A hart may also remember that an entry was invalid, and fault once more after it was entered.
  * That is not prevented (a fence at every fault costs more than it saves) but cured: the fault
