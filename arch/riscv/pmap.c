@@ -50,7 +50,8 @@ int pmap_init(struct pmap *pmap)
 	pmap->id = tlb_id_alloc();
 	pmap->satp = SATP_SV39 | (uint64_t)pmap->id << SATP_ASID_SHIFT |
 		     virt_to_phys(root) >> PAGE_SHIFT;
-	pmap->stale = UINT64_MAX; /* of the identifier's last owner */
+	/* Of the identifier's last owner; and instructions of whoever had the frames. */
+	pmap->stale = pmap->stale_code = UINT64_MAX;
 	return 0;
 }
 
@@ -372,15 +373,19 @@ void pmap_enter_run(
 {
 	pte_t *entry = entry_for(pmap, va, PMAP_ORDER_PAGE);
 	pte_t bits = rights_bits(rights) | PTE_V | PTE_U | PTE_A;
+	bool code = false;
 
 	if (!entry)
 		return;
 	__atomic_thread_fence(__ATOMIC_RELEASE); /* as pte_set() has it for each */
-	for (const uint32_t *frame = frames; frame < frames + n; frame++, entry++)
-		if (*frame != PMAP_NO_FRAME && !(*entry & PTE_V))
-			__atomic_store_n(entry, pte_make((paddr_t)*frame << PAGE_SHIFT, bits),
-				__ATOMIC_RELAXED);
-	if (rights & PMAP_EXEC)
+	for (const uint32_t *frame = frames; frame < frames + n; frame++, entry++) {
+		if (*frame == PMAP_NO_FRAME || *entry & PTE_V)
+			continue;
+		__atomic_store_n(
+			entry, pte_make((paddr_t)*frame << PAGE_SHIFT, bits), __ATOMIC_RELAXED);
+		code = rights & PMAP_EXEC;
+	}
+	if (code)
 		pmap_sync_code(pmap);
 }
 

@@ -27,7 +27,8 @@
  * other harts write. If the flusher looks before the enterer has said it, then the stale bit was set
  * before the enterer looks. If the enterer's first steps come after `held` was read, it is a first
  * entry, or its bit in held was already set: bits in held are never cleared. A first entry finds the stale
- * bit set that each space begins with: it sets its bit in held then, and flushes after that.
+ * bit set that each space begins with: it sets its bit in held then, and flushes after that. The same holds
+ * for instructions (stale_code): a hart may have fetched some from a frame when it was another space's.
  *
  * A hart that takes its stale bit flushes before it takes the interrupt of whoever set it, for entering
  * and catching up both run with interrupts off. So once it has been interrupted it remembers nothing of
@@ -107,7 +108,7 @@ static void flush_local(uint32_t id, vaddr_t start, vaddr_t end)
 static bool is_in(const struct arch_cpu *cpu, const struct pmap *pmap)
 {
 	return __atomic_load_n(&cpu->pmap, __ATOMIC_ACQUIRE) == pmap ||
-	       __atomic_load_n(&cpu->pmap_left, __ATOMIC_RELAXED) == pmap;
+	       __atomic_load_n(&cpu->pmap_left, __ATOMIC_ACQUIRE) == pmap;
 }
 
 /* The harts that are in the space, but this. */
