@@ -249,7 +249,8 @@ void area_insert(struct area_index *index, struct area *a)
 	struct area *next = find(index, a->start);
 
 	link_between(index, a, next ? next->prev : index->last, next);
-	hole_changed(next);
+	if (next && next->child[LEFT] != a) /* else it is up to date, as all above `a` is */
+		hole_changed(next);
 	index->hint = a;
 }
 

@@ -222,7 +222,7 @@ static void object_of_unlock(struct area *a)
 		mvmh_unlock(&a->object->lock);
 }
 
-/* Enter the area in its object's list.  The object's lock is held. */
+/* Enter the area in its object's list; the object's lock is held. */
 static void rmap_enter(struct area *a)
 {
 	a->rmap.area = a;
@@ -238,29 +238,41 @@ static void rmap_leave(struct area *a)
 	a->object->writers -= area_is_writer(a);
 }
 
+static OWN_FRAME void insert_of_object(struct mvm_space *space, struct area *a)
+{
+	object_lock(a->object);
+	area_insert(&space->areas, a);
+	rmap_enter(a);
+	mvmh_unlock(&a->object->lock);
+}
+
 void space_insert(struct mvm_space *space, struct area *a)
 {
 	a->space = space;
 	space->n_areas++;
 	count_pages(space, a, area_pages(a));
-	if (a->object) {
-		object_lock(a->object);
-		rmap_enter(a);
-		mvmh_unlock(&a->object->lock);
-	}
-	area_insert(&space->areas, a);
+	if (a->object)
+		insert_of_object(space, a);
+	else
+		area_insert(&space->areas, a);
+}
+
+static OWN_FRAME void remove_of_object(struct mvm_space *space, struct area *a)
+{
+	object_lock(a->object);
+	area_remove(&space->areas, a);
+	rmap_leave(a);
+	mvmh_unlock(&a->object->lock);
 }
 
 void space_remove(struct mvm_space *space, struct area *a)
 {
 	space->n_areas--;
 	count_pages(space, a, -area_pages(a));
-	if (a->object) {
-		object_lock(a->object);
-		rmap_leave(a);
-		mvmh_unlock(&a->object->lock);
-	}
-	area_remove(&space->areas, a);
+	if (a->object)
+		remove_of_object(space, a);
+	else
+		area_remove(&space->areas, a);
 }
 
 void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)

@@ -301,7 +301,7 @@ static OWN_FRAME bool sweep_at_once(struct mvm_space *space, const struct area *
 }
 
 /* Step 5.  Locked; returns the area if it is to be freed. */
-static struct area *take_out(struct mvm_space *space, struct area *a, mvm_vaddr_t start,
+static inline struct area *take_out(struct mvm_space *space, struct area *a, mvm_vaddr_t start,
 	mvm_vaddr_t end, struct area *upper)
 {
 	if (a->start == start && a->end == end) {
