@@ -69,7 +69,7 @@ static void check_anons(struct mvm_space *space)
 		vpn = anon_next(&space->anons, vpn + 1, last)) {
 		struct area *a = space_area(space, (mvm_vaddr_t)vpn << MVM_PAGE_SHIFT);
 
-		MUST(a && area_private(a) && (a->object || a->touched & TOUCHED_PAGES));
+		MUST(a && area_private(a) && (a->object || a->touched));
 		n++;
 	}
 	MUST(n == anon_count(&space->anons));

@@ -375,7 +375,7 @@ static OWN_FRAME unsigned empty_run(struct fault *f, const struct area *a)
 /* Case 3. */
 static enum need look_zero(struct fault *f, struct area *a)
 {
-	a->touched |= TOUCHED_PAGES;
+	a->touched = true;
 	if (unlikely(a->flags & AREA_HUGE) && !f->again && large_fits(f->space, a, f->va))
 		return NEED_LARGE;
 	if (unlikely(f->end > f->va + MVM_PAGE_BYTES))

@@ -66,7 +66,7 @@ static bool continues(const struct area *a, const struct mvm_map *m, unsigned fl
 static bool grow_neighbour(struct mvm_space *space, const struct mvm_map *m, unsigned flags,
 	mvm_vaddr_t start, mvm_vaddr_t end)
 {
-	struct area *next, *prev;
+	struct area *next, *prev, *gone;
 
 	if (m->object || claim_find(space, start - (start > 0), end + 1))
 		return false;
@@ -74,9 +74,9 @@ static bool grow_neighbour(struct mvm_space *space, const struct mvm_map *m, uns
 	if (next && next->start == end && continues(next, m, flags)) {
 		space_resize(space, next, start, next->end);
 		prev = area_prev(next);
-		next = prev ? space_merge(space, prev, NULL) : NULL;
-		if (next && !area_keep(space, next))
-			area_free(next); /* anonymous: that does not sleep */
+		gone = prev ? space_merge(space, prev, NULL) : NULL;
+		if (gone && !area_keep(space, gone))
+			area_free(gone); /* anonymous: that does not sleep */
 		return true;
 	}
 	prev = next ? area_prev(next) : space_area(space, start - 1);
@@ -95,7 +95,7 @@ static void insert(struct mvm_space *space, struct area *a, const struct mvm_map
 	a->rights = (uint8_t)m->rights;
 	a->max_rights = (uint8_t)m->max_rights;
 	a->flags = (uint16_t)flags;
-	a->touched = 0;
+	a->touched = false;
 	a->object = m->object;
 	a->offset = m->object ? m->offset_pages : 0;
 	if (a->object)

@@ -81,7 +81,7 @@ static inline __attribute__((always_inline)) enum way look(
 		found->page = page_of_object(a, va);
 		return found->page ? WAY_FILL : WAY_LONG;
 	} else {
-		a->touched |= TOUCHED_PAGES;
+		a->touched = true;
 		return a->flags & AREA_HUGE ? WAY_LONG : WAY_FILL;
 	}
 	return WAY_FILL;

@@ -52,9 +52,9 @@ static int reserve_pages(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	uint64_t first = start >> MVM_PAGE_SHIFT, last = (end - 1) >> MVM_PAGE_SHIFT;
+	struct area *a = area_find(&space->areas, start);
 
-	/* Of a fork that failed there may be pages where no area is. */
-	u->private_pages = anon_any(&space->anons, first, last);
+	u->private_pages = a && a->start < end && anon_any(&space->anons, first, last);
 	return u->private_pages ? anon_reserve_edges(&space->anons, first, last) : 0;
 }
 
@@ -119,14 +119,14 @@ static void remove_anons(struct mvm_space *space, const struct claim *c, struct 
 	}
 }
 
-/* May something be mapped there?  Not without an area, nor where no fault found one without an object. */
+/* May something be mapped there?  Not where no area is, nor private pages in one without an object. */
 static bool may_be_mapped(const struct unmap *u, struct mvm_space *space)
 {
 	struct area *a = area_find(&space->areas, u->claim.start);
 
 	if (!a || a->start >= u->claim.end)
 		return false;
-	return u->private_pages || a->object || u->claim.end > a->end || a->touched & TOUCHED_ZEROS;
+	return u->private_pages || a->object || u->claim.end > a->end;
 }
 
 OWN_FRAME void unmap_sweep(struct unmap *u, struct mvm_space *space)
@@ -138,23 +138,35 @@ OWN_FRAME void unmap_sweep(struct unmap *u, struct mvm_space *space)
 	u->private_pages = false;
 }
 
+/* Take [start, end) out of an area; `upper`: for one cut in the middle.  Returns it if it is to be freed. */
+static inline struct area *take_out(struct mvm_space *space, struct area *a, mvm_vaddr_t start,
+	mvm_vaddr_t end, struct area *upper)
+{
+	if (start <= a->start && a->end <= end) {
+		space_remove(space, a);
+		return area_keep(space, a) ? NULL : a;
+	}
+	if (upper)
+		space_cut(space, a, start, end, upper);
+	else if (a->start < start)
+		space_resize(space, a, a->start, start);
+	else
+		space_resize(space, a, end, a->end);
+	return NULL;
+}
+
 /* Take the claimed range out of one area. */
 static void cut(struct unmap *u, struct mvm_space *space, struct area *a)
 {
-	mvm_vaddr_t start = u->claim.start, end = u->claim.end;
+	struct area *upper = NULL;
 
-	if (cuts_middle(a, start, end)) {
-		space_cut(space, a, start, end, u->spare);
+	if (cuts_middle(a, u->claim.start, u->claim.end)) {
+		upper = u->spare;
 		u->spare = NULL;
 		limits_release(space, &one_area);
-	} else if (a->start < start) {
-		space_resize(space, a, a->start, start);
-	} else if (end < a->end) {
-		space_resize(space, a, end, a->end);
-	} else {
-		space_remove(space, a);
-		if (area_keep(space, a))
-			return;
+	}
+	a = take_out(space, a, u->claim.start, u->claim.end, upper);
+	if (a) {
 		a->parent = u->gone;
 		u->gone = a;
 	}
@@ -272,9 +284,9 @@ static OWN_FRAME int unmap_claimed(struct mvm_space *space, mvm_vaddr_t start, m
 
 /* --- In one hold ------------------------------------------------------------------------------- */
 
-/* Steps 1, 3 and 4 for a part of `a`.  Locked.  False: it takes longer, and some of 3 may be done. */
-static OWN_FRAME bool sweep_at_once(struct mvm_space *space, const struct area *a,
-	mvm_vaddr_t start, mvm_vaddr_t end, struct grave *grave)
+/* Steps 1, 3 and 4 for a part of one area.  Locked.  False: it takes longer, and some of 3 may be done. */
+static bool sweep_at_once(
+	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, struct grave *grave)
 {
 	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = (end - 1) >> MVM_PAGE_SHIFT;
 	struct sweep sweep = {.open = false};
@@ -283,11 +295,11 @@ static OWN_FRAME bool sweep_at_once(struct mvm_space *space, const struct area *
 	/* That puts the tree's finger there, if it was not: whatever follows is cheap. */
 	(void)anon_find(&space->anons, vpn, &exclusive);
 	pages = anon_any(&space->anons, vpn, last);
-	if (!pages && !(a->touched & TOUCHED_ZEROS))
+	if (!pages)
 		return true;
 	if (!MVMH_SYNCS_HERE || last - vpn >= MVM_HOLD_PAGES / 2)
 		return false;
-	if (pages && anon_reserve_edges(&space->anons, vpn, last) != 0)
+	if (anon_reserve_edges(&space->anons, vpn, last) != 0)
 		return false;
 	sweep_open(space, &sweep);
 	if (space_remove_some(space, start, end, &sweep.batch) != end)
@@ -295,26 +307,9 @@ static OWN_FRAME bool sweep_at_once(struct mvm_space *space, const struct area *
 	if (!sweep_finish(space, &sweep))
 		return false;
 	space_work(space, last - vpn + 1);
-	while (pages && vpn <= last)
+	while (vpn <= last)
 		vpn = anon_remove(&space->anons, vpn, last, grave);
 	return true;
-}
-
-/* Step 5.  Locked; returns the area if it is to be freed. */
-static inline struct area *take_out(struct mvm_space *space, struct area *a, mvm_vaddr_t start,
-	mvm_vaddr_t end, struct area *upper)
-{
-	if (a->start == start && a->end == end) {
-		space_remove(space, a);
-		return area_keep(space, a) ? NULL : a;
-	}
-	if (upper)
-		space_cut(space, a, start, end, upper);
-	else if (a->start < start)
-		space_resize(space, a, a->start, start);
-	else
-		space_resize(space, a, end, a->end);
-	return NULL;
 }
 
 /*
@@ -349,7 +344,7 @@ static OWN_FRAME bool unmap_at_once(
 		if (!upper)
 			return false;
 	}
-	if (a->touched && !sweep_at_once(space, a, start, end, &grave)) {
+	if (a->touched && !sweep_at_once(space, start, end, &grave)) {
 		if (upper)
 			slab_free(SLAB_AREA, upper);
 		return false;

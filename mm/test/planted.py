@@ -77,7 +77,7 @@ MUTANTS = [
     Mutant("unmap: an area with an object is not swept", "unmap.c",
            "u->private_pages || a->object ||", "u->private_pages ||", by="model"),
     Mutant("unmap: of the range only the first area is looked at", "unmap.c",
-           " || u->claim.end > a->end ||", " ||", by="model"),
+           " || u->claim.end > a->end;", ";", by="model"),
     Mutant("unmap: an area that was touched is taken for one that was not", "unmap.c",
            "\tpages = anon_any(", "\tpages = 0 && anon_any(", by="model"),
     Mutant("unmap: in one hold, while others may still reach the pages", "unmap.c",

@@ -376,7 +376,7 @@ struct mvm_stats {
 	uint64_t reclaim_direct; /* times that somebody had to reclaim for want of a frame */
 	uint64_t throttled;      /* times that somebody had to write before making a page dirty */
 	uint64_t shootdowns;     /* batches of translations removed or reduced */
-	uint64_t spaces, areas, objects;
+	uint64_t spaces, areas, objects; /* a space may keep one area more than it has */
 };
 void mvm_stats(struct mvm_stats *out);
 
