@@ -176,36 +176,52 @@ static void test_create(void)
 #define BEGINNINGS 300
 
 static struct thread *beginner; /* [a] with a reference for who takes it */
+static uint64_t beginner_harts; /* [a] where it may run from now on; 0: that still changes */
 static uint32_t all_began;      /* [a] */
 
 static void tell_beginners(void)
 {
 	while (!__atomic_load_n(&all_began, __ATOMIC_ACQUIRE)) {
 		struct thread *t = __atomic_exchange_n(&beginner, NULL, __ATOMIC_ACQ_REL);
+		uint64_t harts = 1;
 
-		for (unsigned n = 0; t && n < 10; n++)
-			thread_notify(t, THREAD_WORK_KILL);
-		if (t)
-			thread_unref(t);
 		thread_yield();
+		if (!t)
+			continue;
+		for (unsigned n = 0; n < 10; n++) {
+			thread_notify(t, THREAD_WORK_KILL);
+			harts = selftest_random(&selftest_seed) % 3 + 1;
+			CHECK(thread_set_affinity(t, harts) == 0);
+		}
+		thread_unref(t);
+		__atomic_store_n(&beginner_harts, harts, __ATOMIC_RELEASE);
 	}
+}
+
+static void end_where_it_may_run(void *arg)
+{
+	uint64_t harts;
+
+	(void)arg;
+	while (!(harts = __atomic_load_n(&beginner_harts, __ATOMIC_ACQUIRE)))
+		thread_yield();
+	thread_yield(); /* leaves the hart if that is none of them */
+	CHECK(harts & 1UL << cpu_index());
 }
 
 /* Both harts may have it in hand at once: the one where it was made, and the one where it will run. */
 static void begin_one(void)
 {
-	struct thread *t, *left;
+	struct thread *t;
 
-	if (thread_create("beginner", nothing, NULL, &t))
+	if (thread_create("beginner", end_where_it_may_run, NULL, &t))
 		panic("no memory for the test's threads");
 	CHECK(thread_set_affinity(t, 2) == 0);
 	thread_ref(t);
+	beginner_harts = 0;
 	__atomic_store_n(&beginner, t, __ATOMIC_RELEASE);
 	thread_start(t);
 	thread_join(t);
-	left = __atomic_exchange_n(&beginner, NULL, __ATOMIC_ACQ_REL);
-	if (left)
-		thread_unref(left);
 	thread_unref(t);
 }
 
@@ -222,7 +238,7 @@ static void begin_or_tell(void *arg, unsigned i)
 	__atomic_store_n(&all_began, 1, __ATOMIC_RELEASE);
 }
 
-/* A process's threads can be told to exit before they have been started. */
+/* A process's threads can be told to exit, and to run elsewhere, before they have been started. */
 static void test_told_while_it_begins(void)
 {
 	if (cpu_count == 1)
@@ -270,6 +286,103 @@ static void run_on(void *arg, unsigned i)
 static void test_affinity(void)
 {
 	selftest_crowd(THREADS, run_on, NULL);
+}
+
+/*
+ * Threads that sleep, and others that wake them and change where they may run. Whoever has a thread
+ * in hand, on its way from one hart to another, meets the others.
+ */
+#define MOVED      6
+#define MOVERS     4
+#define MOVE_TURNS 400
+
+static struct moved {
+	struct thread *thread; /* [a] */
+	struct waitq wait;
+	uint64_t harts;  /* [a] not 0: it is its turn, and it may run on these */
+	uint32_t inside; /* [a] */
+} moved[MOVED];
+static uint32_t movers; /* [a] that have not done all */
+
+static bool has_turn(struct moved *m)
+{
+	return __atomic_load_n(&m->harts, __ATOMIC_ACQUIRE) ||
+	       !__atomic_load_n(&movers, __ATOMIC_ACQUIRE);
+}
+
+static void be_moved(struct moved *m)
+{
+	uint64_t harts;
+
+	__atomic_store_n(&m->thread, thread_current(), __ATOMIC_RELEASE);
+	for (;;) {
+		wait_event(&m->wait, has_turn(m));
+		CHECK(!__atomic_exchange_n(&m->inside, 1, __ATOMIC_SEQ_CST));
+		harts = __atomic_load_n(&m->harts, __ATOMIC_ACQUIRE);
+		if (!harts)
+			return;
+		thread_yield(); /* leaves the hart if that is none of them */
+		CHECK(harts & 1UL << cpu_index());
+		__atomic_store_n(&m->inside, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&m->harts, 0, __ATOMIC_RELEASE);
+	}
+}
+
+static void move_and_wake(uint64_t *random, struct moved *m)
+{
+	uint64_t all = (1UL << cpu_count) - 1, harts = 0;
+
+	for (unsigned n = selftest_random(random) % 4 + 1; n; n--) {
+		do
+			harts = selftest_random(random) & all;
+		while (!(harts & cpu_online_mask));
+		CHECK(thread_set_affinity(m->thread, harts) == 0);
+	}
+	__atomic_store_n(&m->harts, harts, __ATOMIC_RELEASE);
+	waitq_wake_all(&m->wait);
+}
+
+/* Each has some threads whose turn it is when he says so; the others' he wakes for nothing. */
+static void move_them(unsigned self)
+{
+	uint64_t random = selftest_seed + self;
+	unsigned turns = 0;
+
+	for (unsigned i = 0; i < MOVED; i++)
+		while (!__atomic_load_n(&moved[i].thread, __ATOMIC_ACQUIRE))
+			thread_yield();
+	while (turns < MOVE_TURNS) {
+		unsigned i = selftest_random(&random) % MOVED;
+
+		if (i % MOVERS != self) {
+			thread_wakeup(moved[i].thread);
+		} else if (!__atomic_load_n(&moved[i].harts, __ATOMIC_ACQUIRE)) {
+			move_and_wake(&random, &moved[i]);
+			turns++;
+		}
+		if (selftest_random(&random) % 8 == 0)
+			thread_yield();
+	}
+	__atomic_fetch_sub(&movers, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < MOVED; i++)
+		waitq_wake_all(&moved[i].wait);
+}
+
+static void move_or_be_moved(void *arg, unsigned i)
+{
+	(void)arg;
+	if (i < MOVED)
+		be_moved(&moved[i]);
+	else
+		move_them(i - MOVED);
+}
+
+static void test_moved_while_woken(void)
+{
+	for (unsigned i = 0; i < MOVED; i++)
+		moved[i] = (struct moved){.wait = WAITQ_INIT};
+	movers = MOVERS;
+	selftest_crowd(MOVED + MOVERS, move_or_be_moved, NULL);
 }
 
 /* --- The order of the queue: all on one hart ---------------------------------------------------- */
@@ -377,6 +490,7 @@ const struct selftest thread_tests[] = {
 	{"told_while_it_begins", test_told_while_it_begins},
 	{"call", test_call},
 	{"affinity", test_affinity},
+	{"moved_while_woken", test_moved_while_woken},
 	{"woken_runs_soon", test_woken_runs_soon},
 	{"woken_starve_nobody", test_woken_starve_nobody},
 	{0},

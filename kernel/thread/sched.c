@@ -5,19 +5,32 @@
  * Each hart has a queue of threads that want to run and a lock, which also guards the state of all
  * threads whose `cpu` it is. The lock is held across the switch: the thread that is switched to
  * releases it (after_switch). So whoever holds the lock of a thread's hart sees it either running
- * there, or with its registers saved. A thread that may not go on here, or ever, is left over until then.
+ * there, or with its registers saved. A thread that may not go on here, or ever, is left over until
+ * then.
+ *
+ * Moving. A thread's `cpu` changes only under the lock of the hart that it was until then. So who
+ * has locked the queue of a thread's hart knows that it stays its hart, and that where it may run
+ * stays. Who changes it depends on the thread:
+ *	runs		nobody: who forbids it the hart leaves it over, and the hart moves it
+ *	is queued	a thief, who has locked his own queue, too; others take it out first
+ *	sleeps		who forbids it the hart: it has another one when it wakes
+ *	else		who has it in hand: it is runnable or new, runs nowhere and is in no queue
+ * In hand it is of who took it out, woke it, left it over, or starts it, until he queues it. Where
+ * he moves it (transfer) he has neither lock for a moment; meanwhile others may have the new
+ * hart's. Who would wake it finds it awake; who forbids it that hart as well leaves it alone. So he
+ * looks again when he has that lock. What sleeps or is queued may run on its hart.
  *
  * Placement. A new thread goes to the hart with the least to do. A woken thread goes back to where
  * it ran; if that hart is busy and another one idles, to that. An idle hart steals from the longest
  * queue before it waits. A queue that stays long is noticed by the end of a time slice, which wakes
  * an idle hart to steal.
  *
- * Order. Threads take turns of a time slice each. One that sleeps before its slice is over keeps the
- * rest for when it wakes, and then waits only behind others with such a rest, not behind those that
- * compute all the time; nor does it wait long for the running one, who keeps a rest as well. The rest
- * does not grow by sleeping: when it is used up the thread goes to the end of the queue, where each
- * thread gets a new slice in its turn. Who slept while many others all had their turns has his when
- * he wakes. So whoever is woken often runs soon, and nobody starves.
+ * Order. Threads take turns of a time slice each. One that sleeps before its slice is over keeps
+ * the rest for when it wakes, and then waits only behind others with such a rest, not behind those
+ * that compute all the time; nor does it wait long for the running one, who keeps a rest as well.
+ * The rest does not grow by sleeping: when it is used up the thread goes to the end of the queue,
+ * where each thread gets a new slice in its turn. Who slept while many others all had their turns
+ * has his when he wakes. So whoever is woken often runs soon, and nobody starves.
  *
  * Shares.  The slice of a thread is as long as its nice value says, each step a fifth less than the
  * one before: as all take turns, so are their shares of the hart.  Where many take turns all slices
@@ -303,8 +316,9 @@ static const struct thread *first_queued(const struct run_queue *rq)
 }
 
 /*
- * t was queued on a hart: see that it looks. Its queue is locked. True: it is to be interrupted when
- * that has been released; it takes the lock at once, and may take our processor below for that.
+ * t was queued on a hart: see that it looks. Its queue is locked. True: it is to be interrupted
+ * when that has been released; it takes the lock at once, and may take our processor below for
+ * that.
  */
 static inline bool kick(struct cpu *cpu, const struct thread *t)
 {
@@ -384,39 +398,44 @@ static struct cpu *choose(const struct thread *t)
 	return may_run(t, t->cpu) ? t->cpu : least_loaded(t);
 }
 
+/* Its hart's queue is locked. Who finds the new hart sees what was done under this lock. */
+static void set_hart(struct thread *t, struct cpu *to)
+{
+	__atomic_store_n(&t->cpu, to, __ATOMIC_RELEASE);
+}
+
 /*
- * t, which is in no queue, belongs to another hart from now on. Its hart's queue is locked, and so is that of
- * the new one then: who has locked the queue of a thread's hart knows that it stays its hart.
+ * t is in our hand. The queue of its hart is locked, and then that of the one that it has now:
+ * `to`, or another if that was forbidden meanwhile.
  */
 static void transfer(struct thread *t, struct cpu *to)
 {
 	struct cpu *from = t->cpu;
 
-	t->cpu = to;
-	spin_release(&from->rq.lock);
-	spin_acquire(&to->rq.lock, false);
-}
-
-/*
- * Nobody else moves a runnable thread that is in no queue; but where it may run can change while no
- * queue is locked (thread_set_affinity). The queue of t's hart is locked, and so is that of the one that
- * is its hart then. For arch_call_rare().
- */
-static void move(void *thread)
-{
-	struct thread *t = thread;
-	struct cpu *to;
-
-	while ((to = choose(t)) != t->cpu) {
-		transfer(t, to);
+	for (;;) {
+		set_hart(t, to);
+		spin_release(&from->rq.lock);
+		spin_acquire(&to->rq.lock, false);
 		if (may_run(t, to))
-			break;
+			return;
+		from = to;
+		to = least_loaded(t);
 	}
 }
 
+/* To where it belongs, if that is elsewhere; as transfer(). For arch_call_rare(). */
+static void move(void *thread)
+{
+	struct thread *t = thread;
+	struct cpu *to = choose(t);
+
+	if (to != t->cpu)
+		transfer(t, to);
+}
+
 /*
- * Queue t, which is runnable, in no queue, and may run on its hart. The queue of its hart is locked and is
- * released.
+ * Queue t, which is runnable, in our hand, and may run on its hart. The queue of its hart is locked
+ * and is released.
  */
 static inline __attribute__((always_inline)) void place(struct thread *t)
 {
@@ -434,12 +453,14 @@ static __attribute__((noinline)) void let_go(struct cpu *cpu)
 	bool dead = prev->state == THREAD_DEAD;
 
 	cpu->rq.leftover = NULL;
-	if (!dead)
+	if (prev->state == THREAD_RUNNABLE) {
 		move(prev);
-	if (prev->state == THREAD_RUNNABLE)
 		place(prev);
-	else
-		spin_release(&prev->cpu->rq.lock);
+		return;
+	}
+	if (!dead)
+		set_hart(prev, least_loaded(prev)); /* where it wakes */
+	spin_release(&cpu->rq.lock);
 	if (dead)
 		thread_unref(prev);
 }
@@ -456,7 +477,8 @@ static inline void after_switch(void)
 }
 
 /*
- * Switch to the thread, which is in no queue. prev ran until now; was it made to give way? Own queue locked, interrupts off; releases the queue.
+ * Switch to the thread, which is in no queue. prev ran until now; was it made to give way? Own
+ * queue locked, interrupts off; releases the queue.
  */
 static inline __attribute__((always_inline)) void switch_to(
 	struct cpu *cpu, struct thread *prev, struct thread *next, uint64_t now, bool made_to)
@@ -488,8 +510,8 @@ static inline void set_slice(const struct run_queue *rq, const struct thread *ne
 }
 
 /*
- * The running thread does not go on: it sleeps, is dead, or is the idle one, which has found work. Own
- * queue locked, interrupts off; releases the queue.
+ * The running thread does not go on: it sleeps, is dead, or is the idle one, which has found work.
+ * Own queue locked, interrupts off; releases the queue.
  */
 static inline void switch_off(struct cpu *cpu, struct thread *prev)
 {
@@ -519,8 +541,8 @@ static void go_on(void *thread)
 }
 
 /*
- * Let another thread have its turn if one waits that comes before who has such a rest of his slice. The
- * running one has run until now. Own queue locked, interrupts off; releases the queue.
+ * Let another thread have its turn if one waits that comes before who has such a rest of his slice.
+ * The running one has run until now. Own queue locked, interrupts off; releases the queue.
  */
 static inline __attribute__((always_inline)) void give_way(
 	struct cpu *cpu, struct thread *prev, uint64_t now, uint64_t rest)
@@ -639,11 +661,11 @@ void sched_thread_begin(void *thread)
 
 /* --- Waking ----------------------------------------------------------------------------------- */
 
-/* Lock the queue of the hart that t belongs to. Interrupts off. */
+/* Lock the queue of the hart that t belongs to. Interrupts off. The load pairs with set_hart(). */
 static inline struct cpu *lock_thread(struct thread *t)
 {
 	for (;;) {
-		struct cpu *cpu = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
+		struct cpu *cpu = __atomic_load_n(&t->cpu, __ATOMIC_ACQUIRE);
 
 		spin_acquire(&cpu->rq.lock, false);
 		if (__builtin_expect(cpu == t->cpu, 1))
@@ -667,8 +689,8 @@ static inline void irq_restore_and_look(uint64_t flags)
 }
 
 /*
- * t is woken where many wait: it gets a slice if it has slept through what would have been its turn. Its
- * queue is locked. For arch_call_rare().
+ * t is woken where many wait: it gets a slice if it has slept through what would have been its
+ * turn. Its queue is locked. For arch_call_rare().
  */
 static void make_up_for_turn(void *thread)
 {
@@ -762,26 +784,26 @@ void thread_start(struct thread *t)
 }
 
 /*
- * t may not run on its hart any more, whose queue is locked, and is released: it moves, but if it runs
- * there. Then it moves as soon as it gives way.
+ * t may not run on its hart any more, whose queue is locked, and is released. It moves: one that
+ * runs as soon as it gives way, one in somebody's hand by him.
  */
 static void make_leave(struct cpu *cpu, struct thread *t)
 {
-	if (is_running(cpu, t)) {
-		cpu->rq.leftover = t;
-		spin_release(&cpu->rq.lock);
-		if (cpu != cpu_this())
-			firmware_send_ipi(cpu->arch.bit);
+	if (t->queued) {
+		take_out(&cpu->rq, t);
+		t->state = THREAD_RUNNABLE; /* if it was about to sleep: a spurious wake-up */
+		move(t);
+		place(t);
 		return;
 	}
-	bool queued = t->queued;
-	if (queued)
-		take_out(&cpu->rq, t);
-	move(t);
-	if (queued)
-		place(t);
-	else
-		spin_release(&t->cpu->rq.lock);
+	if (is_running(cpu, t)) {
+		cpu->rq.leftover = t;
+		if (cpu != cpu_this())
+			firmware_send_ipi(cpu->arch.bit);
+	} else if (t->state == THREAD_SLEEPING) {
+		set_hart(t, least_loaded(t)); /* where it wakes */
+	}
+	spin_release(&cpu->rq.lock);
 }
 
 int thread_set_affinity(struct thread *t, uint64_t harts)

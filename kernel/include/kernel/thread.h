@@ -59,7 +59,7 @@ struct thread {
 	struct arch_thread arch; /* first */
 	enum thread_state state; /* [q]; to SLEEPING: [c] */
 	enum sleep_kind sleep;   /* [c], read under [q] */
-	struct cpu *cpu;         /* [q] it runs there, is queued there, or ran there last */
+	struct cpu *cpu;         /* [q] it runs or is queued there, or will be when it wakes */
 	bool queued;             /* [q] */
 	bool exiting;            /* [a] thread_exit() was called */
 	struct thread *next;     /* [q] */
