@@ -3,10 +3,10 @@
  * ppoll: wait until one of several files is ready.
  *
  * A look asks every file what is possible, and enqueues the thread on the queues where the file
- * would announce a change; after the first file that is ready no queue is needed any more.  If
- * none is, the thread sleeps, unless it was woken since: a queue that wakes a thread also takes
- * its entry out.  So it does not matter that asking one file may have slept, and undone the
- * thread's readiness to sleep, after another one was asked.
+ * would announce a change; after the first file that is ready no queue is needed any more.  If none
+ * is, the thread is about to sleep once more, and then asks each queue whether it has it still: one
+ * that does not has woken it since; one that does will wake it. So it does not matter that asking
+ * one file may have slept, or that enqueuing on its queue undid the wake-up of another one.
  *
  * The files are held from the first look to the last, whoever closes descriptors meanwhile: the
  * queues are inside them.
@@ -76,19 +76,14 @@ static void add(struct poll_table *table, void *queue)
 	waitq_prepare(queue, &place->waiter);
 }
 
-static bool is_queued(const struct poll_place *place)
-{
-	return __atomic_load_n(&place->waiter.queue, __ATOMIC_ACQUIRE) != NULL;
-}
-
 static bool was_woken(const struct poller *p)
 {
 	for (unsigned i = 0; i < p->n; i++)
-		if (!is_queued(&p->first[i]))
+		if (!waitq_has(p->first[i].queue, &p->first[i].waiter))
 			return true;
 	for (const struct place_block *b = p->blocks; b; b = b->next)
 		for (unsigned i = 0; i < b->n; i++)
-			if (!is_queued(&b->places[i]))
+			if (!waitq_has(b->places[i].queue, &b->places[i].waiter))
 				return true;
 	return false;
 }

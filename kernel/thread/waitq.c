@@ -60,6 +60,15 @@ void waitq_prepare(struct waitq *wq, struct waiter *w)
 	prepare(wq, w);
 }
 
+bool waitq_has(struct waitq *wq, const struct waiter *w)
+{
+	uint64_t flags = spin_lock_irqsave(&wq->lock);
+	bool has = w->queue;
+
+	spin_unlock_irqrestore(&wq->lock, flags);
+	return has;
+}
+
 static void leave(struct waitq *wq, struct waiter *w)
 {
 	uint64_t flags = spin_lock_irqsave(&wq->lock);

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/tap.h"
+#include "lib/threads.h"
 
 static int ends[2];
 
@@ -167,6 +167,57 @@ static void one_of_many(void)
 		CHECK_EQ(read(p[i].fd, &c, 1), 1);
 		must_exit_well(child);
 	}
+}
+
+// The first of the files is written to as the others are asked, from another hart. A wake-up that is lost
+// is the end of it: the alarm.
+#define RACES     1000
+#define RACE_FDS  8
+#define LONG_SPIN 3000
+
+static uint32_t race; // which is on
+
+static void run_on_hart(int hart)
+{
+	uint64_t mask = 1ul << hart;
+
+	(void)syscall(SYS_sched_setaffinity, 0, sizeof mask, &mask); // where there are so many
+}
+
+static void write_when_race_begins(void *arg)
+{
+	run_on_hart(1);
+	for (uint32_t i = 1; i <= RACES; i++) {
+		while (__atomic_load_n(&race, __ATOMIC_ACQUIRE) != i)
+			sched_yield();
+		for (volatile unsigned n = random_below(LONG_SPIN); n > 0; n--)
+			;
+		write_one(arg);
+	}
+}
+
+static void a_write_while_others_are_asked(void)
+{
+	struct thread writer = {0};
+	struct pollfd p[RACE_FDS];
+	int to = 0;
+	char c;
+
+	alarm(60);
+	run_on_hart(0);
+	for (int i = RACE_FDS - 1; i >= 0; i--) {
+		CHECK_OK(pipe(ends));
+		p[i] = (struct pollfd){.fd = ends[0], .events = POLLIN};
+		to = ends[1];
+	}
+	thread_begin(&writer, write_when_race_begins, &to);
+	for (uint32_t i = 1; i <= RACES; i++) {
+		__atomic_store_n(&race, i, __ATOMIC_RELEASE);
+		CHECK_EQ(poll(p, RACE_FDS, -1), 1);
+		CHECK_EQ(p[0].revents, POLLIN);
+		CHECK_EQ(read(p[0].fd, &c, 1), 1);
+	}
+	thread_join(&writer);
 }
 
 static void time_limits(void)
@@ -334,6 +385,7 @@ static const struct test tests[] = {
 	{"a_write_wakes", a_write_wakes},
 	{"the_last_close_wakes", the_last_close_wakes},
 	{"one_of_many", one_of_many},
+	{"a_write_while_others_are_asked", a_write_while_others_are_asked},
 	{"time_limits", time_limits},
 	{"the_mask_holds_for_the_call", the_mask_holds_for_the_call},
 	{"a_handler_ends_it", a_handler_ends_it},

@@ -19,9 +19,9 @@
  *	}
  *	waitq_finish(&q, &w);
  *
- * Most callers use wait_event() and its kin: wait_event_locked() or waitq_sleep() with a spin lock around
- * the condition; or thread_sleep_on(), which needs no queue but an address.  What came together with a
- * signal counts first: they look once more before they say -EINTR.
+ * Most callers use wait_event() and its kin: wait_event_locked() or waitq_sleep() with a spin lock
+ * around the condition; or thread_sleep_on(), which needs no queue but an address.  What came
+ * together with a signal counts first: they look once more before they say -EINTR.
  */
 #pragma once
 
@@ -86,7 +86,7 @@ struct thread {
 /* One thread's place in one queue. Lives on the waiting thread's stack. */
 struct waiter {
 	struct thread *thread;
-	struct waitq *queue; /* [queue lock] NULL: not queued */
+	struct waitq *queue; /* [queue lock]; NULL: not queued, and no waker has it in hand */
 	const void *chan;    /* hashed channels only */
 	struct waiter *next, *prev;
 };
@@ -175,6 +175,11 @@ static inline void thread_finish_sleep(void)
 
 /* Enqueue (once) and be about to sleep. From here on a wake-up makes thread_block() return. */
 void waitq_prepare(struct waitq *wq, struct waiter *w);
+/*
+ * Is it in the queue still, not woken since waitq_prepare()? If so it will be woken from now on, if
+ * the thread was about to sleep before it asked.
+ */
+bool waitq_has(struct waitq *wq, const struct waiter *w);
 /* Leave the queue; runnable again. Needed after every waitq_prepare(). */
 void waitq_finish(struct waitq *wq, struct waiter *w);
 
@@ -223,8 +228,8 @@ void thread_wake_on(const void *chan);
 	wait_event_how(wq, condition, SLEEP_KILLABLE, NO_DEADLINE)
 
 /*
- * The same for a condition under a spin lock, which the caller holds.  Who would not wait looks at the
- * condition itself.
+ * The same for a condition under a spin lock, which the caller holds.  Who would not wait looks at
+ * the condition itself.
  */
 #define wait_event_locked(wq, lock, condition, kind)                     \
 	({                                                               \
