@@ -272,10 +272,10 @@ int cache_get_wait(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag, stru
 	return err;
 }
 
-/* Ask the pager; the page is BUSY of the caller. */
+/* Ask the pager; the page is BUSY of the caller.  Without write() a dirty page has its consent for good. */
 static int ask_writable(struct mvm_object *obj, struct mvm_page *page)
 {
-	if (!obj->ops->make_writable)
+	if (!obj->ops->make_writable || (!obj->ops->write && page->state & PAGE_DIRTY))
 		return 0;
 	return obj->ops->make_writable(obj, page_index(page));
 }
@@ -393,21 +393,25 @@ struct target {
 };
 
 /*
- * The page is BUSY of the caller from now on.  One that is DIRTY has the pager's promise, if not a
- * write under way uses it up.  Object locked.
+ * The page is BUSY of the caller from now on, for a write up to byte `end`.  One that is DIRTY has the
+ * pager's promise, if not a write under way uses it up; but that was not for a larger size.  Object
+ * locked.
  */
-static inline void take_busy(struct mvm_object *obj, struct mvm_page *page, struct target *t)
+static inline void take_busy(
+	struct mvm_object *obj, struct mvm_page *page, uint64_t end, struct target *t)
 {
 	t->page = page;
-	t->promised = (page->state & (PAGE_DIRTY | PAGE_WRITEBACK)) == PAGE_DIRTY ||
+	t->promised = ((page->state & (PAGE_DIRTY | PAGE_WRITEBACK)) == PAGE_DIRTY &&
+			      end <= obj->bytes) ||
 		      cache_dirty_at_once(obj, page);
 	page->state |= PAGE_BUSY | PAGE_USED;
 }
 
 /* As get_busy(), where the page is absent, or BUSY of somebody else, or was a moment ago. */
 static OWN_FRAME int make_busy(
-	struct mvm_object *obj, mvm_pgoff_t index, bool whole, struct target *t)
+	struct mvm_object *obj, uint64_t at, uint64_t end, bool whole, struct target *t)
 {
+	mvm_pgoff_t index = at >> MVM_PAGE_SHIFT;
 	struct mvm_page *page, *spare = NULL;
 	int err = 0;
 
@@ -418,7 +422,7 @@ static OWN_FRAME int make_busy(
 		if (page && page->state & PAGE_BUSY) {
 			err = wait_unlock(obj, page);
 		} else if (page) {
-			take_busy(obj, page, t);
+			take_busy(obj, page, end, t);
 			mvmh_unlock(&obj->lock);
 		} else if (!whole && index < object_pages(obj)) {
 			err = fill_unlock(obj, index, AHEAD_GUESS, 0);
@@ -431,7 +435,7 @@ static OWN_FRAME int make_busy(
 		} else {
 			err = insert_busy(obj, index, spare);
 			if (!err) {
-				take_busy(obj, spare, t);
+				take_busy(obj, spare, end, t);
 				spare = NULL;
 			}
 			mvmh_unlock(&obj->lock);
@@ -443,21 +447,22 @@ static OWN_FRAME int make_busy(
 }
 
 /*
- * Get the page at the index BUSY of the caller for a write of some of its bytes or (`whole`) of all.
+ * Get the page of bytes [at, end) BUSY of the caller, for a write to these, or (`whole`) to all of it.
  * t->fresh: it was absent and was not read: its contents are undefined if `whole`, else zeros, for
  * then it lies past the size.
  */
-static inline int get_busy(struct mvm_object *obj, mvm_pgoff_t index, bool whole, struct target *t)
+static inline int get_busy(
+	struct mvm_object *obj, uint64_t at, uint64_t end, bool whole, struct target *t)
 {
 	struct mvm_page *page;
 
 	*t = (struct target){.page = NULL};
 	object_lock(obj);
-	page = index_get_here(obj, index);
+	page = index_get_here(obj, at >> MVM_PAGE_SHIFT);
 	if (page && !(page->state & PAGE_BUSY))
-		take_busy(obj, page, t);
+		take_busy(obj, page, end, t);
 	mvmh_unlock(&obj->lock);
-	return likely(t->page != NULL) ? 0 : make_busy(obj, index, whole, t);
+	return likely(t->page != NULL) ? 0 : make_busy(obj, at, end, whole, t);
 }
 
 /* The end of a write to the page, which `drop` takes out of the cache.  Object locked; unlocks it. */
@@ -518,7 +523,7 @@ static OWN_FRAME int write_page(struct mvm_object *obj, uint64_t at, size_t want
 	size_t moved;
 	char *window;
 	bool drop;
-	int err = get_busy(obj, at >> MVM_PAGE_SHIFT, whole, &t);
+	int err = get_busy(obj, at, at + want, whole, &t);
 
 	if (unlikely(err))
 		return err;

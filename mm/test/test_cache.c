@@ -254,6 +254,25 @@ static void what_was_placed_may_be_refused(void **state)
 	assert_int_equal(load(AT + PAGE), 'X');
 }
 
+/* A promise for the page is none for a larger size. */
+static void a_dirty_page_is_asked_for_when_the_file_grows(void **state)
+{
+	size_t done;
+
+	(void)state;
+	assert_int_equal(mvm_pc_truncate(file->object, PAGE + 100), 0);
+	assert_int_equal(test_file_write(file, PAGE, "abc", 3, &done), 0);
+	file->fail_reserve = 1;
+	file->for_good = true;
+	file->fail_with = -MVM_ENOSPC;
+	assert_int_equal(test_file_write(file, PAGE + 98, "de", 2, &done), 0);
+	assert_int_equal(test_file_write(file, PAGE + 99, "fg", 2, &done), -MVM_ENOSPC);
+	assert_int_equal(mvm_object_size(file->object), PAGE + 100);
+	file->fail_reserve = 0;
+	assert_int_equal(test_file_write(file, PAGE + 99, "fg", 2, &done), 0);
+	assert_int_equal(mvm_object_size(file->object), PAGE + 101);
+}
+
 static void an_unreadable_page_is_bus_until_it_can_be_read(void **state)
 {
 	char byte;
@@ -569,6 +588,7 @@ int main(void)
 		CASE(no_space_is_said_at_the_store),
 		CASE(a_store_to_what_is_placed_asks_for_nothing),
 		CASE(what_was_placed_may_be_refused),
+		CASE(a_dirty_page_is_asked_for_when_the_file_grows),
 		CASE(an_unreadable_page_is_bus_until_it_can_be_read),
 		CASE(a_failed_write_keeps_its_pages),
 		CASE(reclaim_takes_clean_pages_and_nothing_changes),

@@ -60,8 +60,10 @@ struct mvm_pager_ops {
 	int (*fill)(struct mvm_object *obj, mvm_pgoff_t index, unsigned n);
 
 	/*
-	 * A clean page of a shared mapping is about to be stored to for the first time (or a page that
-	 * is clean or under write-back to be written to by mvm_pc_write()).  Reserve whatever writing it back will need, in memory only: start no
+	 * A clean page of a shared mapping is about to be stored to for the first time.  Or
+	 * mvm_pc_write() is about to write to a page that is clean or under write-back, or to make
+	 * the object larger: a write to a page that is DIRTY is otherwise like a store to it, of
+	 * which nobody hears.  Reserve whatever writing it back will need, in memory only: start no
 	 * transaction, sleep on no page.  The page is BUSY: it keeps its place in the object and
 	 * nobody else asks for it.  Idempotent: one reservation a page, kept when the page has one
 	 * already (a store during write-back); mm returns it with unreserve() or by a successful
