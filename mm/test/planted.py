@@ -27,6 +27,7 @@ PROGRAMS = {
     "simulator, limits of moves": ["simulator", "--scenario", "grow-limit", "--schedules", "4000"],
     "simulator, limits of areas": ["simulator", "--scenario", "cut-limit", "--schedules", "4000"],
     "simulator, copies": ["simulator", "--scenario", "copy-exit", "--schedules", "1000000"],
+    "simulator, pokes": ["simulator", "--scenario", "poke-close", "--schedules", "20000"],
     "simulator, truncate": ["simulator", "--scenario", "truncate-fault", "--schedules", "20000"],
     "simulator, files": ["simulator", "--scenario", "read-write", "--schedules", "20000"],
     "simulator, prefault": ["simulator", "--scenario", "prefault-unmap", "--schedules", "20000"],
@@ -300,6 +301,9 @@ MUTANTS = [
     Mutant("fault: copy mapped while a batch is open", "fault.c",
            "if (unlikely(ref_count(&f->space->open_sweeps) > 0 || !f->rights) && f->fresh_of != zeros &&\n\t\t!f->alone)",
            "if (0)", by="simulator, copies"),
+    Mutant("fault: what a forced copy of no rights replaces stays mapped", "fault.c",
+           "ref_count(&f->space->open_sweeps) > 0 || !f->rights)", "ref_count(&f->space->open_sweeps) > 0)",
+           by="simulator, pokes"),
     Mutant("fault: old entry removed as the copy is mapped", "fault.c",
            "f->fresh_of != zeros &&\n\t\t!f->alone)\n\t\treturn NEED_REPLACE;",
            "f->fresh_of != zeros &&\n\t\t!f->alone) {\n"

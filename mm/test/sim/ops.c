@@ -161,17 +161,23 @@ void op_unmap_all(struct actor *a)
 	effect_end(&e, true, false, 0);
 }
 
-static void protect(struct actor *a, unsigned rights)
+static void protect_range(struct actor *a, unsigned first, unsigned end, unsigned rights)
 {
 	struct effect e;
-	unsigned first, end;
 	int err;
 
-	draw_range(a, &first, &end);
 	effect_begin(&e, a->view, first, end, EFFECT_RIGHTS);
 	err = mvm_protect(a->view->space, view_va(first), (end - first) * MVM_PAGE_BYTES, rights);
 	check_result("protect", err, !err || err == -MVM_ENOMEM);
 	effect_end(&e, !err, true, rights);
+}
+
+static void protect(struct actor *a, unsigned rights)
+{
+	unsigned first, end;
+
+	draw_range(a, &first, &end);
+	protect_range(a, first, end, rights);
 }
 
 void op_protect(struct actor *a)
@@ -185,6 +191,14 @@ void op_read_only(struct actor *a)
 {
 	protect(a, MVM_READ);
 	protect(a, RW);
+}
+
+/* No access at all, for two areas: as many holds of the lock, before any translation goes. */
+void op_close(struct actor *a)
+{
+	protect_range(a, a->first, a->first + 1, MVM_READ);
+	protect_range(a, a->first, a->end, 0);
+	protect_range(a, a->first, a->end, RW);
 }
 
 /* madvise(DONTNEED). */
@@ -354,7 +368,6 @@ void op_hold(struct actor *a)
 	p->held--;
 }
 
-/* The instant is the kernel's secret: whoever stores meanwhile may come before or after. */
 /* As if each page of a range were stored to, what it contains apart. */
 void op_prefault(struct actor *a)
 {
@@ -367,16 +380,28 @@ void op_prefault(struct actor *a)
 	check_result("prefault", err, !err || err == -MVM_EFAULT);
 }
 
-void op_space_write(struct actor *a)
+/* The instant is the kernel's secret: whoever stores meanwhile may come before or after. */
+static void space_write(struct actor *a, bool force)
 {
 	unsigned page = draw_page(a), word = draw(a, WORDS);
 	mvm_vaddr_t va = view_va(page) + word_offset(word);
 	struct uncertain u;
 	uint64_t value = uncertain_begin(&u, a->view, page, word);
-	int err = mvm_space_write(a->view->space, va, &value, sizeof value, false);
+	int err = mvm_space_write(a->view->space, va, &value, sizeof value, force);
 
 	check_result("space_write", err, !err || err == -MVM_EFAULT);
 	uncertain_end(&u, !err);
+}
+
+void op_space_write(struct actor *a)
+{
+	space_write(a, false);
+}
+
+/* A debugger's, whatever the area allows. */
+void op_space_poke(struct actor *a)
+{
+	space_write(a, true);
 }
 
 void op_space_read(struct actor *a)

@@ -21,11 +21,12 @@ typedef void operation(struct actor *a);
 
 operation op_load, op_store, op_touch_all, op_prefault;
 operation op_map, op_map_part, op_map_hint, op_unmap, op_unmap_all, op_protect, op_read_only;
+operation op_close;
 operation op_fork, op_fork_store, op_wipe_on_fork, op_dont_fork;
 operation op_forget, op_move, op_grow, op_advise_below, op_advise_above;
 operation op_lock, op_lock_all, op_lock_limited, op_map_locked;
 operation op_map_over_limited, op_grow_limited, op_cut_limited, op_lock_all_fails, op_map_unlocked;
-operation op_hold, op_space_write, op_space_read;
+operation op_hold, op_space_write, op_space_poke, op_space_read;
 operation op_truncate, op_cut_page, op_punch;
 operation op_read, op_write, op_flush, op_sync, op_writeback, op_invalidate;
 operation op_reclaim, op_die;
