@@ -13,8 +13,9 @@
  *
  * When.  The copies are made when the parent is write-protected on all harts, and before anybody else
  * knows the child: so they are of the same moment as all that is shared.  The parent may store to them
- * again from then on, while its other stores still wait for the fork.  No truncate is at the child's pages
- * meanwhile: its walk meets the parent first, and waits there for the fork's claim.
+ * again from then on, while its other stores still wait for the fork.  No truncate takes them from the
+ * child meanwhile: its walk comes to the parent's areas first.  There it waits for the fork's claim; or
+ * it was there before the fork, and the child, whose areas it may be at, never had what it takes away.
  */
 #include "ahead.h"
 
@@ -143,7 +144,10 @@ static OWN_FRAME void make_copies(struct copies *c)
 	}
 }
 
-/* The child's tree gets the copies; what they are of is then the parent's alone, if nobody else has it. */
+/*
+ * The child's tree gets the copies; what they are of is then the parent's alone, if nobody else has it.
+ * It is still in the child's tree: nobody takes pages out of it yet, see "When".
+ */
 static OWN_FRAME void put_copies(struct copies *c, struct mvm_space *child)
 {
 	struct grave grave = {0};

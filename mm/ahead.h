@@ -36,9 +36,3 @@ static inline void history_note(struct history *h, uint64_t vpn)
 
 /* Make the copies: the child is nearly done, the parent write-protected and under the fork's claim. */
 void copy_ahead(struct mvm_space *parent, struct mvm_space *child);
-
-/*
- * fork.c: give the child a copy of its own of the page at vpn, whose anon is referenced, unless a
- * truncate has taken it meanwhile.  0 or -MVM_ENOMEM.
- */
-int fork_copy_page(struct mvm_space *child, uint64_t vpn, struct mvm_page *anon) MVM_MUST_CHECK;

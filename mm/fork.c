@@ -235,7 +235,11 @@ static bool next_held(struct mvm_space *child, uint64_t *vpn, struct mvm_page **
 	return *vpn <= last;
 }
 
-OWN_FRAME int fork_copy_page(struct mvm_space *child, uint64_t vpn, struct mvm_page *anon)
+/*
+ * Give the child a copy of its own of the page at vpn, whose anon is referenced, unless a truncate has
+ * taken it meanwhile.  0 or -MVM_ENOMEM.
+ */
+static OWN_FRAME int copy_page(struct mvm_space *child, uint64_t vpn, struct mvm_page *anon)
 {
 	struct mvm_page *copy = anon_new();
 	struct grave grave = {0};
@@ -270,7 +274,7 @@ static OWN_FRAME int copy_held(struct mvm_space *parent, struct mvm_space *child
 		if (!held)
 			continue;
 		do {
-			err = fork_copy_page(child, vpn, held);
+			err = copy_page(child, vpn, held);
 		} while (err == -MVM_ENOMEM && memory_wait(&attempts));
 		anon_put(held, &grave);
 		anon_bury(&grave);

@@ -20,9 +20,10 @@
  * When.  A fault finds nothing in the area at its page, and would make a page of zeros.  If the range of the
  * large page lies in the area, nothing of it is in the tree, and nobody claims any of it, then
  * the frames are had and zeroed without a lock, and all is looked at again before they are put in: by
- * then it may be another area, of a file.  One thing more is asked: that no
- * sweep is open.  The tree says that nothing is there; but where a page was once, a hart may remember it
- * until a batch is finished that belongs to a fault, which claims nothing.
+ * then it may be another area, of a file.  One thing more is asked: that no sweep is open.  The tree
+ * says that nothing is there.  Where a page was once, those who took it away have finished a batch of
+ * their own before; but that is a long argument about all of them, to which a large page is not worth
+ * adding: as long as any batch is open, single pages will do.
  *
  * Whatever is missing (so many frames in one piece, a node, room in the tables, because single entries
  * are there), the fault goes on with a single page.  So large pages fail nobody, and reserve nothing.

@@ -61,7 +61,6 @@
 #define fault_in             mvm_i_fault_in
 #define fault_long           mvm_i_fault_long
 #define flush_start          mvm_i_flush_start
-#define fork_copy_page       mvm_i_fork_copy_page
 #define history_add          mvm_i_history_add
 #define history_of           mvm_i_history_of
 #define history_put          mvm_i_history_put
