@@ -16,7 +16,8 @@
 
 #include "object.h"
 
-#define CODE_PAGES 64
+/* A host with shorter holds of locks has what others have for data. */
+#define CODE_PAGES (MVM_HOLD_PAGES < 64 ? MVM_RUN_PAGES : 64)
 
 /* Pages side by side from va on, in these slots; those with a bit in `skip` are not to be mapped. */
 struct part_of_leaf {
@@ -100,6 +101,7 @@ void map_around(struct area *a, mvm_vaddr_t at)
 		return;
 	if (unlikely(obj->hole_first < index + n && index < obj->hole_end))
 		return;
+	space_work(a->space, min_u64(n, MVM_HOLD_PAGES));
 	if (area_private(a) && anon_any(&a->space->anons, va >> MVM_PAGE_SHIFT, last))
 		part.skip = private_pages(a->space, va, n);
 	for (; n > 0; n -= part.n) {
