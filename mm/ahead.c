@@ -11,11 +11,12 @@
  * there is no room are not taken.  Of a page that is copied ahead nobody hears any more whether it is
  * stored to: so every few forks the oldest is forgotten, and comes back if it faults.
  *
- * When.  The copies are made when the parent is write-protected on all harts, and before anybody else
- * knows the child: so they are of the same moment as all that is shared.  The parent may store to them
- * again from then on, while its other stores still wait for the fork.  No truncate takes them from the
- * child meanwhile: its walk comes to the parent's areas first.  There it waits for the fork's claim; or
- * it was there before the fork, and the child, whose areas it may be at, never had what it takes away.
+ * When.  The copies are made when the parent is write-protected on all harts, and before anybody
+ * else knows the child: so they are of the same moment as all that is shared.  The parent may store
+ * to them again from then on, while its other stores still wait for the fork.  No truncate takes
+ * them from the child meanwhile: its walk comes to the parent's areas first.  There it waits for
+ * the fork's claim; or it was there before the fork, and the child, whose areas it may be at, never
+ * had what it takes away.
  */
 #include "ahead.h"
 
@@ -93,7 +94,9 @@ static unsigned history_pages(struct history *h, uint64_t vpn[HISTORY_PAGES])
 
 /* --- The copies -------------------------------------------------------------------------------- */
 
-/* Pages that are copied: of the parent, and for the child; ascending, since neighbours cost less. */
+/*
+ * Pages that are copied: of the parent, and for the child; ascending, since neighbours cost less.
+ */
 struct copies {
 	unsigned n;
 	uint64_t vpn[HISTORY_PAGES];
@@ -145,8 +148,8 @@ static OWN_FRAME void make_copies(struct copies *c)
 }
 
 /*
- * The child's tree gets the copies; what they are of is then the parent's alone, if nobody else has it.
- * It is still in the child's tree: nobody takes pages out of it yet, see "When".
+ * The child's tree gets the copies; what they are of is then the parent's alone, if nobody else has
+ * it.  It is still in the child's tree: nobody takes pages out of it yet, see "When".
  */
 static OWN_FRAME void put_copies(struct copies *c, struct mvm_space *child)
 {

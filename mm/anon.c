@@ -19,9 +19,9 @@
  * The tree knows nothing of areas and areas nothing of it: unmapping half an area, splitting,
  * merging or moving need no arithmetic on maps of pages.  A fork is one increment.
  *
- * An anon is the descriptor of its page, with a count of its own: anon_refs are the tree's slots that
- * point to it, and together they hold one of the page's refs.  Others who hold the page, for I/O, do
- * not count there: they use it as whoever has it does.
+ * An anon is the descriptor of its page, with a count of its own: anon_refs are the tree's slots
+ * that point to it, and together they hold one of the page's refs.  Others who hold the page, for
+ * I/O, do not count there: they use it as whoever has it does.
  *
  * Exclusive.  A page may be written in place if every node on the path to it, and its anon, have
  * one reference.  Counts are read from the root down with acquire loads.  That order is safe
@@ -33,17 +33,17 @@
  * Whoever copies an anon without the lock holds a reference to it *as an anon*, not just as a page:
  * that makes it not exclusive, so that nobody writes to it meanwhile.
  *
- * Removal detaches shared subtrees that lie wholly inside the range, and leaves, without looking into them.
- * Only the two boundary paths may have to be copied, and these are copied before anything is
- * marked (anon_reserve_edges), so that removal itself cannot fail.
+ * Removal detaches shared subtrees that lie wholly inside the range, and leaves, without looking
+ * into them.  Only the two boundary paths may have to be copied, and these are copied before
+ * anything is marked (anon_reserve_edges), so that removal itself cannot fail.
  *
  * The finger.  Neighbours are touched after one another, and a place again after it was emptied, so
- * the tree remembers the path to the leaf that it came to last, if all of it was its own.  It stays so
- * until this tree is shared or loses other nodes, and both lift the finger: nobody else can reach these
- * nodes to take a reference.  What comes into the leaf and goes meanwhile is added to the counts along
- * the path when the finger leaves it; and the leaf, should it be empty then, is freed only then.  So
- * there is at most one empty node in a tree, and who maps, touches and unmaps the same place all the
- * time makes none.
+ * the tree remembers the path to the leaf that it came to last, if all of it was its own.  It stays
+ * so until this tree is shared or loses other nodes, and both lift the finger: nobody else can
+ * reach these nodes to take a reference.  What comes into the leaf and goes meanwhile is added to
+ * the counts along the path when the finger leaves it; and the leaf, should it be empty then, is
+ * freed only then.  So there is at most one empty node in a tree, and who maps, touches and unmaps
+ * the same place all the time makes none.
  *
  * Nothing is freed here under the lock: pages may still be mapped.  They go into a grave.
  */
@@ -149,7 +149,10 @@ static OWN_FRAME void bury_some(struct grave *grave)
 	mvmh_frame_free_some(frames, gone);
 }
 
-/* For a walk over the bits of `rest`: to the next, which mostly is beside the last.  How far that is. */
+/*
+ * For a walk over the bits of `rest`: to the next, which mostly is beside the last.  How far that
+ * is.
+ */
 static unsigned skip_unused(uint64_t *rest)
 {
 	unsigned n = *rest & 1 ? 0 : lowest_bit(*rest);
@@ -516,8 +519,8 @@ static bool leaf_inside(const struct node *leaf, uint64_t first, uint64_t last)
 }
 
 /*
- * The child of `n` after the slot of `first`, if it can go whole: it is shared, or a leaf, and all that it
- * covers is up to `last`.
+ * The child of `n` after the slot of `first`, if it can go whole: it is shared, or a leaf, and all
+ * that it covers is up to `last`.
  */
 static struct node *whole_after(const struct node *n, uint64_t first, uint64_t last)
 {
@@ -551,7 +554,10 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 		lose(tree, path, 0, first, lost, false);
 		level = 1;
 	} else if (n) {
-		/* A leaf inside; or shared: inside, for the edges are ours, and below `first` is nothing. */
+		/*
+		 * A leaf inside; or shared: inside, for the edges are ours, and below `first` is
+		 * nothing.
+		 */
 		MUST((first | (node_span(level) - 1)) <= last);
 		lost = n->anons;
 		node_put(n, grave);
@@ -627,7 +633,9 @@ void anon_share(struct anon_tree *child, struct anon_tree *parent)
 		ref_get(&child->root->refs);
 }
 
-/* A node's counts are right, but for what was not counted yet; none is empty but the finger's leaf. */
+/*
+ * A node's counts are right, but for what was not counted yet; none is empty but the finger's leaf.
+ */
 static void node_check(const struct anon_tree *tree, const struct node *n, unsigned level)
 {
 	bool finger = tree->leaf != NO_LEAF && n == tree->path[0];

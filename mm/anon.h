@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Anons, that is private pages, and the copy-on-write tree of a space that finds them by virtual page
- * number.  Theory at the head of anon.c.
+ * Anons, that is private pages, and the copy-on-write tree of a space that finds them by virtual
+ * page number.  Theory at the head of anon.c.
  */
 #pragma once
 
@@ -60,7 +60,10 @@ void anon_put(struct mvm_page *anon, struct grave *grave);
 
 /* --- Under the space's lock ------------------------------------------------------------------- */
 
-/* Does the finger point to the leaf of the virtual page?  Then all of the path there is the tree's own. */
+/*
+ * Does the finger point to the leaf of the virtual page?  Then all of the path there is the tree's
+ * own.
+ */
 static inline bool anon_at_finger(const struct anon_tree *tree, uint64_t vpn)
 {
 	return tree->leaf == vpn >> NODE_BITS;
@@ -103,7 +106,10 @@ bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last);
 int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon,
 	struct grave *grave) MVM_MUST_CHECK;
 
-/* The same in two steps, in one hold: make it certain that the second cannot fail, if it comes; enter it. */
+/*
+ * The same in two steps, in one hold: make it certain that the second cannot fail, if it comes;
+ * enter it.
+ */
 int anon_reserve(struct anon_tree *tree, uint64_t vpn, struct grave *grave) MVM_MUST_CHECK;
 void anon_enter(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave);
 
@@ -111,9 +117,10 @@ void anon_enter(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, str
 void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon);
 
 /*
- * Put a chain of full leaves in (by next_dead; each with one reference, which the tree takes over), at
- * vpn, which one of them begins at, and the page numbers after it.  They go below one node of level 1; the
- * tree has one, and nothing stands there.  0 or -MVM_ENOMEM: they are still the caller's.
+ * Put a chain of full leaves in (by next_dead; each with one reference, which the tree takes over),
+ * at vpn, which one of them begins at, and the page numbers after it.  They go below one node of
+ * level 1; the tree has one, and nothing stands there.  0 or -MVM_ENOMEM: they are still the
+ * caller's.
  */
 int anon_set_leaves(struct anon_tree *tree, uint64_t vpn, struct node *leaves,
 	struct grave *grave) MVM_MUST_CHECK;
@@ -125,8 +132,9 @@ int anon_set_leaves(struct anon_tree *tree, uint64_t vpn, struct node *leaves,
 int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last) MVM_MUST_CHECK;
 
 /*
- * Take anons out of [first, last], ascending: of a leaf, or a node's worth of whole nodes; returns the page number to go
- * on from, last + 1 when done.  The edges were reserved and no fork came since.
+ * Take anons out of [first, last], ascending: of a leaf, or a node's worth of whole nodes; returns
+ * the page number to go on from, last + 1 when done.  The edges were reserved and no fork came
+ * since.
  */
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave);
 

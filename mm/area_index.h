@@ -55,8 +55,9 @@ void area_insert(struct area_index *index, struct area *a);
 void area_remove(struct area_index *index, struct area *a);
 
 /*
- * An area was cut: `lower`, which is in the index, has a new end, and there, or after a hole, begins
- * `upper`, which ends where lower did.  As one area_insert() and one area_resized(), and may cost less.
+ * An area was cut: `lower`, which is in the index, has a new end, and there, or after a hole,
+ * begins `upper`, which ends where lower did.  As one area_insert() and one area_resized(), and may
+ * cost less.
  */
 void area_split(struct area_index *index, struct area *lower, struct area *upper);
 

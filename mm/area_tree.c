@@ -15,22 +15,22 @@
  *	gap(n) = max(gap(left), n.start - n.prev.end, gap(right)), but at most WIDE
  *
  * What lies below the first area of all and above the last belongs to nobody's `gap`.  An edge that
- * moves changes the holes at its two sides, and the paths from there to the root as far as the largest
- * changes: where a hole only grows, as far as there is none as large.  An area that is cut in two, or
- * two that become one, change no hole: then nothing is brought up to date but heights, which is a step
- * or two on average, however many areas there are.
+ * moves changes the holes at its two sides, and the paths from there to the root as far as the
+ * largest changes: where a hole only grows, as far as there is none as large.  An area that is cut
+ * in two, or two that become one, change no hole: then nothing is brought up to date but heights,
+ * which is a step or two on average, however many areas there are.
  *
  * Holes from WIDE on count as alike.  Else the one that maps without an address eat away, which is
  * most of the space, would with each of them be another largest one, for all areas up to the root.
  *
- * The search for a place goes from an area to those before it, and enters only subtrees that have room:
- * it never turns back.  Only for what is larger than WIDE may it find a hole that is too small, and go
- * on; there are never more such holes than the space is times as large.
+ * The search for a place goes from an area to those before it, and enters only subtrees that have
+ * room: it never turns back.  Only for what is larger than WIDE may it find a hole that is too
+ * small, and go on; there are never more such holes than the space is times as large.
  *
- * The area found last, or inserted, is remembered.  It answers for all addresses from the end of the one
- * before it to its own end, and it or its next is where an area that comes is linked, so that calls that
- * work in one place search once.  So is the last of all, for above it the search for a place mostly
- * begins.  There is no recursion: areas have parents.
+ * The area found last, or inserted, is remembered.  It answers for all addresses from the end of
+ * the one before it to its own end, and it or its next is where an area that comes is linked, so
+ * that calls that work in one place search once.  So is the last of all, for above it the search
+ * for a place mostly begins.  There is no recursion: areas have parents.
  */
 #include "area_index.h"
 
@@ -136,8 +136,8 @@ static void repair(struct area_index *index, struct area *a)
 }
 
 /*
- * The hole before `a`, which may be NULL, is another, and no height is.  One that has become the largest
- * is so as far up as there is none as large.
+ * The hole before `a`, which may be NULL, is another, and no height is.  One that has become the
+ * largest is so as far up as there is none as large.
  */
 static void hole_changed(struct area *a)
 {

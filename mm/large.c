@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Large pages: private memory of which a program says that it is used as a whole (MVM_ADVISE_HUGE) is
- * filled 2^MVMH_LARGE_ORDER pages at a time, where the host's tables have entries of that size.
+ * Large pages: private memory of which a program says that it is used as a whole (MVM_ADVISE_HUGE)
+ * is filled 2^MVMH_LARGE_ORDER pages at a time, where the host's tables have entries of that size.
  *
- * A large page is many ordinary ones that lie side by side: as frames, because the host gave them as
- * one; as virtual pages, because they were put into the tree together, as whole leaves.
+ * A large page is many ordinary ones that lie side by side: as frames, because the host gave them
+ * as one; as virtual pages, because they were put into the tree together, as whole leaves.
  *
  *	anon tree            [ a node of level 1 ]
  *	                    /      |      ...     \
@@ -12,33 +12,35 @@
  *	frames         ffffffff ffffffff  ...  ffffffff     one block, aligned
  *	tables         [          one entry           ]
  *
- * That is all, and nobody in mm knows more: there is no descriptor of the whole.  So whatever is done to pages is done to these.  A hold has one of them; a store after a fork
- * copies one; a part that is unmapped, dropped or moved is so many pages.  The entry is the host's, and
- * tables are a cache: who changes a part of what an entry maps has the host split it, or forget it, and
- * faults bring back the rest, in single entries.
+ * That is all, and nobody in mm knows more: there is no descriptor of the whole.  So whatever is
+ * done to pages is done to these.  A hold has one of them; a store after a fork copies one; a part
+ * that is unmapped, dropped or moved is so many pages.  The entry is the host's, and tables are a
+ * cache: who changes a part of what an entry maps has the host split it, or forget it, and faults
+ * bring back the rest, in single entries.
  *
- * When.  A fault finds nothing in the area at its page, and would make a page of zeros.  If the range of the
- * large page lies in the area, nothing of it is in the tree, and nobody claims any of it, then
- * the frames are had and zeroed without a lock, and all is looked at again before they are put in: by
- * then it may be another area, of a file.  One thing more is asked: that no sweep is open.  The tree
- * says that nothing is there.  Where a page was once, those who took it away have finished a batch of
- * their own before; but that is a long argument about all of them, to which a large page is not worth
- * adding: as long as any batch is open, single pages will do.
+ * When.  A fault finds nothing in the area at its page, and would make a page of zeros.  If the
+ * range of the large page lies in the area, nothing of it is in the tree, and nobody claims any of
+ * it, then the frames are had and zeroed without a lock, and all is looked at again before they are
+ * put in: by then it may be another area, of a file.  One thing more is asked: that no sweep is
+ * open.  The tree says that nothing is there.  Where a page was once, those who took it away have
+ * finished a batch of their own before; but that is a long argument about all of them, to which a
+ * large page is not worth adding: as long as any batch is open, single pages will do.
  *
- * Whatever is missing (so many frames in one piece, a node, room in the tables, because single entries
- * are there), the fault goes on with a single page.  So large pages fail nobody, and reserve nothing.
+ * Whatever is missing (so many frames in one piece, a node, room in the tables, because single
+ * entries are there), the fault goes on with a single page.  So large pages fail nobody, and
+ * reserve nothing.
  *
- * Back.  A leaf that leaves the tree whole is a node in the grave.  If it has all the pages still that
- * it was made with (node.block), and nobody else has any of them, they go to the host in one piece, and
- * the host makes large pieces of small ones again.
+ * Back.  A leaf that leaves the tree whole is a node in the grave.  If it has all the pages still
+ * that it was made with (node.block), and nobody else has any of them, they go to the host in one
+ * piece, and the host makes large pieces of small ones again.
  *
- * Not done: pages that are there are never moved together, what was split stays so until it is dropped,
- * and no memory is kept free for it.  On a host whose memory is in pieces there are just fewer large
- * pages.
+ * Not done: pages that are there are never moved together, what was split stays so until it is
+ * dropped, and no memory is kept free for it.  On a host whose memory is in pieces there are just
+ * fewer large pages.
  *
  * Refused: a leaf that stands for a block without looking at its pages' descriptors.  It would save
- * a few instructions of the hundreds that a page's zeroing takes, and each hold, copy, fork, move and
- * cut would have to make an ordinary leaf of it first, some of them where nothing may fail.
+ * a few instructions of the hundreds that a page's zeroing takes, and each hold, copy, fork, move
+ * and cut would have to make an ordinary leaf of it first, some of them where nothing may fail.
  */
 #include "large.h"
 
@@ -101,7 +103,10 @@ static struct node *make_leaf(mvm_frame_t frame)
 	return leaf;
 }
 
-/* The leaves of a large page, chained by next_dead in the order of their addresses; NULL: no memory. */
+/*
+ * The leaves of a large page, chained by next_dead in the order of their addresses; NULL: no
+ * memory.
+ */
 static OWN_FRAME struct node *make_leaves(void)
 {
 	mvm_frame_t frame = mvmh_frame_alloc(MVMH_LARGE_ORDER), at = frame + LARGE_PAGES;
@@ -126,7 +131,9 @@ static OWN_FRAME struct node *make_leaves(void)
 	return NULL;
 }
 
-/* Put the leaves in and map them; false: they are in one of the graves.  The space's lock is held. */
+/*
+ * Put the leaves in and map them; false: they are in one of the graves.  The space's lock is held.
+ */
 static bool install(struct mvm_space *space, struct area *a, mvm_vaddr_t start, struct grave *made,
 	struct grave *grave)
 {

@@ -10,14 +10,15 @@
 bool large_fits(struct mvm_space *space, const struct area *a, mvm_vaddr_t va);
 
 /*
- * Fill the large page that va lies in with zeros and map it, if it still may be when there is memory.
- * Returns how many pages are there from the one of va on; 0: nothing has changed.  No lock held.
+ * Fill the large page that va lies in with zeros and map it, if it still may be when there is
+ * memory.  Returns how many pages are there from the one of va on; 0: nothing has changed.  No lock
+ * held.
  */
 unsigned large_fill(struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force);
 
 /*
- * Free the pages of a leaf that nobody refers to, which are a block still, in one piece; false: others have
- * some of them, too.  No lock held.
+ * Free the pages of a leaf that nobody refers to, which are a block still, in one piece; false:
+ * others have some of them, too.  No lock held.
  */
 bool large_bury(const struct node *leaf);
 

@@ -4,10 +4,10 @@
  *
  * Each kind of structure has its own pages.  A page begins with a header and is then an array of
  * pieces; since metadata pages are aligned to their size, a piece finds its header by masking.
- * Pieces that are not in use are chained through their first word, from the page's first day on.
- * A page with something to give is on its kind's list; a page whose last piece came back goes home to
- * the host, except some a kind: so what comes and goes with each process does not carry pages back and
- * forth.
+ * Pieces that are not in use are chained through their first word, from the page's first day on.  A
+ * page with something to give is on its kind's list; a page whose last piece came back goes home to
+ * the host, except some a kind: so what comes and goes with each process does not carry pages back
+ * and forth.
  *
  * Locks: each kind has one of rank PAGE; nothing is taken under it.
  */

@@ -61,8 +61,8 @@ static inline void node_clear(struct node *n, unsigned slot)
 /* --- node.c ----------------------------------------------------------------------------------- */
 
 /*
- * An empty node, or NULL.  Most that are free have empty slots, since whoever frees one has just been at
- * those in use: so most of most nodes is written once, when their page is new.
+ * An empty node, or NULL.  Most that are free have empty slots, since whoever frees one has just
+ * been at those in use: so most of most nodes is written once, when their page is new.
  */
 struct node *node_new(unsigned level);
 

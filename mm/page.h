@@ -70,8 +70,8 @@ void page_init(void);
 struct mvm_page *page_of(mvm_frame_t frame);
 
 /*
- * The descriptor of a frame that was had from the host, and after it those of the frames that follow, up to
- * a multiple of 128: made if need be, and not begun.  NULL: no memory.
+ * The descriptor of a frame that was had from the host, and after it those of the frames that
+ * follow, up to a multiple of 128: made if need be, and not begun.  NULL: no memory.
  */
 struct mvm_page *page_room(mvm_frame_t frame);
 

@@ -213,9 +213,9 @@ void space_cut(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_v
 	struct area *upper);
 
 /*
- * If the area behind `l` begins where that ends and means the same, make them one.  The area that goes is
- * returned for the caller to dispose of (area_keep, area_free), else NULL.  Not under a claim, except
- * `own`, the caller's: whoever claims counts on the borders there are.
+ * If the area behind `l` begins where that ends and means the same, make them one.  The area that
+ * goes is returned for the caller to dispose of (area_keep, area_free), else NULL.  Not under a
+ * claim, except `own`, the caller's: whoever claims counts on the borders there are.
  */
 struct area *space_merge(struct mvm_space *space, struct area *l, const struct claim *own);
 

@@ -20,8 +20,8 @@
  * frame be reached.  And the claim outlives the batch: if the range could be mapped again before
  * it is finished, a hart with a stale translation would store to the old page.
  *
- * Mostly nobody has to wait: the range is short, part of one area without an object, and no other hart
- * is in the space.  Then all of it is one hold of the lock, which is as good a mark as a claim
+ * Mostly nobody has to wait: the range is short, part of one area without an object, and no other
+ * hart is in the space.  Then all of it is one hold of the lock, which is as good a mark as a claim
  * (unmap_at_once); and where no fault has found anything to map, only step 5 is left of it.
  *
  * Refused: a flag on each area ("dying").  It would need the areas to be cut first, so a third
@@ -45,8 +45,8 @@ static bool cuts_middle(const struct area *a, mvm_vaddr_t start, mvm_vaddr_t end
 }
 
 /*
- * Find out whether there are private pages, and have the edges of what is shared of the tree ready: where
- * there are none, nothing of it will have to be copied.
+ * Find out whether there are private pages, and have the edges of what is shared of the tree ready:
+ * where there are none, nothing of it will have to be copied.
  */
 static int reserve_pages(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
@@ -119,7 +119,10 @@ static void remove_anons(struct mvm_space *space, const struct claim *c, struct 
 	}
 }
 
-/* May something be mapped there?  Not where no area is, nor private pages in one without an object. */
+/*
+ * May something be mapped there?  Not where no area is; nor in one without an object, if there are no
+ * private pages.
+ */
 static bool may_be_mapped(const struct unmap *u, struct mvm_space *space)
 {
 	struct area *a = area_find(&space->areas, u->claim.start);
@@ -138,7 +141,10 @@ OWN_FRAME void unmap_sweep(struct unmap *u, struct mvm_space *space)
 	u->private_pages = false;
 }
 
-/* Take [start, end) out of an area; `upper`: for one cut in the middle.  Returns it if it is to be freed. */
+/*
+ * Take [start, end) out of an area; `upper`: for one cut in the middle.  Returns it if it is to be
+ * freed.
+ */
 static inline struct area *take_out(struct mvm_space *space, struct area *a, mvm_vaddr_t start,
 	mvm_vaddr_t end, struct area *upper)
 {
@@ -192,8 +198,9 @@ OWN_FRAME void unmap_areas(struct unmap *u, struct mvm_space *space)
 }
 
 /*
- * Claim [start, end), sweep it and take it out of the areas.  Locked at the start.  On return, too: the
- * range is empty, but still claimed; else not, and nothing has changed: errors as of unmap_reserve().
+ * Claim [start, end), sweep it and take it out of the areas.  Locked at the start.  On return, too:
+ * the range is empty, but still claimed; else not, and nothing has changed: errors as of
+ * unmap_reserve().
  */
 static int unmap_locked(
 	struct unmap *u, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
@@ -282,9 +289,12 @@ static OWN_FRAME int unmap_claimed(struct mvm_space *space, mvm_vaddr_t start, m
 	return err;
 }
 
-/* --- In one hold ------------------------------------------------------------------------------- */
+/* --- In one hold ------------------------------------------------------------------------------ */
 
-/* Steps 1, 3 and 4 for a part of one area.  Locked.  False: it takes longer, and some of 3 may be done. */
+/*
+ * Steps 1, 3 and 4 for a part of one area.  Locked.  False: it takes longer, and some of 3 may be
+ * done.
+ */
 static bool sweep_at_once(
 	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, struct grave *grave)
 {
@@ -313,8 +323,8 @@ static bool sweep_at_once(
 }
 
 /*
- * Part of one area without an object, which nobody claims?  Then what stands in the way of one hold is
- * only how much there is to sweep.  Locked.
+ * Part of one area without an object, which nobody claims?  Then what stands in the way of one hold
+ * is only how much there is to sweep.  Locked.
  */
 static bool is_simple(
 	struct mvm_space *space, const struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)

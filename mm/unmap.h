@@ -19,11 +19,12 @@ struct unmap {
 };
 
 /*
- * The parts of an unmapping, for a call that enters the claim itself.  Reserve what could fail, for a
- * range that nobody claims; locked.  -MVM_EAGAIN: memory is short, reclaim (memory_wait) and call
+ * The parts of an unmapping, for a call that enters the claim itself.  Reserve what could fail, for
+ * a range that nobody claims; locked.  -MVM_EAGAIN: memory is short, reclaim (memory_wait) and call
  * again; -MVM_ENOMEM: an area more than the limit allows; after either unmap_unreserve(), locked.
- * Then claim, unmap_sweep(), and take the range out of the areas: unmap_areas(), locked at the start
- * and at the end; or unmap_some_areas(), each in a hold of its own, until it says false: that is all.
+ * Then claim, unmap_sweep(), and take the range out of the areas: unmap_areas(), locked at the
+ * start and at the end; or unmap_some_areas(), each in a hold of its own, until it says false: that
+ * is all.
  */
 int unmap_reserve(struct unmap *u, struct mvm_space *space, mvm_vaddr_t start,
 	mvm_vaddr_t end) MVM_MUST_CHECK;
@@ -41,7 +42,7 @@ void unmap_end_unlock(struct unmap *u, struct mvm_space *space);
 int unmap_contents(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end) MVM_MUST_CHECK;
 
 /*
- * Take translations and private pages out of the range, which is reserved and claimed; the pages go into
- * the grave.  The space is locked at the start and at the end, not all the time between.
+ * Take translations and private pages out of the range, which is reserved and claimed; the pages go
+ * into the grave.  The space is locked at the start and at the end, not all the time between.
  */
 void unmap_sweep(struct unmap *u, struct mvm_space *space);

@@ -21,12 +21,12 @@
  * Pages are entered beside one another, so a pmap remembers the table of pages that it entered into
  * last, until that is cut out or suspended.
  *
- * A large leaf stands where a table could. Whoever wants less than all of it, to remove some pages, to
- * reduce their rights or to enter one by itself, splits it: a table takes its place that translates the
- * same, page by page. Harts may go on with the leaf that they remember, for as long as nothing has
- * changed below; a change of a page is in a batch, and who forgets a page forgets every entry that
- * translates it. Where there is no memory for the table, what is removed or reduced is the whole
- * leaf: faults bring the rest back.
+ * A large leaf stands where a table could. Whoever wants less than all of it, to remove some pages,
+ * to reduce their rights or to enter one by itself, splits it: a table takes its place that
+ * translates the same, page by page. Harts may go on with the leaf that they remember, for as long
+ * as nothing has changed below; a change of a page is in a batch, and who forgets a page forgets
+ * every entry that translates it. Where there is no memory for the table, what is removed or
+ * reduced is the whole leaf: faults bring the rest back.
  *
  * To take a right from all pages of a table, the table is suspended: its entry in the parent becomes
  * invalid but keeps the address, and beside it the rights that may stay. The first fault below it

@@ -110,8 +110,8 @@ extern uint64_t pmap_kernel_satp; /* for who is in no space */
 void pmap_copy_kernel_half(pte_t *root);
 
 /*
- * The entry for va has changed: as tlb_flush_here() for a batch of that page, also in that a hart that
- * is not in the space forgets it before it enters.
+ * The entry for va has changed: as tlb_flush_here() for a batch of that page, also in that a hart
+ * that is not in the space forgets it before it enters.
  */
 bool tlb_forget_here(struct pmap *pmap, vaddr_t va);
 

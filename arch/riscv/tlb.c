@@ -23,12 +23,13 @@
  *	say in `pmap_left` that it
  *	is no more in the one before
  *
- * Each hart says for itself in which space it is, and the flusher asks all: entering writes nothing that
- * other harts write. If the flusher looks before the enterer has said it, then the stale bit was set
- * before the enterer looks. If the enterer's first steps come after `held` was read, it is a first
- * entry, or its bit in held was already set: bits in held are never cleared. A first entry finds the stale
- * bit set that each space begins with: it sets its bit in held then, and flushes after that. The same holds
- * for instructions (stale_code): a hart may have fetched some from a frame when it was another space's.
+ * Each hart says for itself in which space it is, and the flusher asks all: entering writes nothing
+ * that other harts write. If the flusher looks before the enterer has said it, then the stale bit
+ * was set before the enterer looks. If the enterer's first steps come after `held` was read, it is
+ * a first entry, or its bit in held was already set: bits in held are never cleared. A first entry
+ * finds the stale bit set that each space begins with: it sets its bit in held then, and flushes
+ * after that. The same holds for instructions (stale_code): a hart may have fetched some from a
+ * frame when it was another space's.
  *
  * A hart that takes its stale bit flushes before it takes the interrupt of whoever set it, for entering
  * and catching up both run with interrupts off. So once it has been interrupted it remembers nothing of
@@ -124,8 +125,8 @@ static uint64_t others_in(const struct pmap *pmap)
 }
 
 /*
- * Mark all harts that may remember translations, or instructions, but this; returns those that are in the
- * space.
+ * Mark all harts that may remember translations, or instructions, but this; returns those that are
+ * in the space.
  */
 static uint64_t mark_stale(struct pmap *pmap, bool code)
 {

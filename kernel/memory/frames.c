@@ -62,7 +62,10 @@ static struct frame_cache {
 	uint32_t frame[CACHE_SLOTS];
 } __attribute__((aligned(512))) caches[MAX_HARTS]; /* so that a hart's is found by a shift */
 
-/* The hart's own; interrupts are off.  As a value: else the compiler would work it out again at each use. */
+/*
+ * The hart's own; interrupts are off.  As a value: else the compiler would work it out again at
+ * each use.
+ */
 static inline struct frame_cache *this_cache(void)
 {
 	struct frame_cache *cache = &caches[arch_cpu()->index];

@@ -2,9 +2,10 @@
 /*
  * madvise.
  *
- * Three kinds of advice.  Some say something of an area, for readahead, fault-around, fork or
- * large pages to find: they change its flags, by the walk of range.c.  Some bring pages in, as a fault or a read
- * would.  And two drop pages: the range is claimed and swept as an unmap would, but the areas stay.
+ * Three kinds of advice.  Some say something of an area, for readahead, fault-around, fork or large
+ * pages to find: they change its flags, by the walk of range.c.  Some bring pages in, as a fault or
+ * a read would.  And two drop pages: the range is claimed and swept as an unmap would, but the
+ * areas stay.
  *
  * FREE allows the pages to be dropped until the next store; here that is at once.
  */

@@ -85,17 +85,17 @@ size_t pmap_tables_kept(void);
 /*
  * Map 2^order frames from pa at va. Over a valid entry for the same frame the rights are added to
  * those it has; for another frame it is -EEXIST. -ENOMEM: no table. In both cases nothing changed.
- * When a large leaf is asked for, an empty table in its place is given up; a page that a large leaf maps
- * splits that, if it is to have more rights than that has.
+ * When a large leaf is asked for, an empty table in its place is given up; a page that a large leaf
+ * maps splits that, if it is to have more rights than that has.
  * With PMAP_EXEC, what was written to the frame is code for every hart that runs in the space.
  */
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 	__attribute__((warn_unused_result));
 
 /*
- * Map the frame at pa at va, where another is mapped as a page, with these rights only; what this hart
- * remembers of it is forgotten. False, and nothing has changed, if another hart is in the space, or
- * something else is in the way. Preemption is off.
+ * Map the frame at pa at va, where another is mapped as a page, with these rights only; what this
+ * hart remembers of it is forgotten. False, and nothing has changed, if another hart is in the
+ * space, or something else is in the way. Preemption is off.
  */
 bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	__attribute__((warn_unused_result));
@@ -112,15 +112,16 @@ void pmap_enter_run(
 /*
  * Unmap what is mapped in [start, end), ascending, but at most max_entries entries. Returns where
  * to go on, `end` when all is done. A table that lies wholly in the range counts as one entry,
- * however many it has, and nothing costs one look. So does a large leaf. One that lies in the range in
- * part is split into pages; for want of a table, it is removed whole.
+ * however many it has, and nothing costs one look. So does a large leaf. One that lies in the range
+ * in part is split into pages; for want of a table, it is removed whole.
  */
 vaddr_t pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned max_entries,
 	struct tlb_batch *batch) __attribute__((warn_unused_result));
 
 /*
  * Take away rights from what is mapped in [start, end): keep only those in rights (not 0). Entries
- * with nothing to lose do not count; the rest as for pmap_remove(): a large leaf may lose them whole.
+ * with nothing to lose do not count; the rest as for pmap_remove(): a large leaf may lose them
+ * whole.
  */
 vaddr_t pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rights,
 	unsigned max_entries, struct tlb_batch *batch) __attribute__((warn_unused_result));
@@ -128,8 +129,8 @@ vaddr_t pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rig
 /*
  * Map what is mapped in [start, end) at `to` and after it instead, where nothing is mapped, with
  * the same rights. Returns where to go on, as pmap_remove(); what cannot be mapped there, for want
- * of a table, is only unmapped. Where both places are a table's, the table moves, or the large leaf, and
- * counts as one entry.
+ * of a table, is only unmapped. Where both places are a table's, the table moves, or the large
+ * leaf, and counts as one entry.
  */
 vaddr_t pmap_move(struct pmap *pmap, vaddr_t start, vaddr_t end, vaddr_t to, unsigned max_entries,
 	struct tlb_batch *batch) __attribute__((warn_unused_result));

@@ -54,11 +54,11 @@ struct mvmh_lock;
  *
  *	#define MVMH_LARGE_ORDER 9
  *
- * says that mvmh_pmap_enter() makes entries of 2^9 pages, and that frames may be asked for that way.
- * There need not be any: then mm does with single ones.  So a host says that there are none while it has
- * not many more: each thread that faults may have as many in hand for a moment, and fails nobody by
- * that.  Frames go back in other pieces than they came in: blocks of a lower order that are aligned to
- * their size, down to single frames, whatever they were part of.
+ * says that mvmh_pmap_enter() makes entries of 2^9 pages, and that frames may be asked for that
+ * way.  There need not be any: then mm does with single ones.  So a host says that there are none
+ * while it has not many more: each thread that faults may have as many in hand for a moment, and
+ * fails nobody by that.  Frames go back in other pieces than they came in: blocks of a lower order
+ * that are aligned to their size, down to single frames, whatever they were part of.
  */
 #ifndef mvmh_frame_alloc
 mvm_frame_t mvmh_frame_alloc(unsigned order);
@@ -123,13 +123,14 @@ void mvmh_pmap_destroy(struct mvmh_pmap *pmap);
 /*
  * Map 2^order frames at va with these rights (MVM_READ is implied by MVM_WRITE where the machine
  * wants that).  Where va maps the same frame already, these rights are added to those it has: only
- * mvmh_pmap_protect(), with its batch, takes rights away.  (Of a page that is part of a large entry, no
- * other page gets rights by this.)  An entry never changes its frame in place: where va maps another frame, nothing changes and the answer is -MVM_EEXIST (mm removes it,
- * finishes the batch, enters again). 0; -MVM_EEXIST; -MVM_ENOMEM when a table cannot be had:
- * nothing changed, and mm drops its lock, reclaims and tries again.  By its next access through the
- * space the calling hart sees the translation (and with MVM_EXEC its instruction fetch the frame's
- * bytes): a host that flushes whenever it returns to user mode has nothing to do.  Other harts may take
- * a spurious fault.  Under the space's lock.
+ * mvmh_pmap_protect(), with its batch, takes rights away.  (Of a page that is part of a large
+ * entry, no other page gets rights by this.)  An entry never changes its frame in place: where va
+ * maps another frame, nothing changes and the answer is -MVM_EEXIST (mm removes it, finishes the
+ * batch, enters again). 0; -MVM_EEXIST; -MVM_ENOMEM when a table cannot be had: nothing changed,
+ * and mm drops its lock, reclaims and tries again.  By its next access through the space the
+ * calling hart sees the translation (and with MVM_EXEC its instruction fetch the frame's bytes): a
+ * host that flushes whenever it returns to user mode has nothing to do.  Other harts may take a
+ * spurious fault.  Under the space's lock.
  */
 #ifndef mvmh_pmap_enter
 int mvmh_pmap_enter(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights,
@@ -139,8 +140,9 @@ int mvmh_pmap_enter(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, u
 /*
  * Remove what is mapped in [start, end), in ascending order, but at most MVM_HOLD_PAGES entries,
  * and note it in the batch.  Returns the address from which to go on, `end` when all is done.
- * Costs what is mapped, not the length: empty tables are skipped whole.  Of a large entry that lies in the
- * range in part, more may go, up to all, and the batch notes what did.  Under the space's lock.
+ * Costs what is mapped, not the length: empty tables are skipped whole.  Of a large entry that lies
+ * in the range in part, more may go, up to all, and the batch notes what did.  Under the space's
+ * lock.
  */
 #ifndef mvmh_pmap_remove
 mvm_vaddr_t mvmh_pmap_remove(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
@@ -278,10 +280,11 @@ static inline bool mvmh_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *b
 #endif
 
 /*
- * Map another frame at va, with these rights and no others, if no hart but the calling one can know what
- * is mapped there; true: none knows it any more.  Else false, and nothing has changed.  As
+ * Map another frame at va, with these rights and no others, if no hart but the calling one can know
+ * what is mapped there; true: none knows it any more.  Else false, and nothing has changed.  As
  * mvmh_pmap_remove(), mvmh_tlb_sync_here() and mvmh_pmap_enter() in one.  Under the space's lock.
- * Default: false; mm claims the page, removes the old translation, finishes a batch, and enters the new.
+ * Default: false; mm claims the page, removes the old translation, finishes a batch, and enters the
+ * new.
  */
 #ifndef mvmh_pmap_replace
 static inline bool mvmh_pmap_replace(
@@ -381,8 +384,8 @@ static inline bool mvmh_pmap_query(
 #endif
 
 /*
- * How many pages, as an order, has the entry that maps va?  For mvm_residency() only.  Under the space's
- * lock.  Default: one page.
+ * How many pages, as an order, has the entry that maps va?  For mvm_residency() only.  Under the
+ * space's lock.  Default: one page.
  */
 #ifndef mvmh_pmap_order
 static inline unsigned mvmh_pmap_order(struct mvmh_pmap *pmap, mvm_vaddr_t va)

@@ -167,7 +167,10 @@ bool posix_frame_taken(mvm_frame_t frame)
 	return frame < machine.n_frames && __atomic_load_n(&machine.taken[frame], __ATOMIC_ACQUIRE);
 }
 
-/* The first of n frames side by side, aligned, of which none is taken; MVM_NO_FRAME: there are none. */
+/*
+ * The first of n frames side by side, aligned, of which none is taken; MVM_NO_FRAME: there are
+ * none.
+ */
 static mvm_frame_t find_block(size_t n)
 {
 	for (size_t frame = 0; frame + n <= machine.n_frames; frame += n) {
