@@ -192,6 +192,16 @@ static void plant_sleep(void)
 	thread_sleep_until(0, SLEEP_FOREVER);
 }
 
+/* It gives up only the one that it was told of. */
+static void plant_sleep_on(void)
+{
+	static struct spinlock other = SPINLOCK_INIT("other", RANK_CPU_CALL);
+
+	spin_lock(&other);
+	spin_lock(&low);
+	(void)thread_sleep_on(&low, &low, SLEEP_FOREVER, NO_DEADLINE);
+}
+
 static void plant_unlock(void)
 {
 	spin_unlock(&low);
@@ -242,6 +252,7 @@ void selftest_plant(const char *name)
 		{"page-wait", plant_page_wait},
 		{"user-memory", plant_user_memory},
 		{"sleep", plant_sleep},
+		{"sleep-on", plant_sleep_on},
 		{"unlock", plant_unlock},
 		{"double-free", plant_double_free},
 		{"null", plant_null},

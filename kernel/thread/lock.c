@@ -115,14 +115,21 @@ void spin_assert_held(const struct spinlock *lock)
 		panic("spin lock %s: its holder was expected here", lock->name);
 }
 
-void assert_may_sleep(void)
+void assert_may_switch(void)
 {
 	const struct cpu *cpu = cpu_this();
 
 	if (cpu->spin_depth)
 		panic("sleeping with spin lock %s held", cpu->spins[cpu->spin_depth - 1]->name);
-	if (!irq_enabled() || arch_cpu()->preempt_off)
-		panic("sleeping with interrupts or preemption off");
+	if (arch_cpu()->preempt_off)
+		panic("sleeping with preemption off");
+}
+
+void assert_may_sleep(void)
+{
+	assert_may_switch();
+	if (!irq_enabled())
+		panic("sleeping with interrupts off");
 }
 
 static void mutex_debug_before(const struct mutex *m, bool nested)

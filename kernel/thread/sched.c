@@ -580,6 +580,7 @@ void sched_sleep(void)
 	struct thread *self = thread_current();
 	struct cpu *cpu = cpu_this();
 
+	assert_may_switch();
 	spin_acquire(&cpu->rq.lock, false);
 	if (__builtin_expect(self->state == THREAD_SLEEPING, 1))
 		switch_off(cpu, self);

@@ -18,6 +18,7 @@ PLANTS = {
     "page-wait": r"waiting while holding gate",
     "user-memory": r"waiting while holding gate",
     "sleep": r"sleeping with spin lock low held",
+    "sleep-on": r"sleeping with spin lock other held",
     "unlock": r"spin lock low: released by a hart that does not hold it",
     "double-free": r"freed with order 0",
     "null": r"store page fault .* address 0x0000000000000008",

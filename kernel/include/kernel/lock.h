@@ -114,6 +114,7 @@ static inline void spin_init(struct spinlock *lock, const char *name, enum lock_
  * void spin_assert_held(const struct spinlock *) by this hart; debug builds only
  * void preempt_enable(void)                      undo preempt_disable() of arch/cpu.h; gives way
  *                                                if that was asked for meanwhile
+ * void assert_may_switch(void)                   no spin lock, preemption on
  * void assert_may_sleep(void)                    no spin lock, interrupts on, not in an interrupt
  */
 

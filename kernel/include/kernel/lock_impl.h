@@ -19,6 +19,7 @@ void spin_debug_before(struct spinlock *lock, bool nested);
 void spin_debug_after(struct spinlock *lock);
 void spin_debug_unlock(struct spinlock *lock);
 void spin_assert_held(const struct spinlock *lock);
+void assert_may_switch(void);
 void assert_may_sleep(void);
 #else
 static inline void spin_debug_before(struct spinlock *lock, bool nested)
@@ -37,6 +38,9 @@ static inline void spin_debug_unlock(struct spinlock *lock)
 static inline void spin_assert_held(const struct spinlock *lock)
 {
 	(void)lock;
+}
+static inline void assert_may_switch(void)
+{
 }
 static inline void assert_may_sleep(void)
 {
