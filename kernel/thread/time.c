@@ -162,11 +162,13 @@ bool timer_cancel(struct timer *timer)
 
 void timer_cancel_wait(struct timer *timer)
 {
+	unsigned turns = 0;
+
 	if (timer_cancel(timer))
 		return;
 	for (unsigned i = 0; i < cpu_count; i++)
 		while (__atomic_load_n(&cpus[i].timers.running, __ATOMIC_ACQUIRE) == timer)
-			cpu_relax();
+			backoff(&turns);
 }
 
 void timer_set(struct timer *timer, uint64_t when_ns)
