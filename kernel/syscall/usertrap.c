@@ -72,8 +72,7 @@ void trap_return_work(struct trapframe *tf)
 {
 	uint32_t *work = &thread_current()->arch.work;
 
-	if (arch_cpu()->resched)
-		thread_yield();
+	preempt_if_wanted();
 	if (__atomic_load_n(work, __ATOMIC_RELAXED) & THREAD_WORK_TICK) {
 		__atomic_fetch_and(work, ~(uint32_t)THREAD_WORK_TICK, __ATOMIC_RELAXED);
 		process_cpu_tick();
