@@ -9,7 +9,6 @@
 #pragma once
 
 #include <arch/cpu.h>
-#include <arch/cpu.h>
 #include <arch/layout.h>
 #include <arch/pmap.h>
 

@@ -17,7 +17,7 @@
  * From kernel mode: the frame goes on the running stack. A stack whose guard was reached is left
  * for the hart's panic stack first.
  *
- * gp belongs to user mode throughout: the kernel is linked without it, the switch keeps it.
+ * gp belongs to user mode throughout: the kernel is linked without it, each way in saves it.
  */
 #include <arch_impl/csr.h>
 

@@ -597,7 +597,10 @@ static void copy_all_lengths(uint8_t *page)
 
 #define ROOM 24 /* before the end of what is mapped */
 
-/* Words, and what is left of them: each length, from and to each place in a word, cut short, and with no end. */
+/*
+ * Words, and what is left of them: each length, from and to each place in a word, cut short, and
+ * with no end.
+ */
 static void copy_strings(uint8_t *page)
 {
 	char *room = (char *)page + PAGE_SIZE - ROOM, *user = (char *)BASE + PAGE_SIZE - ROOM;

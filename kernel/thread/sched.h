@@ -24,8 +24,8 @@ void sched_sleep(void);
 /* thread_wakeup() with interrupts off; the caller looks then whether to give way. */
 void sched_wake(struct thread *t);
 /*
- * thread_block() without a deadline, from where the thread says how it sleeps. Interrupts are off at entry
- * and on at exit.
+ * thread_block() without a deadline, from where the thread says how it sleeps. Interrupts are off
+ * at entry and on at exit.
  */
 static inline int thread_block_now(enum sleep_kind kind)
 {
@@ -56,10 +56,11 @@ void sched_tick(bool user);
 void sched_ipi(void);
 
 /*
- * One turn of a loop that waits for what another hart does; *turns counts them, from 0. After as many as a
- * hart that runs needs for most things the other one seems not to run: there are more harts than the
- * machine below has processors, and who spins keeps it from getting one. So this hart gives up its own
- * for a while, or until it is interrupted. Interrupts stay on or off, and are taken only where they are on.
+ * One turn of a loop that waits for what another hart does; *turns counts them, from 0. After as
+ * many as a hart that runs needs for most things the other one seems not to run: there are more
+ * harts than the machine below has processors, and who spins keeps it from getting one. So this
+ * hart gives up its own for a while, or until it is interrupted. Interrupts stay on or off, and are
+ * taken only where they are on.
  */
 void backoff(unsigned *turns);
 

@@ -2,9 +2,9 @@
 /*
  * Wait queues, and channels hashed onto a table of them.
  *
- * A wake-up takes the waiter out of the queue and makes its thread runnable, both under the queue's lock.
- * Last it clears the waiter's `queue`: the waiter lives on the thread's stack, and the thread goes on when
- * it sees that, or has taken the lock itself, in waitq_finish().
+ * A wake-up takes the waiter out of the queue and makes its thread runnable, both under the queue's
+ * lock. Last it clears the waiter's `queue`: the waiter lives on the thread's stack, and the thread
+ * goes on when it sees that, or has taken the lock itself, in waitq_finish().
  */
 #include <kernel/thread.h>
 #include <errno.h>
@@ -132,8 +132,8 @@ void waitq_wake_one(struct waitq *wq)
 }
 
 /*
- * The wait queue's lock is taken under the caller's. Interrupts stay off from there to the switch, so
- * that nobody looks on the way whether to give way.
+ * The wait queue's lock is taken under the caller's. Interrupts stay off from there to the switch,
+ * so that nobody looks on the way whether to give way.
  */
 static inline int sleep_once(struct waitq *wq, struct waiter *w, struct spinlock *lock,
 	enum sleep_kind kind, uint64_t deadline_ns)

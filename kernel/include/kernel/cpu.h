@@ -24,7 +24,8 @@ struct run_queue {
 	struct thread_list turns; /* [lock] and those whose turn comes after these */
 	uint32_t queued;          /* [lock] how many; others read it as a hint */
 	bool is_idle;             /* [lock] the idle thread runs; others read it as a hint */
-	struct thread *leftover;  /* [lock] runs, or ran before, and is not to be queued; or NULL */
+	struct thread *leftover;  /* [lock] the one that runs, until let_go(), if it is not to be
+				     queued here when it gives way: dead, or forbidden; or NULL */
 	struct thread *idle;      /* [I] runs when nothing else does; never queued */
 };
 

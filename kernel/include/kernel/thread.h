@@ -3,7 +3,7 @@
  * Threads and how they wait.
  *
  * A thread is a kernel stack and saved registers; a user thread has a process besides. The
- * scheduler is preemptive: each hart has a FIFO of runnable threads, new threads go to the least
+ * scheduler is preemptive: each hart has a queue of runnable threads, new threads go to the least
  * loaded hart, an idle hart steals. A time slice ends only where somebody else wants to run, and an
  * idle hart arms no tick.
  *
@@ -57,7 +57,7 @@ enum sleep_kind {
 /* Legend: [q] lock of the run queue of `cpu`; [c] the thread itself; [I] immutable; [a] atomic. */
 struct thread {
 	struct arch_thread arch; /* first */
-	enum thread_state state; /* [q]; to SLEEPING: [c] */
+	enum thread_state state; /* [q]; between RUNNABLE and SLEEPING [c], too, where it runs */
 	enum sleep_kind sleep;   /* [c], read under [q] */
 	struct cpu *cpu;         /* [q] it runs or is queued there, or will be when it wakes */
 	bool queued;             /* [q] */
@@ -183,7 +183,10 @@ bool waitq_has(struct waitq *wq, const struct waiter *w);
 /* Leave the queue; runnable again. Needed after every waitq_prepare(). */
 void waitq_finish(struct waitq *wq, struct waiter *w);
 
-/* Wake all, or the one that waits longest. Any context, interrupts included. */
+/*
+ * Wake all, or the one that waits longest. Any context, interrupts included. Who was woken may go
+ * on before this is through with the queue: something else than the waiter keeps the queue alive.
+ */
 void waitq_wake_all(struct waitq *wq);
 void waitq_wake_one(struct waitq *wq);
 
