@@ -350,7 +350,8 @@ enum mapfs_cut_state {
 	MAPFS_CUT_NONE,
 	MAPFS_CUT_BEGUN,  /* the disk has the smaller size, the cache may have not */
 	MAPFS_CUT_EDGE,   /* but for the page with the edge, which has to be written, it is over */
-	MAPFS_CUT_FAILED, /* it could not be ended: nothing behind the edge may change */
+	MAPFS_CUT_FAILED, /* it could not be ended: no page from the edge on becomes dirty, nor does
+			     the file grow */
 };
 
 /* Legend: [x] extent lock, [o] the inode store's lock, [p] the promises' lock, [I] immutable;
@@ -677,7 +678,10 @@ int mapfs_publish_written(struct mapfs_inode *inode, uint32_t first, uint32_t n)
 /* The size of a regular file changes; its vnode is locked.  File data only: not times. */
 int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size) MAPFS_MUST_CHECK;
 
-/* May page `index` become dirty?  -EAGAIN: after mapfs_cut_settle(); -EIO: not before it is cut. */
+/*
+ * May page `index` become dirty, or the file grow in it?  -EAGAIN: after mapfs_cut_settle(); -EIO: not
+ * before it is cut.
+ */
 int mapfs_cut_forbids(const struct mapfs_inode *inode, uint64_t index) MAPFS_MUST_CHECK;
 
 /* What is left of the last cut, before the file changes behind its end.  Its vnode is locked. */

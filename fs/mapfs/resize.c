@@ -234,7 +234,10 @@ int mapfs_cut_settle(struct mapfs_inode *inode)
 	return err ? err : edge_is_written(inode, cuts);
 }
 
-/* A cut failed because the cache could not follow: the file has its old size again. */
+/*
+ * As a file does not grow while its cut has failed, its size tells what failed.  When it is not the
+ * smaller one the cache could not follow: the file has its old size again.
+ */
 int mapfs_cut_end(struct mapfs_inode *inode)
 {
 	bool failed = fs_read(inode->cut) == MAPFS_CUT_FAILED;
@@ -278,7 +281,10 @@ int mapfs_cut_complete(struct mapfs_inode *inode)
 
 /* --- Both directions --------------------------------------------------------------------- */
 
-/* What is left is done before the size changes again; meanwhile nothing grows. */
+/*
+ * What is left is done before the size changes again; meanwhile nothing grows: mm asks make_writable()
+ * about each write that makes the file larger, be its page DIRTY or not.
+ */
 static void cut_failed(struct mapfs_inode *inode, uint64_t size)
 {
 	fsh_mutex_lock(&inode->extent_lock);

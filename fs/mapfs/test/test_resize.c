@@ -311,9 +311,11 @@ static void unlinked_while_it_is_cut(void **state)
 /* --- Failures ---------------------------------------------------------------------------- */
 
 /*
- * A cut fails anywhere, for want of memory or because the disk cannot be read; then the file grows,
- * or somebody writes far behind.  Never does anything that was cut show.
+ * A cut fails anywhere, for want of memory or because the disk cannot be read; then the file grows, or
+ * somebody appends to it, or nobody does anything.  Never does anything that was cut show.
  */
+enum then { NOTHING, GROW, APPEND, N_THEN };
+
 static void cut_with_a_failure(bool memory, uint64_t n, bool *met)
 {
 	struct fs_attr attr = {.size_bytes = 6 * PAGE + 100};
@@ -331,15 +333,33 @@ static void cut_with_a_failure(bool memory, uint64_t n, bool *met)
 	assert_true(err == 0 || (*met && (err == -ENOMEM || err == -EIO)));
 }
 
-static void a_cut_may_fail(bool memory)
+/* Either it works, or it is refused because the cut has failed; *kept: what is to be there then. */
+static void append(uint64_t *kept, unsigned *refused)
 {
-	uint8_t *before;
+	uint8_t bytes[100];
+	size_t done;
+	int err;
+
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		bytes[i] = byte_of(*kept + i);
+	assert_int_equal(world_open(&w, "/f", FS_O_RDWR, &file), 0);
+	err = world_write_some(file, bytes, sizeof(bytes), *kept, &done);
+	if (err) {
+		assert_int_equal(err, -EIO);
+		assert_int_equal(inode()->cut, MAPFS_CUT_FAILED);
+		*refused += 1;
+	}
+	*kept += done;
+	file_unref(file);
+	assert_int_equal(size_of_file(), *kept);
+}
+
+static void a_cut_may_fail_and_then(const uint8_t *before, bool memory, enum then then)
+{
+	unsigned refused = 0;
 	bool met = true;
 	uint64_t n = 0;
 
-	file_unref(file);
-	world_unmount(&w);
-	before = testdisk_save(w.disk);
 	while (met) {
 		uint64_t kept;
 
@@ -348,14 +368,30 @@ static void a_cut_may_fail(bool memory)
 		cut_with_a_failure(memory, ++n, &met);
 		kept = size_of_file();
 		assert_true(kept == LENGTH || kept == 6 * PAGE + 100);
-		if (n % 2)
+		if (then == APPEND)
+			append(&kept, &refused);
+		if (then != NOTHING)
 			resize(LENGTH + 1000);
+		check_bytes(kept);
 		world_remount(&w);
 		check_bytes(kept);
 		world_unmount(&w);
 		world_fsck(&w, false, IMAGE_CLEAN);
 	}
 	assert_in_range(n, memory ? 20 : 3, 1000);
+	/* The disk fails only before the smaller size is the cache's: what comes then is in memory. */
+	assert_int_equal(refused > 0, memory && then == APPEND);
+}
+
+static void a_cut_may_fail(bool memory)
+{
+	uint8_t *before;
+
+	file_unref(file);
+	world_unmount(&w);
+	before = testdisk_save(w.disk);
+	for (enum then then = NOTHING; then < N_THEN; then++)
+		a_cut_may_fail_and_then(before, memory, then);
 	testdisk_forget(w.disk, before);
 }
 
