@@ -30,6 +30,12 @@ enum {
 		     AREA_SEQUENTIAL | AREA_DONTFORK | AREA_WIPEONFORK | AREA_HUGE,
 };
 
+/* What faults may have left in an area without an object; what is not set is certain. */
+enum {
+	TOUCHED_PAGES = 1, /* anons */
+	TOUCHED_ZEROS = 2, /* translations to the page of zeros */
+};
+
 /* An area's place in its object's reverse map; a walker's marker there has no area. */
 struct rmap_link {
 	struct list list;
@@ -45,7 +51,7 @@ struct area {
 	uint8_t rights;          /* [so] */
 	uint8_t max_rights;      /* [I] */
 	uint16_t flags;          /* [so] AREA_... */
-	bool touched;            /* [s] it may have private pages; kept without an object only */
+	uint8_t touched;         /* [s] TOUCHED_... */
 	uint16_t height;         /* [s] the index's */
 	struct mvm_space *space; /* [I] */
 

@@ -11,6 +11,9 @@
  * What a page costs is mostly the way down two trees, so each is gone once: the window's pages are
  * side by side in a leaf of the index, or in two, and their entries in one table, into which the host
  * puts them as a run (mvmh_pmap_enter_run).
+ *
+ * So does who only loads from private memory that has no pages: the page of zeros is mapped all
+ * around.
  */
 #include "fault.h"
 
@@ -113,4 +116,23 @@ void map_around(struct area *a, mvm_vaddr_t at)
 		part.skip >>= part.n;
 		index += part.n;
 	}
+}
+
+unsigned map_zeros(struct area *a, mvm_vaddr_t at)
+{
+	mvm_vaddr_t window = MVM_RUN_PAGES * MVM_PAGE_BYTES,
+		    va = max_u64(a->start, at & ~(window - 1));
+	mvm_vaddr_t end = min_u64(a->end, (at | (window - 1)) + 1);
+	unsigned n = (unsigned)((end - va) >> MVM_PAGE_SHIFT);
+	mvm_frame_t frames[MVM_RUN_PAGES];
+	uint64_t skip;
+
+	if (a->flags & AREA_RANDOM || claim_find(a->space, va, end))
+		return 1;
+	space_work(a->space, min_u64(n, MVM_HOLD_PAGES));
+	skip = private_pages(a->space, va, n);
+	for (unsigned i = 0; i < n; i++, skip >>= 1)
+		frames[i] = skip & 1 ? MVM_NO_FRAME : frame_of_zeros;
+	mvmh_pmap_enter_run(&a->space->pmap, va, frames, n, area_rights(a) & ~(unsigned)MVM_WRITE);
+	return (unsigned)((end - at) >> MVM_PAGE_SHIFT);
 }

@@ -69,7 +69,7 @@ static void check_anons(struct mvm_space *space)
 		vpn = anon_next(&space->anons, vpn + 1, last)) {
 		struct area *a = space_area(space, (mvm_vaddr_t)vpn << MVM_PAGE_SHIFT);
 
-		MUST(a && area_private(a) && (a->object || a->touched));
+		MUST(a && area_private(a) && (a->object || a->touched & TOUCHED_PAGES));
 		n++;
 	}
 	MUST(n == anon_count(&space->anons));
@@ -82,7 +82,6 @@ static void check_object_entry(struct area *a, mvm_vaddr_t va, mvm_frame_t frame
 	mvm_pgoff_t index = area_page(a, va);
 	struct mvm_page *page;
 
-	MUST(obj != NULL);
 	object_lock(obj);
 	MUST(index < object_pages(obj));
 	if (obj->kind == OBJECT_DEVICE) {
@@ -111,6 +110,9 @@ static void check_entry(struct area *a, mvm_vaddr_t va)
 	if (anon) {
 		MUST(anon->frame == frame);
 		MUST(exclusive || !(rights & MVM_WRITE));
+	} else if (!a->object) {
+		MUST(frame == frame_of_zeros && !(rights & MVM_WRITE));
+		MUST(a->touched & TOUCHED_ZEROS);
 	} else {
 		check_object_entry(a, va, frame, rights);
 	}

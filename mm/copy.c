@@ -67,8 +67,11 @@ static OWN_FRAME bool hold_now(
 		hold->shared = !exclusive;
 		if (!exclusive) /* else the last to share it would store to it in place */
 			anon_get(anon);
-	} else if (anon || !a->object) {
+	} else if (anon || (write && !a->object)) {
 		return false;
+	} else if (!a->object) {
+		hold->frame = frame_of_zeros;
+		return true;
 	} else {
 		hold->page = object_page_now(a, va, write, &again, &hold->frame);
 	}

@@ -16,7 +16,8 @@
  *	                                                            once if the pager needs nothing
  *	                                                            for it, or it is new memory
  *	  object, private area   2A  map its page without WRITE 2B  copy it to a new anon, map that
- *	  no object              3   zeros in a new anon, map that (both)
+ *	  no object              3   map the page of zeros, 3   zeros in a new anon, map that
+ *	                             without WRITE
  *
  * A pass and its needs.  Everything is decided and done in look(), under the space's lock.  What
  * it lacks (a page of zeros, a copy, the object's page, the pager's consent, memory) it names; the
@@ -54,12 +55,13 @@
  *
  * An entry does not change its frame while harts may know the old one: some would still load from
  * the old page when others store to the new one.  1B and 2B find the old page mapped when the
- * copy is to be.  Mostly the space runs on this hart only, and the host replaces the entry on the
- * spot (mvmh_pmap_replace).  Else, or if any batch is open, so that even a page that is not
- * mapped any more may be reached, the fault claims the page, removes what is there, finishes a
- * batch of its own, and maps the copy as it gives up the claim (pass_alone).  The copy enters the
- * tree only as it is mapped: who found it there before could store to it, by mvm_hold(), while
- * harts load from the old page.
+ * copy is to be, and a store of 3 the page of zeros, if the area was loaded from
+ * (TOUCHED_ZEROS).  Mostly the space runs on this hart only, and the host replaces the entry on the
+ * spot (mvmh_pmap_replace).  Else, or if any batch is open, so that even a page that is not mapped
+ * any more may be reached, the fault claims the page, removes what is there, finishes a batch of
+ * its own, and maps the copy as it gives up the claim (pass_alone).  The copy enters the tree only
+ * as it is mapped: who found it there before could store to it, by mvm_hold(), while harts load
+ * from the old page.
  *
  * Memory.  Who lacks it deep inside says so; the fault gives back what is in hand, and fault_in()
  * reclaims with little on the stack (page.h: memory_wait) before it tries again.  Tables and nodes
@@ -110,6 +112,7 @@ struct fault {
 	bool supplied; /* the last pass wanted a page of our own, which is fresh now */
 	bool dirtied;  /* the object's page became DIRTY */
 	bool alone;    /* the page was claimed until this look: no hart reaches anything here */
+	bool over;     /* what is fresh takes the place of something that harts may reach */
 	uint64_t turn; /* the space's, at the last pass */
 
 	/* In hand, from pass to pass: */
@@ -198,11 +201,11 @@ static enum need install_fresh(struct fault *f)
 	enum need need;
 
 	/*
-	 * What the copy replaces may still be reached by a hart: see unmap.c and struct sweep.  And where a
-	 * forced store maps nothing, nobody would find the entry that a mark of mprotect's has not reached yet.
+	 * What is replaced may still be reached by a hart: see unmap.c and struct sweep.  And where
+	 * a forced store maps nothing, nobody would find the entry that a mark of mprotect's has
+	 * not reached yet.
 	 */
-	if (unlikely(ref_count(&f->space->open_sweeps) > 0 || !f->rights) && f->fresh_of != zeros &&
-		!f->alone)
+	if (unlikely(ref_count(&f->space->open_sweeps) > 0 || !f->rights) && f->over && !f->alone)
 		return NEED_REPLACE;
 	if (anon_reserve(tree, vpn, f->grave) != 0)
 		return NEED_MEMORY;
@@ -372,13 +375,28 @@ static OWN_FRAME unsigned empty_run(struct fault *f, const struct area *a)
 	return (unsigned)(anon_next(&f->space->anons, vpn, last) - vpn);
 }
 
+/* Case 3, a load: nothing is stored to the page of zeros, so all may share it. */
+static enum need look_zeros(struct fault *f, struct area *a)
+{
+	unsigned rights = f->rights & ~(unsigned)MVM_WRITE;
+	enum need need = map_frame(f, frame_of_zeros, rights);
+
+	a->touched |= TOUCHED_ZEROS;
+	if (need == NEED_NOTHING && rights)
+		f->run = (uint16_t)map_zeros(a, f->va);
+	return need;
+}
+
 /* Case 3. */
 static enum need look_zero(struct fault *f, struct area *a)
 {
-	a->touched = true;
+	if (f->access != MVM_WRITE && !(a->flags & AREA_HUGE))
+		return look_zeros(f, a);
+	a->touched |= TOUCHED_PAGES;
 	if (unlikely(a->flags & AREA_HUGE) && !f->again && large_fits(f->space, a, f->va))
 		return NEED_LARGE;
-	if (unlikely(f->end > f->va + MVM_PAGE_BYTES))
+	f->over = a->touched & TOUCHED_ZEROS;
+	if (unlikely(f->end > f->va + MVM_PAGE_BYTES) && !f->over)
 		f->run = (uint16_t)empty_run(f, a);
 	return f->fresh && f->fresh_of == zeros ? NEED_INSTALL : NEED_ZEROS;
 }
@@ -418,6 +436,7 @@ static inline enum need look(struct fault *f)
 	bool exclusive, fork = c && c->kind == CLAIM_FORK;
 
 	f->run = 1;
+	f->over = true;
 	if (unlikely(c && c->kind <= CLAIM_REPLACE))
 		return wait_claim(f, c);
 	if (!a || space->dead)

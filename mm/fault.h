@@ -40,6 +40,13 @@ int fault_error(enum mvm_fault_result result);
  */
 void map_around(struct area *a, mvm_vaddr_t at);
 
+/*
+ * Map the page of zeros around the one at `at`, where it was just mapped, as far as the private
+ * pages leave room for it.  Returns how many pages from that one on are mapped now, or were.  The
+ * space's lock is held.
+ */
+unsigned map_zeros(struct area *a, mvm_vaddr_t at);
+
 /* Does the area allow it? */
 static inline bool fault_allowed(const struct area *a, unsigned access, bool force)
 {

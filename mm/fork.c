@@ -12,8 +12,8 @@
  * From 2 on nothing private is exclusive, so no fault of the parent maps private memory writable;
  * stores wait until 5, because until the batch has finished another hart may still store through an
  * old translation, and a copy made meanwhile would miss that.  A load of memory that was never touched
- * waits too: its new page would be the parent's alone, and stores to it would not be the child's while
- * later ones to old pages were.  Other loads, and shared memory, go on.
+ * waits too, for it may fill a large page: that would be the parent's alone, and stores to it would
+ * not be the child's while later ones to old pages were.  Other loads, and shared memory, go on.
  *
  * Truncate, meanwhile, may drop private copies: it marks by the object's size, then walks.  An area
  * of the child that enters the object's list before the size changes is visited; one that enters
@@ -46,6 +46,7 @@ static struct area *area_copy(const struct area *a)
 	if (copy) {
 		area_init_like(copy, a);
 		copy->flags &= (uint16_t)~AREA_LOCK_FLAGS;
+		copy->touched &= (uint8_t)~TOUCHED_ZEROS; /* translations are not copied */
 		if (a->object)
 			mvm_object_ref(a->object);
 	}

@@ -29,6 +29,7 @@
  * Whatever is missing (so many frames in one piece, a node, room in the tables, because single
  * entries are there), the fault goes on with a single page.  So large pages fail nobody, and
  * reserve nothing.
+ * Here a load fills pages, too: the page of zeros would be in the way of later stores.
  *
  * Back.  A leaf that leaves the tree whole is a node in the grave.  If it has all the pages still
  * that it was made with (node.block), and nobody else has any of them, they go to the host in one
@@ -145,7 +146,7 @@ static bool install(struct mvm_space *space, struct area *a, mvm_vaddr_t start, 
 	if (anon_set_leaves(&space->anons, vpn, made->nodes, grave) != 0)
 		return false;
 	made->nodes = NULL;
-	a->touched = true;
+	a->touched |= TOUCHED_PAGES;
 	if (!rights || mvmh_pmap_enter(&space->pmap, start, frame, rights, MVMH_LARGE_ORDER) == 0) {
 		trace(space, MVM_TRACE_ZERO, start, frame, 0);
 		trace(space, MVM_TRACE_PTE, start, frame, rights);

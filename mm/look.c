@@ -232,7 +232,7 @@ static void put_page(struct text *t, struct area *a, mvm_vaddr_t va)
 	if (anon) {
 		put_text(t, exclusive ? "; private page, ours" : "; private page, shared by fork");
 	} else if (!a->object) {
-		put_text(t, "; never touched");
+		put_text(t, "; never stored to");
 	} else {
 		put_text(t, "; object page ");
 		put_hex(t, area_page(a, va));

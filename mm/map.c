@@ -95,7 +95,7 @@ static void insert(struct mvm_space *space, struct area *a, const struct mvm_map
 	a->rights = (uint8_t)m->rights;
 	a->max_rights = (uint8_t)m->max_rights;
 	a->flags = (uint16_t)flags;
-	a->touched = false;
+	a->touched = 0;
 	a->object = m->object;
 	a->offset = m->object ? m->offset_pages : 0;
 	if (a->object)

@@ -53,7 +53,8 @@
 int mvm_init(void)
 {
 	slab_init();
-	page_init();
+	if (page_init() != 0)
+		return -MVM_ENOMEM;
 	registry_init();
 	reclaim_init();
 	writeback_init();

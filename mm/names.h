@@ -61,6 +61,7 @@
 #define fault_in             mvm_i_fault_in
 #define fault_long           mvm_i_fault_long
 #define flush_start          mvm_i_flush_start
+#define frame_of_zeros       mvm_i_frame_of_zeros
 #define history_add          mvm_i_history_add
 #define history_of           mvm_i_history_of
 #define history_put          mvm_i_history_put
@@ -74,6 +75,7 @@
 #define index_untag          mvm_i_index_untag
 #define map_around           mvm_i_map_around
 #define map_only             mvm_i_map_only
+#define map_zeros            mvm_i_map_zeros
 #define large_bury           mvm_i_large_bury
 #define large_fill           mvm_i_large_fill
 #define large_fits           mvm_i_large_fits

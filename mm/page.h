@@ -64,7 +64,13 @@ static inline void page_set_index(struct mvm_page *page, mvm_pgoff_t index)
 	page->index_high = (uint8_t)(index >> 32);
 }
 
-void page_init(void);
+int page_init(void) MVM_MUST_CHECK;
+
+/*
+ * The page of zeros: a frame that private memory is mapped to which was loaded from and never
+ * stored to.  It has no descriptor and belongs to nobody; never mapped writable.
+ */
+extern mvm_frame_t frame_of_zeros;
 
 /* The descriptor of a frame that has one. */
 struct mvm_page *page_of(mvm_frame_t frame);

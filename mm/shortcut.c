@@ -81,7 +81,7 @@ static inline __attribute__((always_inline)) enum way look(
 		found->page = page_of_object(a, va);
 		return found->page ? WAY_FILL : WAY_LONG;
 	} else {
-		a->touched = true;
+		a->touched |= TOUCHED_PAGES;
 		return a->flags & AREA_HUGE ? WAY_LONG : WAY_FILL;
 	}
 	return WAY_FILL;
@@ -128,17 +128,15 @@ static inline struct mvm_page *make_fresh(const struct found *found)
 	return fresh;
 }
 
-/* Map the page in the place of what was found, which may be mapped. */
+/* Map the page in the place of what was found, or of the page of zeros, if that is mapped. */
 static inline bool map_fresh(
 	struct mvm_space *space, mvm_vaddr_t va, mvm_frame_t frame, const struct found *found)
 {
-	bool copy = found->anon || found->page;
-
-	if (copy && ref_count(&space->open_sweeps) > 0)
+	if (ref_count(&space->open_sweeps) > 0)
 		return false;
 	if (likely(mvmh_pmap_enter(&space->pmap, va, frame, found->rights, 0) == 0))
 		return true;
-	return copy && mvmh_pmap_replace(&space->pmap, va, frame, found->rights);
+	return mvmh_pmap_replace(&space->pmap, va, frame, found->rights);
 }
 
 /* The same, and make it the space's own; `turn` was that of the look. */

@@ -120,8 +120,8 @@ static void remove_anons(struct mvm_space *space, const struct claim *c, struct 
 }
 
 /*
- * May something be mapped there?  Not where no area is; nor in one without an object, if there are no
- * private pages.
+ * May something be mapped there?  Not without an area, nor where no fault found one without an
+ * object.
  */
 static bool may_be_mapped(const struct unmap *u, struct mvm_space *space)
 {
@@ -129,7 +129,7 @@ static bool may_be_mapped(const struct unmap *u, struct mvm_space *space)
 
 	if (!a || a->start >= u->claim.end)
 		return false;
-	return u->private_pages || a->object || u->claim.end > a->end;
+	return u->private_pages || a->object || u->claim.end > a->end || a->touched & TOUCHED_ZEROS;
 }
 
 OWN_FRAME void unmap_sweep(struct unmap *u, struct mvm_space *space)
@@ -295,8 +295,8 @@ static OWN_FRAME int unmap_claimed(struct mvm_space *space, mvm_vaddr_t start, m
  * Steps 1, 3 and 4 for a part of one area.  Locked.  False: it takes longer, and some of 3 may be
  * done.
  */
-static bool sweep_at_once(
-	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, struct grave *grave)
+static bool sweep_at_once(struct mvm_space *space, const struct area *a, mvm_vaddr_t start,
+	mvm_vaddr_t end, struct grave *grave)
 {
 	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = (end - 1) >> MVM_PAGE_SHIFT;
 	struct sweep sweep = {.open = false};
@@ -305,11 +305,11 @@ static bool sweep_at_once(
 	/* That puts the tree's finger there, if it was not: whatever follows is cheap. */
 	(void)anon_find(&space->anons, vpn, &exclusive);
 	pages = anon_any(&space->anons, vpn, last);
-	if (!pages)
+	if (!pages && !(a->touched & TOUCHED_ZEROS))
 		return true;
 	if (!MVMH_SYNCS_HERE || last - vpn >= MVM_HOLD_PAGES / 2)
 		return false;
-	if (anon_reserve_edges(&space->anons, vpn, last) != 0)
+	if (pages && anon_reserve_edges(&space->anons, vpn, last) != 0)
 		return false;
 	sweep_open(space, &sweep);
 	if (space_remove_some(space, start, end, &sweep.batch) != end)
@@ -317,7 +317,7 @@ static bool sweep_at_once(
 	if (!sweep_finish(space, &sweep))
 		return false;
 	space_work(space, last - vpn + 1);
-	while (vpn <= last)
+	while (pages && vpn <= last)
 		vpn = anon_remove(&space->anons, vpn, last, grave);
 	return true;
 }
@@ -354,7 +354,7 @@ static OWN_FRAME bool unmap_at_once(
 		if (!upper)
 			return false;
 	}
-	if (a->touched && !sweep_at_once(space, start, end, &grave)) {
+	if (a->touched && !sweep_at_once(space, a, start, end, &grave)) {
 		if (upper)
 			slab_free(SLAB_AREA, upper);
 		return false;

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* mincore: which pages of a range are in memory. */
+/*
+ * mincore: which pages of a range are in memory.
+ *
+ * Private memory that was never stored to has none: where loads have mapped the page of zeros,
+ * there is no page of its own, and so it is not in memory.
+ */
 #include "../object.h"
 #include "../space.h"
 

@@ -422,6 +422,12 @@ void set_cell(struct model_page *p, unsigned cell, uint64_t word)
 	know(&p->own, cell, word);
 }
 
+void note_load(struct model_page *p)
+{
+	if (p->flags & MVM_MAP_HUGE && p->touched == UNTOUCHED)
+		p->touched = MAYBE;
+}
+
 void load(struct model_space *s, unsigned page, unsigned cell)
 {
 	enum mvm_fault_result want = access_result(s, page, MVM_READ);
@@ -434,7 +440,7 @@ void load(struct model_space *s, unsigned page, unsigned cell)
 		"load");
 	if (want)
 		return;
-	p->touched = TOUCHED;
+	note_load(p);
 	if (cell_counts(p, cell) && word != visible(p)->word[cell])
 		FAIL("load of page %u cell %u (%s): got %#lx, the model has %#lx", page, cell,
 			state_names[state_of(p)], (long)word, (long)visible(p)->word[cell]);

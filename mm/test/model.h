@@ -65,7 +65,7 @@ struct cells {
 
 enum kind { NONE, ANON, PRIVATE, SHARED }; /* the last two: of an object */
 
-/* Is there an anon?  A load of anonymous memory makes one. */
+/* Is there an anon?  Only stores make one in anonymous memory, but loads may fill a large page. */
 enum touched { UNTOUCHED, TOUCHED, MAYBE };
 
 struct model_page {
@@ -273,6 +273,9 @@ void adopt_failed(struct model_space *s);
  * there are no bytes.  A stack may grow by it.
  */
 enum mvm_fault_result access_result(struct model_space *s, unsigned page, unsigned access);
+
+/* The page was loaded from, which makes no page where none is, but that it may fill a large one. */
+void note_load(struct model_page *p);
 
 /* The cells that a load of the page sees; there are bytes. */
 /* No litter; set a word, which is known then. */

@@ -44,7 +44,7 @@ static void compare_moved(const struct remap *r, struct model_page *pages, mvm_v
 			continue;
 		EXPECT(posix_load(r->s->space, at + bytes_of(i), &word, sizeof word), 0,
 			"load of a moved page");
-		p->touched = TOUCHED;
+		note_load(p);
 		if (is_known(visible(p), 0) && word != visible(p)->word[0])
 			FAIL("page %u of a moved mapping is not what it was", i);
 	}
@@ -310,7 +310,10 @@ static int advise_page(struct model_space *s, unsigned page, enum mvm_advice adv
 		if (is_device(p) || !(p->rights & access))
 			return MVM_EINVAL;
 		result = access_result(s, page, access);
-		p->touched = result ? p->touched : TOUCHED;
+		if (!result && access == MVM_WRITE)
+			p->touched = TOUCHED;
+		else if (!result)
+			note_load(p);
 		return result ? MVM_EFAULT : 0;
 	case MVM_ADVISE_DONTFORK:
 		set_flags(p, 0, MVM_MAP_DONTFORK);
@@ -373,7 +376,7 @@ static void compare_incore(const struct model_page *p, unsigned char in)
 	if (anon && !in)
 		FAIL("a private page is not in memory");
 	if (p->kind == ANON && p->touched == UNTOUCHED && !(p->flags & MVM_MAP_HUGE) && in)
-		FAIL("a page that nobody touched is in memory");
+		FAIL("a page that nobody stored to is in memory");
 }
 
 void op_incore(struct draw *d)
@@ -393,7 +396,10 @@ void op_incore(struct draw *d)
 	progress->accepted += !want;
 }
 
-/* What is in memory of the locked pages must stay; with `all`, they must all be there. */
+/*
+ * What is in memory of the locked pages must stay; with `all`, they must all be there, but for
+ * memory that was never stored to, and cannot be.
+ */
 static void keep_pages(struct model_space *s, unsigned first, unsigned n, bool all)
 {
 	for (unsigned i = first; i < first + n; i++) {
@@ -403,7 +409,7 @@ static void keep_pages(struct model_space *s, unsigned first, unsigned n, bool a
 		if (!is_locked(p))
 			continue;
 		EXPECT(mvm_incore(s->space, address(i), 1, &in), 0, "incore of a locked page");
-		if (all && !in)
+		if (all && !in && (p->kind != ANON || p->rights & MVM_WRITE))
 			FAIL("page %u was locked and is not in memory", i);
 		p->kept = in;
 	}

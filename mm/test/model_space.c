@@ -33,7 +33,7 @@ void op_execute(struct draw *d)
 	want = access_result(s, page, MVM_EXEC);
 	EXPECT(posix_execute(s->space, address(page)), want, "execute");
 	if (!want)
-		s->page[page].touched = TOUCHED;
+		note_load(&s->page[page]);
 	progress->accepted++;
 }
 
@@ -76,7 +76,8 @@ static void enter_pages(struct draw *d, struct model_space *s, unsigned first, u
 			  (p.flags & (MVM_MAP_LOCKED | MVM_MAP_LOCKONFAULT)) == MVM_MAP_LOCKED;
 
 	/* That nothing could be prefaulted is no failure of the call. */
-	p.touched = !prefaulted ? UNTOUCHED : p.rights && !options.fail ? TOUCHED : MAYBE;
+	if (prefaulted && p.rights & MVM_WRITE)
+		p.touched = options.fail ? MAYBE : TOUCHED;
 	for (unsigned i = first; i < first + n; i++, p.index++) {
 		drop_page(&s->page[i]);
 		s->page[i] = p;
@@ -359,7 +360,7 @@ void op_prefault(struct draw *d)
 	progress->accepted += !want;
 	if (want)
 		return;
-	s->page[page].touched = TOUCHED;
+	note_load(&s->page[page]);
 	if (access == MVM_WRITE)
 		store(s, page, 0, draw(d));
 }
@@ -452,7 +453,7 @@ void op_hold(struct draw *d)
 	if (want)
 		return;
 	progress->accepted++;
-	p->touched = TOUCHED;
+	note_load(p);
 	if (access == MVM_WRITE)
 		store(s, page, 0, draw(d));
 	memcpy(&word, posix_frame_data(hold.frame), sizeof word);

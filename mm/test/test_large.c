@@ -165,6 +165,22 @@ static void where_an_entry_is_it_is_a_page(void **state)
 	assert_int_equal(load(AT + 9 * PAGE), 'x');
 }
 
+/* So it is where loads have mapped the page of zeros, before anybody spoke of large pages. */
+static void where_zeros_are_it_is_a_page(void **state)
+{
+	(void)state;
+	assert_int_equal(mvm_advise(space, AT, LARGE * PAGE, MVM_ADVISE_NOHUGE), 0);
+	assert_int_equal(load(AT + 5 * PAGE), 0);
+	assert_int_equal(anons(), 0);
+	assert_int_equal(mvm_advise(space, AT, LARGE * PAGE, MVM_ADVISE_HUGE), 0);
+	store(AT + 9 * PAGE, 'x');
+	assert_int_equal(anons(), 1);
+	store(AT + 5 * PAGE, 'y');
+	assert_int_equal(load(AT + 5 * PAGE), 'y');
+	assert_int_equal(load(AT + 9 * PAGE), 'x');
+	assert_int_equal(load(AT + 6 * PAGE), 0);
+}
+
 static void parts_go_and_the_rest_stays(void **state)
 {
 	size_t before;
@@ -248,6 +264,7 @@ int main(void)
 		CASE(not_over_a_file),
 		CASE(without_memory_it_is_a_page),
 		CASE(where_an_entry_is_it_is_a_page),
+		CASE(where_zeros_are_it_is_a_page),
 		CASE(parts_go_and_the_rest_stays),
 		CASE(a_held_page_outlives_it),
 		CASE(a_fork_shares_it_page_by_page),

@@ -4,9 +4,11 @@
  * reclaim.
  *
  * Each thread has a slice of the space's addresses that only it maps and stores to, and knows what
- * must be there; there is a range that all map, unmap, move and store to at once; besides, all share a
- * mapping of one file, in every page of which each thread has a word of its own.  One thread cuts the
- * file short and grows it again, so a word is its owner's last value or zero.  A child must show its parent's slice as it was at the fork.
+ * must be there; there is a range that all map, unmap, move and store to at once, and one that is
+ * now and then made new, in every page of which each thread has a word of its own; besides, all
+ * share a mapping of one file, where it is the same.  One thread cuts the file short and grows it
+ * again, so a word there is its owner's last value or zero.  A child must show its parent's slice
+ * as it was at the fork.
  *
  * Built twice: with the other tests, and with everything in it under the thread sanitizer.
  * Options: --ops N (a thread), --seed S.  Threads make the order of things new each time, so a seed
@@ -28,11 +30,13 @@
 #define THREADS     4
 #define SLICE_PAGES 24
 #define FILE_PAGES  16
+#define NEW_PAGES   32
 #define FRAMES      1500
 #define BASE        ((mvm_vaddr_t)0x10000000)
 #define FILE_AT     ((mvm_vaddr_t)0x20000000)
 #define COMMON_AT   ((mvm_vaddr_t)0x30000000)
 #define PIECES_AT   ((mvm_vaddr_t)0x40000000)
+#define NEW_AT      ((mvm_vaddr_t)0x50000000)
 
 #define COMMON_PAGES   (MVM_HOLD_PAGES + 16) /* more than one hold sweeps */
 #define SNAPSHOT_PAGES (COMMON_PAGES + THREADS * SLICE_PAGES)
@@ -56,6 +60,8 @@ struct thread {
 	bool mapped[SLICE_PAGES], writable[SLICE_PAGES];
 	uint64_t slice[SLICE_PAGES]; /* the first word of each page */
 	uint64_t word[FILE_PAGES];   /* ours in each page of the file */
+	uint64_t new[NEW_PAGES];     /* and of the pages that are made new, */
+	unsigned made;               /* which was the case so many times */
 };
 
 static unsigned draw(struct thread *t, unsigned below)
@@ -439,6 +445,39 @@ static void op_reclaim(struct thread *t)
 
 /* Operations hold it for reading; the check, which wants mm at rest, for writing. */
 static pthread_rwlock_t at_rest = PTHREAD_RWLOCK_INITIALIZER;
+static unsigned times_made; /* written while mm is at rest */
+
+/* All forget what they stored to these pages, so that the page of zeros is there again. */
+static void make_new(void)
+{
+	struct mvm_map m = {
+		.addr = NEW_AT,
+		.bytes = NEW_PAGES * MVM_PAGE_BYTES,
+		.rights = MVM_READ | MVM_WRITE,
+		.max_rights = MVM_RWX,
+		.flags = MVM_MAP_FIXED,
+	};
+
+	MUST_BE(mvm_map(space, &m) == 0);
+	times_made++;
+}
+
+static void op_new_access(struct thread *t)
+{
+	unsigned page = draw(t, NEW_PAGES);
+	mvm_vaddr_t at = NEW_AT + word_offset(t, page);
+	uint64_t word = t->random;
+
+	if (t->made != times_made)
+		memset(t->new, 0, sizeof t->new);
+	t->made = times_made;
+	if (draw(t, 4) == 0) {
+		MUST_BE(posix_store(space, at, &word, 8) == MVM_FAULT_OK);
+		t->new[page] = word;
+	}
+	MUST_BE(posix_load(space, at, &word, 8) == MVM_FAULT_OK);
+	MUST_BE(word == t->new[page]);
+}
 
 static void op_check(struct thread *t)
 {
@@ -447,6 +486,7 @@ static void op_check(struct thread *t)
 	pthread_rwlock_unlock(&at_rest);
 	pthread_rwlock_wrlock(&at_rest);
 	mvm_check();
+	make_new();
 }
 
 static void (*const all_ops[])(struct thread *) = {
@@ -458,6 +498,8 @@ static void (*const all_ops[])(struct thread *) = {
 	op_piece_access,
 	op_piece_access,
 	op_snapshot,
+	op_new_access,
+	op_new_access,
 	op_map,
 	op_unmap,
 	op_protect,
@@ -531,6 +573,7 @@ int main(int argc, char **argv)
 	size_t frames = posix_frames_used();
 	MUST_BE(mvm_space_new(0x1000, (mvm_vaddr_t)1 << 38, &space) == 0);
 	map_file();
+	make_new();
 	for (unsigned i = 0; i < THREADS; i++) {
 		threads[i] = (struct thread){.number = i, .random = (seed + 1) * 2654435761u + i};
 		MUST_BE(pthread_create(&ids[i], NULL, run, &threads[i]) == 0);

@@ -188,7 +188,7 @@ static void an_address_is_described(void **state)
 
 	(void)state;
 	expect_text(0x1000, "no area");
-	expect_text(AT, "never touched");
+	expect_text(AT, "never stored to");
 	expect_text(AT, "no entry");
 	store(space, AT);
 	expect_text(AT, "area 0x400000-0x404000 rw-p");

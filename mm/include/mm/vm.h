@@ -29,7 +29,10 @@ struct mvmh_pmap;
 
 /* --- Life ---------------------------------------------------------------------------------- */
 
-/* Once, before anything else, on one hart, when the host can count its frames.  Takes none. */
+/*
+ * Once, before anything else, on one hart, when the host has frames: one of them is taken, for
+ * good, the page of zeros.  0 or -MVM_ENOMEM.
+ */
 int mvm_init(void) MVM_MUST_CHECK;
 
 /* An empty space for addresses [low, high). -MVM_ENOMEM. */
@@ -209,7 +212,8 @@ int mvm_advise(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes,
 
 /*
  * Which pages of the `pages` pages from addr on are in memory, a byte each, 1 or 0: private ones in
- * the space, others in their object's cache.  mincore(2).  -MVM_EINVAL; -MVM_ENOMEM: a hole
+ * the space, others in their object's cache.  The page of zeros that loads find where nothing was
+ * stored is nobody's, and counts as none.  mincore(2).  -MVM_EINVAL; -MVM_ENOMEM: a hole
  * (`resident` is then undefined).
  */
 int mvm_incore(struct mvm_space *space, mvm_vaddr_t addr, size_t pages,

@@ -15,8 +15,9 @@
 #define FILE_VIEWS 16, 32
 #define ALL        0, VIEW_PAGES
 
-/* What was done before: the pages mapped are also stored to, or not, or are part of a large page. */
+/* What was done before: the pages mapped are also stored to, or loaded, or not, or part of a large page. */
 #define STORED    BEFORE_STORED
+#define LOADED    BEFORE_LOADED
 #define UNTOUCHED BEFORE_UNTOUCHED
 #define LARGE     BEFORE_LARGE
 
@@ -98,6 +99,19 @@ const struct scenario scenarios[] = {
 		{ACTOR(FIRST, ANON(4), 1, op_wipe_on_fork, op_dont_fork),
 			ACTOR(FIRST, ANON(4), 2, op_fork, op_store),
 			ACTOR(FIRST, ANON(4), 3, op_store, op_load)}},
+	/* The page of zeros is mapped; stores put pages in its place. */
+	{"zeros-store", ANON(2), LOADED, 1,
+		{ACTOR(FIRST, ANON(2), 2, op_store, op_space_write),
+			ACTOR(FIRST, ANON(2), 4, op_load),
+			ACTOR(FIRST, ANON(2), 4, op_load, op_hold, op_space_read),
+			ACTOR(FIRST, ANON(2), 2, op_store, op_protect, op_read_only)}},
+	{"zeros-unmap", ANON(4), LOADED, 1,
+		{ACTOR(FIRST, ANON(4), 3, op_load, op_store),
+			ACTOR(FIRST, ANON(4), 3, op_load, op_store, op_prefault),
+			ACTOR(FIRST, ANON(4), 2, op_unmap, op_map_part, op_forget, op_move)}},
+	{"zeros-fork", ANON(2), LOADED, 1,
+		{ACTOR(FIRST, ANON(2), 2, op_store, op_load), ACTOR(FIRST, ANON(2), 4, op_load),
+			ACTOR(FIRST, ANON(2), 2, op_fork, op_fork_store)}},
 	/* The end of a large page. */
 	{"large-fill", BELOW(4), LARGE, 1,
 		{ACTOR(FIRST, BELOW(4), 2, op_store, op_load),
@@ -300,9 +314,12 @@ static void set_up(const struct scenario *s, struct view **spaces)
 	map_pages(spaces[0], s->mapped_first, s->mapped_end, MVM_READ | MVM_WRITE);
 	if (s->before == BEFORE_LARGE)
 		map_large(spaces[0], s->mapped_first, s->mapped_end);
-	for (unsigned page = s->mapped_first; s->before == BEFORE_STORED && page < s->mapped_end;
-		page++)
-		view_store(spaces[0], page, page % WORDS);
+	for (unsigned page = s->mapped_first; page < s->mapped_end; page++) {
+		if (s->before == BEFORE_STORED)
+			view_store(spaces[0], page, page % WORDS);
+		else if (s->before == BEFORE_LOADED)
+			view_load(spaces[0], page, page % WORDS);
+	}
 	for (unsigned i = 1; i < s->spaces; i++)
 		spaces[i] = view_fork(spaces[0]);
 }
@@ -325,8 +342,8 @@ static void take_down(const struct scenario *s, struct view **spaces)
 	}
 	file_end();
 	mvm_check();
-	if (host_frames_used())
-		sim_fail("%zu frames were not given back", host_frames_used());
+	if (host_frames_used() != 1) /* the page of zeros */
+		sim_fail("%zu frames were not given back", host_frames_used() - 1);
 	host_check_empty();
 }
 

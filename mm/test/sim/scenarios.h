@@ -12,7 +12,8 @@
 struct scenario {
 	const char *name;
 	unsigned mapped_first, mapped_end; /* pages of the view that are mapped, read-write */
-	enum { BEFORE_UNTOUCHED, BEFORE_STORED, BEFORE_LARGE } before; /* and what else */
+	/* And what else. */
+	enum { BEFORE_UNTOUCHED, BEFORE_LOADED, BEFORE_STORED, BEFORE_LARGE } before;
 	unsigned spaces; /* 2: the second is a fork of the first */
 	struct program {
 		unsigned view, first, end; /* pages that it is about */
