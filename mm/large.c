@@ -28,8 +28,7 @@
  *
  * Whatever is missing (so many frames in one piece, a node, room in the tables, because single
  * entries are there), the fault goes on with a single page.  So large pages fail nobody, and
- * reserve nothing.
- * Here a load fills pages, too: the page of zeros would be in the way of later stores.
+ * reserve nothing.  Here a load fills pages, too: the page of zeros would be in the way of stores.
  *
  * Back.  A leaf that leaves the tree whole is a node in the grave.  If it has all the pages still
  * that it was made with (node.block), and nobody else has any of them, they go to the host in one

@@ -120,8 +120,8 @@ static void remove_anons(struct mvm_space *space, const struct claim *c, struct 
 }
 
 /*
- * May something be mapped there?  Not without an area, nor where no fault found one without an
- * object.
+ * May something be mapped there?  Not where no area is; nor in one without an object, if there are
+ * no private pages and no zeros.
  */
 static bool may_be_mapped(const struct unmap *u, struct mvm_space *space)
 {
