@@ -22,6 +22,9 @@
 /* A host with shorter holds of locks has what others have for data. */
 #define CODE_PAGES (MVM_HOLD_PAGES < 64 ? MVM_RUN_PAGES : 64)
 
+/* So many pages at most, that the fault's own looks have room in the hold. */
+#define MOST_PAGES (MVM_HOLD_PAGES - 4)
+
 /* Pages side by side from va on, in these slots; those with a bit in `skip` are not to be mapped. */
 struct part_of_leaf {
 	mvm_vaddr_t va;
@@ -96,7 +99,8 @@ void map_around(struct area *a, mvm_vaddr_t at)
 	mvm_vaddr_t end = min_u64(a->end, (at | (window - 1)) + 1);
 	struct mvm_object *obj = a->object;
 	mvm_pgoff_t index = area_page(a, va);
-	unsigned n = (unsigned)min_u64((end - va) >> MVM_PAGE_SHIFT, object_pages(obj) - index);
+	uint64_t there = min_u64((end - va) >> MVM_PAGE_SHIFT, object_pages(obj) - index);
+	unsigned n = (unsigned)min_u64(there, MOST_PAGES);
 	struct part_of_leaf part = {.va = va, .skip = 0};
 	uint64_t last = (va >> MVM_PAGE_SHIFT) + n - 1;
 
@@ -104,7 +108,7 @@ void map_around(struct area *a, mvm_vaddr_t at)
 		return;
 	if (unlikely(obj->hole_first < index + n && index < obj->hole_end))
 		return;
-	space_work(a->space, min_u64(n, MVM_HOLD_PAGES));
+	space_work(a->space, n);
 	if (area_private(a) && anon_any(&a->space->anons, va >> MVM_PAGE_SHIFT, last))
 		part.skip = private_pages(a->space, va, n);
 	for (; n > 0; n -= part.n) {
