@@ -57,7 +57,7 @@ class Plot:
 
 
 PLOTS = {
-    "areas": Plot(AREAS, ["areas"], {"fault": FLAT, "split": LOG, "merge": LOG}, "areas of the space"),
+    "areas": Plot(AREAS, ["areas"], {"fault": LOG, "split": LOG, "merge": LOG}, "areas of the space"),
     "fork-areas": Plot(AREAS, ["areas"], {"fork": LINEAR}, "areas of the space", log_y=True),
     "fork-pages": Plot(PAGES, ["pages"], {"fork": LINEAR}, "resident pages of 4 KiB"),
     "munmap": Plot(PAGES, ["pages"], {"munmap": LINEAR}, "resident pages of 4 KiB", log_y=True),

@@ -47,15 +47,16 @@ def test_stored_figures_have_their_shapes(tree):
     assert done.returncode == 0, done.stdout
 
 
-def test_a_planted_linear_series_is_named(tree, tmp_path):
+@pytest.mark.parametrize("name", ["fault", "split", "merge"])
+def test_a_planted_linear_series_is_named(tree, tmp_path, name):
     copy = shutil.copytree(stored(tree), tmp_path / "growth")
     table = copy / "areas.tsv"
-    table.write_text(re.sub(r"^split\t(\d+)\t(\d+)$", lambda m: f"split\t{m[1]}\t{int(m[2]) + int(m[1]) // 20}",
+    table.write_text(re.sub(rf"^{name}\t(\d+)\t(\d+)$", lambda m: f"{name}\t{m[1]}\t{int(m[2]) + int(m[1]) // 20}",
                             table.read_text(), flags=re.M))
     done = subprocess.run([tree / "tools/growth", "--check", "--from", copy], capture_output=True, text=True)
     assert done.returncode == 1
     bad = [line for line in done.stdout.splitlines() if not line.endswith("\tok")]
-    assert len(bad) == 1 and bad[0].startswith("areas\tsplit\tlogarithmic\t"), done.stdout
+    assert len(bad) == 1 and bad[0].startswith(f"areas\t{name}\tlogarithmic\t"), done.stdout
 
 
 def test_drawings_are_of_the_stored_figures(tree, tmp_path):
