@@ -20,7 +20,8 @@
  * hart's. Who would wake it finds it awake; who forbids it that hart as well leaves it alone. So he
  * looks again when he has that lock. What sleeps or is queued may run on its hart.
  *
- * Placement. A new thread goes to the hart with the least to do. A woken thread goes back to where
+ * Placement. A new thread goes to the hart with the least to do, and stays where it was made if none
+ * has less: its maker's memory is at hand there, and nobody need be interrupted. A woken thread goes back to where
  * it ran; if that hart is busy and another one idles, to that. An idle hart steals from the longest
  * queue before it waits. A queue that stays long is noticed by the end of a time slice, which wakes
  * an idle hart to steal.
@@ -373,10 +374,10 @@ static unsigned load_of(const struct cpu *cpu)
 	return cpu->rq.queued + !cpu->rq.is_idle;
 }
 
-/* Of the harts that it may run on the one with the least to do. */
+/* Of the harts that it may run on the one with the least to do; this one, if none has less. */
 static struct cpu *least_loaded(const struct thread *t)
 {
-	struct cpu *best = NULL;
+	struct cpu *self = cpu_this(), *best = may_run(t, self) ? self : NULL;
 
 	for (struct cpu *c = cpus; c < cpus + cpu_count; c++)
 		if (may_run(t, c) && (cpu_online_mask & c->arch.bit) &&

@@ -29,7 +29,7 @@ struct thread *thread_alloc(const char *name)
 	strncpy(t->name, name, sizeof(t->name) - 1);
 	t->refs = 1;
 	t->affinity = UINT64_MAX;
-	t->cpu = &cpus[0];
+	t->cpu = cpu_this(); /* most are started by who makes them, on the hart where he does */
 	thread_set_share(t, 0, SCHED_OTHER);
 	waitq_init(&t->exited);
 	return t;
