@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Between sched.c, thread.c and main.c.
+ * What the scheduler offers to the other files of this folder and to main.c.
  */
 #pragma once
 
