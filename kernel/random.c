@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * ChaCha20 (RFC 8439, section 2.3) as a generator with fast key erasure: some blocks of zeros are
- * encrypted at a time, and the first half of the first is the next key, so that what was given out cannot
- * be computed from the state afterwards.  What a request leaves of the others is for those that follow.
+ * encrypted at a time, and the first half of the first is the next key, so that what was given out
+ * cannot be computed from the state afterwards, nor from what is left on the stack. What a request
+ * leaves of the others is for those that follow.
  */
 #include <arch/cpu.h>
 #include <kernel/lock.h>
@@ -38,6 +39,13 @@ static inline __attribute__((always_inline)) void quarter(
 	*b = rotate(*b ^ *c, 7);
 }
 
+/* The compiler keeps this, though it sees nobody read the memory afterwards. */
+static void wipe(void *secret, size_t bytes)
+{
+	memset(secret, 0, bytes);
+	__asm__ volatile("" ::"r"(secret) : "memory");
+}
+
 static void chacha_block(uint32_t out[16])
 {
 	uint32_t in[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
@@ -59,6 +67,8 @@ static void chacha_block(uint32_t out[16])
 	}
 	for (int i = 0; i < 16; i++)
 		out[i] = x[i] + in[i];
+	wipe(in, sizeof(in));
+	wipe(x, sizeof(x));
 }
 
 /* What so many blocks give, in front of `rest`; the key moves on. Locked. */
@@ -71,6 +81,7 @@ static void next(unsigned blocks)
 	for (unsigned i = 1; i < blocks; i++)
 		chacha_block(rest + 16 * i - KEY_WORDS);
 	memcpy(key, first, sizeof(key));
+	wipe(first, sizeof(first)); /* once the key has moved on again, nothing tells what it was */
 }
 
 void random_bytes(void *to, size_t bytes)

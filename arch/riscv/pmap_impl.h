@@ -81,18 +81,20 @@ static inline pte_t *pte_table(pte_t pte)
 }
 
 /* Locks for a few instructions, under which nothing else is taken. */
+void tables_wait(void *lock); /* pmap_tables.c: until it is ours. For arch_call_rare() */
+
 static inline uint64_t tables_lock(uint32_t *lock)
 {
 	uint64_t flags = irq_save();
 
-	while (__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE))
-		cpu_relax();
+	if (__builtin_expect(!lock_try_word(lock), 0))
+		arch_call_rare(tables_wait, lock);
 	return flags;
 }
 
 static inline void tables_unlock(uint32_t *lock, uint64_t flags)
 {
-	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+	lock_give_word(lock);
 	irq_restore(flags);
 }
 

@@ -21,6 +21,17 @@ static struct kept {
 	unsigned n;   /* [lock] */
 } tables, roots;
 
+void tables_wait(void *word)
+{
+	uint32_t *held = word;
+	unsigned turns = 0;
+
+	do {
+		while (__atomic_load_n(held, __ATOMIC_RELAXED))
+			pmap_backoff(&turns);
+	} while (!lock_try_word(held));
+}
+
 static pte_t *take(struct kept *kept)
 {
 	uint64_t flags = tables_lock(&lock);

@@ -291,6 +291,8 @@ static int pipe_write(
 
 	(void)offset;
 	*done = 0;
+	if (!n)
+		return 0;
 	spin_lock(&p->lock);
 	if (!p->readers || n > room(p) || !copy_in_page(p, p->tail, c, n))
 		return write_pieces(p, file_is_nonblocking(file), c, n, done);

@@ -63,25 +63,30 @@ static void set_patience(struct cpu *cpu, uint64_t ns)
 		__atomic_store_n(&cpu->fence_patience_ns, ns, __ATOMIC_RELAXED);
 }
 
-static void await(struct cpu *cpu, uint64_t ticket, bool may_sleep)
+/* Where one may not sleep. */
+static void await_awake(const struct cpu *cpu, uint64_t ticket)
+{
+	unsigned turns = 0;
+
+	while (done(cpu) < ticket)
+		backoff(&turns);
+}
+
+/* Asleep, when the hart's patience is over. */
+static void await(struct cpu *cpu, uint64_t ticket)
 {
 	uint64_t patience = __atomic_load_n(&cpu->fence_patience_ns, __ATOMIC_RELAXED);
 	uint64_t began = time_now_ns();
-	unsigned turns = 0;
 
 	while (done(cpu) < ticket) {
-		if (!may_sleep) {
-			backoff(&turns);
-		} else if (time_now_ns() - began > patience) {
+		if (time_now_ns() - began > patience) {
 			set_patience(cpu, patience / 2);
 			wait_event(&cpu->fence_wait, done(cpu) >= ticket);
 			return;
-		} else {
-			cpu_relax();
 		}
+		cpu_relax();
 	}
-	if (may_sleep)
-		set_patience(cpu, patience * 2);
+	set_patience(cpu, patience * 2);
 }
 
 void pmap_interrupt(uint64_t harts, bool may_sleep)
@@ -92,10 +97,20 @@ void pmap_interrupt(uint64_t harts, bool may_sleep)
 		assert_may_sleep();
 	__atomic_fetch_add(&arch_cpu()->remote_fences, 1, __ATOMIC_RELAXED);
 	ask(harts, tickets);
-	for (unsigned i = 0; i < cpu_count; i++)
-		if (harts >> i & 1)
-			await(&cpus[i], tickets[i], may_sleep);
+	for (unsigned i = 0; i < cpu_count; i++) {
+		if (!(harts >> i & 1))
+			continue;
+		if (may_sleep)
+			await(&cpus[i], tickets[i]);
+		else
+			await_awake(&cpus[i], tickets[i]);
+	}
 	__atomic_fetch_add(&cpu_this()->fence_ticks, cpu_time() - began, __ATOMIC_RELAXED);
+}
+
+void pmap_backoff(unsigned *turns)
+{
+	backoff(turns);
 }
 
 void shootdown_run(void)

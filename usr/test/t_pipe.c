@@ -6,6 +6,8 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -42,6 +44,53 @@ static void reader_sees_the_end(void)
 	CHECK_EQ(read(ends[0], &c, 1), 1);
 	CHECK_EQ(read(ends[0], &c, 1), 0);
 	CHECK_EQ(read(ends[0], &c, 1), 0);
+}
+
+static void read_one(void *arg)
+{
+	char c;
+
+	(void)arg;
+	CHECK_EQ(read(ends[0], &c, 1), 1);
+}
+
+// How often it has been switched away from, as soon as it sleeps: the last time may not count yet.
+static long long sleeps_of(pid_t pid)
+{
+	static const char key[] = "\nvoluntary_ctxt_switches:\t";
+	char name[32], text[4096] = "", *at;
+
+	snprintf(name, sizeof name, "/proc/%d/status", pid);
+	while (!strstr(text, "\nState:\tS")) {
+		int fd = (int)CHECK_OK(open(name, O_RDONLY));
+		ssize_t n = CHECK_OK(read(fd, text, sizeof text - 1));
+
+		text[n] = '\0';
+		CHECK_OK(close(fd));
+		sched_yield();
+	}
+	CHECK((at = strstr(text, key)) != NULL);
+	return atoll(at + sizeof key - 1);
+}
+
+static void nothing_written_wakes_nobody(void)
+{
+	long long before, after = 0;
+	pid_t pid;
+	char c;
+
+	new_pipe(0);
+	CHECK_EQ(write(ends[1], "x", 1), 1); // it has had bytes
+	CHECK_EQ(read(ends[0], &c, 1), 1);
+	pid = start_child(read_one, NULL);
+	before = sleeps_of(pid);
+	for (int i = 0; i < 10; i++) {
+		CHECK_EQ(write(ends[1], "", 0), 0);
+		after = sleeps_of(pid);
+	}
+	CHECK(after - before <= 1);
+	CHECK_EQ(write(ends[1], "x", 1), 1);
+	must_exit_well(pid);
 }
 
 static void write_without_reader(void *arg)
@@ -472,6 +521,7 @@ static void read_goes_on_over_a_page(void)
 static const struct test tests[] = {
 	{"bytes_come_in_order", bytes_come_in_order},
 	{"reader_sees_the_end", reader_sees_the_end},
+	{"nothing_written_wakes_nobody", nothing_written_wakes_nobody},
 	{"broken_pipe", broken_pipe},
 	{"wrong_ends", wrong_ends},
 	{"nonblocking", nonblocking},

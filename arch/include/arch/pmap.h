@@ -195,3 +195,9 @@ void pmap_table_free(paddr_t table);
  * spin lock at all.
  */
 void pmap_interrupt(uint64_t harts, bool may_sleep);
+
+/*
+ * One turn of a loop that waits for what another hart does, which perhaps does not run; *turns counts
+ * them, from 0. Interrupts are off or on, and stay so.
+ */
+void pmap_backoff(unsigned *turns);
