@@ -124,15 +124,34 @@ static bool is_balanced(const struct area *a)
 	return l <= r + 1 && r <= l + 1;
 }
 
-/* Bring the path from `a` to the root up to date, as far as something changes. */
-static void repair(struct area_index *index, struct area *a)
+/*
+ * Bring the path from `a` to the root up to date, as far as something changes, or to an area that is
+ * out of balance, which is returned.
+ */
+static OWN_FRAME struct area *pull_path(struct area *a)
 {
 	for (; a; a = a->parent) {
 		if (unlikely(!is_balanced(a)))
-			a = balance(index, a);
-		else if (!pull(a))
-			return;
+			return a;
+		if (!pull(a))
+			return NULL;
 	}
+	return NULL;
+}
+
+/* The same, and restore the balance: of `a`, and on the path. */
+static OWN_FRAME void balance_path(struct area_index *index, struct area *a)
+{
+	while (a)
+		a = pull_path(balance(index, a)->parent);
+}
+
+/* Bring the path from `a` to the root up to date, and into balance. */
+static inline void repair(struct area_index *index, struct area *a)
+{
+	a = pull_path(a);
+	if (unlikely(a != NULL))
+		balance_path(index, a);
 }
 
 /*
@@ -195,15 +214,16 @@ static struct area *search(struct area_index *index, mvm_vaddr_t va)
 	return found;
 }
 
-/* Not what was found last: mostly what comes after it. */
+/* Not what was found last: mostly what comes after it, if there is any. */
 static OWN_FRAME struct area *find_other(struct area_index *index, mvm_vaddr_t va)
 {
 	struct area *found = index->hint ? index->hint->next : NULL;
 
+	if (!index->last || index->last->end <= va)
+		return NULL;
 	if (!found || !answers(found, va))
 		found = search(index, va);
-	if (found)
-		index->hint = found;
+	index->hint = found;
 	return found;
 }
 
@@ -300,7 +320,8 @@ static void pass_by(struct area_index *index, struct area *a)
 void area_remove(struct area_index *index, struct area *a)
 {
 	pass_by(index, a);
-	hole_changed(a->next);
+	if (a->next && a->next->child[LEFT] != a) /* else it is brought up to date by what follows */
+		hole_changed(a->next);
 	unlink(index, a);
 }
 
@@ -347,17 +368,14 @@ static struct area *wide_before(struct area_index *index, struct area *a, size_t
 	return last_wide(below, bytes);
 }
 
-bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t below, size_t bytes,
-	struct gap *gap)
+/* As area_gap_below(), where `above` is the first area that ends above `below`, or NULL. */
+static OWN_FRAME bool gap_under(struct area_index *index, struct area *above, mvm_vaddr_t floor,
+	mvm_vaddr_t below, size_t bytes, struct gap *gap)
 {
+	struct area *prev = above ? above->prev : index->last;
 	size_t wide = min_u64(bytes, WIDE);
-	struct area *above = NULL, *prev = index->last;
 
-	if (prev && prev->end > below) {
-		above = area_find(index, below);
-		prev = above->prev;
-	}
-	if (likely(gap_fits(prev ? prev->end : floor, above, below, bytes, gap)))
+	if (gap_fits(prev ? prev->end : floor, above, below, bytes, gap))
 		return true;
 	if (!prev)
 		return false;
@@ -368,6 +386,21 @@ bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t bel
 		above = area_first(index);
 	index->hint = above; /* whoever goes on from here is in the hole before it */
 	return gap_fits(above->prev ? above->prev->end : floor, above, below, bytes, gap);
+}
+
+/* Of its own, so that the search from the end of all needs no frame. */
+static OWN_FRAME bool gap_inside(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t below,
+	size_t bytes, struct gap *gap)
+{
+	return gap_under(index, find(index, below), floor, below, bytes, gap);
+}
+
+bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t below, size_t bytes,
+	struct gap *gap)
+{
+	if (unlikely(index->last && index->last->end > below))
+		return gap_inside(index, floor, below, bytes, gap);
+	return gap_under(index, NULL, floor, below, bytes, gap);
 }
 
 void area_index_check(struct area_index *index)

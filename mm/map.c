@@ -8,12 +8,10 @@
  * before the claim is dropped, so that no fault ever sees the hole; what will be more is reserved
  * before it begins (limits.h).
  */
-#include "meta.h"
-#include "trace.h"
 #include "object.h"
-#include "range.h"
 #include "place.h"
-#include "space.h"
+#include "range.h"
+#include "trace.h"
 #include "unmap.h"
 
 static int check_args(const struct mvm_space *space, const struct mvm_map *m, size_t bytes)
@@ -250,7 +248,7 @@ static COLD int map_over(struct mvm_space *space, struct mvm_map *m, size_t byte
 	return 0;
 }
 
-/* Where nothing is. */
+/* Where nothing is: 0, an error, or what an attempt may say. */
 static OWN_FRAME int map_free(struct mvm_space *space, struct mvm_map *m, size_t bytes)
 {
 	mvm_vaddr_t start;
@@ -268,31 +266,39 @@ static OWN_FRAME int map_free(struct mvm_space *space, struct mvm_map *m, size_t
 	return err;
 }
 
-/* Map, without prefaulting. */
-static int map(struct mvm_space *space, struct mvm_map *m, size_t bytes)
+/* The first attempt has not done it, and has said why: go on. */
+static COLD int map_harder(struct mvm_space *space, struct mvm_map *m, size_t bytes, int err)
 {
 	unsigned attempts = 0;
-	int err;
 
-	do {
-		err = map_free(space, m, bytes);
-		if (unlikely(err == NEED_ROOM))
+	for (;;) {
+		if (err == NEED_ROOM)
 			err = map_over(space, m, bytes);
-	} while (unlikely(err == NEED_MEMORY) && memory_wait(&attempts));
-	return err == NEED_MEMORY ? -MVM_ENOMEM : err;
+		if (err != NEED_MEMORY)
+			return err;
+		if (!memory_wait(&attempts))
+			return -MVM_ENOMEM;
+		err = map_free(space, m, bytes);
+	}
 }
 
-/* As map(): meanwhile nobody freezes an object that may be stored to. */
-static int map_object(struct mvm_space *space, struct mvm_map *m, size_t bytes)
+/* Map, without prefaulting. */
+static inline int map(struct mvm_space *space, struct mvm_map *m, size_t bytes)
 {
-	bool writer = m->object && m->flags & MVM_MAP_SHARED && m->max_rights & MVM_WRITE;
-	int err = writer ? object_writer_enter(m->object) : 0;
+	int err = map_free(space, m, bytes);
+
+	return likely(err <= 0) ? err : map_harder(space, m, bytes, err);
+}
+
+/* As map(), so that stores reach the object: meanwhile nobody freezes it. */
+static COLD int map_writer(struct mvm_space *space, struct mvm_map *m, size_t bytes)
+{
+	int err = object_writer_enter(m->object);
 
 	if (err)
 		return err;
 	err = map(space, m, bytes);
-	if (writer)
-		object_writer_leave(m->object);
+	object_writer_leave(m->object);
 	return err;
 }
 
@@ -301,7 +307,11 @@ OWN_FRAME int map_only(struct mvm_space *space, struct mvm_map *m)
 	size_t bytes = (size_t)(pages_of(m->bytes) << MVM_PAGE_SHIFT);
 	int err = check_args(space, m, bytes);
 
-	return err ? err : map_object(space, m, bytes);
+	if (unlikely(err))
+		return err;
+	if (m->object && m->flags & MVM_MAP_SHARED && m->max_rights & MVM_WRITE)
+		return map_writer(space, m, bytes);
+	return map(space, m, bytes);
 }
 
 /* Bring in what is mapped now: all of it, or what is locked. */

@@ -27,7 +27,6 @@
 #define anon_tree_check      mvm_i_anon_tree_check
 #define anon_tree_fini       mvm_i_anon_tree_fini
 #define anon_tree_init       mvm_i_anon_tree_init
-#define area_alloc           mvm_i_area_alloc
 #define area_find            mvm_i_area_find
 #define area_first           mvm_i_area_first
 #define area_free            mvm_i_area_free
@@ -35,7 +34,6 @@
 #define area_index_check     mvm_i_area_index_check
 #define area_insert          mvm_i_area_insert
 #define area_join            mvm_i_area_join
-#define area_keep            mvm_i_area_keep
 #define area_next            mvm_i_area_next
 #define area_prev            mvm_i_area_prev
 #define area_remove          mvm_i_area_remove
@@ -113,8 +111,8 @@
 #define page_zero            mvm_i_page_zero
 #define part_at              mvm_i_part_at
 #define part_put             mvm_i_part_put
-#define place                mvm_i_place
 #define place_choose         mvm_i_place_choose
+#define place_elsewhere      mvm_i_place_elsewhere
 #define place_may_grow       mvm_i_place_may_grow
 #define place_next           mvm_i_place_next
 #define place_wait           mvm_i_place_wait

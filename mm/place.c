@@ -12,8 +12,6 @@
  */
 #include "place.h"
 
-#include "space.h"
-
 /*
  * How large the stack `a` may become; of one without a limit, or with a high one, no more than an
  * eighth of the space is kept free for it.
@@ -66,7 +64,7 @@ bool place_next(struct mvm_space *space, mvm_vaddr_t *top, size_t bytes, struct 
 		*top = usable->start;
 		usable->end = usable_end(space, usable);
 		c = highest_claim(space, usable->start, usable->end);
-		if (c) {
+		if (unlikely(c != NULL)) {
 			*top = max_u64(c->start, space->low); /* no hole inside of it */
 			usable->start = c->end;
 		}
@@ -91,13 +89,13 @@ static bool is_free(struct mvm_space *space, mvm_vaddr_t start, size_t bytes)
 	return !claim_find(space, start, start + bytes);
 }
 
-int place(struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out)
+int place_elsewhere(struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out)
 {
-	if (unlikely(hint >= MVM_PAGE_BYTES) && is_free(space, page_floor(hint), bytes)) {
+	if (hint >= MVM_PAGE_BYTES && is_free(space, page_floor(hint), bytes)) {
 		*out = page_floor(hint);
 		return 0;
 	}
-	if (likely(place_choose(space, space->top, bytes, out)))
+	if (place_choose(space, space->top, bytes, out))
 		return 0;
 	return place_choose(space, space->high, bytes, out) ? 0 : -MVM_ENOMEM;
 }

@@ -16,30 +16,10 @@
  */
 #pragma once
 
-#include "area_index.h"
+#include "space.h"
 
 /* The gap that is kept free below a stack. */
 #define GUARD_BYTES ((size_t)256 << MVM_PAGE_SHIFT)
-
-/*
- * Find room for `bytes` (a multiple of the page, not 0): at `hint` (its page) if there is room, else
- * where the policy says, below the space's randomized top if possible.  0 or -MVM_ENOMEM; then no
- * hole of the space is large enough, or those that are lie under claims, which end: before a call
- * fails for that, it asks place_wait().
- */
-int place(struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out) MVM_MUST_CHECK;
-
-/*
- * Would there be room, were it not for claims?  Then wait for one that is in the way, and call place()
- * again; drops the lock, look everything up again.  False: there is none, and nobody was waited for.
- */
-bool place_wait(struct mvm_space *space, size_t bytes);
-
-/*
- * May the stack `a` grow down to the page?  Not past its limit, and not so far that less than the
- * guard gap stays free below.  The space's lock is held.
- */
-bool place_may_grow(struct mvm_space *space, struct area *a, mvm_vaddr_t va);
 
 /* --- What a policy is given ------------------------------------------------------------------- */
 
@@ -61,3 +41,35 @@ bool place_next(struct mvm_space *space, mvm_vaddr_t *top, size_t bytes, struct 
  * the next call may be for another space.
  */
 bool place_choose(struct mvm_space *space, mvm_vaddr_t top, size_t bytes, mvm_vaddr_t *out);
+
+/* --- What calls ask -------------------------------------------------------------------------- */
+
+/* place() for a hint, or where there was nothing below the random top. */
+int place_elsewhere(
+	struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out) MVM_MUST_CHECK;
+
+/*
+ * Find room for `bytes` (a multiple of the page, not 0): at `hint` (its page) if there is room, else
+ * where the policy says, below the space's randomized top if possible.  0 or -MVM_ENOMEM; then no
+ * hole of the space is large enough, or those that are lie under claims, which end: before a call
+ * fails for that, it asks place_wait().
+ */
+MVM_MUST_CHECK static inline int place(
+	struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out)
+{
+	if (likely(hint < MVM_PAGE_BYTES && place_choose(space, space->top, bytes, out)))
+		return 0;
+	return place_elsewhere(space, hint, bytes, out);
+}
+
+/*
+ * Would there be room, were it not for claims?  Then wait for one that is in the way, and call place()
+ * again; drops the lock, look everything up again.  False: there is none, and nobody was waited for.
+ */
+bool place_wait(struct mvm_space *space, size_t bytes);
+
+/*
+ * May the stack `a` grow down to the page?  Not past its limit, and not so far that less than the
+ * guard gap stays free below.  The space's lock is held.
+ */
+bool place_may_grow(struct mvm_space *space, struct area *a, mvm_vaddr_t va);

@@ -7,8 +7,6 @@
  */
 #include "place.h"
 
-#include "space.h"
-
 bool place_choose(struct mvm_space *space, mvm_vaddr_t top, size_t bytes, mvm_vaddr_t *out)
 {
 	mvm_vaddr_t bottom = space->low + (space->high - top), start;

@@ -365,22 +365,6 @@ struct area *space_merge(struct mvm_space *space, struct area *l, const struct c
 	return r;
 }
 
-struct area *area_alloc(struct mvm_space *space)
-{
-	struct area *a = space->spare;
-
-	space->spare = NULL;
-	return a ? a : slab_alloc(SLAB_AREA);
-}
-
-bool area_keep(struct mvm_space *space, struct area *a)
-{
-	if (a->object || space->spare)
-		return false;
-	space->spare = a;
-	return true;
-}
-
 void area_free(struct area *a)
 {
 	if (a->object)

@@ -9,6 +9,7 @@
 #include "area_index.h"
 #include "base.h"
 #include "limits.h"
+#include "meta.h"
 
 /*
  * A claim: one call is changing a range and drops the space's lock on its way.  The claim is the
@@ -220,13 +221,25 @@ void space_cut(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_v
 struct area *space_merge(struct mvm_space *space, struct area *l, const struct claim *own);
 
 /* Memory for an area, or NULL. */
-struct area *area_alloc(struct mvm_space *space);
+static inline struct area *area_alloc(struct mvm_space *space)
+{
+	struct area *a = space->spare;
+
+	space->spare = NULL;
+	return likely(a) ? a : slab_alloc(SLAB_AREA);
+}
 
 /*
  * Free an area that is out of the index, if that is all there is to do: the space keeps its memory.
  * False: area_free() is to be called.
  */
-bool area_keep(struct mvm_space *space, struct area *a);
+static inline bool area_keep(struct mvm_space *space, struct area *a)
+{
+	if (a->object || space->spare)
+		return false;
+	space->spare = a;
+	return true;
+}
 
 /* Free an area that is out of the index, with its object reference: may sleep, no lock held. */
 void area_free(struct area *a);

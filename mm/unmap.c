@@ -31,11 +31,9 @@
  */
 #include "unmap.h"
 
-#include "meta.h"
-#include "trace.h"
 #include "object.h"
 #include "range.h"
-#include "stats.h"
+#include "trace.h"
 #include "writeback.h"
 
 /* Does [start, end) leave something of the area on both sides, so that one more is needed? */

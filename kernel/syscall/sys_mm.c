@@ -123,64 +123,103 @@ static int find_object(struct file *file, struct mvm_map *map)
 	return noexec && (map->rights & MVM_EXEC) ? -EPERM : 0;
 }
 
-/* file NULL: anonymous. */
-static long map_object(struct file *file, unsigned flags, struct mvm_map *map)
+/* May there be such a map, whatever it shows? */
+static inline int check_request(const struct mvm_map *map, size_t bytes, unsigned flags)
 {
-	int err = check_place(map);
+	int err;
 
-	if (!err && (flags & MAP_LOCKED) && !process_may_lock_memory(process_current()))
-		err = -EPERM;
-	if (!err)
-		err = check_type(flags);
-	if (!err && file)
-		err = find_object(file, map);
-	/* Shared, and of no file or of /dev/zero: memory that fork shares. */
+	if (map->bytes == 0) /* none, or so many that they wrapped around */
+		return bytes == 0 ? -EINVAL : -ENOMEM;
+	if (flags & MAP_HUGETLB) /* there are none to be had */
+		return -EINVAL;
+	err = check_place(map);
+	if (err)
+		return err;
+	if ((flags & MAP_LOCKED) && !process_may_lock_memory(process_current()))
+		return -EPERM;
+	return check_type(flags);
+}
+
+/* Shared, and of no file or of /dev/zero: memory that fork shares. */
+static __attribute__((noinline)) int map_shared_anon(struct mvm_map *map)
+{
+	int err = mvm_object_new_shared_anon(map->bytes, &map->object);
+
+	if (err)
+		return err;
+	err = mvm_map(current_vm()->space, map);
+	mvm_object_unref(map->object);
+	return err;
+}
+
+static int map_object(struct file *file, struct mvm_map *map)
+{
+	int err = find_object(file, map);
+
 	if (!err && !map->object && (map->flags & MVM_MAP_SHARED))
-		err = mvm_object_new_shared_anon(map->bytes, &map->object);
+		return map_shared_anon(map);
 	if (!err)
 		err = mvm_map(current_vm()->space, map);
 	if (map->object)
 		mvm_object_unref(map->object);
-	return err ? err : (long)map->addr;
+	return err;
+}
+
+/* `offset`: in bytes. */
+static __attribute__((noinline)) int map_file(
+	long fd, uint64_t offset, size_t bytes, unsigned flags, struct mvm_map *map)
+{
+	struct file *file = fd_get(fd);
+	int err;
+
+	if (!file)
+		return -EBADF;
+	map->offset_pages = offset / PAGE_SIZE;
+	err = check_request(map, bytes, flags);
+	if (!err)
+		err = map_object(file, map);
+	file_unref(file);
+	return err == -EFBIG ? -EOVERFLOW : err;
+}
+
+static inline int map_anonymous(size_t bytes, unsigned flags, struct mvm_map *map)
+{
+	int err = check_request(map, bytes, flags);
+
+	if (err)
+		return err;
+	if (map->flags & MVM_MAP_SHARED)
+		return map_shared_anon(map);
+	return mvm_map(current_vm()->space, map);
 }
 
 long sys_mmap(vaddr_t addr, size_t bytes, unsigned long rights, unsigned long flags_argument,
 	long fd, int64_t offset)
 {
 	unsigned flags = (unsigned)flags_argument;
-	bool anonymous = flags & MAP_ANONYMOUS;
-	struct file *file = NULL;
 	struct mvm_map map = {
 		.addr = addr,
 		.bytes = page_align_up(bytes),
 		.rights = rights & MVM_RWX,
 		.max_rights = MVM_RWX,
 		.flags = mm_flags(flags),
-		.offset_pages = anonymous ? 0 : (uint64_t)offset / PAGE_SIZE,
 	};
+	int err;
 
 	if (offset % (int64_t)PAGE_SIZE)
 		return -EINVAL;
-	if (!anonymous && !(file = fd_get(fd)))
-		return -EBADF;
-	long result = -EINVAL;
-	if (bytes && !map.bytes)
-		result = -ENOMEM;
-	else if (bytes && !(flags & MAP_HUGETLB)) /* there are no huge pages to be had */
-		result = map_object(file, flags, &map);
-	if (file)
-		file_unref(file);
-	return result == -EFBIG ? -EOVERFLOW : result;
+	if (flags & MAP_ANONYMOUS)
+		err = map_anonymous(bytes, flags, &map);
+	else
+		err = map_file(fd, (uint64_t)offset, bytes, flags, &map);
+	return err ? err : (long)map.addr;
 }
 
 /* --- The others ------------------------------------------------------------------------------ */
 
+/* mm knows a range that is none of a program's, and there is one error for all of them. */
 long sys_munmap(vaddr_t addr, size_t bytes)
 {
-	int err = user_range(addr, &bytes, -EINVAL);
-
-	if (err || !bytes)
-		return -EINVAL;
 	return mvm_unmap(current_vm()->space, addr, bytes);
 }
 
