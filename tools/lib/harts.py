@@ -2,12 +2,12 @@
 """tools/harts: see USAGE."""
 import argparse
 import os
-import re
 import statistics
 import sys
 
 import build
 import guest
+import sections
 
 USAGE = """\
 tools/harts [OPTION]... [WORKLOAD]...
@@ -27,7 +27,6 @@ HARTS = (1, 2, 4, 8)
 PAIR = {1: 1, 2: 2}  # harts -> workers, of the first comparison
 CROWD = 8  # workers, of the second
 PAGE = os.path.join(build.TREE, "docs/harts.md")
-MARKS = re.compile(r"(<!-- tools/harts -->\n).*?(<!-- end of the figures -->\n)", re.S)
 
 
 def run_guest(kit, harts, options):
@@ -96,16 +95,6 @@ def markdown(rounds, options):
     return text
 
 
-def write_page(text):
-    with open(PAGE) as page:
-        old = page.read()
-    new, found = MARKS.subn(lambda m: m.group(1) + text + m.group(2), old)
-    if not found:
-        sys.exit("harts: docs/harts.md has lost its marks")
-    with open(PAGE, "w") as page:
-        page.write(new)
-
-
 def main(argv):
     parser = argparse.ArgumentParser(prog="tools/harts", usage=argparse.SUPPRESS, description=USAGE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -122,7 +111,7 @@ def main(argv):
     kit = build.kit_of(options.built or build.build(options.preset, ["mapache.elf", "image"]))
     text = markdown(measure(kit, options), options)
     if options.write:
-        write_page(text)
+        sections.write(PAGE, {"tools/harts": text})
     print(text, end="")
     return 0
 

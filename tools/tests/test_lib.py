@@ -5,6 +5,7 @@ import urllib.parse
 import pytest
 
 import guest
+import sections
 import tap
 
 FIRMWARE = b"OpenSBI v1.1\r\n\x1e[not this]\x1e\n"
@@ -77,3 +78,21 @@ def test_tap_that_gives_up_fails():
 
 def test_what_is_not_tap_is_nothing():
     assert tap.parse("okay then\nnot okay\nbooks\n") == []
+
+
+PAGE = "head\n<!-- one -->\n1\n<!-- end of one -->\n<!-- -->\n<!-- two: b -->\n<!-- end of two: b -->\n<!-- three -->\n"
+
+
+def test_sections_are_found():
+    assert sections.of(PAGE) == {"one": "1\n", "two: b": ""}
+
+
+def test_a_section_is_replaced_and_nothing_else():
+    assert sections.replaced(PAGE, {}) == PAGE
+    assert sections.replaced(PAGE, {"two: b": "2\n"}) == PAGE.replace("b -->\n<!-- end", "b -->\n2\n<!-- end")
+    assert sections.replaced(PAGE, {"one": r"\1"}) == PAGE.replace("1\n", r"\1")
+
+
+def test_a_section_that_is_not_there_is_missed():
+    with pytest.raises(KeyError):
+        sections.replaced(PAGE, {"three": ""})
