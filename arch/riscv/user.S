@@ -40,13 +40,42 @@
 	sd	a5, (\at + 56)(a0)
 	.endm
 
+	/* The last words of a run of them: n bytes that end at two pointers. */
+	.macro	copy_run name, n, from, to, bytes:vararg
+	la	t5, \name\()_end
+	sub	t5, t5, \n			/* a word takes two instructions of four bytes */
+	jr	t5
+	.option push
+	.option norvc
+\name:
+	.irp	at, \bytes
+	ld	t0, -\at(\from)
+	sd	t0, -\at(\to)
+	.endr
+\name\()_end:
+	.option pop
+	.endm
+
 	.text
 	/* size_t user_copy(void *to, const void *from, size_t n): either side may be user memory. */
 	.globl	user_copy
 user_copy:
 	li	t6, SSTATUS_SUM
 	csrs	sstatus, t6
+	or	t0, a0, a1
+	andi	t0, t0, 7
+	andi	t2, a2, ~248			/* most copies are of a few words, on both sides: */
+	or	t0, t0, t2
 	add	t1, a1, a2			/* the end, for the bytes */
+	bnez	t0, copy_any
+	add	t4, a0, a2
+	copy_run copy_few, a2, t1, t4, 248, 240, 232, 224, 216, 208, 200, 192, 184, 176, 168, 160, 152, 144, 136, 128, 120, 112, 104, 96, 88, 80, 72, 64, 56, 48, 40, 32, 24, 16, 8
+	csrc	sstatus, t6
+	li	a0, 0
+	ret
+	fix	copy_few, copy_few_end, copy_bytes
+
+copy_any:
 	sltiu	t0, a2, 8
 	bnez	t0, copy_bytes
 	xor	t0, a0, a1
@@ -68,23 +97,12 @@ copy_large_end:
 	addi	a0, a0, 256
 	bne	a1, a6, copy_large
 copy_words:
-	/* less than 256 bytes: so many words, up to the end of a run of 31 */
+	/* less than 256 bytes */
 	sub	t2, t1, a1
 	andi	t2, t2, -8
-	la	t5, copy_words_end
-	sub	t5, t5, t2			/* a word takes two instructions of four bytes */
 	add	t3, a1, t2
 	add	t4, a0, t2
-	jr	t5
-	.option push
-	.option norvc
-copy_words_start:
-	.irp	n, 248, 240, 232, 224, 216, 208, 200, 192, 184, 176, 168, 160, 152, 144, 136, 128, 120, 112, 104, 96, 88, 80, 72, 64, 56, 48, 40, 32, 24, 16, 8
-	ld	t0, -\n(t3)
-	sd	t0, -\n(t4)
-	.endr
-copy_words_end:
-	.option pop
+	copy_run copy_rest, t2, t3, t4, 248, 240, 232, 224, 216, 208, 200, 192, 184, 176, 168, 160, 152, 144, 136, 128, 120, 112, 104, 96, 88, 80, 72, 64, 56, 48, 40, 32, 24, 16, 8
 	mv	a1, t3
 	mv	a0, t4
 copy_bytes:
@@ -110,7 +128,7 @@ copy_head_end:
 	j	copy_head
 
 	fix	copy_large, copy_large_end, copy_bytes
-	fix	copy_words_start, copy_words_end, copy_bytes
+	fix	copy_rest, copy_rest_end, copy_bytes
 	fix	copy_byte, copy_done, copy_done
 	fix	copy_head_byte, copy_head_end, copy_done
 

@@ -64,9 +64,9 @@ static int inherit(struct process *p, struct process *parent, uint64_t flags)
 {
 	process_watch_cpu(p);
 	if (flags & CLONE_SIGHAND)
-		__atomic_fetch_add(&(p->actions = parent->actions)->refs, 1, __ATOMIC_RELAXED);
+		p->actions = signal_actions_share(parent);
 	else
-		p->actions = signal_actions_new(parent->actions);
+		p->actions = signal_actions_new(parent);
 	if (flags & CLONE_FILES)
 		__atomic_fetch_add(&(p->files = parent->files)->refs, 1, __ATOMIC_RELAXED);
 	else

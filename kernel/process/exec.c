@@ -377,7 +377,7 @@ static int copy_shared_tables(struct exec *x)
 
 	if (err || __atomic_load_n(&p->actions->refs, __ATOMIC_ACQUIRE) == 1)
 		return err;
-	x->parts.actions = signal_actions_new(p->actions);
+	x->parts.actions = signal_actions_new(p);
 	return x->parts.actions ? 0 : -ENOMEM;
 }
 

@@ -82,9 +82,9 @@ static bool parent_ignores(struct process *p, int sig, bool *tell)
 	*tell = sig != 0;
 	spin_lock(&parent->lock);
 	if (sig == SIGCHLD && parent->actions) {
-		const struct sigaction *a = &parent->actions->action[SIGCHLD];
-		*tell = a->sa_handler != SIG_IGN;
-		ignores = !*tell || (a->sa_flags & SA_NOCLDWAIT);
+		struct sigaction a = signal_action(parent->actions, SIGCHLD);
+		*tell = a.sa_handler != SIG_IGN;
+		ignores = !*tell || (a.sa_flags & SA_NOCLDWAIT);
 	}
 	spin_unlock(&parent->lock);
 	return ignores;

@@ -20,6 +20,9 @@
 #include <kernel/vmspace.h>
 
 _Static_assert(sizeof(struct frame_head) == offsetof(ucontext_t, __uc_unused), "the ABI's layout");
+_Static_assert(offsetof(struct frame_head, stack_size) ==
+		       offsetof(ucontext_t, uc_stack) + offsetof(stack_t, ss_size),
+	"the ABI's layout");
 _Static_assert(
 	offsetof(struct sigframe_start, head) == offsetof(struct rt_sigframe, uc), "one layout");
 _Static_assert(sizeof(mcontext_t) == sizeof(struct arch_sigcontext), "one layout");
@@ -41,20 +44,15 @@ void altstack_get(vaddr_t sp, stack_t *stack)
 {
 	struct task *t = task_current();
 
-	/* with the bytes between its fields, which the user sees, and which were the user's or 0 */
-	__builtin_memcpy(stack, &t->altstack, sizeof *stack);
-	stack->ss_flags = (int)((unsigned)stack->ss_flags & SS_AUTODISARM);
+	/* with the bytes between its fields: the user sees them, too */
+	__builtin_memset(stack, 0, sizeof *stack);
+	stack->ss_sp = t->altstack.ss_sp;
+	stack->ss_size = t->altstack.ss_size;
+	stack->ss_flags = (int)((unsigned)t->altstack.ss_flags & SS_AUTODISARM);
 	if (!stack->ss_size)
 		stack->ss_flags |= SS_DISABLE;
 	else if (on_altstack(t, sp))
 		stack->ss_flags |= SS_ONSTACK;
-}
-
-/* No stack.  All bytes are set, as the user sees those between the fields, too. */
-static void altstack_clear(struct task *t, int flags)
-{
-	__builtin_memset(&t->altstack, 0, sizeof t->altstack);
-	t->altstack.ss_flags = flags;
 }
 
 int altstack_set(const stack_t *stack, vaddr_t sp)
@@ -67,7 +65,7 @@ int altstack_set(const stack_t *stack, vaddr_t sp)
 	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode)
 		return -EINVAL;
 	if (mode == SS_DISABLE)
-		altstack_clear(t, stack->ss_flags);
+		t->altstack = (stack_t){.ss_flags = stack->ss_flags};
 	else if (stack->ss_size < MINSIGSTKSZ)
 		return -ENOMEM;
 	else
@@ -100,12 +98,17 @@ int sigframe_push(struct trapframe *tf, struct sigframe_start *start,
 	vaddr_t at = frame_address(t, action, trapframe_sp(tf));
 	struct rt_sigframe *frame = (struct rt_sigframe *)at;
 
-	start->head = (struct frame_head){.stack = t->altstack, .mask = old_mask};
+	start->head = (struct frame_head){
+		.stack_sp = t->altstack.ss_sp,
+		.stack_flags = t->altstack.ss_flags,
+		.stack_size = t->altstack.ss_size,
+		.mask = old_mask,
+	};
 	if (put_user(uaddr(at), start) ||
 		arch_sigcontext_put((struct arch_sigcontext *)&frame->uc.uc_mcontext))
 		return -EFAULT;
 	if ((unsigned)t->altstack.ss_flags & SS_AUTODISARM)
-		altstack_clear(t, SS_DISABLE);
+		t->altstack = (stack_t){.ss_flags = SS_DISABLE};
 
 	trapframe_set_args(tf, start->info.si_signo, (long)&frame->info, (long)&frame->uc);
 	trapframe_set_return(tf, t->process->vm->sigreturn);
@@ -119,13 +122,15 @@ int sigframe_pop(struct trapframe *tf)
 {
 	struct rt_sigframe *frame = (struct rt_sigframe *)trapframe_sp(tf);
 	struct frame_head head;
+	stack_t stack;
 
 	if (get_user(&head, uaddr((vaddr_t)&frame->uc)))
 		return -EFAULT;
 	signal_set_mask(head.mask);
 	int err = arch_sigcontext_get((const struct arch_sigcontext *)&frame->uc.uc_mcontext);
 	/* What does not fit there is not taken, as it may be anything by now. */
-	if (!err && !is_altstack(task_current(), &head.stack))
-		(void)altstack_set(&head.stack, trapframe_sp(tf));
+	stack = (stack_t){head.stack_sp, head.stack_flags, head.stack_size};
+	if (!err && !is_altstack(task_current(), &stack))
+		(void)altstack_set(&stack, trapframe_sp(tf));
 	return err;
 }

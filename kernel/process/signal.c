@@ -209,22 +209,26 @@ bool signal_thread_leaves(struct task *t)
 
 /* --- Handlers -------------------------------------------------------------------------------- */
 
+static void reset_handler(struct signal_actions *actions, int sig)
+{
+	bool shared = signal_actions_lock(actions);
+
+	actions->action[sig].sa_handler = SIG_DFL;
+	signal_actions_unlock(actions, shared);
+}
+
 /* What a handler's run changes: its action if it is for once, and the mask. */
 static void account_handler(struct task *t, int sig, const struct sigaction *action)
 {
-	struct signal_actions *actions = t->process->actions;
 	uint64_t mask = t->mask | action->sa_mask.bits;
 
 	if (!(action->sa_flags & SA_NODEFER))
 		mask |= SIGNAL_BIT(sig);
-	if (action->sa_flags & SA_RESETHAND) {
-		spin_lock(&actions->lock);
-		actions->action[sig].sa_handler = SIG_DFL;
-		spin_unlock(&actions->lock);
-	}
-	if (mask == t->mask)
+	if (mask == t->mask && !(action->sa_flags & SA_RESETHAND))
 		return;
 	spin_lock(&t->process->lock);
+	if (action->sa_flags & SA_RESETHAND)
+		reset_handler(t->process->actions, sig);
 	set_mask_locked(t, mask);
 	spin_unlock(&t->process->lock);
 }
@@ -285,7 +289,7 @@ static bool take_one(struct task *t, struct trapframe *tf)
 	spin_lock(&p->lock);
 	int sig = signal_queue_take(t, ~t->mask, &start.info);
 	if (sig) {
-		action = p->actions->action[sig];
+		action = signal_action(p->actions, sig);
 		p->stop_wanted |= action.sa_handler == SIG_DFL && signal_default(sig) == STOP;
 	}
 	spin_unlock(&p->lock);

@@ -54,23 +54,12 @@ void signal_queue_flush(struct signal_queue *q, uint64_t which)
 	q->set &= ~which;
 }
 
-static __attribute__((noinline)) void flush_all(struct process *p, uint64_t which)
+void signal_flush(struct process *p, uint64_t which)
 {
+	spin_assert_held(&p->lock);
 	signal_queue_flush(&p->signals, which);
 	list_for_each (node, &p->threads)
 		signal_queue_flush(&list_entry(node, struct task, link)->signals, which);
-}
-
-/* Mostly nothing is pending. */
-void signal_flush(struct process *p, uint64_t which)
-{
-	uint64_t pending = p->signals.set;
-
-	spin_assert_held(&p->lock);
-	list_for_each (node, &p->threads)
-		pending |= list_entry(node, struct task, link)->signals.set;
-	if (pending & which)
-		flush_all(p, which);
 }
 
 /* Is there room in the user's account?  Standard signals of the kernel and of kill() always fit. */

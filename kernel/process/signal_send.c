@@ -41,20 +41,40 @@ enum default_action signal_default(int sig)
 
 /* --- Actions -------------------------------------------------------------------------------- */
 
-struct signal_actions *signal_actions_new(struct signal_actions *from)
+static void copy_actions(struct signal_actions *to, struct signal_actions *from)
 {
-	struct signal_actions *a = from ? kmalloc(sizeof *a) : kzalloc(sizeof *a);
+	bool shared = signal_actions_lock(from);
+
+	to->own = from->own;
+	for (uint64_t sig = 1, left = to->own; left; sig++, left >>= 1)
+		if (left & 1)
+			to->action[sig] = from->action[sig];
+	signal_actions_unlock(from, shared);
+}
+
+struct signal_actions *signal_actions_new(struct process *from)
+{
+	struct signal_actions *a = kmalloc(sizeof *a);
 
 	if (!a)
 		return NULL;
 	a->refs = 1;
+	a->own = 0;
 	spin_init(&a->lock, "signal actions", RANK_SIGNAL);
 	if (from) {
 		spin_lock(&from->lock);
-		__builtin_memcpy(a->action, from->action, sizeof a->action);
+		copy_actions(a, from->actions);
 		spin_unlock(&from->lock);
 	}
 	return a;
+}
+
+struct signal_actions *signal_actions_share(struct process *from)
+{
+	spin_lock(&from->lock);
+	__atomic_fetch_add(&from->actions->refs, 1, __ATOMIC_RELAXED);
+	spin_unlock(&from->lock);
+	return from->actions;
 }
 
 void signal_actions_put(struct signal_actions *a)
@@ -67,37 +87,23 @@ void signal_actions_exec(struct signal_actions *a)
 {
 	uint64_t ignored = 0;
 
-	spin_lock(&a->lock);
-	for (int sig = 1; sig < NSIG; sig++)
-		if (a->action[sig].sa_handler == SIG_IGN)
-			ignored |= SIGNAL_BIT(sig);
-	__builtin_memset(a->action, 0, sizeof a->action);
-	for (int sig = 1; ignored; sig++, ignored >>= 1)
-		if (ignored & 1)
-			a->action[sig].sa_handler = SIG_IGN;
-	spin_unlock(&a->lock);
+	for (uint64_t sig = 1, left = a->own; left; sig++, left >>= 1) {
+		if (!(left & 1) || a->action[sig].sa_handler != SIG_IGN)
+			continue;
+		a->action[sig] = (struct sigaction){.sa_handler = SIG_IGN};
+		ignored |= SIGNAL_BIT(sig);
+	}
+	a->own = ignored;
 }
 
-static void (*handler_of(struct process *p, int sig))(int)
+bool signal_default_ignores(const struct process *p, int sig)
 {
-	return __atomic_load_n(&p->actions->action[sig].sa_handler, __ATOMIC_RELAXED);
-}
-
-/* pid 1 has no default action that ends or stops it, unless it faults. */
-bool signal_is_ignored(struct process *p, int sig)
-{
-	void (*handler)(int) = handler_of(p, sig);
-
-	if (handler == SIG_IGN)
-		return !(SIGNAL_BIT(sig) & SIGNALS_FORCED);
-	if (handler != SIG_DFL)
-		return false;
 	return signal_default(sig) == IGNORE || p == init_process;
 }
 
-static bool is_deadly(struct process *p, int sig)
+static bool is_deadly(int sig, const struct sigaction *action)
 {
-	return handler_of(p, sig) == SIG_DFL && signal_default(sig) == TERMINATE;
+	return action->sa_handler == SIG_DFL && signal_default(sig) == TERMINATE;
 }
 
 /* --- Who sends ------------------------------------------------------------------------------- */
@@ -219,9 +225,10 @@ static int send_locked(struct process *p, struct task *target, const siginfo_t *
 	}
 	taker = !target ? choose_thread(p, sig) : blocks(target, sig) ? NULL : target;
 	if (taker && !(taker->waited & SIGNAL_BIT(sig))) {
-		if (signal_is_ignored(p, sig))
+		struct sigaction action = signal_action(p->actions, sig);
+		if (signal_is_ignored(p, sig, &action))
 			return 0;
-		if (is_deadly(p, sig) && !taker->in_stop) {
+		if (is_deadly(sig, &action) && !taker->in_stop) {
 			process_kill_locked(p, sig);
 			return 0;
 		}
@@ -261,7 +268,7 @@ static _Noreturn void end_by_fault(int sig, int code, vaddr_t addr, struct trapf
 /* Has t a handler for it, and does not block it?  The process's lock is held. */
 static bool can_handle(struct task *t, int sig, struct sigaction *action)
 {
-	*action = t->process->actions->action[sig];
+	*action = signal_action(t->process->actions, sig);
 	return !blocks(t, sig) && signal_has_handler(action);
 }
 

@@ -143,8 +143,8 @@ static void report_stop_locked(struct process *p, int code)
 	info.si_status = code == CLD_STOPPED ? p->stop_signal : SIGCONT;
 	spin_lock(&p->parent->lock);
 	if (p->parent->actions) {
-		const struct sigaction *a = &p->parent->actions->action[SIGCHLD];
-		wanted = a->sa_handler != SIG_IGN && !(a->sa_flags & SA_NOCLDSTOP);
+		struct sigaction a = signal_action(p->parent->actions, SIGCHLD);
+		wanted = a.sa_handler != SIG_IGN && !(a.sa_flags & SA_NOCLDSTOP);
 	}
 	spin_unlock(&p->parent->lock);
 	if (wanted)

@@ -68,15 +68,13 @@ static void snapshot_signals(struct process *p, struct task *t, struct snapshot 
 	s->blocked = t ? t->mask : 0;
 	if (!p->actions)
 		return;
-	spin_lock(&p->actions->lock);
 	for (int sig = 1; sig < NSIG; sig++) {
-		const struct sigaction *a = &p->actions->action[sig];
-		if (a->sa_handler == SIG_IGN)
+		struct sigaction a = signal_action(p->actions, sig);
+		if (a.sa_handler == SIG_IGN)
 			s->ignored |= SIGNAL_BIT(sig);
-		else if (a->sa_handler != SIG_DFL)
+		else if (a.sa_handler != SIG_DFL)
 			s->caught |= SIGNAL_BIT(sig);
 	}
-	spin_unlock(&p->actions->lock);
 }
 
 static void snapshot_threads(struct process *p, const struct proc_key *key, struct snapshot *s)

@@ -134,52 +134,80 @@ long sys_tgkill(long group, long tid, long sig)
 	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_ONSTACK | SA_RESTART | \
 		SA_NODEFER | SA_RESETHAND)
 
-static void get_action(struct process *p, unsigned sig, struct sigaction *old)
+/* What is asked for, as far as it is known: by what is left programs can tell what is. */
+static struct sigaction known_action(const struct sigaction *asked)
 {
-	spin_lock(&p->actions->lock);
-	*old = p->actions->action[sig];
-	spin_unlock(&p->actions->lock);
+	return (struct sigaction){
+		.sa_handler = asked->sa_handler,
+		.sa_flags = asked->sa_flags & SIGACTION_FLAGS,
+		.sa_mask.bits = asked->sa_mask.bits & ~SIGNALS_FORCED,
+	};
 }
 
 /* A signal that is ignored from now on, but was sent before, is forgotten.  *old unless it is NULL. */
-static void change_action(
-	struct process *p, unsigned sig, const struct sigaction *action, struct sigaction *old)
+static inline __attribute__((always_inline)) void change_action(
+	int sig, struct sigaction action, struct sigaction *old)
 {
+	struct process *p = process_current();
 	struct signal_actions *actions = p->actions;
+	uint64_t forgotten = 0;
+	bool shared;
 
 	spin_lock(&p->lock);
-	spin_lock(&actions->lock);
+	shared = signal_actions_lock(actions);
 	if (old)
-		*old = actions->action[sig];
-	actions->action[sig] = *action;
-	spin_unlock(&actions->lock);
-	if (signal_is_ignored(p, (int)sig))
-		signal_flush(p, SIGNAL_BIT(sig));
+		*old = signal_action_locked(actions, sig);
+	actions->action[sig] = action;
+	actions->own |= SIGNAL_BIT(sig);
+	signal_actions_unlock(actions, shared);
+	if (signal_is_ignored(p, sig, &action))
+		forgotten = process_pending_signals(p) & SIGNAL_BIT(sig);
+	if (forgotten)
+		signal_flush(p, forgotten);
 	spin_unlock(&p->lock);
+}
+
+static int set_action(int sig, uaddr_t from)
+{
+	struct sigaction asked;
+
+	if (get_user(&asked, from))
+		return -EFAULT;
+	change_action(sig, known_action(&asked), NULL);
+	return 0;
+}
+
+static __attribute__((noinline)) int exchange_action(int sig, uaddr_t from, uaddr_t old_to)
+{
+	struct sigaction asked, old;
+
+	if (get_user(&asked, from))
+		return -EFAULT;
+	change_action(sig, known_action(&asked), &old);
+	return put_user(old_to, &old);
+}
+
+static int tell_action(int sig, uaddr_t to)
+{
+	struct process *p = process_current();
+
+	spin_lock(&p->lock);
+	struct sigaction action = signal_action(p->actions, sig);
+	spin_unlock(&p->lock);
+	return put_user(to, &action);
 }
 
 long sys_rt_sigaction(long sig_argument, uaddr_t from, uaddr_t old_to, size_t set_bytes)
 {
-	struct process *p = process_current();
-	unsigned sig = (unsigned)sig_argument;
-	struct sigaction action, old;
+	int sig = (int)sig_argument;
 
 	if (set_bytes != sizeof(sigset_t) || sig < 1 || sig >= NSIG)
 		return -EINVAL;
-	if (!uaddr_is_null(from)) {
-		if (SIGNAL_BIT(sig) & SIGNALS_FORCED)
-			return -EINVAL;
-		if (get_user(&action, from))
-			return -EFAULT;
-		/* By what is left programs can tell what is known. */
-		action.sa_flags &= SIGACTION_FLAGS;
-		action.sa_mask.bits &= ~SIGNALS_FORCED;
-	}
 	if (uaddr_is_null(from))
-		get_action(p, sig, &old);
-	else
-		change_action(p, sig, &action, uaddr_is_null(old_to) ? NULL : &old);
-	return uaddr_is_null(old_to) ? 0 : put_user(old_to, &old);
+		return uaddr_is_null(old_to) ? 0 : tell_action(sig, old_to);
+	if (sig == SIGKILL || sig == SIGSTOP)
+		return -EINVAL;
+	return uaddr_is_null(old_to) ? set_action(sig, from) : exchange_action(sig, from, old_to);
 }
 
 long sys_rt_sigprocmask(long how, uaddr_t from, uaddr_t old_to, size_t set_bytes)

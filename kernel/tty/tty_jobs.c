@@ -39,7 +39,7 @@ static bool ignores_or_blocks(struct process *p, int sig)
 	bool ignores;
 
 	spin_lock(&p->lock);
-	ignores = p->actions->action[sig].sa_handler == SIG_IGN ||
+	ignores = signal_action(p->actions, sig).sa_handler == SIG_IGN ||
 		  (task_current()->mask & SIGNAL_BIT(sig));
 	spin_unlock(&p->lock);
 	return ignores;

@@ -68,6 +68,64 @@ static void actions_are_read_back(void)
 	CHECK_ERR(sigaction(65, NULL, &action), EINVAL);
 }
 
+static bool can_be_set(int signo)
+{
+	return signo != SIGKILL && signo != SIGSTOP &&
+	       (signo < 32 || signo > 34); // those are libc's
+}
+
+// Some of each kind, told apart by their masks.
+static struct sigaction action_for(int signo)
+{
+	struct sigaction action = {.sa_flags = signo % 2 ? SA_RESTART : 0};
+
+	action.sa_handler = signo % 5 == 0 ? SIG_IGN : signo % 3 ? on_signal : SIG_DFL;
+	sigemptyset(&action.sa_mask);
+	for (int bit = 0; bit < 7; bit++)
+		if (signo >> bit & 1)
+			sigaddset(&action.sa_mask, 10 + bit);
+	return action;
+}
+
+// Every fourth signal was never told anything.
+static void check_actions(void)
+{
+	for (int signo = 1; signo <= 64; signo++) {
+		struct sigaction want = {.sa_handler = SIG_DFL}, got;
+		if (!can_be_set(signo))
+			continue;
+		if (signo % 4)
+			want = action_for(signo);
+		CHECK_OK(sigaction(signo, NULL, &got));
+		CHECK(got.sa_handler == want.sa_handler);
+		CHECK_EQ(got.sa_flags, want.sa_flags);
+		for (int other = 1; other <= 64; other++)
+			CHECK_EQ(sigismember(&got.sa_mask, other),
+				sigismember(&want.sa_mask, other));
+	}
+}
+
+static void check_and_change_actions(void *arg)
+{
+	(void)arg;
+	check_actions();
+	for (int signo = 1; signo <= 64; signo++)
+		if (can_be_set(signo))
+			signal(signo, SIG_IGN);
+}
+
+static void children_have_actions_of_their_own(void)
+{
+	for (int signo = 1; signo <= 64; signo++) {
+		struct sigaction action = action_for(signo);
+		if (can_be_set(signo) && signo % 4)
+			CHECK_OK(sigaction(signo, &action, NULL));
+	}
+	check_actions();
+	must_exit_well(start_child(check_and_change_actions, NULL));
+	check_actions();
+}
+
 static void ignored_signals_do_nothing(void)
 {
 	handle(SIGTERM, SIG_IGN, 0);
@@ -392,6 +450,7 @@ static const struct test tests[] = {
 	{"handler_runs", handler_runs},
 	{"sender_is_told", sender_is_told},
 	{"actions_are_read_back", actions_are_read_back},
+	{"children_have_actions_of_their_own", children_have_actions_of_their_own},
 	{"ignored_signals_do_nothing", ignored_signals_do_nothing},
 	{"defaults_kill", defaults_kill},
 	{"blocked_signals_wait", blocked_signals_wait},

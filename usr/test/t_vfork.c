@@ -308,6 +308,36 @@ static void clone_with_vfork_alone(void)
 	CHECK_EQ(load(target), 0);
 }
 
+static int change_actions(void *arg)
+{
+	struct sigaction action;
+
+	(void)arg;
+	if (sigaction(SIGUSR1, NULL, &action) || action.sa_handler != SIG_IGN)
+		return 1;
+	if (signal(SIGUSR1, on_signal) == SIG_ERR || signal(SIGUSR2, SIG_IGN) == SIG_ERR)
+		return 2;
+	return 0;
+}
+
+// What is done about signals is one thing for both, until one of them executes a program.
+static void actions_can_be_shared(void)
+{
+	char *end = map_anon(STACK_SIZE) + STACK_SIZE;
+	int flags = CLONE_VM | CLONE_VFORK | CLONE_SIGHAND | SIGCHLD;
+
+	handled = 0;
+	signal(SIGUSR1, SIG_IGN);
+	check_exited((pid_t)CHECK_OK(clone(change_actions, end, flags, NULL)), 0);
+	CHECK_OK(kill(getpid(), SIGUSR2));
+	CHECK_OK(kill(getpid(), SIGUSR1));
+	CHECK_EQ(handled, 1);
+	check_exited((pid_t)CHECK_OK(clone(exec_true, end, flags, NULL)), 0);
+	handled = 0;
+	CHECK_OK(kill(getpid(), SIGUSR1)); // it still has a handler
+	CHECK_EQ(handled, 1);
+}
+
 static void clone_arguments(void)
 {
 	char *end = map_anon(STACK_SIZE) + STACK_SIZE;
@@ -350,6 +380,7 @@ static const struct test tests[] = {
 	{"clone_with_a_stack_of_its_own", clone_with_a_stack_of_its_own},
 	{"clone_then_exec_fail_or_die", clone_then_exec_fail_or_die},
 	{"clone_with_vfork_alone", clone_with_vfork_alone},
+	{"actions_can_be_shared", actions_can_be_shared},
 	{"clone_arguments", clone_arguments},
 	{"many_in_a_row", many_in_a_row},
 };

@@ -216,6 +216,16 @@ static inline struct process *process_current(void)
 	return task_current()->process;
 }
 
+/* All signals that wait for p or one of its threads.  p's lock held. */
+static inline uint64_t process_pending_signals(const struct process *p)
+{
+	uint64_t set = p->signals.set;
+
+	list_for_each (node, &p->threads)
+		set |= list_entry(node, struct task, link)->signals.set;
+	return set;
+}
+
 static inline void signal_info_init_sender(siginfo_t *info, int sig, int code)
 {
 	signal_info_init(info, sig, code);

@@ -11,11 +11,14 @@
 struct task;
 struct trapframe;
 
-/* The start of struct ucontext, as far as it is in use. */
+/* The start of struct ucontext, as far as it is in use, with all its bytes named: the user sees them. */
 struct frame_head {
 	uint64_t flags;
 	uint64_t link;
-	stack_t stack;
+	void *stack_sp;
+	int stack_flags;
+	int unused;
+	size_t stack_size;
 	uint64_t mask;
 };
 

@@ -37,11 +37,16 @@ struct signal_queue {
 	struct list entries; /* struct signal_entry, oldest first; not all of the set have one */
 };
 
-/* What a process does about each signal.  Counted: CLONE_SIGHAND shares it. */
+/*
+ * What a process does about each signal.  Counted: CLONE_SIGHAND shares it.  The process's lock guards
+ * it, and while other processes have it, too, besides that its own.  Most programs have few handlers:
+ * the other signals' entries are neither set nor copied.
+ */
 struct signal_actions {
-	uint32_t refs;        /* [a] */
+	uint32_t refs;        /* [a] raised under the lock of a process that has it */
 	struct spinlock lock; /* RANK_SIGNAL */
 	struct sigaction action[NSIG];
+	uint64_t own; /* signals with an entry; what is done about the others is the default */
 };
 
 /* --- Queues (signal_queue.c): the process's lock is held ------------------------------------- */
@@ -54,17 +59,60 @@ void signal_flush(struct process *p, uint64_t which);
 
 /* --- Actions (signal_send.c) ----------------------------------------------------------------- */
 
-/* With all defaults, or as a copy; NULL: no memory. */
-struct signal_actions *signal_actions_new(struct signal_actions *from);
+/* With all defaults, or a copy of the process's, whose lock is not held; NULL: no memory. */
+struct signal_actions *signal_actions_new(struct process *from);
+/* The process's, for another one, too. */
+struct signal_actions *signal_actions_share(struct process *from);
 void signal_actions_put(struct signal_actions *actions);
-/*
- * For exec: what has a handler gets the default action; ignored ones stay ignored. The process's lock is
- * held: who sends has only that, and sees all of it or nothing.
- */
+/* For exec, whose alone they are: what has a handler gets the default action; ignored ones stay ignored. */
 void signal_actions_exec(struct signal_actions *actions);
 
-/* Does sending it to p do nothing, if it is not blocked?  p's lock held. */
-bool signal_is_ignored(struct process *p, int sig);
+/* The rest has the process's lock held. */
+
+/* Nobody changes or looks at them until signal_actions_unlock(). */
+static inline bool signal_actions_lock(struct signal_actions *actions)
+{
+	bool shared = __atomic_load_n(&actions->refs, __ATOMIC_ACQUIRE) > 1;
+
+	if (__builtin_expect(shared, 0))
+		spin_lock(&actions->lock);
+	return shared;
+}
+
+static inline void signal_actions_unlock(struct signal_actions *actions, bool shared)
+{
+	if (__builtin_expect(shared, 0))
+		spin_unlock(&actions->lock);
+}
+
+/* What is done about sig. */
+static inline struct sigaction signal_action_locked(const struct signal_actions *actions, int sig)
+{
+	if (actions->own & SIGNAL_BIT(sig))
+		return actions->action[sig];
+	return (struct sigaction){.sa_handler = SIG_DFL};
+}
+
+/* The same for those who have not locked them. */
+static inline struct sigaction signal_action(struct signal_actions *actions, int sig)
+{
+	bool shared = signal_actions_lock(actions);
+	struct sigaction action = signal_action_locked(actions, sig);
+
+	signal_actions_unlock(actions, shared);
+	return action;
+}
+
+/* Does p ignore it by default?  pid 1 is ended or stopped by nothing, unless it faults. */
+bool signal_default_ignores(const struct process *p, int sig);
+
+/* Does sending it to p do nothing, if it is not blocked and this is what p does about it? */
+static inline bool signal_is_ignored(
+	const struct process *p, int sig, const struct sigaction *action)
+{
+	return action->sa_handler == SIG_IGN ||
+	       (action->sa_handler == SIG_DFL && signal_default_ignores(p, sig));
+}
 
 /* --- Sending (signal_send.c) ----------------------------------------------------------------- */
 
