@@ -131,12 +131,12 @@ static struct dentry *dentry_alloc(
 		return NULL;
 	}
 	d->refs = 1 | UNHASHED;
-	d->hash = name->hash;
 	d->name_head = name->head;
 	d->name_bytes = name->bytes;
 	stand_for(d, v);
 	d->mount = mount;
 	d->parent = parent ? dentry_ref(parent) : d;
+	d->link.hash = place_hash(d->parent, name->hash);
 	fsh_spin_lock(&names.tree_lock);
 	sibling_insert(d);
 	fs_write(names.n, names.n + 1);
@@ -146,6 +146,7 @@ static struct dentry *dentry_alloc(
 
 void dentry_free(struct dentry *d)
 {
+	bucket_fit(bucket_of(d));
 	if (d->vnode) {
 		__atomic_fetch_sub(&d->vnode->names, 1, __ATOMIC_RELAXED);
 		vnode_unref(d->vnode);
@@ -228,18 +229,36 @@ int dentry_new_nameless(
 
 /* --- The table ------------------------------------------------------------------------------- */
 
+struct dentry *bucket_find_among_many(
+	struct bucket *b, const struct dentry *dir, const struct fs_name *name)
+{
+	return chain_find(*fs_table_chain(&b->entries, place_hash(dir, name->hash)), dir, name);
+}
+
+void bucket_refit(struct bucket *b)
+{
+	struct fs_link **chains;
+	uint32_t bits;
+
+	if (!fs_table_wanted(fs_read(b->entries.n), &chains, &bits))
+		return;
+	fsh_spin_lock(&b->lock);
+	fs_table_move(&b->entries, &chains, bits);
+	fsh_spin_unlock(&b->lock);
+	fsh_free(chains);
+}
+
 /* Bucket lock held. */
 static void bucket_insert(struct bucket *b, struct dentry *d)
 {
-	d->hash_next = b->first;
-	b->first = d;
+	fs_table_insert(&b->entries, &d->link);
 	__atomic_fetch_and(&d->refs, ~UNHASHED, __ATOMIC_RELEASE);
 }
 
 /* Make d findable, and the name by which its vnode is known. */
 static void dentry_insert(struct dentry *d)
 {
-	struct bucket *b = bucket_of(d->parent, d->hash);
+	struct bucket *b = bucket_of(d);
 
 	fsh_spin_lock(&names.tree_lock);
 	if (d->vnode)
@@ -249,16 +268,17 @@ static void dentry_insert(struct dentry *d)
 		bucket_insert(b, d);
 	fsh_spin_unlock(&b->lock);
 	fsh_spin_unlock(&names.tree_lock);
+	bucket_fit(b);
 }
 
 /* The caller has a reference. */
 static void dentry_unhash(struct dentry *d)
 {
-	struct bucket *b = bucket_of(d->parent, d->hash);
+	struct bucket *b = bucket_of(d);
 
 	fsh_spin_lock(&b->lock);
 	if (!(__atomic_fetch_or(&d->refs, UNHASHED, __ATOMIC_ACQ_REL) & UNHASHED))
-		bucket_remove(b, d);
+		fs_table_remove(&b->entries, &d->link);
 	fsh_spin_unlock(&b->lock);
 }
 
@@ -333,7 +353,7 @@ void dentry_cover(struct dentry *d, struct mount *m)
 	struct bucket *b;
 
 	fsh_spin_lock_nested(&names.tree_lock);
-	b = bucket_of(d->parent, d->hash);
+	b = bucket_of(d);
 	fsh_spin_lock_nested(&b->lock);
 	fs_write(d->covered_by, m);
 	fsh_spin_unlock(&b->lock);
@@ -359,13 +379,13 @@ void dentry_created(struct dentry *free_name, struct dentry *fresh, struct vnode
 /* Tree lock held.  Returns the count that it had, with the bits beside it. */
 static uint32_t unhash_in_tree(struct dentry *d)
 {
-	struct bucket *b = bucket_of(d->parent, d->hash);
+	struct bucket *b = bucket_of(d);
 	uint32_t refs;
 
 	fsh_spin_lock_nested(&b->lock);
 	refs = __atomic_fetch_or(&d->refs, UNHASHED, __ATOMIC_ACQ_REL);
 	if (!(refs & UNHASHED))
-		bucket_remove(b, d);
+		fs_table_remove(&b->entries, &d->link);
 	fsh_spin_unlock(&b->lock);
 	return refs;
 }
@@ -383,13 +403,13 @@ static void drop_free_names(struct dentry *directory)
 		next = d->sibling_next;
 		if (unhash_in_tree(d) == LISTED) {
 			dentry_leave(d);
-			d->hash_next = gone;
+			d->idle_next = gone;
 			gone = d;
 		}
 	}
 	fsh_spin_unlock(&names.tree_lock);
 	for (d = gone; d; d = next) {
-		next = d->hash_next;
+		next = d->idle_next;
 		dentry_free(d);
 		dentry_unref(directory);
 	}
@@ -434,7 +454,7 @@ void dentry_names_free(struct dentry_names *room)
 struct place {
 	struct dentry *parent;
 	char name[FS_NAME_MAX + 1];
-	uint32_t bytes, hash;
+	uint32_t bytes, name_hash;
 	uint64_t head;
 };
 
@@ -442,7 +462,7 @@ static void place_of(const struct dentry *d, struct place *place)
 {
 	place->parent = d->parent;
 	place->bytes = d->name_bytes;
-	place->hash = d->hash;
+	place->name_hash = place_hash(d->parent, d->link.hash);
 	place->head = d->name_head;
 	memcpy(place->name, d->name, d->name_bytes + 1);
 }
@@ -456,16 +476,16 @@ static void dentry_place(struct dentry *d, const struct place *place, char **roo
 	memcpy(text, place->name, place->bytes + 1);
 	d->name = text;
 	d->name_bytes = place->bytes;
-	d->hash = place->hash;
 	d->name_head = place->head;
 	sibling_remove(d);
 	d->parent = place->parent;
+	d->link.hash = place_hash(place->parent, place->name_hash);
 	sibling_insert(d);
 }
 
 static void hash_in_tree(struct dentry *d)
 {
-	struct bucket *b = bucket_of(d->parent, d->hash);
+	struct bucket *b = bucket_of(d);
 
 	fsh_spin_lock_nested(&b->lock);
 	bucket_insert(b, d);
@@ -497,6 +517,7 @@ void dentry_renamed(
 	}
 	hash_in_tree(from);
 	fsh_spin_unlock(&names.tree_lock);
+	bucket_fit(bucket_of(from));
 	if (exchange)
 		return;
 	dentry_unref(old_parent);

@@ -8,11 +8,11 @@
 
 #define UNHASHED  DENTRY_UNHASHED
 #define LISTED    DENTRY_LISTED
-#define N_BUCKETS 4096 /* a quarter of the names that the kernel keeps unused */
+#define N_BUCKETS 1024
 
 struct bucket {
 	struct fsh_spin lock;
-	struct dentry *first;
+	struct fs_table entries; /* one chain, until there are many */
 };
 
 struct name_cache {
@@ -68,9 +68,17 @@ static inline void name_scan(const char *text, const char *end, struct fs_name *
 	name->hash = (uint32_t)hash;
 }
 
+/* In the whole cache an entry is hashed by its name and its parent. */
+static inline uint32_t place_hash(const struct dentry *parent, uint32_t name_hash)
+{
+	return name_hash ^ (uint32_t)((uintptr_t)parent >> 6);
+}
+
 static inline struct fs_name name_of_entry(const struct dentry *d)
 {
-	return (struct fs_name){d->name, d->name_bytes, d->hash, d->name_head};
+	uint32_t name_hash = place_hash(d->parent, d->link.hash); /* its own inverse */
+
+	return (struct fs_name){d->name, d->name_bytes, name_hash, d->name_head};
 }
 
 /* --- The list of those that may go; tree lock held ------------------------------------------- */
@@ -112,11 +120,20 @@ static inline void dentry_trim_if_many(void)
 
 /* --- The table; bucket lock held ------------------------------------------------------------- */
 
-static inline struct bucket *bucket_of(const struct dentry *parent, uint32_t hash)
+/* Written so that the compiler works out the address once. */
+static inline struct bucket *bucket_at(uint32_t place)
 {
-	uint32_t where = (uint32_t)((uintptr_t)parent >> 6);
+	return (struct bucket *)((char *)names.buckets + place % N_BUCKETS * sizeof(struct bucket));
+}
 
-	return &names.buckets[(hash ^ where) % N_BUCKETS];
+static inline struct bucket *bucket_of(const struct dentry *d)
+{
+	return bucket_at(d->link.hash);
+}
+
+static inline struct dentry *entry_of(const struct fs_link *link)
+{
+	return (struct dentry *)((char *)link - offsetof(struct dentry, link));
 }
 
 /* Head and length are the same; names that come to this are nearly always the same. */
@@ -128,25 +145,43 @@ static inline bool same_tail(const char *a, const char *b, uint32_t bytes)
 	return true;
 }
 
+static inline bool is_named(
+	const struct dentry *d, const struct dentry *dir, const struct fs_name *name)
+{
+	return d->name_head == name->head && d->parent == dir && d->name_bytes == name->bytes &&
+	       (name->bytes <= HEAD_BYTES || same_tail(d->name, name->text, name->bytes));
+}
+
+static inline struct dentry *chain_find(
+	const struct fs_link *chain, const struct dentry *dir, const struct fs_name *name)
+{
+	for (; chain; chain = chain->next)
+		if (is_named(entry_of(chain), dir, name))
+			return entry_of(chain);
+	return NULL;
+}
+
+/* What a bucket has in more than one chain. */
+struct dentry *bucket_find_among_many(
+	struct bucket *b, const struct dentry *dir, const struct fs_name *name);
+
 static inline struct dentry *bucket_find(
 	struct bucket *b, const struct dentry *dir, const struct fs_name *name)
 {
-	struct dentry *d = b->first;
+	struct dentry *d = chain_find(b->entries.few, dir, name);
 
-	while (d &&
-		!(d->name_head == name->head && d->parent == dir && d->name_bytes == name->bytes &&
-			same_tail(d->name, name->text, name->bytes)))
-		d = d->hash_next;
+	if (!d && b->entries.chains)
+		d = bucket_find_among_many(b, dir, name);
 	return d;
 }
 
-static inline void bucket_remove(struct bucket *b, struct dentry *d)
-{
-	struct dentry **link = &b->first;
+/* Entries came or went: has it as many chains as it needs?  No lock. */
+void bucket_refit(struct bucket *b);
 
-	while (*link != d)
-		link = &(*link)->hash_next;
-	*link = d->hash_next;
+static inline void bucket_fit(struct bucket *b)
+{
+	if (!fs_table_fits(&b->entries))
+		bucket_refit(b);
 }
 
 /* --- The two that every step of a walk takes -------------------------------------------------- */
@@ -158,7 +193,7 @@ static inline void bucket_remove(struct bucket *b, struct dentry *d)
 static inline struct dentry *dentry_find(
 	const struct dentry *dir, const struct fs_name *name, bool cross)
 {
-	struct bucket *b = bucket_of(dir, name->hash);
+	struct bucket *b = bucket_at(place_hash(dir, name->hash));
 	struct dentry *d;
 
 	fsh_spin_lock(&b->lock);

@@ -23,12 +23,12 @@ static bool take(struct dentry *d, uint32_t held)
 
 	if (count_in(refs) != held || (refs & UNHASHED))
 		return false;
-	b = bucket_of(d->parent, d->hash);
+	b = bucket_of(d);
 	fsh_spin_lock_nested(&b->lock);
 	taken = __atomic_compare_exchange_n(&d->refs, &refs, (refs & LISTED) | UNHASHED, false,
 		__ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 	if (taken)
-		bucket_remove(b, d);
+		fs_table_remove(&b->entries, &d->link);
 	fsh_spin_unlock(&b->lock);
 	if (taken)
 		dentry_leave(d);
@@ -170,7 +170,7 @@ static void check_entry(struct dentry *d)
 {
 	struct fs_name name = name_of_entry(d), again;
 	uint32_t refs = fs_read(d->refs), children = 0;
-	struct bucket *b = bucket_of(d->parent, d->hash);
+	struct bucket *b = bucket_of(d);
 
 	for (struct dentry *child = d->children; child; child = child->sibling_next, children++)
 		fsh_assert(child->parent == d && *child->sibling_prev == child);

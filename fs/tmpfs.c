@@ -7,7 +7,7 @@
  * stays until it is truncated away.  How many there may be says tmpfs_limits.h.
  *
  * A directory is a list of entries in the order of their cookies, which only rise, so a readdir
- * goes on where it was whatever came and went; a hash table over the whole mount finds names.
+ * goes on where it was whatever came and went; a hash table of its own finds names.
  */
 #include "private.h"
 #include "tmpfs_limits.h"
@@ -16,31 +16,34 @@
 #include <string.h>
 
 #define TMPFS_MAGIC 0x01021994
-#define N_HASH      512 /* one page of heads */
 
 struct node;
 
-/* A name in a directory.  [d] the directory's inode lock, [h] the hash lock. */
+/* A name in a directory.  [d] the directory's inode lock. */
 struct entry {
+	struct fs_link link;                  /* [d] its hash: of the name */
 	struct node *node;                    /* [d] */
-	struct node *dir;                     /* [d] [h] */
 	uint64_t cookie;                      /* [d] */
 	struct entry *list_next, **list_prev; /* [d] */
-	struct entry *hash_next;              /* [h] */
-	uint32_t hash, bytes;                 /* [I] */
+	uint32_t bytes;                       /* [I] */
 	char name[];                          /* [I] not terminated */
 };
 
 struct node {
 	struct vnode vnode;
-	struct entry *first, **last; /* [d] of a directory */
-	uint64_t next_cookie;        /* [d] */
-	char *target;                /* [I] of a symbolic link */
+	char *target; /* [I] of a symbolic link */
+};
+
+struct directory {
+	struct node node;
+	struct fs_table names;       /* [d] */
+	struct entry *first, **last; /* [d] */
+	struct entry
+		*read; /* [d] the last that was read, or the one before where it was; NULL: none */
+	uint64_t next_cookie; /* [d] */
 };
 
 struct tmpfs {
-	struct fsh_spin hash_lock;
-	struct entry **hash;
 	uint64_t next_ino; /* [a] */
 	struct tmpfs_limits limits;
 };
@@ -48,6 +51,11 @@ struct tmpfs {
 static struct node *node_of(struct vnode *v)
 {
 	return (struct node *)((char *)v - offsetof(struct node, vnode));
+}
+
+static struct directory *directory_of(struct vnode *v)
+{
+	return (struct directory *)node_of(v);
 }
 
 static struct tmpfs *tmpfs_of(const struct node *node)
@@ -91,81 +99,68 @@ static const struct mvm_pager_ops tmpfs_pager = {
 
 /* --- Entries --------------------------------------------------------------------------------- */
 
-static struct entry **hash_head(const struct node *dir, uint32_t hash)
+static struct entry *entry_of(const struct fs_link *link)
 {
-	uint64_t where = dir->vnode.ino * 0x9e3779b1u + hash;
-
-	return &tmpfs_of(dir)->hash[(where ^ (where >> 9)) % N_HASH];
+	return (struct entry *)((char *)link - offsetof(struct entry, link));
 }
 
-static struct entry *entry_find(struct node *dir, const struct fs_name *name)
+static struct entry *entry_find(struct directory *dir, const struct fs_name *name)
 {
-	struct tmpfs *fs = tmpfs_of(dir);
-	struct entry *e;
+	struct fs_link *link = *fs_table_chain(&dir->names, name->hash);
 
-	fsh_spin_lock(&fs->hash_lock);
-	e = *hash_head(dir, name->hash);
-	while (e && !(e->dir == dir && e->hash == name->hash && e->bytes == name->bytes &&
-			    memcmp(e->name, name->text, name->bytes) == 0))
-		e = e->hash_next;
-	fsh_spin_unlock(&fs->hash_lock);
-	return e;
+	for (; link; link = link->next) {
+		struct entry *e = entry_of(link);
+
+		if (link->hash == name->hash && e->bytes == name->bytes &&
+			memcmp(e->name, name->text, name->bytes) == 0)
+			return e;
+	}
+	return NULL;
 }
 
 static struct entry *entry_alloc(const struct fs_name *name)
 {
-	struct entry *e = fsh_alloc(sizeof(*e) + name->bytes);
+	struct entry *e = fsh_alloc(offsetof(struct entry, name) + name->bytes);
 
 	if (!e)
 		return NULL;
-	e->hash = name->hash;
+	e->link.hash = name->hash;
 	e->bytes = name->bytes;
 	memcpy(e->name, name->text, name->bytes);
 	return e;
 }
 
-static void entry_insert(struct node *dir, struct entry *e, struct node *node)
+static void entry_insert(struct directory *dir, struct entry *e, struct node *node)
 {
-	struct tmpfs *fs = tmpfs_of(dir);
-	struct entry **head = hash_head(dir, e->hash);
-
 	e->node = node;
-	e->dir = dir;
 	e->cookie = dir->next_cookie++;
 	e->list_next = NULL;
 	e->list_prev = dir->last;
 	*dir->last = e;
 	dir->last = &e->list_next;
-	fsh_spin_lock(&fs->hash_lock);
-	e->hash_next = *head;
-	*head = e;
-	fsh_spin_unlock(&fs->hash_lock);
+	fs_table_insert(&dir->names, &e->link);
+	fs_table_fit(&dir->names);
 }
 
-static void entry_free(struct entry *e)
+static struct entry *entry_before(const struct directory *dir, const struct entry *e)
 {
-	struct tmpfs *fs = tmpfs_of(e->dir);
-	struct entry **link = hash_head(e->dir, e->hash);
+	if (e->list_prev == &dir->first)
+		return NULL;
+	return (struct entry *)((char *)e->list_prev - offsetof(struct entry, list_next));
+}
 
-	fsh_spin_lock(&fs->hash_lock);
-	while (*link != e)
-		link = &(*link)->hash_next;
-	*link = e->hash_next;
-	fsh_spin_unlock(&fs->hash_lock);
+static void entry_free(struct directory *dir, struct entry *e)
+{
+	if (dir->read == e)
+		dir->read = entry_before(dir, e);
 	*e->list_prev = e->list_next;
 	if (e->list_next)
 		e->list_next->list_prev = e->list_prev;
 	else
-		e->dir->last = e->list_prev;
+		dir->last = e->list_prev;
+	fs_table_remove(&dir->names, &e->link);
+	fs_table_fit(&dir->names);
 	fsh_free(e);
-}
-
-static void touch_dir(struct node *dir)
-{
-	fs_time_t now = fs_time_now();
-
-	fs_write(dir->vnode.mtime, now);
-	fs_write(dir->vnode.ctime, now);
 }
 
 /* --- Nodes ----------------------------------------------------------------------------------- */
@@ -185,9 +180,18 @@ static void node_free(struct node *node)
 	fsh_free(node);
 }
 
+static void directory_begin(struct directory *dir)
+{
+	dir->node.vnode.nlink = 2;
+	dir->last = &dir->first;
+	dir->next_cookie = 2;
+}
+
 /* A link's target, or a file's object: what the type needs. */
 static int node_begin(struct node *node, const struct vnode_new *what)
 {
+	if (vnode_is(&node->vnode, FS_IFDIR))
+		directory_begin(directory_of(&node->vnode));
 	if (vnode_is(&node->vnode, FS_IFREG))
 		return vnode_init_object(&node->vnode, &tmpfs_pager, 0);
 	if (!vnode_is(&node->vnode, FS_IFLNK))
@@ -203,6 +207,7 @@ static int node_begin(struct node *node, const struct vnode_new *what)
 /* One reference, the caller's, and pinned. */
 static int node_new(struct mount *mount, const struct vnode_new *what, struct node **out)
 {
+	bool directory = (what->mode & FS_IFMT) == FS_IFDIR;
 	struct tmpfs *fs = mount->fs;
 	struct node *node;
 	struct vnode *v;
@@ -210,7 +215,7 @@ static int node_new(struct mount *mount, const struct vnode_new *what, struct no
 
 	if (!tmpfs_take_node(&fs->limits))
 		return -ENOSPC;
-	node = fsh_alloc(sizeof(*node));
+	node = fsh_alloc(directory ? sizeof(struct directory) : sizeof(struct node));
 	if (!node) {
 		tmpfs_give_nodes(&fs->limits, 1);
 		return -ENOMEM;
@@ -221,11 +226,8 @@ static int node_new(struct mount *mount, const struct vnode_new *what, struct no
 	v->uid = what->uid;
 	v->gid = what->gid;
 	v->rdev = what->rdev;
-	v->nlink = vnode_is(v, FS_IFDIR) ? 2 : 1;
 	v->atime = v->mtime = v->ctime = v->btime = fs_time_now();
 	v->seals = FS_SEAL_SEAL; /* but for memfd's */
-	node->last = &node->first;
-	node->next_cookie = 2;
 	err = node_begin(node, what);
 	if (err) {
 		/* Neither pinned nor cached: this evicts. */
@@ -248,22 +250,27 @@ int tmpfs_node_new(struct mount *mount, const struct vnode_new *what, struct vno
 	return err;
 }
 
+/* Only an unmount finds one that is not empty. */
+static void directory_end(struct directory *dir)
+{
+	while (dir->first)
+		entry_free(dir, dir->first);
+	fs_table_fini(&dir->names);
+}
+
 static void tmpfs_evict(struct vnode *v)
 {
-	struct node *node = node_of(v);
-
-	/* Only an unmount finds a directory that is not empty. */
-	while (node->first)
-		entry_free(node->first);
+	if (vnode_is(v, FS_IFDIR))
+		directory_end(directory_of(v));
 	vnode_fini(v);
-	node_free(node);
+	node_free(node_of(v));
 }
 
 /* --- Operations on directories --------------------------------------------------------------- */
 
 static int tmpfs_lookup(struct vnode *dir, const struct fs_name *name, struct vnode **out)
 {
-	struct entry *e = entry_find(node_of(dir), name);
+	struct entry *e = entry_find(directory_of(dir), name);
 
 	if (!e)
 		return -ENOENT;
@@ -285,10 +292,10 @@ static int tmpfs_create(struct vnode *dir, const struct fs_name *name, const str
 		fsh_free(e);
 		return err;
 	}
-	entry_insert(node_of(dir), e, node);
+	entry_insert(directory_of(dir), e, node);
 	if (vnode_is(&node->vnode, FS_IFDIR))
 		fs_write(dir->nlink, dir->nlink + 1);
-	touch_dir(node_of(dir));
+	vnode_touch(dir);
 	*out = &node->vnode;
 	return 0;
 }
@@ -304,10 +311,10 @@ static int tmpfs_link(struct vnode *dir, const struct fs_name *name, struct vnod
 		fsh_free(e);
 		return -ENOSPC;
 	}
-	entry_insert(node_of(dir), e, node_of(v));
+	entry_insert(directory_of(dir), e, node_of(v));
 	fs_write(v->nlink, v->nlink + 1);
 	fs_write(v->ctime, fs_time_now());
-	touch_dir(node_of(dir));
+	vnode_touch(dir);
 	return 0;
 }
 
@@ -327,15 +334,15 @@ static void name_lost(struct vnode *dir, struct vnode *v)
 
 static int tmpfs_unlink(struct vnode *dir, const struct fs_name *name, struct vnode *v)
 {
-	entry_free(entry_find(node_of(dir), name));
-	touch_dir(node_of(dir));
+	entry_free(directory_of(dir), entry_find(directory_of(dir), name));
+	vnode_touch(dir);
 	name_lost(dir, v);
 	return 0;
 }
 
 static int tmpfs_rmdir(struct vnode *dir, const struct fs_name *name, struct vnode *v)
 {
-	if (node_of(v)->first)
+	if (directory_of(v)->first)
 		return -ENOTEMPTY;
 	return tmpfs_unlink(dir, name, v);
 }
@@ -350,8 +357,8 @@ static void count_parent(struct vnode *from_dir, struct vnode *to_dir, const str
 
 static void exchange(const struct vnode_rename *r)
 {
-	struct entry *from = entry_find(node_of(r->from_dir), r->from_name);
-	struct entry *to = entry_find(node_of(r->to_dir), r->to_name);
+	struct entry *from = entry_find(directory_of(r->from_dir), r->from_name);
+	struct entry *to = entry_find(directory_of(r->to_dir), r->to_name);
 
 	from->node = node_of(r->to);
 	to->node = node_of(r->from);
@@ -362,17 +369,18 @@ static void exchange(const struct vnode_rename *r)
 
 static int move(const struct vnode_rename *r)
 {
+	struct directory *from = directory_of(r->from_dir);
 	struct entry *e;
 
-	if (r->to && vnode_is(r->to, FS_IFDIR) && node_of(r->to)->first)
+	if (r->to && vnode_is(r->to, FS_IFDIR) && directory_of(r->to)->first)
 		return -ENOTEMPTY;
 	e = entry_alloc(r->to_name);
 	if (!e)
 		return -ENOMEM;
 	if (r->to)
 		tmpfs_unlink(r->to_dir, r->to_name, r->to);
-	entry_free(entry_find(node_of(r->from_dir), r->from_name));
-	entry_insert(node_of(r->to_dir), e, node_of(r->from));
+	entry_free(from, entry_find(from, r->from_name));
+	entry_insert(directory_of(r->to_dir), e, node_of(r->from));
 	count_parent(r->from_dir, r->to_dir, r->from);
 	return 0;
 }
@@ -388,18 +396,31 @@ static int tmpfs_rename(const struct vnode_rename *r)
 	if (err)
 		return err;
 	fs_write(r->from->ctime, fs_time_now());
-	touch_dir(node_of(r->from_dir));
-	touch_dir(node_of(r->to_dir));
+	vnode_touch(r->from_dir);
+	vnode_touch(r->to_dir);
 	return 0;
 }
 
-static int tmpfs_readdir(struct vnode *dir, uint64_t *cookie, struct fs_readdir *r)
+/*
+ * The first entry from this cookie on.  Whoever reads on finds it where the last reading ended; of two who
+ * read at once the one behind searches from the beginning.
+ */
+static struct entry *entry_from(const struct directory *dir, uint64_t cookie)
 {
-	struct entry *e = node_of(dir)->first;
+	struct entry *e = dir->read;
 
-	while (e && e->cookie < *cookie)
+	if (!e || e->cookie >= cookie)
+		e = dir->first;
+	while (e && e->cookie < cookie)
 		e = e->list_next;
-	for (; e; e = e->list_next) {
+	return e;
+}
+
+static int tmpfs_readdir(struct vnode *v, uint64_t *cookie, struct fs_readdir *r)
+{
+	struct directory *dir = directory_of(v);
+
+	for (struct entry *e = entry_from(dir, *cookie); e; e = e->list_next) {
 		struct fs_entry entry = {
 			.name = e->name,
 			.name_bytes = e->bytes,
@@ -411,6 +432,7 @@ static int tmpfs_readdir(struct vnode *dir, uint64_t *cookie, struct fs_readdir 
 		if (!r->emit(r, &entry))
 			break;
 		*cookie = entry.next;
+		dir->read = e;
 	}
 	return 0;
 }
@@ -491,7 +513,6 @@ void tmpfs_unmount(struct mount *mount)
 
 	if (fs_read(fs->limits.nodes))
 		return; /* the machine goes down and somebody is still here */
-	fsh_page_free(fs->hash);
 	fsh_free(fs);
 }
 
@@ -511,20 +532,15 @@ static int mount_with(struct mount *mount, const char *options, uint32_t mode, s
 		return -ENOMEM;
 	err = tmpfs_limits_init(&fs->limits, &mode, options);
 	top = (struct vnode_new){.mode = FS_IFDIR | mode};
-	fsh_spin_init(&fs->hash_lock, "tmpfs names");
 	mount->fs = fs;
 	mount->ops = &tmpfs_mount_ops;
 	mount->flags |= MOUNT_SEALS;
 	if (!err)
-		fs->hash = fsh_page_alloc();
-	if (!err)
-		err = fs->hash ? node_new(mount, &top, &node) : -ENOMEM;
+		err = node_new(mount, &top, &node);
 	if (err) {
-		fsh_page_free(fs->hash);
 		fsh_free(fs);
 		return err;
 	}
-	memset(fs->hash, 0, N_HASH * sizeof(*fs->hash));
 	*root = &node->vnode;
 	return 0;
 }

@@ -21,8 +21,6 @@ enum {
 	VNODE_IDLE = 4,     /* in the idle list: refs == 0 */
 };
 
-#define N_HASH 512
-
 /* A number on its way in; lives on the loader's stack. */
 struct loading {
 	struct mount *mount;
@@ -33,7 +31,7 @@ struct loading {
 static struct {
 	struct fsh_mutex lock;
 	struct fsh_cond changed; /* something was loaded or evicted */
-	struct vnode *hash[N_HASH];
+	struct fs_table table;
 	struct loading *loading;
 	struct vnode *idle_first, **idle_last;
 	size_t n_idle; /* read without the lock, too */
@@ -51,26 +49,34 @@ void vnode_cache_init(size_t max_idle)
 
 /* --- The table; all under the cache lock --------------------------------------------------- */
 
-static struct vnode **hash_bucket(const struct mount *mount, uint64_t ino)
+static struct vnode *vnode_of_link(const struct fs_link *link)
 {
-	return &cache.hash[(ino ^ (ino >> 9) ^ mount->dev * 61) % N_HASH];
+	return (struct vnode *)((char *)link - offsetof(struct vnode, link));
 }
 
-static struct vnode *hash_find(const struct mount *mount, uint64_t ino)
+static uint32_t hash_of(const struct mount *mount, uint64_t ino)
 {
-	struct vnode *v = *hash_bucket(mount, ino);
+	return (uint32_t)(ino ^ ino >> 32 ^ mount->dev << 24);
+}
 
-	while (v && !(v->mount == mount && v->ino == ino))
-		v = v->hash_next;
-	return v;
+static struct vnode *cache_find(const struct mount *mount, uint64_t ino)
+{
+	struct fs_link *link = *fs_table_chain(&cache.table, hash_of(mount, ino));
+
+	for (; link; link = link->next) {
+		struct vnode *v = vnode_of_link(link);
+
+		if (v->mount == mount && v->ino == ino)
+			return v;
+	}
+	return NULL;
 }
 
 static void cache_insert(struct vnode *v)
 {
-	struct vnode **bucket = hash_bucket(v->mount, v->ino);
-
-	v->hash_next = *bucket;
-	*bucket = v;
+	v->link.hash = hash_of(v->mount, v->ino);
+	fs_table_insert(&cache.table, &v->link);
+	fs_table_fit(&cache.table);
 	v->mount_prev = &v->mount->vnodes;
 	v->mount_next = v->mount->vnodes;
 	if (v->mount_next)
@@ -81,11 +87,8 @@ static void cache_insert(struct vnode *v)
 
 static void cache_remove(struct vnode *v)
 {
-	struct vnode **link = hash_bucket(v->mount, v->ino);
-
-	while (*link != v)
-		link = &(*link)->hash_next;
-	*link = v->hash_next;
+	fs_table_remove(&cache.table, &v->link);
+	fs_table_fit(&cache.table);
 	*v->mount_prev = v->mount_next;
 	if (v->mount_next)
 		v->mount_next->mount_prev = v->mount_prev;
@@ -276,7 +279,7 @@ static struct vnode *find_or_begin(struct loading *self)
 	struct vnode *v;
 
 	for (;;) {
-		v = hash_find(self->mount, self->ino);
+		v = cache_find(self->mount, self->ino);
 		if (v ? !(v->state & VNODE_EVICTING) : !loading_find(self->mount, self->ino))
 			break;
 		fsh_cond_wait(&cache.changed, &cache.lock);
@@ -419,7 +422,7 @@ static void check_cached(const struct vnode *v)
 	fsh_assert(!idle || v->nlink);
 	fsh_assert(!v->pinned || (v->refs && v->nlink));
 	fsh_assert(!v->alias || v->refs);
-	fsh_assert(hash_find(v->mount, v->ino) == v);
+	fsh_assert(cache_find(v->mount, v->ino) == v);
 	fsh_assert(*v->mount_prev == v && (!idle || *v->idle_prev == v));
 }
 
@@ -428,9 +431,9 @@ void vnode_cache_check(void)
 	size_t idle = 0;
 
 	fsh_mutex_lock(&cache.lock);
-	for (unsigned i = 0; i < N_HASH; i++)
-		for (struct vnode *v = cache.hash[i]; v; v = v->hash_next)
-			check_cached(v);
+	fs_table_check(&cache.table);
+	for (struct fs_link *link = NULL; (link = fs_table_next(&cache.table, link));)
+		check_cached(vnode_of_link(link));
 	for (struct vnode *v = cache.idle_first; v; v = v->idle_next)
 		idle++;
 	fsh_assert(idle == cache.n_idle);

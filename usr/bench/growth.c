@@ -10,11 +10,14 @@
 //         fork                   the same
 //         munmap                 of all of it
 //     growth names DIR SIZE...   a folder in DIR that has SIZE files:
-//         create, unlink         of one more
+//         create                 of one more
+//         unlink                 of any of them
 //         look-up                stat() of a name that is not there, another one each time
+//         list                   read all of it
 //
 // Sizes ascend. A line "OPERATION <tab> SIZE <tab> INSTRUCTIONS" is printed for each, the mean of one
 // operation. Run under QEMU's instruction clock (tools/run --icount).
+#include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -223,24 +226,25 @@ static void make(const char *kind, size_t i)
 		err(1, "%s", name);
 }
 
-// A file more and the same file less.
+// A file more and another one less, whose name it takes.
 static void measure_more(size_t n)
 {
 	uint64_t create = 0, remove = 0;
-	char name[40];
+	char name[40], other[40];
 
 	for (size_t i = 0; i < SAMPLES; i++) {
 		snprintf(name, sizeof name, "more-%07zu", i);
+		snprintf(other, sizeof other, "file-%07zu", random_below(n));
 		uint64_t began = instructions();
 		int fd = open(name, O_CREAT | O_EXCL | O_WRONLY, 0600);
 		create += instructions() - began;
 		if (fd < 0 || close(fd))
 			err(1, "%s", name);
 		began = instructions();
-		int failed = unlink(name);
+		int failed = unlink(other);
 		remove += instructions() - began;
-		if (failed)
-			err(1, "%s", name);
+		if (failed || rename(name, other))
+			err(1, "%s", other);
 	}
 	print("create", n, create, SAMPLES);
 	print("unlink", n, remove, SAMPLES);
@@ -263,12 +267,29 @@ static void measure_look_up(size_t n)
 	print("look-up", n, sum, SAMPLES);
 }
 
+static void measure_list(size_t n)
+{
+	uint64_t began = instructions();
+	DIR *folder = opendir(".");
+	size_t found = 0;
+
+	while (folder && readdir(folder))
+		found++;
+	if (!folder || closedir(folder))
+		err(1, FOLDER);
+	uint64_t sum = instructions() - began;
+	if (found != n + 2)
+		errx(1, FOLDER " has %zu entries", found);
+	print("list", n, sum, 1);
+}
+
 static void with_names(size_t n)
 {
 	while (n_files < n)
 		make("file", n_files++);
 	measure_more(n);
 	measure_look_up(n);
+	measure_list(n);
 }
 
 static void enter_folder(const char *dir)

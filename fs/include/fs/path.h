@@ -13,6 +13,7 @@
 #pragma once
 
 #include <fs/mount.h>
+#include <fs/table.h>
 #include <fs/types.h>
 #include <fs/vnode.h>
 
@@ -21,16 +22,15 @@
 /* Legend: [I] immutable, [a] atomic, [t] tree lock, [b] lock of its hash bucket and, to change, the
  * tree lock. */
 struct dentry {
+	struct fs_link link;                   /* [b] its hash: of name and parent */
 	uint32_t refs;                         /* [a] a count, DENTRY_UNHASHED and DENTRY_LISTED */
-	uint32_t hash;                         /* [b] */
+	uint32_t name_bytes;                   /* [b] */
 	struct vnode *vnode;                   /* [I] counted; NULL: the name is free */
 	struct mount *mount;                   /* [I] */
 	struct dentry *parent;                 /* [b] counted; itself for a root */
-	struct dentry *hash_next;              /* [b] */
 	struct mount *covered_by;              /* [b] mounted here, or NULL; see mount.c */
 	uint64_t name_head;                    /* [b] struct fs_name's */
 	const char *name;                      /* [b] name_bytes long, terminated */
-	uint32_t name_bytes;                   /* [b] */
 	bool used;                             /* [a] walked over since the cache was last swept */
 	struct dentry *idle_next, **idle_prev; /* [t] if DENTRY_LISTED */
 	struct dentry *children;               /* [t] those that have it as their parent */

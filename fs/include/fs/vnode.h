@@ -30,6 +30,7 @@
 #pragma once
 
 #include <fs/host.h>
+#include <fs/table.h>
 #include <fs/types.h>
 #include <mm/pagecache.h>
 
@@ -58,6 +59,7 @@ struct vnode {
 	uint64_t size_bytes;           /* [l] of what has no object (directories, links) */
 	uint64_t blocks;               /* [a] of 512 bytes */
 	uint32_t seals;                /* [l] FS_SEAL_... of a regular file (MOUNT_SEALS) */
+	uint32_t names;                /* [a] entries of the name cache that have a reference */
 	fs_time_t atime, mtime, ctime; /* [l] */
 	fs_time_t btime;               /* [I] when it was made; 0: not known */
 	int32_t writers;               /* [a] open for writing; below 0: programs that run */
@@ -70,8 +72,7 @@ struct vnode {
 	int32_t error;        /* [a] the last one's -errno */
 
 	const struct dentry *alias; /* [name cache] some name of it, or NULL; not counted */
-	uint32_t names;             /* [a] entries of the name cache that have a reference to it */
-	struct vnode *hash_next;    /* [c] */
+	struct fs_link link;        /* [c] its hash: of mount and number */
 	struct vnode *mount_next, **mount_prev; /* [c] all vnodes of the mount */
 	struct vnode *idle_next, **idle_prev;   /* [c] those with refs 0, oldest first */
 };
