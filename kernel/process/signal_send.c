@@ -239,6 +239,12 @@ static int send_locked(struct process *p, struct task *target, const siginfo_t *
 	return err;
 }
 
+int signal_send_locked(struct process *p, const siginfo_t *info)
+{
+	spin_assert_held(&p->lock);
+	return send_locked(p, NULL, info);
+}
+
 int signal_send_process(struct process *p, const siginfo_t *info)
 {
 	spin_lock(&p->lock);

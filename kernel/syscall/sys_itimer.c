@@ -6,6 +6,8 @@
  * take the locks that sending SIGALRM needs.  With an interval it is set again when the signal is
  * taken, as on Linux: one that is blocked or ignored costs nothing, however short its interval.
  * Whole intervals are left out, so that it stays in step, until some time is left for the program.
+ * That a timer has come is found and sent in one hold of the process's lock: once the call that unsets
+ * it has returned, its signal has been sent or never is.
  *
  * The two of CPU time, and RLIMIT_CPU, need no timers: time that a process uses up is used by a
  * thread that runs. Each tick that finds a thread of a process with such a timer or limit has it
@@ -29,19 +31,15 @@ static void alarm_fired(struct timer *timer)
 		process_unref(p);
 }
 
-/* Has it come?  The next one waits for alarm_taken(). */
+/* Has it come?  The next one waits for alarm_taken().  p->lock is held. */
 static bool alarm_comes(struct process *p)
 {
-	bool come;
-
-	spin_lock(&p->lock);
-	come = p->alarm_at_ns && time_now_ns() >= p->alarm_at_ns;
-	if (come) {
-		p->alarm_came_ns = p->alarm_at_ns;
-		p->alarm_at_ns = 0;
-	}
-	spin_unlock(&p->lock);
-	return come;
+	spin_assert_held(&p->lock);
+	if (!p->alarm_at_ns || time_now_ns() < p->alarm_at_ns)
+		return false;
+	p->alarm_came_ns = p->alarm_at_ns;
+	p->alarm_at_ns = 0;
+	return true;
 }
 
 #define ALARM_PAUSE_NS (100 * NS_PER_US) /* several times what a handler's call takes */
@@ -66,8 +64,10 @@ static void alarm_work(struct work *work)
 	struct process *p = list_entry(work, struct process, alarm_work);
 	siginfo_t info = signal_info(SIGALRM, SI_KERNEL);
 
+	spin_lock(&p->lock);
 	if (alarm_comes(p))
-		(void)signal_send_process(p, &info);
+		(void)signal_send_locked(p, &info);
+	spin_unlock(&p->lock);
 	process_unref(p);
 }
 
@@ -129,12 +129,13 @@ static int cpu_limit_signal(struct process *p, uint64_t now)
 	return SIGXCPU;
 }
 
+/* p->lock held. */
 static void send_if(bool come, struct process *p, int sig)
 {
 	siginfo_t info = signal_info(sig, SI_KERNEL);
 
 	if (come)
-		(void)signal_send_process(p, &info);
+		(void)signal_send_locked(p, &info);
 }
 
 void process_cpu_tick(void)
@@ -144,14 +145,12 @@ void process_cpu_tick(void)
 
 	process_cpu_times(p, &times);
 	spin_lock(&p->lock);
-	bool virtual_time = cpu_timer_advance(&p->virtual_timer, times.user_ns);
-	bool all_time = cpu_timer_advance(&p->prof_timer, times.run_ns);
 	int limit = cpu_limit_signal(p, times.run_ns);
+	send_if(cpu_timer_advance(&p->virtual_timer, times.user_ns), p, SIGVTALRM);
+	send_if(cpu_timer_advance(&p->prof_timer, times.run_ns), p, SIGPROF);
+	send_if(limit != 0, p, limit);
 	spin_unlock(&p->lock);
 	process_watch_cpu(p);
-	send_if(virtual_time, p, SIGVTALRM);
-	send_if(all_time, p, SIGPROF);
-	send_if(limit != 0, p, limit);
 }
 
 /* --- The calls -------------------------------------------------------------------------------- */

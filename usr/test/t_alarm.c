@@ -108,11 +108,30 @@ static void none_is_left(void)
 	CHECK_EQ(was.it_interval.tv_usec, 0);
 }
 
+// Its signal has come by then, or never does; the moments go from before the timer to after it.
+static void none_comes_once_it_is_unset(void)
+{
+	static const struct itimerval off, once = {.it_value = {.tv_usec = 1}};
+
+	handle_alarms(note);
+	for (int round = 0; round < 8000; round++) {
+		CHECK_OK(setitimer(ITIMER_REAL, &once, NULL));
+		for (unsigned n = random_below(4000); n; n--)
+			__asm__ volatile("" : "+r"(n));
+		CHECK_OK(setitimer(ITIMER_REAL, &off, NULL));
+		int before = count;
+		for (int look = 0; look < 10; look++)
+			CHECK_OK(getpid());
+		CHECK_EQ(count, before);
+	}
+}
+
 static const struct test tests[] = {
 	{"the_next_waits_until_the_last_is_taken", the_next_waits_until_the_last_is_taken},
 	{"one_that_is_ignored_comes_once", one_that_is_ignored_comes_once},
 	{"they_leave_time", they_leave_time},
 	{"none_is_left", none_is_left},
+	{"none_comes_once_it_is_unset", none_comes_once_it_is_unset},
 };
 
 TEST_MAIN(tests)

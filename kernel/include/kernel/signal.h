@@ -145,6 +145,8 @@ static inline siginfo_t signal_info(int sig, int code)
  */
 int signal_send_process(struct process *p, const siginfo_t *info);
 int signal_send_thread(struct task *t, const siginfo_t *info);
+/* signal_send_process() by who holds the process's lock. */
+int signal_send_locked(struct process *p, const siginfo_t *info);
 
 /* May the running process send it to p?  0, -EPERM, -EINVAL: no signal.  tree_lock held. */
 int signal_may_send(struct process *p, int sig);
