@@ -491,6 +491,43 @@ int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last)
 	return err;
 }
 
+#if MVMH_JOINT
+struct node *anon_leaf(const struct anon_tree *tree, uint64_t vpn)
+{
+	struct node *n = tree->root;
+
+	for (unsigned level = tree->levels; n && !node_shared(n);) {
+		if (--level == 0)
+			return n;
+		n = n->slot[node_slot(vpn, level)];
+	}
+	return NULL;
+}
+
+bool anon_fill(struct node *leaf, uint64_t vpn, struct mvm_page *anon)
+{
+	unsigned slot = node_slot(vpn, 0);
+	void *empty = NULL;
+
+	if (!__atomic_compare_exchange_n(
+		    &leaf->slot[slot], &empty, anon, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		return false;
+	__atomic_fetch_or(&leaf->used, node_bit(slot), __ATOMIC_RELAXED);
+	return true;
+}
+
+void anon_count_filled(struct anon_tree *tree, uint64_t leaf, uint64_t anons)
+{
+	struct node *n = tree->root;
+
+	for (unsigned level = tree->levels;; n = n->slot[node_slot(leaf << NODE_BITS, level)]) {
+		__atomic_fetch_add(&n->anons, anons, __ATOMIC_RELAXED);
+		if (--level == 0)
+			break;
+	}
+}
+#endif
+
 /* Empty a leaf of ours from vpn to last; returns how many anons went. */
 static unsigned leaf_remove(struct node *leaf, uint64_t vpn, uint64_t last, struct grave *grave)
 {

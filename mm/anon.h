@@ -153,6 +153,20 @@ int anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t 
 /* Make the empty tree `child` share everything of `parent`. */
 void anon_share(struct anon_tree *child, struct anon_tree *parent);
 
+/* --- In a joint hold (joint.c), or under the space's lock -------------------------------------- */
+
+/* The leaf of the virtual page, if all of the path there is the tree's own; or NULL. */
+struct node *anon_leaf(const struct anon_tree *tree, uint64_t vpn);
+
+/*
+ * As anon_set(), with the leaf in hand and but for the counts: anon_count_filled() is to come.  False:
+ * something stands there, and nothing has changed.
+ */
+bool anon_fill(struct node *leaf, uint64_t vpn, struct mvm_page *anon);
+
+/* So many anons were filled into the leaf of this number (as of the finger's). */
+void anon_count_filled(struct anon_tree *tree, uint64_t leaf, uint64_t anons);
+
 /* --- No lock ---------------------------------------------------------------------------------- */
 
 /* Free what the grave holds; no translation reaches it any more. */

@@ -68,7 +68,7 @@ static size_t limit(const struct area_index *index)
 }
 
 /* The block in which an area that starts at va is or would be; NULL: below all. */
-static struct area *block_of(struct area_index *index, mvm_vaddr_t va)
+static struct area *block_of(const struct area_index *index, mvm_vaddr_t va)
 {
 	struct area *head = index->root;
 
@@ -152,7 +152,7 @@ static void join(struct area_index *index, struct area *head)
 
 /* --- The index -------------------------------------------------------------------------------- */
 
-struct area *area_first(struct area_index *index)
+static struct area *first(const struct area_index *index)
 {
 	struct area *head = index->root;
 
@@ -161,15 +161,25 @@ struct area *area_first(struct area_index *index)
 	return head;
 }
 
-struct area *area_find(struct area_index *index, mvm_vaddr_t va)
+struct area *area_first(struct area_index *index)
+{
+	return first(index);
+}
+
+struct area *area_peek(const struct area_index *index, mvm_vaddr_t va)
 {
 	struct area *a = block_of(index, va);
 
 	if (!a)
-		return area_first(index);
+		return first(index);
 	while (a && a->end <= va)
 		a = a->child[NEXT];
 	return a;
+}
+
+struct area *area_find(struct area_index *index, mvm_vaddr_t va)
+{
+	return area_peek(index, va);
 }
 
 /* Put the area into the list and into a block, whose head is returned. */

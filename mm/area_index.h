@@ -14,7 +14,7 @@
  * docs/plugging.md tells how to write another; mm/test/kit_index.h is what it must pass.
  *
  * What holds for all calls:
- *  - The space's lock is held, and only the areas of that space's index are touched.  An index has
+ *  - The space's lock is held (or jointly, for area_peek()), and only the areas of that space's index are touched.  An index has
  *    no lock and no variables of its own: what it knows is in struct area_index, zeroed when empty,
  *    and in the fields of struct area that are its own.
  *  - No call fails, allocates, sleeps, or calls a hook of the host.  No recursion: mm's deepest
@@ -42,6 +42,9 @@ struct gap {
 
 /* The first area that ends above va, or NULL: the area of va, if va has one. */
 struct area *area_find(struct area_index *index, mvm_vaddr_t va);
+
+/* The same for several harts at once: no area moves, nothing is written. */
+struct area *area_peek(const struct area_index *index, mvm_vaddr_t va);
 
 /* In ascending order; NULL at the end. */
 struct area *area_first(struct area_index *index);

@@ -22,13 +22,18 @@ struct area *area_prev(struct area *a)
 	return a->child[PREV];
 }
 
-struct area *area_find(struct area_index *index, mvm_vaddr_t va)
+struct area *area_peek(const struct area_index *index, mvm_vaddr_t va)
 {
 	struct area *a = index->root;
 
 	while (a && a->end <= va)
 		a = area_next(a);
 	return a;
+}
+
+struct area *area_find(struct area_index *index, mvm_vaddr_t va)
+{
+	return area_peek(index, va);
 }
 
 static void link_between(

@@ -199,7 +199,7 @@ static bool answers(const struct area *a, mvm_vaddr_t va)
 	return va < a->end && (!a->prev || a->prev->end <= va);
 }
 
-static struct area *search(struct area_index *index, mvm_vaddr_t va)
+static struct area *search(const struct area_index *index, mvm_vaddr_t va)
 {
 	struct area *found = NULL;
 
@@ -237,6 +237,13 @@ static inline struct area *find(struct area_index *index, mvm_vaddr_t va)
 struct area *area_find(struct area_index *index, mvm_vaddr_t va)
 {
 	return find(index, va);
+}
+
+struct area *area_peek(const struct area_index *index, mvm_vaddr_t va)
+{
+	struct area *found = index->hint;
+
+	return found && answers(found, va) ? found : search(index, va);
 }
 
 /* An area comes between two neighbours, of which either may be NULL: one has no child on that side. */

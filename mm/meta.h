@@ -4,7 +4,7 @@
 
 #include "base.h"
 
-enum slab_kind { SLAB_NODE, SLAB_AREA, SLAB_OBJECT, SLAB_SPACE, SLAB_HISTORY, SLAB_N };
+enum slab_kind { SLAB_NODE, SLAB_AREA, SLAB_OBJECT, SLAB_SPACE, SLAB_HISTORY, SLAB_JOINT, SLAB_N };
 
 void slab_init(void);
 

@@ -8,7 +8,10 @@
 
 #define anon_any             mvm_i_anon_any
 #define anon_bury            mvm_i_anon_bury
+#define anon_count_filled    mvm_i_anon_count_filled
 #define anon_enter           mvm_i_anon_enter
+#define anon_fill            mvm_i_anon_fill
+#define anon_leaf            mvm_i_anon_leaf
 #define anon_new             mvm_i_anon_new
 #define anon_new_some        mvm_i_anon_new_some
 #define anon_next            mvm_i_anon_next
@@ -35,6 +38,7 @@
 #define area_insert          mvm_i_area_insert
 #define area_join            mvm_i_area_join
 #define area_next            mvm_i_area_next
+#define area_peek            mvm_i_area_peek
 #define area_prev            mvm_i_area_prev
 #define area_remove          mvm_i_area_remove
 #define area_resized         mvm_i_area_resized
@@ -74,6 +78,9 @@
 #define map_around           mvm_i_map_around
 #define map_only             mvm_i_map_only
 #define map_zeros            mvm_i_map_zeros
+#define joint_fault          mvm_i_joint_fault
+#define joint_open           mvm_i_joint_open
+#define joint_shut           mvm_i_joint_shut
 #define large_bury           mvm_i_large_bury
 #define large_fill           mvm_i_large_fill
 #define large_fits           mvm_i_large_fits

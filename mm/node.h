@@ -11,18 +11,19 @@
 #define NODE_BITS  6
 #define NODE_SLOTS (1u << NODE_BITS)
 
+/* [a] atomic in joint holds of a space's lock (joint.c), an anon tree's leaf's slots, too */
 struct node {
 	uint32_t refs;  /* [a] anon trees only: parents and roots that point here */
 	uint16_t level; /* 0: slots are anons or pages; else nodes of the level below */
 	uint16_t block; /* anon trees, a leaf: all slots are in use, by pages that are neighbours */
-	uint64_t used;  /* slots in use, a bit each */
+	uint64_t used;  /* [a] slots in use, a bit each */
 	union {
 		uint64_t tags;          /* an object's: slots with unclean pages below */
-		uint64_t anons;         /* anon trees: how many are below */
+		uint64_t anons;         /* [a] anon trees: how many are below */
 		struct node *next_dead; /* anon trees: no reference left, waiting for burial */
 	};
 	void *slot[NODE_SLOTS];
-};
+} __attribute__((aligned(8))); /* for what is atomic, where 64 bits need less */
 
 /* Which slot of a node of this level the key goes through. */
 static inline unsigned node_slot(uint64_t key, unsigned level)

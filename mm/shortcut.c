@@ -201,6 +201,8 @@ enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigne
 
 	if (access != MVM_WRITE)
 		return fault_long(space, va, access, NULL);
+	if (unlikely(faults_join(space)) && joint_fault(space, va))
+		return MVM_FAULT_OK;
 	space_lock(space);
 	way = look(space, page, &found);
 	if (way == WAY_REUSE)

@@ -66,6 +66,8 @@ void mvm_space_unref(struct mvm_space *space)
 	history_put(space->history);
 	if (space->spare)
 		slab_free(SLAB_AREA, space->spare);
+	if (space->joint)
+		slab_free(SLAB_JOINT, space->joint);
 	slab_free(SLAB_SPACE, space);
 }
 

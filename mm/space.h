@@ -8,6 +8,7 @@
 #include "anon.h"
 #include "area_index.h"
 #include "base.h"
+#include "joint.h"
 #include "limits.h"
 #include "meta.h"
 
@@ -49,6 +50,7 @@ struct mvm_space {
 	uint32_t refs;           /* [a] users */
 	uint32_t pins;           /* [a] keep the structure: reverse walks */
 	bool dead;               /* [s] no maps and no faults any more */
+	bool joined;             /* [a] written under [s]: faults may have joint holds (joint.h) */
 	bool traced;             /* [a] to set: under the ring's lock */
 	uint32_t tag;            /* [s] */
 	uint32_t open_sweeps;    /* [a] raised with [s]: translations removed, batch not finished */
@@ -61,6 +63,7 @@ struct mvm_space {
 	struct growth reserved;             /* [s] what calls under way will add */
 	unsigned lock_future;               /* [s] AREA_LOCK_FLAGS of areas to come */
 	unsigned long faults, major_faults; /* [a] */
+	struct joint *joint;                /* [s] NULL until it is joined for the first time */
 	struct history *history; /* [s] NULL until it forks; shared by those that forks join */
 	struct list all;         /* the registry's */
 };
@@ -78,11 +81,33 @@ struct sweep {
 	bool open;
 };
 
+/* A hold begins: whoever has the lock is alone. */
+static inline void hold_begin(struct mvm_space *space)
+{
+	if (MVMH_JOINT && unlikely(space->joined))
+		joint_shut(space);
+	if (MVMH_DEBUG)
+		space->work = 0;
+	space->turn++;
+}
+
+static inline void hold_end(struct mvm_space *space)
+{
+	if (MVMH_JOINT && unlikely(space->joined))
+		joint_open(space);
+}
+
 static inline void space_lock(struct mvm_space *space)
 {
 	mvmh_lock(&space->lock);
-	space->work = 0;
-	space->turn++;
+	hold_begin(space);
+}
+
+/* Are faults to try a joint hold, or to begin with them?  No lock is held. */
+static inline bool faults_join(struct mvm_space *space)
+{
+	return MVMH_JOINT && (__atomic_load_n(&space->joined, __ATOMIC_RELAXED) ||
+				     mvmh_lock_waited(&space->lock));
 }
 
 /* That much is done under this hold (base.h). */
@@ -94,15 +119,17 @@ static inline void space_work(struct mvm_space *space, uint64_t pages)
 /* As mvmh_wait(): after it another hold begins. */
 static inline int space_wait(struct mvm_space *space, const void *chan, bool killable)
 {
-	int err = mvmh_wait(chan, &space->lock, killable);
+	int err;
 
-	space->work = 0;
-	space->turn++;
+	hold_end(space);
+	err = mvmh_wait(chan, &space->lock, killable);
+	hold_begin(space);
 	return err;
 }
 
 static inline void space_unlock(struct mvm_space *space)
 {
+	hold_end(space);
 	mvmh_unlock(&space->lock);
 }
 

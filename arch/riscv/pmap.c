@@ -197,19 +197,27 @@ static COLD pte_t *entry_make(struct pmap *pmap, vaddr_t va, unsigned level)
 	return entry;
 }
 
-/* The same for a page, when all tables are there; else NULL. */
-static COLD pte_t *entry_below_root(struct pmap *pmap, vaddr_t va)
+/* The table of pages for va, when all are there; else NULL. */
+static inline pte_t *leaf_table(const struct pmap *pmap, vaddr_t va)
 {
 	pte_t root = pmap->root[SLOT(va, 2)], middle;
 
 	if (!pte_is_table(root))
 		return NULL;
 	middle = pte_table(root)[SLOT(va, 1)];
-	if (!pte_is_table(middle))
+	return pte_is_table(middle) ? pte_table(middle) : NULL;
+}
+
+/* The entry for the page, when all tables are there; else NULL. */
+static COLD pte_t *entry_below_root(struct pmap *pmap, vaddr_t va)
+{
+	pte_t *leaf = leaf_table(pmap, va);
+
+	if (!leaf)
 		return NULL;
-	pmap->leaf = pte_table(middle);
+	pmap->leaf = leaf;
 	pmap->leaf_at = va >> LEVEL_SHIFT(1);
-	return &pmap->leaf[SLOT(va, 0)];
+	return &leaf[SLOT(va, 0)];
 }
 
 /* The same, when the table is that of the last time, as it mostly is; else NULL. */
@@ -366,6 +374,17 @@ bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	}
 	pte_set(entry, pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A));
 	return true;
+}
+
+bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
+{
+	pte_t *leaf = leaf_table(pmap, va), absent = 0;
+	pte_t pte = pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A);
+
+	/* Code would have to be told to the other harts. */
+	return leaf && !(rights & PMAP_EXEC) &&
+	       __atomic_compare_exchange_n(
+		       &leaf[SLOT(va, 0)], &absent, pte, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
 void pmap_enter_run(

@@ -21,12 +21,23 @@
 
 #include "sched.h"
 
+void lock_await(const uint32_t *word, enum lock_rank rank)
+{
+	uint64_t began = cpu_time();
+	unsigned turns = 0;
+
+	while (__atomic_load_n(word, __ATOMIC_ACQUIRE))
+		backoff(&turns);
+	lockstat_add(rank, cpu_time() - began);
+}
+
 void spin_wait(void *lock_)
 {
 	struct spinlock *lock = lock_;
 	uint64_t began = cpu_time();
 	unsigned turns = 0;
 
+	lock->waited = true;
 	do {
 		while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
 			backoff(&turns);

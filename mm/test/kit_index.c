@@ -89,10 +89,12 @@ static void check_find(void)
 
 		while (at < PAGES && !w->owner[at])
 			at++;
+		assert_ptr_equal(area_peek(&w->index, va_of(i)), at < PAGES ? w->owner[at] : NULL);
 		assert_ptr_equal(area_find(&w->index, va_of(i)), at < PAGES ? w->owner[at] : NULL);
 		assert_ptr_equal(area_find(&w->index, va_of(i) + unit - 1),
 			at < PAGES ? w->owner[at] : NULL);
 	}
+	assert_null(area_peek(&w->index, va_of(PAGES)));
 	assert_null(area_find(&w->index, va_of(PAGES)));
 }
 

@@ -101,6 +101,14 @@ bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	__attribute__((warn_unused_result));
 
 /*
+ * As pmap_enter() of one page where nothing is mapped. False, and nothing has changed: something is, or a
+ * table is missing, or would have to be split. Other harts may do the same at the same time, but nothing
+ * else.
+ */
+bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
+	__attribute__((warn_unused_result));
+
+/*
  * Map n single frames in one walk, all in one leaf table (2^PMAP_ORDER_LARGE pages): frames[i], a page
  * number, at va + i pages. Left alone is what is mapped already, or gets PMAP_NO_FRAME; and everything
  * when there is no table.

@@ -71,7 +71,8 @@ struct thread;
 
 struct spinlock {
 	uint32_t held; /* [a] */
-	uint16_t rank; /* [I] enum lock_rank */
+	uint8_t rank;  /* [I] enum lock_rank */
+	bool waited;   /* [a] somebody found it taken: spin_was_waited_for() */
 #ifdef MAPACHE_DEBUG
 	uint16_t in_irq;   /* [a] bit 0: taken by an interrupt handler; bit 1: with interrupts on */
 	const char *name;  /* [I] */
@@ -111,6 +112,7 @@ static inline void spin_init(struct spinlock *lock, const char *name, enum lock_
  * void spin_lock_nested(struct spinlock *)       another of its rank is held
  * void spin_acquire(struct spinlock *, bool nested)   with interrupts off already;
  * void spin_release(struct spinlock *)                they stay off
+ * bool spin_was_waited_for(struct spinlock *)    since it was asked last; a hint
  * void spin_assert_held(const struct spinlock *) by this hart; debug builds only
  * void preempt_enable(void)                      undo preempt_disable() of arch/cpu.h; gives way
  *                                                if that was asked for meanwhile

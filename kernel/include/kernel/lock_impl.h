@@ -12,6 +12,10 @@
 
 /* Slow parts, in lock.c and sched.c, for arch_call_rare(): a lock that is free costs no frame. */
 void spin_wait(void *lock);
+
+/* Spin until another hart, which is about to, has made the word 0; counted as waiting for such a lock. */
+void lock_await(const uint32_t *word, enum lock_rank rank);
+
 void preempt_check(void *unused);
 
 #ifdef MAPACHE_DEBUG
@@ -66,6 +70,14 @@ static inline void spin_acquire(struct spinlock *lock, bool nested)
 	if (__builtin_expect(!lock_try_word(&lock->held), 0))
 		arch_call_rare(spin_wait, lock);
 	spin_debug_after(lock);
+}
+
+static inline bool spin_was_waited_for(struct spinlock *lock)
+{
+	if (__builtin_expect(!__atomic_load_n(&lock->waited, __ATOMIC_RELAXED), 1))
+		return false;
+	lock->waited = false; /* as a plain store: GCC's atomic ones are exchanges */
+	return true;
 }
 
 static inline void spin_release(struct spinlock *lock)

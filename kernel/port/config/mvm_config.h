@@ -118,6 +118,34 @@ static inline void mvmh_pmap_enter_run(
 	pmap_enter_run(&pmap->pmap, va, frames, n, rights);
 }
 
+#define mvmh_stay mvmh_stay
+static inline unsigned mvmh_stay(void)
+{
+	preempt_disable();
+	return cpu_index();
+}
+
+static inline void mvmh_stay_end(void)
+{
+	preempt_enable();
+}
+
+static inline bool mvmh_lock_waited(struct mvmh_lock *lock)
+{
+	return spin_was_waited_for(&lock->spin);
+}
+
+static inline void mvmh_await(const uint32_t *word)
+{
+	lock_await(word, RANK_MM_SPACE);
+}
+
+static inline __attribute__((warn_unused_result)) bool mvmh_pmap_fill(
+	struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights)
+{
+	return pmap_fill(&pmap->pmap, va, (paddr_t)frame << PAGE_SHIFT, rights);
+}
+
 #define mvmh_pmap_query mvmh_pmap_query
 static inline bool mvmh_pmap_query(
 	struct mvmh_pmap *pmap, uintptr_t va, uint32_t *frame, unsigned *rights)

@@ -296,6 +296,36 @@ static inline bool mvmh_pmap_replace(
 #endif
 
 /*
+ * Joint holds: faults of several harts in one space at once (mm/joint.c).  Five hooks, all or none;
+ * which these are, the first one says.  Default: none, and each fault takes the space's lock.
+ *
+ * mvmh_stay() keeps the calling thread on its hart, and that hart from running others, until
+ * mvmh_stay_end(); it gives the hart's number, below MVMH_MAX_HARTS, which no other thread is given
+ * meanwhile.  In between mm does a page's work, and calls hooks that may be called under a lock, but
+ * takes no lock of rank MVMH_RANK_SPACE.
+ *
+ * mvmh_lock_waited() says, but need not say exactly, whether somebody has had to wait for the lock since it
+ * was asked last.  No lock is held.
+ *
+ * mvmh_await() returns when another hart, which is inside mvmh_stay(), has made *word 0; that is a matter
+ * of some hundred instructions.  Under the space's lock.
+ *
+ * mvmh_pmap_fill() is mvmh_pmap_enter() of one page where nothing is mapped, and where no table is
+ * missing; else it returns false, and nothing has changed.  Inside mvmh_stay(), with nobody under the space's
+ * lock: other harts may be filling other entries of the same pmap, or this one.
+ */
+#ifdef mvmh_stay
+#define MVMH_JOINT 1
+#else
+#define MVMH_JOINT 0
+static inline bool mvmh_lock_waited(struct mvmh_lock *lock)
+{
+	(void)lock;
+	return false;
+}
+#endif
+
+/*
  * Map what is mapped in [start, end) at `to` and after it instead, with the same rights: as
  * mvmh_pmap_remove() and mvmh_pmap_enter() of each page, also in that at most MVM_HOLD_PAGES entries go,
  * the batch notes them, and the address from which to go on is returned.  At the new place nothing is

@@ -42,6 +42,18 @@ bool posix_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
 uintptr_t posix_pmap_move(struct mvmh_pmap *pmap, uintptr_t start, uintptr_t end, uintptr_t to,
 	struct mvmh_tlb *batch);
 bool posix_pmap_replace(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights);
+unsigned posix_stay(void);
+void posix_stay_end(void);
+bool posix_lock_waited(struct mvmh_lock *lock);
+void posix_await(const uint32_t *word);
+bool posix_pmap_fill(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights);
+#ifndef POSIX_NOT_JOINTLY /* to see mm do without it */
+#define mvmh_stay        posix_stay
+#define mvmh_stay_end    posix_stay_end
+#define mvmh_lock_waited posix_lock_waited
+#define mvmh_await       posix_await
+#define mvmh_pmap_fill   posix_pmap_fill
+#endif
 #define mvmh_pmap_move        posix_pmap_move
 #define mvmh_pmap_replace     posix_pmap_replace
 #define mvmh_writeback_wanted posix_writeback_wanted

@@ -51,6 +51,9 @@ static struct failure {
 	bool for_good;
 } failures[POSIX_FAILURES];
 
+/* More threads than harts share harts, but not inside a stay. */
+static pthread_mutex_t stays[MVMH_MAX_HARTS];
+
 static __thread struct posix_thread self = {.hart = ~0u};
 
 /*
@@ -96,6 +99,8 @@ void posix_start(size_t n_frames)
 		pthread_mutex_init(&machine.channels[i].mutex, NULL);
 		pthread_cond_init(&machine.channels[i].cond, NULL);
 	}
+	for (unsigned i = 0; i < MVMH_MAX_HARTS; i++)
+		pthread_mutex_init(&stays[i], NULL);
 	posix_tlb_init();
 }
 
@@ -327,6 +332,32 @@ void posix_check_unlocked(const char *who)
 {
 	if (self.n_locks)
 		mvmh_panic(who);
+}
+
+unsigned posix_stay(void)
+{
+	posix_check_unlocked("mvmh_stay: a lock of mm is held");
+	pthread_mutex_lock(&stays[posix_hart()]);
+	return posix_hart();
+}
+
+void posix_stay_end(void)
+{
+	posix_check_unlocked("mvmh_stay_end: a lock of mm is held");
+	pthread_mutex_unlock(&stays[posix_hart()]);
+}
+
+/* On this machine always, as soon as there could be somebody: so what comes of it is tested. */
+bool posix_lock_waited(struct mvmh_lock *lock)
+{
+	(void)lock;
+	return posix_harts() > 1;
+}
+
+void posix_await(const uint32_t *word)
+{
+	while (__atomic_load_n(word, __ATOMIC_ACQUIRE))
+		sched_yield();
 }
 
 static struct channel *channel_of(const void *chan)

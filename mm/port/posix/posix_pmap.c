@@ -360,6 +360,18 @@ void posix_pmap_enter_run(struct mvmh_pmap *pmap, mvm_vaddr_t va, const mvm_fram
 	}
 }
 
+bool posix_pmap_fill(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights)
+{
+	posix_word_t *entry = entry_at(pmap, va);
+	uint64_t absent = 0;
+
+	if (!posix_frame_taken(frame) || !rights)
+		mvmh_panic("mvmh_pmap_fill: bad arguments");
+	return entry &&
+	       __atomic_compare_exchange_n(entry, &absent, entry_make(frame, rights) | ENTRY_USED,
+		       false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
 /* Both sweeps: visit valid entries until 64 have changed. */
 static mvm_vaddr_t sweep(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
 	unsigned rights, struct mvmh_tlb *batch)

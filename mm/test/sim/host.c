@@ -44,6 +44,7 @@ struct hands {
 	unsigned n_held, windows;
 	unsigned in_slab; /* it runs meta.c */
 	bool dead, sleeps_killable;
+	bool stays; /* from mvmh_stay() to mvmh_stay_end() */
 };
 
 static struct hands hands[FIBERS];
@@ -257,6 +258,7 @@ static size_t piece_bytes(enum slab_kind kind)
 		[SLAB_OBJECT] = sizeof(struct mvm_object),
 		[SLAB_SPACE] = sizeof(struct mvm_space),
 		[SLAB_HISTORY] = sizeof(struct history),
+		[SLAB_JOINT] = sizeof(struct joint),
 	};
 
 	return bytes[kind] + GRANULE - 1;
@@ -324,6 +326,8 @@ void host_check_free(const char *who)
 		sim_fail("%s: a lock of mm is held", who);
 	if (my_hands()->windows)
 		sim_fail("%s: a window is open", who);
+	if (my_hands()->stays)
+		sim_fail("%s: inside mvmh_stay", who);
 }
 
 const struct mvmh_lock *host_space_lock(void)
@@ -343,6 +347,8 @@ void mvmh_lock(struct mvmh_lock *lock)
 	struct hands *h = my_hands();
 
 	host_check_access(lock);
+	if (h->stays && lock->rank == MVMH_RANK_SPACE)
+		sim_fail("mvmh_lock: a space's, inside mvmh_stay");
 	for (unsigned i = 0; i < h->n_held; i++) {
 		if (h->held[i] == lock)
 			sim_fail("mvmh_lock: taken twice");
@@ -380,6 +386,44 @@ void mvmh_unlock(struct mvmh_lock *lock)
 {
 	release(lock);
 	sched_point(POINT_LOCK);
+}
+
+bool host_stays(void)
+{
+	return my_hands()->stays;
+}
+
+unsigned sim_stay(void)
+{
+	host_check_free("mvmh_stay");
+	my_hands()->stays = true;
+	return sched_self();
+}
+
+/* Where sim_await() sleeps. */
+static char stays_end;
+
+void sim_stay_end(void)
+{
+	if (!my_hands()->stays || my_hands()->n_held)
+		sim_fail("mvmh_stay_end: no stay, or a lock is held");
+	my_hands()->stays = false;
+	sched_wake(&stays_end);
+	sched_point(POINT_HOOK);
+}
+
+bool sim_lock_waited(struct mvmh_lock *lock)
+{
+	host_check_access(lock);
+	return sched_concurrent && random_below(&machine.random, 4) < machine.joins;
+}
+
+void sim_await(const uint32_t *word)
+{
+	if (!host_space_lock())
+		sim_fail("mvmh_await: the space's lock is not held");
+	while (*word)
+		sched_block("stay", &stays_end);
 }
 
 /* --- Waiting ---------------------------------------------------------------------------------- */

@@ -19,6 +19,7 @@ struct machine {
 	unsigned speculation; /* of 4 entries about to go, so many are in the TLBs of all harts */
 	unsigned spurious; /* of 4 stores to a page that a TLB knows as read-only, so many fault */
 	unsigned forget;   /* of 64 accesses, so many find their entry forgotten */
+	unsigned joins;    /* of 4 questions whether a lock was waited for, so many are affirmed */
 	unsigned wake_early; /* of 16 waits, so many return without a wake-up */
 };
 
@@ -42,6 +43,9 @@ bool host_frame_taken(mvm_frame_t frame);
 
 /* The running fiber holds no lock of mm and no window: it may sleep.  Else a failure of `who`. */
 void host_check_free(const char *who);
+
+/* Does the running fiber stay on its hart (mvmh_stay)? */
+bool host_stays(void);
 
 /* The lock of the space that the running fiber holds; NULL: none. */
 const struct mvmh_lock *host_space_lock(void);

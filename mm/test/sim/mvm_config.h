@@ -46,6 +46,16 @@ uintptr_t sim_pmap_move(struct mvmh_pmap *pmap, uintptr_t start, uintptr_t end, 
 #define mvmh_pmap_move sim_pmap_move
 bool sim_pmap_replace(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights);
 #define mvmh_pmap_replace sim_pmap_replace
+unsigned sim_stay(void);
+void sim_stay_end(void);
+bool sim_lock_waited(struct mvmh_lock *lock);
+void sim_await(const uint32_t *word);
+bool sim_pmap_fill(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights);
+#define mvmh_stay        sim_stay
+#define mvmh_stay_end    sim_stay_end
+#define mvmh_lock_waited sim_lock_waited
+#define mvmh_await       sim_await
+#define mvmh_pmap_fill   sim_pmap_fill
 
 /*
  * For mm alone, not for the simulator: its variables stand together, so that each schedule begins

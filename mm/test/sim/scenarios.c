@@ -39,6 +39,14 @@ const struct scenario scenarios[] = {
 		{ACTOR(FIRST, ANON(2), 2, op_store, op_load),
 			ACTOR(FIRST, ANON(2), 2, op_store, op_load),
 			ACTOR(FIRST, ANON(2), 2, op_load)}},
+	/* Empty pages of one leaf and of two, filled jointly and not, emptied and filled again. */
+	{"fill-fill", BELOW(4), UNTOUCHED, 1,
+		{ACTOR(FIRST, BELOW(4), 4, op_store), ACTOR(FIRST, BELOW(4), 4, op_store),
+			ACTOR(FIRST, BELOW(4), 4, op_store, op_load)}},
+	{"fill-forget", ANON(6), UNTOUCHED, 1,
+		{ACTOR(FIRST, ANON(6), 4, op_store), ACTOR(FIRST, ANON(6), 4, op_store),
+			ACTOR(FIRST, ANON(6), 3, op_forget, op_read_only, op_unmap, op_map_part),
+			ACTOR(FIRST, ANON(6), 2, op_store, op_fork)}},
 	{"fault-unmap", ANON(4), STORED, 1,
 		{ACTOR(FIRST, ANON(4), 2, op_store, op_load),
 			ACTOR(FIRST, ANON(4), 3, op_load, op_store),
@@ -355,6 +363,7 @@ static void draw_machine(struct machine *m, uint64_t *random)
 		.speculation = random_below(random, 5),
 		.spurious = random_below(random, 5),
 		.forget = random_below(random, 4) ? 0 : 8,
+		.joins = random_below(random, 5),
 		.wake_early = random_below(random, 4) ? 0 : 4,
 	};
 }

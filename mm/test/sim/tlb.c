@@ -401,6 +401,22 @@ mvm_vaddr_t sim_pmap_move(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t
 	return end;
 }
 
+bool sim_pmap_fill(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights)
+{
+	uint32_t *entry = &pmap->table->entries[page_of_va(va)];
+
+	sched_point(POINT_HOOK);
+	if (!host_stays() || host_space_lock() || !pmap->table->taken)
+		sim_fail("mvmh_pmap_fill: no stay, or under the lock, or the tables are gone");
+	if (!rights || rights & ~7u || !host_frame_taken(frame))
+		sim_fail("mvmh_pmap_fill: bad arguments");
+	if (*entry || !random_below(&machine.random, 4)) /* as if a table were missing */
+		return false;
+	sim_trace("fill page %u: frame %u, rights %u", page_of_va(va), frame, rights);
+	set_entry(entry, entry_make(frame, rights) | ENTRY_USED);
+	return true;
+}
+
 bool sim_pmap_replace(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights)
 {
 	struct mvmh_tlb batch = {.whole = false};

@@ -75,6 +75,18 @@ static void point(const void *at, enum point kind)
 			at, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);   \
 	}
 
+/* The same; returns what stood there. */
+#define EXCHANGE_VALUE(bits)                                                                   \
+	uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(volatile uint##bits##_t *at, \
+		uint##bits##_t expected, uint##bits##_t value, int order, int failed);         \
+	uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(volatile uint##bits##_t *at, \
+		uint##bits##_t expected, uint##bits##_t value, int order, int failed)          \
+	{                                                                                      \
+		(void)__tsan_atomic##bits##_compare_exchange_strong(                           \
+			at, &expected, value, order, failed);                                  \
+		return expected;                                                               \
+	}
+
 #define ATOMIC(bits)                                                                             \
 	uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *at, int order); \
 	uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *at, int order)  \
@@ -107,7 +119,8 @@ static void point(const void *at, enum point kind)
 	FETCH(bits, or, __atomic_fetch_or)                                                       \
 	FETCH(bits, xor, __atomic_fetch_xor)                                                     \
 	EXCHANGE(bits, strong)                                                                   \
-	EXCHANGE(bits, weak)
+	EXCHANGE(bits, weak)                                                                     \
+	EXCHANGE_VALUE(bits)
 
 /* clang-format off */
 PLAIN(1) PLAIN(2) PLAIN(4) PLAIN(8) PLAIN(16)

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Joint holds: threads of one space that fault at once.
+ *
+ * Most faults of a program that works with many threads find an empty page in memory of their own
+ * and fill it.  They change two words, the page's slot in a leaf of the anon tree and its entry in a
+ * translation table, and only read all else: so the space's lock, which lets one thread in at a time,
+ * is more than they need.  A joint hold is less:
+ *
+ *	                  others in joint holds    what may change
+ *	space_lock()      none                     everything
+ *	a joint hold      any number               empty slots of leaves, absent entries of tables:
+ *	                                           by compare-and-swap, to what is not empty
+ *
+ * What is filled is case 3 of fault.c, a store, where the page of zeros was never mapped: no entry of
+ * the page can be known to any hart, so open batches do not matter, as they do not there.
+ *
+ * So the shape of a space stands still in a joint hold: areas, claims, nodes, tables.  Whatever a fault
+ * needs beyond filling what is empty (a leaf, a table, a copy, the object's page, the end of a
+ * claim ...) it gets from mvm_fault()'s other ways, under the lock; and who has the lock is alone, as
+ * if there were no joint holds.  No other file of mm needs to know of them but where the lock is taken
+ * (space.h).
+ *
+ * Entering writes nothing that other harts write.  Each hart says in a line of its own that it is in,
+ * and then looks whether it may; who takes the lock says that nobody may, and then looks who is in:
+ *
+ *	a hart                          who has taken the lock
+ *	in = 1                          shut = 1
+ *	fence                           fence
+ *	shut?  in = 0, the other way    wait for each hart's `in` to become 0
+ *
+ * One of them sees the other.  A joint hold is short, takes no lock and waits for nothing, and the host
+ * keeps the thread on its hart meanwhile (mvmh_stay), so the wait is short, too.  The page is had and
+ * filled with zeros before.
+ *
+ * What a hart has found (the area, and the leaf) it remembers for its next fault.  It is true until
+ * somebody takes the lock: until the joint's turn changes.
+ *
+ * Counts.  The tree's counts of anons and the space's of faults would be written by all.  So each hart
+ * keeps what it added to one leaf, until it goes on to another; who takes the lock first adds up what all
+ * harts have (take_counts), and finds every count right.
+ *
+ * Who takes the lock pays for all that, so a space has joint holds only when some thread was seen to
+ * wait for its lock, and has none any more when for QUIET holds no hart has filled anything.
+ */
+#include "joint.h"
+
+#include "fault.h"
+#include "meta.h"
+#include "trace.h"
+
+#if MVMH_JOINT
+
+/* Holds of the lock without any fill in between, until there are no joint ones any more. */
+#define QUIET 256
+
+_Static_assert(sizeof(struct joint) <= MVM_PAGE_BYTES - 64, "it is a piece of a metadata page");
+
+static bool is_set(const uint32_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+/* --- Under the space's lock ------------------------------------------------------------------- */
+
+static void count_anons(struct mvm_space *space, struct joint_hart *h)
+{
+	if (h->uncounted)
+		anon_count_filled(&space->anons, h->leaf, h->uncounted);
+	h->uncounted = 0;
+}
+
+/* The hart is not in.  Returns how many faults it has had. */
+static unsigned long take_counts(struct mvm_space *space, struct joint_hart *h)
+{
+	unsigned long faults = h->faults;
+
+	count_anons(space, h);
+	if (faults)
+		__atomic_fetch_add(&space->faults, faults, __ATOMIC_RELAXED);
+	h->faults = 0;
+	return faults;
+}
+
+void joint_shut(struct mvm_space *space)
+{
+	struct joint *joint = space->joint;
+	unsigned long faults = 0;
+
+	__atomic_store_n(&joint->shut, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (struct joint_hart *h = joint->harts; h < joint->harts + MVMH_MAX_HARTS; h++) {
+		if (unlikely(is_set(&h->in)))
+			mvmh_await(&h->in);
+		faults += take_counts(space, h);
+	}
+	joint->turn++;
+	space->turn++; /* who compares must look again: a page may have been filled in between */
+	joint->quiet = faults ? 0 : joint->quiet + 1;
+	if (unlikely(joint->quiet == QUIET))
+		__atomic_store_n(&space->joined, false, __ATOMIC_RELAXED);
+}
+
+void joint_open(struct mvm_space *space)
+{
+	__atomic_store_n(&space->joint->shut, 0, __ATOMIC_RELEASE);
+}
+
+/* From now on there are joint holds, if there is memory for that. */
+static COLD void joint_begin(struct mvm_space *space)
+{
+	struct joint *fresh = slab_alloc(SLAB_JOINT);
+
+	if (!fresh)
+		return;
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	fresh->shut = 1;
+	space_lock(space);
+	if (!space->joint) {
+		space->joint = fresh;
+		fresh = NULL;
+	}
+	space->joint->turn++;
+	space->joint->quiet = 0;
+	__atomic_store_n(&space->joined, true, __ATOMIC_RELEASE);
+	space_unlock(space);
+	if (fresh)
+		slab_free(SLAB_JOINT, fresh);
+}
+
+/* --- In a joint hold -------------------------------------------------------------------------- */
+
+static void leave(struct joint_hart *h)
+{
+	__atomic_store_n(&h->in, 0, __ATOMIC_RELEASE);
+}
+
+/* False: somebody has the lock. */
+static bool enter(struct joint *joint, struct joint_hart *h)
+{
+	__atomic_store_n(&h->in, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (likely(!is_set(&joint->shut)))
+		return true;
+	leave(h);
+	return false;
+}
+
+/*
+ * Is an empty page of the area to be filled with zeros, and mapped, and that is all?  Where the page of
+ * zeros may be mapped, it is not.
+ */
+static bool is_plain(const struct area *a)
+{
+	return area_private(a) && !a->object && a->rights & MVM_WRITE &&
+	       a->touched == TOUCHED_PAGES && !(a->flags & AREA_HUGE);
+}
+
+/* Does the hart remember where the page belongs? */
+static inline bool remembers(const struct joint_hart *h, mvm_vaddr_t va)
+{
+	return h->start <= va && va < h->end && h->leaf == va >> (MVM_PAGE_SHIFT + NODE_BITS);
+}
+
+/* Find that out. */
+static bool find(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
+{
+	uint64_t vpn = va >> MVM_PAGE_SHIFT;
+	struct area *a = area_peek(&space->areas, va);
+	struct node *leaf;
+
+	if (space->dead || !a || a->start > va || !is_plain(a))
+		return false;
+	leaf = anon_leaf(&space->anons, vpn);
+	if (!leaf)
+		return false;
+	count_anons(space, h);
+	h->turn = space->joint->turn;
+	h->start = a->start;
+	h->end = a->end;
+	h->rights = area_rights(a);
+	h->leaf = vpn >> NODE_BITS;
+	h->node = leaf;
+	return true;
+}
+
+/* May the page be filled, if it is empty?  Then the hart remembers what is so now. */
+static bool look(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
+{
+	if (is_traced(space) || claim_find(space, va, va + MVM_PAGE_BYTES))
+		return false;
+	return (h->turn == space->joint->turn && remembers(h, va)) || find(space, h, va);
+}
+
+/* Is the page mapped now?  *fresh is NULL if it came into the tree. */
+static bool fill(
+	struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va, struct mvm_page **fresh)
+{
+	mvm_frame_t frame = (*fresh)->frame;
+
+	if (!look(space, h, va) || !anon_fill(h->node, va >> MVM_PAGE_SHIFT, *fresh))
+		return false;
+	*fresh = NULL;
+	h->uncounted++;
+	if (!mvmh_pmap_fill(&space->pmap, va, frame, h->rights))
+		return false;
+	h->faults++;
+	return true;
+}
+
+/* --- The fault -------------------------------------------------------------------------------- */
+
+/* Is it worth while to make a page?  What the hart remembers may be old: fill() looks again. */
+static inline bool expect(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
+{
+	bool found;
+
+	if (likely(remembers(h, va)))
+		return true;
+	if (!enter(space->joint, h))
+		return false;
+	found = look(space, h, va);
+	leave(h);
+	return found;
+}
+
+/* The thread stays on the hart.  *fresh is what is left in hand. */
+static inline bool attempt(
+	struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va, struct mvm_page **fresh)
+{
+	bool done;
+
+	*fresh = expect(space, h, va) ? anon_new() : NULL;
+	if (unlikely(!*fresh))
+		return false;
+	page_zero(*fresh, 0, MVM_PAGE_BYTES);
+	if (!enter(space->joint, h))
+		return false;
+	done = fill(space, h, va, fresh);
+	leave(h);
+	return done;
+}
+
+static COLD void give_back(struct mvm_page *fresh)
+{
+	struct grave grave = {.anons = fresh};
+
+	anon_bury(&grave);
+}
+
+bool joint_fault(struct mvm_space *space, mvm_vaddr_t va)
+{
+	struct mvm_page *fresh;
+	bool done;
+
+	if (unlikely(!__atomic_load_n(&space->joined, __ATOMIC_ACQUIRE))) {
+		joint_begin(space);
+		return false;
+	}
+	done = attempt(space, &space->joint->harts[mvmh_stay()], page_floor(va), &fresh);
+	mvmh_stay_end();
+	if (unlikely(fresh != NULL))
+		give_back(fresh);
+	if (likely(done)) {
+		COUNT(faults, 1);
+		COUNT(zero_fills, 1);
+	}
+	return done;
+}
+
+#endif

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Joint holds (joint.c): what threads fill at once is all there, once, and counted; and whoever has the
+ * space's lock is alone.
+ *
+ * Threads make the order of things new each time.  A rule that is broken shows in one round of some
+ * thousand, so the rounds are many and small.
+ */
+#include "space.h"
+
+#include "fixture.h"
+
+#include <pthread.h>
+
+#define THREADS 4
+#define PAGES   (4 * NODE_SLOTS)
+#define ROUNDS  300
+
+static pthread_barrier_t together;
+
+/* Work that all threads begin at once, round after round; `number` is the thread's. */
+struct crew {
+	pthread_t thread[THREADS];
+	void (*work)(unsigned number);
+	unsigned rounds;
+};
+
+static struct crew crew;
+static unsigned failures; /* [a] cmocka's own asserts are for the main thread */
+
+static void must(bool condition)
+{
+	if (!condition)
+		__atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);
+}
+
+static void *member(void *number)
+{
+	for (unsigned round = 0; round < crew.rounds; round++) {
+		pthread_barrier_wait(&together); /* the round begins */
+		crew.work((unsigned)(uintptr_t)number);
+		pthread_barrier_wait(&together); /* and is over */
+	}
+	return NULL;
+}
+
+/* Have them work; in each round the main thread does `beside` while they do, and `after` when all have. */
+static void work(void (*by_each)(unsigned number), unsigned rounds, void (*before)(void),
+	void (*beside)(void), void (*after)(void))
+{
+	crew = (struct crew){.work = by_each, .rounds = rounds};
+	failures = 0;
+	pthread_barrier_init(&together, NULL, THREADS + 1);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&crew.thread[i], NULL, member, (void *)i), 0);
+	for (unsigned round = 0; round < rounds; round++) {
+		before();
+		pthread_barrier_wait(&together);
+		if (beside)
+			beside();
+		pthread_barrier_wait(&together);
+		after();
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(crew.thread[i], NULL);
+	pthread_barrier_destroy(&together);
+	assert_int_equal(failures, 0);
+}
+
+static mvm_vaddr_t page_at(size_t page)
+{
+	return AT + page * PAGE;
+}
+
+/* Nothing is there, but a leaf of the tree and a table for each page of it: a page in each was touched. */
+static void empty_with_leaves(void)
+{
+	assert_int_equal(mvm_unmap(space, AT, PAGES * PAGE), 0);
+	map_pages(AT, PAGES, 0, NULL, 0);
+	for (size_t i = 0; i < PAGES; i += NODE_SLOTS)
+		store(page_at(i), 0);
+}
+
+static uint64_t anons, faults;
+
+static void begin_to_count(void)
+{
+	empty_with_leaves();
+	anons = stats_of(space).anon_pages;
+	faults = stats_of(space).faults;
+}
+
+/* --- All fill, and nobody else does anything --------------------------------------------------- */
+
+static unsigned long tried; /* [a] */
+
+/* Each has a page in THREADS, so in each leaf there are all of them at once. */
+static void fill_own(unsigned number)
+{
+	for (size_t i = number; i < PAGES; i += THREADS) {
+		must(mvm_fault(space, page_at(i), MVM_WRITE) == MVM_FAULT_OK);
+		__atomic_fetch_add(&tried, 1, __ATOMIC_RELAXED);
+	}
+}
+
+/* All want the same page; each stores to a byte of its own in it, which must stay. */
+static void fill_same(unsigned number)
+{
+	char byte = (char)('a' + number);
+
+	for (size_t i = 0; i < PAGES; i++)
+		must(posix_store(space, page_at(i) + number, &byte, 1) == MVM_FAULT_OK);
+}
+
+static void all_are_there(void)
+{
+	assert_int_equal(stats_of(space).anon_pages, PAGES);
+	mvm_check_space(space);
+}
+
+static void own_are_counted(void)
+{
+	all_are_there();
+	assert_int_equal(stats_of(space).faults - faults, tried);
+	tried = 0;
+}
+
+/* Else nothing was tested. */
+static void check_joined(void)
+{
+	unsigned harts = 0;
+
+	assert_true(space->joined);
+	for (unsigned i = 0; i < MVMH_MAX_HARTS; i++)
+		harts += space->joint->harts[i].turn != 0;
+	assert_true(harts > 1);
+}
+
+static void own_pages_are_filled_once_and_counted(void **state)
+{
+	(void)state;
+	work(fill_own, ROUNDS, begin_to_count, NULL, own_are_counted);
+	check_joined();
+}
+
+static void no_store_is_lost(void)
+{
+	all_are_there();
+	for (size_t i = 0; i < PAGES; i++)
+		for (unsigned number = 0; number < THREADS; number++)
+			assert_int_equal(load(page_at(i) + number), 'a' + (int)number);
+}
+
+static void the_same_pages_are_filled_once(void **state)
+{
+	(void)state;
+	work(fill_same, 3 * ROUNDS, begin_to_count, NULL, no_store_is_lost);
+	check_joined();
+}
+
+/* --- Beside somebody who takes the lock -------------------------------------------------------- */
+
+/* Whoever has the lock sees a space at rest: mvm_check_space() looks at all of it in one hold. */
+static void look_again_and_again(void)
+{
+	for (unsigned i = 0; i < 8; i++)
+		mvm_check_space(space);
+}
+
+static void nobody_fills_while_the_lock_is_held(void **state)
+{
+	(void)state;
+	work(fill_own, ROUNDS, begin_to_count, look_again_and_again, own_are_counted);
+	check_joined();
+}
+
+/* What was emptied, or is the child's, is filled again. */
+static void take_away(void)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		must(mvm_advise(space, page_at(NODE_SLOTS / 2), 2 * NODE_SLOTS * PAGE,
+			     MVM_ADVISE_DONTNEED) == 0);
+		mvm_check_space(space);
+		fork_child();
+		mvm_check_space(child);
+		end_child();
+		must(mvm_protect(space, page_at(8), 4 * PAGE, RW) == 0);
+	}
+}
+
+static void counts_agree(void)
+{
+	mvm_check_space(space);
+}
+
+static void what_is_taken_away_meanwhile_is_counted_as_well(void **state)
+{
+	(void)state;
+	work(fill_own, ROUNDS / 3, begin_to_count, take_away, counts_agree);
+	tried = 0;
+}
+
+/* --- The end of joint holds -------------------------------------------------------------------- */
+
+static void nothing(unsigned number)
+{
+	(void)number;
+}
+
+static void do_not_care(void)
+{
+}
+
+/* A thread that is alone does not pay for others for ever, and pays again when they come back. */
+static void a_space_forgets_that_it_was_joined(void **state)
+{
+	(void)state;
+	work(fill_own, 1, begin_to_count, NULL, do_not_care);
+	assert_true(space->joined);
+	for (unsigned i = 0; i < 1000; i++)
+		(void)stats_of(space);
+	assert_false(space->joined);
+	work(nothing, 1, do_not_care, NULL, do_not_care);
+	assert_false(space->joined);
+	work(fill_own, 1, begin_to_count, NULL, do_not_care);
+	assert_true(space->joined);
+	tried = 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return fixture_set_up(1);
+}
+
+#define JOINT_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, fixture_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		JOINT_TEST(own_pages_are_filled_once_and_counted),
+		JOINT_TEST(the_same_pages_are_filled_once),
+		JOINT_TEST(nobody_fills_while_the_lock_is_held),
+		JOINT_TEST(what_is_taken_away_meanwhile_is_counted_as_well),
+		JOINT_TEST(a_space_forgets_that_it_was_joined),
+	};
+
+	return fixture_main(4 * PAGES, tests);
+}
