@@ -327,7 +327,8 @@ static void pass_by(struct area_index *index, struct area *a)
 void area_remove(struct area_index *index, struct area *a)
 {
 	pass_by(index, a);
-	if (a->next && a->next->child[LEFT] != a) /* else it is brought up to date by what follows */
+	if (a->next &&
+		a->next->child[LEFT] != a) /* else it is brought up to date by what follows */
 		hole_changed(a->next);
 	unlink(index, a);
 }
