@@ -122,6 +122,18 @@ static int map_stack(struct exec_stack *stack, vaddr_t lowest)
 		   : vmspace_prefault(stack->vm, used, stack->vm->stack_end - used, MVM_WRITE);
 }
 
+/* Up to a multiple of 16, and the random bytes there. */
+static void write_random(struct words *w)
+{
+	uint64_t random[2];
+
+	random_bytes(random, sizeof random);
+	if ((w->at + w->n * sizeof *w->buffer) % 16)
+		word(w, 0);
+	word(w, random[0]);
+	word(w, random[1]);
+}
+
 static void write_words(struct words *w, struct exec_stack *stack, vaddr_t strings, vaddr_t random)
 {
 	const struct exec_args *args = stack->args;
@@ -134,6 +146,7 @@ static void write_words(struct words *w, struct exec_stack *stack, vaddr_t strin
 	offset = write_vector(w, args, strings, offset, args->envc);
 	stack->vm->env_end = strings + offset;
 	write_auxv(w, stack, strings + offset, random);
+	write_random(w);
 	words_flush(w);
 }
 
@@ -143,7 +156,6 @@ int exec_stack_build(struct exec_stack *stack)
 	size_t n_words = 1 + args->argc + 1 + args->envc + 1 + 2 * N_AUX;
 	vaddr_t strings = stack->vm->stack_end - 8 - args->bytes;
 	vaddr_t random = (strings - 16) & ~15UL;
-	uint8_t random_data[16];
 
 	if (vmspace_is_random()) {
 		uint64_t shift;
@@ -154,10 +166,6 @@ int exec_stack_build(struct exec_stack *stack)
 	int err = map_stack(stack, stack->sp);
 	if (!err)
 		err = write_strings(stack, strings);
-	random_bytes(random_data, sizeof random_data);
-	if (!err)
-		err = mvm_space_write(
-			stack->vm->space, random, random_data, sizeof random_data, false);
 	if (err)
 		return err;
 	struct words *w = kmalloc(sizeof *w);

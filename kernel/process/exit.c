@@ -73,7 +73,7 @@ static int signal_to_parent(const struct process *p)
 	return p->parent_execs == p->parent->execs ? p->exit_signal : SIGCHLD;
 }
 
-/* Does the parent not want to wait for it, and (*tell) not even hear of it? */
+/* Does the parent not want to wait for it?  And would (*tell) the signal do anything? */
 static bool parent_ignores(struct process *p, int sig, bool *tell)
 {
 	struct process *parent = p->parent;
@@ -83,8 +83,8 @@ static bool parent_ignores(struct process *p, int sig, bool *tell)
 	spin_lock(&parent->lock);
 	if (sig == SIGCHLD && parent->actions) {
 		struct sigaction a = signal_action(parent->actions, SIGCHLD);
-		*tell = a.sa_handler != SIG_IGN;
-		ignores = !*tell || (a.sa_flags & SA_NOCLDWAIT);
+		ignores = a.sa_handler == SIG_IGN || (a.sa_flags & SA_NOCLDWAIT);
+		*tell = a.sa_handler != SIG_IGN && !signal_is_dropped(parent, SIGCHLD, &a);
 	}
 	spin_unlock(&parent->lock);
 	return ignores;
@@ -269,7 +269,10 @@ void process_exit_thread(int status)
 
 void process_exit_group(int status)
 {
-	process_kill(process_current(), status);
+	struct process *p = process_current();
+
+	if (p->n_threads > 1) /* nobody else makes a thread of it */
+		process_kill(p, status);
 	process_exit_thread(status);
 }
 

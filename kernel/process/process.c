@@ -137,7 +137,7 @@ void process_uncount_thread(struct process *p)
 int task_new(struct process *p, void (*entry)(void *), struct task **out)
 {
 	struct task *t = kmem_cache_zalloc(&task_cache);
-	struct arch_fpu *fpu = kzalloc(sizeof *fpu);
+	struct arch_fpu *fpu = kmalloc(sizeof *fpu);
 	struct pid *pid = pid_alloc();
 
 	if (!t || !fpu || !pid || thread_create(p->name, entry, t, &t->thread))

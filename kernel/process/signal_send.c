@@ -198,6 +198,13 @@ static struct task *choose_thread(struct process *p, int sig)
 	return NULL;
 }
 
+bool signal_is_dropped(struct process *p, int sig, const struct sigaction *action)
+{
+	const struct task *taker = choose_thread(p, sig);
+
+	return taker && !(taker->waited & SIGNAL_BIT(sig)) && signal_is_ignored(p, sig, action);
+}
+
 void signal_hand_on(struct process *p, uint64_t set)
 {
 	spin_assert_held(&p->lock);

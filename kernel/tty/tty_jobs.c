@@ -179,16 +179,18 @@ static void hang_up_those_left(struct pid *session)
 	forget_who_was_in_front(session);
 }
 
+/* Its session is changed by its own threads only, of which none is left but this one. */
 void tty_session_leader_exits(struct process *p)
 {
-	spin_lock(&tree_lock);
-	struct pid *session = p->session == p->pid ? p->pid : NULL;
-	struct tty *tty = session ? session->tty : NULL;
+	struct pid *session = p->session;
 
-	if (tty) {
-		signal_group(tty->foreground, SIGHUP);
-		let_go(tty);
-	} else if (session) {
+	if (session != p->pid)
+		return;
+	spin_lock(&tree_lock);
+	if (session->tty) {
+		signal_group(session->tty->foreground, SIGHUP);
+		let_go(session->tty);
+	} else {
 		hang_up_those_left(session);
 	}
 	spin_unlock(&tree_lock);

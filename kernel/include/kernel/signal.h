@@ -114,6 +114,9 @@ static inline bool signal_is_ignored(
 	       (action->sa_handler == SIG_DFL && signal_default_ignores(p, sig));
 }
 
+/* The same with a look at who blocks it or waits for it.  Not for signals that stop or continue. */
+bool signal_is_dropped(struct process *p, int sig, const struct sigaction *action);
+
 /* --- Sending (signal_send.c) ----------------------------------------------------------------- */
 
 /*
