@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device tree reader. fdt_open() goes over every token once and refuses a tree in which one leads
- * out of its block; the walks behind it, of which a boot makes many, need not look at any of that again.
+ * The device tree reader. fdt_open() goes over every token once and refuses a tree in which one
+ * leads out of its block; the walks behind it, of which a boot makes many, need not look at any of
+ * that again.
  */
 #include <drivers/fdt.h>
 #include <errno.h>

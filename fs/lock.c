@@ -35,9 +35,9 @@
  * Locks of open files cannot take part: no thread belongs to them.  That an owner may have another
  * thread that would free the lock is not known here; nor does POSIX expect it to be.
  *
- * Conversion.  A record lock changes its mode in one step, and keeps the old one as long as it waits.
- * A flock() first gives the old lock back and then asks for the new one, which it may not get: so
- * it is in BSD, and so programs find it described.
+ * Conversion.  A record lock changes its mode in one step, and keeps the old one as long as it
+ * waits.  A flock() first gives the old lock back and then asks for the new one, which it may not
+ * get: so it is in BSD, and so programs find it described.
  *
  * The lock.  One mutex for all sets, FSH_RANK_LEAF: the search walks through several files, and
  * holds are as long as users make their lists.  Not taken by files without locks.

@@ -2,15 +2,15 @@
 /*
  * Files that live in memory and have no name (memfd_create), and seals.
  *
- * Such a file is a node of a tmpfs that is mounted nowhere.  Its entry was never in a directory: it is
- * there so that the file can be opened like any other, and to say what it was called.  What all such
- * files take is limited as in any tmpfs; how many there are, by descriptors.
+ * Such a file is a node of a tmpfs that is mounted nowhere.  Its entry was never in a directory: it
+ * is there so that the file can be opened like any other, and to say what it was called.  What all
+ * such files take is limited as in any tmpfs; how many there are, by descriptors.
  *
- * Seals are promises about the data of an inode, which are never taken back.  They are kept where data
- * and size change: under the inode lock; and, as stores through mappings take no lock, by mm, which
- * refuses F_SEAL_WRITE while somebody has a shared mapping that may ever store, and such mappings
- * afterwards (mvm_object_freeze).  The files of a tmpfs have seals, those without leave begin with the
- * promise that there will be no others.
+ * Seals are promises about the data of an inode, which are never taken back.  They are kept where
+ * data and size change: under the inode lock; and, as stores through mappings take no lock, by mm,
+ * which refuses F_SEAL_WRITE while somebody has a shared mapping that may ever store, and such
+ * mappings afterwards (mvm_object_freeze).  The files of a tmpfs have seals, those without leave
+ * begin with the promise that there will be no others.
  */
 #include "private.h"
 #include <errno.h>

@@ -2,18 +2,18 @@
 /*
  * The mount table.
  *
- * Mounting and unmounting hold the table's lock from end to end.  Walks do not: they find the mark of a
- * covered entry with the entry, under the lock of its bucket in the name cache, and take what is mounted
- * there in the same hold.  Where mounts are on mounts, and on the way up, they cross under a spin lock that
- * guards nothing but the marks; a mark changes under both locks.
+ * Mounting and unmounting hold the table's lock from end to end.  Walks do not: they find the mark
+ * of a covered entry with the entry, under the lock of its bucket in the name cache, and take what
+ * is mounted there in the same hold.  Where mounts are on mounts, and on the way up, they cross
+ * under a spin lock that guards nothing but the marks; a mark changes under both locks.
  *
- * Read-only.  Who opens a file for writing counts himself as a writer and then looks at the flag; who
- * makes a mount read-only sets the flag and then looks at the count.  So one of them sees the other.
- * A change of names that is under way is finished, or refused by the file system when it comes later
- * than remount(); a mapping that was writable gets SIGBUS at its next store, as the sync has protected its
- * pages.  A file system that fails sets the flag by itself, at any moment and for good: each bit is set and
- * cleared alone, and this one not cleared then.  Such a mount
- * can be taken away though it cannot be synced: the names and attributes that it could not write go
+ * Read-only.  Who opens a file for writing counts himself as a writer and then looks at the flag;
+ * who makes a mount read-only sets the flag and then looks at the count.  So one of them sees the
+ * other.  A change of names that is under way is finished, or refused by the file system when it
+ * comes later than remount(); a mapping that was writable gets SIGBUS at its next store, as the
+ * sync has protected its pages.  A file system that fails sets the flag by itself, at any moment
+ * and for good: each bit is set and cleared alone, and this one not cleared then.  Such a mount can
+ * be taken away though it cannot be synced: the names and attributes that it could not write go
  * with it, and the log says so.  Pages that it could not write keep their file in use.
  */
 #include "private.h"
@@ -492,7 +492,10 @@ static int become_readonly(struct mount *m)
 {
 	int err = 0;
 
-	/* Whoever writes shall not even for a moment meet a mount for reading that this does not become. */
+	/*
+	 * Whoever writes shall not even for a moment meet a mount for reading that
+	 * this does not become.
+	 */
 	if (__atomic_load_n(&m->writers, __ATOMIC_SEQ_CST))
 		return -EBUSY;
 	set_flags(m, MOUNT_RDONLY);

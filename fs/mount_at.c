@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mounting by path: what a user may ask of the mount table (fs/mount.h), which is little: only uid 0
- * changes the tree.
+ * Mounting by path: what a user may ask of the mount table (fs/mount.h), which is little: only uid
+ * 0 changes the tree.
  */
 #include "private.h"
 #include <fs/blkdev.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Up from an entry: its parent, its ancestors, its path as text.  All under the tree lock, under which
- * rename moves entries; so what is seen is one moment of the tree.
+ * Up from an entry: its parent, its ancestors, its path as text.  All under the tree lock, under
+ * which rename moves entries; so what is seen is one moment of the tree.
  */
 #include "name.h"
 #include <errno.h>

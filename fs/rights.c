@@ -2,15 +2,15 @@
 /*
  * Who may do what: modes, owners and groups.
  *
- * A caller is a user, a group and further groups (struct fs_cred).  Of the three triples of a mode one
- * counts, the first that fits: the owner's, the group's, the others'; so an owner can be forbidden
- * what the world may do.  uid 0 is spared all of it, except that it runs nothing that nobody may run.
- * What only an owner may do (chmod, set times) only uid 0 may do besides.
+ * A caller is a user, a group and further groups (struct fs_cred).  Of the three triples of a mode
+ * one counts, the first that fits: the owner's, the group's, the others'; so an owner can be
+ * forbidden what the world may do.  uid 0 is spared all of it, except that it runs nothing that
+ * nobody may run.  What only an owner may do (chmod, set times) only uid 0 may do besides.
  *
- * A set-user-id or set-group-id bit lends its file's owner's rights to whoever runs it, so it must not
- * survive when the file gets other contents or another owner: chown takes it away, and a write or
- * truncation by somebody else than uid 0.  Set-group-id without the group's right to execute means
- * nothing of the kind (mandatory locking, once), and stays.
+ * A set-user-id or set-group-id bit lends its file's owner's rights to whoever runs it, so it must
+ * not survive when the file gets other contents or another owner: chown takes it away, and a write
+ * or truncation by somebody else than uid 0.  Set-group-id without the group's right to execute
+ * means nothing of the kind (mandatory locking, once), and stays.
  */
 #include "private.h"
 #include <errno.h>
@@ -67,8 +67,8 @@ bool rights_sticky_forbid(
 #define SGID_RUNS (FS_ISGID | 0010) /* lends the group's rights */
 
 /*
- * In a set-group-id directory files are its group's, and directories do the same to theirs.  A program
- * that would lend that group's rights is only made by one of the group.
+ * In a set-group-id directory files are its group's, and directories do the same to theirs.  A
+ * program that would lend that group's rights is only made by one of the group.
  */
 void rights_of_new(struct vnode_new *what, const struct vnode *dir, const struct fs_cred *cred)
 {

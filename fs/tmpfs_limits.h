@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the files of a tmpfs may take: memory that nobody else can have until they are removed, and that
- * ending processes does not give back.
+ * What the files of a tmpfs may take: memory that nobody else can have until they are removed, and
+ * that ending processes does not give back.
  *
  * Each mount has an account of pages and one of nodes.  A page counts from the first store to it, a
- * node as long as it lives, and each name of a file beyond its first like a node.  By itself a mount may
- * have half of memory in pages, and as many nodes as that is pages.  All mounts together may have three
- * quarters of memory, whatever their own limits say: without a place to page out to, the rest is needed
- * to run what could remove the files.
+ * node as long as it lives, and each name of a file beyond its first like a node.  By itself a
+ * mount may have half of memory in pages, and as many nodes as that is pages.  All mounts together
+ * may have three quarters of memory, whatever their own limits say: without a place to page out to,
+ * the rest is needed to run what could remove the files.
  */
 #pragma once
 
@@ -21,9 +21,9 @@ struct tmpfs_limits {
 };
 
 /*
- * Defaults, and what the options ask for: NAME=VALUE with commas between them, or NULL.  size= bytes,
- * rounded up to pages, or a percentage of memory; nr_inodes=; mode=, octal.  Numbers may end in k, m or
- * g; 0 is no limit.  *mode keeps its value if no option gives one.  0 or -EINVAL.
+ * Defaults, and what the options ask for: NAME=VALUE with commas between them, or NULL.  size=
+ * bytes, rounded up to pages, or a percentage of memory; nr_inodes=; mode=, octal.  Numbers may end
+ * in k, m or g; 0 is no limit.  *mode keeps its value if no option gives one.  0 or -EINVAL.
  */
 int tmpfs_limits_init(struct tmpfs_limits *limits, uint32_t *mode, const char *options);
 

@@ -58,7 +58,10 @@ static struct dentry *mount_first(void)
 	return root;
 }
 
-/* A directory or a type that is missing (devpts in the core) costs what would be there, not the boot. */
+/*
+ * A directory or a type that is missing (devpts in the core) costs what would
+ * be there, not the boot.
+ */
 static void mount_at(
 	const struct fs_context *ctx, const char *path, const char *type, const char *options)
 {

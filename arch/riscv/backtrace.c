@@ -2,10 +2,10 @@
 /*
  * Who called whom, and printing registers.
  *
- * With frame pointers s0 points above a function's frame: the return address is in the word below it,
- * the caller's s0 in the one below that. A leaf function may have stored only the caller's s0, so the
- * innermost return address comes in by itself. User programs are walked so, and the kernel where it
- * is built for it (MAPACHE_FRAME_POINTERS).
+ * With frame pointers s0 points above a function's frame: the return address is in the word below
+ * it, the caller's s0 in the one below that. A leaf function may have stored only the caller's s0,
+ * so the innermost return address comes in by itself. User programs are walked so, and the kernel
+ * where it is built for it (MAPACHE_FRAME_POINTERS).
  *
  * Elsewhere the kernel's stack is searched for return addresses: words that point behind a call in
  * its text. What is found are all callers, and among them perhaps some that have returned.

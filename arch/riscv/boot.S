@@ -71,9 +71,9 @@ go_high:
 	j	.
 
 /*
- * A hart that was to be started at arch_secondary_start(). OpenSBI marks a hart as started before it
- * notes where (sbi_hsm_hart_start(), up to 1.1 at least), so one that is late for its own firmware's
- * start-up may go where the first one went. Its arch_start is found by its id.
+ * A hart that was to be started at arch_secondary_start(). OpenSBI marks a hart as started before
+ * it notes where (sbi_hsm_hart_start(), up to 1.1 at least), so one that is late for its own
+ * firmware's start-up may go where the first one went. Its arch_start is found by its id.
  */
 stray:
 	la	a1, arch_starts

@@ -5,9 +5,9 @@
  * The FS field of the user's saved status tells what to do about the FPU (Privileged Architecture
  * 1.12, section 3.1.6.6): Off, the registers are not the thread's; Clean, they are what memory
  * holds; Dirty, they are newer. A switch saves the Dirty, so that the state can follow the thread
- * to any hart, and leaves the registers alone. When the thread comes back and nobody else used the FPU
- * of this hart since (cpu->fpu_of, t->fpu_hart), it goes on with Clean, else with Off. A kernel thread's
- * frame says Off.
+ * to any hart, and leaves the registers alone. When the thread comes back and nobody else used the
+ * FPU of this hart since (cpu->fpu_of, t->fpu_hart), it goes on with Clean, else with Off. A kernel
+ * thread's frame says Off.
  */
 #include <arch/context.h>
 #include <arch/cpu.h>

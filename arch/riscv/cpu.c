@@ -47,7 +47,10 @@ int arch_cpu_start(struct arch_cpu *cpu, vaddr_t stack_top)
 	start->stack_top = stack_top - sizeof(struct trapframe);
 	start->cpu = cpu;
 	start->hart_id = cpu->hart_id;
-	/* The root is the last: what has one is complete to a hart that looks for its own (boot.S). */
+	/*
+	 * The root is the last: what has one is complete to a hart that looks for
+	 * its own (boot.S).
+	 */
 	__atomic_store_n(&start->root, pmap_kernel_root(), __ATOMIC_RELEASE);
 	fence_full();
 	if (sbi_call(SBI_HSM, 0, cpu->hart_id, virt_to_phys(entry), virt_to_phys(start), 0, 0))

@@ -57,7 +57,10 @@ static pte_t *kernel_table(pte_t *entry)
 	return table;
 }
 
-/* The entry of a physical address in the direct map's tables of this level; NULL: a larger leaf has it. */
+/*
+ * The entry of a physical address in the direct map's tables of this level;
+ * NULL: a larger leaf has it.
+ */
 static pte_t *direct_entry(paddr_t pa, unsigned level)
 {
 	vaddr_t va = (vaddr_t)phys_to_virt(pa);
@@ -91,7 +94,10 @@ static bool leaf_fits(paddr_t pa, paddr_t end, unsigned level)
 	       (stop <= virt_to_phys(__image_start) || pa >= virt_to_phys(__image_end));
 }
 
-/* Leaves of this level up to `end`, as far as they fit and one table of them goes: where it ended. */
+/*
+ * Leaves of this level up to `end`, as far as they fit and one table of them
+ * goes: where it ended.
+ */
 static paddr_t map_run(paddr_t pa, paddr_t end, unsigned level)
 {
 	pte_t *entry = direct_entry(pa, level);

@@ -2,9 +2,10 @@
 /*
  * Table pages that are whole when a space ends: its root, and its tables of level 1.
  *
- * Who frees them has taken out what was entered, entry by entry, since he had to look at it; so they
- * are as good as new, the root with the kernel's half in it. Some are kept for the next space, which
- * neither zeroes nor copies anything. Tables of level 0 are freed without a look, and are not kept.
+ * Who frees them has taken out what was entered, entry by entry, since he had to look at it; so
+ * they are as good as new, the root with the kernel's half in it. Some are kept for the next space,
+ * which neither zeroes nor copies anything. Tables of level 0 are freed without a look, and are not
+ * kept.
  *
  * One that is kept is linked by its first word.
  */

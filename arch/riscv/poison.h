@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Debug builds: what the last call left below the user's frame, where sp is, becomes a pattern, which
- * shows when a call hands out what it never wrote (usr/test/fuzz looks for it). Changes t3 and t4.
+ * Debug builds: what the last call left below the user's frame, where sp is, becomes a pattern,
+ * which shows when a call hands out what it never wrote (usr/test/fuzz looks for it). Changes t3
+ * and t4.
  */
 #pragma once
 

@@ -23,9 +23,9 @@
 
 	.text
 	/*
-	 * void switch_stacks(prev, next, frame): returns in next's context, whose frame is where its
-	 * user's gp is: the kernel leaves that register alone. The store conditional ends a load
-	 * reservation that prev may hold in user mode.
+	 * void switch_stacks(prev, next, frame): returns in next's context, whose frame is where
+	 * its user's gp is: the kernel leaves that register alone. The store conditional ends a
+	 * load reservation that prev may hold in user mode.
 	 */
 	.globl	switch_stacks
 switch_stacks:
@@ -60,7 +60,10 @@ arch_run_on:
 	.endr
 	.endm
 
-	/* void fpu_save(struct arch_fpu *), void fpu_load(const struct arch_fpu *): the FPU is on. */
+	/*
+	 * void fpu_save(struct arch_fpu *), void fpu_load(const struct arch_fpu *):
+	 * the FPU is on.
+	 */
 	.globl	fpu_save
 fpu_save:
 	frcsr	t0

@@ -7,11 +7,11 @@
  * harts marked stale. When identifiers run out, or the machine has none, spaces share number 0,
  * and every activation of such a space flushes.
  *
- * Who changed entries marks every other hart that may remember them as stale. A hart that is elsewhere
- * flushes when it next enters the space; those that are in it are interrupted, and flush in the
- * interrupt (pmap_catch_up). The flusher waits for these to have done so, asleep where it may: with
- * more harts than the machine below has processors, one that spins keeps the very hart that it waits
- * for from running.
+ * Who changed entries marks every other hart that may remember them as stale. A hart that is
+ * elsewhere flushes when it next enters the space; those that are in it are interrupted, and flush
+ * in the interrupt (pmap_catch_up). The flusher waits for these to have done so, asleep where it
+ * may: with more harts than the machine below has processors, one that spins keeps the very hart
+ * that it waits for from running.
  *
  * The race between a flush and a hart that enters the space:
  *
@@ -31,9 +31,9 @@
  * after that. The same holds for instructions (stale_code): a hart may have fetched some from a
  * frame when it was another space's.
  *
- * A hart that takes its stale bit flushes before it takes the interrupt of whoever set it, for entering
- * and catching up both run with interrupts off. So once it has been interrupted it remembers nothing of
- * before, whoever's interrupt it was; one for all that have asked is enough.
+ * A hart that takes its stale bit flushes before it takes the interrupt of whoever set it, for
+ * entering and catching up both run with interrupts off. So once it has been interrupted it
+ * remembers nothing of before, whoever's interrupt it was; one for all that have asked is enough.
  */
 #include <arch/cpu.h>
 

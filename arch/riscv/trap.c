@@ -113,7 +113,10 @@ static bool user_copy_fault(struct trapframe *tf)
 	repaired = trap_user_copy_fault(tf, tf->value, fault_access(tf->cause));
 	irq_disable();
 	if (!repaired) {
-		/* an entry that has become valid may be remembered as invalid: not by the next try */
+		/*
+		 * an entry that has become valid may be remembered as invalid: not by
+		 * the next try
+		 */
 		__asm__ volatile("sfence.vma %0" ::"r"(tf->value) : "memory");
 		tf->x[X_PC] = fixup->to;
 	}

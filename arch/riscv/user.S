@@ -2,10 +2,10 @@
 /*
  * Loads and stores of user memory.
  *
- * A fault on a user address that cannot be repaired goes on where the fix-up table says for the stretch
- * of code that it is in. A copy's stretches change their pointers only when they are through: there a
- * fault goes on byte by byte from the start of the stretch, so that the count of what was not copied is
- * exact.
+ * A fault on a user address that cannot be repaired goes on where the fix-up table says for the
+ * stretch of code that it is in. A copy's stretches change their pointers only when they are
+ * through: there a fault goes on byte by byte from the start of the stretch, so that the count of
+ * what was not copied is exact.
  *
  * Ranges were checked by the callers in user.c and arch_impl/user.h.
  */
@@ -57,7 +57,10 @@
 	.endm
 
 	.text
-	/* size_t user_copy(void *to, const void *from, size_t n): either side may be user memory. */
+	/*
+	 * size_t user_copy(void *to, const void *from, size_t n): either side may
+	 * be user memory.
+	 */
 	.globl	user_copy
 user_copy:
 	li	t6, SSTATUS_SUM
@@ -236,7 +239,10 @@ user_fail:
 	li	a0, -1
 	ret
 
-	/* The registers of a signal frame; then those of the FPU, which the kernel keeps elsewhere. */
+	/*
+	 * The registers of a signal frame; then those of the FPU, which the kernel
+	 * keeps elsewhere.
+	 */
 	.macro copy_context kernel, fpu
 	copy_64	0
 	copy_64	64
@@ -251,7 +257,10 @@ user_fail:
 	sd	t0, (SC_FPU + FPU_FCSR)(a0)
 	.endm
 
-	/* int user_context_put(struct arch_sigcontext *to, const uint64_t *regs, const struct arch_fpu *) */
+	/*
+	 * int user_context_put(struct arch_sigcontext *to, const uint64_t *regs,
+	 * const struct arch_fpu *)
+	 */
 	.globl	user_context_put
 user_context_put:
 	li	t6, SSTATUS_SUM
@@ -265,8 +274,8 @@ user_context_put:
 	fix	1b, 2b, user_fail
 
 	/*
-	 * int user_context_get(uint64_t *regs, const struct arch_sigcontext *from, struct arch_fpu *): 0, -1,
-	 * or 1: there is an extension.
+	 * int user_context_get(uint64_t *regs, const struct arch_sigcontext *from, struct arch_fpu
+	 * *): 0, -1, or 1: there is an extension.
 	 */
 	.globl	user_context_get
 user_context_get:
@@ -282,7 +291,10 @@ user_context_get:
 	ret
 	fix	1b, 2b, user_fail
 
-	/* int user_get32/64(const void *from, uintN_t *to), user_put32/64(void *to, uintN_t): 0, -1 */
+	/*
+	 * int user_get32/64(const void *from, uintN_t *to), user_put32/64(void *to,
+	 * uintN_t): 0, -1
+	 */
 	.macro user_get name, op, store
 	.globl	\name
 \name:	li	t6, SSTATUS_SUM

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * user.S: the loads and stores below arch/user.h that are not in arch_impl/user.h, for ranges that were
- * checked.
+ * user.S: the loads and stores below arch/user.h that are not in arch_impl/user.h, for ranges that
+ * were checked.
  */
 #pragma once
 

@@ -223,7 +223,10 @@ static void test_refused(void **state)
 	free(blob);
 }
 
-/* Everything that the kernel asks of a tree; answers do not matter, ending and staying inside do. */
+/*
+ * Everything that the kernel asks of a tree; answers do not matter, ending and
+ * staying inside do.
+ */
 static void ask_everything(const uint8_t *blob, size_t size)
 {
 	uint64_t address, length;

@@ -16,10 +16,10 @@
  * Claiming touches no transaction, so data is written to claimed blocks first and the claim is
  * published afterwards in a short one; after a crash in between the block is simply free.
  *
- * Only what is in use can be freed, and by one transaction: where damage gives a block two owners, or
- * two places in one file, the second to free it is refused, else somebody else's data would be free.
- * A bitmap that is damaged, or cannot be read, is not searched; met while mounting, it makes the mount
- * read-only.
+ * Only what is in use can be freed, and by one transaction: where damage gives a block two owners,
+ * or two places in one file, the second to free it is refused, else somebody else's data would be
+ * free. A bitmap that is damaged, or cannot be read, is not searched; met while mounting, it makes
+ * the mount read-only.
  *
  * The promise that a write will find its block is a count, `reserved` (space.c): claims consume it.
  */

@@ -3,8 +3,8 @@
  * The metadata cache: hashed by block number, bounded, unused buffers in order of last use.
  *
  * A buffer is pinned by references (whoever looks at it, transactions that will change it, the
- * collecting group, and the log while it has something newer than what is in place).  The bound is soft: pinned buffers may pass it, and
- * the surplus goes as the pins do.
+ * collecting group, and the log while it has something newer than what is in place).  The bound is
+ * soft: pinned buffers may pass it, and the surplus goes as the pins do.
  *
  * A buffer of a block that was freed may stay: whoever uses the block for metadata again begins
  * with mapfs_buf_new(), and the group that freed it is durable before anybody can.

@@ -189,7 +189,10 @@ static void hold_freed(struct mapfs_group_commit *c, struct mapfs_run *run)
 	c->held_last = &run->next;
 }
 
-/* Not durable, and never will be: memory knows better than the disk, keeps that, and frees nothing. */
+/*
+ * Not durable, and never will be: memory knows better than the disk, keeps
+ * that, and frees nothing.
+ */
 static void keep_group(struct mapfs *fs, struct group *g)
 {
 	struct mapfs_group_commit *c = &fs->commit;
@@ -281,7 +284,10 @@ static int commit_group(struct mapfs *fs)
 	return err;
 }
 
-/* The writer, with the commit lock, which is dropped meanwhile: commit, and a part of what is due. */
+/*
+ * The writer, with the commit lock, which is dropped meanwhile: commit, and a
+ * part of what is due.
+ */
 static void commit_and_more(struct mapfs *fs)
 {
 	struct mapfs_group_commit *c = &fs->commit;
@@ -330,9 +336,10 @@ int mapfs_commit_wait(struct mapfs *fs, uint64_t sequence)
 }
 
 /*
- * Somebody will be told that what was written is durable.  When that fails nobody knows what of it the
- * device still has, and to write it again is too late: its pages are clean.  As with a group that cannot
- * be written, changes end there, so that nobody hears of success who asks after the first one.
+ * Somebody will be told that what was written is durable.  When that fails nobody knows what of it
+ * the device still has, and to write it again is too late: its pages are clean.  As with a group
+ * that cannot be written, changes end there, so that nobody hears of success who asks after the
+ * first one.
  */
 static int flush_for_answer(struct mapfs *fs)
 {
@@ -343,7 +350,10 @@ static int flush_for_answer(struct mapfs *fs)
 	return err;
 }
 
-/* The last flush of a group that was closed before may have begun before the caller's data was there. */
+/*
+ * The last flush of a group that was closed before may have begun before the
+ * caller's data was there.
+ */
 int mapfs_commit_through(struct mapfs *fs, uint64_t sequence)
 {
 	bool closed;

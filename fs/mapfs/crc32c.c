@@ -4,9 +4,9 @@
  * b that stands k bytes before the end of the step, so the eight look-ups are independent.  A step
  * loads an aligned word, for the machine knows no other.
  *
- * Metadata has long runs of zeros, records of the log nearly nothing else.  They change the checksum,
- * but always in the same linear way: zeros[k][b] is what byte k of it, if it is b, has become after 64
- * zero bytes.  So those cost four look-ups instead of 64.
+ * Metadata has long runs of zeros, records of the log nearly nothing else.  They change the
+ * checksum, but always in the same linear way: zeros[k][b] is what byte k of it, if it is b, has
+ * become after 64 zero bytes.  So those cost four look-ups instead of 64.
  *
  * The tables are made on first use; two threads that make them at once write the same words.
  */

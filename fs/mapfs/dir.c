@@ -20,10 +20,10 @@
  * same; these entries may go on in the next leaf.
  *
  * Ranges.  The keys that belong to the children of an index cover its own range without a gap, and
- * the first child's begin where the index's do, whatever its record says.  So every key has its leaf,
- * and nothing that is inserted or removed changes a key in more than one index.  Whatever way a node
- * is reached, that what is in it lies in its range is checked: behind that, no damage can mislead a
- * change (dir_change.c).
+ * the first child's begin where the index's do, whatever its record says.  So every key has its
+ * leaf, and nothing that is inserted or removed changes a key in more than one index.  Whatever way
+ * a node is reached, that what is in it lies in its range is checked: behind that, no damage can
+ * mislead a change (dir_change.c).
  *
  * Locks.  Everything here is under the directory's vnode lock.
  *

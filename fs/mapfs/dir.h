@@ -30,8 +30,8 @@ int mapfs_dir_path_find(
 void mapfs_dir_path_put(struct mapfs_inode *dir, struct mapfs_dir_path *path);
 
 /*
- * The child of `level` that stands at `at` in it; pinned.  The path need not go there, and only what
- * it has at the levels above counts.
+ * The child of `level` that stands at `at` in it; pinned.  The path need not go there, and only
+ * what it has at the levels above counts.
  */
 int mapfs_dir_child_get(struct mapfs_inode *dir, const struct mapfs_dir_path *path, unsigned level,
 	unsigned at, struct mapfs_buf **out) MAPFS_MUST_CHECK;

@@ -2,17 +2,17 @@
 /*
  * Changes of a directory's tree: a name comes, a name goes, a name stands for something else.
  *
- * Coming.  The leaf for the name's key may be full: then it splits, its parent takes one record more
- * and may be full, too, and so on up.  If that reaches the root, what the root has moves into a new
- * node, of which it becomes the only parent; so the root's block stays, and the inode's extent with
- * it.  A node that splits has at least half of its bytes less, so the record fits on either side:
- * one split a level, and MAPFS_DIR_MAX_DEPTH + 2 new nodes at most.
+ * Coming.  The leaf for the name's key may be full: then it splits, its parent takes one record
+ * more and may be full, too, and so on up.  If that reaches the root, what the root has moves into
+ * a new node, of which it becomes the only parent; so the root's block stays, and the inode's
+ * extent with it.  A node that splits has at least half of its bytes less, so the record fits on
+ * either side: one split a level, and MAPFS_DIR_MAX_DEPTH + 2 new nodes at most.
  *
  * Going.  A node that becomes empty is freed, and its parent loses a record.  One that is less than
  * a quarter full merges with the next node under the same parent (or the last one with the one
- * before), when both fit into three quarters, so that a split is not undone soon; that is what makes
- * a directory that was large small again.  A root with one child takes in what that has.  Merging is
- * a favour: when the neighbour cannot be read, it is left out.
+ * before), when both fit into three quarters, so that a split is not undone soon; that is what
+ * makes a directory that was large small again.  A root with one child takes in what that has.
+ * Merging is a favour: when the neighbour cannot be read, it is left out.
  *
  * Credits, at a depth of 4, with d = MAPFS_DIR_MAX_DEPTH:
  *
@@ -434,7 +434,10 @@ static bool end_node(struct mapfs_txn *txn, struct mapfs_inode *dir,
 	return true;
 }
 
-/* A root without children is an empty leaf; one with one child is what that is, if it was prepared. */
+/*
+ * A root without children is an empty leaf; one with one child is what that is,
+ * if it was prepared.
+ */
 static void end_root(struct mapfs_txn *txn, struct mapfs_inode *dir,
 	const struct mapfs_dir_path *path, struct mapfs_dir_change *change)
 {

@@ -2,8 +2,8 @@
 /*
  * The inside of one node of a directory's tree (format.h): pure functions, shared by the file
  * system and fsck.  Leaves and indices hold records of different kinds, but both kinds begin with
- * their key, so most of what follows does not ask.  Offsets count from the first record; that of the
- * end is node->bytes.
+ * their key, so most of what follows does not ask.  Offsets count from the first record; that of
+ * the end is node->bytes.
  */
 #pragma once
 

@@ -20,19 +20,19 @@
  * that must not want a block for a node: fallocate() has promised that stores find room, on a full
  * disk and after any number of mounts.  So an unwritten extent counts as many entries as it has
  * blocks, the most that it can ever become, and is at most MAPFS_UNWRITTEN_MAX long; a node is full
- * when the sum of these weights is its room.  Then, whatever is written in whatever order, the weight
- * of a leaf does not grow (k blocks of n: 1 + (n - k) <= n), so there is never more than fits, and what
- * a promise has to be, the nodes for it, was claimed when the extent was added.  This costs a node
- * for some 160 to 320 blocks.  Nothing of it is remembered anywhere, and fsck can check it in each
- * leaf by itself.
+ * when the sum of these weights is its room.  Then, whatever is written in whatever order, the
+ * weight of a leaf does not grow (k blocks of n: 1 + (n - k) <= n), so there is never more than
+ * fits, and what a promise has to be, the nodes for it, was claimed when the extent was added.
+ * This costs a node for some 160 to 320 blocks.  Nothing of it is remembered anywhere, and fsck can
+ * check it in each leaf by itself.
  *
  * The halves of a node that is split by weight have room for 64 entries more: an extent that counts
  * at most 64 stands between them.  reserve.c counts on that.
  *
  * Ranges.  What a node has lies in the range that the index above gives it: from its key (the first
- * child's begins where the index's own range does, whatever its key says) to the next one's.  That is
- * checked whatever way a node is reached, so no damage can mislead a change: one file block has one
- * leaf, and a full leaf spans as many file blocks as it weighs, which is the other thing that
+ * child's begins where the index's own range does, whatever its key says) to the next one's.  That
+ * is checked whatever way a node is reached, so no damage can mislead a change: one file block has
+ * one leaf, and a full leaf spans as many file blocks as it weighs, which is the other thing that
  * reserve.c counts on.
  */
 #include "extent.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The tree of extents from within: what extent.c and extent_cut.c share.  All of it under the extent
- * lock.
+ * The tree of extents from within: what extent.c and extent_cut.c share.  All of it under the
+ * extent lock.
  */
 #pragma once
 

@@ -2,8 +2,9 @@
 /*
  * Blocks leave the block map of a file (extent.c has the tree).
  *
- * What is taken out goes from its end, a bounded number of extents a transaction; a node that becomes
- * empty is freed with its last extent.  Keys in an index are not raised: no piece lies across one.
+ * What is taken out goes from its end, a bounded number of extents a transaction; a node that
+ * becomes empty is freed with its last extent.  Keys in an index are not raised: no piece lies
+ * across one.
  */
 #include "extent.h"
 

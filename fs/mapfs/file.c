@@ -125,7 +125,10 @@ static int promise_block(struct mapfs_inode *inode, uint32_t page)
 	return err;
 }
 
-/* May files of its mount change?  The mount may have become one for reading, or the journal have failed. */
+/*
+ * May files of its mount change?  The mount may have become one for reading, or
+ * the journal have failed.
+ */
 static bool may_change(const struct mapfs_inode *inode)
 {
 	return !fs_read(mapfs_of(&inode->vnode)->read_only) && !mount_readonly(inode->vnode.mount);

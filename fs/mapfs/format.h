@@ -144,10 +144,11 @@ struct mapfs_state {
  * A group is one atomic change: descriptors (kind LOG_BLOCKS) that say where the copies belong,
  * the copies of whole metadata blocks in the order of the descriptors' entries, one commit block.
  * It counts when all of it is there: every descriptor and the commit block has its checksum, its
- * place and the group's sequence, and every copy has the checksum that its entry says.  The log ends before
- * the first group that does not count.  So one write and one flush commit a group, in whatever order
- * its blocks arrive.  No sequence is given to two groups: each mount leaves out as many as the ring has
- * blocks, which groups may have that a crash tore or that damage has cut off, and says so with a head.
+ * place and the group's sequence, and every copy has the checksum that its entry says.  The log
+ * ends before the first group that does not count.  So one write and one flush commit a group, in
+ * whatever order its blocks arrive.  No sequence is given to two groups: each mount leaves out as
+ * many as the ring has blocks, which groups may have that a crash tore or that damage has cut off,
+ * and says so with a head.
  *
  * Recovery: from the head's group on, each copy goes where it belongs, later ones over earlier
  * ones; then a head says that the log is empty.
@@ -200,8 +201,8 @@ struct mapfs_bitmap {
  * order of `logical`, disjoint; neighbours that could be one may be two.
  *
  * Each extent has a weight: 1, an unwritten one as much as it has blocks.  What extents of one node
- * (or root) weigh together is no more than its room, so that every block of them may become an extent
- * of its own.
+ * (or root) weigh together is no more than its room, so that every block of them may become an
+ * extent of its own.
  */
 struct mapfs_extent {
 	uint32_t logical;
@@ -273,9 +274,9 @@ struct mapfs_inode_disk {
  *
  * Keys rise from record to record.  They are the cookies of readdir(3), so an entry keeps its own.
  * A record of a leaf (depth 0) is an entry.  One of an index leads to a node of one depth less, to
- * which all keys from its own up to that of the next record belong; to the first one's, whatever its
- * key, all from the least that belong to the index itself.  Only the root may be empty, and then it
- * is a leaf.
+ * which all keys from its own up to that of the next record belong; to the first one's, whatever
+ * its key, all from the least that belong to the index itself.  Only the root may be empty, and
+ * then it is a leaf.
  *
  * The inode has the root as an extent of one block, and no other; a directory that never had an
  * entry has none.  Its size is that of all nodes.  "." and ".." are not stored.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Making an empty file system: the super blocks, the state block, the log, each group's bitmaps,
- * and the root directory.  The super blocks, first and copy, are cleared before and written last: in
- * between the device holds no file system, neither this one nor an earlier one.
+ * and the root directory.  The super blocks, first and copy, are cleared before and written last:
+ * in between the device holds no file system, neither this one nor an earlier one.
  */
 #include "layout.h"
 #include "recover.h"

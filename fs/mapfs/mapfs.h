@@ -214,9 +214,9 @@ int mapfs_commit_wait(struct mapfs *fs, uint64_t sequence) MAPFS_MUST_CHECK;
 int mapfs_commit_error(struct mapfs *fs) MAPFS_MUST_CHECK;
 
 /*
- * Nobody begins a transaction any more (-EROFS), also who passed the vfs's check before.  Commit what
- * there is, and mark the image as clean.  After mapfs_allow_changes() the next change marks it as not
- * clean again.
+ * Nobody begins a transaction any more (-EROFS), also who passed the vfs's check before.  Commit
+ * what there is, and mark the image as clean.  After mapfs_allow_changes() the next change marks it
+ * as not clean again.
  */
 int mapfs_end_changes(struct mapfs *fs) MAPFS_MUST_CHECK;
 void mapfs_allow_changes(struct mapfs *fs);
@@ -234,7 +234,10 @@ void mapfs_journal_failed(struct mapfs *fs, int err);
 
 /* --- checkpoint.c: from the log into place ------------------------------------------------ */
 
-/* Logged with the group at `at`, which is durable.  Commit lock held.  True: it was logged before. */
+/*
+ * Logged with the group at `at`, which is durable.  Commit lock held.  True: it
+ * was logged before.
+ */
 bool mapfs_logged_add(
 	struct mapfs_group_commit *c, struct mapfs_buf *buf, struct mapfs_log_point at);
 
@@ -304,8 +307,8 @@ void mapfs_unclaim(struct mapfs *fs, struct mapfs_run *run);
 void mapfs_publish(struct mapfs_txn *txn, struct mapfs_run *run);
 
 /*
- * Prepare to free: pins the bitmap, and nobody else may prepare that.  The caller says whether it is
- * metadata.  -EIO (also when it is not in use: the damage is logged), -ENOMEM.
+ * Prepare to free: pins the bitmap, and nobody else may prepare that.  The caller says whether it
+ * is metadata.  -EIO (also when it is not in use: the damage is logged), -ENOMEM.
  */
 int mapfs_free_prepare(struct mapfs *fs, enum mapfs_space_kind kind, uint64_t start, uint32_t count,
 	struct mapfs_run **out) MAPFS_MUST_CHECK;
@@ -404,9 +407,9 @@ static inline bool mapfs_inode_times_wait(const struct mapfs_inode *inode)
 
 /*
  * A run of file blocks that have blocks on the disk: the piece that was looked at last for a store;
- * so a page that is stored to need not be looked for.  First block and end are one word, so that it is
- * read without a lock.  It is set and, before a block leaves the map, emptied under the extent lock;
- * and pages whose blocks go are out of the cache until then (resize.c, punch.c).
+ * so a page that is stored to need not be looked for.  First block and end are one word, so that it
+ * is read without a lock.  It is set and, before a block leaves the map, emptied under the extent
+ * lock; and pages whose blocks go are out of the cache until then (resize.c, punch.c).
  */
 static inline void mapfs_placed_set(struct mapfs_inode *inode, const struct mapfs_piece *p)
 {
@@ -474,8 +477,8 @@ void mapfs_orphan_keep_named(struct mapfs_txn *txn, struct mapfs_inode *inode);
 int mapfs_orphans_reap(struct mapfs *fs) MAPFS_MUST_CHECK;
 
 /*
- * An inode that is on the disk's list came into memory, and nobody has it yet: it takes the place of what
- * was left of it, and what is left of its cut is done.
+ * An inode that is on the disk's list came into memory, and nobody has it yet: it takes the place
+ * of what was left of it, and what is left of its cut is done.
  */
 int mapfs_orphan_return(struct mapfs *fs, struct mapfs_inode *inode) MAPFS_MUST_CHECK;
 
@@ -504,8 +507,8 @@ struct mapfs_map_plan {
 
 /*
  * Adding a piece where there is a hole.  Prepare: the map is the caller's (map_lock, or nobody
- * else knows the inode), and nodes come out of the caller's reservation, at most MAPFS_MAX_DEPTH + 1
- * of them.  Cancel, also after an error, when the transaction's pins are dropped.  Insert: inside
+ * else knows the inode), and nodes come out of the caller's reservation, at most MAPFS_MAX_DEPTH +
+ * 1 of them.  Cancel, also after an error, when the transaction's pins are dropped.  Insert: inside
  * the transaction, under the extent lock.
  */
 int mapfs_extent_needs(struct mapfs_inode *inode, const struct mapfs_piece *p,
@@ -572,8 +575,8 @@ struct mapfs_promises {
 #define MAPFS_PROMISE_NODES (2 * MAPFS_MAX_DEPTH + 1)
 
 /*
- * One promise a page.  mapfs_promise(): 0 also when there was one; errors as mapfs_reserve_data(), and
- * -EAGAIN also when writing dirty pages, of this file or others, would give space back.
+ * One promise a page.  mapfs_promise(): 0 also when there was one; errors as mapfs_reserve_data(),
+ * and -EAGAIN also when writing dirty pages, of this file or others, would give space back.
  */
 int mapfs_promise(struct mapfs_inode *inode, uint32_t page) MAPFS_MUST_CHECK;
 bool mapfs_promised(struct mapfs_inode *inode, uint32_t page);
@@ -679,8 +682,8 @@ int mapfs_publish_written(struct mapfs_inode *inode, uint32_t first, uint32_t n)
 int mapfs_file_resize(struct mapfs_inode *inode, uint64_t size) MAPFS_MUST_CHECK;
 
 /*
- * May page `index` become dirty, or the file grow in it?  -EAGAIN: after mapfs_cut_settle(); -EIO: not
- * before it is cut.
+ * May page `index` become dirty, or the file grow in it?  -EAGAIN: after mapfs_cut_settle(); -EIO:
+ * not before it is cut.
  */
 int mapfs_cut_forbids(const struct mapfs_inode *inode, uint64_t index) MAPFS_MUST_CHECK;
 

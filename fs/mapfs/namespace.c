@@ -34,8 +34,8 @@ static int gather_failed(struct mapfs_txn *txn, struct mapfs_dir_change *change,
 }
 
 /*
- * A directory stands in its parent only: with a second name it could be below itself, and who locks the
- * one and then the other would lock it twice.
+ * A directory stands in its parent only: with a second name it could be below itself, and who locks
+ * the one and then the other would lock it twice.
  */
 static int check_parent(struct mapfs_inode *dir, const struct mapfs_inode *inode)
 {
@@ -420,8 +420,8 @@ static int publish_data(struct vnode *v)
 }
 
 /*
- * A file that takes the name of another has its own data on the way before, so that after a crash the
- * name does not stand for an empty file where a full one was.  Of an exchange both do that.
+ * A file that takes the name of another has its own data on the way before, so that after a crash
+ * the name does not stand for an empty file where a full one was.  Of an exchange both do that.
  */
 static int publish_takers(const struct vnode_rename *r)
 {

@@ -2,13 +2,13 @@
 /*
  * The list of orphans: inodes without a name that are still in use, and files that are being cut.
  *
- * It leads from the state block through the inodes on the disk.  All orphans of this mount are in memory,
- * each with its block pinned, so taking one out of the middle of the list reads nothing.
+ * It leads from the state block through the inodes on the disk.  All orphans of this mount are in
+ * memory, each with its block pinned, so taking one out of the middle of the list reads nothing.
  *
- * An orphan that cannot be freed, or cut, when its last user goes (no memory, a block that cannot be read)
- * is left to the next mount.  The list on the disk still leads through it, so its struct stays on the list in
- * memory when the inode has left the vnode cache.  If it has a name and is used again, the new inode takes
- * the old one's place, and its cut is ended before anybody gets it.
+ * An orphan that cannot be freed, or cut, when its last user goes (no memory, a block that cannot
+ * be read) is left to the next mount.  The list on the disk still leads through it, so its struct
+ * stays on the list in memory when the inode has left the vnode cache.  If it has a name and is
+ * used again, the new inode takes the old one's place, and its cut is ended before anybody gets it.
  */
 #include "mapfs.h"
 

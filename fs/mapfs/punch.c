@@ -2,10 +2,10 @@
 /*
  * Holes: whole blocks of a file are given back.
  *
- * mm zeroes the parts of pages at the edges, which are then written like other data, drops the pages
- * between, and keeps everybody out of them while free_blocks() takes their blocks out of the map:
- * from the end, a transaction for as many pieces as cutting takes at once.  A crash between two of
- * these leaves the front of a hole to be made.
+ * mm zeroes the parts of pages at the edges, which are then written like other data, drops the
+ * pages between, and keeps everybody out of them while free_blocks() takes their blocks out of the
+ * map: from the end, a transaction for as many pieces as cutting takes at once.  A crash between
+ * two of these leaves the front of a hole to be made.
  *
  * A piece with something on both sides of the hole becomes two: the only case in which giving back
  * may need a block, for the tree, when a node is full; but not of an unwritten one (extent.c).
@@ -94,8 +94,8 @@ static int free_blocks(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t la
 }
 
 /*
- * A size that only dirty pages know of gets to the disk with the last of them.  If that one goes, it is
- * written before.
+ * A size that only dirty pages know of gets to the disk with the last of them.  If that one goes,
+ * it is written before.
  */
 static int publish_size(struct vnode *v, uint64_t end)
 {

@@ -138,7 +138,10 @@ static int read_heads(struct reader *reader)
 
 /* --- Groups ------------------------------------------------------------------------------ */
 
-/* The i-th block of the group at r->end, a record, into reader->record.  -ENOENT: it is not that. */
+/*
+ * The i-th block of the group at r->end, a record, into reader->record.
+ * -ENOENT: it is not that.
+ */
 static int read_record(struct reader *reader, uint64_t i, enum mapfs_kind kind, uint32_t owner)
 {
 	struct mapfs_recovery *r = reader->r;
@@ -275,9 +278,9 @@ static int search_newer(struct reader *reader)
 }
 
 /*
- * A head is damaged when a crash tore it, or its sector is bad.  Then the other one still leads to all there is.  When it
- * leads to nothing, though there are groups, the damage is of another kind, and what the damaged head
- * led to is not to be lost in silence.
+ * A head is damaged when a crash tore it, or its sector is bad.  Then the other one still leads to
+ * all there is.  When it leads to nothing, though there are groups, the damage is of another kind,
+ * and what the damaged head led to is not to be lost in silence.
  */
 static int scan(struct reader *reader)
 {

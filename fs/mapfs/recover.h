@@ -39,8 +39,8 @@ struct mapfs_recovery {
 
 /*
  * Find the groups that count.  *r need not be initialized, and may be freed after any outcome.
- * -EINVAL: the heads are damaged, and not by a crash (r->fault says how): what the log has cannot be
- * told.  -EIO, -ENOMEM.
+ * -EINVAL: the heads are damaged, and not by a crash (r->fault says how): what the log has cannot
+ * be told.  -EIO, -ENOMEM.
  */
 int mapfs_recovery_scan(struct mapfs_recovery *r, struct blkdev *dev, const struct mapfs_super *sb)
 	__attribute__((warn_unused_result));
@@ -58,7 +58,10 @@ uint64_t mapfs_recovery_find(const struct mapfs_recovery *r, uint64_t block);
 int mapfs_recovery_replay(struct mapfs_recovery *r) __attribute__((warn_unused_result));
 void mapfs_recovery_free(struct mapfs_recovery *r);
 
-/* An empty log on a device: what mkfs and fsck write.  clear: the ring is not zero.  -EIO, -ENOMEM. */
+/*
+ * An empty log on a device: what mkfs and fsck write.  clear: the ring is not
+ * zero.  -EIO, -ENOMEM.
+ */
 int mapfs_log_make(struct blkdev *dev, const struct mapfs_super *sb, bool clear)
 	__attribute__((warn_unused_result));
 

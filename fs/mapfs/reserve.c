@@ -143,9 +143,9 @@ uint64_t mapfs_all_promised_nodes(struct mapfs *fs)
 }
 
 /*
- * One attempt; *added is false when another thread came in between.  When nothing is left, but dirty
- * pages hold more for trees than writing them will take, that is -EAGAIN: it comes back with their
- * write-back.
+ * One attempt; *added is false when another thread came in between.  When nothing is left, but
+ * dirty pages hold more for trees than writing them will take, that is -EAGAIN: it comes back with
+ * their write-back.
  */
 static int try_promise(struct mapfs_inode *inode, uint32_t page, bool *added)
 {

@@ -4,8 +4,8 @@
  *
  * On the disk, what lies behind the end of a file in its last block is zero, so that a larger size
  * shows zeros there.  To keep that, cutting a file has to zero a part of a block in place, and that
- * must not be seen with the old size: a crash would show a file that nobody ever had.  So a cut whose
- * edge is inside a block goes
+ * must not be seen with the old size: a crash would show a file that nobody ever had.  So a cut
+ * whose edge is inside a block goes
  *
  *	begin	a transaction: the smaller size, and the inode is on the list of orphans
  *	cache	mvm_pc_truncate(): the pages behind go, the one with the edge gets a zero tail
@@ -15,16 +15,16 @@
  *		after it (file.c)
  *
  * While the cut waits for its edge nothing behind it becomes dirty: make_writable() asks for
- * settle(), which writes the edge, and growing does the same.  So no larger size is published.  After
- * a crash, mount finds the inode on the list and frees what is behind the edge.  What its block still
- * has there nobody sees: fill() zeroes it, and who makes a file larger first writes the page that its
- * old end is in, whatever it finds there.
+ * settle(), which writes the edge, and growing does the same.  So no larger size is published.
+ * After a crash, mount finds the inode on the list and frees what is behind the edge.  What its
+ * block still has there nobody sees: fill() zeroes it, and who makes a file larger first writes the
+ * page that its old end is in, whatever it finds there.
  *
  * A cut between two blocks has no edge: the cache, then the parts; only if there is more than one
  * part does the list know of it.
  *
- * What fallocate() put behind the end stays there when the file grows, and goes when it is cut, be it
- * to the size that it has.
+ * What fallocate() put behind the end stays there when the file grows, and goes when it is cut, be
+ * it to the size that it has.
  */
 #include "mapfs.h"
 
@@ -45,7 +45,10 @@ static int write_page_of(struct mapfs_inode *inode, uint64_t offset)
 	return err;
 }
 
-/* Is there anything in the page that `offset` is in, in memory or on the disk?  Extent lock held. */
+/*
+ * Is there anything in the page that `offset` is in, in memory or on the disk?
+ * Extent lock held.
+ */
 static int page_has_block(struct mapfs_inode *inode, uint64_t offset, bool *has)
 {
 	uint32_t block = (uint32_t)(offset / MAPFS_BLOCK_BYTES);
@@ -282,8 +285,8 @@ int mapfs_cut_complete(struct mapfs_inode *inode)
 /* --- Both directions --------------------------------------------------------------------- */
 
 /*
- * What is left is done before the size changes again; meanwhile nothing grows: mm asks make_writable()
- * about each write that makes the file larger, be its page DIRTY or not.
+ * What is left is done before the size changes again; meanwhile nothing grows: mm asks
+ * make_writable() about each write that makes the file larger, be its page DIRTY or not.
  */
 static void cut_failed(struct mapfs_inode *inode, uint64_t size)
 {

@@ -2,12 +2,12 @@
 /*
  * Who may have how much: counts of blocks, without saying which.
  *
- * What is reserved can be claimed later.  When it is not there now, it may be in quarantine, and then
- * a commit, or a checkpoint, brings it back.
+ * What is reserved can be claimed later.  When it is not there now, it may be in quarantine, and
+ * then a commit, or a checkpoint, brings it back.
  *
- * Data may not take all: some blocks are left for names and for what trees need when holes are made, so
- * that a disk that is full of data can be tidied up.  What only gives back (unlink, truncate) takes
- * no block at all.
+ * Data may not take all: some blocks are left for names and for what trees need when holes are
+ * made, so that a disk that is full of data can be tidied up.  What only gives back (unlink,
+ * truncate) takes no block at all.
  */
 #include "mapfs.h"
 

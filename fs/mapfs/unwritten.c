@@ -11,8 +11,8 @@
  *	  ^                          |                              |
  *	  +-------- punch, cut ------+------------------------------+
  *
- * A page of a hole that has a promise is left out: write-back will give it a block, and two would be
- * one too many.  Promises are made under the extent lock by whoever has a mapping, so whoever is
+ * A page of a hole that has a promise is left out: write-back will give it a block, and two would
+ * be one too many.  Promises are made under the extent lock by whoever has a mapping, so whoever is
  * inside the transaction can still see one, and not insert.
  *
  * Each piece is a transaction, so a range of any length is worked off in bounded ones.  What is
@@ -72,7 +72,10 @@ static uint32_t without_promise(struct mapfs_inode *inode, uint32_t logical, uin
 	return n;
 }
 
-/* The front of the first hole in [*at, past) of which no page is promised; count 0: there is none. */
+/*
+ * The front of the first hole in [*at, past) of which no page is promised;
+ * count 0: there is none.
+ */
 static int find_hole(struct mapfs_inode *inode, uint64_t *at, uint64_t past, struct mapfs_piece *p)
 {
 	int err;

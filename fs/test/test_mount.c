@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The mount table as users see it: on top of each other, read-only and back, detached while in use. */
+/*
+ * The mount table as users see it: on top of each other, read-only and back,
+ * detached while in use.
+ */
 #include "harness.h"
 
 #include <fs/blkdev.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the name cache keeps, and what it costs to keep it: names that are in use cost nobody anything,
- * and unmounting looks at each name once.
+ * What the name cache keeps, and what it costs to keep it: names that are in use cost nobody
+ * anything, and unmounting looks at each name once.
  */
 #include "harness.h"
 

@@ -37,7 +37,10 @@ static void read_ahead(struct file *file, int64_t offset, int64_t bytes)
 	mvm_pc_readahead(file->object, r.first, (unsigned)(r.last - r.first + 1));
 }
 
-/* Only whole pages go, and the last one of the file.  What is dirty is written first, but not waited for. */
+/*
+ * Only whole pages go, and the last one of the file.  What is dirty is written
+ * first, but not waited for.
+ */
 static void drop_pages(struct file *file, int64_t offset, int64_t bytes)
 {
 	struct page_range r = pages_of(offset, bytes);

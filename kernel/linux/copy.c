@@ -219,8 +219,9 @@ long sys_copy_file_range(
 /* --- preadv2, pwritev2 ----------------------------------------------------------------------- */
 
 /*
- * Of the flags that say how, those to make it durable are honoured.  Nothing can promise here not to
- * wait (RWF_NOWAIT) or to poll the device (RWF_HIPRI); RWF_APPEND and RWF_NOAPPEND are not there.
+ * Of the flags that say how, those to make it durable are honoured.  Nothing can promise here not
+ * to wait (RWF_NOWAIT) or to poll the device (RWF_HIPRI); RWF_APPEND and RWF_NOAPPEND are not
+ * there.
  */
 long sys_preadv2(
 	long fd, uaddr_t pieces, long n, int64_t offset, unsigned long unused, unsigned long flags)

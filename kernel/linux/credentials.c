@@ -2,13 +2,14 @@
 /*
  * Who a process is: the set*id family, and supplementary groups.
  *
- * Users and groups have the same three numbers and the same rules, so each rule is written once, over
- * a triple.  Effective uid 0 is all the privilege that there is.  With the identity changes what
- * memory may be locked, so the limits of the process's memory are set anew.
+ * Users and groups have the same three numbers and the same rules, so each rule is written once,
+ * over a triple.  Effective uid 0 is all the privilege that there is.  With the identity changes
+ * what memory may be locked, so the limits of the process's memory are set anew.
  *
  * The identity is the process's, not the thread's as on Linux, where the C library sees to it that
- * all threads make the same call.  Here the second thread to do so finds it done, and may.  Two that change
- * different parts do so one after the other: from users_to_change() to become_user() nobody else does.
+ * all threads make the same call.  Here the second thread to do so finds it done, and may.  Two
+ * that change different parts do so one after the other: from users_to_change() to become_user()
+ * nobody else does.
  */
 #include <abi/errno.h>
 #include <kernel/kmem.h>
@@ -130,7 +131,10 @@ static bool has(const struct triple *t, uint32_t id)
 	return id == t->real || id == t->effective || id == t->saved;
 }
 
-/* --- The rules: from what is there, in *t, to what shall be ------------------------------------- */
+/*
+ * --- The rules: from what is there, in *t, to what shall be
+ * -------------------------------------
+ */
 
 /* setuid(2): the privileged set all three, others may only change the effective one. */
 static int set_one(struct triple *t, uint32_t id)
@@ -147,9 +151,9 @@ static int set_one(struct triple *t, uint32_t id)
 }
 
 /*
- * setreuid(2): the real one to the real or the effective, the effective one to any of the three; the
- * saved one follows the effective if the real one is set, or the effective to something else than
- * the real one was.
+ * setreuid(2): the real one to the real or the effective, the effective one to any of the three;
+ * the saved one follows the effective if the real one is set, or the effective to something else
+ * than the real one was.
  */
 static int set_two(struct triple *t, uint32_t real, uint32_t effective)
 {
@@ -189,7 +193,10 @@ static int set_three(struct triple *t, uint32_t real, uint32_t effective, uint32
 	return 0;
 }
 
-/* --- The calls ----------------------------------------------------------------------------------- */
+/*
+ * --- The calls
+ * -----------------------------------------------------------------------------------
+ */
 
 long sys_setuid(unsigned long id)
 {
@@ -255,7 +262,10 @@ long sys_getresgid(uaddr_t real_to, uaddr_t effective_to, uaddr_t saved_to)
 	return tell(&t, real_to, effective_to, saved_to);
 }
 
-/* --- For files only -------------------------------------------------------------------------------- */
+/*
+ * --- For files only
+ * --------------------------------------------------------------------------------
+ */
 
 /* setfsuid(2), setfsgid(2): the old one, whether or not it could be changed. */
 static long set_for_files(uint32_t *now, uint32_t id, const struct triple *t)
@@ -287,7 +297,10 @@ long sys_setfsgid(unsigned long id)
 	return set_for_files(&process_current()->cred.fsgid, (uint32_t)id, &t);
 }
 
-/* --- Supplementary groups ------------------------------------------------------------------------ */
+/*
+ * --- Supplementary groups
+ * ------------------------------------------------------------------------
+ */
 
 #define NGROUPS_MAX 65536
 

@@ -30,7 +30,10 @@ static struct {
 	struct mount *mount; /* or NULL */
 } devpts = {.lock = MUTEX_INIT("devpts", RANK_FS_LEAF)};
 
-/* --- Numbers ------------------------------------------------------------------------------------ */
+/*
+ * --- Numbers
+ * ------------------------------------------------------------------------------------
+ */
 
 /* Lock held. */
 static int grow(void)
@@ -87,7 +90,10 @@ static struct pty *pty_find(unsigned nr)
 	return pty;
 }
 
-/* --- Nodes -------------------------------------------------------------------------------------- */
+/*
+ * --- Nodes
+ * --------------------------------------------------------------------------------------
+ */
 
 struct dentry *devpts_root(void)
 {
@@ -154,7 +160,10 @@ void devpts_remove(struct pty *pty)
 	give_number_back(pty);
 }
 
-/* --- The file system ---------------------------------------------------------------------------- */
+/*
+ * --- The file system
+ * ----------------------------------------------------------------------------
+ */
 
 static int devpts_statfs(struct mount *mount, struct fs_stat *out)
 {
@@ -200,7 +209,10 @@ static int devpts_mount(
 	return 0;
 }
 
-/* --- The devices -------------------------------------------------------------------------------- */
+/*
+ * --- The devices
+ * --------------------------------------------------------------------------------
+ */
 
 static int open_slave(struct chrdev *device, struct file *file)
 {

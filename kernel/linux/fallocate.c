@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * fallocate: holes are punched where the file system can (mapfs, tmpfs, memfds), room is promised where
- * it can be (mapfs).  Who asks for what there is not, as for bytes to be moved, hears that it is not
- * supported, and C libraries then write zeros.
+ * fallocate: holes are punched where the file system can (mapfs, tmpfs, memfds), room is promised
+ * where it can be (mapfs).  Who asks for what there is not, as for bytes to be moved, hears that it
+ * is not supported, and C libraries then write zeros.
  */
 #include <abi/errno.h>
 #include <abi/fcntl.h>

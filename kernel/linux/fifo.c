@@ -2,9 +2,10 @@
 /*
  * Opening fifos (fifo(7)).
  *
- * A fifo has a pipe from its first open to its last close (vnode.fifo, under the inode lock; pipe_impl.h
- * has the rule).  Who opens one end waits for somebody at the other, who may be gone again when the
- * first wakes up: so it is not ends that are waited for, but opens, which are counted.
+ * A fifo has a pipe from its first open to its last close (vnode.fifo, under the inode lock;
+ * pipe_impl.h has the rule).  Who opens one end waits for somebody at the other, who may be gone
+ * again when the first wakes up: so it is not ends that are waited for, but opens, which are
+ * counted.
  *
  *	            without O_NONBLOCK            with O_NONBLOCK
  *	 reading    waits for a writer's open     goes on; no hang-up before a writer was there

@@ -2,33 +2,34 @@
 /*
  * Futexes: threads that wait until a word of memory changes.
  *
- * A lock of the C library is a word in user memory. Who gets it free of others makes no system call;
- * who must wait says so in the word, and calls FUTEX_WAIT with the value that it saw; who lets the
- * lock go and sees that somebody waits calls FUTEX_WAKE. The kernel keeps nothing between the calls
- * but those who wait.
+ * A lock of the C library is a word in user memory. Who gets it free of others makes no system
+ * call; who must wait says so in the word, and calls FUTEX_WAIT with the value that it saw; who
+ * lets the lock go and sees that somebody waits calls FUTEX_WAKE. The kernel keeps nothing between
+ * the calls but those who wait.
  *
  *	key ---hash---> bucket: lock, list of waiters (first come, first woken)
  *	                             waiter: key, bit set, thread   (on its thread's stack)
  *
- * Identity.  A key says which word it is (mm/vm.h): space and address, or, of memory that others may
- * map too, object and offset. FUTEX_PRIVATE_FLAG promises that nobody else does, and spares the
+ * Identity.  A key says which word it is (mm/vm.h): space and address, or, of memory that others
+ * may map too, object and offset. FUTEX_PRIVATE_FLAG promises that nobody else does, and spares the
  * look at the areas. A waiter keeps the object of its key, which so is no other's meanwhile.
  *
  * No wake-up is lost.  A waiter enters the queue, looks at the word, and leaves again if it has
- * changed; a waker has changed the word before it looks at the queue. A full fence stands between the
- * two steps of each: one of them sees the other. The waiter holds the bucket's lock over its steps,
- * so that whoever is found in a queue really waits, and no wake-up is spent on one who does not. The
- * word is read with faults off for that; where the page is missing, the lock is dropped, the page
- * brought in, and all begins anew.
+ * changed; a waker has changed the word before it looks at the queue. A full fence stands between
+ * the two steps of each: one of them sees the other. The waiter holds the bucket's lock over its
+ * steps, so that whoever is found in a queue really waits, and no wake-up is spent on one who does
+ * not. The word is read with faults off for that; where the page is missing, the lock is dropped,
+ * the page brought in, and all begins anew.
  *
  * Leaving.  A waker takes the waiter out, marks it woken, makes its thread runnable and last clears
- * its bucket, all under the lock. A waiter goes on only when its bucket is cleared, or after it took
- * itself out: till then others look at its stack. FUTEX_REQUEUE moves it to another bucket under the
- * locks of both, so who has locked the bucket that a waiter names looks again whether it still does.
+ * its bucket, all under the lock. A waiter goes on only when its bucket is cleared, or after it
+ * took itself out: till then others look at its stack. FUTEX_REQUEUE moves it to another bucket
+ * under the locks of both, so who has locked the bucket that a waiter names looks again whether it
+ * still does.
  *
- * The buckets are as many as memory is large; the waiters, as they bring their own place, any number.
- * Refused with ENOSYS: the priority-inheriting operations, which need an owner that the scheduler
- * knows.
+ * The buckets are as many as memory is large; the waiters, as they bring their own place, any
+ * number. Refused with ENOSYS: the priority-inheriting operations, which need an owner that the
+ * scheduler knows.
  */
 #include <abi/errno.h>
 #include <abi/futex.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * /dev/kmsg: what is written there is a line of the kernel's log, on its line to the outside, and in
- * order with what the kernel itself says.
+ * /dev/kmsg: what is written there is a line of the kernel's log, on its line to the outside, and
+ * in order with what the kernel itself says.
  */
 #include <abi/errno.h>
 #include <fs/chrdev.h>
@@ -11,7 +11,10 @@
 
 #define LINE_BYTES 224 /* with what the log puts before it, a line of the log */
 
-/* "<N>" may come before a line, N being syslog's facility and priority; the log has fewer levels. */
+/*
+ * "<N>" may come before a line, N being syslog's facility and priority; the log
+ * has fewer levels.
+ */
 static const char *take_level(const char *line, enum log_level *level)
 {
 	static const enum log_level of_priority[8] = {LOG_ERROR, LOG_ERROR, LOG_ERROR, LOG_ERROR,

@@ -2,9 +2,9 @@
 /*
  * mount and umount2.
  *
- * A mount is its file system here, and there is one tree for all: so nothing can be mounted at a second
- * place (MS_BIND), and nothing propagates.  Access times are not kept, so whoever asks for less of them
- * is content with what there is.
+ * A mount is its file system here, and there is one tree for all: so nothing can be mounted at a
+ * second place (MS_BIND), and nothing propagates.  Access times are not kept, so whoever asks for
+ * less of them is content with what there is.
  */
 #include <abi/errno.h>
 #include <abi/limits.h>
@@ -115,7 +115,10 @@ long sys_mount(
 	return err;
 }
 
-/* What is busy stays (MNT_FORCE is for servers that do not answer) unless it shall only be detached. */
+/*
+ * What is busy stays (MNT_FORCE is for servers that do not answer) unless it
+ * shall only be detached.
+ */
 long sys_umount2(uaddr_t path, unsigned long flags_argument)
 {
 	unsigned flags = (unsigned)flags_argument;

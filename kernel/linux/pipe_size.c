@@ -15,8 +15,8 @@
 #define MAX_UNPRIVILEGED_SLOTS 256u
 
 /*
- * Move what is in the ring to a ring of n slots; lock held.  Bytes that lie in the page of older ones
- * get the page at *spare.  -EBUSY: they do not fit.
+ * Move what is in the ring to a ring of n slots; lock held.  Bytes that lie in the page of older
+ * ones get the page at *spare.  -EBUSY: they do not fit.
  */
 static int move_pages(struct pipe *p, char **slots, unsigned n, char **spare)
 {

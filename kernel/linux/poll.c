@@ -144,7 +144,10 @@ static long look(struct poller *p, struct poll_item *items, unsigned n)
 	return ready;
 }
 
-/* A deadline that has passed asks for a look only: what such a call says that finds nothing; else 0. */
+/*
+ * A deadline that has passed asks for a look only: what such a call says that
+ * finds nothing; else 0.
+ */
 static int only_a_look(uint64_t deadline)
 {
 	if (deadline > time_now_ns())
@@ -190,7 +193,10 @@ static int set_mask(const struct poll_call *call)
 	return 0;
 }
 
-/* So that a call that is made again waits for the rest.  As on Linux nobody is told of a failure. */
+/*
+ * So that a call that is made again waits for the rest.  As on Linux nobody is
+ * told of a failure.
+ */
 static void put_time_left(uaddr_t to, uint64_t deadline)
 {
 	uint64_t now = time_now_ns(), left = deadline > now ? deadline - now : 0;

@@ -22,8 +22,8 @@ long poll_items(struct poll_item *items, unsigned n, uint64_t deadline);
 void poll_items_free(struct poll_item *items, unsigned n);
 
 /*
- * The common frame of both calls: the signal mask at `mask_from` (none if null) holds for the time of
- * wait(arg, deadline), and what is left of the time goes back to *timeout.
+ * The common frame of both calls: the signal mask at `mask_from` (none if null) holds for the time
+ * of wait(arg, deadline), and what is left of the time goes back to *timeout.
  */
 struct poll_call {
 	uaddr_t timeout, mask_from;

@@ -8,7 +8,10 @@
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 
-/* --- The name of a thread ---------------------------------------------------------------------- */
+/*
+ * --- The name of a thread
+ * ----------------------------------------------------------------------
+ */
 
 static long set_name(uaddr_t from)
 {
@@ -35,7 +38,10 @@ static long get_name(uaddr_t to)
 	return copy_out(to, name, sizeof thread_current()->name);
 }
 
-/* --- The process ------------------------------------------------------------------------------- */
+/*
+ * --- The process
+ * -------------------------------------------------------------------------------
+ */
 
 static long set_flag(bool *flag, unsigned long on)
 {
@@ -92,11 +98,17 @@ long sys_prctl(long option, unsigned long a2, unsigned long a3, unsigned long a4
 	}
 }
 
-/* --- personality -------------------------------------------------------------------------------- */
+/*
+ * --- personality
+ * --------------------------------------------------------------------------------
+ */
 
 #define ASK 0xffffffffUL
 
-/* The old one.  Only what means something here is taken; that Linux takes all is no use to anybody. */
+/*
+ * The old one.  Only what means something here is taken; that Linux takes all
+ * is no use to anybody.
+ */
 long sys_personality(unsigned long wanted)
 {
 	struct process *p = process_current();

@@ -31,7 +31,10 @@
 
 #define CHUNK_BYTES 256
 
-/* --- Life -------------------------------------------------------------------------------------- */
+/*
+ * --- Life
+ * --------------------------------------------------------------------------------------
+ */
 
 static void pty_free(struct pty *pty)
 {
@@ -46,7 +49,10 @@ void pty_unref(struct pty *pty)
 		pty_free(pty);
 }
 
-/* --- The slave's line --------------------------------------------------------------------------- */
+/*
+ * --- The slave's line
+ * ---------------------------------------------------------------------------
+ */
 
 static size_t output_used(const struct pty *pty)
 {
@@ -139,7 +145,10 @@ int pty_open_slave(struct pty *pty, struct file *file)
 	return err;
 }
 
-/* --- The master: reading ------------------------------------------------------------------------ */
+/*
+ * --- The master: reading
+ * ------------------------------------------------------------------------
+ */
 
 static struct pty *pty_of(const struct file *file)
 {
@@ -219,7 +228,10 @@ static int master_read(
 	return err;
 }
 
-/* --- The master: writing ------------------------------------------------------------------------ */
+/*
+ * --- The master: writing
+ * ------------------------------------------------------------------------
+ */
 
 static bool try_type(struct pty *pty, uint8_t byte)
 {
@@ -267,7 +279,10 @@ static int master_write(
 	return err;
 }
 
-/* --- The master: the rest ----------------------------------------------------------------------- */
+/*
+ * --- The master: the rest
+ * -----------------------------------------------------------------------
+ */
 
 static unsigned master_poll(struct file *file, struct poll_table *table)
 {
@@ -402,7 +417,10 @@ static const struct file_ops master_ops = {
 	.release = master_release,
 };
 
-/* --- A new pair --------------------------------------------------------------------------------- */
+/*
+ * --- A new pair
+ * ---------------------------------------------------------------------------------
+ */
 
 static struct pty *pty_new(void)
 {

@@ -3,8 +3,8 @@
  * Robust futexes: locks that survive their owners.
  *
  * A thread keeps a list, in its own memory, of the locks that it holds, and tells the kernel where
- * it begins. When the thread leaves that memory, by exit or exec, each lock on the list that has its
- * number gets FUTEX_OWNER_DIED, and one waiter is woken. The lock that was just being taken or
+ * it begins. When the thread leaves that memory, by exit or exec, each lock on the list that has
+ * its number gets FUTEX_OWNER_DIED, and one waiter is woken. The lock that was just being taken or
  * released stands beside the list, as the pending one.
  *
  * The list is the user's: it may be a circle, or lead anywhere. Only words that hold the thread's

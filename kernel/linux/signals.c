@@ -2,9 +2,9 @@
 /*
  * Signals as messages: sent with a value, and waited for instead of handled.
  *
- * sigtimedwait() waits with the wanted signals unblocked, so that they notify the thread, and listed
- * in task.waited, so that a sender neither drops nor acts on them (signal_send.c).  It is never made
- * again by itself: a handler, or a stop and SIGCONT, end it with -EINTR.
+ * sigtimedwait() waits with the wanted signals unblocked, so that they notify the thread, and
+ * listed in task.waited, so that a sender neither drops nor acts on them (signal_send.c).  It is
+ * never made again by itself: a handler, or a stop and SIGCONT, end it with -EINTR.
  */
 #include <abi/errno.h>
 #include <kernel/process.h>
@@ -140,8 +140,8 @@ long sys_rt_tgsigqueueinfo(long group, long tid, long sig, uaddr_t from)
 }
 
 /*
- * What Linux makes a thread call to go on with a sleep.  Here the call itself is made again and finds
- * its deadline (syscall_deadline()), so whoever calls this has nothing to go on with.
+ * What Linux makes a thread call to go on with a sleep.  Here the call itself is made again and
+ * finds its deadline (syscall_deadline()), so whoever calls this has nothing to go on with.
  */
 long sys_restart_syscall(void)
 {

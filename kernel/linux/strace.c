@@ -6,23 +6,24 @@
  *	            |                                                |                  |
  *	            +------ struct strace: a ring of records <------+------------------+
  *
- * Each open file is a stream of its own, with a ring between those who are traced and the one who reads.
- * Who finds the ring full waits until the tracer has read, and can be killed meanwhile. So a tracer that
- * stops reading stops who it traces; when it closes the file, or ends, they go on untraced. Only who is
- * ending waits for nobody: the end of the ring is kept for that record, and what still does not fit is
- * the one thing that is lost.
+ * Each open file is a stream of its own, with a ring between those who are traced and the one who
+ * reads. Who finds the ring full waits until the tracer has read, and can be killed meanwhile. So a
+ * tracer that stops reading stops who it traces; when it closes the file, or ends, they go on
+ * untraced. Only who is ending waits for nobody: the end of the ring is kept for that record, and
+ * what still does not fit is the one thing that is lost.
  *
- * A record says what the pointers of a call point to, which the tracer could not look at: strings whole,
- * of other memory the first bytes, by the kinds of the table of calls (abi/syscalls.def). It is read when
- * the call begins and what the call wrote when it ends, so another thread may have changed it, as with
- * every tracer.
+ * A record says what the pointers of a call point to, which the tracer could not look at: strings
+ * whole, of other memory the first bytes, by the kinds of the table of calls (abi/syscalls.def). It
+ * is read when the call begins and what the call wrote when it ends, so another thread may have
+ * changed it, as with every tracer.
  *
- * A process is traced from when it makes its next call. Its new threads are, and its children if the
- * tracer follows. It reads as the end of the file when no traced process is left. Who executes a program
- * with more rights is traced no longer. Nobody else pays: threads that are traced have a bit set that the
- * trap entry looks at anyway (syscall_traced).
+ * A process is traced from when it makes its next call. Its new threads are, and its children if
+ * the tracer follows. It reads as the end of the file when no traced process is left. Who executes
+ * a program with more rights is traced no longer. Nobody else pays: threads that are traced have a
+ * bit set that the trap entry looks at anyway (syscall_traced).
  *
- * Locks: strace.lock is taken alone, but that of a process is held while it gets or loses its stream.
+ * Locks: strace.lock is taken alone, but that of a process is held while it gets or loses its
+ * stream.
  */
 #include <abi/errno.h>
 #include <abi/strace.h>
@@ -57,7 +58,10 @@ static void stream_put(struct strace *s)
 		kfree(s);
 }
 
-/* --- Records ------------------------------------------------------------------------------------ */
+/*
+ * --- Records
+ * ------------------------------------------------------------------------------------
+ */
 
 enum shown { NOTHING, STRING, READ, WRITTEN, BOTH };
 
@@ -142,7 +146,10 @@ static void record_end(struct record *r)
 	r->head.bytes = end;
 }
 
-/* --- The ring ----------------------------------------------------------------------------------- */
+/*
+ * --- The ring
+ * -----------------------------------------------------------------------------------
+ */
 
 static void put_bytes(struct strace *s, const char *from, size_t n)
 {
@@ -204,7 +211,10 @@ static size_t next_piece(struct strace *s, size_t n)
 	return there < n ? there : n;
 }
 
-/* Nobody writes where somebody reads, so the copy needs no lock; the file's position lock is held. */
+/*
+ * Nobody writes where somebody reads, so the copy needs no lock; the file's
+ * position lock is held.
+ */
 static int read_piece(struct strace *s, struct mvm_copy *c, size_t n, size_t *done)
 {
 	size_t before = *done;
@@ -231,7 +241,10 @@ static int strace_read(
 	return err;
 }
 
-/* --- Who is traced -------------------------------------------------------------------------------- */
+/*
+ * --- Who is traced
+ * --------------------------------------------------------------------------------
+ */
 
 static struct strace *stream_of(struct process *p)
 {
@@ -299,7 +312,10 @@ static int trace(struct process *p, struct strace *s)
 	return err;
 }
 
-/* --- The calls ------------------------------------------------------------------------------------ */
+/*
+ * --- The calls
+ * ------------------------------------------------------------------------------------
+ */
 
 void strace_enter(unsigned long number, const long args[STRACE_ARGS])
 {
@@ -334,7 +350,10 @@ void strace_exit(unsigned long number, const long args[STRACE_ARGS], long result
 	stream_write(s, &r);
 }
 
-/* --- The file ------------------------------------------------------------------------------------- */
+/*
+ * --- The file
+ * -------------------------------------------------------------------------------------
+ */
 
 static struct strace *stream_of_file(struct file *file)
 {

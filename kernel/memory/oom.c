@@ -2,22 +2,22 @@
 /*
  * Out of memory (kernel/oom.h): who ends, and who waits meanwhile.
  *
- * The process with the most memory, its own or shared but in no file, is ended with SIGKILL, with all
- * that share it, pid 1 excepted; the fault that found none is tried again.  While a process is on its
- * way out no other is chosen.
+ * The process with the most memory, its own or shared but in no file, is ended with SIGKILL, with
+ * all that share it, pid 1 excepted; the fault that found none is tried again.  While a process is
+ * on its way out no other is chosen.
  *
- * One at a time.  Memory runs out for all at once.  Would each of them look for pages to reclaim, see
- * whom to end and look again, the harts would be busy with looking for what does not exist, by hundreds
- * of threads, and the one who can give memory back would wait for its turn among them.  So there is a
- * gate.  Whoever passes it has his fault made, and ends one process after the other until that has
- * succeeded; he sleeps until the memory of the one that he ended is free.  The others sleep before
- * the gate; while somebody is there new faults go straight to it, so that a search that fails is made
- * once for each process that ends.  And a thread that is told to exit runs before others
- * (thread_notify).
+ * One at a time.  Memory runs out for all at once.  Would each of them look for pages to reclaim,
+ * see whom to end and look again, the harts would be busy with looking for what does not exist, by
+ * hundreds of threads, and the one who can give memory back would wait for its turn among them.  So
+ * there is a gate.  Whoever passes it has his fault made, and ends one process after the other
+ * until that has succeeded; he sleeps until the memory of the one that he ended is free.  The
+ * others sleep before the gate; while somebody is there new faults go straight to it, so that a
+ * search that fails is made once for each process that ends.  And a thread that is told to exit
+ * runs before others (thread_notify).
  *
- * Patience.  A victim may not be able to end before somebody else goes on who waits here: for a lock
- * that he holds, say.  One that is not gone after OOM_PATIENCE_NS does not count any more; the next one
- * is chosen.
+ * Patience.  A victim may not be able to end before somebody else goes on who waits here: for a
+ * lock that he holds, say.  One that is not gone after OOM_PATIENCE_NS does not count any more; the
+ * next one is chosen.
  */
 #include <kernel/frames.h>
 #include <kernel/oom.h>
@@ -45,13 +45,19 @@ void oom_memory_is_back(void)
 
 /* --- Who ends -------------------------------------------------------------------------------- */
 
-/* Lock held, or its own thread: does it have the memory that never comes back while the machine runs? */
+/*
+ * Lock held, or its own thread: does it have the memory that never comes back
+ * while the machine runs?
+ */
 static bool is_of_pid_1(const struct process *p)
 {
 	return p->vm == __atomic_load_n(&init_process->vm, __ATOMIC_RELAXED);
 }
 
-/* Lock held: its private pages, and those it shares that are on no disk, are what would come back. */
+/*
+ * Lock held: its private pages, and those it shares that are on no disk, are
+ * what would come back.
+ */
 static int64_t points_locked(struct process *p)
 {
 	int64_t adjust = __atomic_load_n(&p->oom_score_adj, __ATOMIC_RELAXED), pages;
@@ -167,7 +173,10 @@ static void make_room(void)
 	process_unref(victim);
 }
 
-/* The caller is to give memory back, not to take more: on its way out, too, when it is told no more. */
+/*
+ * The caller is to give memory back, not to take more: on its way out, too,
+ * when it is told no more.
+ */
 static bool is_to_end(void)
 {
 	return thread_interrupted(SLEEP_KILLABLE) ||

@@ -6,7 +6,8 @@
  * mm says that pages want to be written, be it that something was unmapped or that much is dirty.
  * While anything is dirty it also looks once a second and writes what has been so for
  * WRITEBACK_AGE_NS, until nothing is left.  What file systems changed is made durable every
- * SYNC_PERIOD_NS, by the same thread: a crash costs no more than some seconds of what nobody synced.
+ * SYNC_PERIOD_NS, by the same thread: a crash costs no more than some seconds of what nobody
+ * synced.
  *
  * Reclaim.  Three marks, in reserves (frames_below(), kernel/frames.h):
  *
@@ -15,9 +16,9 @@
  *	1		no frames for user memory and the page cache: the rest is kept for the kernel's
  *			own small allocations, which never reclaim.  Who wants a frame frees some first
  *
- * So as long as the thread keeps up nobody else reclaims.  When a round has freed nothing, nearly all
- * memory is private, or in use just now: the thread rests for a while, and those who want frames
- * look for themselves.
+ * So as long as the thread keeps up nobody else reclaims.  When a round has freed nothing, nearly
+ * all memory is private, or in use just now: the thread rests for a while, and those who want
+ * frames look for themselves.
  */
 #include <arch/pmap.h>
 #include <fs/mount.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The memory of a process; the sigreturn trampoline; what happens when memory is short: faults go to
- * oom.c, and a fork is refused before there is nothing left.
+ * The memory of a process; the sigreturn trampoline; what happens when memory is short: faults go
+ * to oom.c, and a fork is refused before there is nothing left.
  */
 #include <abi/errno.h>
 #include <abi/personality.h>

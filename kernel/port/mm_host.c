@@ -53,9 +53,9 @@ void mvmh_pmap_destroy(struct mvmh_pmap *pmap)
 }
 
 /*
- * A table that lies wholly in the range goes as one entry. mm's space begins and ends inside a table,
- * a page from either end of the user's half; nothing is ever mapped there, so a range up to an end of
- * the space takes in the whole table.
+ * A table that lies wholly in the range goes as one entry. mm's space begins and ends inside a
+ * table, a page from either end of the user's half; nothing is ever mapped there, so a range up to
+ * an end of the space takes in the whole table.
  */
 mvm_vaddr_t mvmh_pmap_remove(
 	struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end, struct mvmh_tlb *batch)
@@ -107,7 +107,10 @@ void mvmh_lock_init(struct mvmh_lock *lock, enum mvmh_rank rank)
 	spin_init(&lock->spin, ranks[rank].name, ranks[rank].rank);
 }
 
-/* Whoever has a transaction, or what comes after it, must not wait for a page: its I/O may need one. */
+/*
+ * Whoever has a transaction, or what comes after it, must not wait for a page:
+ * its I/O may need one.
+ */
 int mvmh_wait(const void *chan, struct mvmh_lock *lock, bool killable)
 {
 	assert_mutexes_before(RANK_FS_TXN);

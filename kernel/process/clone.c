@@ -8,8 +8,8 @@
  *
  * At that step the call gives up, and is made again, if the caller has a signal to take: one that
  * was sent to the parent's group meanwhile must not miss the child. It gives up too when the
- * caller must exit: who ends all threads of a process has told those that are in its list, under the
- * lock under which the new one would enter it.
+ * caller must exit: who ends all threads of a process has told those that are in its list, under
+ * the lock under which the new one would enter it.
  *
  * What belongs to a process here, descriptors and working directory included, is shared by all its
  * threads: CLONE_THREAD goes with FS and FILES.

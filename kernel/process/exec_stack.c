@@ -102,8 +102,8 @@ static int write_strings(struct exec_stack *stack, vaddr_t to)
 }
 
 /*
- * Map it, and make the pages that are stored to in any case, at once: those of the strings and vectors, and
- * one below, since what is left of theirs is not enough for a C library to begin.
+ * Map it, and make the pages that are stored to in any case, at once: those of the strings and
+ * vectors, and one below, since what is left of theirs is not enough for a C library to begin.
  */
 static int map_stack(struct exec_stack *stack, vaddr_t lowest)
 {

@@ -67,7 +67,10 @@ static void drop_rest(struct process *p)
 
 /* --- The tree: tree_lock held ---------------------------------------------------------------- */
 
-/* A parent that runs another program by now, maybe with more rights, has not asked for the signal. */
+/*
+ * A parent that runs another program by now, maybe with more rights, has not
+ * asked for the signal.
+ */
 static int signal_to_parent(const struct process *p)
 {
 	return p->parent_execs == p->parent->execs ? p->exit_signal : SIGCHLD;
@@ -214,8 +217,8 @@ void task_leave_memory(struct task *t)
 }
 
 /*
- * The status of a process that nobody ended is that of the last thread that exits: of the last to begin
- * with it, since others go on when they see that this one has left the memory.
+ * The status of a process that nobody ended is that of the last thread that exits: of the last to
+ * begin with it, since others go on when they see that this one has left the memory.
  */
 static void begin_to_leave(struct process *p, int status)
 {
@@ -255,7 +258,10 @@ void process_exit_thread(int status)
 	struct task *t = task_current();
 	struct process *p = t->process;
 
-	/* What it was told to do it does: to wait for pages and I/O on the way is no reason to stop. */
+	/*
+	 * What it was told to do it does: to wait for pages and I/O on the way is
+	 * no reason to stop.
+	 */
 	__atomic_fetch_and(&t->thread->arch.work, ~(uint32_t)THREAD_WORK_KILL, __ATOMIC_RELAXED);
 	begin_to_leave(p, status);
 	task_leave_memory(t);

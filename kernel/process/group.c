@@ -51,8 +51,8 @@ static bool has_stopped_member(struct pid *group)
 }
 
 /*
- * POSIX: a stopped group that becomes orphaned by the end of a process gets SIGHUP, then SIGCONT.  One that
- * somebody leaves for another group does not.
+ * POSIX: a stopped group that becomes orphaned by the end of a process gets SIGHUP, then SIGCONT.
+ * One that somebody leaves for another group does not.
  */
 static void hang_up_if_orphaned(struct pid *group)
 {

@@ -54,7 +54,10 @@ static char *byte_at(struct pipe *p, uint64_t position, size_t *n)
 	char **page = &p->page[position / PAGE_SIZE & (p->n_slots - 1)];
 
 	if (!*page) {
-		/* What programs run on is left alone, and by a pipe's first page the kernel's reserve. */
+		/*
+		 * What programs run on is left alone, and by a pipe's first page the
+		 * kernel's reserve.
+		 */
 		unsigned leave = p->n_pages ? RECLAIM_LOW : 1;
 		paddr_t pa = frames_below(leave) ? 0 : frame_alloc(0);
 		if (!pa)
@@ -87,8 +90,8 @@ static void rewind_if_empty(struct pipe *p)
 }
 
 /*
- * All of it, within one page that is there, as most reads and writes are. False: it is not so, or the
- * caller's memory is missing, and nothing counts as copied.
+ * All of it, within one page that is there, as most reads and writes are. False: it is not so, or
+ * the caller's memory is missing, and nothing counts as copied.
  */
 static inline bool copy_in_page(struct pipe *p, uint64_t position, struct mvm_copy *c, size_t n)
 {
@@ -148,7 +151,10 @@ static int fault_in(struct pipe *p, struct mvm_copy *c, size_t done, size_t n)
 	return err;
 }
 
-/* Take out what is there, as far as n; where the caller's memory is missing, it is brought in first. */
+/*
+ * Take out what is there, as far as n; where the caller's memory is missing, it
+ * is brought in first.
+ */
 static int take_out(struct pipe *p, struct mvm_copy *c, size_t n, size_t *done)
 {
 	size_t left = n;

@@ -234,8 +234,8 @@ static void account_handler(struct task *t, int sig, const struct sigaction *act
 }
 
 /*
- * A call that was to be made again, with its deadline, ends instead also when the handler comes before it
- * was: it would begin with a new one.
+ * A call that was to be made again, with its deadline, ends instead also when the handler comes
+ * before it was: it would begin with a new one.
  */
 static void restart_for_handler(
 	struct task *t, const struct sigaction *action, struct trapframe *tf)

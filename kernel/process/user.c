@@ -4,10 +4,10 @@
  * their way.
  *
  * Room.  A thread is memory that nothing brings back but its end: its stack, its tables, what it
- * copies as soon as it runs.  So all threads together may take half of the memory, by what each takes
- * at least.  That holds for uid 0, too, and is counted before anything is made.  Whoever forks
- * without end is so told -EAGAIN at once, as often as he asks, while there is still memory for all that
- * run; to be told that there is none would take a search for it each time.
+ * copies as soon as it runs.  So all threads together may take half of the memory, by what each
+ * takes at least.  That holds for uid 0, too, and is counted before anything is made.  Whoever
+ * forks without end is so told -EAGAIN at once, as often as he asks, while there is still memory
+ * for all that run; to be told that there is none would take a search for it each time.
  */
 #include <abi/errno.h>
 #include <kernel/frames.h>

@@ -76,8 +76,8 @@ static bool collect_stop(struct process *child, unsigned options, struct wait_re
 }
 
 /*
- * Look at the children once.  The one to report, with a reference; NULL, and *err says whether there
- * is none at all (-ECHILD).
+ * Look at the children once.  The one to report, with a reference; NULL, and *err says whether
+ * there is none at all (-ECHILD).
  */
 static struct process *collect(struct process *parent, const struct wait_request *req,
 	struct wait_report *report, int *err)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/loadavg, and sysinfo's: how many threads ran or wanted to, on average over one, five and fifteen minutes.
+ * /proc/loadavg, and sysinfo's: how many threads ran or wanted to, on average over one, five and
+ * fifteen minutes.
  *
  * A timer counts them every five seconds.  An average is a binary fraction of FRACTION_BITS, and
  * each sample takes the part 1 - e^(-5 s / minutes) in it.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/PID/maps, smaps, smaps_rollup and statm: the memory of a process, in the formats of Linux 6.1
- * to the byte, for programs take them apart.
+ * /proc/PID/maps, smaps, smaps_rollup and statm: the memory of a process, in the formats of Linux
+ * 6.1 to the byte, for programs take them apart.
  *
  * A walk looks at one area after the other and holds no lock in between: an area that is there
- * throughout is shown, of one that comes, goes or is cut meanwhile what was there when the walk passed.
+ * throughout is shown, of one that comes, goes or is cut meanwhile what was there when the walk
+ * passed.
  */
 #include "procfs.h"
 
@@ -37,7 +38,10 @@ struct vmspace *proc_memory_to_see(struct process *p)
 	return vm;
 }
 
-/* --- A walk over the areas ----------------------------------------------------------------------- */
+/*
+ * --- A walk over the areas
+ * -----------------------------------------------------------------------
+ */
 
 /* Who walks; vm, buffer, area and its object are valid during a call of show(). */
 struct area_walk {
@@ -72,7 +76,10 @@ static struct area_walk walk_areas(
 	return w;
 }
 
-/* --- maps ---------------------------------------------------------------------------------------- */
+/*
+ * --- maps
+ * ----------------------------------------------------------------------------------------
+ */
 
 static struct vnode *vnode_of(const struct area_walk *w)
 {
@@ -149,7 +156,10 @@ void proc_show_maps(struct proc_text *t, struct process *p)
 	walk_areas(t, proc_memory_to_see(p), show_area);
 }
 
-/* --- smaps --------------------------------------------------------------------------------------- */
+/*
+ * --- smaps
+ * ---------------------------------------------------------------------------------------
+ */
 
 static void show_kib(struct proc_text *t, const char *label, uint64_t kib)
 {
@@ -255,7 +265,10 @@ void proc_show_smaps(struct proc_text *t, struct process *p)
 	walk_areas(t, proc_memory_to_see(p), show_area_pages);
 }
 
-/* --- smaps_rollup, statm -------------------------------------------------------------------------- */
+/*
+ * --- smaps_rollup, statm
+ * --------------------------------------------------------------------------
+ */
 
 static void add_residency(struct mvm_residency *sum, const struct mvm_residency *r)
 {

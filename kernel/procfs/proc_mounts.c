@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/PID/mounts and mountinfo: the mount table in Linux's two formats (proc(5)), as far as it can be
- * seen from the process's root directory.
+ * /proc/PID/mounts and mountinfo: the mount table in Linux's two formats (proc(5)), as far as it
+ * can be seen from the process's root directory.
  */
 #include "procfs.h"
 

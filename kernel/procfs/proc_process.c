@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/PID and /proc/PID/task/TID: what processes and threads say of themselves, in Linux's formats.
+ * /proc/PID and /proc/PID/task/TID: what processes and threads say of themselves, in Linux's
+ * formats.
  *
  * Both directories show the same files.  In a process's, stat and status are about all its threads
  * together, with the mask and the state of the first: a zombie, if it ended before the others.
@@ -18,7 +19,10 @@
 #include <kernel/user.h>
 #include <kernel/vmspace.h>
 
-/* --- stat, status ------------------------------------------------------------------------------- */
+/*
+ * --- stat, status
+ * -------------------------------------------------------------------------------
+ */
 
 /* What both show, taken in one step. */
 struct snapshot {
@@ -322,7 +326,10 @@ static void show_status(struct proc_text *t, struct process *p)
 		s.times.switches[0], s.times.switches[1]);
 }
 
-/* --- The others --------------------------------------------------------------------------------- */
+/*
+ * --- The others
+ * ---------------------------------------------------------------------------------
+ */
 
 #define NAME_LETTERS 15 /* of a thread's name, as Linux has it */
 

@@ -161,7 +161,10 @@ static const char *lock_class(const struct file_lock_request *r)
 	return r->kind == FILE_LOCK_WHOLE ? "FLOCK " : r->by_process ? "POSIX " : "OFDLCK";
 }
 
-/* Who waits is listed under the first lock of its file, as Linux does it under the one in its way. */
+/*
+ * Who waits is listed under the first lock of its file, as Linux does it under
+ * the one in its way.
+ */
 static void show_lock(
 	void *arg, const struct vnode *v, const struct file_lock_request *r, bool waits)
 {
@@ -212,7 +215,10 @@ static void show_slabinfo(struct proc_text *t, struct process *p)
 	}
 }
 
-/* --- The harts ---------------------------------------------------------------------------------- */
+/*
+ * --- The harts
+ * ----------------------------------------------------------------------------------
+ */
 
 /* Centiseconds, as the lines of stat have them. */
 static uint64_t ticks(uint64_t ns)
@@ -289,7 +295,10 @@ static void show_partitions(struct proc_text *t, struct process *p)
 			dev->n_sectors / 2, dev->name);
 }
 
-/* --- self ----------------------------------------------------------------------------------------- */
+/*
+ * --- self
+ * -----------------------------------------------------------------------------------------
+ */
 
 static int link_self(struct process *p, const struct proc_key *key, char *to, size_t bytes)
 {

@@ -13,8 +13,8 @@
  * Rights.  A process's files belong to its effective user; once it has been somebody else, to root,
  * but for the directories that all may list.  What would show its memory, or lend its files, is for
  * those only who might trace it (proc_may_look()): they are asked when they open the file, when its
- * text is made, and once more in the step that takes what is shown, as a program with more rights may
- * begin in between.
+ * text is made, and once more in the step that takes what is shown, as a program with more rights
+ * may begin in between.
  */
 #include "procfs.h"
 
@@ -152,7 +152,10 @@ const struct proc_numbers proc_processes = {
 	.each = &process_directory,
 };
 
-/* --- Directories -------------------------------------------------------------------------------- */
+/*
+ * --- Directories
+ * --------------------------------------------------------------------------------
+ */
 
 /* The number that a name is, or -1. */
 static long number_of(const struct fs_name *name)
@@ -314,7 +317,10 @@ static int proc_permission(const struct vnode *v, const struct fs_cred *cred, un
 	return err;
 }
 
-/* --- Texts -------------------------------------------------------------------------------------- */
+/*
+ * --- Texts
+ * --------------------------------------------------------------------------------------
+ */
 
 #define FIRST_TEXT_BYTES 1024
 #define COMMAND_BYTES    64
@@ -370,7 +376,10 @@ int proc_command(struct mvm_copy *c, size_t n, char *line, size_t bytes)
 	return err;
 }
 
-/* --- Files -------------------------------------------------------------------------------------- */
+/*
+ * --- Files
+ * --------------------------------------------------------------------------------------
+ */
 
 /* What an open file holds: */
 struct reading {
@@ -513,7 +522,10 @@ static int proc_open(struct vnode *v, struct file *file)
 	return 0;
 }
 
-/* --- Links -------------------------------------------------------------------------------------- */
+/*
+ * --- Links
+ * --------------------------------------------------------------------------------------
+ */
 
 int proc_link_text(char *to, size_t bytes, const char *text)
 {

@@ -67,8 +67,8 @@ extern const struct file_ops proc_trace_ops, proc_strace_ops;
 extern const struct proc_numbers proc_processes, proc_threads, proc_files, proc_file_infos;
 
 /*
- * The rule of ptrace(2) for looking: the same user and group through and through, or uid 0.  Holds for
- * what p has as long as p->lock is held, otherwise for what it had.
+ * The rule of ptrace(2) for looking: the same user and group through and through, or uid 0.  Holds
+ * for what p has as long as p->lock is held, otherwise for what it had.
  */
 bool proc_may_look(struct process *p);
 

@@ -144,7 +144,10 @@ static struct sigaction known_action(const struct sigaction *asked)
 	};
 }
 
-/* A signal that is ignored from now on, but was sent before, is forgotten.  *old unless it is NULL. */
+/*
+ * A signal that is ignored from now on, but was sent before, is forgotten.
+ * *old unless it is NULL.
+ */
 static inline __attribute__((always_inline)) void change_action(
 	int sig, struct sigaction action, struct sigaction *old)
 {

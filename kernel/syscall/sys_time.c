@@ -2,8 +2,9 @@
 /*
  * System calls on time: clocks and sleeps.
  *
- * Besides the clocks with small numbers there are those of CPU time of any process and of any thread
- * of the own one: pthread_getcpuclockid() makes their numbers, from the id inverted and three bits.
+ * Besides the clocks with small numbers there are those of CPU time of any process and of any
+ * thread of the own one: pthread_getcpuclockid() makes their numbers, from the id inverted and
+ * three bits.
  */
 #include <abi/errno.h>
 #include <abi/time.h>

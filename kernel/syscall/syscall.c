@@ -32,7 +32,10 @@ long syscall_unknown(long a0, long a1, long a2, long a3, long a4, long a5)
 	return -ENOSYS;
 }
 
-/* The full frame is stored already on this way: the handler itself is called, not its table entry. */
+/*
+ * The full frame is stored already on this way: the handler itself is called,
+ * not its table entry.
+ */
 static syscall_fn handler_of(unsigned long nr)
 {
 	switch (nr) {

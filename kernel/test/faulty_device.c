@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * /dev/faulty: memory that fails when it is told to, for tests in user mode of what becomes of an error
- * behind a mapping (mm/faulty.h).
+ * /dev/faulty: memory that fails when it is told to, for tests in user mode of what becomes of an
+ * error behind a mapping (mm/faulty.h).
  *
- * Each open has an object of its own, of zeros at first.  A line that is written to it is a rule for all
- * objects, and an open clears the rules:
+ * Each open has an object of its own, of zeros at first.  A line that is written to it is a rule
+ * for all objects, and an open clears the rules:
  *
  *	CALL WHEN NTH FIRST LAST ERROR LATER	CALL: fill make_writable settle write
  *						WHEN: never once every from

@@ -90,7 +90,10 @@ static void test_frames_all(void)
 	frames_check();
 }
 
-/* Frames that came as one go back in parts of any size, in any order, and lie together again after that. */
+/*
+ * Frames that came as one go back in parts of any size, in any order, and lie
+ * together again after that.
+ */
 static void test_frames_side_by_side(void)
 {
 	size_t before = frames_free_count();

@@ -367,7 +367,10 @@ static void test_large(void)
 	pmap_fini(&pmap);
 }
 
-/* A large leaf that lies in the range goes as one entry; where pages are mapped, none can be entered. */
+/*
+ * A large leaf that lies in the range goes as one entry; where pages are
+ * mapped, none can be entered.
+ */
 static void test_large_whole(void)
 {
 	vaddr_t end = BASE + LARGE_BYTES;
@@ -550,7 +553,10 @@ static void test_shootdown(void)
 
 #define MOST 600
 
-/* From the last bytes of the page, of which `missing` lie behind it: what was copied, and nothing else. */
+/*
+ * From the last bytes of the page, of which `missing` lie behind it: what was
+ * copied, and nothing else.
+ */
 static void copy_out_of(const uint8_t *page, unsigned n, unsigned missing, unsigned offset)
 {
 	static uint8_t to[MOST + 24];

@@ -60,7 +60,10 @@ static void test_mutex(void)
 	mutex_unlock(&mutex);
 }
 
-/* --- Waits are counted: ranks that nothing else uses meanwhile ----------------------------------- */
+/*
+ * --- Waits are counted: ranks that nothing else uses meanwhile
+ * -----------------------------------
+ */
 
 static struct spinlock watched_spin = SPINLOCK_INIT("watched spin", RANK_USERS);
 static struct mutex watched_mutex = MUTEX_INIT("watched mutex", RANK_FS_RENAME);
@@ -209,7 +212,10 @@ static void end_where_it_may_run(void *arg)
 	CHECK(harts & 1UL << cpu_index());
 }
 
-/* Both harts may have it in hand at once: the one where it was made, and the one where it will run. */
+/*
+ * Both harts may have it in hand at once: the one where it was made, and the
+ * one where it will run.
+ */
 static void begin_one(void)
 {
 	struct thread *t;
@@ -385,7 +391,10 @@ static void test_moved_while_woken(void)
 	selftest_crowd(MOVED + MOVERS, move_or_be_moved, NULL);
 }
 
-/* --- The order of the queue: all on one hart ---------------------------------------------------- */
+/*
+ * --- The order of the queue: all on one hart
+ * ----------------------------------------------------
+ */
 
 #define SPINNERS 8
 #define WAKES    20

@@ -2,13 +2,13 @@
 /*
  * Kernel stacks.
  *
- * A stack is a slot of the stack region, whose lower half is never mapped: its guard. A dead thread's
- * stack stays mapped and goes to a list, from which the next thread takes it, so that no thread's end
- * unmaps anything. When memory runs short the list is cut back.
+ * A stack is a slot of the stack region, whose lower half is never mapped: its guard. A dead
+ * thread's stack stays mapped and goes to a list, from which the next thread takes it, so that no
+ * thread's end unmaps anything. When memory runs short the list is cut back.
  *
- * Mapping is a fence on all harts, which may take long where harts are threads of a busy host; so is
- * unmapping. Both are done for some stacks at a time, and mapping without the lock: who else starts a
- * thread meanwhile need not wait.
+ * Mapping is a fence on all harts, which may take long where harts are threads of a busy host; so
+ * is unmapping. Both are done for some stacks at a time, and mapping without the lock: who else
+ * starts a thread meanwhile need not wait.
  */
 #include <arch/pmap.h>
 #include <kernel/frames.h>
@@ -125,7 +125,10 @@ void kstack_free(vaddr_t top)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Locked: unmap some, of which no hart knows any more when it returns. How many, and their frames. */
+/*
+ * Locked: unmap some, of which no hart knows any more when it returns. How
+ * many, and their frames.
+ */
 static unsigned unmap_some(paddr_t frames[UNMAPPED])
 {
 	unsigned n = 0;

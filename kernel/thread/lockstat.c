@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Counts of waits for locks. Each hart has its own, so that who has just waited for one line of memory
- * does not wait for another. They are added to atomically: an interrupt handler waits for locks, too.
+ * Counts of waits for locks. Each hart has its own, so that who has just waited for one line of
+ * memory does not wait for another. They are added to atomically: an interrupt handler waits for
+ * locks, too.
  */
 #include <kernel/cpu.h>
 #include <kernel/lockstat.h>

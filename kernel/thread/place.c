@@ -14,11 +14,11 @@
  * hart's. Who would wake it finds it awake; who forbids it that hart as well leaves it alone. So he
  * looks again when he has that lock. What sleeps or is queued may run on its hart.
  *
- * Placement. A new thread goes to the hart with the least to do, and stays where it was made if none
- * has less: its maker's memory is at hand there, and nobody need be interrupted. A woken thread goes
- * back to where it ran; if that hart is busy and another one idles, to that. An idle hart steals from
- * the longest queue before it waits. A queue that stays long is noticed by the end of a time slice,
- * which wakes an idle hart to steal.
+ * Placement. A new thread goes to the hart with the least to do, and stays where it was made if
+ * none has less: its maker's memory is at hand there, and nobody need be interrupted. A woken
+ * thread goes back to where it ran; if that hart is busy and another one idles, to that. An idle
+ * hart steals from the longest queue before it waits. A queue that stays long is noticed by the end
+ * of a time slice, which wakes an idle hart to steal.
  */
 #include <errno.h>
 
@@ -83,7 +83,10 @@ static int find_idle(const struct thread *t)
 	return -1;
 }
 
-/* May t stay where it was? An idle hart that it was not on comes before a busy one that it was on. */
+/*
+ * May t stay where it was? An idle hart that it was not on comes before a busy
+ * one that it was on.
+ */
 static inline bool may_stay(const struct thread *t, const struct cpu *cpu)
 {
 	uint64_t idle = __atomic_load_n(&sched_idle_mask, __ATOMIC_RELAXED);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * On which hart a thread runs (theory: place.c, which also says what it is to have one in hand).
- * Private to the scheduler: place.c, sched.c. What locks or releases a queue expects interrupts off,
- * and leaves them so.
+ * Private to the scheduler: place.c, sched.c. What locks or releases a queue expects interrupts
+ * off, and leaves them so.
  */
 #pragma once
 

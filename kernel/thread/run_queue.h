@@ -84,7 +84,10 @@ static inline void begin_turn(const struct run_queue *rq, struct thread *t)
 	t->slice_clock = rq->queued <= RQ_MANY ? whole_slice(t) : shorter_slice(rq, t);
 }
 
-/* Take out the first, of which the caller keeps count. All in the queue may run on the queue's hart. */
+/*
+ * Take out the first, of which the caller keeps count. All in the queue may run
+ * on the queue's hart.
+ */
 static inline struct thread *rq_take_first(struct run_queue *rq)
 {
 	struct thread *t;

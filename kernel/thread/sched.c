@@ -2,7 +2,8 @@
 /*
  * The scheduler: switching, sleeping and waking.
  *
- * Whose turn it is on a hart, and for how long, says run_queue.c; on which hart a thread runs, place.c.
+ * Whose turn it is on a hart, and for how long, says run_queue.c; on which hart a thread runs,
+ * place.c.
  *
  * Each hart has a queue of threads that want to run and a lock, which also guards the state of all
  * threads whose `cpu` it is. The lock is held across the switch: the thread that is switched to

@@ -3,9 +3,9 @@
  * Waiting for other harts to forget translations (arch/pmap.h).
  *
  * Each hart counts how often it was asked, and up to which of these requests it has done what was
- * asked. Whoever asks adds one to the first and waits for the second to get there. A hart that has not
- * answered an earlier request will be interrupted for that, or is in the interrupt; then it looks again
- * before it leaves. So many requests at once cost one interrupt:
+ * asked. Whoever asks adds one to the first and waits for the second to get there. A hart that has
+ * not answered an earlier request will be interrupted for that, or is in the interrupt; then it
+ * looks again before it leaves. So many requests at once cost one interrupt:
  *
  *	who asks			the hart that was asked, in the interrupt
  *	add to asked			read asked; catch up; done = what was read
@@ -13,10 +13,11 @@
  *	read done: interrupt the hart	read asked: once more, if it is not done
  *	if all before were done
  *
- * The wait spins for about as long as a hart that runs takes to answer, and then sleeps. A hart that
- * does not answer by then does not run: it is one of more than the machine below has processors, and
- * spinning is what keeps it from one. To sleep and to be woken takes longer than most answers do: how long
- * one spins is learned from whether the hart answered the last ones in time.
+ * The wait spins for about as long as a hart that runs takes to answer, and then sleeps. A hart
+ * that does not answer by then does not run: it is one of more than the machine below has
+ * processors, and spinning is what keeps it from one. To sleep and to be woken takes longer than
+ * most answers do: how long one spins is learned from whether the hart answered the last ones in
+ * time.
  */
 #include <arch/firmware.h>
 #include <arch/pmap.h>
@@ -36,7 +37,10 @@ static uint64_t done(const struct cpu *cpu)
 	return __atomic_load_n(&cpu->fences_done, __ATOMIC_ACQUIRE);
 }
 
-/* Ask the harts; tickets[i] is what hart i must have done. Not preempted: others rely on our interrupt. */
+/*
+ * Ask the harts; tickets[i] is what hart i must have done. Not preempted:
+ * others rely on our interrupt.
+ */
 static void ask(uint64_t harts, uint64_t *tickets)
 {
 	uint64_t quiet = 0;

@@ -9,7 +9,10 @@
 #include <kernel/process.h>
 #include <kernel/uaccess.h>
 
-/* --- termios ------------------------------------------------------------------------------------ */
+/*
+ * --- termios
+ * ------------------------------------------------------------------------------------
+ */
 
 static int get_termios(struct tty *tty, uintptr_t arg)
 {
@@ -53,7 +56,10 @@ static int set_termios(struct tty *tty, bool master, unsigned command, uintptr_t
 	return 0;
 }
 
-/* --- Size --------------------------------------------------------------------------------------- */
+/*
+ * --- Size
+ * ---------------------------------------------------------------------------------------
+ */
 
 static int get_size(struct tty *tty, uintptr_t arg)
 {
@@ -79,7 +85,10 @@ static int set_size(struct tty *tty, uintptr_t arg)
 	return 0;
 }
 
-/* --- Queues ------------------------------------------------------------------------------------- */
+/*
+ * --- Queues
+ * -------------------------------------------------------------------------------------
+ */
 
 /* The bytes that can be read: the cells without those that are no byte. */
 static int readable_bytes(struct tty *tty)
@@ -163,7 +172,10 @@ static int send_break(struct tty *tty, bool master)
 	return err || master ? err : tty_drain(tty);
 }
 
-/* --- Exclusive use ------------------------------------------------------------------------------ */
+/*
+ * --- Exclusive use
+ * ------------------------------------------------------------------------------
+ */
 
 static int set_exclusive(struct tty *tty, bool on)
 {
@@ -180,7 +192,10 @@ static int get_exclusive(struct tty *tty, uintptr_t arg)
 	return put_user(uaddr(arg), &on);
 }
 
-/* TIOCSTI would put words into the mouth of whoever reads; Linux can refuse it, and this one does. */
+/*
+ * TIOCSTI would put words into the mouth of whoever reads; Linux can refuse it,
+ * and this one does.
+ */
 static int refuse_typing(struct tty *tty)
 {
 	struct process *p = process_current();
@@ -191,7 +206,10 @@ static int refuse_typing(struct tty *tty)
 	return own || process_is_privileged(p) ? -EIO : -EPERM;
 }
 
-/* --- All of them -------------------------------------------------------------------------------- */
+/*
+ * --- All of them
+ * --------------------------------------------------------------------------------
+ */
 
 static int job_ioctl(struct tty *tty, bool master, unsigned command, uintptr_t arg)
 {

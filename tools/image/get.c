@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * get IMAGE GUESTPATH [HOSTFILE]: a file of an image, to a host file or to stdout; a directory is
- * listed, one name a line; of a symbolic link, what it leads to.  Never writes to the image.  A host file
- * that could not be finished is removed.
+ * listed, one name a line; of a symbolic link, what it leads to.  Never writes to the image.  A
+ * host file that could not be finished is removed.
  */
 #include "lib/image.h"
 #include "lib/progress.h"

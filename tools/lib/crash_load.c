@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * load DEVICE DIR FILE [beside]: in the guest, do the operations that FILE has, one a line, on DEVICE, which is
- * mounted on DIR and becomes the root, and tell the host of each.
+ * load DEVICE DIR FILE [beside]: in the guest, do the operations that FILE has, one a line, on
+ * DEVICE, which is mounted on DIR and becomes the root, and tell the host of each.
  *
- * The operations and the bytes that they write are those of fs/mapfs/test/crash/op.h, which the host
- * holds the outcome against: where this program meant something else by them, the host would say that
- * the file system is wrong.
+ * The operations and the bytes that they write are those of fs/mapfs/test/crash/op.h, which the
+ * host holds the outcome against: where this program meant something else by them, the host would
+ * say that the file system is wrong.
  *
  * Before each operation the line
  *
  *	load INDEX NANOSECONDS ERRNO
  *
- * goes to /dev/kmsg, and so to the virtio console: operation INDEX is about to be called, at this time
- * of the guest's clock or later; the one before it has returned, with ERRNO.  The time is one that files
- * can have (theirs goes in steps), so that theirs tell which operation set them.  Then the program waits until the
- * host has typed a line: so whatever the host finds out meanwhile about the disk is true before the
- * operation.  The last such line comes when DEVICE is unmounted.
+ * goes to /dev/kmsg, and so to the virtio console: operation INDEX is about to be called, at this
+ * time of the guest's clock or later; the one before it has returned, with ERRNO.  The time is one
+ * that files can have (theirs goes in steps), so that theirs tell which operation set them.  Then
+ * the program waits until the host has typed a line: so whatever the host finds out meanwhile about
+ * the disk is true before the operation.  The last such line comes when DEVICE is unmounted.
  *
  * beside: another process syncs the disk all the time, so that commits go on while operations do.
  */

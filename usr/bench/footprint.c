@@ -4,11 +4,11 @@
  *
  *     footprint [DIR]...
  *
- * Makes many of each kind and looks at /proc/meminfo before and after: the kernel's own memory is what is
- * neither free nor a page of a program or a file. Prints a line for each kind: its name, how many were made,
- * bytes for one, and how many of those are kernel stacks, page tables, mm's own (areas, anons, tables of
- * pages), and the rest, all from the same counters, which count whole frames: so many are made that a frame's
- * share in one is a few bytes.  Files are made in each DIR.
+ * Makes many of each kind and looks at /proc/meminfo before and after: the kernel's own memory is
+ * what is neither free nor a page of a program or a file. Prints a line for each kind: its name,
+ * how many were made, bytes for one, and how many of those are kernel stacks, page tables, mm's own
+ * (areas, anons, tables of pages), and the rest, all from the same counters, which count whole
+ * frames: so many are made that a frame's share in one is a few bytes.  Files are made in each DIR.
  *
  * It is glibc's, for threads by clone() with stacks of its own.
  */
@@ -82,7 +82,10 @@ static void print(const char *kind, long n, const struct memory *a)
 	fflush(stdout);
 }
 
-/* --- Who runs ------------------------------------------------------------------------------------ */
+/*
+ * --- Who runs
+ * ------------------------------------------------------------------------------------
+ */
 
 static void processes(void)
 {
@@ -124,7 +127,10 @@ static void threads(void)
 	print("a thread", PROCESSES, &before);
 }
 
-/* --- Memory -------------------------------------------------------------------------------------- */
+/*
+ * --- Memory
+ * --------------------------------------------------------------------------------------
+ */
 
 static char *map(long pages)
 {
@@ -158,7 +164,10 @@ static void pages(void)
 	munmap(p, PAGES * PAGE);
 }
 
-/* --- Files --------------------------------------------------------------------------------------- */
+/*
+ * --- Files
+ * ---------------------------------------------------------------------------------------
+ */
 
 static void name_of(char *name, long i)
 {

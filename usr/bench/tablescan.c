@@ -4,10 +4,10 @@
 //     tablescan [-t MIB] [-n ACCESSES] [-w WORKERS] [-s SEED] [-i] [WAY | PATTERN]...
 //     tablescan errors FILE
 //
-// The table is a file of MIB mebibytes, made first and removed in the end, 64 rows of 64 bytes a page.
-// For each way and each pattern of the given ones (by default all) WORKERS processes start together,
-// with nothing of the table in memory, and each makes its share of the ACCESSES. An access reads a
-// word of a row; an update adds one to it.
+// The table is a file of MIB mebibytes, made first and removed in the end, 64 rows of 64 bytes a
+// page. For each way and each pattern of the given ones (by default all) WORKERS processes start
+// together, with nothing of the table in memory, and each makes its share of the ACCESSES. An
+// access reads a word of a row; an update adds one to it.
 //
 //     ways      mmap         loads and stores; MADV_NORMAL
 //               mmap-advise  the same after MADV_SEQUENTIAL (scan) or MADV_RANDOM (others)
@@ -18,13 +18,13 @@
 //               update       uniform, and the row changes
 //               update-zipf  zipf, and the row changes
 //
-// A line is printed for each: what the kernel counted from start to end (/proc/vmstat), and how long
-// single accesses took. With -i the table is brought into memory first, and instructions are counted
-// instead (one worker; tools/run --icount). Whatever is computed must be the same by all ways, and all
-// updates must be found in the end; else the exit status is 1.
+// A line is printed for each: what the kernel counted from start to end (/proc/vmstat), and how
+// long single accesses took. With -i the table is brought into memory first, and instructions are
+// counted instead (one worker; tools/run --icount). Whatever is computed must be the same by all
+// ways, and all updates must be found in the end; else the exit status is 1.
 //
-// errors: what a program sees by both ways when a page of FILE cannot be read, when a page lies past
-// the end, and when the disk is full.
+// errors: what a program sees by both ways when a page of FILE cannot be read, when a page lies
+// past the end, and when the disk is full.
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// maps: the areas of a process: where, how large, how much of it is resident (if the kernel says so,
-// in /proc/PID/smaps), the rights, and what lies behind.
+// maps: the areas of a process: where, how large, how much of it is resident (if the kernel says
+// so, in /proc/PID/smaps), the rights, and what lies behind.
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Fork bombs: processes that fork, and fork again when they are told that they cannot. Whatever they may,
-// the error is a clean one, others go on, one signal to their group ends them, and all that they had is
-// there again. Likewise threads without end, and children that nobody waits for.
+// Fork bombs: processes that fork, and fork again when they are told that they cannot. Whatever
+// they may, the error is a clean one, others go on, one signal to their group ends them, and all
+// that they had is there again. Likewise threads without end, and children that nobody waits for.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

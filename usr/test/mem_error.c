@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Errors behind a mapping: of the disk when a page is read, of space when it is first stored to, of the
-// disk when it is written back. /dev/faulty of debug builds fails on command.
+// Errors behind a mapping: of the disk when a page is read, of space when it is first stored to, of
+// the disk when it is written back. /dev/faulty of debug builds fails on command.
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -27,8 +27,8 @@ static char *map_faulty(size_t pages, int flags)
 	return map(pages * PAGE, RW, flags, device, 0);
 }
 
-// From now on ("from") every CALL that touches [first, last] fails with ERROR, or none does ("never");
-// LATER: it waits for "answer" before.
+// From now on ("from") every CALL that touches [first, last] fails with ERROR, or none does
+// ("never"); LATER: it waits for "answer" before.
 static void rule(const char *call, const char *when, int first, int last, int error, int later)
 {
 	char line[80];

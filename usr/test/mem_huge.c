@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// MADV_HUGEPAGE: memory that is filled 2 MiB at a time reads, changes, goes and is shared page by page.
+// MADV_HUGEPAGE: memory that is filled 2 MiB at a time reads, changes, goes and is shared page by
+// page.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -84,8 +85,8 @@ static long long smaps_number(const void *p, const char *label)
 
 // --- When
 
-// First of all, so that what the kernel keeps of memory that was used once is there: nearly all of it, in
-// whole pieces as long as there are any, then in single pages.
+// First of all, so that what the kernel keeps of memory that was used once is there: nearly all of
+// it, in whole pieces as long as there are any, then in single pages.
 static void nearly_all_memory(void)
 {
 	long long kib = memory_kib("MemAvailable") - (16 << 10);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// mlock and its family: locked pages are there and stay, who may lock how much, and mincore, which tells
-// what is there.
+// mlock and its family: locked pages are there and stay, who may lock how much, and mincore, which
+// tells what is there.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

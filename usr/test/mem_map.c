@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a mapping shows: its pages appear when they are touched, as zeros, as the file's bytes, shared
-// or as private copies; and what mmap refuses.
+// What a mapping shows: its pages appear when they are touched, as zeros, as the file's bytes,
+// shared or as private copies; and what mmap refuses.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

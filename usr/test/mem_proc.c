@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What /proc tells of memory: maps line by line against what was mapped, and the counters of the whole
-// system, in the formats that Linux's tools take apart.
+// What /proc tells of memory: maps line by line against what was mapped, and the counters of the
+// whole system, in the formats that Linux's tools take apart.
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -285,8 +285,8 @@ static void child_shares(void *arg)
 		;
 }
 
-// Pages that a fork shares count half for each; but the fork may have copied ahead the one to which this
-// case stored when it ran before.
+// Pages that a fork shares count half for each; but the fork may have copied ahead the one to which
+// this case stored when it ran before.
 static void smaps_of_what_fork_shares(void)
 {
 	volatile char *flag = map(PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -366,7 +366,8 @@ static long long sum_of(const char *path, const char *label)
 	return sum;
 }
 
-// The lines of a block, in order, are those that Linux 6.1 has on a machine without protection keys.
+// The lines of a block, in order, are those that Linux 6.1 has on a machine without protection
+// keys.
 static void smaps_has_linux_lines(void)
 {
 	static const char *const labels[] = {"Size", "KernelPageSize", "MMUPageSize", "Rss", "Pss",

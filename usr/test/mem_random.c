@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Address-space randomization: a program that is executed again finds its memory somewhere else, or,
-// when the kernel was started with "norandmaps", where it was. The test executes itself, with one
-// argument, to learn where things are.
+// Address-space randomization: a program that is executed again finds its memory somewhere else,
+// or, when the kernel was started with "norandmaps", where it was. The test executes itself, with
+// one argument, to learn where things are.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One space, all harts: faults, map calls, fork, truncate and reclaim at the same time by processes that
-// share their memory (lib/crew.h). What a call took away nobody reaches once it has returned; what it
-// did not take away nobody misses, not for a moment.
+// One space, all harts: faults, map calls, fork, truncate and reclaim at the same time by processes
+// that share their memory (lib/crew.h). What a call took away nobody reaches once it has returned;
+// what it did not take away nobody misses, not for a moment.
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -35,7 +35,8 @@ static unsigned *counter(unsigned page, unsigned me)
 
 static unsigned added[CREW][PAGES];
 
-// Adds to a member's counter in a page; what was done is noted, what failed must be ERROR at its place.
+// Adds to a member's counter in a page; what was done is noted, what failed must be ERROR at its
+// place.
 static void add(unsigned me, unsigned page, int signo, int code)
 {
 	struct fault f = member_add(counter(page, me));
@@ -432,7 +433,8 @@ static void looks_race_reclaim(void)
 
 enum { OWN = 24 }; // pages of each member's part of the window
 
-// What a member knows of its part: nothing mapped, or the value of the page, and whether it may write.
+// What a member knows of its part: nothing mapped, or the value of the page, and whether it may
+// write.
 struct known {
 	signed char value; // -1: nothing there
 	bool writable;

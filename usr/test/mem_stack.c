@@ -160,7 +160,8 @@ static void stack_pages_are_zero_and_writable(void)
 
 #define GROW_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN)
 
-// PAGES of address space with nothing in it but a stack of 4 pages at its end; returns the beginning.
+// PAGES of address space with nothing in it but a stack of 4 pages at its end; returns the
+// beginning.
 static char *space_with_stack(size_t pages)
 {
 	char *low = map(pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

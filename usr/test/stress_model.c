@@ -4,12 +4,13 @@
 // shared memory. With 64M of memory the test takes most of it away first, so that whatever a worker
 // looks at has perhaps been written back, evicted and read again.
 //
-// The model of a worker is a stamp for each page of its file and for each page of its window, a range
-// of addresses where it maps and unmaps. A stamp says what stands at three places of the page; 0 is a
-// page of zeros. So a page of somebody else's, or an old copy of one's own, does not go unnoticed.
+// The model of a worker is a stamp for each page of its file and for each page of its window, a
+// range of addresses where it maps and unmaps. A stamp says what stands at three places of the
+// page; 0 is a page of zeros. So a page of somebody else's, or an old copy of one's own, does not
+// go unnoticed.
 //
-// Workers are processes, or tasks in one space (clone with CLONE_VM): these do the same, each in its
-// own window, while the others map, unmap and fork beside it.
+// Workers are processes, or tasks in one space (clone with CLONE_VM): these do the same, each in
+// its own window, while the others map, unmap and fork beside it.
 //
 //     tools/run --smp 4 --mem 64M -- env STEPS=20000 /test/stress_model -s SEED
 #include <errno.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// No wake-up is lost: threads on all harts wait for pipes, eventfds and pseudo-terminals by poll, pselect
-// and read, and whoever gets an event answers it. Nothing is tried again and no wait is cut short, so one
-// wake-up that does not come is the end of it: the alarm is there for that, and for nothing else.
+// No wake-up is lost: threads on all harts wait for pipes, eventfds and pseudo-terminals by poll,
+// pselect and read, and whoever gets an event answers it. Nothing is tried again and no wait is cut
+// short, so one wake-up that does not come is the end of it: the alarm is there for that, and for
+// nothing else.
 //
 //	env EVENTS=100000 /test/stress_poll      for more of it
 //

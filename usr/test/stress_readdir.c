@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// A directory is listed while others change it, by processes or threads on all harts that there are. A name
-// that is there from before a listing to after it is in it exactly once, whatever is made, renamed and
-// removed around it, and however few names one call gives. Names that come and go have numbers that are
-// never used again, so none is listed twice, and none that had gone before.
+// A directory is listed while others change it, by processes or threads on all harts that there
+// are. A name that is there from before a listing to after it is in it exactly once, whatever is
+// made, renamed and removed around it, and however few names one call gives. Names that come and go
+// have numbers that are never used again, so none is listed twice, and none that had gone before.
 //
-// And one file to which all append and give names: each line is whole, each worker's are in its order, and the
-// count of names is right.
+// And one file to which all append and give names: each line is whole, each worker's are in its
+// order, and the count of names is right.
 //
 //     tools/run --preset dev --smp 4 -- env STEPS=5000 /test/stress_readdir -s SEED
 #include <fcntl.h>
@@ -30,8 +30,8 @@ enum {
 	MOST_STEPS = 20000,
 };
 
-// A writer's names are numbers: [0, begun) it makes or has made, [0, made) are made; [0, leaving) it removes or
-// has removed, [0, left) are gone.
+// A writer's names are numbers: [0, begun) it makes or has made, [0, made) are made; [0, leaving)
+// it removes or has removed, [0, left) are gone.
 struct writer {
 	unsigned begun, made, leaving, left;
 };

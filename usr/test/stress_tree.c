@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
-// Many at work on one tree of files, on all harts that there are; then the tree must be what their records
-// say, and the harness looks at the disk with fsck.
+// Many at work on one tree of files, on all harts that there are; then the tree must be what their
+// records say, and the harness looks at the disk with fsck.
 //
-// files: directories that all share, in which each worker has names of its own. It makes, links, renames
-// (also over one of its others) and unlinks them, writes, cuts, punches and stores through mappings, syncs,
-// and knows what each of its files holds and how many names it has. Nobody else touches these, so
-// each operation must succeed, and each byte that is read is known; directories, the disk's maps, the journal
-// and the pages are everybody's.
+// files: directories that all share, in which each worker has names of its own. It makes, links,
+// renames (also over one of its others) and unlinks them, writes, cuts, punches and stores through
+// mappings, syncs, and knows what each of its files holds and how many names it has. Nobody else
+// touches these, so each operation must succeed, and each byte that is read is known; directories,
+// the disk's maps, the journal and the pages are everybody's.
 //
-// directories: all move the same few directories into one another. Who moves one has it alone for that
-// moment, so that a table can say where each is; what is above and below it others move. A move that would put a
-// directory below itself must fail, however many are made at the same moment: at the end each directory
-// must be found from the top, where the table has it.
+// directories: all move the same few directories into one another. Who moves one has it alone for
+// that moment, so that a table can say where each is; what is above and below it others move. A
+// move that would put a directory below itself must fail, however many are made at the same moment:
+// at the end each directory must be found from the top, where the table has it.
 //
-// Workers are processes or threads: the tasks of a crew share their memory, threads their files, too.
+// Workers are processes or threads: the tasks of a crew share their memory, threads their files,
+// too.
 //
 //     tools/run --preset dev --smp 4 -- env STEPS=5000 /test/stress_tree -s SEED
 #include <errno.h>

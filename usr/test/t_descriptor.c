@@ -436,8 +436,8 @@ static off_t take_the_disk(int fd)
 	return end;
 }
 
-// No space is said at the write or at the first store through a mapping; what was promised is there,
-// names have room; and what is given back can be used at once.
+// No space is said at the write or at the first store through a mapping; what was promised is
+// there, names have room; and what is given back can be used at once.
 static void a_full_disk(void)
 {
 	static char block[PAGE] = {'x'};

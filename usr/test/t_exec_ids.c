@@ -294,7 +294,8 @@ static void by_descriptor(void)
 
 // --- what the program before had begun
 
-// A child that ends as soon as its parent, which must have asked for a deadly signal then, executes.
+// A child that ends as soon as its parent, which must have asked for a deadly signal then,
+// executes.
 static void exec_over_a_child(void *arg)
 {
 	int ends[2];
@@ -342,7 +343,8 @@ static void the_signal_of_its_own_end(void)
 	CHECK_EQ(status, 1 << 8); // there was no child
 }
 
-// Between the choice of rights and the new program another thread makes children that share the umask.
+// Between the choice of rights and the new program another thread makes children that share the
+// umask.
 #define SHARERS 8
 
 static _Alignas(16) char sharer_stack[SHARERS][4096];

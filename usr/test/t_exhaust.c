@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Who takes all there is gets a clean error, the others go on, and when it has ended the machine is as
-// it was: processes, frames, disk blocks, and the objects of each of the kernel's caches.
+// Who takes all there is gets a clean error, the others go on, and when it has ended the machine is
+// as it was: processes, frames, disk blocks, and the objects of each of the kernel's caches.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -72,8 +72,8 @@ static _Noreturn void bomb(int failures)
 	}
 }
 
-// Made before the bomb, as nobody can be sure to get a process after it: once there is a byte in the pipe
-// it ends all processes of the bomber, and those that they make meanwhile.
+// Made before the bomb, as nobody can be sure to get a process after it: once there is a byte in
+// the pipe it ends all processes of the bomber, and those that they make meanwhile.
 static pid_t start_defuser(int go)
 {
 	pid_t pid = (pid_t)CHECK_OK(fork());
@@ -230,8 +230,8 @@ static int take_until_the_hog_ends(void *arg)
 	_exit(end.revents == POLLHUP ? 0 : 1);
 }
 
-// pid 1 is never ended for its memory: not by way of a child that shares it either. tools/tests/test_run.py
-// runs this program as pid 1; by hand:
+// pid 1 is never ended for its memory: not by way of a child that shares it either.
+// tools/tests/test_run.py runs this program as pid 1; by hand:
 //     tools/run --preset dev --mem 64M --append init=/test/t_exhaust -- -n
 static void memory_of_pid_1(void)
 {
@@ -256,8 +256,8 @@ static void memory_of_pid_1(void)
 #define LEFT_KIB 3000
 #define TO_CLOSE 10
 
-// A table that is shared must be copied, which there is no memory for: exec fails, and the table is as
-// it was.
+// A table that is shared must be copied, which there is no memory for: exec fails, and the table is
+// as it was.
 static int exec_with_little_memory(void *arg)
 {
 	char *const argv[] = {"true", NULL};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// /dev/kmsg: what can be written to the kernel's log. That it arrives there, tools/tests/test_crash.py sees.
+// /dev/kmsg: what can be written to the kernel's log. That it arrives there,
+// tools/tests/test_crash.py sees.
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -391,9 +391,9 @@ static void a_deadlock_is_refused(void)
 	CHECK_EQ(read(e.ready[0], told, sizeof told), 1); // one of them
 }
 
-// Another task of the same table closes what is just being locked. However the two meet, the lock of
-// a file that has no descriptor left is gone. Each file is another one: a later close of it would
-// release what the first one missed.
+// Another task of the same table closes what is just being locked. However the two meet, the lock
+// of a file that has no descriptor left is gone. Each file is another one: a later close of it
+// would release what the first one missed.
 enum { CHASE = 10000, CHASED = 40 };
 
 static int lock_what_is_open(void *arg)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The calls on names beyond the core: faccessat2, statx, mknodat, chroot, and attributes that no file
-// has.
+// The calls on names beyond the core: faccessat2, statx, mknodat, chroot, and attributes that no
+// file has.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -134,7 +134,8 @@ static void birth(void)
 	CHECK_EQ(later.stx_mtime.tv_sec, 1);
 }
 
-// A time that the file system cannot tell becomes the nearest that it can, and never one on the other side.
+// A time that the file system cannot tell becomes the nearest that it can, and never one on the
+// other side.
 static void times_far_away(void)
 {
 	static const long far[] = {1L << 33, 1L << 40, 9223372037, -(1L << 40), -9223372038};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Rights: modes, owners and groups in every call that asks for them, sticky and set-group-id folders,
-// set-id bits, the umask.
+// Rights: modes, owners and groups in every call that asks for them, sticky and set-group-id
+// folders, set-id bits, the umask.
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -55,7 +55,8 @@ static void open_folder(const char *name, mode_t mode)
 
 // --- modes
 
-// Every mode that gives one class one right; who may open it how, and what access() says beforehand.
+// Every mode that gives one class one right; who may open it how, and what access() says
+// beforehand.
 static void the_first_class_that_fits_counts(void)
 {
 	static const struct {

@@ -169,8 +169,8 @@ static void one_of_many(void)
 	}
 }
 
-// The first of the files is written to as the others are asked, from another hart. A wake-up that is lost
-// is the end of it: the alarm.
+// The first of the files is written to as the others are asked, from another hart. A wake-up that
+// is lost is the end of it: the alarm.
 #define RACES     1000
 #define RACE_FDS  8
 #define LONG_SPIN 3000

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// /proc: what processes, their threads and their descriptors say of themselves, who may read it, and
-// the files of the system that programs depend on. What is about memory is mem_proc.c's.
+// /proc: what processes, their threads and their descriptors say of themselves, who may read it,
+// and the files of the system that programs depend on. What is about memory is mem_proc.c's.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -398,8 +398,8 @@ static void read_all_of(const char *number)
 	read_all_in(path);
 }
 
-// Every file of every process is read while processes begin and end: whatever is there is shown, and
-// what has gone is an error.
+// Every file of every process is read while processes begin and end: whatever is there is shown,
+// and what has gone is an error.
 static void a_walk_over_what_comes_and_goes(void)
 {
 	pid_t pids[3];

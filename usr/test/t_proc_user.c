@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What of /proc needs more than the core: users who may or may not look into a process, who says which
-// ends first when memory runs out, folders of threads, pipes that are opened by /proc/PID/fd.
+// What of /proc needs more than the core: users who may or may not look into a process, who says
+// which ends first when memory runs out, folders of threads, pipes that are opened by /proc/PID/fd.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -170,8 +170,8 @@ static pid_t start_holder(size_t bytes)
 	return pid;
 }
 
-// Memory runs out: of two processes the one that was offered ends, though the other has more, and the
-// one that is spared goes on.
+// Memory runs out: of two processes the one that was offered ends, though the other has more, and
+// the one that is spared goes on.
 static void the_offered_one_ends(void)
 {
 	const size_t step = 16 * PAGE;

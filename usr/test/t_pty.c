@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pseudo-terminals: the two halves, their queues and settings. What the line discipline makes of bytes
-// is t_pty_line.c's, sessions and job control are t_session.c's.
+// Pseudo-terminals: the two halves, their queues and settings. What the line discipline makes of
+// bytes is t_pty_line.c's, sessions and job control are t_session.c's.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

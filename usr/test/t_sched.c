@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the scheduler is told and what it makes of it: harts, nice values, policies; and the CPU time that
-// was used.
+// What the scheduler is told and what it makes of it: harts, nice values, policies; and the CPU
+// time that was used.
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>

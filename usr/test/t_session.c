@@ -656,8 +656,8 @@ static void leave_a_stopped_job(void *arg)
 	stops_by(pid, SIGSTOP);
 }
 
-// Nobody could continue it any more: it hears of that, and goes on. Of two handlers that are due the
-// one of the higher signal runs first.
+// Nobody could continue it any more: it hears of that, and goes on. Of two handlers that are due
+// the one of the higher signal runs first.
 static void a_stopped_job_that_is_left_goes_on(void)
 {
 	char got[2];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// When a call that takes a right or a page away has returned, no hart stores there any more: threads
-// that store without ever entering the kernel while the calls are made. Several harts are what makes
-// it hard.
+// When a call that takes a right or a page away has returned, no hart stores there any more:
+// threads that store without ever entering the kernel while the calls are made. Several harts are
+// what makes it hard.
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>

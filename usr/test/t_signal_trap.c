@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Faults and traps as signals, which handlers mend; the context that comes back after a handler; and the
-// alternate stack.
+// Faults and traps as signals, which handlers mend; the context that comes back after a handler;
+// and the alternate stack.
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

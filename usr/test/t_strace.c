@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// strace, and /proc/strace below it: what is told of calls, over fork and exec, and what tracing does to
-// those who are traced. It is Mapache's own.
+// strace, and /proc/strace below it: what is told of calls, over fork and exec, and what tracing
+// does to those who are traced. It is Mapache's own.
 #include <abi/strace.h>
 #include <errno.h>
 #include <fcntl.h>

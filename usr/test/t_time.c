@@ -73,8 +73,8 @@ static void arguments(void)
 	CHECK_OK(nanosleep(&t, NULL));
 }
 
-// The clocks that go on by themselves, each beside the one that it follows. The coarse ones may be behind
-// by a tick, and Linux's raw and boot time go their own way.
+// The clocks that go on by themselves, each beside the one that it follows. The coarse ones may be
+// behind by a tick, and Linux's raw and boot time go their own way.
 static void every_clock_goes_on(void)
 {
 	static const clockid_t clocks[][2] = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// vfork, and clone with CLONE_VM and CLONE_VFORK: the child runs in the parent's memory, and the parent
-// stands still until the child has a program of its own or is gone.
+// vfork, and clone with CLONE_VM and CLONE_VFORK: the child runs in the parent's memory, and the
+// parent stands still until the child has a program of its own or is gone.
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>

@@ -37,13 +37,14 @@ struct trapframe *user_frame(void);
 
 /*
  * Prepare t to begin at entry(arg) on the stack whose top is given. entry() is reached as if from
- * arch_switch(), with interrupts off, and must not return. For a thread that runs already: just its stack.
+ * arch_switch(), with interrupts off, and must not return. For a thread that runs already: just its
+ * stack.
  */
 void arch_thread_init(struct arch_thread *t, vaddr_t stack_top, void (*entry)(void *), void *arg);
 
 /*
- * Switch from prev to next, and to its space, on this hart, with interrupts off. Returns in next; one
- * that has not run before begins at its entry.
+ * Switch from prev to next, and to its space, on this hart, with interrupts off. Returns in next;
+ * one that has not run before begins at its entry.
  */
 void arch_switch(struct arch_thread *prev, struct arch_thread *next);
 
@@ -55,8 +56,8 @@ _Noreturn void arch_enter_user(void);
 
 /*
  * FPU. The state of a user thread is memory of sizeof(struct arch_fpu) that the kernel allocates
- * (t->fpu) and frees with the thread. Before the thread enters user mode exec resets it, the running
- * thread's, or fork copies it, to a thread that has not run and whose frame is filled.
+ * (t->fpu) and frees with the thread. Before the thread enters user mode exec resets it, the
+ * running thread's, or fork copies it, to a thread that has not run and whose frame is filled.
  */
 void arch_fpu_reset(struct arch_thread *self);
 void arch_fpu_copy(struct arch_thread *to, struct arch_thread *from_self);

@@ -70,8 +70,9 @@ struct arch_cpu {
 /* clang-format on */
 
 /*
- * This hart is cpu (index, bit and hart_id filled in) from now on: traps go to the kernel, user mode may
- * read time, cycle and instret. Interrupts stay off. The first thing that each hart does in C.
+ * This hart is cpu (index, bit and hart_id filled in) from now on: traps go to the kernel, user
+ * mode may read time, cycle and instret. Interrupts stay off. The first thing that each hart does
+ * in C.
  */
 void arch_cpu_init(struct arch_cpu *cpu);
 

@@ -97,7 +97,10 @@ bool trap_user_copy_fault(struct trapframe *tf, vaddr_t addr, enum trap_access a
  */
 void trap_return_work(struct trapframe *tf);
 
-/* Interrupts; interrupts off, preemption off, irq_depth > 0. user: it was user mode that was interrupted. */
+/*
+ * Interrupts; interrupts off, preemption off, irq_depth > 0. user: it was user
+ * mode that was interrupted.
+ */
 void trap_timer(bool user);
 void trap_external(void);
 void trap_ipi(void);
@@ -115,8 +118,8 @@ void trapframe_print(
 
 /*
  * Where the code of a trap frame is, and was called from: fn for each, at most max. User frames are
- * read through user.h and end the walk when they cannot be read. Of the kernel without frame pointers
- * (release builds) some may be told that have returned.
+ * read through user.h and end the walk when they cannot be read. Of the kernel without frame
+ * pointers (release builds) some may be told that have returned.
  */
 void arch_backtrace(
 	const struct trapframe *tf, unsigned max, void (*fn)(void *ctx, vaddr_t pc), void *ctx);

@@ -18,8 +18,8 @@
 #include <arch_impl/user.h>
 
 /*
- * Inline, from arch_impl/user.h. They return the number of bytes NOT copied, or zeroed: 0 is success.
- * What was not copied to is unchanged.
+ * Inline, from arch_impl/user.h. They return the number of bytes NOT copied, or zeroed: 0 is
+ * success. What was not copied to is unchanged.
  *
  * size_t copy_from_user(void *to, const void *user_from, size_t bytes)
  * size_t copy_to_user(void *user_to, const void *from, size_t bytes)

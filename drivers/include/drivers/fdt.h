@@ -2,9 +2,10 @@
 /*
  * Reading a flattened device tree (Devicetree Specification 0.4, chapter 5).
  *
- * Nothing is copied or allocated: nodes and properties are offsets and pointers into the blob. A blob
- * may be damaged: fdt_open() refuses one in which anything leads out of it. Values may change after
- * that, lengths and names may not. A node that is asked for is one that there is, not FDT_NONE.
+ * Nothing is copied or allocated: nodes and properties are offsets and pointers into the blob. A
+ * blob may be damaged: fdt_open() refuses one in which anything leads out of it. Values may change
+ * after that, lengths and names may not. A node that is asked for is one that there is, not
+ * FDT_NONE.
  */
 #pragma once
 

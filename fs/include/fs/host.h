@@ -212,8 +212,8 @@ void fsh_page_counts(uint64_t *all, uint64_t *available);
 #endif
 
 /*
- * Something changed that is not durable: somebody should call mount_sync_changed() within the next seconds.
- * Said once for each such call.  Any lock may be held.
+ * Something changed that is not durable: somebody should call mount_sync_changed() within the next
+ * seconds.  Said once for each such call.  Any lock may be held.
  */
 #ifndef fsh_sync_wanted
 void fsh_sync_wanted(void);

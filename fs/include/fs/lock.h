@@ -61,8 +61,8 @@ struct file_lock_waiter {
 int file_lock_set(struct vnode *v, const struct file_lock_request *r);
 
 /*
- * The same, but where it conflicts the request waits.  0: done; 1: w waits until granted() is called
- * or file_lock_give_up(); -EDEADLK: its owner would wait for itself; -ENOLCK.
+ * The same, but where it conflicts the request waits.  0: done; 1: w waits until granted() is
+ * called or file_lock_give_up(); -EDEADLK: its owner would wait for itself; -ENOLCK.
  */
 int file_lock_wait(struct vnode *v, struct file_lock_waiter *w);
 
@@ -86,8 +86,8 @@ static inline bool file_lock_any(const struct vnode *v)
 }
 
 /*
- * Call fn for each lock and each waiting request (`waits`) of all files, or of one; fn touches kernel
- * memory only.  For /proc/locks and tests.
+ * Call fn for each lock and each waiting request (`waits`) of all files, or of one; fn touches
+ * kernel memory only.  For /proc/locks and tests.
  */
 void file_lock_for_each(const struct vnode *of,
 	void (*fn)(void *arg, const struct vnode *v, const struct file_lock_request *r, bool waits),

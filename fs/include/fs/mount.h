@@ -3,9 +3,9 @@
  * Mounts: file systems in use, each at one place of the one tree.
  *
  * There are no bind mounts: a mount is its file system, and a name-cache entry belongs to exactly
- * one mount.  The mount's root covers the directory it is mounted on, which may be the root of another
- * mount; the table is guarded by one sleeping lock, and paths cross mounts through marks on the
- * covered entries (fs/path.h).
+ * one mount.  The mount's root covers the directory it is mounted on, which may be the root of
+ * another mount; the table is guarded by one sleeping lock, and paths cross mounts through marks on
+ * the covered entries (fs/path.h).
  *
  * A mount that is detached while it is in use is at no place any more, but stays in the table until
  * nobody uses it; who asks for the table next ends it.
@@ -110,8 +110,8 @@ struct fs_type *fs_next(struct fs_type *prev); /* NULL begins and ends */
 int mount_root(const char *type, const char *source, unsigned flags, struct dentry **out);
 
 /*
- * Mount on a directory that is neither covered nor the top of the tree.  `shown` is the source as the
- * table is to show it.  -ENODEV: unknown type; -ENOTDIR; -EBUSY; or what the type says.
+ * Mount on a directory that is neither covered nor the top of the tree.  `shown` is the source as
+ * the table is to show it.  -ENODEV: unknown type; -ENOTDIR; -EBUSY; or what the type says.
  */
 int mount_on(struct dentry *where, const char *type, const char *source, const char *shown,
 	unsigned flags, const char *options);
@@ -119,8 +119,8 @@ int mount_on(struct dentry *where, const char *type, const char *source, const c
 /*
  * Take the mount away whose root is given; on success the caller's reference goes with it.  Syncs
  * first.  -EINVAL: not a root; -EBUSY: somebody else uses it, or it is the first mount.
- * mount_detach() is for one that is in use: it and all mounts below it are at no place any more, and
- * end when the last user is gone.
+ * mount_detach() is for one that is in use: it and all mounts below it are at no place any more,
+ * and end when the last user is gone.
  */
 int mount_take(struct dentry *root);
 int mount_detach(struct dentry *root);
@@ -132,16 +132,17 @@ int mount_detach(struct dentry *root);
 int mount_remount(struct dentry *root, unsigned flags);
 
 /*
- * The file system says that something changed which is not durable.  Cheap when it was said before; any
- * lock may be held.  The host hears of it (fsh_sync_wanted()), and calls mount_sync_changed() in the next
- * seconds: durable then is what was changed, and what of dirty pages was written, before.  The first error.
+ * The file system says that something changed which is not durable.  Cheap when it was said before;
+ * any lock may be held.  The host hears of it (fsh_sync_wanted()), and calls mount_sync_changed()
+ * in the next seconds: durable then is what was changed, and what of dirty pages was written,
+ * before.  The first error.
  */
 void mount_changed(struct mount *mount);
 int mount_sync_changed(void);
 
 /*
- * What changes from here on is another sync's.  The vfs says it before each; a sync() that makes changes of its
- * own says it again after them.
+ * What changes from here on is another sync's.  The vfs says it before each; a sync() that makes
+ * changes of its own says it again after them.
  */
 void mount_sync_begins(struct mount *mount);
 

@@ -4,9 +4,9 @@
  * its own (devfs, devpts).  Its mount() calls tmpfs_mount() and sets ops of its own, which call the
  * other two.
  *
- * Options, with commas between them: mode=OCTAL, the permissions of the top directory (755; of a tmpfs by
- * itself 1777); size=BYTES or size=N%, of memory, what the files may take, and nr_inodes=N, how many
- * there may be: half of memory, and as many as that is pages.
+ * Options, with commas between them: mode=OCTAL, the permissions of the top directory (755; of a
+ * tmpfs by itself 1777); size=BYTES or size=N%, of memory, what the files may take, and
+ * nr_inodes=N, how many there may be: half of memory, and as many as that is pages.
  */
 #pragma once
 

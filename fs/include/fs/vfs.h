@@ -30,8 +30,8 @@ int vfs_open_entry(
 /*
  * Open a program, to be read and mapped by exec: who may execute it need not have the right to
  * read it.  flags: PATH_FOLLOW, PATH_EMPTY.  -EACCES: also for what is no regular file, and on a
- * mount without programs; -ELOOP: a link that is not to be followed; -ETXTBSY: somebody has it open for
- * writing.  As long as *out is open, that is what an open for writing gets.
+ * mount without programs; -ELOOP: a link that is not to be followed; -ETXTBSY: somebody has it open
+ * for writing.  As long as *out is open, that is what an open for writing gets.
  */
 int vfs_open_program(const struct fs_context *ctx, struct dentry *base, const char *path,
 	unsigned flags, struct file **out);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * An image that is not mounted, cut open: where its structures are, for tests that damage them.  What
- * these functions return is the image itself; whoever changes it seals it again, or not.
+ * An image that is not mounted, cut open: where its structures are, for tests that damage them.
+ * What these functions return is the image itself; whoever changes it seals it again, or not.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * All that a mounted file system has, by inode: names, attributes, and a digest of the bytes; so that what it
- * was can be held against what it is.
+ * All that a mounted file system has, by inode: names, attributes, and a digest of the bytes; so
+ * that what it was can be held against what it is.
  */
 #pragma once
 

@@ -90,7 +90,10 @@ static void nor_after_a_remount(void **state)
 	assert_memory_equal(head, testdisk_block(w->disk, block), sizeof(head));
 }
 
-/* The n-th read of a mount after the crash fails, each of them once: never is it lost in silence. */
+/*
+ * The n-th read of a mount after the crash fails, each of them once: never is
+ * it lost in silence.
+ */
 static void a_bad_sector_is_no_end_of_the_log(void **state)
 {
 	struct world *w = *state;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * fallocate(): room that is promised is there, on a full disk too and after a remount; it reads as zeros;
- * what is stored to it, in whatever order, is found again, and fsck finds the map in order.
+ * fallocate(): room that is promised is there, on a full disk too and after a remount; it reads as
+ * zeros; what is stored to it, in whatever order, is found again, and fsck finds the map in order.
  */
 #include "world.h"
 

@@ -281,7 +281,10 @@ static bool note_order(struct fs_readdir *r, const struct fs_entry *e)
 	return true;
 }
 
-/* Removed in the order in which they are read, or in the reverse: one end of the tree goes first. */
+/*
+ * Removed in the order in which they are read, or in the reverse: one end of
+ * the tree goes first.
+ */
 static void names_go_in_order(void **state)
 {
 	static struct order order;
@@ -521,7 +524,10 @@ static void check_prefix(void)
 	assert_true(first == 0 || end == N_CRASH || first == end);
 }
 
-/* The power goes while the tree grows and shrinks; only looked at, so that the next cut may follow. */
+/*
+ * The power goes while the tree grows and shrinks; only looked at, so that the
+ * next cut may follow.
+ */
 static void the_power_goes(void **state)
 {
 	uint64_t seed = world_seed();

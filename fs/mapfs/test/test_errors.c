@@ -49,7 +49,10 @@ static void after_a_failed_flush_nothing_is_durable(void **state)
 	file_unref(other);
 }
 
-/* O_DSYNC: write(2) has told; fsync of the same open file does not tell again, of another one does. */
+/*
+ * O_DSYNC: write(2) has told; fsync of the same open file does not tell again,
+ * of another one does.
+ */
 static void an_open_file_is_told_once(void **state)
 {
 	static const char data[100];

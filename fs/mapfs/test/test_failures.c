@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each operation, with each of its requests for something failing in turn, once and for good: reads, writes and
- * flushes of the disk, memory of the file system, frames of mm.  N goes up until the operation is
- * done without meeting the failure.  After each:
+ * Each operation, with each of its requests for something failing in turn, once and for good:
+ * reads, writes and flushes of the disk, memory of the file system, frames of mm.  N goes up until
+ * the operation is done without meeting the failure.  After each:
  *
  *  - the error is one that such a failure may become, and none that is about something else;
  *  - the tree is as before the operation, or as after it, in memory and after a remount; after success it is as
@@ -10,8 +10,8 @@
  *  - fsck finds nothing; as much is free as the next mount finds, unless an orphan is left to it; no frame is
  *    left.
  *
- * What is cold is read: each operation meets the mount as it is after mounting.  Directories are of several
- * nodes, and some operations make nodes split or go.
+ * What is cold is read: each operation meets the mount as it is after mounting.  Directories are of
+ * several nodes, and some operations make nodes split or go.
  */
 #include "world.h"
 
@@ -269,7 +269,8 @@ static int op_unmount(void)
 }
 
 /*
- * PARTLY: of several steps, anything between the two trees may be left.  SILENT: does not say that it failed.
+ * PARTLY: of several steps, anything between the two trees may be left.  SILENT: does not say that
+ * it failed.
  */
 enum { PARTLY = 1, MOUNTS = 2, CRASHED = 4, SILENT = 8 };
 

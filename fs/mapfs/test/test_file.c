@@ -406,8 +406,8 @@ static void flushes_are_counted(void **state)
 }
 
 /*
- * What could not be written stays dirty, and each open file is told once; a want of memory, which passes,
- * is told to who met it only.
+ * What could not be written stays dirty, and each open file is told once; a want of memory, which
+ * passes, is told to who met it only.
  */
 static void errors_are_told_once(void **state)
 {

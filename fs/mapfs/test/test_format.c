@@ -33,7 +33,10 @@ static uint32_t crc_bit_by_bit(uint32_t crc, const uint8_t *p, size_t n)
 	return crc;
 }
 
-/* Runs of zeros are gone over in one step where they are aligned: here they begin and end anywhere. */
+/*
+ * Runs of zeros are gone over in one step where they are aligned: here they
+ * begin and end anywhere.
+ */
 static void crc_of_zeros_among_others(void **state)
 {
 	static _Alignas(8) uint8_t data[512];
@@ -145,8 +148,8 @@ static void numbers_of_inodes_are_enough(void **state)
 }
 
 /*
- * A disk is made anew, and that ends after n writes: until the copy of the super block is there, which
- * is the last but one, it has no file system, and not the old one.
+ * A disk is made anew, and that ends after n writes: until the copy of the super block is there,
+ * which is the last but one, it has no file system, and not the old one.
  */
 static void what_is_half_made_is_not_mounted(void **state)
 {

@@ -386,8 +386,9 @@ static void an_old_group_is_not_replayed(void **state)
 }
 
 /*
- * A group that a crash tore; the next mount writes another one in its place, of which a crash leaves
- * just what was missing of the first.  That one stays what it was when the next mount looked.
+ * A group that a crash tore; the next mount writes another one in its place, of which a crash
+ * leaves just what was missing of the first.  That one stays what it was when the next mount
+ * looked.
  */
 static void a_torn_group_stays_torn(void **state)
 {
@@ -430,8 +431,8 @@ static void commit_modes(uint32_t mode, bool both)
 }
 
 /*
- * Damage cuts off groups in the middle of the log.  What the next mount commits ends where one of them begins,
- * which would be the next by a count of groups: it is of the past.
+ * Damage cuts off groups in the middle of the log.  What the next mount commits ends where one of
+ * them begins, which would be the next by a count of groups: it is of the past.
  */
 static void groups_that_were_cut_off_stay_so(void **state)
 {
@@ -465,7 +466,10 @@ static void groups_that_were_cut_off_stay_so(void **state)
 	world_remount(&w);
 }
 
-/* A crash tears the head with which a mount begins, before anything is committed: nothing is lost. */
+/*
+ * A crash tears the head with which a mount begins, before anything is
+ * committed: nothing is lost.
+ */
 static void the_first_head_may_be_torn(void **state)
 {
 	struct mapfs *fs;
@@ -702,8 +706,8 @@ static void the_tail_stops_at_what_is_dirty(void **state)
 }
 
 /*
- * What that is good for: a directory's block comes to a file, the file's data is synced, and a crash
- * finds the directory in the log.
+ * What that is good for: a directory's block comes to a file, the file's data is synced, and a
+ * crash finds the directory in the log.
  */
 static void no_replay_over_new_data(void **state)
 {
@@ -807,7 +811,10 @@ static void wait_meanwhile(struct testdisk *disk)
 	pthread_join(thread, NULL);
 }
 
-/* Debug checks: a process that waits for a page inside a transaction is stopped, with the reason. */
+/*
+ * Debug checks: a process that waits for a page inside a transaction is
+ * stopped, with the reason.
+ */
 static void no_page_is_waited_for_in_a_transaction(void **state)
 {
 	char text[512] = "";

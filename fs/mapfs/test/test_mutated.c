@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mutated images: fields of known structures get values that hurt (zero, all ones, one more, the block itself,
- * somebody else's block or inode, a neighbour's value), and the checksums around them are made right again, so
- * that the code behind the checksums has to cope; some are only flipped bits.  Copies in the log are mutated as
- * what they are copies of.
+ * Mutated images: fields of known structures get values that hurt (zero, all ones, one more, the
+ * block itself, somebody else's block or inode, a neighbour's value), and the checksums around them
+ * are made right again, so that the code behind the checksums has to cope; some are only flipped
+ * bits.  Copies in the log are mutated as what they are copies of.
  *
- * Each image is mounted for reading, which writes nothing; looked at by fsck -n, which writes nothing; mounted,
- * walked, read and changed; repaired; and used again.  An operation may fail, nothing else may happen: no crash,
- * no access out of bounds, no endless work (requests of the disk are counted; an alarm ends what makes none).
+ * Each image is mounted for reading, which writes nothing; looked at by fsck -n, which writes
+ * nothing; mounted, walked, read and changed; repaired; and used again.  An operation may fail,
+ * nothing else may happen: no crash, no access out of bounds, no endless work (requests of the disk
+ * are counted; an alarm ends what makes none).
  *
- * MAPFS_MUTATIONS is how many images; image K of seed S follows from the two alone: MAPFS_SEED=S MAPFS_MUTATION=K
- * makes it again.
+ * MAPFS_MUTATIONS is how many images; image K of seed S follows from the two alone: MAPFS_SEED=S
+ * MAPFS_MUTATION=K makes it again.
  */
 #include "world.h"
 
@@ -57,7 +58,10 @@ static bool is_metadata(uint64_t block)
 	return h->kind && h->crc == mapfs_block_crc(crc_seed, h);
 }
 
-/* Blocks that say what they are, wherever they are: the log's copies too; and two of the inode table. */
+/*
+ * Blocks that say what they are, wherever they are: the log's copies too; and
+ * two of the inode table.
+ */
 static void find_metadata(unsigned of)
 {
 	uint64_t *found = metadata[of];
@@ -231,7 +235,10 @@ static const struct field fields[] = {
 	FIELD(MAPFS_KIND_DIR, mapfs_dir_node, depth),
 	FIELD(MAPFS_KIND_DIR, mapfs_dir_node, bytes),
 	FIELD(MAPFS_KIND_DIR, mapfs_dir_node, header.owner),
-	/* The first records: keys, blocks or inodes and lengths; then whatever lies at eight bytes. */
+	/*
+	 * The first records: keys, blocks or inodes and lengths; then whatever lies
+	 * at eight bytes.
+	 */
 	{MAPFS_KIND_DIR, offsetof(struct mapfs_dir_node, records), 8, 16, 20},
 	{MAPFS_KIND_DIR, offsetof(struct mapfs_dir_node, records) + 8, 8, 16, 20},
 	{MAPFS_KIND_DIR, offsetof(struct mapfs_dir_node, records) + 12, 1, 8, 100},
@@ -490,8 +497,8 @@ static void not_for_writing(void)
 }
 
 /*
- * An image whose super blocks are both wrong is nobody's, one that says that it is newer is for reading at
- * most; all others fsck makes whole.
+ * An image whose super blocks are both wrong is nobody's, one that says that it is newer is for
+ * reading at most; all others fsck makes whole.
  */
 static void repair_and_use(void)
 {

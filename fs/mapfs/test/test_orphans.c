@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Orphans that cannot be freed when their last user goes, and mounts that fail when they find some. */
+/*
+ * Orphans that cannot be freed when their last user goes, and mounts that fail
+ * when they find some.
+ */
 #include "world.h"
 
 #include "mapfs.h"
@@ -48,7 +51,10 @@ static void middle_one_stays(void **state)
 	world_fsck(w, false, IMAGE_CLEAN);
 }
 
-/* A cut of /a that fails between its first transaction and its end; returns what the size is then. */
+/*
+ * A cut of /a that fails between its first transaction and its end; returns
+ * what the size is then.
+ */
 static uint64_t cut_badly(struct world *w)
 {
 	struct fs_attr attr;
@@ -104,7 +110,10 @@ static void cut_is_ended_later(void **state)
 	assert_int_equal(world_put(w, "/b", 1000, 1), 0);
 }
 
-/* Between the smaller size and the end of the cut the power goes, and fsck is there before any mount. */
+/*
+ * Between the smaller size and the end of the cut the power goes, and fsck is
+ * there before any mount.
+ */
 static void repair_ends_a_cut(void **state)
 {
 	struct world *w = *state;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Holes: random ones in a file of many pieces, against an array of bytes; what is free comes back, and
- * fsck finds the map in order.
+ * Holes: random ones in a file of many pieces, against an array of bytes; what is free comes back,
+ * and fsck finds the map in order.
  */
 #include "world.h"
 

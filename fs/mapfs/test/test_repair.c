@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What fsck finds, kind by kind.  Each row of the table plants one damage in an image that has a little of
- * everything, with right checksums where the checksum is not the matter.  Then
+ * What fsck finds, kind by kind.  Each row of the table plants one damage in an image that has a
+ * little of everything, with right checksums where the checksum is not the matter.  Then
  *
  *	fsck -n		says so, and not a byte of the image changes
  *	fsck		repairs it, and says so

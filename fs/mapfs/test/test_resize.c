@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Changes of size: what a cut leaves behind its edge is never seen again, whatever comes in between:
- * a crash, a failure, a write, an unlink.
+ * Changes of size: what a cut leaves behind its edge is never seen again, whatever comes in
+ * between: a crash, a failure, a write, an unlink.
  */
 #include "world.h"
 
@@ -172,7 +172,10 @@ static void stop(void)
 	testdisk_forget(w.disk, saved);
 }
 
-/* The smaller size is durable, its edge was not written: who grows the file after mount writes it. */
+/*
+ * The smaller size is durable, its edge was not written: who grows the file
+ * after mount writes it.
+ */
 static void the_edge_is_zeroed_after_a_crash(void **state)
 {
 	uint64_t cut = 6 * PAGE + 100;
@@ -311,8 +314,8 @@ static void unlinked_while_it_is_cut(void **state)
 /* --- Failures ---------------------------------------------------------------------------- */
 
 /*
- * A cut fails anywhere, for want of memory or because the disk cannot be read; then the file grows, or
- * somebody appends to it, or nobody does anything.  Never does anything that was cut show.
+ * A cut fails anywhere, for want of memory or because the disk cannot be read; then the file grows,
+ * or somebody appends to it, or nobody does anything.  Never does anything that was cut show.
  */
 enum then { NOTHING, GROW, APPEND, N_THEN };
 
@@ -379,7 +382,10 @@ static void a_cut_may_fail_and_then(const uint8_t *before, bool memory, enum the
 		world_fsck(&w, false, IMAGE_CLEAN);
 	}
 	assert_in_range(n, memory ? 20 : 3, 1000);
-	/* The disk fails only before the smaller size is the cache's: what comes then is in memory. */
+	/*
+	 * The disk fails only before the smaller size is the cache's: what comes
+	 * then is in memory.
+	 */
 	assert_int_equal(refused > 0, memory && then == APPEND);
 }
 

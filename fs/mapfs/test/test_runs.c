@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where files lie, and how they are moved: how many pieces a file has that was written in one way or
- * another, and how long the requests are.  The figures are printed, and may not get worse.
+ * Where files lie, and how they are moved: how many pieces a file has that was written in one way
+ * or another, and how long the requests are.  The figures are printed, and may not get worse.
  */
 #include "world.h"
 

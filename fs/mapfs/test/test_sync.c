@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* What fsync, fdatasync and sync said is durable, whatever happened before or happens beside them. */
+/*
+ * What fsync, fdatasync and sync said is durable, whatever happened before or
+ * happens beside them.
+ */
 #include "world.h"
 
 #include "mapfs.h"
@@ -63,7 +66,10 @@ static void forgotten_changes(void **state)
 	world_check(w, "/a", 50000, 1);
 }
 
-/* --- While a mount becomes read-only ------------------------------------------------------------ */
+/*
+ * --- While a mount becomes read-only
+ * ------------------------------------------------------------
+ */
 
 static struct beside {
 	struct world *w;
@@ -80,7 +86,10 @@ static void *sync_beside(void *arg)
 	return NULL;
 }
 
-/* Time enough for one that waits for nothing; one that waits for this flush is not done before it. */
+/*
+ * Time enough for one that waits for nothing; one that waits for this flush is
+ * not done before it.
+ */
 static void sync_now(struct testdisk *disk)
 {
 	struct timespec until;
@@ -136,7 +145,10 @@ static void refused_remount_is_not_seen(void **state)
 	file_unref(f);
 }
 
-/* --- Beside damage ------------------------------------------------------------------------------ */
+/*
+ * --- Beside damage
+ * ------------------------------------------------------------------------------
+ */
 
 /* One inode that cannot be saved does not keep the others from the disk. */
 static void others_are_saved(void **state)
@@ -172,7 +184,10 @@ static void others_are_saved(void **state)
 	assert_int_equal(vfs_stat(&w->ctx, NULL, "/d", 0, &attr), 0);
 }
 
-/* --- By itself ---------------------------------------------------------------------------------- */
+/*
+ * --- By itself
+ * ----------------------------------------------------------------------------------
+ */
 
 /* Each kind of change asks for a sync, once; that makes it durable; then nothing more is wanted. */
 static void syncs_itself(void **state)

@@ -69,8 +69,8 @@ static void make_far_leaf(
 }
 
 /*
- * Full leaves that belong to ranges of ten blocks each.  Seven pages of one chunk would split seven of
- * them: more than a promise holds nodes for.
+ * Full leaves that belong to ranges of ten blocks each.  Seven pages of one chunk would split seven
+ * of them: more than a promise holds nodes for.
  */
 static void leaves_with_keys_of_others_are_refused(void **state)
 {

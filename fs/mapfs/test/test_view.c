@@ -23,7 +23,10 @@ static struct mapfs_super sb;
 static uint64_t metadata[DISK_BLOCKS];
 static unsigned n_metadata;
 
-/* Trees of some depth, links; as a crash leaves it, with groups in the log that are not in place. */
+/*
+ * Trees of some depth, links; as a crash leaves it, with groups in the log that
+ * are not in place.
+ */
 static uint8_t *make_image(bool crashed)
 {
 	char name[300], target[700];

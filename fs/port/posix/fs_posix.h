@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 /*
- * 0: allocations succeed; n: the nth from now on fails, and those after it succeed, or fail for good. How
- * many were refused is counted.
+ * 0: allocations succeed; n: the nth from now on fails, and those after it succeed, or fail for
+ * good. How many were refused is counted.
  */
 extern long fsh_posix_fail_after;
 extern bool fsh_posix_fail_for_good;

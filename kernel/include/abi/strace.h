@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/strace: the system calls of other processes, for strace (1). It is Mapache's own; the head of
- * kernel/linux/strace.c says how it works.
+ * /proc/strace: the system calls of other processes, for strace (1). It is Mapache's own; the head
+ * of kernel/linux/strace.c says how it works.
  *
- * Write "PID" to trace a process, "PID follow" to trace its children too. Read records: one when a call
- * begins, with what its pointers point to, one when it ends, and one when a process ends.
+ * Write "PID" to trace a process, "PID follow" to trace its children too. Read records: one when a
+ * call begins, with what its pointers point to, one when it ends, and one when a process ends.
  */
 #pragma once
 

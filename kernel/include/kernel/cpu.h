@@ -3,8 +3,8 @@
  * Per-hart data of the kernel.
  *
  * struct cpu begins with what arch needs of it. A field tagged [h] is touched by its own hart only,
- * with preemption off, or with interrupts off where an interrupt handler touches it too. What ends in
- * _clock is in ticks of cpu_time(): what each switch touches is not converted.
+ * with preemption off, or with interrupts off where an interrupt handler touches it too. What ends
+ * in _clock is in ticks of cpu_time(): what each switch touches is not converted.
  */
 #pragma once
 

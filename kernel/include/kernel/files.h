@@ -49,8 +49,9 @@ struct file *fd_get(long fd);
 struct file *fd_get_any(long fd);
 
 /*
- * The same as fd_get() for the length of one call, which closes nothing: where nobody else could close
- * the descriptor meanwhile (who looks from outside, by /proc, only reads), the table's reference is enough.  fd_return() it.
+ * The same as fd_get() for the length of one call, which closes nothing: where nobody else could
+ * close the descriptor meanwhile (who looks from outside, by /proc, only reads), the table's
+ * reference is enough.  fd_return() it.
  */
 struct file *fd_borrow(long fd, bool *counted);
 
@@ -73,8 +74,8 @@ int fd_get_close_on_exec(long fd);
 int fd_set_close_on_exec(long fd, bool on);
 
 /*
- * For /proc/PID/fd, with any lock above RANK_FILE_TABLE held: the first open descriptor that is at least
- * fd, its file with a reference; -1: none.  And whether exec will close one.
+ * For /proc/PID/fd, with any lock above RANK_FILE_TABLE held: the first open descriptor that is at
+ * least fd, its file with a reference; -1: none.  And whether exec will close one.
  */
 long files_next(struct files *files, unsigned fd, struct file **out);
 bool files_closes_on_exec(struct files *files, unsigned fd);
@@ -96,8 +97,8 @@ void fs_state_put(struct fs_state *fs);
 /* One more process has it.  False: not now, an exec relies on that. */
 bool fs_state_share(struct fs_state *fs);
 /*
- * True: the caller's process alone has it, and will until the end of the exec.  What sharing could steer
- * must not gain rights.
+ * True: the caller's process alone has it, and will until the end of the exec.  What sharing could
+ * steer must not gain rights.
  */
 bool fs_state_begin_exec(struct fs_state *fs);
 void fs_state_end_exec(struct fs_state *fs);

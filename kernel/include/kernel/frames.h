@@ -39,8 +39,8 @@ unsigned frame_alloc_some(uint32_t *frames, unsigned n);
 void frame_free_some(const uint32_t *frames, unsigned n);
 
 /*
- * 2^order single frames that lie side by side, aligned to their size; 0: there are none. Each may be given
- * back by itself, and any that lie so, wherever each came from, together.
+ * 2^order single frames that lie side by side, aligned to their size; 0: there are none. Each may
+ * be given back by itself, and any that lie so, wherever each came from, together.
  */
 paddr_t frame_alloc_side_by_side(unsigned order);
 void frame_free_side_by_side(paddr_t pa, unsigned order);

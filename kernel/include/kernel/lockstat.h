@@ -2,7 +2,8 @@
 /*
  * Where harts and threads wait for locks: counted by rank, only when a lock was not free.
  *
- * The counts begin at boot and only grow: whoever wants those of a piece of work takes the difference.
+ * The counts begin at boot and only grow: whoever wants those of a piece of work takes the
+ * difference.
  */
 #pragma once
 
@@ -20,5 +21,8 @@ void lockstat_add(unsigned rank, uint64_t ticks);
 /* Of all harts together. */
 struct lock_waits lockstat_sum(unsigned rank);
 
-/* As the table of docs/locking.md has it, without RANK_ and in small letters; NULL: there is none. */
+/*
+ * As the table of docs/locking.md has it, without RANK_ and in small letters;
+ * NULL: there is none.
+ */
 const char *lockstat_name(unsigned rank);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory has run out: mm has reclaimed what it could, and a fault still finds no frame.  oom.c tells
- * who ends.
+ * Memory has run out: mm has reclaimed what it could, and a fault still finds no frame.  oom.c
+ * tells who ends.
  */
 #pragma once
 
@@ -11,8 +11,9 @@ struct process;
 struct vmspace;
 
 /*
- * How much ending it would help when memory is short: its private pages and the shared ones that are
- * in no file on a disk, plus oom_score_adj thousandths of all memory, or OOM_NEVER.  p's lock not held.
+ * How much ending it would help when memory is short: its private pages and the shared ones that
+ * are in no file on a disk, plus oom_score_adj thousandths of all memory, or OOM_NEVER.  p's lock
+ * not held.
  */
 #define OOM_ADJ_MAX 1000
 #define OOM_NEVER   INT64_MIN

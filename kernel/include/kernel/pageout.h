@@ -6,7 +6,10 @@
 
 #include <stdbool.h>
 
-/* Marks of free memory, in reserves (frames_below()): the thread frees up to HIGH when below LOW. */
+/*
+ * Marks of free memory, in reserves (frames_below()): the thread frees up to
+ * HIGH when below LOW.
+ */
 #define RECLAIM_LOW  2
 #define RECLAIM_HIGH 3
 

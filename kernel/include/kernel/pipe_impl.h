@@ -28,8 +28,8 @@ struct pipe {
 };
 
 /*
- * A pipe that is somebody's vnode.fifo gets and loses ends with that vnode's lock held, outside of its
- * own: so it is the vnode's exactly as long as it has an end.
+ * A pipe that is somebody's vnode.fifo gets and loses ends with that vnode's lock held, outside of
+ * its own: so it is the vnode's exactly as long as it has an end.
  */
 
 /*

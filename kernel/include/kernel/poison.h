@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Debug builds fill kernel memory that nobody has written yet, or that was freed, with a pattern: it
- * shows when somebody uses it, or hands it to a user (usr/test/fuzz looks for it).
+ * Debug builds fill kernel memory that nobody has written yet, or that was freed, with a pattern:
+ * it shows when somebody uses it, or hands it to a user (usr/test/fuzz looks for it).
  */
 #pragma once
 

@@ -11,7 +11,10 @@
 struct task;
 struct trapframe;
 
-/* The start of struct ucontext, as far as it is in use, with all its bytes named: the user sees them. */
+/*
+ * The start of struct ucontext, as far as it is in use, with all its bytes
+ * named: the user sees them.
+ */
 struct frame_head {
 	uint64_t flags;
 	uint64_t link;
@@ -40,7 +43,10 @@ int sigframe_push(struct trapframe *tf, struct sigframe_start *start,
  */
 int sigframe_pop(struct trapframe *tf) __attribute__((warn_unused_result));
 
-/* The alternate stack of the running thread, whose stack pointer is sp, as sigaltstack() tells it. */
+/*
+ * The alternate stack of the running thread, whose stack pointer is sp, as
+ * sigaltstack() tells it.
+ */
 void altstack_get(vaddr_t sp, stack_t *stack);
 /* 0, -EPERM: it stands on the one that it has, -EINVAL, -ENOMEM: too small. */
 int altstack_set(const stack_t *stack, vaddr_t sp);

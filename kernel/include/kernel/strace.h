@@ -2,8 +2,8 @@
 /*
  * What the rest of the kernel tells linux/strace.c. The core has none: nobody is traced there.
  *
- * A process that is traced has a stream (process.strace), and each of its threads ARCH_WORK_TRACE, which
- * sends its calls through syscall_traced().
+ * A process that is traced has a stream (process.strace), and each of its threads ARCH_WORK_TRACE,
+ * which sends its calls through syscall_traced().
  */
 #pragma once
 

@@ -43,8 +43,8 @@ struct cpu_times;
 struct file;
 
 /*
- * What of fcntl and ioctl the core lacks (linux/locks.c, linux/ioctl.c).  -EINVAL, -ENOTTY: the command is
- * unknown here.
+ * What of fcntl and ioctl the core lacks (linux/locks.c, linux/ioctl.c).  -EINVAL, -ENOTTY: the
+ * command is unknown here.
  */
 #ifndef MAPACHE_CORE
 long fcntl_beyond_core(long fd, struct file *file, unsigned command, unsigned long argument);

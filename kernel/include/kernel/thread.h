@@ -112,7 +112,10 @@ void thread_ref(struct thread *t);
 /* The last reference frees stack, FPU state and struct; of a thread that never ran, too. */
 void thread_unref(struct thread *t);
 
-/* What kernel stacks occupy, those of threads that have ended and are kept for the next included. */
+/*
+ * What kernel stacks occupy, those of threads that have ended and are kept for
+ * the next included.
+ */
 size_t kstack_bytes(void);
 /* Give back the memory of kernel stacks that nobody uses. Any thread. */
 void kstack_shrink(void);
@@ -122,7 +125,10 @@ _Noreturn void thread_exit(void);
 /* Wait until t is dead. */
 void thread_join(struct thread *t);
 
-/* Give way to others that are runnable on this hart. Returns 0, for a system call that ends with it. */
+/*
+ * Give way to others that are runnable on this hart. Returns 0, for a system
+ * call that ends with it.
+ */
 int thread_yield(void);
 
 /*

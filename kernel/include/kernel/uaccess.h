@@ -92,8 +92,8 @@ static inline void user_path_free(struct user_path *path)
 }
 
 /*
- * Memory that a read fills (MVM_WRITE: the kernel writes to it) or a write drains, as file systems see
- * it (`ops`, first).  `access` is what is done to the user's memory.  One range:
+ * Memory that a read fills (MVM_WRITE: the kernel writes to it) or a write drains, as file systems
+ * see it (`ops`, first).  `access` is what is done to the user's memory.  One range:
  */
 struct user_range {
 	struct mvm_copy ops;

@@ -22,8 +22,8 @@ struct user *user_ref(struct user *user);
 void user_put(struct user *user);
 
 /*
- * One thread more, of a new process or of one that is there: to be counted before anything is made for
- * it.  -EAGAIN: the user would have more than `most`, or all together more than fit.
+ * One thread more, of a new process or of one that is there: to be counted before anything is made
+ * for it.  -EAGAIN: the user would have more than `most`, or all together more than fit.
  */
 int user_add_thread(struct user *user, uint64_t most, bool new_process)
 	__attribute__((warn_unused_result));

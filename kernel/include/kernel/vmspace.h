@@ -21,8 +21,8 @@
  * the same addresses each time.
  *
  * Counted: clone(CLONE_VM) shares it.  It dies with its last user; that may sleep.  The process for
- * which it was made, by exec or fork, is its owner: the owner's limits hold, and faults count as the
- * owner's; a vfork's child that sets its limits before it execs so leaves its parent alone.
+ * which it was made, by exec or fork, is its owner: the owner's limits hold, and faults count as
+ * the owner's; a vfork's child that sets its limits before it execs so leaves its parent alone.
  */
 #pragma once
 
@@ -90,8 +90,8 @@ size_t vmspace_max_areas(void);
 void vmspace_set_max_areas(size_t areas);
 
 /*
- * The argument pair of many calls: the address stands on a page boundary (else -EINVAL), the length is
- * rounded up to pages, and what it spans can be addressed (else `overflow`).
+ * The argument pair of many calls: the address stands on a page boundary (else -EINVAL), the length
+ * is rounded up to pages, and what it spans can be addressed (else `overflow`).
  */
 static inline int user_range(vaddr_t addr, size_t *bytes, int overflow)
 {

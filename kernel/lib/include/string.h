@@ -19,7 +19,10 @@ char *strstr(const char *s, const char *part);
 char *strcpy(char *restrict to, const char *restrict from);
 char *strncpy(char *restrict to, const char *restrict from, size_t n);
 
-/* Freestanding, these names mean nothing to the compiler: so it makes loads and stores of small copies. */
+/*
+ * Freestanding, these names mean nothing to the compiler: so it makes loads and
+ * stores of small copies.
+ */
 #define memcpy(to, from, n)  __builtin_memcpy(to, from, n)
 #define memmove(to, from, n) __builtin_memmove(to, from, n)
 #define memset(to, byte, n)  __builtin_memset(to, byte, n)

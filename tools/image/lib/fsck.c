@@ -97,7 +97,10 @@ static int write_super(struct fsck *f, uint64_t block)
 	return fsck_write(f, block, data);
 }
 
-/* Whole, but with more in it than this code knows: it is not for this code to judge what is right there. */
+/*
+ * Whole, but with more in it than this code knows: it is not for this code to
+ * judge what is right there.
+ */
 static bool is_newer(const struct mapfs_super *sb)
 {
 	return memcmp(sb->magic, MAPFS_MAGIC, sizeof(sb->magic)) == 0 &&

@@ -11,8 +11,9 @@
  *
  * fsck reads the disk by itself, through format.h and layout.h only: a checker that used the code
  * that made the mistake would make it again.  Only the log is read by the file system's own
- * recovery, for what counts in it is what a mount would take for it.  It believes inodes before bitmaps, and directories
- * before link counts; bitmaps, counts and the list of orphans are made anew from the rest.
+ * recovery, for what counts in it is what a mount would take for it.  It believes inodes before
+ * bitmaps, and directories before link counts; bitmaps, counts and the list of orphans are made
+ * anew from the rest.
  */
 #pragma once
 
@@ -99,7 +100,10 @@ void fsck_give_back(struct fsck *f, uint64_t start, uint32_t count, uint32_t ino
 /* All inodes were read: a copy for each who wants what somebody else has. */
 void fsck_settle_claims(struct fsck *f);
 
-/* A block that nobody wants, now owned by ino; 0: there is none.  Not before all inodes were read. */
+/*
+ * A block that nobody wants, now owned by ino; 0: there is none.  Not before
+ * all inodes were read.
+ */
 uint64_t fsck_take_block(struct fsck *f, uint32_t ino);
 
 /* An inode number that is not in use, or 0. */

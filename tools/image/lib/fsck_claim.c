@@ -2,10 +2,11 @@
 /*
  * One owner a block.
  *
- * While inodes are read they claim their blocks.  Metadata says whose it is, so a node that was found to be
- * what leads to it is its inode's, whoever else wants that block.  Data says nothing: the first who
- * claims it has it.  When all inodes are read, everybody else who wants a block gets a copy of it: which
- * of them is damaged cannot be told, but whichever is not has the bytes that it had.
+ * While inodes are read they claim their blocks.  Metadata says whose it is, so a node that was
+ * found to be what leads to it is its inode's, whoever else wants that block.  Data says nothing:
+ * the first who claims it has it.  When all inodes are read, everybody else who wants a block gets
+ * a copy of it: which of them is damaged cannot be told, but whichever is not has the bytes that it
+ * had.
  */
 #include "fsck.h"
 
@@ -104,7 +105,10 @@ static bool is_contested(const struct fsck *f, const struct fsck_inode *inode)
 	return false;
 }
 
-/* The file's pieces again, block by block, with copies of what it does not keep; how many there are. */
+/*
+ * The file's pieces again, block by block, with copies of what it does not
+ * keep; how many there are.
+ */
 static unsigned settle(struct fsck *f, uint32_t ino)
 {
 	struct fsck_inode *inode = &f->inodes[ino], old = *inode;

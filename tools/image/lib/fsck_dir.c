@@ -2,9 +2,9 @@
 /*
  * The tree of a directory: its shape, the order of its keys, the hashes of its names; every node of
  * it claimed for the directory on the way.  What cannot be believed is left out with all that is
- * below it, the rest goes into a list of entries in memory, of which the other passes take some away
- * and to which they add.  A list that changed, or whose tree was not what it should be, is written
- * back as a new tree, packed, into the blocks that the old one had.
+ * below it, the rest goes into a list of entries in memory, of which the other passes take some
+ * away and to which they add.  A list that changed, or whose tree was not what it should be, is
+ * written back as a new tree, packed, into the blocks that the old one had.
  */
 #include "fsck.h"
 

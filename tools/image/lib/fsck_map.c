@@ -42,7 +42,10 @@ static void add_node(struct fsck_inode *inode, uint64_t block)
 	inode->node[inode->n_nodes++] = block;
 }
 
-/* Directories and symbolic links claim what their piece leads to when they have seen that it is theirs. */
+/*
+ * Directories and symbolic links claim what their piece leads to when they have
+ * seen that it is theirs.
+ */
 static bool has_data(const struct fsck_inode *inode)
 {
 	uint32_t type = inode->d.mode & FS_IFMT;
@@ -63,7 +66,10 @@ static void take_piece(struct reading *r, const struct mapfs_piece *p)
 	add_piece(inode, p);
 }
 
-/* What is before the file's end is the file's: a cut that a crash interrupted has extents across it. */
+/*
+ * What is before the file's end is the file's: a cut that a crash interrupted
+ * has extents across it.
+ */
 static void take_front(struct reading *r, const struct mapfs_piece *p)
 {
 	struct mapfs_piece front = *p;
@@ -93,8 +99,8 @@ static void read_entries(
 	struct reading *r, const struct mapfs_extent *entry, unsigned n, unsigned depth);
 
 /*
- * Room is kept for each block of an unwritten extent to become one of its own (format.h).  Without it
- * nothing is lost: the list is whole.
+ * Room is kept for each block of an unwritten extent to become one of its own (format.h).  Without
+ * it nothing is lost: the list is whole.
  */
 static void check_weight(
 	struct reading *r, const struct mapfs_extent *entry, unsigned n, unsigned room)

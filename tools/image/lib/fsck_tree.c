@@ -119,8 +119,8 @@ void fsck_walk_tree(struct fsck *f)
 #define NAME_ROOM 24
 
 /*
- * A name that the directory does not have yet: the wanted one, or with a number behind it.  *taken is
- * what the directory has under a wanted name first, 0: nothing.
+ * A name that the directory does not have yet: the wanted one, or with a number behind it.  *taken
+ * is what the directory has under a wanted name first, 0: nothing.
  */
 static void free_name(struct fsck *f, uint32_t dir, const char *want, char *name, uint32_t *taken)
 {
@@ -134,7 +134,10 @@ static void free_name(struct fsck *f, uint32_t dir, const char *want, char *name
 	}
 }
 
-/* The directory "lost+found" in the root, or a new one under a name like that; 0: there is no room. */
+/*
+ * The directory "lost+found" in the root, or a new one under a name like that;
+ * 0: there is no room.
+ */
 static uint32_t lost_found(struct fsck *f)
 {
 	uint32_t root = f->sb.root_ino, ino;

@@ -19,8 +19,8 @@ extern const char *image_tool;
 extern void (*image_before_message)(void);
 
 /*
- * The file is being made: should the tool die or be interrupted, it is removed, if it is a regular one.
- * NULL: it is finished.
+ * The file is being made: should the tool die or be interrupted, it is removed, if it is a regular
+ * one. NULL: it is finished.
  */
 void image_unfinished(const char *path);
 
@@ -34,8 +34,8 @@ void image_die_errno(int status, const char *what, int err) __attribute__((noret
 uint64_t image_parse_size(const char *text);
 
 /*
- * The registered device of an image file; dies when it cannot be opened, or somebody else writes to it
- * (writable: has it open at all).
+ * The registered device of an image file; dies when it cannot be opened, or somebody else writes to
+ * it (writable: has it open at all).
  */
 struct blkdev *image_open(const char *path, bool writable);
 
@@ -43,8 +43,8 @@ struct blkdev *image_open(const char *path, bool writable);
 struct blkdev *image_create(const char *path, uint64_t bytes);
 
 /*
- * From now on a flush waits for the medium under the file.  Else that is left to image_close(): most
- * tools are either done or have to be run again.
+ * From now on a flush waits for the medium under the file.  Else that is left to image_close():
+ * most tools are either done or have to be run again.
  */
 void image_make_durable(struct blkdev *dev);
 
@@ -67,7 +67,10 @@ void image_unmount(struct fs_context *ctx);
 int image_read(struct file *file, void *to, size_t n, uint64_t offset, size_t *done);
 int image_write(struct file *file, const void *from, size_t n, uint64_t offset, size_t *done);
 
-/* A time of the host in nanoseconds since 1970, from 1677 to 2262: beyond these the nearest that there is. */
+/*
+ * A time of the host in nanoseconds since 1970, from 1677 to 2262: beyond these
+ * the nearest that there is.
+ */
 int64_t image_time(const struct timespec *t);
 
 /* Copy all of an open host file into a guest file, zero blocks as holes; -errno.  Both copies say

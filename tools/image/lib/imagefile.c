@@ -3,8 +3,8 @@
  * An image file as a block device: each request is one preadv or pwritev.
  *
  * Whoever has an image open keeps others out with locks of ranges of the file: a writer has all of
- * it, a reader the bytes below 100.  QEMU has bytes from 100 on, so a guest and a reader do not mind each
- * other, but nobody writes to the disk of a guest that runs.
+ * it, a reader the bytes below 100.  QEMU has bytes from 100 on, so a guest and a reader do not
+ * mind each other, but nobody writes to the disk of a guest that runs.
  */
 #include "image.h"
 

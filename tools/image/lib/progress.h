@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A bar on the terminal for work that takes long: how much is done, how fast, and how long it will take.
+ * A bar on the terminal for work that takes long: how much is done, how fast, and how long it will
+ * take.
  *
  *	put: movie.mkv  42% [========>           ] 420 of 1000 MiB, 310.5 MiB/s, 2 s left
  *

@@ -14,9 +14,10 @@
  *	page.c		the same as a page: page/ with the JSON in it
  *
  * Everything is shown as a mount would find it: a metadata block that is newer in the log is read
- * there, and the text says so.  Two ways of reading are used.  What is printed is read here, node by
- * node, and what is wrong is printed with it and does not end it, as far as something can be told.
- * Whose blocks are, and which names inodes have, is what fsck finds (lib/fsck.h), which reads all.
+ * there, and the text says so.  Two ways of reading are used.  What is printed is read here, node
+ * by node, and what is wrong is printed with it and does not end it, as far as something can be
+ * told.  Whose blocks are, and which names inodes have, is what fsck finds (lib/fsck.h), which
+ * reads all.
  *
  * Each view_NAME() that prints returns nothing: what it finds wrong it prints and counts
  * (view->n_faults).
@@ -228,7 +229,10 @@ void view_summary(struct view *v);
 void view_free(struct view *v);
 void view_files(struct view *v);
 
-/* --- json.c, page.c ------------------------------------------------------------------------------ */
+/*
+ * --- json.c, page.c
+ * ------------------------------------------------------------------------------
+ */
 
 void view_page(struct view *v);
 void view_json(struct view *v);

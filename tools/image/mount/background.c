@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Into the background, but not before it is known whether it works.  The fork comes first, as threads
- * do not survive one; the parent waits for a word from the child, and speaks for it to the shell.
+ * Into the background, but not before it is known whether it works.  The fork comes first, as
+ * threads do not survive one; the parent waits for a word from the child, and speaks for it to the
+ * shell.
  */
 #include "mount.h"
 

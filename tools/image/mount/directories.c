@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reading directories.  What is the kernel's offset is the file system's cookie, so a reading that is
- * interrupted, or goes on while entries come and go, gives each entry once.
+ * Reading directories.  What is the kernel's offset is the file system's cookie, so a reading that
+ * is interrupted, or goes on while entries come and go, gives each entry once.
  *
- * readdirplus tells of each entry what a lookup would.  The directory is locked while its entries are
- * emitted, and a lookup locks it again: so entries are gathered first.
+ * readdirplus tells of each entry what a lookup would.  The directory is locked while its entries
+ * are emitted, and a lookup locks it again: so entries are gathered first.
  */
 #include "mount.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The operations on open files.  The kernel has flags of open that are its own affair: it says itself
- * where an append goes, and it has asked for what O_DIRECT or O_NOATIME mean.
+ * The operations on open files.  The kernel has flags of open that are its own affair: it says
+ * itself where an append goes, and it has asked for what O_DIRECT or O_NOATIME mean.
  *
  * There is no flush operation: a close promises nothing about the disk, fsync does.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The files that the host's kernel has open.  It closes them one by one, unless the mount ends while
- * they are in use; then the list tells what is left.
+ * The files that the host's kernel has open.  It closes them one by one, unless the mount ends
+ * while they are in use; then the list tells what is left.
  */
 #include "mount.h"
 

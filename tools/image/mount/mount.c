@@ -9,22 +9,23 @@
  *
  * What runs behind the operations is what runs in Mapache's kernel; this folder only translates.
  * The low-level interface of libfuse calls files by number, and says when a number is forgotten:
- * that is a vnode and its references (nodes.c).  So a file that has lost its name lives on as long as it
- * is open, with no tricks of names.
+ * that is a vnode and its references (nodes.c).  So a file that has lost its name lives on as long
+ * as it is open, with no tricks of names.
  *
  * Who may what.  The host's kernel checks modes and owners itself when root has mounted the image
- * (default_permissions, and everybody may come); else only who mounted it comes in at all, and may do
- * what he likes, as he may with the bytes of the image.  Behind that the operations run as root, but new
- * files are whose process made them.
+ * (default_permissions, and everybody may come); else only who mounted it comes in at all, and may
+ * do what he likes, as he may with the bytes of the image.  Behind that the operations run as root,
+ * but new files are whose process made them.
  *
  * Caches.  The kernel caches names and pages, and writes through: a write(2) that returned has its
  * space.  Stores through a mapping reach us with msync, fsync, munmap or the host's write-back, and
- * only then can space be short.  sync(2) on the host stops at its own caches, as it asks no FUSE file system; the
- * commit every few seconds follows (writeback.c), and fsync is what it is everywhere.
+ * only then can space be short.  sync(2) on the host stops at its own caches, as it asks no FUSE
+ * file system; the commit every few seconds follows (writeback.c), and fsync is what it is
+ * everywhere.
  *
  * The end.  fusermount3 -u ends the loop; SIGTERM, SIGINT and SIGHUP do, after what the kernel has
- * dirty was fetched.  Then files that are still open are closed, all is written and the image is left
- * clean.  kill -9 is a crash: the next mount recovers.
+ * dirty was fetched.  Then files that are still open are closed, all is written and the image is
+ * left clean.  kill -9 is a crash: the next mount recovers.
  *
  * To read: this file, nodes.c, names.c, files.c, directories.c; the others when needed.
  */
@@ -150,8 +151,8 @@ static bool connect_session(struct fuse_session *session, const struct options *
 }
 
 /*
- * Not libfuse's own loop, nor its word for the end (fuse_session_exit()): with them it drops what it has
- * read when it is told to end, and that may be the kernel's last writes.
+ * Not libfuse's own loop, nor its word for the end (fuse_session_exit()): with them it drops what
+ * it has read when it is told to end, and that may be the kernel's last writes.
  */
 static atomic_bool ending;
 
@@ -221,8 +222,8 @@ static void ask_top(int top)
 }
 
 /*
- * Use the mount as others do: in a process that has nothing of ours open.  If this one is killed, so that
- * nobody answers, the kernel sees the last of /dev/fuse closed and ends the other's calls.
+ * Use the mount as others do: in a process that has nothing of ours open.  If this one is killed,
+ * so that nobody answers, the kernel sees the last of /dev/fuse closed and ends the other's calls.
  */
 static void from_outside(const char *folder, void (*use)(int top))
 {
@@ -241,9 +242,9 @@ static void from_outside(const char *folder, void (*use)(int top))
 }
 
 /*
- * End the workers at a signal.  The kernel first sends what it has dirty, and does not wait until that
- * is written: serve_rest() does.  A worker looks after each request whether to end, so as many are
- * made as there are workers; the last ones are answered by serve_rest().
+ * End the workers at a signal.  The kernel first sends what it has dirty, and does not wait until
+ * that is written: serve_rest() does.  A worker looks after each request whether to end, so as many
+ * are made as there are workers; the last ones are answered by serve_rest().
  */
 static void *end_at_signal(void *arg)
 {

@@ -2,8 +2,8 @@
 /*
  * The operations on names and attributes.
  *
- * The kernel holds the lock of a directory while it asks for a change in it, so what was just made is
- * still there when it is looked up for the answer.
+ * The kernel holds the lock of a directory while it asks for a change in it, so what was just made
+ * is still there when it is looked up for the answer.
  */
 #include "mount.h"
 
@@ -30,7 +30,10 @@ static const struct fs_context *as_maker(struct maker *m, fuse_req_t req)
 	return &m->ctx;
 }
 
-/* Answer with what is called `name`, unless making it has failed; the reference of dir is taken over. */
+/*
+ * Answer with what is called `name`, unless making it has failed; the reference
+ * of dir is taken over.
+ */
 static void reply_made(fuse_req_t req, struct dentry *dir, const char *name, int err)
 {
 	struct dentry *d = NULL;

@@ -4,8 +4,8 @@
  * how often it was told of a file and has forgotten it again.  Until the two are even the number
  * stands for that file, with or without a name: so its entry is held, which holds the vnode.
  *
- * Of a file with several names, it is the entry of the name that was looked up last.  A directory has
- * only one, which moves along when it is renamed, so it can be walked from.
+ * Of a file with several names, it is the entry of the name that was looked up last.  A directory
+ * has only one, which moves along when it is renamed, so it can be walked from.
  */
 #include "mount.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * mount -u: the host's umount(2) is over before the image is written.  This waits for it, so that the
- * next command may be fsck, or a guest.
+ * mount -u: the host's umount(2) is over before the image is written.  This waits for it, so that
+ * the next command may be fsck, or a guest.
  */
 #include "mount.h"
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Write-back in the background, by the rules of the kernel's own thread (kernel/memory/pageout.c).  The
- * thread sleeps while nothing is dirty and nothing changed.  Else it looks once a second, or at once when mm
- * says that much is dirty, and writes what has been so for OLD_NS; and every COMMIT_PERIOD_NS, however much
- * there is to write, it makes durable what changed.  So a crash costs no more than some seconds.
+ * Write-back in the background, by the rules of the kernel's own thread (kernel/memory/pageout.c).
+ * The thread sleeps while nothing is dirty and nothing changed.  Else it looks once a second, or at
+ * once when mm says that much is dirty, and writes what has been so for OLD_NS; and every
+ * COMMIT_PERIOD_NS, however much there is to write, it makes durable what changed.  So a crash
+ * costs no more than some seconds.
  *
- * The host's kernel has let stores age in its own pages before they come here: pages are old sooner than in
- * Mapache's.
+ * The host's kernel has let stores age in its own pages before they come here: pages are old sooner
+ * than in Mapache's.
  */
 #include "mount.h"
 

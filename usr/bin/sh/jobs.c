@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Jobs: children and their process groups, the terminal, and waiting.
 //
-// An interactive shell gives each pipeline a process group of its own and the terminal to the one it
-// waits for, so that Ctrl-C and Ctrl-Z reach this one only. Parent and child both call setpgid and
-// tcsetpgrp: whoever comes first, it is done before it matters. The shell itself ignores SIGTTOU,
-// which lets it take the terminal back.
+// An interactive shell gives each pipeline a process group of its own and the terminal to the one
+// it waits for, so that Ctrl-C and Ctrl-Z reach this one only. Parent and child both call setpgid
+// and tcsetpgrp: whoever comes first, it is done before it matters. The shell itself ignores
+// SIGTTOU, which lets it take the terminal back.
 //
 // A job in front that stops joins the list, where those in the background are; fg and bg let it go
 // on. What has ended stays in the list, without a number once it was told, until wait asks for it.

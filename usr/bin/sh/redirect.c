@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Redirections: of a command that runs in a child, for good; of one that runs in the shell itself, with
-// the descriptors they replace saved and put back.
+// Redirections: of a command that runs in a child, for good; of one that runs in the shell itself,
+// with the descriptors they replace saved and put back.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -152,8 +152,8 @@ static bool print_value(FILE *to, const struct call_row *call, const char *arg, 
 	return false;
 }
 
-// The bits of a value that have names: prints them behind what is there already, if asked to, and returns
-// what is left.
+// The bits of a value that have names: prints them behind what is there already, if asked to, and
+// returns what is left.
 static uint64_t take_bits(
 	FILE *to, const struct call_row *call, const char *arg, uint64_t left, bool first)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // strace: the system calls of a command, or of a process that is there, one a line.
 //
-// The kernel tells of each call when it begins and when it ends (/proc/strace); a line is printed when
-// both are known, so calls of several threads stand in the order in which they ended.
+// The kernel tells of each call when it begins and when it ends (/proc/strace); a line is printed
+// when both are known, so calls of several threads stand in the order in which they ended.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

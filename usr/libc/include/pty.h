@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pseudo-terminals, made in one call. -1 and errno. The name, if it is wanted, needs 32 bytes; modes
- * and size may be NULL: the kernel's.
+ * Pseudo-terminals, made in one call. -1 and errno. The name, if it is wanted, needs 32 bytes;
+ * modes and size may be NULL: the kernel's.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A program as any, for Linux: standard output, floating point, the heap, the environment, time and files.
+ * A program as any, for Linux: standard output, floating point, the heap, the environment, time and
+ * files.
  */
 #include <errno.h>
 #include <math.h>

@@ -3,8 +3,8 @@
  * lmdb_commits DIRECTORY N: N transactions in an LMDB environment, each durable before it is said:
  * transaction i puts key i, and takes key i - 50 away.  Prints "commit I" behind each.
  *
- * lmdb_commits DIRECTORY: what of it is there.  Prints the last transaction's number; exits 1 with a
- * message where keys or values are none that any number of transactions leaves.
+ * lmdb_commits DIRECTORY: what of it is there.  Prints the last transaction's number; exits 1 with
+ * a message where keys or values are none that any number of transactions leaves.
  */
 #include <lmdb.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Arguments by the kinds of the table: most are good enough that a call goes some way, and each has a
-// chance to be hostile. What is written to memory has no byte of the kernel's poison and no kernel
-// address, so that either, when it comes back, is the kernel's.
+// Arguments by the kinds of the table: most are good enough that a call goes some way, and each has
+// a chance to be hostile. What is written to memory has no byte of the kernel's poison and no
+// kernel address, so that either, when it comes back, is the kernel's.
 #include "fuzz.h"
 
 #include <fcntl.h>

@@ -26,7 +26,8 @@ struct findings {
 
 extern struct findings *findings;
 
-// A worker's life: CALLS calls by SEED, some of them by children and threads that it makes. Does not return.
+// A worker's life: CALLS calls by SEED, some of them by children and threads that it makes. Does
+// not return.
 _Noreturn void work(uint64_t seed, unsigned calls, bool verbose);
 
 // --- random numbers: xorshift64*, one stream a thread of execution
@@ -40,8 +41,8 @@ unsigned rng_below(struct rng *r, unsigned n);
 
 // --- arguments
 
-// Memory at fixed places: buffers that calls read and write, of one thread; an arena that calls map,
-// unmap and protect at will.
+// Memory at fixed places: buffers that calls read and write, of one thread; an arena that calls
+// map, unmap and protect at will.
 #define BUFFER_BYTES (64ul << 10) // of one argument
 #define BUFFERS      0x2000000000ul
 #define ARENA        0x2100000000ul

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
-// fuzz: system calls with arguments that are good, odd and hostile, by several processes and threads.
+// fuzz: system calls with arguments that are good, odd and hostile, by several processes and
+// threads.
 //
 //	fuzz [-s SEED] [-t SECONDS] [-r ROUND] [-n ROUNDS] [-w WORKERS] [-v]
 //
-// A round is WORKERS processes (default 3), each a user of its own, with limits, that make calls for a
-// while; every other round somebody holds most of the machine's memory. SEED (default: from the clock;
-// printed) and the number of the round decide what each of them calls: -s SEED -r ROUND -n 1 makes that
-// round again, as far as the threads of a worker and its neighbours allow. -t: how long rounds are begun
-// (default 120); -v: say every call before it is made.
+// A round is WORKERS processes (default 3), each a user of its own, with limits, that make calls
+// for a while; every other round somebody holds most of the machine's memory. SEED (default: from
+// the clock; printed) and the number of the round decide what each of them calls: -s SEED -r ROUND
+// -n 1 makes that round again, as far as the threads of a worker and its neighbours allow. -t: how
+// long rounds are begun (default 120); -v: say every call before it is made.
 //
-// It is TAP. Found are errors that a call's row in abi/syscalls.def does not have, kernel addresses, and
-// the poison of debug builds in what comes back, and a process that cannot be ended; a panic, which a lock
-// report is, and a machine that stands still are for who runs it. Afterwards the machine must be as it was:
-// processes, frames, kernel memory by cache, disk blocks.
+// It is TAP. Found are errors that a call's row in abi/syscalls.def does not have, kernel
+// addresses, and the poison of debug builds in what comes back, and a process that cannot be ended;
+// a panic, which a lock report is, and a machine that stands still are for who runs it. Afterwards
+// the machine must be as it was: processes, frames, kernel memory by cache, disk blocks.
 //
 // BEYOND_CORE: workers are users, and the core has one.
 #include "fuzz.h"

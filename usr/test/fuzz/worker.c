@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A worker: a process without privilege that makes calls, and so do the children and threads that it
-// makes. Each result must be allowed by the table, and nothing that comes back may be the kernel's.
+// A worker: a process without privilege that makes calls, and so do the children and threads that
+// it makes. Each result must be allowed by the table, and nothing that comes back may be the
+// kernel's.
 #include "fuzz.h"
 
 #include <errno.h>
@@ -265,7 +266,8 @@ static unsigned long child_flags(struct lane *lane, unsigned long drawn)
 	return drawn & ~(unsigned long)CLONE_SETTLS;
 }
 
-// A child goes on for itself. In the same memory it gets a stack; one in a hundred gets what chance gives.
+// A child goes on for itself. In the same memory it gets a stack; one in a hundred gets what chance
+// gives.
 static long make_child(struct lane *lane, unsigned long a[CALL_ARGS])
 {
 	if (rng_below(&lane->rng, 100) == 0)

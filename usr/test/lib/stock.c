@@ -106,8 +106,9 @@ static long count_caches(struct stock *s)
 	return frames;
 }
 
-// What is free, and what can be had: clean pages of files, and what the kernel keeps for the next who needs
-// it: stacks of threads that ended, pages for mm's structures, and caches, whose objects are counted.
+// What is free, and what can be had: clean pages of files, and what the kernel keeps for the next
+// who needs it: stacks of threads that ended, pages for mm's structures, and caches, whose objects
+// are counted.
 static long frames_to_have(long in_caches)
 {
 	return number_in("/proc/vmstat", "nr_free_pages", ' ') +

@@ -7,12 +7,13 @@
 
 struct stock;
 
-// Has the kernel give back what it only keeps because it may be wanted again, and counts: processes,
-// threads, spaces, areas and objects of memory, frames, disk blocks, and the objects of each kernel cache.
+// Has the kernel give back what it only keeps because it may be wanted again, and counts:
+// processes, threads, spaces, areas and objects of memory, frames, disk blocks, and the objects of
+// each kernel cache.
 struct stock *take_stock(void);
 
-// Is all that was there before there now? Where it is not it counts again for a while, as others may still
-// be on their way out. SPARE: how much of each may be gone. WHY says what is.
+// Is all that was there before there now? Where it is not it counts again for a while, as others
+// may still be on their way out. SPARE: how much of each may be gone. WHY says what is.
 bool is_well(const struct stock *before, long spare, char *why, size_t bytes);
 
 // Zombies, too.

@@ -16,15 +16,16 @@
 #include <time.h>
 #include <unistd.h>
 
-// Rounds that are looked at for leaks: when each has lost something on average, twice as many, until
-// it is no coincidence.
+// Rounds that are looked at for leaks: when each has lost something on average, twice as many,
+// until it is no coincidence.
 #define LEAK_ROUNDS     3
 #define LEAK_ROUNDS_MAX 12
 
 // How often the one who listens to a test looks whether it has ended.
 #define LOOK_UP_US 100000
 
-// How often it is looked whether the processes of a test that ended early are gone, and how far apart.
+// How often it is looked whether the processes of a test that ended early are gone, and how far
+// apart.
 #define GONE_TRIES    20
 #define GONE_PAUSE_NS 50000000
 
@@ -38,8 +39,8 @@ static struct {
 	const char *current;
 } tap = {.report = -1};
 
-// The verdict of a test: the first line that a process of it wrote to the report pipe, "F..." or "S...",
-// or nothing.
+// The verdict of a test: the first line that a process of it wrote to the report pipe, "F..." or
+// "S...", or nothing.
 struct verdict {
 	char text[512];
 	pid_t pid; // of its first process
@@ -254,8 +255,8 @@ static _Noreturn void be_the_test(const struct test *test, int report)
 	_exit(0);
 }
 
-// The first line that comes. Without one: when the last process of the test has ended, or its first one
-// badly, whose status then is known.
+// The first line that comes. Without one: when the last process of the test has ended, or its first
+// one badly, whose status then is known.
 static void hear(int report, struct verdict *verdict)
 {
 	size_t n = 0;

@@ -9,12 +9,13 @@
 // The tests know only the ABI, so they also run on Linux, which is the oracle for what they demand;
 // what only Mapache has (its counters) is skipped there.
 //
-// A test is over when all its processes have ended, or the first of them has failed. What then is left of
-// it ends the run, after the message: "Bail out!", and where the program is the only job, the machine stops.
+// A test is over when all its processes have ended, or the first of them has failed. What then is
+// left of it ends the run, after the message: "Bail out!", and where the program is the only job,
+// the machine stops.
 //
-// On Mapache a test that passed is run again, several rounds, which must pass, too. A frame or a disk block that is gone
-// afterwards may be in some cache; one for each round, and again for each of twice as many, and of
-// four times as many, is a leak.
+// On Mapache a test that passed is run again, several rounds, which must pass, too. A frame or a
+// disk block that is gone afterwards may be in some cache; one for each round, and again for each
+// of twice as many, and of four times as many, is a leak.
 //
 //     PROGRAM [-d DIR] [-s SEED] [-n] [-l] [NAME]...
 //
@@ -51,7 +52,8 @@ struct test {
 
 extern bool tap_beyond_core;
 
-// This is one of the rounds that look for leaks: what takes long by its size alone may do with less.
+// This is one of the rounds that look for leaks: what takes long by its size alone may do with
+// less.
 extern bool tap_again;
 
 int tap_main(int argc, char **argv, const struct test *tests, size_t n);
@@ -148,11 +150,11 @@ bool on_core(void); // the kernel without its optional modules
 long long vmstat(const char *name);
 // A line of /proc/meminfo, in KiB; -1 when there is none.
 long long memory_kib(const char *name);
-// Where there is little memory anyway (64M; not on Linux): takes private memory until no more than that
-// is available, for the life of this process. False where nothing was done.
+// Where there is little memory anyway (64M; not on Linux): takes private memory until no more than
+// that is available, for the life of this process. False where nothing was done.
 bool squeeze_memory(long long leave_kib);
-// What is in memory only because it was used goes: '1' of files, '2' names and stacks, '3' both. Nothing
-// where that cannot be asked for.
+// What is in memory only because it was used goes: '1' of files, '2' names and stacks, '3' both.
+// Nothing where that cannot be asked for.
 void drop_caches(char what);
 long long blocks_read(void); // of 4 KiB, from and to all disks since the start
 long long blocks_written(void);

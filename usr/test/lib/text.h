@@ -2,7 +2,8 @@
 // Small text files, as /proc has them, and short ones of a test's own.
 #pragma once
 
-// All of it, terminated, in a buffer that the next call uses again; the test fails if it cannot be read.
+// All of it, terminated, in a buffer that the next call uses again; the test fails if it cannot be
+// read.
 char *text_of(const char *path);
 
 // A new file with this text, and one that must hold it (64 bytes at most) and no more.

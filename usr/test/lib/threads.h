@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Threads of this process, as the kernel makes them: clone and futex, nothing of a C library. They have
-// stacks of their own; errno, malloc and stdio are everybody's, so they use none of them. A CHECK that
-// fails in a thread fails the test.
+// Threads of this process, as the kernel makes them: clone and futex, nothing of a C library. They
+// have stacks of their own; errno, malloc and stdio are everybody's, so they use none of them. A
+// CHECK that fails in a thread fails the test.
 #pragma once
 
 #include <sched.h>

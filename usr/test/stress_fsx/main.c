@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The exerciser of fs/mapfs/test/fsx by system calls: random reads, writes, loads and stores through
-// mappings, truncates, holes, syncs and forks of a few files, each step compared with arrays of bytes. The
-// same program is right on Linux; what only Mapache promises is left out there (back_features()).
+// The exerciser of fs/mapfs/test/fsx by system calls: random reads, writes, loads and stores
+// through mappings, truncates, holes, syncs and forks of a few files, each step compared with
+// arrays of bytes. The same program is right on Linux; what only Mapache promises is left out there
+// (back_features()).
 //
-// A space is a process of its own, the agent, which maps, loads and stores as it is told through a pair of
-// pipes; data is in memory that all share. Files are opened by the main process; an agent that is to map one
-// opens it once more through /proc/PID/fd.
+// A space is a process of its own, the agent, which maps, loads and stores as it is told through a
+// pair of pipes; data is in memory that all share. Files are opened by the main process; an agent
+// that is to map one opens it once more through /proc/PID/fd.
 //
 //     EPISODES=100 stress_fsx -s SEED
 #include <errno.h>

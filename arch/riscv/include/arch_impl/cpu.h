@@ -107,7 +107,10 @@ static inline struct arch_thread *arch_current(void)
 	return t;
 }
 
-/* GCC's own atomics would cost a sign extension here, and an atomic exchange with a fence to release. */
+/*
+ * GCC's own atomics would cost a sign extension here, and an atomic exchange
+ * with a fence to release.
+ */
 static inline bool lock_try_word(uint32_t *word)
 {
 	long was = 1;
@@ -121,8 +124,8 @@ static inline void lock_give_word(uint32_t *word)
 }
 
 /*
- * call_rare is in switch.S: its link is t0, and all other registers come back as they were, but tp when
- * the thread comes back on another hart.
+ * call_rare is in switch.S: its link is t0, and all other registers come back as they were, but tp
+ * when the thread comes back on another hart.
  */
 static inline void arch_call_rare(void (*fn)(void *), void *arg)
 {

@@ -7,7 +7,10 @@
 #include <arch/layout.h>
 #include <errno.h>
 
-/* user.S, for ranges that were checked. Either side may be user memory; how many bytes were not reached. */
+/*
+ * user.S, for ranges that were checked. Either side may be user memory; how
+ * many bytes were not reached.
+ */
 size_t user_copy(void *to, const void *from, size_t n);
 size_t user_clear(void *to, size_t n);
 /* 0, or -1 for a fault. */

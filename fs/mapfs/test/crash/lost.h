@@ -2,10 +2,10 @@
 /*
  * A life before the workload's, of which a crash left nothing but blocks in the log.
  *
- * "lose N of OPS | " begins a workload's text: OPS are committed, and the power goes away when all of
- * their group but its Nth block is on the disk.  So they never were.  But their blocks must not come
- * to life when the same is done again: a log that takes up at the same place with the same number
- * would find the missing block there.
+ * "lose N of OPS | " begins a workload's text: OPS are committed, and the power goes away when all
+ * of their group but its Nth block is on the disk.  So they never were.  But their blocks must not
+ * come to life when the same is done again: a log that takes up at the same place with the same
+ * number would find the missing block there.
  */
 #pragma once
 

@@ -3,8 +3,8 @@
  * mapfs_crash: does mapfs keep what it promised, wherever the power goes away?
  *
  * The problem.  A crash leaves what was flushed and any part of what was not, in any order.  A test
- * that cuts the power now and then meets almost none of these states.  Here they are made, one after
- * the other, and each is mounted and looked at:
+ * that cuts the power now and then meets almost none of these states.  Here they are made, one
+ * after the other, and each is mounted and looked at:
  *
  *	 workload.c      which operations                       model.c   what they mean
  *	     |                                                     |
@@ -19,13 +19,14 @@
  *	 explore.c       mount, observe.c, unmount, fsck -n, oracle.c; now and then, the same for
  *	                 crashes inside that mount
  *
- * The file system is the real one, with the real page cache, on one thread: a workload's recording is
- * the same each time, so a failure is replayed by the text of its workload and of its state, which
- * is printed.  Workers are processes, one a core, that take workload after workload; the hashes of
- * images are in memory that they share, so identical ones count once.
+ * The file system is the real one, with the real page cache, on one thread: a workload's recording
+ * is the same each time, so a failure is replayed by the text of its workload and of its state,
+ * which is printed.  Workers are processes, one a core, that take workload after workload; the
+ * hashes of images are in memory that they share, so identical ones count once.
  *
- * Of operations that run at the same time only those are tried whose order is known: one that runs while
- * another one syncs (meet.c).  The threads' tests run them in any order, and disks that lie are not tried.
+ * Of operations that run at the same time only those are tried whose order is known: one that runs
+ * while another one syncs (meet.c).  The threads' tests run them in any order, and disks that lie
+ * are not tried.
  *
  * To read: op.h, model.h, record.h, units.h, states.h, oracle.h, explore.h; then this file.
  */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a program does with files through memory: shared mappings in a space of mm's POSIX port, with
- * its tables, TLBs and faults.  A file is mapped at its first store or msync, and stays so: later
- * stores meet pages that write-back has protected, that a cut took away, whose file has no name any
- * more.
+ * What a program does with files through memory: shared mappings in a space of mm's POSIX port,
+ * with its tables, TLBs and faults.  A file is mapped at its first store or msync, and stays so:
+ * later stores meet pages that write-back has protected, that a cut took away, whose file has no
+ * name any more.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The medium that is looked at: what the test disk holds, changed unit by unit and changed back, with
- * a hash that follows, so that a state costs what it differs by and not what the disk holds.
+ * The medium that is looked at: what the test disk holds, changed unit by unit and changed back,
+ * with a hash that follows, so that a state costs what it differs by and not what the disk holds.
  */
 #pragma once
 

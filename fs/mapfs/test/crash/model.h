@@ -3,9 +3,10 @@
  * What the operations of a workload mean: the tree after each of them, and the history of each
  * file's bytes.
  *
- * Namespace, attributes, truncates and punches are *ordered*: they survive a crash as one prefix, so
- * the model keeps the tree after every operation.  Bytes are not: they reach the disk when write-back
- * pleases, so a file has a list of events, each with the whole file as the caches then had it.
+ * Namespace, attributes, truncates and punches are *ordered*: they survive a crash as one prefix,
+ * so the model keeps the tree after every operation.  Bytes are not: they reach the disk when
+ * write-back pleases, so a file has a list of events, each with the whole file as the caches then
+ * had it.
  *
  * A punch cuts whole blocks; of the blocks at its edges it only writes zeros, which is data.
  */
@@ -60,7 +61,10 @@ struct model_inode {
 	uint8_t *data; /* MODEL_FILE_BYTES, of a regular file */
 	unsigned n_events;
 	struct model_event *events;
-	/* Operations that set its times, and those that may have: a store to a dirty page does not. */
+	/*
+	 * Operations that set its times, and those that may have: a store to a
+	 * dirty page does not.
+	 */
 	uint64_t stamped[(MODEL_OPS + 63) / 64], touched[(MODEL_OPS + 63) / 64];
 };
 

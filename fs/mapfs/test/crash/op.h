@@ -8,12 +8,12 @@
  *	store P OFF N     punch P OFF N  chmod P MODE   move P Q
  *	msync P OFF N     scribble P N   allocate P OFF N      reserve P OFF N   zero P OFF N
  *
- * A store is what a program stores through a shared mapping (mapping.h); a scribble, N bytes that it
- * stores there behind the file's end, in the last page, which must never be seen.  A move is a rename with
- * RENAME_NOREPLACE.  A hold keeps the file open until the
- * workload ends, so that an unlink makes it an orphan.  Allocate, reserve and zero are fallocate(2) as it is,
- * with KEEP_SIZE, and with ZERO_RANGE.  A symlink's target has N bytes.  MODE is
- * decimal.  A path that ends with ~ is that of a name of 255 bytes: as many ~ are added.
+ * A store is what a program stores through a shared mapping (mapping.h); a scribble, N bytes that
+ * it stores there behind the file's end, in the last page, which must never be seen.  A move is a
+ * rename with RENAME_NOREPLACE.  A hold keeps the file open until the workload ends, so that an
+ * unlink makes it an orphan.  Allocate, reserve and zero are fallocate(2) as it is, with KEEP_SIZE,
+ * and with ZERO_RANGE.  A symlink's target has N bytes.  MODE is decimal.  A path that ends with ~
+ * is that of a name of 255 bytes: as many ~ are added.
  */
 #pragma once
 
@@ -59,9 +59,9 @@ struct op {
 };
 
 /*
- * The next of the operations that ";" separates in *text, which moves behind it.  "&" and "&&" separate
- * operations that meet (meet.h), at the first flush and at the second.  -ENOENT: there is no more;
- * -EINVAL: that is none.
+ * The next of the operations that ";" separates in *text, which moves behind it.  "&" and "&&"
+ * separate operations that meet (meet.h), at the first flush and at the second.  -ENOENT: there is
+ * no more; -EINVAL: that is none.
  */
 int op_next(const char **text, struct op *op);
 void op_print(const struct op *op, char text[OP_TEXT_BYTES]);

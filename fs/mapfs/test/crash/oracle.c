@@ -120,7 +120,10 @@ static bool sector_allowed(
 
 	while (base < f->n_events && f->events[base].op < synced)
 		base++;
-	/* Event i's value: those behind the base that wrote here, and what was there at the base. */
+	/*
+	 * Event i's value: those behind the base that wrote here, and what was
+	 * there at the base.
+	 */
 	for (unsigned i = base; i <= f->n_events; i++) {
 		const struct model_event *e = i ? &f->events[i - 1] : NULL;
 		if (i > base &&

@@ -3,8 +3,8 @@
  * What may survive a crash (docs/mapfs.md), said of a recorded workload.
  *
  * A power cut in epoch e may come at any moment before the flush that ends e is done, and each
- * subset of e's writes may be what is there at the last of these moments; so what is owed is what had
- * been promised by then.
+ * subset of e's writes may be what is there at the last of these moments; so what is owed is what
+ * had been promised by then.
  *
  *  1. Durability.  A sync that returned in epoch e or before is owed: fsync of a file and sync, every
  *     ordered change before the call; fdatasync and msync, the file's own cuts and sizes, and the

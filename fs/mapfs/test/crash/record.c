@@ -13,9 +13,9 @@
 #include <string.h>
 
 /*
- * As small as it may be: an image is read and checked in a millisecond or two.  The log's ring has 63
- * blocks, so that groups of one block (which take three of it) begin in the same places each time
- * that it goes round.
+ * As small as it may be: an image is read and checked in a millisecond or two.  The log's ring has
+ * 63 blocks, so that groups of one block (which take three of it) begin in the same places each
+ * time that it goes round.
  */
 #define DISK_BYTES  (260u * MAPFS_BLOCK_BYTES)
 #define DISK_INODES 32
@@ -23,9 +23,9 @@
 #define MOST_READS 100000
 
 /*
- * What workloads work on: a file of three whole blocks, one that is smaller than a block and has two
- * names, one in a directory with a partial last block, an empty directory that has a block, and a
- * file with so many holes that its extents need a tree.
+ * What workloads work on: a file of three whole blocks, one that is smaller than a block and has
+ * two names, one in a directory with a partial last block, an empty directory that has a block, and
+ * a file with so many holes that its extents need a tree.
  */
 static const char beginning[] =
 	"mkdir /d; mkdir /e; create /e/t; unlink /e/t; create /a; write /a 0 12288; create /b; "
@@ -124,8 +124,8 @@ static bool do_beginning(struct recording *r, char why[256])
 }
 
 /*
- * "wide N M | " begins the text: the beginning also makes a directory /w with N long names of one file,
- * "/w/1~" to "/w/N~", and removes the first M of them.
+ * "wide N M | " begins the text: the beginning also makes a directory /w with N long names of one
+ * file, "/w/1~" to "/w/N~", and removes the first M of them.
  */
 static bool do_wide(struct recording *r, const char **text, char why[256])
 {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * A workload, done once on a real mount over the recording test disk: what it wrote and flushed, and
- * between which of these each operation was called and returned.
+ * A workload, done once on a real mount over the recording test disk: what it wrote and flushed,
+ * and between which of these each operation was called and returned.
  *
  * A workload's text is operations (op.h) with ";" between them.  A fixed beginning (record.c) makes
- * the files that it works on; then the file system is unmounted, and the recording begins: mount, the
- * operations, unmount.
+ * the files that it works on; then the file system is unmounted, and the recording begins: mount,
+ * the operations, unmount.
  *
- * The text may begin with "wide N M | ", which makes one more directory (record.c); or with a life before
- * that (lost.h): then the recording begins with a mount that recovers.  Or it names a recording that a
- * guest has made (replay.h).
+ * The text may begin with "wide N M | ", which makes one more directory (record.c); or with a life
+ * before that (lost.h): then the recording begins with a mount that recovers.  Or it names a
+ * recording that a guest has made (replay.h).
  */
 #pragma once
 

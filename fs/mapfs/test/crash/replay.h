@@ -27,7 +27,7 @@
 bool replay_parse(const char *text, char folder[REPLAY_FOLDER_BYTES]);
 
 /*
- * Make the recording's world, model and units of it; nothing of it is done again.  False: `why` says
- * what is wrong with it.
+ * Make the recording's world, model and units of it; nothing of it is done again.  False: `why`
+ * says what is wrong with it.
  */
 bool replay_take(struct recording *r, const char *folder, char why[256]);

@@ -2,7 +2,8 @@
 /*
  * Which states a power cut in one epoch may leave.
  *
- * Of an epoch with k units: all 2^k subsets for k up to `complete`; beyond that all prefixes, all but one, all but two, only one, and random ones, half of whose units arrive.  In addition each
+ * Of an epoch with k units: all 2^k subsets for k up to `complete`; beyond that all prefixes, all
+ * but one, all but two, only one, and random ones, half of whose units arrive.  In addition each
  * unit that tears (units.h) does so in each of TEARS ways, while of the others all, none, or those
  * before it have arrived.
  */

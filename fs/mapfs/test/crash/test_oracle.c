@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Does the oracle see what it is there for?  A workload is done, what it leaves is read, and then made
- * wrong in one place: for each rule of docs/mapfs.md states that it forbids, and beside them some that
- * it allows, so that an oracle that refuses everything is seen, too.
+ * Does the oracle see what it is there for?  A workload is done, what it leaves is read, and then
+ * made wrong in one place: for each rule of docs/mapfs.md states that it forbids, and beside them
+ * some that it allows, so that an oracle that refuses everything is seen, too.
  */
 #include "oracle.h"
 

@@ -4,8 +4,8 @@
  *
  * A unit is a block of 4 KiB or a part of one: a disk may keep one block of a request and lose the
  * next, but all blocks are the same to it.  Within a block it may also tear: only some sectors
- * arrive.  That is tried where the file system relies on what a torn block looks like, or on its not
- * being torn: `tears`.
+ * arrive.  That is tried where the file system relies on what a torn block looks like, or on its
+ * not being torn: `tears`.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The workloads, numbered: each single operation on the files of the beginning (record.c) and some
- * stories, always; then sequences of two single operations, two at a time (meet.h), and long random ones.
+ * stories, always; then sequences of two single operations, two at a time (meet.h), and long random
+ * ones.
  */
 #pragma once
 

@@ -3,9 +3,9 @@
  * What the exerciser is run on: calls of a system, each in the narrowest form.  host.c has them on
  * mapfs and mm inside this process; usr/test/fsx has them as system calls, on Mapache or on Linux.
  *
- * Descriptors, spaces and areas are named by small numbers that the caller chooses.  A space is what a
- * process has; an area is a mapping in it, of at most FSX_FILE_PAGES pages, and at the same address in
- * each space.  Offsets inside an area are bytes.
+ * Descriptors, spaces and areas are named by small numbers that the caller chooses.  A space is
+ * what a process has; an area is a mapping in it, of at most FSX_FILE_PAGES pages, and at the same
+ * address in each space.  Offsets inside an area are bytes.
  *
  * Results are 0 or a negative errno with Linux's numbers.
  */
@@ -79,7 +79,10 @@ int back_store(unsigned space, unsigned area, size_t at, const void *from, size_
 /* Space `to`, which has no area, becomes a copy of `from`, as fork() makes it. */
 void back_fork(unsigned from, unsigned to);
 
-/* Memory is short, in a way that follows from `how`: something is written back, something is dropped. */
+/*
+ * Memory is short, in a way that follows from `how`: something is written back,
+ * something is dropped.
+ */
 void back_press(unsigned how);
 
 /* Nothing is open or mapped: whatever is cached goes, and the disk is looked at. */

@@ -268,7 +268,10 @@ static void do_punch(struct step *s)
 		model_zero(s->m, s->file, at, at + n, false);
 }
 
-/* The disk was full in the midst of an allocation: pages have room or not, are zero or as they were. */
+/*
+ * The disk was full in the midst of an allocation: pages have room or not, are
+ * zero or as they were.
+ */
 static void was_begun(struct step *s, size_t at, size_t n, bool zeroes)
 {
 	size_t end = at + n < s->f->size ? at + n : s->f->size, done;
@@ -497,7 +500,10 @@ static void do_load(struct step *s)
 	load_range(s, at, n);
 }
 
-/* What was stored goes into the model page by page.  False: it has no room for another private one. */
+/*
+ * What was stored goes into the model page by page.  False: it has no room for
+ * another private one.
+ */
 static bool store_pieces(struct step *s, size_t at, size_t n)
 {
 	for (size_t i = 0, piece; i < n; i += piece) {

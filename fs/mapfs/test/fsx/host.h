@@ -11,8 +11,9 @@
 extern bool host_is_to_fail;
 
 /*
- * A new file system for an episode.  How large it is, how little memory and how small a cache of metadata
- * there is, follows from seed and number: in some episodes the disk may be full at any time.
+ * A new file system for an episode.  How large it is, how little memory and how small a cache of
+ * metadata there is, follows from seed and number: in some episodes the disk may be full at any
+ * time.
  */
 void host_begin(uint64_t seed, unsigned episode);
 

@@ -4,10 +4,11 @@
  *
  *	mapfs_fsx [--ops N] [--seed S] [--file-size BYTES] [--episode K] [--verbose] [--find]
  *
- * N counts steps, rounded up to whole episodes.  A run that fails, crashes or hangs says in which episode;
- * that is then repeated in processes of its own with ever more steps left out, for as long as it
- * fails, and the steps that are left are printed.  --seed S --episode K does one episode again;
- * with --verbose every step is printed.  With --find the run is to fail, and ends as soon as it does.
+ * N counts steps, rounded up to whole episodes.  A run that fails, crashes or hangs says in which
+ * episode; that is then repeated in processes of its own with ever more steps left out, for as long
+ * as it fails, and the steps that are left are printed.  --seed S --episode K does one episode
+ * again; with --verbose every step is printed.  With --find the run is to fail, and ends as soon as
+ * it does.
  */
 #include "exercise.h"
 #include "host.h"

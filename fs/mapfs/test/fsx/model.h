@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the exerciser compares with: a file is an array of bytes, a private page that was stored to is
- * another one.  It knows nothing of blocks, caches or laziness.
+ * What the exerciser compares with: a file is an array of bytes, a private page that was stored to
+ * is another one.  It knows nothing of blocks, caches or laziness.
  */
 #pragma once
 
@@ -86,11 +86,14 @@ bool model_fork(struct model *m, unsigned from, unsigned to);
 size_t model_reach(const struct model *m, const struct model_area *a, size_t at, size_t n);
 
 /*
- * What a load of n bytes must find, inside one page: *known bytes of them, the rest may be anything.
- * Returned memory is the model's.
+ * What a load of n bytes must find, inside one page: *known bytes of them, the rest may be
+ * anything. Returned memory is the model's.
  */
 const uint8_t *model_load(
 	const struct model *m, const struct model_area *a, size_t at, size_t n, size_t *known);
 
-/* A store inside one page.  False: there is no room for another private page, nothing has changed. */
+/*
+ * A store inside one page.  False: there is no room for another private page,
+ * nothing has changed.
+ */
 bool model_store(struct model *m, struct model_area *a, size_t at, const void *from, size_t n);
