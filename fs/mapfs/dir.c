@@ -6,7 +6,7 @@
  * is one block; and readdir(3) goes on where it was, an hour later, while names come and go, and
  * shows each that stayed exactly once.
  *
- *	root (level 0)   [ 0 | k5 | k9 ]              the block that the inode leads to, always the same
+ *	root (level 0)   [ 0 | k5 | k9 ]              the block that the inode leads to, for ever
  *	                   |     \    \
  *	leaves           [..k4] [k5..k8] [k9..]       entries, packed, in order of their keys
  *

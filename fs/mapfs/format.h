@@ -268,8 +268,8 @@ struct mapfs_inode_disk {
  * A directory is a B+-tree of names.  Its nodes are filled with records from the front, one behind
  * another, without a gap; what is behind them is zero.
  *
- *	key     62 .. 15  the name's hash: the upper 48 bits of its SipHash-2-4 with the super block's
- *	                  key, of which 0 becomes 1 and the greatest one less
+ *	key     62 .. 15  the name's hash: the upper 48 bits of its SipHash-2-4 with the super
+ *	                  block's key, of which 0 becomes 1 and the greatest one less
  *	        14 .. 0   a number that no other name with this hash has
  *
  * Keys rise from record to record.  They are the cookies of readdir(3), so an entry keeps its own.

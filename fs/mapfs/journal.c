@@ -20,7 +20,7 @@
  *	           tail                                        end
  *	  ring  ....|  group 7  |  group 8  |    group 9       |......
  *	            |           |           |
- *	  logged:   a b c       b d         a  (b and d wait for group 8's sake, a for 9's, c for 7's)
+ *	  logged:   a b c       b d         a    (b and d wait for group 8, a for 9, c for 7)
  *
  * The life of a metadata block.  Clean; changed inside a transaction and so *dirty*, a member of
  * the collecting group; with the commit *logged*, with that group's sequence; after a checkpoint
@@ -34,8 +34,8 @@
  *     and its commit record are written together, and one flush after them commits it.  The
  *     checksums are seeded with the UUID, and every record names its sequence and its place: what
  *     an earlier round of the ring, or an earlier file system, left there is never taken for it.
- *     And no two groups ever have one sequence: a group that a crash tore, written again by the next
- *     mount and torn elsewhere, could be whole with what is left of the first.
+ *     And no two groups ever have one sequence: a group that a crash tore, written again by the
+ *     next mount and torn elsewhere, could be whole with what is left of the first.
  *  2. What a group refers to is durable before it.  A flush before the log is written, unless
  *     nothing was written since the last one.  The same flush makes the newest head durable before
  *     the part of the ring that it gave free is used again.

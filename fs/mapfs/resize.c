@@ -11,8 +11,8 @@
  *	cache	mvm_pc_truncate(): the pages behind go, the one with the edge gets a zero tail
  *	parts	blocks behind the edge are freed, a bounded number a transaction
  *	edge	the page with the edge is written like any other, some time; but whoever writes it
- *		waits before that until the smaller size is durable, and takes the inode off the list
- *		after it (file.c)
+ *		waits before that until the smaller size is durable, and takes the inode off the
+ *		list after it (file.c)
  *
  * While the cut waits for its edge nothing behind it becomes dirty: make_writable() asks for
  * settle(), which writes the edge, and growing does the same.  So no larger size is published.

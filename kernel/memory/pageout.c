@@ -13,8 +13,9 @@
  *
  *	RECLAIM_HIGH	the thread has freed enough
  *	RECLAIM_LOW	whoever takes a frame wakes the thread, and has it
- *	1		no frames for user memory and the page cache: the rest is kept for the kernel's
- *			own small allocations, which never reclaim.  Who wants a frame frees some first
+ *	1		no frames for user memory and the page cache: the rest is kept for the
+ *			kernel's own small allocations, which never reclaim.  Who wants a frame
+ *			frees some first
  *
  * So as long as the thread keeps up nobody else reclaims.  When a round has freed nothing, nearly
  * all memory is private, or in use just now: the thread rests for a while, and those who want

@@ -117,7 +117,7 @@ long process_wait(const struct wait_request *req, struct wait_report *report)
 	for (;;) {
 		child = collect(parent, req, report, &err);
 		if (!err)
-			err = slept; /* the child's end may have come with a signal: it counts first */
+			err = slept; /* a child's end that came with a signal counts first */
 		if (child || err || (req->options & WNOHANG))
 			break;
 		slept = waitq_sleep(

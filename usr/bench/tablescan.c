@@ -11,10 +11,10 @@
 //
 //     ways      mmap         loads and stores; MADV_NORMAL
 //               mmap-advise  the same after MADV_SEQUENTIAL (scan) or MADV_RANDOM (others)
-//               read         pread() and pwrite() of the row's page into a buffer; a scan reads 64 KiB
+//               read         pread() and pwrite() of the row's page into a buffer; 64 KiB in a scan
 //     patterns  scan         all pages, one after another (each worker its part), all rows
 //               uniform      random pages
-//               zipf         random pages, the n-th most frequent one about 1/n as often as the first
+//               zipf         random pages, the n-th most frequent one about 1/n of the first
 //               update       uniform, and the row changes
 //               update-zipf  zipf, and the row changes
 //

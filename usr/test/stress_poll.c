@@ -341,8 +341,8 @@ static void full_rings_go_on(void)
 	}
 }
 
-// --- Writers of a terminal take turns. One is interrupted as it is its turn and does not come back; the
-// --- others must not wait for it
+// --- Writers of a terminal take turns. One is interrupted as it is its turn and does not come
+// --- back; the others must not wait for it
 
 static struct {
 	struct pair pair;

@@ -21,9 +21,9 @@ static void lead_without_terminal(void)
 	signal(SIGHUP, SIG_IGN);
 }
 
-// --- One thread takes the terminal while another closes its master. How late the master is closed follows
-// --- from what came before: sooner after a terminal that could be taken, later after one that could not,
-// --- so that the two meet.
+// --- One thread takes the terminal while another closes its master. How late the master is closed
+// --- follows from what came before: sooner after a terminal that could be taken, later after one
+// --- that could not, so that the two meet.
 
 #define ROUNDS 200
 #define STEP   16

@@ -42,7 +42,7 @@ enum trap_exception {
  * void    trapframe_set_pc/_sp/_tls(struct trapframe *, vaddr_t)
  * void    trapframe_restart(struct trapframe *)       make the system call happen again on return:
  *                                                     pc back to it, argument 0 as it was
- * void    trapframe_end_call(struct trapframe *, long result)   which it has not yet: it is not made
+ * void    trapframe_end_call(struct trapframe *, long result)   not made yet: it will not be
  * void    trapframe_init_user(struct trapframe *, vaddr_t pc, vaddr_t sp)   fresh: all registers 0
  * void    trapframe_set_args(struct trapframe *, long a0, long a1, long a2) a handler's arguments
  * void    trapframe_set_return(struct trapframe *, vaddr_t)   where that handler returns to

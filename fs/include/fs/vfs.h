@@ -98,8 +98,7 @@ int vfs_init(size_t cached_names, size_t cached_vnodes);
 /* What is in memory, a snapshot: for /proc and for tests that look for leaks. */
 struct vfs_counts {
 	size_t names, vnodes, idle_vnodes, files;
-	uint64_t
-		name_looks; /* at unused names, since the beginning: what it took to choose those that went */
+	uint64_t name_looks; /* at unused names, ever: what it took to choose those that went */
 };
 void vfs_counts(struct vfs_counts *out);
 

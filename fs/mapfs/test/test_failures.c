@@ -5,10 +5,10 @@
  * the operation is done without meeting the failure.  After each:
  *
  *  - the error is one that such a failure may become, and none that is about something else;
- *  - the tree is as before the operation, or as after it, in memory and after a remount; after success it is as
- *    after it;
- *  - fsck finds nothing; as much is free as the next mount finds, unless an orphan is left to it; no frame is
- *    left.
+ *  - the tree is as before the operation, or as after it, in memory and after a remount; after
+ *    success it is as after it;
+ *  - fsck finds nothing; as much is free as the next mount finds, unless an orphan is left to it;
+ *    no frame is left.
  *
  * What is cold is read: each operation meets the mount as it is after mounting.  Directories are of
  * several nodes, and some operations make nodes split or go.
@@ -487,9 +487,8 @@ static void check_end(const struct op *op, bool done)
 	if (!w.ctx.root)
 		world_mount(&w);
 	writable = !mount_readonly(w.ctx.root->mount);
-	if (writable ||
-		!(op->how &
-			MOUNTS)) /* where the log ends early, the mount is for reading what is older */
+	/* Where the log ends early, the mount is for reading what is older. */
+	if (writable || !(op->how & MOUNTS))
 		check_tree(op, "in memory", done);
 	if (writable)
 		live = world_statfs(&w);

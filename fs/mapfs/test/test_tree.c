@@ -3,11 +3,13 @@
  * Many threads on one tree, and then the tree is what their records say (usr/test/stress_tree.c and
  * stress_readdir.c are the same in the guest).  Each thread
  *
- *	- has files of its own in directories that all share: it writes, cuts, punches, stores through
- *	  mappings, syncs, links, renames and unlinks them, and knows each byte and each name;
- *	- moves directories, which all move, into one another: who moves one has it alone, what is above
- *	  and below it others move; none may come below itself;
- *	- lists a directory: names that stay are there exactly once, while all make and remove others;
+ *	- has files of its own in directories that all share: it writes, cuts, punches, stores
+ *	  through mappings, syncs, links, renames and unlinks them, and knows each byte and each
+ *	  name;
+ *	- moves directories, which all move, into one another: who moves one has it alone, what is
+ *	  above and below it others move; none may come below itself;
+ *	- lists a directory: names that stay are there exactly once, while all make and remove
+ *	  others;
  *	- syncs everything, and shrinks caches.
  *
  * MAPFS_ROUNDS makes it longer.

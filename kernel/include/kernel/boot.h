@@ -9,7 +9,8 @@
  *	earlylog	log to the console from the first line on
  *	ramdisk=SIZE	a RAM disk ram0 of zeros; without it, the initrd if there is one
  *	idle=MS		a hart idles at most so long at a time (QEMU's instruction clock needs it)
- *	selftest[=NAME]	run the kernel's own tests instead of init (kernel/test); seed=N, scratch=DEVICE
+ *	selftest[=NAME]	run the kernel's own tests instead of init (kernel/test); seed=N,
+ *			scratch=DEVICE
  *	plant=BUG	commit a bug that a debug build must catch (kernel/test)
  *	strayharts	(debug builds) secondary harts come in by the boot hart's door, as a race in
  *			the firmware may have it (arch/riscv/boot.S)

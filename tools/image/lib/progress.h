@@ -15,8 +15,8 @@
 
 enum progress_unit { PROGRESS_ITEMS, PROGRESS_BYTES };
 
-/* So much of the total is done; another `what` (compared as a pointer) begins anew.  Of a path, its last
- * component is shown. */
+/* So much of the total is done; another `what` (compared as a pointer) begins anew.  Of a path, its
+ * last component is shown. */
 void progress_to(const char *what, uint64_t done, uint64_t total, enum progress_unit unit);
 
 /* So much more, of what was begun with progress_to(); else nothing. */

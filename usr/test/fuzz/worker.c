@@ -185,7 +185,7 @@ static bool is_wanted(struct lane *lane, const struct call_row *call)
 	case SYS_execveat:
 	case SYS_sync:
 	case SYS_syncfs:
-	case SYS_brk: // the heap of this program is the kernel's to give, but stdio has pieces of it
+	case SYS_brk: // the kernel's to give, but stdio has pieces of the heap
 		return rng_below(&lane->rng, 10) == 0;
 	}
 	return true;

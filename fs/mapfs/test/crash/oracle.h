@@ -6,12 +6,12 @@
  * subset of e's writes may be what is there at the last of these moments; so what is owed is what
  * had been promised by then.
  *
- *  1. Durability.  A sync that returned in epoch e or before is owed: fsync of a file and sync, every
- *     ordered change before the call; fdatasync and msync, the file's own cuts and sizes, and the
- *     file itself; all of them, the bytes.
- *  2. Ordering.  There is one number of operations p, at least as large as what is owed and no larger
- *     than what was called, such that names, link counts, modes, the times of directories, sizes
- *     and holes are those after the first p operations.  A write is no ordered change: it may
+ *  1. Durability.  A sync that returned in epoch e or before is owed: fsync of a file and sync,
+ *     every ordered change before the call; fdatasync and msync, the file's own cuts and sizes,
+ *     and the file itself; all of them, the bytes.
+ *  2. Ordering.  There is one number of operations p, at least as large as what is owed and no
+ *     larger than what was called, such that names, link counts, modes, the times of directories,
+ *     sizes and holes are those after the first p operations.  A write is no ordered change: it may
  *     have made its file larger or not.
  *  3. Data.  Each sector holds its last synced value or a later one.  Cuts among the first p
  *     operations make earlier values zero, cuts behind them do nothing.

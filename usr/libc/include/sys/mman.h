@@ -31,7 +31,7 @@ int munlockall(void);
 int mincore(void *address, size_t length, unsigned char *resident);
 int memfd_create(const char *name, unsigned flags);
 
-/* Shared memory by name, "/NAME": a descriptor (flags and errors of open), which ftruncate sizes and
- * mmap shows. EINVAL: not such a name. */
+/* Shared memory by name, "/NAME": a descriptor (flags and errors of open), which ftruncate sizes
+ * and mmap shows. EINVAL: not such a name. */
 int shm_open(const char *name, int flags, mode_t mode);
 int shm_unlink(const char *name);
