@@ -592,6 +592,16 @@ void mount_shrink_all(size_t keep)
 	fsh_mutex_unlock(&table.lock);
 }
 
+void mount_trim_all(void)
+{
+	if (!fsh_mutex_trylock(&table.lock))
+		return;
+	for (struct mount *m = table.first; m; m = m->next)
+		if (m->ops->trim)
+			m->ops->trim(m);
+	fsh_mutex_unlock(&table.lock);
+}
+
 int mount_statfs(struct mount *m, struct fs_stat *out)
 {
 	*out = (struct fs_stat){

@@ -2,6 +2,11 @@
 /*
  * The metadata cache: hashed by block number, bounded, unused buffers in order of last use.
  *
+ * The bound is a limit that holds on any machine, or, where there is more memory, a share of what could be
+ * had: looked at when the cache is full, so that a large folder stays in it, and when memory is short, so
+ * that it is given back.  Then pages of files and private memory take what they want, and the share of
+ * what is left is small.
+ *
  * A buffer is pinned by references (whoever looks at it, transactions that will change it, the
  * collecting group, and the log while it has something newer than what is in place).  The bound is
  * soft: pinned buffers may pass it, and the surplus goes as the pins do.
@@ -23,12 +28,24 @@ void mapfs_cache_init(struct mapfs_cache *cache, size_t limit)
 	fsh_mutex_init(&cache->lock, "mapfs cache", FSH_RANK_CACHE);
 	fsh_cond_init(&cache->read_done);
 	cache->idle.idle_next = cache->idle.idle_prev = &cache->idle;
-	cache->limit = limit;
+	cache->limit = cache->bound = limit;
 }
 
-static struct mapfs_buf **bucket_of(struct mapfs_cache *cache, uint64_t block)
+/* Of the memory that could be had one part in so many may be the cache's: half of it on a machine of 64 MiB. */
+#define SHARE 16
+
+static void set_bound(struct mapfs_cache *cache)
 {
-	return &cache->bucket[(block ^ block >> 8) % MAPFS_CACHE_BUCKETS];
+	uint64_t all, available = 0;
+
+	if (!cache->fixed)
+		fsh_page_counts(&all, &available);
+	cache->bound = available / SHARE > cache->limit ? available / SHARE : cache->limit;
+}
+
+static struct mapfs_buf *buf_of(const struct fs_link *link)
+{
+	return (struct mapfs_buf *)((char *)link - offsetof(struct mapfs_buf, link));
 }
 
 static void idle_add(struct mapfs_cache *cache, struct mapfs_buf *buf)
@@ -45,14 +62,11 @@ static void idle_remove(struct mapfs_buf *buf)
 	buf->idle_next->idle_prev = buf->idle_prev;
 }
 
-/* Unused, and on no list but its bucket's. */
+/* Unused, and on no list but its chain. */
 static void buf_destroy(struct mapfs_cache *cache, struct mapfs_buf *buf)
 {
-	struct mapfs_buf **link = bucket_of(cache, buf->block);
-
-	while (*link != buf)
-		link = &(*link)->hash_next;
-	*link = buf->hash_next;
+	fs_table_remove(&cache->table, &buf->link);
+	fs_table_fit(&cache->table);
 	cache->n_bufs--;
 	fsh_page_free(buf->data);
 	fsh_free(buf);
@@ -81,33 +95,47 @@ size_t mapfs_cache_shrink(struct mapfs *fs, size_t keep)
 	return n;
 }
 
+void mapfs_cache_trim(struct mapfs *fs)
+{
+	fsh_mutex_lock(&fs->cache.lock);
+	set_bound(&fs->cache);
+	shrink_locked(&fs->cache, fs->cache.bound);
+	fsh_mutex_unlock(&fs->cache.lock);
+}
+
 void mapfs_cache_destroy(struct mapfs_cache *cache)
 {
 	shrink_locked(cache, 0);
 	fsh_assert(cache->n_bufs == 0);
+	fs_table_fini(&cache->table);
 	fsh_cond_destroy(&cache->read_done);
 	fsh_mutex_destroy(&cache->lock);
 }
 
 static struct mapfs_buf *cache_find(struct mapfs_cache *cache, uint64_t block)
 {
-	struct mapfs_buf *buf = *bucket_of(cache, block);
+	struct fs_link *link = *fs_table_chain(&cache->table, (uint32_t)block);
+	struct mapfs_buf *buf;
 
-	while (buf && buf->block != block)
-		buf = buf->hash_next;
-	if (buf && buf->refs++ == 0)
+	while (link && buf_of(link)->block != block)
+		link = link->next;
+	if (!link)
+		return NULL;
+	buf = buf_of(link);
+	if (buf->refs++ == 0)
 		idle_remove(buf);
 	return buf;
 }
 
-/* A new buffer with one reference, in its bucket. */
+/* A new buffer with one reference, in the table. */
 static struct mapfs_buf *cache_add(struct mapfs_cache *cache, uint64_t block)
 {
-	struct mapfs_buf **bucket = bucket_of(cache, block);
 	struct mapfs_buf *buf;
 
-	if (cache->n_bufs >= cache->limit)
-		shrink_locked(cache, cache->limit - 1);
+	if (cache->n_bufs >= cache->bound) {
+		set_bound(cache);
+		shrink_locked(cache, cache->bound - 1);
+	}
 	buf = fsh_alloc(sizeof(*buf));
 	if (!buf)
 		return NULL;
@@ -118,8 +146,9 @@ static struct mapfs_buf *cache_add(struct mapfs_cache *cache, uint64_t block)
 	}
 	buf->block = block;
 	buf->refs = 1;
-	buf->hash_next = *bucket;
-	*bucket = buf;
+	buf->link.hash = (uint32_t)block;
+	fs_table_insert(&cache->table, &buf->link);
+	fs_table_fit(&cache->table);
 	cache->n_bufs++;
 	return buf;
 }
@@ -129,7 +158,7 @@ static void put_locked(struct mapfs_cache *cache, struct mapfs_buf *buf)
 	fsh_assert(buf->refs > 0);
 	if (--buf->refs)
 		return;
-	if (!buf->valid || cache->n_bufs > cache->limit)
+	if (!buf->valid || cache->n_bufs > cache->bound)
 		buf_destroy(cache, buf);
 	else
 		idle_add(cache, buf);

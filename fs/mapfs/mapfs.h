@@ -54,15 +54,15 @@ int mapfs_io_wait(struct mapfs_io *io) MAPFS_MUST_CHECK;
  * Legend: [I] immutable, [c] cache lock, [t] commit lock.
  */
 struct mapfs_buf {
-	uint64_t block; /* [I] */
-	uint32_t kind;  /* [c] */
-	uint32_t owner; /* [c] */
-	uint32_t refs;  /* [c] pinned while not 0 */
-	bool busy;      /* [c] being read */
-	bool valid;     /* [c] holds what the disk has, or newer */
-	bool dirty;     /* [t] a member of the collecting group, which holds a reference */
-	void *data;     /* [I] MAPFS_BLOCK_BYTES */
-	struct mapfs_buf *hash_next;             /* [c] */
+	uint64_t block;      /* [I] */
+	uint32_t kind;       /* [c] */
+	uint32_t owner;      /* [c] */
+	uint32_t refs;       /* [c] pinned while not 0 */
+	bool busy;           /* [c] being read */
+	bool valid;          /* [c] holds what the disk has, or newer */
+	bool dirty;          /* [t] a member of the collecting group, which holds a reference */
+	void *data;          /* [I] MAPFS_BLOCK_BYTES */
+	struct fs_link link; /* [c] */
 	struct mapfs_buf *idle_next, *idle_prev; /* [c] when refs is 0: oldest first */
 	struct mapfs_buf *dirty_next;            /* [t] */
 
@@ -71,14 +71,16 @@ struct mapfs_buf {
 	struct mapfs_buf *logged_next, *logged_prev; /* [t] that list holds a reference, too */
 };
 
-#define MAPFS_CACHE_BUCKETS 256
-
+/* Legend: [c] lock. */
 struct mapfs_cache {
 	struct fsh_mutex lock;
 	struct fsh_cond read_done;
-	struct mapfs_buf *bucket[MAPFS_CACHE_BUCKETS];
-	struct mapfs_buf idle; /* head of the ring of unused buffers */
-	size_t n_bufs, limit;
+	struct fs_table table;
+	struct mapfs_buf idle; /* [c] head of the ring of unused buffers */
+	size_t n_bufs;         /* [c] */
+	size_t limit;          /* it may always have so many; commits count on no more */
+	size_t bound;          /* [c] it may have so many as things are; at least `limit` */
+	bool fixed;            /* for tests: `bound` stays `limit` */
 };
 
 void mapfs_cache_init(struct mapfs_cache *cache, size_t limit);
@@ -102,6 +104,9 @@ void mapfs_buf_put(struct mapfs *fs, struct mapfs_buf *buf); /* NULL is allowed 
 
 /* Let go of unused buffers until at most `keep` are left; returns how many went. */
 size_t mapfs_cache_shrink(struct mapfs *fs, size_t keep);
+
+/* Memory became short: the same, for what it may have now. */
+void mapfs_cache_trim(struct mapfs *fs);
 
 /* --- txn.c: transactions ----------------------------------------------------------------- */
 

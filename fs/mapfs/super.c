@@ -54,7 +54,7 @@
 
 #include <string.h>
 
-/* Metadata blocks kept in memory: 4 MiB. */
+/* Metadata blocks that a mount may keep in memory however little there is: 4 MiB. */
 #define CACHE_LIMIT 1024
 
 #define STATFS_MAGIC 0x6d617066 /* "mapf" */
@@ -321,10 +321,16 @@ static void mount_op_shrink(struct mount *mount, size_t keep)
 	mapfs_cache_shrink(fs, keep);
 }
 
+static void mount_op_trim(struct mount *mount)
+{
+	mapfs_cache_trim(mount->fs);
+}
+
 static const struct mount_ops mapfs_mount_ops = {
 	.sync = mount_op_sync,
 	.remount = mount_op_remount,
 	.shrink = mount_op_shrink,
+	.trim = mount_op_trim,
 	.statfs = mount_op_statfs,
 	.unmount = mount_op_unmount,
 };

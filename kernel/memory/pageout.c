@@ -152,6 +152,7 @@ static void reclaim_thread(void *arg)
 		take_back(&reclaim);
 		kstack_shrink();
 		pmap_shrink();
+		mount_trim_all();
 		if (reclaim_pages())
 			continue;
 		dentry_shrink(0); /* names and inodes that nobody uses */

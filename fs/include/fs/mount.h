@@ -58,6 +58,12 @@ struct mount_ops {
 	/* Free what is kept in memory only to be fast, all but `keep` pages.  NULL: nothing is. */
 	void (*shrink)(struct mount *mount, size_t keep);
 
+	/*
+	 * Memory is short: free what grew beyond a share of what there is.  Waits for nothing that
+	 * waits for memory, and writes nothing.  NULL: nothing grows.
+	 */
+	void (*trim)(struct mount *mount);
+
 	/* Fill in *out, which is zeroed.  Required. */
 	int (*statfs)(struct mount *mount, struct fs_stat *out);
 
@@ -155,6 +161,9 @@ int mount_sync_all(void);
 
 /* ops->shrink of every mount.  Sleeps. */
 void mount_shrink_all(size_t keep);
+
+/* ops->trim of every mount; of none while somebody has the table, who may be writing. */
+void mount_trim_all(void);
 
 /*
  * The machine goes down: sync and unmount all, the last mounted first.  One that is still in use is

@@ -669,7 +669,8 @@ static void shrink_metadata_cache(struct model *m, size_t limit)
 {
 	struct mapfs *fs = m->w.ctx.root->mount->fs;
 
-	fs->cache.limit = limit;
+	fs->cache.limit = fs->cache.bound = limit;
+	fs->cache.fixed = true;
 	mapfs_cache_shrink(fs, limit);
 }
 

@@ -28,7 +28,8 @@ static void set_cache(size_t blocks)
 {
 	struct mapfs *fs = w.ctx.root->mount->fs;
 
-	fs->cache.limit = blocks;
+	fs->cache.limit = fs->cache.bound = blocks;
+	fs->cache.fixed = true;
 	mapfs_cache_shrink(fs, blocks);
 }
 
