@@ -51,7 +51,7 @@ struct cpu {
 	uint32_t spin_depth;                      /* [h] debug: spin locks held */
 	const struct spinlock *spins[LOCK_DEPTH]; /* [h] debug: which, oldest first */
 	uint64_t ipis, interrupts, switches, steals; /* [h] counters, read by others as hints */
-};
+} __attribute__((aligned(64)));                      /* no two harts' share a cache line */
 
 extern struct cpu cpus[MAX_HARTS];
 

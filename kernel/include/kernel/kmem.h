@@ -18,7 +18,7 @@ struct kmem_hart {
 	void *free;
 	uint32_t count;
 	uint64_t allocs, frees;
-};
+} __attribute__((aligned(64))); /* no two harts' share a cache line */
 
 struct kmem_cache {
 	const char *name;          /* [I] */
