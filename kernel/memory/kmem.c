@@ -134,6 +134,36 @@ static void drain(struct kmem_cache *cache, struct kmem_hart *hart, uint32_t kee
 	spin_unlock(&cache->lock);
 }
 
+/* Interrupts off. */
+static inline void *take_object(struct kmem_hart *hart)
+{
+	void *object = hart->free;
+
+	hart->free = *(void **)object;
+	hart->count--;
+	hart->allocs++;
+	return object;
+}
+
+static inline void put_object(struct kmem_hart *hart, void *object)
+{
+	*(void **)object = hart->free;
+	hart->free = object;
+	hart->count++;
+	hart->frees++;
+}
+
+static __attribute__((noinline)) void *alloc_slowly(
+	struct kmem_cache *cache, struct kmem_hart *hart, uint64_t flags)
+{
+	void *object;
+
+	refill(cache, hart);
+	object = hart->free ? take_object(hart) : NULL;
+	irq_restore(flags);
+	return object;
+}
+
 void *kmem_cache_alloc(struct kmem_cache *cache)
 {
 	uint64_t flags = irq_save();
@@ -141,13 +171,8 @@ void *kmem_cache_alloc(struct kmem_cache *cache)
 	void *object;
 
 	if (!hart->free)
-		refill(cache, hart);
-	object = hart->free;
-	if (object) {
-		hart->free = *(void **)object;
-		hart->count--;
-		hart->allocs++;
-	}
+		return alloc_slowly(cache, hart, flags);
+	object = take_object(hart);
 	irq_restore(flags);
 	return object;
 }
@@ -157,6 +182,14 @@ void *kmem_cache_zalloc(struct kmem_cache *cache)
 	void *object = kmem_cache_alloc(cache);
 
 	return object ? memset(object, 0, cache->size) : NULL;
+}
+
+static __attribute__((noinline)) void free_slowly(
+	struct kmem_cache *cache, struct kmem_hart *hart, void *object, uint64_t flags)
+{
+	drain(cache, hart, HART_OBJECTS / 2);
+	put_object(hart, object);
+	irq_restore(flags);
 }
 
 void kmem_cache_free(struct kmem_cache *cache, void *object)
@@ -170,12 +203,11 @@ void kmem_cache_free(struct kmem_cache *cache, void *object)
 	poison(object, cache->size);
 	flags = irq_save();
 	hart = &cache->harts[arch_cpu()->index];
-	if (hart->count >= HART_OBJECTS)
-		drain(cache, hart, HART_OBJECTS / 2);
-	*(void **)object = hart->free;
-	hart->free = object;
-	hart->count++;
-	hart->frees++;
+	if (hart->count >= HART_OBJECTS) {
+		free_slowly(cache, hart, object, flags);
+		return;
+	}
+	put_object(hart, object);
 	irq_restore(flags);
 }
 
