@@ -42,6 +42,7 @@ int file_new(const struct file_ops *ops, void *private_data, unsigned flags, uns
 	return 0;
 }
 
+/* What is written to has a reference of its own; what is only read is there as long as its vnode is. */
 static int writer_begin(struct file *f)
 {
 	int err = mount_writer_begin(f->dentry->mount);
@@ -49,21 +50,25 @@ static int writer_begin(struct file *f)
 	if (err)
 		return err;
 	err = vnode_writer_begin(f->vnode);
-	if (err)
+	if (err) {
 		mount_writer_end(f->dentry->mount);
-	return err;
+		return err;
+	}
+	f->state |= FILE_WRITER;
+	(void)vnode_object(f->vnode);
+	return 0;
 }
 
 static void writer_end(struct file *f)
 {
+	if (f->vnode->object)
+		mvm_object_unref(f->vnode->object);
 	vnode_writer_end(f->vnode);
 	mount_writer_end(f->dentry->mount);
 }
 
 static void file_free(struct file *f)
 {
-	if (f->object)
-		mvm_object_unref(f->object);
 	if (f->state & FILE_WRITER)
 		writer_end(f);
 	if (f->state & FILE_PROGRAM)
@@ -113,21 +118,21 @@ static int open_device(struct file *f)
 }
 
 /* Give the file the operations of its type. */
-static int set_operations(struct file *f)
+static int set_operations(struct file *f, uint32_t type)
 {
 	struct vnode *v = f->vnode;
 
-	if (fs_read(f->flags) & FS_O_PATH)
+	if (f->flags & FS_O_PATH)
 		return 0;
-	if (vnode_is(v, FS_IFREG)) {
+	if (type == FS_IFREG) {
 		f->ops = &file_regular_ops;
-		f->object = vnode_object(v);
-	} else if (vnode_is(v, FS_IFDIR)) {
+		f->object = v->object;
+	} else if (type == FS_IFDIR) {
 		f->ops = &file_directory_ops;
 	}
 	if (v->ops->open)
 		return v->ops->open(v, f);
-	if (vnode_is(v, FS_IFIFO))
+	if (type == FS_IFIFO)
 		return fifo_open(f);
 	return f->ops == &path_ops ? open_device(f) : 0;
 }
@@ -146,17 +151,16 @@ int file_prepare(unsigned flags, const struct fs_cred *cred, struct file **out)
 
 int file_begin(struct file *f, struct dentry *d)
 {
+	uint32_t type = fs_read(d->vnode->mode) & FS_IFMT;
 	int err = 0;
 
 	f->dentry = d;
 	f->vnode = d->vnode;
 	f->error_seen = __atomic_load_n(&f->vnode->error_count, __ATOMIC_ACQUIRE);
-	if ((f->state & FILE_WRITABLE) && vnode_is(f->vnode, FS_IFREG)) {
+	if ((f->state & FILE_WRITABLE) && type == FS_IFREG)
 		err = writer_begin(f);
-		f->state |= err ? 0 : FILE_WRITER;
-	}
 	if (!err)
-		err = set_operations(f);
+		err = set_operations(f, type);
 	f->flags &= ~(unsigned)FS_O_NOCTTY; /* who opens a terminal has looked at it */
 	return err;
 }
@@ -338,8 +342,7 @@ static int regular_write(
 static int regular_map(struct file *f, bool shared, struct mvm_object **out)
 {
 	(void)shared;
-	mvm_object_ref(f->object); /* not the first: the file has one */
-	*out = f->object;
+	*out = vnode_object(f->vnode);
 	return 0;
 }
 

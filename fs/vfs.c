@@ -101,31 +101,40 @@ static unsigned open_wants(unsigned flags)
 	return wants[flags & FS_O_ACCMODE] | (flags & FS_O_TRUNC ? FS_WRITE : 0);
 }
 
-static bool is_device(const struct vnode *v)
+static bool is_device(uint32_t type)
 {
-	return vnode_is(v, FS_IFCHR) || vnode_is(v, FS_IFBLK);
+	return type == FS_IFCHR || type == FS_IFBLK;
+}
+
+/* What depends on the type alone, and is not asked of a plain file that is read. */
+static int type_may_open(const struct vnode *v, uint32_t type, unsigned want)
+{
+	if (type == FS_IFLNK)
+		return -ELOOP;
+	if (type == FS_IFDIR && (want & FS_WRITE))
+		return -EISDIR;
+	if (is_device(type) && (v->mount->flags & MOUNT_NODEV))
+		return -EACCES;
+	return (want & FS_WRITE) && type == FS_IFREG && mount_readonly(v->mount) ? -EROFS : 0;
 }
 
 static int may_open(const struct vnode *v, const struct fs_cred *cred, unsigned flags)
 {
+	uint32_t type = fs_read(v->mode) & FS_IFMT;
 	unsigned want = open_wants(flags);
-	int err;
+	int err = 0;
 
-	if (vnode_is(v, FS_IFLNK))
-		return -ELOOP;
-	if (vnode_is(v, FS_IFDIR) && (want & FS_WRITE))
-		return -EISDIR;
-	if (is_device(v) && (v->mount->flags & MOUNT_NODEV))
-		return -EACCES;
-	if ((want & FS_WRITE) && vnode_is(v, FS_IFREG) && mount_readonly(v->mount))
-		return -EROFS;
+	if (type != FS_IFREG || (want & FS_WRITE))
+		err = type_may_open(v, type, want);
+	if (err)
+		return err;
 	err = vnode_permission(v, cred, want);
 	if (err)
 		return err;
 	return (flags & FS_O_NOATIME) && !vnode_is_owned(v, cred) ? -EPERM : 0;
 }
 
-static int cut_to_nothing(struct vnode *v, const struct fs_cred *cred)
+static __attribute__((noinline)) int cut_to_nothing(struct vnode *v, const struct fs_cred *cred)
 {
 	struct fs_attr empty = {.size_bytes = 0};
 
@@ -264,8 +273,8 @@ static int open_last(struct path_parent *parent, unsigned flags, uint32_t mode, 
 	return created ? file_begin(f, d) : open_found(parent, flags, d, f);
 }
 
-static int open_create(const struct fs_context *ctx, struct dentry *base, const char *path,
-	unsigned flags, uint32_t mode, struct file *f)
+static __attribute__((noinline)) int open_create(const struct fs_context *ctx, struct dentry *base,
+	const char *path, unsigned flags, uint32_t mode, struct file *f)
 {
 	struct path_parent parent;
 	int result = path_open_parent(ctx, base, path, &parent);
@@ -381,7 +390,9 @@ int vfs_stat(const struct fs_context *ctx, struct dentry *base, const char *path
 /* Of special files only the node is on the mount: what is behind it can be written. */
 static bool is_special(const struct vnode *v)
 {
-	return is_device(v) || vnode_is(v, FS_IFIFO) || vnode_is(v, FS_IFSOCK);
+	uint32_t type = fs_read(v->mode) & FS_IFMT;
+
+	return is_device(type) || type == FS_IFIFO || type == FS_IFSOCK;
 }
 
 static int may_access(const struct vnode *v, const struct fs_cred *cred, unsigned want)

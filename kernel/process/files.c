@@ -303,11 +303,9 @@ static unsigned descriptor_limit(void)
 	return (unsigned)process_limit(process_current(), RLIMIT_NOFILE);
 }
 
-/* Lock held, perhaps dropped meanwhile: a free descriptor with a slot. */
-static long find_free(struct files *f, unsigned from, unsigned limit)
+/* Lock held, perhaps dropped meanwhile: a free descriptor from fd on, with a slot. */
+static __attribute__((noinline)) long find_slowly(struct files *f, unsigned fd, unsigned limit)
 {
-	unsigned fd = from > f->lowest_free ? from : f->lowest_free;
-
 	for (;;) {
 		while (fd < f->capacity && f->file[fd])
 			fd++;
@@ -318,8 +316,19 @@ static long find_free(struct files *f, unsigned from, unsigned limit)
 		if (files_grow(f, fd))
 			return -ENOMEM;
 	}
-	if (from <= f->lowest_free)
-		f->lowest_free = fd;
+	return fd;
+}
+
+/* The same, at least `from`: nearly always the one that is remembered as the lowest. */
+static inline long find_free(struct files *f, unsigned from, unsigned limit)
+{
+	bool lowest = from <= f->lowest_free;
+	long fd = lowest ? f->lowest_free : from;
+
+	if (fd >= limit || fd >= f->capacity || f->file[fd])
+		fd = find_slowly(f, (unsigned)fd, limit);
+	if (lowest && fd >= 0)
+		f->lowest_free = (unsigned)fd;
 	return fd;
 }
 

@@ -35,7 +35,7 @@ struct file {
 	uint32_t error_seen;        /* [a] vnode.error_count that was reported here */
 	struct dentry *dentry;      /* [I] counted; NULL: it has no name (a pipe) */
 	struct vnode *vnode;        /* [I] held by the dentry; NULL: it has no inode */
-	struct mvm_object *object;  /* [I] counted; NULL: not a regular file */
+	struct mvm_object *object;  /* [I] counted if FILE_WRITER; NULL: not a regular file */
 	void *private_data;         /* [I] the operations' own */
 	uint64_t offset;            /* [o] */
 	struct fsh_mutex offset_lock;

@@ -8,7 +8,7 @@
  *
  * Life.  A vnode is counted.  References: name-cache entries and whoever looked it up; open files
  * through their name; and its page-cache object, as long as that one is referenced itself (mapped,
- * open, or dirty).  So a mapping or unwritten data keeps the file alive after close and unlink.
+ * open for writing, or dirty).  So a mapping or unwritten data keeps the file alive after close and unlink.
  *
  *	                vnode_get()                     last vnode_unref()
  *	 on the medium ------------> in use (refs > 0) -------------------> cached (refs 0)
