@@ -58,6 +58,11 @@ struct fs_name fs_name_of(const char *string)
 	return name;
 }
 
+void dentry_search_changed(void)
+{
+	directories_changed();
+}
+
 /* --- Making and freeing ---------------------------------------------------------------------- */
 
 /* Among the entries of its directory, or the roots. */
@@ -279,6 +284,7 @@ static void dentry_unhash(struct dentry *d)
 	fsh_spin_lock(&b->lock);
 	if (!(__atomic_fetch_or(&d->refs, UNHASHED, __ATOMIC_ACQ_REL) & UNHASHED))
 		fs_table_remove(&b->entries, &d->link);
+	directory_gone(d);
 	fsh_spin_unlock(&b->lock);
 }
 
@@ -356,6 +362,7 @@ void dentry_cover(struct dentry *d, struct mount *m)
 	b = bucket_of(d);
 	fsh_spin_lock_nested(&b->lock);
 	fs_write(d->covered_by, m);
+	directories_changed();
 	fsh_spin_unlock(&b->lock);
 	fsh_spin_unlock(&names.tree_lock);
 }
@@ -386,6 +393,7 @@ static uint32_t unhash_in_tree(struct dentry *d)
 	refs = __atomic_fetch_or(&d->refs, UNHASHED, __ATOMIC_ACQ_REL);
 	if (!(refs & UNHASHED))
 		fs_table_remove(&b->entries, &d->link);
+	directory_gone(d);
 	fsh_spin_unlock(&b->lock);
 	return refs;
 }

@@ -22,7 +22,9 @@ struct name_cache {
 	struct dentry *first, **last; /* [tree_lock] those LISTED, oldest first */
 	size_t n, n_idle;             /* [tree_lock] all entries; those LISTED */
 	size_t max_idle;              /* [I] */
-	uint64_t looks;               /* [tree_lock] of the sweep at those LISTED */
+	uint64_t
+		directories; /* [a] changes of which directories there are, and who may search them */
+	uint64_t looks;      /* [tree_lock] of the sweep at those LISTED */
 };
 
 extern struct name_cache names;
@@ -47,23 +49,29 @@ static inline bool scan_goes_on(const char *p, const char *end)
 	return end ? p != end : *p != '\0' && *p != '/';
 }
 
+/* The next eight bytes of a name, or what is left of it. */
+static inline uint64_t scan_word(const char **at, const char *end)
+{
+	const char *p = *at, *word_end = p + HEAD_BYTES;
+	uint64_t word = 0;
+
+	for (; p != word_end && scan_goes_on(p, end); p++)
+		word = word << 8 | (unsigned char)*p;
+	*at = p;
+	return word;
+}
+
 /* The name from `text` to `end`, or, with NULL, to a slash or NUL.  Hashed eight bytes at a time. */
 static inline void name_scan(const char *text, const char *end, struct fs_name *name)
 {
 	const char *p = text;
-	uint64_t hash = 0;
+	uint64_t hash;
 
-	do {
-		const char *word_end = p + HEAD_BYTES;
-		uint64_t word = 0;
-
-		for (; p != word_end && scan_goes_on(p, end); p++)
-			word = word << 8 | (unsigned char)*p;
-		if (word_end == text + HEAD_BYTES)
-			name->head = word;
-		hash = hash_step(hash, word);
-	} while (scan_goes_on(p, end));
 	name->text = text;
+	name->head = scan_word(&p, end);
+	hash = hash_step(0, name->head);
+	while (scan_goes_on(p, end))
+		hash = hash_step(hash, scan_word(&p, end));
 	name->bytes = (uint32_t)(p - text);
 	name->hash = (uint32_t)hash;
 }
@@ -116,6 +124,20 @@ static inline void dentry_trim_if_many(void)
 {
 	if (fs_read(names.n_idle) > names.max_idle)
 		dentry_trim();
+}
+
+/* --- What recent walks rely on (path.c) ------------------------------------------------------- */
+
+static inline void directories_changed(void)
+{
+	__atomic_fetch_add(&names.directories, 1, __ATOMIC_RELEASE);
+}
+
+/* d is found no more, and may be freed from now on. */
+static inline void directory_gone(const struct dentry *d)
+{
+	if (d->vnode && vnode_is(d->vnode, FS_IFDIR))
+		directories_changed();
 }
 
 /* --- The table; bucket lock held ------------------------------------------------------------- */
@@ -184,6 +206,13 @@ static inline void bucket_fit(struct bucket *b)
 		bucket_refit(b);
 }
 
+/* A store that costs nothing where it changes nothing. */
+static inline void mark_used(struct dentry *d)
+{
+	if (!fs_read(d->used))
+		fs_write(d->used, true);
+}
+
 /* --- The two that every step of a walk takes -------------------------------------------------- */
 
 /*
@@ -201,8 +230,7 @@ static inline struct dentry *dentry_find(
 	if (d) {
 		const struct mount *m = cross ? fs_read(d->covered_by) : NULL;
 
-		if (!fs_read(d->used))
-			fs_write(d->used, true);
+		mark_used(d);
 		d = dentry_ref(m ? m->root : d);
 	}
 	fsh_spin_unlock(&b->lock);

@@ -27,8 +27,10 @@ static bool take(struct dentry *d, uint32_t held)
 	fsh_spin_lock_nested(&b->lock);
 	taken = __atomic_compare_exchange_n(&d->refs, &refs, (refs & LISTED) | UNHASHED, false,
 		__ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-	if (taken)
+	if (taken) {
 		fs_table_remove(&b->entries, &d->link);
+		directory_gone(d);
+	}
 	fsh_spin_unlock(&b->lock);
 	if (taken)
 		dentry_leave(d);

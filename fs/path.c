@@ -14,6 +14,19 @@
  *
  * A step to what the cache remembers is all in here, with one lock and one count; everything else is in
  * walk_slowly().
+ *
+ * The directory before the last component is often that of the walk before, whoever walks: a thread
+ * keeps it (struct path_recent), and where a path begins with the same text at the same place, its last
+ * component alone is looked up, in one step.  What a walk would have met on the way is the same as long as
+ * no directory has gone or moved, none was covered or bared, and none has other rights; the cache counts
+ * all of these, for all directories together (names.directories), as they are rare.  Kept is only what
+ * was reached by remembered names alone: no link, no "..", no name that has to be asked for each time
+ * (MOUNT_VOLATILE); and through directories that everybody may search, so that it does not matter who asks.
+ *
+ * What is kept is not referenced, so nobody is kept from unmounting or removing it, and it is only compared.
+ * An entry that is found, under its bucket's lock, with that parent keeps the parent there as long as
+ * the lock is held.  If another directory had come to lie at the same address, the first one went
+ * before it came, and before anything was entered in it: that count, read under the lock, would tell.
  */
 #include "name.h"
 #include <errno.h>
@@ -28,6 +41,10 @@ struct walk {
 	const char *rest;
 	char *buffer; /* holds rest once a link was followed, or NULL */
 	unsigned links;
+	bool plain; /* so far it could be kept (struct path_recent) */
+	const char *path;
+	const struct dentry *from;
+	uint64_t directories; /* when it began */
 };
 
 /* --- Components ------------------------------------------------------------------------------ */
@@ -52,6 +69,23 @@ static inline bool may_be_dots(const struct fs_name *name)
 	return name->text[0] == '.' && name->bytes <= 2;
 }
 
+/*
+ * Word by word where both lie so, as text that comes from a system call does.  What is behind the end in
+ * the last word is read, too, and does not count: a whole word is never partly somewhere else.
+ */
+static inline __attribute__((no_sanitize("address"))) bool same_text(
+	const char *a, const char *b, size_t n)
+{
+	const uint64_t *words_a = (const uint64_t *)a, *words_b = (const uint64_t *)b;
+
+	if (((uintptr_t)a | (uintptr_t)b) % 8)
+		return memcmp(a, b, n) == 0;
+	for (; n >= 8; n -= 8)
+		if (*words_a++ != *words_b++)
+			return false;
+	return n == 0 || (*words_a ^ *words_b) << (64 - 8 * n) == 0;
+}
+
 static enum path_last kind_of(const struct fs_name *name)
 {
 	if (!may_be_dots(name))
@@ -63,17 +97,25 @@ static enum path_last kind_of(const struct fs_name *name)
 
 /* --- Steps ----------------------------------------------------------------------------------- */
 
+static inline struct dentry *beginning(
+	const struct fs_context *ctx, struct dentry *base, const char *path)
+{
+	if (*path == '/')
+		return ctx->root;
+	return base ? base : ctx->cwd;
+}
+
 static void walk_begin(
-	struct walk *w, const struct fs_context *ctx, struct dentry *base, const char *path)
+	struct walk *w, const struct fs_context *ctx, struct dentry *from, const char *path)
 {
 	w->ctx = ctx;
-	w->rest = path;
+	w->path = w->rest = path;
 	w->buffer = NULL;
 	w->links = 0;
-	if (*path == '/')
-		base = ctx->root;
-	w->at = base ? base : ctx->cwd;
+	w->from = w->at = from;
 	w->counted = false;
+	w->plain = ctx->recent;
+	w->directories = __atomic_load_n(&names.directories, __ATOMIC_ACQUIRE);
 }
 
 static inline void walk_leave(struct walk *w)
@@ -104,6 +146,7 @@ static void walk_end(struct walk *w)
 
 static __attribute__((noinline)) void walk_up(struct walk *w)
 {
+	w->plain = false;
 	while (w->at != w->ctx->root) {
 		if (w->at->parent != w->at) {
 			walk_to(w, mount_cross_down(dentry_parent(w->at)));
@@ -116,16 +159,23 @@ static __attribute__((noinline)) void walk_up(struct walk *w)
 }
 
 /* In most directories whoever asks may search, in nearly all of them uid 0. */
-static inline int may_search(const struct walk *w)
+static inline bool may_search_at_once(
+	const struct vnode *v, const struct fs_cred *cred, bool *everybody)
+{
+	*everybody = (fs_read(v->mode) & 0111) == 0111 && !v->ops->permission;
+	return *everybody || (cred->uid == 0 && !v->ops->permission);
+}
+
+static inline int may_search(struct walk *w)
 {
 	const struct vnode *v = w->at->vnode;
-	uint32_t mode = fs_read(v->mode);
+	bool everybody, at_once;
 
-	if ((mode & FS_IFMT) != FS_IFDIR)
+	if (!vnode_is(v, FS_IFDIR))
 		return -ENOTDIR;
-	if (!v->ops->permission && ((mode & 0111) == 0111 || w->ctx->cred->uid == 0))
-		return 0;
-	return vnode_permission(v, w->ctx->cred, FS_EXECUTE);
+	at_once = may_search_at_once(v, w->ctx->cred, &everybody);
+	w->plain &= everybody;
+	return at_once ? 0 : vnode_permission(v, w->ctx->cred, FS_EXECUTE);
 }
 
 /* Put the target of link, which is in w->at, before the rest of the path. */
@@ -179,6 +229,7 @@ static __attribute__((noinline)) int walk_slowly(
 {
 	int err = d ? 0 : dentry_lookup_slowly(w->at, name, &d);
 
+	w->plain = false;
 	if (err)
 		return err;
 	if (!d->vnode) {
@@ -205,12 +256,9 @@ static inline int walk_name(struct walk *w, const struct fs_name *name, bool fol
 	return 0;
 }
 
+/* From a directory that may be searched. */
 static inline int walk_step(struct walk *w, const struct fs_name *name, bool follow_link)
 {
-	int err = may_search(w);
-
-	if (err)
-		return err;
 	if (may_be_dots(name) && kind_of(name) != PATH_LAST_NAME) {
 		if (name->bytes == 2)
 			walk_up(w);
@@ -219,9 +267,92 @@ static inline int walk_step(struct walk *w, const struct fs_name *name, bool fol
 	return walk_name(w, name, follow_link);
 }
 
+/* --- The recent directory ---------------------------------------------------------------------- */
+
+/* Where the walk is, and how it came here, by the first `bytes` of the path. */
+static __attribute__((noinline)) void keep_recent(const struct walk *w, size_t bytes)
+{
+	struct path_recent *r = w->ctx->recent;
+
+	if (bytes > sizeof(r->text))
+		return;
+	r->directories = w->directories;
+	r->from = w->from;
+	r->dir = w->at;
+	r->bytes = (uint32_t)bytes;
+	memcpy(r->text, w->path, bytes);
+}
+
+static inline bool is_kept(const struct walk *w, size_t bytes)
+{
+	const struct path_recent *r = w->ctx->recent;
+
+	return r->dir == w->at && r->from == w->from && r->directories == w->directories &&
+	       r->bytes == bytes;
+}
+
+/* May the last component be looked up here?  How the walk came here is kept if that was plain. */
+static inline int may_search_last(struct walk *w, const struct fs_name *last)
+{
+	size_t bytes = (size_t)(last->text - w->path);
+	bool keep = w->plain && w->counted && !is_kept(w, bytes);
+	int err = may_search(w);
+
+	if (!err && keep)
+		keep_recent(w, bytes);
+	return err;
+}
+
+/* Is this what a walk with these flags would end at, after all that r knows?  Bucket lock held. */
+static inline bool ends_walk(const struct path_recent *r, const struct dentry *d,
+	const struct fs_cred *cred, unsigned flags)
+{
+	bool everybody;
+	uint32_t type;
+
+	if (fs_read(names.directories) != r->directories || !d->vnode || fs_read(d->covered_by))
+		return false;
+	type = fs_read(d->vnode->mode) & FS_IFMT;
+	return type != FS_IFLNK && (type == FS_IFDIR || !(flags & PATH_DIRECTORY)) &&
+	       may_search_at_once(d->parent->vnode, cred, &everybody);
+}
+
+static inline struct dentry *find_in_recent(const struct path_recent *r, const struct fs_name *name,
+	const struct fs_cred *cred, unsigned flags)
+{
+	struct bucket *b = bucket_at(place_hash(r->dir, name->hash));
+	struct dentry *d;
+
+	fsh_spin_lock(&b->lock);
+	d = bucket_find(b, r->dir, name);
+	if (d && ends_walk(r, d, cred, flags)) {
+		mark_used(d);
+		dentry_ref(d);
+	} else {
+		d = NULL;
+	}
+	fsh_spin_unlock(&b->lock);
+	return d;
+}
+
+/* The whole walk in one step; NULL: it has to be walked. */
+static inline struct dentry *walk_recent(
+	const struct fs_context *ctx, const struct dentry *from, const char *path, unsigned flags)
+{
+	const struct path_recent *r = ctx->recent;
+	struct fs_name name;
+
+	if (!r || r->from != from || !same_text(path, r->text, r->bytes))
+		return NULL;
+	name_scan(path + r->bytes, NULL, &name);
+	if (name.text[name.bytes] != '\0')
+		return NULL;
+	return find_in_recent(r, &name, ctx->cred, flags);
+}
+
 /* --- Whole walks ----------------------------------------------------------------------------- */
 
-static inline int walk_all(struct walk *w, unsigned flags)
+static int walk_all(struct walk *w, unsigned flags)
 {
 	struct fs_name name;
 	bool slash = false;
@@ -233,7 +364,9 @@ static inline int walk_all(struct walk *w, unsigned flags)
 
 		slash = last && rest != w->rest;
 		w->rest = rest;
-		err = walk_step(w, &name, !last || slash || (flags & PATH_FOLLOW));
+		err = last ? may_search_last(w, &name) : may_search(w);
+		if (!err)
+			err = walk_step(w, &name, !last || slash || (flags & PATH_FOLLOW));
 		if (err)
 			return err;
 		if (last && w->rest == rest)
@@ -244,15 +377,15 @@ static inline int walk_all(struct walk *w, unsigned flags)
 	return 0;
 }
 
-int path_lookup(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
-	struct dentry **out)
+static __attribute__((noinline)) int walk_whole(const struct fs_context *ctx, struct dentry *from,
+	const char *path, unsigned flags, struct dentry **out)
 {
 	struct walk w;
 	int err;
 
 	if (*path == '\0' && !(flags & PATH_EMPTY))
 		return -ENOENT;
-	walk_begin(&w, ctx, base, path);
+	walk_begin(&w, ctx, from, path);
 	err = walk_all(&w, flags);
 	if (err)
 		walk_leave(&w);
@@ -262,6 +395,15 @@ int path_lookup(const struct fs_context *ctx, struct dentry *base, const char *p
 		fsh_free(w.buffer);
 	dentry_trim_if_many();
 	return err;
+}
+
+int path_lookup(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
+	struct dentry **out)
+{
+	struct dentry *from = beginning(ctx, base, path);
+
+	*out = walk_recent(ctx, from, path, flags);
+	return *out ? 0 : walk_whole(ctx, from, path, flags, out);
 }
 
 /* Walk all but the last component, and say what that is. */
@@ -277,13 +419,15 @@ static int walk_parent(struct walk *w, struct path_parent *out)
 			out->slash = *w->rest == '/';
 			break;
 		}
-		err = walk_step(w, &out->last, true);
+		err = may_search(w);
+		if (!err)
+			err = walk_step(w, &out->last, true);
 		if (err)
 			return err;
 	}
 	if (out->kind == PATH_LAST_NAME && out->last.bytes > FS_NAME_MAX)
 		return -ENAMETOOLONG;
-	return may_search(w);
+	return out->kind == PATH_LAST_ROOT ? may_search(w) : may_search_last(w, &out->last);
 }
 
 /* Move the walk in and out of the caller's struct, which keeps it between calls. */
@@ -312,7 +456,7 @@ int path_open_parent(const struct fs_context *ctx, struct dentry *base, const ch
 	*out = (struct path_parent){.dir = NULL};
 	if (*path == '\0')
 		return -ENOENT;
-	walk_begin(&w, ctx, base, path);
+	walk_begin(&w, ctx, beginning(ctx, base, path), path);
 	return parent_result(&w, out);
 }
 

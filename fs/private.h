@@ -76,6 +76,9 @@ void dentry_created(struct dentry *free_name, struct dentry *fresh, struct vnode
 /* The name is gone: nobody finds d any more. */
 void dentry_removed(struct dentry *d);
 
+/* Who may search a directory has changed. */
+void dentry_search_changed(void);
+
 /* For mount.c, under its lock of marks: d.covered_by, which walks look at under a lock of the cache. */
 void dentry_cover(struct dentry *d, struct mount *m);
 

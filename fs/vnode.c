@@ -470,8 +470,11 @@ void vnode_touch(struct vnode *v)
 
 void vnode_apply_attr(struct vnode *v, const struct fs_attr *attr, unsigned mask)
 {
-	if (mask & FS_SET_MODE)
+	if (mask & FS_SET_MODE) {
 		fs_write(v->mode, (v->mode & FS_IFMT) | (attr->mode & FS_PERM));
+		if (vnode_is(v, FS_IFDIR))
+			dentry_search_changed();
+	}
 	if (mask & FS_SET_UID)
 		fs_write(v->uid, attr->uid);
 	if (mask & FS_SET_GID)

@@ -6,6 +6,7 @@
 #define FRAMES 16384
 
 struct fs_context ctx;
+static struct path_recent recent;
 static struct fs_cred cred;
 
 void become(uint32_t uid, uint32_t gid)
@@ -32,6 +33,7 @@ int test_setup(void **state)
 	err = mount_root("tmpfs", "none", 0, &ctx.root);
 	ctx.cwd = ctx.root;
 	ctx.umask = 0;
+	ctx.recent = &recent;
 	become(0, 0);
 	return err;
 }

@@ -92,6 +92,165 @@ static void walks(void **state)
 	check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
+/* --- The recent directory ---------------------------------------------------------------------- */
+
+static void set_mode(const char *path, uint32_t mode)
+{
+	struct fs_attr attr = {.mode = mode};
+
+	assert_int_equal(vfs_setattr(&ctx, NULL, path, PATH_FOLLOW, &attr, FS_SET_MODE), 0);
+}
+
+/* Until it is kept how the walk to f comes through e, and once more, in one step. */
+static void walk_kept(const char *path)
+{
+	for (int i = 0; i < 3; i++) /* the first asks the file system, and that is not kept */
+		assert_string_equal(walked(path, 0), "/d/e/f");
+	assert_int_equal(ctx.recent->bytes, strlen(path) - 1);
+	assert_memory_equal(ctx.recent->text, path, strlen(path) - 1);
+}
+
+static void expect_walk(const char *path, const char *result)
+{
+	if (strcmp(walked(path, 0), result))
+		fail_msg("\"%s\" is %s, not %s", path, walked(path, 0), result);
+}
+
+static void make_d(void)
+{
+	must_mkdir("/d");
+	must_mkdir("/d/e");
+	must_write("/d/e/f", "x");
+}
+
+static void recent_is_kept(void **state)
+{
+	(void)state;
+	make_d();
+	walk_kept("/d/e/f");
+	walk_kept("d/e/f");
+	walk_kept("//d/./e//f");
+	expect_walk("//d/./e//g", "ENOENT");
+	expect_walk("//d/./e//", "/d/e");
+	expect_walk("//d/./e//.", "/d/e");
+	expect_walk("//d/./e//..", "/d");
+	expect_walk("//d/./e//f/", "ENOTDIR");
+	expect_walk("//d/./e//f/x", "ENOTDIR");
+	walk_kept("/d/e/f");
+	expect_walk("/d/e/", "/d/e");
+	assert_int_equal(vfs_rmdir(&ctx, NULL, "/d/e/"), -ENOTEMPTY);
+}
+
+/* What is reached through a link or ".." is not, nor by a name that was not remembered. */
+static void recent_is_not_kept(void **state)
+{
+	static const char *const paths[] = {"/l/f", "/d/../d/e/f", "/x/e/f"};
+
+	(void)state;
+	make_d();
+	symlink_to("d/e", "/l");
+	symlink_to("d", "/x");
+	walk_kept("/d/e/f");
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		for (int times = 0; times < 3; times++)
+			assert_string_equal(walked(paths[i], 0), "/d/e/f");
+		assert_memory_equal(ctx.recent->text, "/d/e/", 5);
+	}
+	assert_int_equal(vfs_unlink(&ctx, NULL, "/x"), 0);
+	expect_walk("/x/e/f", "ENOENT");
+}
+
+/* Every change that leads the same text elsewhere, or nowhere. */
+static void recent_directories_change(void **state)
+{
+	struct dentry *top;
+	uint64_t before;
+	char *text;
+
+	(void)state;
+	make_d();
+	must_mkdir("/d2");
+	must_mkdir("/d2/e");
+	walk_kept("/d/e/f");
+	assert_int_equal(vfs_rename(&ctx, NULL, "/d/e", NULL, "/d/e2", 0), 0);
+	expect_walk("/d/e/f", "ENOENT");
+	assert_int_equal(vfs_rename(&ctx, NULL, "/d/e2", NULL, "/d/e", 0), 0);
+	walk_kept("/d/e/f");
+	assert_int_equal(vfs_rename(&ctx, NULL, "/d", NULL, "/d2", FS_RENAME_EXCHANGE), 0);
+	expect_walk("/d/e/f", "ENOENT");
+	expect_walk("/d2/e/f", "/d2/e/f");
+	assert_int_equal(vfs_rename(&ctx, NULL, "/d", NULL, "/d2", FS_RENAME_EXCHANGE), 0);
+
+	walk_kept("/d/e/f");
+	assert_int_equal(vfs_mount(&ctx, "/d/e", "tmpfs", "none", 0, ""), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(path_lookup(&ctx, NULL, "/d/e", 0, &top), 0);
+		assert_ptr_equal(top, top->mount->root);
+		dentry_unref(top);
+	}
+	expect_walk("/d/e/f", "ENOENT");
+	must_write("/d/e/f", "y");
+	walk_kept("/d/e/f");
+	assert_int_equal(vfs_umount(&ctx, "/d/e", 0, false), 0);
+	text = contents("/d/e/f");
+	assert_string_equal(text, "x");
+	free(text);
+
+	walk_kept("/d/e/f");
+	assert_int_equal(vfs_unlink(&ctx, NULL, "/d/e/f"), 0);
+	expect_walk("/d/e/f", "ENOENT");
+	before = ctx.recent->directories;
+	assert_int_equal(vfs_rmdir(&ctx, NULL, "/d/e"), 0);
+	expect_walk("/d/e/f", "ENOENT");
+	must_mkdir("/d/e");
+	must_write("/d/e/f", "z");
+	walk_kept("/d/e/f");
+	assert_int_not_equal(ctx.recent->directories, before);
+
+	/* The same names in new entries, perhaps where others were: nothing of before counts. */
+	walk_kept("/d/e/f");
+	before = ctx.recent->directories;
+	dentry_shrink(0);
+	walk_kept("/d/e/f");
+	assert_int_not_equal(ctx.recent->directories, before);
+}
+
+/* Others begin elsewhere, or may not go there any more. */
+static void recent_is_whose(void **state)
+{
+	struct dentry *d, *root = ctx.root;
+
+	(void)state;
+	make_d();
+	must_mkdir("/r");
+	must_mkdir("/r/d");
+	walk_kept("d/e/f");
+	assert_int_equal(path_lookup(&ctx, NULL, "/r", 0, &d), 0);
+	ctx.cwd = d;
+	expect_walk("d/e/f", "ENOENT");
+	ctx.cwd = root;
+	walk_kept("/d/e/f");
+	ctx.root = d;
+	expect_walk("/d/e/f", "ENOENT");
+	ctx.root = root;
+	dentry_unref(d);
+
+	become(1, 1);
+	walk_kept("/d/e/f");
+	become(0, 0);
+	set_mode("/d", 0700);
+	expect_walk("/d/e/f", "/d/e/f");
+	become(1, 1);
+	expect_walk("/d/e/f", "EACCES");
+	become(0, 0);
+	set_mode("/d", 0755);
+	set_mode("/d/e", 0700);
+	walk_kept("/d/e/f");
+	become(1, 1);
+	expect_walk("/d/e/f", "EACCES");
+	become(0, 0);
+}
+
 static void forty_links_and_no_more(void **state)
 {
 	char name[16], target[16];
@@ -295,7 +454,11 @@ static void jumps(void **state)
 	/* To a directory, and on from there. */
 	assert_int_equal(path_lookup(&ctx, NULL, "/a/b", 0, &dir), 0);
 	jump_to = dir;
-	assert_string_equal(walked("/m/link/c/deep", 0), "/a/b/c/deep");
+	for (int i = 0; i < 3; i++)
+		assert_string_equal(walked("/m/link/c/deep", 0), "/a/b/c/deep");
+	jump_to = ctx.root;
+	assert_string_equal(walked("/m/link/c/deep", 0), "ENOENT");
+	jump_to = dir;
 	assert_string_equal(walked("/m/link/..", 0), "/a");
 	assert_string_equal(walked("/m/link", PATH_FOLLOW | PATH_DIRECTORY), "/a/b");
 	assert_int_equal(open_err("/m/link", FS_O_RDONLY | FS_O_CREAT), -EISDIR);
@@ -379,6 +542,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(walks, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(recent_is_kept, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(recent_is_not_kept, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(
+			recent_directories_change, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(recent_is_whose, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(forty_links_and_no_more, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(long_names, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(bases_and_roots, test_setup, test_teardown),

@@ -12,6 +12,8 @@
 
 struct worker {
 	struct fsh_thread thread;
+	struct fs_context ctx; /* with a recent directory of its own */
+	struct path_recent recent;
 	uint64_t rng, steps;
 	unsigned done;
 };
@@ -49,7 +51,7 @@ static int use_file(struct worker *w, const char *path)
 	unsigned flags = FS_O_RDWR | (random_below(&w->rng, 2) ? FS_O_CREAT : 0);
 	struct file *f;
 	char bytes[64];
-	int err = vfs_open(&ctx, NULL, path, flags, 0666, &f);
+	int err = vfs_open(&w->ctx, NULL, path, flags, 0666, &f);
 
 	if (err)
 		return err;
@@ -67,17 +69,17 @@ static bool count_entry(struct fs_readdir *r, const struct fs_entry *entry)
 	return entry->name_bytes < 4;
 }
 
-static int use_directory(const char *path)
+static int use_directory(struct worker *w, const char *path)
 {
 	struct fs_readdir r = {count_entry};
 	struct file *f;
 	char buffer[200], *text;
-	int err = vfs_open(&ctx, NULL, path, FS_O_DIRECTORY, 0, &f);
+	int err = vfs_open(&w->ctx, NULL, path, FS_O_DIRECTORY, 0, &f);
 
 	if (err)
 		return err;
 	err = file_readdir(f, &r);
-	(void)dentry_path(f->dentry, ctx.root, buffer, sizeof(buffer), &text);
+	(void)dentry_path(f->dentry, w->ctx.root, buffer, sizeof(buffer), &text);
 	file_unref(f);
 	return err;
 }
@@ -92,25 +94,25 @@ static int one_step(struct worker *w)
 	switch (random_below(&w->rng, 12)) {
 	case 0:
 	case 1:
-		return vfs_mkdir(&ctx, NULL, path, 0777);
+		return vfs_mkdir(&w->ctx, NULL, path, 0777);
 	case 2:
-		return vfs_rmdir(&ctx, NULL, path);
+		return vfs_rmdir(&w->ctx, NULL, path);
 	case 3:
-		return vfs_unlink(&ctx, NULL, path);
+		return vfs_unlink(&w->ctx, NULL, path);
 	case 4:
-		return vfs_link(&ctx, NULL, path, 0, NULL, other);
+		return vfs_link(&w->ctx, NULL, path, 0, NULL, other);
 	case 5:
 	case 6:
-		return vfs_rename(&ctx, NULL, path, NULL, other,
+		return vfs_rename(&w->ctx, NULL, path, NULL, other,
 			random_below(&w->rng, 3) ? 0 : FS_RENAME_EXCHANGE);
 	case 7:
-		return vfs_symlink(&ctx, other, NULL, path);
+		return vfs_symlink(&w->ctx, other, NULL, path);
 	case 8:
-		return use_directory(path);
+		return use_directory(w, path);
 	case 9:
 		if (random_below(&w->rng, 8) == 0)
 			dentry_shrink(random_below(&w->rng, 8));
-		return vfs_stat(&ctx, NULL, path, PATH_FOLLOW, &attr);
+		return vfs_stat(&w->ctx, NULL, path, PATH_FOLLOW, &attr);
 	default:
 		return use_file(w, path);
 	}
@@ -138,6 +140,8 @@ static void everything_at_once(void **state)
 	for (int i = 0; i < THREADS; i++) {
 		workers[i].rng = seed + (uint64_t)i * 7919 + 1;
 		workers[i].steps = test_steps(10000);
+		workers[i].ctx = ctx;
+		workers[i].ctx.recent = &workers[i].recent;
 		assert_int_equal(
 			fsh_thread_start(&workers[i].thread, "worker", work, &workers[i]), 0);
 	}

@@ -555,6 +555,7 @@ int walk_begin(struct walk *w, long dir, const char *path)
 		.cwd = fs->cwd,
 		.cred = &w->cred,
 		.umask = fs->umask,
+		.recent = &task_current()->recent,
 	};
 	if (w->counted) {
 		dentry_ref(w->ctx.root);

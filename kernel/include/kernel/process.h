@@ -32,6 +32,7 @@
 #pragma once
 
 #include <abi/resource.h>
+#include <fs/path.h>
 #include <kernel/list.h>
 #include <kernel/lock.h>
 #include <kernel/signal.h>
@@ -201,6 +202,8 @@ struct task {
 	vaddr_t clear_child_tid; /* [c] and where a 0 when it ends */
 	vaddr_t robust_list;     /* [c] kept for get_robust_list */
 	struct vfork *vfork;     /* [c] the parent that waits for exec or exit, or NULL */
+
+	struct path_recent recent; /* [c] of its walks */
 };
 
 extern struct spinlock tree_lock;    /* RANK_PROCESS_TREE */
