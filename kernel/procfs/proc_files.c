@@ -68,14 +68,12 @@ int proc_link_path(struct dentry *d, char *to, size_t bytes)
 	int n = -ENOMEM;
 
 	if (buffer) {
-		/* Room is left for what is said of a file without a name. */
-		int err = dentry_path(d, root, buffer, PATH_MAX - NAME_BYTES, &path);
-		size_t length = __builtin_strlen(path);
-		__builtin_memmove(buffer, path, length + 1);
+		/* Behind the path, which ends there, is room for what is said of a file without a name. */
+		const size_t path_bytes = PATH_MAX - NAME_BYTES;
+		int err = dentry_path(d, root, buffer, path_bytes, &path);
 		if (err == -ENOENT)
-			__builtin_strcpy(buffer + length, " (deleted)");
-		n = err && err != -ENOENT && err != -EXDEV ? err
-							   : proc_link_text(to, bytes, buffer);
+			__builtin_strcpy(buffer + path_bytes - 1, " (deleted)");
+		n = err && err != -ENOENT && err != -EXDEV ? err : proc_link_text(to, bytes, path);
 	}
 	dentry_unref(root);
 	kfree(buffer);

@@ -191,10 +191,10 @@ static int lookup_number(struct proc_vnode *dir, struct process *p, long nr, str
 	struct process *owner = p;
 	int err;
 
-	if (numbers->next(p, nr) != nr)
-		return -ENOENT;
 	if (numbers->what == PROC_PID)
 		owner = proc_find(key.pid);
+	else if (numbers->next(p, nr) != nr)
+		return -ENOENT;
 	err = owner ? vnode_new(dir->vnode.mount, &key, numbers->each, owner, out) : -ENOENT;
 	if (!err && numbers == &proc_files)
 		(*out)->mode = proc_fd_mode(p, key.fd);
@@ -205,8 +205,11 @@ static int lookup_number(struct proc_vnode *dir, struct process *p, long nr, str
 
 static bool is_named(const struct proc_entry *entry, const struct fs_name *name)
 {
-	return __builtin_strlen(entry->name) == name->bytes &&
-	       __builtin_memcmp(entry->name, name->text, name->bytes) == 0;
+	uint32_t i = 0;
+
+	while (i < name->bytes && entry->name[i] == name->text[i])
+		i++;
+	return i == name->bytes && !entry->name[i];
 }
 
 static int lookup_entry(
