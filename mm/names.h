@@ -117,7 +117,6 @@
 #define page_wait            mvm_i_page_wait
 #define page_zero            mvm_i_page_zero
 #define part_at              mvm_i_part_at
-#define part_put             mvm_i_part_put
 #define place_choose         mvm_i_place_choose
 #define place_elsewhere      mvm_i_place_elsewhere
 #define place_may_grow       mvm_i_place_may_grow

@@ -22,37 +22,11 @@
  */
 #include "range.h"
 
-#include "object.h"
-
 /* --- Looking ----------------------------------------------------------------------------------- */
 
 void part_at(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct part *part)
 {
-	struct area *a;
-
-	space_lock(space);
-	a = area_find(&space->areas, at);
-	*part = (struct part){.start = at, .end = end, .hole = true};
-	if (a && a->start > at) {
-		part->end = min_u64(a->start, end);
-	} else if (a) {
-		part->end = min_u64(a->end, end);
-		part->hole = false;
-		part->rights = a->rights;
-		part->max_rights = a->max_rights;
-		part->flags = a->flags;
-		part->object = a->object;
-		part->first = area_page(a, at);
-		if (a->object)
-			mvm_object_ref(a->object);
-	}
-	space_unlock(space);
-}
-
-void part_put(struct part *part)
-{
-	if (part->object)
-		mvm_object_unref(part->object);
+	part_look(space, at, end, part);
 }
 
 /* In the place of an access: none is allowed. */

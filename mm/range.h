@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "object.h"
 #include "space.h"
 
 /*
@@ -31,8 +32,40 @@ struct part {
 /*
  * The part that begins at `at`, which is below `end`.  Let go of it with part_put() before the next.
  */
+static inline void part_look(
+	struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct part *part)
+{
+	struct area *a;
+
+	space_lock(space);
+	a = area_find(&space->areas, at);
+	if (likely(a && a->start <= at)) {
+		*part = (struct part){
+			.start = at,
+			.end = min_u64(a->end, end),
+			.rights = a->rights,
+			.max_rights = a->max_rights,
+			.flags = a->flags,
+			.object = a->object,
+			.first = area_page(a, at),
+		};
+		if (a->object)
+			ref_get(&a->object->refs);
+	} else {
+		*part = (struct part){
+			.start = at, .end = a ? min_u64(a->start, end) : end, .hole = true};
+	}
+	space_unlock(space);
+}
+
+/* The same out of line: for who has more to do, or little stack. */
 void part_at(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct part *part);
-void part_put(struct part *part);
+
+static inline void part_put(struct part *part)
+{
+	if (part->object)
+		mvm_object_unref(part->object);
+}
 
 /* mvm_map(), but nothing is prefaulted, whatever its flags say. */
 int map_only(struct mvm_space *space, struct mvm_map *m) MVM_MUST_CHECK;

@@ -4,42 +4,47 @@
  *
  * Area by area, each looked up anew after the lock was dropped for its I/O.
  */
-#include "object.h"
 #include "range.h"
 
-static int sync_part(const struct part *part, unsigned flags, int (*commit)(struct mvm_object *obj))
+/* What the part shows of an object, if stores through it reach that; lets go of the part. */
+static inline int sync_part(
+	struct part *part, unsigned flags, int (*commit)(struct mvm_object *obj))
 {
 	mvm_pgoff_t n = (part->end - part->start) >> MVM_PAGE_SHIFT;
-	int err;
+	int err = 0;
 
-	if (flags & MVM_SYNC_INVALIDATE && part->flags & AREA_LOCKED)
-		return -MVM_EBUSY;
-	if (!part->object || !(part->flags & AREA_SHARED) || part->object->kind != OBJECT_PAGED)
-		return 0;
-	err = mvm_pc_flush(part->object, part->first, part->first + n - 1,
-		flags & MVM_SYNC_WAIT ? MVM_PC_WAIT : 0);
-	if (!err && commit && flags & MVM_SYNC_WAIT)
-		err = commit(part->object);
+	if (flags & MVM_SYNC_INVALIDATE && part->flags & AREA_LOCKED) {
+		err = -MVM_EBUSY;
+	} else if (part->object && part->flags & AREA_SHARED &&
+		   part->object->kind == OBJECT_PAGED) {
+		err = mvm_pc_flush(part->object, part->first, part->first + n - 1,
+			flags & MVM_SYNC_WAIT ? MVM_PC_WAIT : 0);
+		if (!err && commit && flags & MVM_SYNC_WAIT)
+			err = commit(part->object);
+	}
+	part_put(part);
 	return err;
 }
 
 int mvm_sync(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned flags,
 	int (*commit)(struct mvm_object *obj))
 {
-	bool hole = false;
 	mvm_vaddr_t end;
-	int err = 0;
+	int missing = 0;
 
 	if (!range_end(addr, bytes, &end))
 		return -MVM_EINVAL;
-	while (addr < end && !err) {
+	while (addr < end) {
 		struct part part;
+		int err;
 
-		part_at(space, addr, end, &part);
-		hole |= part.hole;
+		part_look(space, addr, end, &part);
+		if (part.hole)
+			missing = -MVM_ENOMEM;
 		err = sync_part(&part, flags, commit);
+		if (err)
+			return err;
 		addr = part.end;
-		part_put(&part);
 	}
-	return !err && hole ? -MVM_ENOMEM : err;
+	return missing;
 }

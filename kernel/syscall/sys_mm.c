@@ -281,7 +281,7 @@ static int commit(struct mvm_object *object)
 
 long sys_msync(vaddr_t addr, size_t bytes, unsigned long flags_argument)
 {
-	unsigned flags = (unsigned)flags_argument, mm = 0;
+	unsigned flags = (unsigned)flags_argument;
 
 	if (flags & ~(unsigned)(MS_ASYNC | MS_SYNC | MS_INVALIDATE))
 		return -EINVAL;
@@ -290,9 +290,8 @@ long sys_msync(vaddr_t addr, size_t bytes, unsigned long flags_argument)
 	int err = user_range(addr, &bytes, -ENOMEM);
 	if (err || !bytes)
 		return err;
-	if (flags & MS_SYNC)
-		mm |= MVM_SYNC_WAIT;
-	if (flags & MS_INVALIDATE)
-		mm |= MVM_SYNC_INVALIDATE;
-	return mvm_sync(current_vm()->space, addr, bytes, mm, flags & MS_SYNC ? commit : NULL);
+	return mvm_sync(current_vm()->space, addr, bytes,
+		(flags & MS_SYNC ? MVM_SYNC_WAIT : 0) |
+			(flags & MS_INVALIDATE ? MVM_SYNC_INVALIDATE : 0),
+		commit);
 }

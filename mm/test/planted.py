@@ -561,7 +561,7 @@ MUTANTS = [
     Mutant("protect: harts forget what gains rights", "protect.c",
            "if (a->rights & ~p->rights) {", "if (1) {", by="trace"),
     Mutant("msync: INVALIDATE of a locked area", "sync.c",
-           "if (flags & MVM_SYNC_INVALIDATE && part->flags & AREA_LOCKED)", "if (0)", by="model"),
+           "if (flags & MVM_SYNC_INVALIDATE && part->flags & AREA_LOCKED) {", "if (0) {", by="model"),
 
     # What others fell into
     Mutant("dirty by a load", "fault.c",
