@@ -82,6 +82,18 @@ void area_resized(struct area_index *index, struct area *a);
 bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t below, size_t bytes,
 	struct gap *gap);
 
+/*
+ * Empty the index at once; returns the first area that was in it.  From each, area_next() goes on to
+ * the one after it, as long as that is there: it looks at nothing but the areas themselves.
+ */
+static inline struct area *area_take_all(struct area_index *index)
+{
+	struct area *first = area_first(index);
+
+	*index = (struct area_index){.root = NULL};
+	return first;
+}
+
 /* Panic unless the index's own invariants hold: links, order, and whatever it keeps beside them. */
 void area_index_check(struct area_index *index);
 

@@ -37,6 +37,7 @@
 #define area_index_check     mvm_i_area_index_check
 #define area_insert          mvm_i_area_insert
 #define area_join            mvm_i_area_join
+#define area_leave_object    mvm_i_area_leave_object
 #define area_next            mvm_i_area_next
 #define area_peek            mvm_i_area_peek
 #define area_prev            mvm_i_area_prev
@@ -148,6 +149,7 @@
 #define space_merge          mvm_i_space_merge
 #define space_pin            mvm_i_space_pin
 #define space_remove         mvm_i_space_remove
+#define space_remove_all     mvm_i_space_remove_all
 #define space_resize         mvm_i_space_resize
 #define space_set_meaning    mvm_i_space_set_meaning
 #define space_split          mvm_i_space_split

@@ -277,6 +277,22 @@ void space_remove(struct mvm_space *space, struct area *a)
 		area_remove(&space->areas, a);
 }
 
+struct area *space_remove_all(struct mvm_space *space)
+{
+	space->n_areas = space->mapped = 0;
+	space->data = space->stack = space->locked = 0;
+	return area_take_all(&space->areas);
+}
+
+void area_leave_object(struct area *a)
+{
+	if (!a->object)
+		return;
+	object_lock(a->object);
+	rmap_leave(a);
+	mvmh_unlock(&a->object->lock);
+}
+
 void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	uint64_t before = area_pages(a);

@@ -227,6 +227,13 @@ void space_insert(struct mvm_space *space, struct area *a);
 /* Take it out of both; the object reference goes to the caller, who frees the area. */
 void space_remove(struct mvm_space *space, struct area *a);
 
+/*
+ * Take all areas out of the index; they are as area_take_all() leaves them.  Each is to leave its
+ * object's list yet.
+ */
+struct area *space_remove_all(struct mvm_space *space);
+void area_leave_object(struct area *a);
+
 /* Change an area's range to [start, end), which it overlaps; offset follows. */
 void space_resize(struct mvm_space *space, struct area *a, mvm_vaddr_t start, mvm_vaddr_t end);
 

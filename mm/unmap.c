@@ -262,7 +262,22 @@ int unmap_contents(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)
 	return 0;
 }
 
-/* Nothing has to be reserved: no area is cut, and the tree goes as a whole. */
+/* Step 5 for all areas: nothing is looked up any more where they were.  Locked as unmap_areas(). */
+static void forget_all(struct unmap *u, struct mvm_space *space)
+{
+	struct area *a = space_remove_all(space), *next;
+
+	for (unsigned n = 1; a; n++, a = next) {
+		next = area_next(a);
+		area_leave_object(a);
+		a->parent = u->gone;
+		u->gone = a;
+		if (n % MVM_HOLD_PAGES == 0)
+			space_relock(space);
+	}
+}
+
+/* Nothing has to be reserved: no area is cut, and both trees go as a whole. */
 void unmap_all(struct mvm_space *space)
 {
 	struct unmap u = {.spare = NULL};
@@ -272,7 +287,7 @@ void unmap_all(struct mvm_space *space)
 	trace(space, MVM_TRACE_UNMAP, space->low, space->high, 0);
 	remove_translations(space, &u.claim);
 	anon_remove_all(&space->anons, &u.grave);
-	unmap_areas(&u, space);
+	forget_all(&u, space);
 	unmap_end_unlock(&u, space);
 }
 

@@ -199,6 +199,22 @@ static void remove_one(void)
 	free(a);
 }
 
+/* All at once: from each there is a way to the next, although the index is empty. */
+static void take_all(void)
+{
+	struct area *a = area_take_all(&w->index), *next;
+
+	assert_null(area_first(&w->index));
+	for (unsigned end = 0; a; a = next) {
+		next = area_next(a);
+		check_left_alone(a);
+		assert_true(first_page(a) >= end && w->owner[first_page(a)] == a);
+		end = end_page(a);
+		own(first_page(a), end, NULL);
+		free(a);
+	}
+}
+
 /* Any new range between the neighbours. */
 static void resize_one(void)
 {
@@ -280,6 +296,8 @@ static void against_an_array(void)
 		}
 	}
 	for (w = &worlds[0]; w <= &worlds[1]; w++) {
+		if (w == &worlds[1])
+			take_all();
 		while (area_first(&w->index)) {
 			remove_one();
 			check_order();
