@@ -242,6 +242,28 @@ static void plant_overflow(void)
 	overflow(&depth);
 }
 
+static void plant_deep_thread(void *unused)
+{
+	int depth = -40; /* levels of more than 256 bytes */
+	uint64_t flags = irq_save();
+
+	(void)unused;
+	overflow(&depth);
+	irq_restore(flags);
+	thread_exit();
+}
+
+static void plant_deep(void)
+{
+	struct thread *t;
+
+	if (thread_create("deep", plant_deep_thread, NULL, &t))
+		return;
+	thread_start(t);
+	thread_join(t);
+	thread_unref(t);
+}
+
 void selftest_plant(const char *name)
 {
 	static const struct selftest plants[] = {
@@ -258,6 +280,7 @@ void selftest_plant(const char *name)
 		{"null", plant_null},
 		{"text", plant_text},
 		{"overflow", plant_overflow},
+		{"deep", plant_deep},
 	};
 
 	for (unsigned i = 0; i < sizeof(plants) / sizeof(plants[0]); i++)

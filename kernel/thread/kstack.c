@@ -12,13 +12,16 @@
  */
 #include <arch/pmap.h>
 #include <kernel/frames.h>
+#include <kernel/panic.h>
 #include <kernel/thread.h>
+#include <string.h>
 
 #include "sched.h"
 
-#define KEEP     16 /* free stacks that are not given back */
-#define MAPPED   8  /* with one fence */
-#define UNMAPPED 16 /* likewise */
+#define KEEP     16                 /* free stacks that are not given back */
+#define MAPPED   8                  /* with one fence */
+#define UNMAPPED 16                 /* likewise */
+#define SPARE    (KSTACK_BYTES / 2) /* that threads leave unused */
 #define WORDS    (KSTACK_SLOTS / 64)
 
 /* [s]: lock. A stack that is free has the next one in its top word. */
@@ -27,6 +30,30 @@ static vaddr_t free_stacks;    /* [s] stack tops */
 static unsigned n_free;        /* [s] */
 static unsigned n_mapped;      /* [s] read without it as a hint */
 static uint64_t mapped[WORDS]; /* [s] a bit a slot */
+
+#ifdef MAPACHE_DEBUG
+/* A new stack is zero and never cleared again: what is not was used by one of its threads. */
+static void mark_unused(paddr_t stack)
+{
+	memset(phys_to_virt(stack), 0, KSTACK_BYTES);
+}
+
+void kstack_check(vaddr_t top)
+{
+	vaddr_t bottom = top - KSTACK_BYTES, at = bottom;
+
+	while (at < top && !*(const uint64_t *)at)
+		at += sizeof(uint64_t);
+	if (at - bottom < SPARE)
+		panic("kernel stack: %lu bytes were used, only %lu are left", top - at,
+			at - bottom);
+}
+#else
+static void mark_unused(paddr_t stack)
+{
+	(void)stack;
+}
+#endif
 
 static vaddr_t *link_of(vaddr_t top)
 {
@@ -69,6 +96,7 @@ static vaddr_t stack_new(void)
 		return 0;
 	}
 	count_slot(slot, 1);
+	mark_unused(pa);
 	return bottom_of(slot) + KSTACK_BYTES;
 }
 

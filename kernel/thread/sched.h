@@ -13,6 +13,15 @@
 /* The top of a mapped kernel stack, or 0; and giving it back. */
 vaddr_t kstack_alloc(void);
 void kstack_free(vaddr_t top);
+/* Debug builds: panic if one of the threads that had this stack has used more than half of it. */
+#ifdef MAPACHE_DEBUG
+void kstack_check(vaddr_t top);
+#else
+static inline void kstack_check(vaddr_t top)
+{
+	(void)top;
+}
+#endif
 /* A zeroed thread without a stack, or NULL. */
 struct thread *thread_alloc(const char *name);
 void thread_init(void);

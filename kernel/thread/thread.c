@@ -85,6 +85,7 @@ _Noreturn void thread_exit(void)
 	struct thread *self = thread_current();
 
 	DEBUG_ASSERT(self->mutex_depth == 0);
+	kstack_check(self->arch.stack_top);
 	__atomic_store_n(&self->exiting, true, __ATOMIC_RELEASE);
 	waitq_wake_all(&self->exited);
 	sched_exit();

@@ -24,6 +24,7 @@ PLANTS = {
     "null": r"store page fault .* address 0x0000000000000008",
     "text": r"store page fault",
     "overflow": r"kernel stack overflow",
+    "deep": r"kernel stack: \d+ bytes were used, only \d+ are left",
 }
 
 
