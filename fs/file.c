@@ -42,7 +42,10 @@ int file_new(const struct file_ops *ops, void *private_data, unsigned flags, uns
 	return 0;
 }
 
-/* What is written to has a reference of its own; what is only read is there as long as its vnode is. */
+/*
+ * What is written to has a reference of its own; what is only read is there as
+ * long as its vnode is.
+ */
 static int writer_begin(struct file *f)
 {
 	int err = mount_writer_begin(f->dentry->mount);

@@ -3,11 +3,11 @@
  * The name cache (fs/path.h says what a dentry is).
  *
  * Life of an entry.  It is made under its directory's inode lock, after the file system was asked,
- * and hashed.  Whoever finds it in its bucket counts it up there; whoever takes the count of a hashed
- * entry to 0 leaves it where it is, for the next walk, and puts it on the list of those that may go.
- * Two events end it: unlink, rmdir and rename unhash it (beside the count is then the bit UNHASHED,
- * and whoever takes the count to 0 frees it); the sweep takes entries of count 0, from 0 to UNHASHED
- * in one step, so that it and a walk never both win.
+ * and hashed.  Whoever finds it in its bucket counts it up there; whoever takes the count of a
+ * hashed entry to 0 leaves it where it is, for the next walk, and puts it on the list of those that
+ * may go.  Two events end it: unlink, rmdir and rename unhash it (beside the count is then the bit
+ * UNHASHED, and whoever takes the count to 0 frees it); the sweep takes entries of count 0, from 0
+ * to UNHASHED in one step, so that it and a walk never both win.
  *
  *	             dentry_insert                    dentry_removed
  *	 (unhashed) ---------------> hashed, n refs ------------------> unhashed, n refs
@@ -16,12 +16,12 @@
  *	                     hashed, 0 refs, listed ---------------------->  freed
  *	                                                sweep
  *
- * The list holds every hashed entry of count 0, and others: a walk that finds a listed entry leaves it
- * there (which costs nothing), marks it used, and drops it without a lock.  The sweep goes along the
- * list, oldest first.  What is in use it takes off, to come back with its last reference; what was
- * walked over since goes to the young end; the rest ends.  So each look frees an entry, or undoes
- * what a walk has done, and names that are in use (a directory is, by what is remembered in it) are
- * not looked at again and again, however many they are.  Only names whose files are in use
+ * The list holds every hashed entry of count 0, and others: a walk that finds a listed entry leaves
+ * it there (which costs nothing), marks it used, and drops it without a lock.  The sweep goes along
+ * the list, oldest first.  What is in use it takes off, to come back with its last reference; what
+ * was walked over since goes to the young end; the rest ends.  So each look frees an entry, or
+ * undoes what a walk has done, and names that are in use (a directory is, by what is remembered in
+ * it) are not looked at again and again, however many they are.  Only names whose files are in use
  * otherwise stay on the list for nothing, and dentry_trim() gives up after a few of them.
  *
  * What it stands for is fixed for life, so a walk reads d->vnode without a lock.  Parent and name
@@ -291,8 +291,9 @@ static void dentry_unhash(struct dentry *d)
 /* --- Looking up ------------------------------------------------------------------------------ */
 
 /*
- * A directory that was found by a name which is not remembered, and is remembered by another: the file
- * system is damaged.  (Walks and renames take the locks of what they go through: each must be there once.)
+ * A directory that was found by a name which is not remembered, and is remembered by another: the
+ * file system is damaged.  (Walks and renames take the locks of what they go through: each must be
+ * there once.)
  */
 static bool has_other_name(const struct vnode *directory)
 {

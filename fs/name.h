@@ -61,7 +61,10 @@ static inline uint64_t scan_word(const char **at, const char *end)
 	return word;
 }
 
-/* The name from `text` to `end`, or, with NULL, to a slash or NUL.  Hashed eight bytes at a time. */
+/*
+ * The name from `text` to `end`, or, with NULL, to a slash or NUL.  Hashed
+ * eight bytes at a time.
+ */
 static inline void name_scan(const char *text, const char *end, struct fs_name *name)
 {
 	const char *p = text;
@@ -216,8 +219,8 @@ static inline void mark_used(struct dentry *d)
 /* --- The two that every step of a walk takes -------------------------------------------------- */
 
 /*
- * What a directory remembers under this name, referenced, or NULL.  With `cross` the root of what is
- * mounted there, if something is: marks of mounts change under the bucket's lock, too.
+ * What a directory remembers under this name, referenced, or NULL.  With `cross` the root of what
+ * is mounted there, if something is: marks of mounts change under the bucket's lock, too.
  */
 static inline struct dentry *dentry_find(
 	const struct dentry *dir, const struct fs_name *name, bool cross)

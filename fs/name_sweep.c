@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The end of names: a sweep along the list of those that may go (name.c has the theory), to keep to the
- * limit, to give memory back, and to unmount.
+ * The end of names: a sweep along the list of those that may go (name.c has the theory), to keep to
+ * the limit, to give memory back, and to unmount.
  */
 #include "name.h"
 
@@ -14,7 +14,10 @@ struct sweep {
 	size_t looks; /* so many are still to be looked at */
 };
 
-/* From unused, but for `held` references of the caller, to unhashed in one step.  Tree lock held. */
+/*
+ * From unused, but for `held` references of the caller, to unhashed in one
+ * step.  Tree lock held.
+ */
 static bool take(struct dentry *d, uint32_t held)
 {
 	uint32_t refs = fs_read(d->refs);
@@ -106,7 +109,10 @@ static bool take_directory(struct dentry *d, const struct sweep *s)
 	return taken;
 }
 
-/* The end of an entry that was taken out; in a whole sweep also of directories that it was the last in. */
+/*
+ * The end of an entry that was taken out; in a whole sweep also of directories
+ * that it was the last in.
+ */
 static void free_taken(struct dentry *d, const struct sweep *s)
 {
 	struct dentry *parent = d->parent;

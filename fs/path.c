@@ -3,30 +3,33 @@
  * The walk along a path.
  *
  * The walk holds one reference, on the entry where it is, once it has left its beginning, which the
- * caller holds.  Each component is looked up in the name cache; a symbolic link that must be followed is
- * replaced, in front of what is left of the path, by its target, in a buffer of the walk's own:
+ * caller holds.  Each component is looked up in the name cache; a symbolic link that must be
+ * followed is replaced, in front of what is left of the path, by its target, in a buffer of the
+ * walk's own:
  *
  *	"a/link/b"   at a:   rest "/b",  target "../x"   ->  rest "../x/b"
  *
  * or, where a link leads to a file and not along a path (vnode_ops.follow), the walk goes on there.
- * So the walk never recurses, and the number of links is all that bounds it: the text that is left may
- * grow beyond the longest path.
+ * So the walk never recurses, and the number of links is all that bounds it: the text that is left
+ * may grow beyond the longest path.
  *
- * A step to what the cache remembers is all in here, with one lock and one count; everything else is in
- * walk_slowly().
+ * A step to what the cache remembers is all in here, with one lock and one count; everything else
+ * is in walk_slowly().
  *
  * The directory before the last component is often that of the walk before, whoever walks: a thread
- * keeps it (struct path_recent), and where a path begins with the same text at the same place, its last
- * component alone is looked up, in one step.  What a walk would have met on the way is the same as long as
- * no directory has gone or moved, none was covered or bared, and none has other rights; the cache counts
- * all of these, for all directories together (names.directories), as they are rare.  Kept is only what
- * was reached by remembered names alone: no link, no "..", no name that has to be asked for each time
- * (MOUNT_VOLATILE); and through directories that everybody may search, so that it does not matter who asks.
+ * keeps it (struct path_recent), and where a path begins with the same text at the same place, its
+ * last component alone is looked up, in one step.  What a walk would have met on the way is the
+ * same as long as no directory has gone or moved, none was covered or bared, and none has other
+ * rights; the cache counts all of these, for all directories together (names.directories), as they
+ * are rare.  Kept is only what was reached by remembered names alone: no link, no "..", no name
+ * that has to be asked for each time (MOUNT_VOLATILE); and through directories that everybody may
+ * search, so that it does not matter who asks.
  *
- * What is kept is not referenced, so nobody is kept from unmounting or removing it, and it is only compared.
- * An entry that is found, under its bucket's lock, with that parent keeps the parent there as long as
- * the lock is held.  If another directory had come to lie at the same address, the first one went
- * before it came, and before anything was entered in it: that count, read under the lock, would tell.
+ * What is kept is not referenced, so nobody is kept from unmounting or removing it, and it is only
+ * compared.  An entry that is found, under its bucket's lock, with that parent keeps the parent
+ * there as long as the lock is held.  If another directory had come to lie at the same address, the
+ * first one went before it came, and before anything was entered in it: that count, read under the
+ * lock, would tell.
  */
 #include "name.h"
 #include <errno.h>
@@ -70,8 +73,9 @@ static inline bool may_be_dots(const struct fs_name *name)
 }
 
 /*
- * Word by word where both lie so, as text that comes from a system call does.  What is behind the end in
- * the last word is read, too, and does not count: a whole word is never partly somewhere else.
+ * Word by word where both lie so, as text that comes from a system call does.  What is behind the
+ * end in the last word is read, too, and does not count: a whole word is never partly somewhere
+ * else.
  */
 static inline __attribute__((no_sanitize("address"))) bool same_text(
 	const char *a, const char *b, size_t n)
@@ -223,7 +227,10 @@ static int follow(struct walk *w, struct dentry *link)
 	return err;
 }
 
-/* What is not remembered, or a link: the rest of the walk goes on behind it.  d: if it was found. */
+/*
+ * What is not remembered, or a link: the rest of the walk goes on behind it.
+ * d: if it was found.
+ */
 static __attribute__((noinline)) int walk_slowly(
 	struct walk *w, const struct fs_name *name, bool follow_link, struct dentry *d)
 {
@@ -267,7 +274,10 @@ static inline int walk_step(struct walk *w, const struct fs_name *name, bool fol
 	return walk_name(w, name, follow_link);
 }
 
-/* --- The recent directory ---------------------------------------------------------------------- */
+/*
+ * --- The recent directory
+ * ----------------------------------------------------------------------
+ */
 
 /* Where the walk is, and how it came here, by the first `bytes` of the path. */
 static __attribute__((noinline)) void keep_recent(const struct walk *w, size_t bytes)

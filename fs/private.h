@@ -79,7 +79,10 @@ void dentry_removed(struct dentry *d);
 /* Who may search a directory has changed. */
 void dentry_search_changed(void);
 
-/* For mount.c, under its lock of marks: d.covered_by, which walks look at under a lock of the cache. */
+/*
+ * For mount.c, under its lock of marks: d.covered_by, which walks look at under
+ * a lock of the cache.
+ */
 void dentry_cover(struct dentry *d, struct mount *m);
 
 /*
@@ -109,8 +112,8 @@ size_t dentry_count(uint64_t *looks);
 void dentry_cache_check(void);
 
 /*
- * Keep unused entries to the limit given to dentry_cache_init(): in the long run as many go as come,
- * and a call that finds nothing to drop has looked at a few.  No inode lock held.
+ * Keep unused entries to the limit given to dentry_cache_init(): in the long run as many go as
+ * come, and a call that finds nothing to drop has looked at a few.  No inode lock held.
  */
 void dentry_trim(void);
 
@@ -159,8 +162,9 @@ size_t file_count(void);
 
 /*
  * Opening in two steps, so that a call that changes something has its memory first.  The second
- * step makes *f the open file of d and takes over the reference on it, also when it fails; the caller has
- * checked the permissions.  file_abandon() undoes the first step, also after the second has failed.
+ * step makes *f the open file of d and takes over the reference on it, also when it fails; the
+ * caller has checked the permissions.  file_abandon() undoes the first step, also after the second
+ * has failed.
  */
 int file_prepare(unsigned flags, const struct fs_cred *cred, struct file **out);
 int file_begin(struct file *f, struct dentry *d);

@@ -402,8 +402,8 @@ static int tmpfs_rename(const struct vnode_rename *r)
 }
 
 /*
- * The first entry from this cookie on.  Whoever reads on finds it where the last reading ended; of two who
- * read at once the one behind searches from the beginning.
+ * The first entry from this cookie on.  Whoever reads on finds it where the last reading ended; of
+ * two who read at once the one behind searches from the beginning.
  */
 static struct entry *entry_from(const struct directory *dir, uint64_t cookie)
 {

@@ -51,8 +51,8 @@
  * invariant 1.  Bind mounts: then a path is a pair, everywhere.  A lock for reading an inode: data
  * and attributes are read word by word, as a snapshot.
  *
- * To read: this file, path.c, name.c, namespace.c, rights.c, vnode.c, file.c, mount.c; then tmpfs.c, which is
- * a whole file system in one file, and mapfs/.
+ * To read: this file, path.c, name.c, namespace.c, rights.c, vnode.c, file.c, mount.c; then
+ * tmpfs.c, which is a whole file system in one file, and mapfs/.
  *
  * Below: the calls that do not change names: open, and what asks or sets attributes.  Each walks,
  * checks what the caller may do, and hands the legal rest to the vnode's operations.
@@ -226,7 +226,10 @@ static int jump(struct path_parent *parent, struct dentry **d)
 	return err;
 }
 
-/* From a link, or a covered directory, to where it leads: *d, whose reference moves along.  1: see open_last(). */
+/*
+ * From a link, or a covered directory, to where it leads: *d, whose reference
+ * moves along.  1: see open_last().
+ */
 static int go_behind(struct path_parent *parent, unsigned flags, struct dentry **d)
 {
 	struct vnode *v = (*d)->vnode;

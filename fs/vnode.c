@@ -562,7 +562,10 @@ static int check_setattr(struct vnode *v, const struct fs_attr *attr, unsigned m
 	return mask & FS_SET_SIZE ? check_size(v, attr->size_bytes) : 0;
 }
 
-/* Resolve what is left to the vfs: the present, and the set-id bits.  True: something is to be set. */
+/*
+ * Resolve what is left to the vfs: the present, and the set-id bits.  True:
+ * something is to be set.
+ */
 static bool complete_setattr(const struct vnode *v, struct fs_attr *attr, unsigned *mask)
 {
 	fs_time_t now = fs_time_now();

@@ -3,13 +3,14 @@
  * A fork's copies ahead of the stores to them.
  *
  * Right after a fork parent and child store to the same few pages each time: the stack, what the C
- * library keeps of a process.  Each of them costs up to four faults beside its copy: a load and a store
- * of either side.  So the spaces that forks join share a history of these pages, and a fork copies them
- * for the child, and maps them writable on both sides.  It is a help: what is not copied here faults.
+ * library keeps of a process.  Each of them costs up to four faults beside its copy: a load and a
+ * store of either side.  So the spaces that forks join share a history of these pages, and a fork
+ * copies them for the child, and maps them writable on both sides.  It is a help: what is not
+ * copied here faults.
  *
- * The history.  The first pages that fault after a fork are the ones to know, so those that come when
- * there is no room are not taken.  Of a page that is copied ahead nobody hears any more whether it is
- * stored to: so every few forks the oldest is forgotten, and comes back if it faults.
+ * The history.  The first pages that fault after a fork are the ones to know, so those that come
+ * when there is no room are not taken.  Of a page that is copied ahead nobody hears any more
+ * whether it is stored to: so every few forks the oldest is forgotten, and comes back if it faults.
  *
  * When.  The copies are made when the parent is write-protected on all harts, and before anybody
  * else knows the child: so they are of the same moment as all that is shared.  The parent may store
@@ -92,7 +93,10 @@ static unsigned history_pages(struct history *h, uint64_t vpn[HISTORY_PAGES])
 	return n;
 }
 
-/* --- The copies -------------------------------------------------------------------------------- */
+/*
+ * --- The copies
+ * --------------------------------------------------------------------------------
+ */
 
 /*
  * Pages that are copied: of the parent, and for the child; ascending, since neighbours cost less.

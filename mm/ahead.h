@@ -34,5 +34,8 @@ static inline void history_note(struct history *h, uint64_t vpn)
 		history_add(h, vpn);
 }
 
-/* Make the copies: the child is nearly done, the parent write-protected and under the fork's claim. */
+/*
+ * Make the copies: the child is nearly done, the parent write-protected and
+ * under the fork's claim.
+ */
 void copy_ahead(struct mvm_space *parent, struct mvm_space *child);

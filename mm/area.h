@@ -75,7 +75,10 @@ static inline bool area_is_writer(const struct area *a)
 	return !area_private(a) && a->max_rights & MVM_WRITE;
 }
 
-/* What an entry may grant by these rights: no machine has memory that is writable but not readable. */
+/*
+ * What an entry may grant by these rights: no machine has memory that is
+ * writable but not readable.
+ */
 static inline unsigned effective_rights(unsigned rights)
 {
 	return rights & MVM_WRITE ? rights | MVM_READ : rights;

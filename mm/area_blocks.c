@@ -15,8 +15,8 @@
  * many areas as there are blocks, so that is the rule: a block that has more (and LEAST beyond
  * that) is cut in the middle, and two that together have less than half of it become one.  With n
  * areas all calls cost about the root of n: some hundred steps at 100,000, where the list has
- * 100,000 and the tree 17.  This is a skip list of two levels (Pugh, CACM 1990), and cut by size, not
- * by chance.
+ * 100,000 and the tree 17.  This is a skip list of two levels (Pugh, CACM 1990), and cut by size,
+ * not by chance.
  */
 #include "area_index.h"
 

@@ -83,8 +83,8 @@ bool area_gap_below(struct area_index *index, mvm_vaddr_t floor, mvm_vaddr_t bel
 	struct gap *gap);
 
 /*
- * Empty the index at once; returns the first area that was in it.  From each, area_next() goes on to
- * the one after it, as long as that is there: it looks at nothing but the areas themselves.
+ * Empty the index at once; returns the first area that was in it.  From each, area_next() goes on
+ * to the one after it, as long as that is there: it looks at nothing but the areas themselves.
  */
 static inline struct area *area_take_all(struct area_index *index)
 {

@@ -3,8 +3,8 @@
  * The index of areas as a balanced tree, threaded with a list.
  *
  * An AVL tree (Adelson-Velsky and Landis, 1962): the heights of two siblings differ by at most
- * one.  Each area knows the areas before and after it (`prev`, `next`), so that the hole before it needs
- * no search, and `gap`, the largest hole before any area of the tree below it:
+ * one.  Each area knows the areas before and after it (`prev`, `next`), so that the hole before it
+ * needs no search, and `gap`, the largest hole before any area of the tree below it:
  *
  *	            [30,40)  hole 15, gap 20
  *	           /       \
@@ -125,8 +125,8 @@ static bool is_balanced(const struct area *a)
 }
 
 /*
- * Bring the path from `a` to the root up to date, as far as something changes, or to an area that is
- * out of balance, which is returned.
+ * Bring the path from `a` to the root up to date, as far as something changes, or to an area that
+ * is out of balance, which is returned.
  */
 static OWN_FRAME struct area *pull_path(struct area *a)
 {
@@ -246,7 +246,10 @@ struct area *area_peek(const struct area_index *index, mvm_vaddr_t va)
 	return found && answers(found, va) ? found : search(index, va);
 }
 
-/* An area comes between two neighbours, of which either may be NULL: one has no child on that side. */
+/*
+ * An area comes between two neighbours, of which either may be NULL: one has no
+ * child on that side.
+ */
 static void link_between(
 	struct area_index *index, struct area *a, struct area *prev, struct area *next)
 {
@@ -360,7 +363,10 @@ static struct area *last_wide(struct area *a, size_t bytes)
 	}
 }
 
-/* The last area before `a`, before the end of all if that is NULL, whose hole is large enough; or NULL. */
+/*
+ * The last area before `a`, before the end of all if that is NULL, whose hole
+ * is large enough; or NULL.
+ */
 static struct area *wide_before(struct area_index *index, struct area *a, size_t bytes)
 {
 	struct area *below = a ? a->child[LEFT] : index->root;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fault-around: the resident pages about the one that a fault has just mapped are mapped with it, so
- * that who goes through a file in memory faults once in MVM_RUN_PAGES pages.  Of a program's code, which
- * is run here and there, it is CODE_PAGES.
+ * Fault-around: the resident pages about the one that a fault has just mapped are mapped with it,
+ * so that who goes through a file in memory faults once in MVM_RUN_PAGES pages.  Of a program's
+ * code, which is run here and there, it is CODE_PAGES.
  *
- * A help, not a duty.  It maps what it finds under the fault's locks; it waits for nothing and reads
- * nothing.  Where something is in the way (a claim, whose sweep may be past some page; a hole being
- * punched; a private copy; want of a table) pages stay unmapped, and fault by themselves later.
+ * A help, not a duty.  It maps what it finds under the fault's locks; it waits for nothing and
+ * reads nothing.  Where something is in the way (a claim, whose sweep may be past some page; a hole
+ * being punched; a private copy; want of a table) pages stay unmapped, and fault by themselves
+ * later.
  *
  * What a page costs is mostly the way down two trees, so each is gone once: the window's pages are
- * side by side in a leaf of the index, or in two, and their entries in one table, into which the host
- * puts them as a run (mvmh_pmap_enter_run).
+ * side by side in a leaf of the index, or in two, and their entries in one table, into which the
+ * host puts them as a run (mvmh_pmap_enter_run).
  *
  * So does who only loads from private memory that has no pages: the page of zeros is mapped all
  * around.
@@ -25,7 +26,10 @@
 /* So many pages at most, that the fault's own looks have room in the hold. */
 #define MOST_PAGES (MVM_HOLD_PAGES - 4)
 
-/* Pages side by side from va on, in these slots; those with a bit in `skip` are not to be mapped. */
+/*
+ * Pages side by side from va on, in these slots; those with a bit in `skip` are
+ * not to be mapped.
+ */
 struct part_of_leaf {
 	mvm_vaddr_t va;
 	void *const *slots;

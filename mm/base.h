@@ -3,8 +3,8 @@
  * What every file of mm starts from: the host's hooks, small helpers, intrusive lists.
  *
  * Internal functions have short names here and long ones in the library: names.h renames them, so
- * that only mvm_* leaves mm as a symbol.  What the host's configuration brings along is not renamed,
- * so it comes first.
+ * that only mvm_* leaves mm as a symbol.  What the host's configuration brings along is not
+ * renamed, so it comes first.
  */
 #pragma once
 
@@ -40,18 +40,21 @@
 #define COLD __attribute__((cold, noinline))
 
 /*
- * A function that is not inlined, so that its locals are not on the stack when its caller goes on to
- * something deep.  The whole of mm lives on 1 KiB (tools/check/stack).
+ * A function that is not inlined, so that its locals are not on the stack when its caller goes on
+ * to something deep.  The whole of mm lives on 1 KiB (tools/check/stack).
  */
 #define OWN_FRAME __attribute__((noinline))
 
-/* --- How much one hold of a lock covers ---------------------------------------------------------- */
+/*
+ * --- How much one hold of a lock covers
+ * ----------------------------------------------------------
+ */
 
 /*
  * What is looked at, changed or moved for a page under a space's or an object's lock is charged to
- * that hold (space_work, object_work); the count begins anew when the lock is taken or a wait returns.
- * A host whose configuration defines MVMH_DEBUG as 1 has it asserted that no hold passes the bound;
- * elsewhere it costs nothing.
+ * that hold (space_work, object_work); the count begins anew when the lock is taken or a wait
+ * returns. A host whose configuration defines MVMH_DEBUG as 1 has it asserted that no hold passes
+ * the bound; elsewhere it costs nothing.
  */
 #ifndef MVMH_DEBUG
 #define MVMH_DEBUG 0

@@ -69,7 +69,10 @@ int cache_put_zeros(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *
 	return 0;
 }
 
-/* The stream that a miss at the index continues, or a new one in place of the one unused longest. */
+/*
+ * The stream that a miss at the index continues, or a new one in place of the
+ * one unused longest.
+ */
 static struct stream *stream_at(struct mvm_object *obj, mvm_pgoff_t index)
 {
 	struct stream *streams = obj->streams, found;
@@ -129,8 +132,8 @@ OWN_FRAME void mvm_fill_done(struct mvm_object *obj, mvm_pgoff_t index, unsigned
 
 /*
  * Put new pages, BUSY, at up to n indexes from `index` on, as long as these are absent and memory
- * lasts.  Returns how many, 0 when the first one is not absent any more, or -MVM_ENOMEM.  *first: the
- * first page, referenced.
+ * lasts.  Returns how many, 0 when the first one is not absent any more, or -MVM_ENOMEM.  *first:
+ * the first page, referenced.
  */
 static OWN_FRAME int insert_run(
 	struct mvm_object *obj, mvm_pgoff_t index, int n, struct mvm_page **first)
@@ -272,7 +275,10 @@ int cache_get_wait(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag, stru
 	return err;
 }
 
-/* Ask the pager; the page is BUSY of the caller.  Without write() a dirty page has its consent for good. */
+/*
+ * Ask the pager; the page is BUSY of the caller.  Without write() a dirty page
+ * has its consent for good.
+ */
 static int ask_writable(struct mvm_object *obj, struct mvm_page *page)
 {
 	if (!obj->ops->make_writable || (!obj->ops->write && page->state & PAGE_DIRTY))
@@ -385,7 +391,10 @@ int mvm_pc_read(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_co
 
 /* --- write(2) --------------------------------------------------------------------------------- */
 
-/* The page that is written to, BUSY of the writer: so it keeps its place, and its reference is the object's. */
+/*
+ * The page that is written to, BUSY of the writer: so it keeps its place, and
+ * its reference is the object's.
+ */
 struct target {
 	struct mvm_page *page;
 	bool fresh;    /* it was absent and was not read: see get_busy() */
@@ -393,9 +402,9 @@ struct target {
 };
 
 /*
- * The page is BUSY of the caller from now on, for a write up to byte `end`.  One that is DIRTY has the
- * pager's promise, if not a write under way uses it up; but that was not for a larger size.  Object
- * locked.
+ * The page is BUSY of the caller from now on, for a write up to byte `end`.  One that is DIRTY has
+ * the pager's promise, if not a write under way uses it up; but that was not for a larger size.
+ * Object locked.
  */
 static inline void take_busy(
 	struct mvm_object *obj, struct mvm_page *page, uint64_t end, struct target *t)
@@ -447,9 +456,9 @@ static OWN_FRAME int make_busy(
 }
 
 /*
- * Get the page of bytes [at, end) BUSY of the caller, for a write to these, or (`whole`) to all of it.
- * t->fresh: it was absent and was not read: its contents are undefined if `whole`, else zeros, for
- * then it lies past the size.
+ * Get the page of bytes [at, end) BUSY of the caller, for a write to these, or (`whole`) to all of
+ * it. t->fresh: it was absent and was not read: its contents are undefined if `whole`, else zeros,
+ * for then it lies past the size.
  */
 static inline int get_busy(
 	struct mvm_object *obj, uint64_t at, uint64_t end, bool whole, struct target *t)
@@ -465,7 +474,10 @@ static inline int get_busy(
 	return likely(t->page != NULL) ? 0 : make_busy(obj, at, end, whole, t);
 }
 
-/* The end of a write to the page, which `drop` takes out of the cache.  Object locked; unlocks it. */
+/*
+ * The end of a write to the page, which `drop` takes out of the cache.  Object
+ * locked; unlocks it.
+ */
 static void put_busy_unlock(struct mvm_object *obj, struct mvm_page *page, bool drop)
 {
 	if (drop)
@@ -513,8 +525,8 @@ int object_grow(struct mvm_object *obj, uint64_t bytes)
 /*
  * Write up to the end of one page.  -MVM_EFAULT: the copy was short; -MVM_EAGAIN: call again;
  * -MVM_ENOMEM: reclaim first.  In each case nothing is held.  `whole` says that the copy is trusted
- * to be complete, so that a page that is overwritten from end to end need not be read first; if it is
- * not, the page goes.  The size grows with a page that stays.
+ * to be complete, so that a page that is overwritten from end to end need not be read first; if it
+ * is not, the page goes.  The size grows with a page that stays.
  */
 static OWN_FRAME int write_page(struct mvm_object *obj, uint64_t at, size_t want,
 	struct mvm_copy *c, size_t *done, bool whole)

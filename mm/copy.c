@@ -85,8 +85,8 @@ static OWN_FRAME bool hold_now(
 }
 
 /*
- * Hold the page, if that can be done now.  False: fault, and try again; a fork that was in the way is
- * over.
+ * Hold the page, if that can be done now.  False: fault, and try again; a fork that was in the way
+ * is over.
  */
 static OWN_FRAME bool try_hold(
 	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force, struct mvm_hold *hold)
@@ -142,7 +142,10 @@ int mvm_release(struct mvm_hold *h)
 	return err;
 }
 
-/* Copy between the kernel and one page of a space.  -MVM_EAGAIN: as try_hold(); other errors end it. */
+/*
+ * Copy between the kernel and one page of a space.  -MVM_EAGAIN: as try_hold();
+ * other errors end it.
+ */
 static OWN_FRAME int try_copy(struct mvm_space *space, mvm_vaddr_t va, void *kernel, size_t n,
 	unsigned access, bool force)
 {

@@ -11,9 +11,10 @@
  *
  * From 2 on nothing private is exclusive, so no fault of the parent maps private memory writable;
  * stores wait until 5, because until the batch has finished another hart may still store through an
- * old translation, and a copy made meanwhile would miss that.  A load of memory that was never touched
- * waits too, for it may fill a large page: that would be the parent's alone, and stores to it would
- * not be the child's while later ones to old pages were.  Other loads, and shared memory, go on.
+ * old translation, and a copy made meanwhile would miss that.  A load of memory that was never
+ * touched waits too, for it may fill a large page: that would be the parent's alone, and stores to
+ * it would not be the child's while later ones to old pages were.  Other loads, and shared memory,
+ * go on.
  *
  * Truncate, meanwhile, may drop private copies: it marks by the object's size, then walks.  An area
  * of the child that enters the object's list before the size changes is visited; one that enters
@@ -25,10 +26,10 @@
  *
  * And pages to which both will store at once are copied ahead (ahead.c).
  *
- * Of a small process's fork, exit and wait, 33,000 instructions with six areas and five pages copied
- * ahead, those pages are 13,000: 6,000 to copy them, 3,600 to map them (two new tables), 2,200 for the
- * paths to them in the tree.  The areas are 2,600, write-protecting 1,300, the end of the child's space
- * 4,500, its three faults 4,000; the rest is the process and thread.
+ * Of a small process's fork, exit and wait, 33,000 instructions with six areas and five pages
+ * copied ahead, those pages are 13,000: 6,000 to copy them, 3,600 to map them (two new tables),
+ * 2,200 for the paths to them in the tree.  The areas are 2,600, write-protecting 1,300, the end of
+ * the child's space 4,500, its three faults 4,000; the rest is the process and thread.
  */
 #include "meta.h"
 #include "object.h"
@@ -101,8 +102,8 @@ static OWN_FRAME int forget(struct mvm_space *child, mvm_vaddr_t start, mvm_vadd
 }
 
 /*
- * From where on the area, in the child and in its object's list, is to have no private pages: all of
- * it, or what lies past the size, for the file may have been cut while we copied.
+ * From where on the area, in the child and in its object's list, is to have no private pages: all
+ * of it, or what lies past the size, for the file may have been cut while we copied.
  */
 static OWN_FRAME mvm_vaddr_t forget_from(const struct area *a)
 {
@@ -181,9 +182,9 @@ static OWN_FRAME int copy_areas(struct mvm_space *parent, struct mvm_space *chil
 }
 
 /*
- * Write-protect some of the area at va, or next above it.  Returns where to go on, after one area at
- * most.  Only private writable ones have writable entries, for an mprotect claims its range until its
- * sweep is over.
+ * Write-protect some of the area at va, or next above it.  Returns where to go on, after one area
+ * at most.  Only private writable ones have writable entries, for an mprotect claims its range
+ * until its sweep is over.
  */
 static mvm_vaddr_t protect_some(struct mvm_space *space, mvm_vaddr_t va, struct mvmh_tlb *batch)
 {
@@ -215,8 +216,8 @@ static OWN_FRAME void write_protect(struct mvm_space *space)
 }
 
 /*
- * The anon at the next private page from *vpn on, referenced if the page is held, else NULL.  False:
- * no private page is left.
+ * The anon at the next private page from *vpn on, referenced if the page is held, else NULL.
+ * False: no private page is left.
  */
 static bool next_held(struct mvm_space *child, uint64_t *vpn, struct mvm_page **held)
 {
@@ -237,8 +238,8 @@ static bool next_held(struct mvm_space *child, uint64_t *vpn, struct mvm_page **
 }
 
 /*
- * Give the child a copy of its own of the page at vpn, whose anon is referenced, unless a truncate has
- * taken it meanwhile.  0 or -MVM_ENOMEM.
+ * Give the child a copy of its own of the page at vpn, whose anon is referenced, unless a truncate
+ * has taken it meanwhile.  0 or -MVM_ENOMEM.
  */
 static OWN_FRAME int copy_page(struct mvm_space *child, uint64_t vpn, struct mvm_page *anon)
 {

@@ -6,8 +6,8 @@
  * files are found in one step.  A slot's tag says that some page below it is unclean: write-back
  * finds dirty pages of a large file without looking at the clean ones.
  *
- * All under the object's lock.  No recursion, and no array of a path's nodes: what has to be done from
- * the leaf up to where the path joins others is done on a second way down, from there.
+ * All under the object's lock.  No recursion, and no array of a path's nodes: what has to be done
+ * from the leaf up to where the path joins others is done on a second way down, from there.
  */
 #include "object.h"
 

@@ -44,7 +44,10 @@ static inline struct growth growth_of(unsigned rights, unsigned flags, uint64_t 
 /* The upper part of an area that is cut. */
 extern const struct growth one_area;
 
-/* May the space grow like this?  0; -MVM_EAGAIN: the limit of locked pages; -MVM_ENOMEM: another. */
+/*
+ * May the space grow like this?  0; -MVM_EAGAIN: the limit of locked pages;
+ * -MVM_ENOMEM: another.
+ */
 int limits_check(const struct mvm_space *space, const struct growth *more) MVM_MUST_CHECK;
 
 void limits_reserve(struct mvm_space *space, const struct growth *more);

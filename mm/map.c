@@ -133,8 +133,8 @@ static struct growth growth_by(const struct mvm_map *m, unsigned flags, size_t b
 }
 
 /*
- * The same where FIXED gives something back: of the range's first MVM_HOLD_PAGES areas, and no locked
- * pages, which Linux asks for anew, too.
+ * The same where FIXED gives something back: of the range's first MVM_HOLD_PAGES areas, and no
+ * locked pages, which Linux asks for anew, too.
  */
 static struct growth growth_over(struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t end)
 {
@@ -209,7 +209,10 @@ static OWN_FRAME int reserve_over(struct mvm_space *space, const struct mvm_map 
 	return err == -MVM_EAGAIN ? NEED_MEMORY : err;
 }
 
-/* Some areas have gone: that would be room for others, but it is ours.  The space's lock is held. */
+/*
+ * Some areas have gone: that would be room for others, but it is ours.  The
+ * space's lock is held.
+ */
 static OWN_FRAME void reserve_gone(
 	struct mvm_space *space, const struct mvm_map *m, mvm_vaddr_t end, struct growth *more)
 {

@@ -16,8 +16,8 @@ void *slab_alloc(enum slab_kind kind);
 void slab_free(enum slab_kind kind, void *piece);
 
 /*
- * Free the first n <= MVM_RUN_PAGES pieces of a chain, each of which points to the next by its first
- * word.  Returns the rest of it.
+ * Free the first n <= MVM_RUN_PAGES pieces of a chain, each of which points to the next by its
+ * first word.  Returns the rest of it.
  */
 void *slab_free_some(enum slab_kind kind, void *chain, unsigned n);
 

@@ -222,8 +222,8 @@ void object_unlock(struct mvm_object *obj)
 }
 
 /*
- * The page becomes unclean (DIRTY or WRITEBACK), or clean.  Where an unclean page cannot be written,
- * it can never go, and reclaim need not see it.
+ * The page becomes unclean (DIRTY or WRITEBACK), or clean.  Where an unclean page cannot be
+ * written, it can never go, and reclaim need not see it.
  */
 static inline void set_unclean(struct mvm_object *obj, struct mvm_page *page, bool unclean)
 {

@@ -153,7 +153,10 @@ static inline uint64_t object_bytes(struct mvm_object *obj)
 #endif
 }
 
-/* Is the object memory that nothing stands behind: absent pages are zeros, and stay until it goes? */
+/*
+ * Is the object memory that nothing stands behind: absent pages are zeros, and
+ * stay until it goes?
+ */
 bool object_is_memory(const struct mvm_object *obj);
 
 /* Changes of state; the page is in the object. */
@@ -218,8 +221,8 @@ void object_writer_leave(struct mvm_object *obj);
 enum ahead { AHEAD_GUESS, AHEAD_NONE, AHEAD_MOST };
 
 /*
- * The page at the index, filled if need be, with a reference for the caller; it was not BUSY.  `tag`
- * is that of the space for which it is (trace.h), or 0; `how` matters if it must be filled.
+ * The page at the index, filled if need be, with a reference for the caller; it was not BUSY.
+ * `tag` is that of the space for which it is (trace.h), or 0; `how` matters if it must be filled.
  * 0; -MVM_EFAULT past the size; -MVM_EIO and other errors of fill; -MVM_ENOMEM, nothing having been
  * reclaimed; -MVM_EINTR.
  */
@@ -231,14 +234,17 @@ int cache_get_wait(struct mvm_object *obj, mvm_pgoff_t index, uint32_t tag,
 	struct mvm_page **out) MVM_MUST_CHECK;
 
 /*
- * Put a page of zeros at the index, which is absent, of an object that is memory; the caller's reference
- * becomes the object's, and the object's lock is held.  It is DIRTY at once, or, if `dirty` is
- * false, may be reclaimed until it is.  0 or -MVM_ENOMEM.
+ * Put a page of zeros at the index, which is absent, of an object that is memory; the caller's
+ * reference becomes the object's, and the object's lock is held.  It is DIRTY at once, or, if
+ * `dirty` is false, may be reclaimed until it is.  0 or -MVM_ENOMEM.
  */
 int cache_put_zeros(struct mvm_object *obj, mvm_pgoff_t index, struct mvm_page *page,
 	bool dirty) MVM_MUST_CHECK;
 
-/* May a page come to the index now: is it below the size, in no hole, and not there?  Object locked. */
+/*
+ * May a page come to the index now: is it below the size, in no hole, and not
+ * there?  Object locked.
+ */
 bool cache_absent(struct mvm_object *obj, mvm_pgoff_t index);
 
 /*
@@ -300,8 +306,8 @@ static inline struct mvm_page *object_usable(struct mvm_object *obj, mvm_pgoff_t
 }
 
 /*
- * The pages at the index and behind it as far as they lie side by side, at most *n: *n slots, NULL in
- * those without a page.  NULL: there is none of these *n pages.
+ * The pages at the index and behind it as far as they lie side by side, at most *n: *n slots, NULL
+ * in those without a page.  NULL: there is none of these *n pages.
  */
 void *const *index_run(struct mvm_object *obj, mvm_pgoff_t index, unsigned *n);
 

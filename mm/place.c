@@ -2,9 +2,9 @@
 /*
  * Where a map goes that does not say where: which ranges may be used at all.
  *
- * A hole between areas is not free to its last page.  A stack above it may grow into it, down to its
- * limit, and below that a gap stays.  And a range under a claim (space.h) may be empty at this moment
- * but belongs to the call that claims it.
+ * A hole between areas is not free to its last page.  A stack above it may grow into it, down to
+ * its limit, and below that a gap stays.  And a range under a claim (space.h) may be empty at this
+ * moment but belongs to the call that claims it.
  *
  *	  area                                claim              gap and growth    stack
  *	[//////]                            [:::::::]         {                 }[///////]
@@ -74,7 +74,10 @@ bool place_next(struct mvm_space *space, mvm_vaddr_t *top, size_t bytes, struct 
 	return false;
 }
 
-/* May a hint be followed?  It may lead to where a stack would grow, but not into the gap below it. */
+/*
+ * May a hint be followed?  It may lead to where a stack would grow, but not
+ * into the gap below it.
+ */
 static bool is_free(struct mvm_space *space, mvm_vaddr_t start, size_t bytes)
 {
 	struct area *a;

@@ -49,10 +49,10 @@ int place_elsewhere(
 	struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out) MVM_MUST_CHECK;
 
 /*
- * Find room for `bytes` (a multiple of the page, not 0): at `hint` (its page) if there is room, else
- * where the policy says, below the space's randomized top if possible.  0 or -MVM_ENOMEM; then no
- * hole of the space is large enough, or those that are lie under claims, which end: before a call
- * fails for that, it asks place_wait().
+ * Find room for `bytes` (a multiple of the page, not 0): at `hint` (its page) if there is room,
+ * else where the policy says, below the space's randomized top if possible.  0 or -MVM_ENOMEM; then
+ * no hole of the space is large enough, or those that are lie under claims, which end: before a
+ * call fails for that, it asks place_wait().
  */
 MVM_MUST_CHECK static inline int place(
 	struct mvm_space *space, mvm_vaddr_t hint, size_t bytes, mvm_vaddr_t *out)
@@ -63,8 +63,9 @@ MVM_MUST_CHECK static inline int place(
 }
 
 /*
- * Would there be room, were it not for claims?  Then wait for one that is in the way, and call place()
- * again; drops the lock, look everything up again.  False: there is none, and nobody was waited for.
+ * Would there be room, were it not for claims?  Then wait for one that is in the way, and call
+ * place() again; drops the lock, look everything up again.  False: there is none, and nobody was
+ * waited for.
  */
 bool place_wait(struct mvm_space *space, size_t bytes);
 

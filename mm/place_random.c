@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Placement: anywhere.  Every page at which the map may start is as likely as any other, so that
- * knowing where one thing lies says little of the next.  It costs two looks at all holes, and leaves
- * no large one whole: docs/plugging.md shows the price.
+ * knowing where one thing lies says little of the next.  It costs two looks at all holes, and
+ * leaves no large one whole: docs/plugging.md shows the price.
  */
 #include "place.h"
 

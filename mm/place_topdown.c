@@ -2,9 +2,9 @@
 /*
  * Placement: the highest hole that fits, at its upper end.  New maps grow towards old ones.
  *
- * A map that is as large as what a translation table covers begins at such a boundary, if the hole has
- * room for that: so most of it is in tables of its own, which then are unmapped, moved or handed to a
- * fork whole.
+ * A map that is as large as what a translation table covers begins at such a boundary, if the hole
+ * has room for that: so most of it is in tables of its own, which then are unmapped, moved or
+ * handed to a fork whole.
  */
 #include "place.h"
 

@@ -22,7 +22,10 @@
  */
 #include "range.h"
 
-/* --- Looking ----------------------------------------------------------------------------------- */
+/*
+ * --- Looking
+ * -----------------------------------------------------------------------------------
+ */
 
 void part_at(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct part *part)
 {
@@ -80,7 +83,10 @@ OWN_FRAME int range_populate(
 	return err;
 }
 
-/* --- Changing ---------------------------------------------------------------------------------- */
+/*
+ * --- Changing
+ * ----------------------------------------------------------------------------------
+ */
 
 void change_begin_lock(
 	struct change *c, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)

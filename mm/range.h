@@ -9,8 +9,8 @@
 #include "space.h"
 
 /*
- * *end: that of the pages of [addr, addr + bytes).  False: addr is no page boundary, or the range goes
- * round the end of all addresses.
+ * *end: that of the pages of [addr, addr + bytes).  False: addr is no page boundary, or the range
+ * goes round the end of all addresses.
  */
 static inline bool range_end(mvm_vaddr_t addr, size_t bytes, mvm_vaddr_t *end)
 {
@@ -18,7 +18,10 @@ static inline bool range_end(mvm_vaddr_t addr, size_t bytes, mvm_vaddr_t *end)
 	return !(addr & MVM_PAGE_MASK) && (bytes == 0 || *end > addr);
 }
 
-/* --- Looking: no lock is held ------------------------------------------------------------------ */
+/*
+ * --- Looking: no lock is held
+ * ------------------------------------------------------------------
+ */
 
 /* What of one area, or of one hole between areas, lies in a range; as it was a moment ago. */
 struct part {
@@ -30,7 +33,8 @@ struct part {
 };
 
 /*
- * The part that begins at `at`, which is below `end`.  Let go of it with part_put() before the next.
+ * The part that begins at `at`, which is below `end`.  Let go of it with part_put() before the
+ * next.
  */
 static inline void part_look(
 	struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct part *part)
@@ -72,8 +76,8 @@ int map_only(struct mvm_space *space, struct mvm_map *m) MVM_MUST_CHECK;
 
 /*
  * Prefault the range so that later accesses find what they need: private writable memory of its own
- * if it is anonymous or locked; what belongs to an object is only read, neither copied nor made dirty.
- * As mvm_prefault(); -MVM_EFAULT also where no access is allowed; holes are passed by.
+ * if it is anonymous or locked; what belongs to an object is only read, neither copied nor made
+ * dirty. As mvm_prefault(); -MVM_EFAULT also where no access is allowed; holes are passed by.
  */
 enum {
 	POPULATE_LOCKED = 1, /* only what is locked, and not ONFAULT */
@@ -82,7 +86,10 @@ enum {
 int range_populate(
 	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, unsigned how) MVM_MUST_CHECK;
 
-/* --- Changing ---------------------------------------------------------------------------------- */
+/*
+ * --- Changing
+ * ----------------------------------------------------------------------------------
+ */
 
 /* Areas changed under one hold of the lock: each is the work of some pages. */
 #define CHANGE_AREAS ((MVM_HOLD_PAGES + 3) / 4)
@@ -104,8 +111,8 @@ struct change {
 };
 
 /*
- * What becomes of the part [c->at, end) of `a`: *to, which is what it means now.  0, or the error that
- * ends the walk.  The space's lock is held.
+ * What becomes of the part [c->at, end) of `a`: *to, which is what it means now.  0, or the error
+ * that ends the walk.  The space's lock is held.
  */
 typedef int change_fn(struct change *c, const struct area *a, mvm_vaddr_t end, struct meaning *to);
 
@@ -115,8 +122,8 @@ void change_begin_lock(
 
 /*
  * Decide for each area and change it.  0; what decide() says; -MVM_ENOMEM (a hole, no memory, or
- * one area too many): areas below c->at have changed.  Locked at the start and at the end; in between
- * not after CHANGE_AREAS areas, nor when memory is needed.
+ * one area too many): areas below c->at have changed.  Locked at the start and at the end; in
+ * between not after CHANGE_AREAS areas, nor when memory is needed.
  */
 int change_walk(struct change *c, change_fn *decide) MVM_MUST_CHECK;
 

@@ -2,17 +2,17 @@
 /*
  * Replacement: a clock over the pages of the cache that could go.
  *
- * The queue holds them in the order of their coming.  The hand takes the first: if it was used since
- * the hand last came by (a fault or a read set PAGE_USED, or a translation's mark says so), it goes
- * to the end; else it is evicted if it is clean.  Clean pages go first: dirty ones are passed by for
- * two rounds (in the first everything may have been used), and written only if these have freed
- * nothing, since who waits for memory should not wait for the disk.  Write-back keeps dirty pages
- * few (writeback.c), so a third round is rare.
+ * The queue holds them in the order of their coming.  The hand takes the first: if it was used
+ * since the hand last came by (a fault or a read set PAGE_USED, or a translation's mark says so),
+ * it goes to the end; else it is evicted if it is clean.  Clean pages go first: dirty ones are
+ * passed by for two rounds (in the first everything may have been used), and written only if these
+ * have freed nothing, since who waits for memory should not wait for the disk.  Write-back keeps
+ * dirty pages few (writeback.c), so a third round is rare.
  *
  * Runs.  What comes into the cache together stands together on the queue, and mostly under
  * neighbouring indexes of one object.  So the hand takes runs of such neighbours, and everything
- * is done for a run at a time: one look at the object, one reverse walk for the marks of use, one to
- * unmap, hence one flush of translations for up to 32 pages in each space, and one write.  A run
+ * is done for a run at a time: one look at the object, one reverse walk for the marks of use, one
+ * to unmap, hence one flush of translations for up to 32 pages in each space, and one write.  A run
  * is a range of indexes, not a list of pages: whatever page stands there when it is looked at is as
  * good as another.
  *
@@ -190,7 +190,10 @@ static void sweep(const struct run *run, uint32_t marked)
 	}
 }
 
-/* Take the marked pages out of the index, except those that somebody waits for.  Returns how many. */
+/*
+ * Take the marked pages out of the index, except those that somebody waits for.
+ * Returns how many.
+ */
 static OWN_FRAME unsigned forget(const struct run *run, uint32_t marked)
 {
 	struct page_list gone = {.first = NULL};
@@ -248,8 +251,8 @@ static OWN_FRAME bool has_dirty(const struct run *run)
 
 /*
  * Have the dirty pages of the run written, with their neighbours, and evict them.  The object is
- * pinned, and this gives the pin back.  The write needs the object: the reference of its dirty pages
- * is there to be shared, and the pin must go first, for the last unref may destroy.  A doomed
+ * pinned, and this gives the pin back.  The write needs the object: the reference of its dirty
+ * pages is there to be shared, and the pin must go first, for the last unref may destroy.  A doomed
  * object's dirty pages have none; there the pin alone keeps it, for whoever destroys it waits.
  */
 static unsigned write_unpin(const struct run *run)

@@ -33,8 +33,8 @@ struct walk {
 	uint32_t used; /* for part_used() and part_locked(): bit i stands for page first + i */
 
 	/*
-	 * For visit_all(): what to do with [start, end) of an area, which is all to be visited.  The
-	 * space's lock is held.  Returns the address to go on from, `end` when done.
+	 * For visit_all(): what to do with [start, end) of an area, which is all to be visited.
+	 * The space's lock is held.  Returns the address to go on from, `end` when done.
 	 */
 	mvm_vaddr_t (*part)(struct walk *walk, struct area *a);
 
@@ -66,7 +66,10 @@ static bool part_of(struct walk *walk, const struct area *a)
 	return true;
 }
 
-/* Move the marker behind the next link.  True: that is of an area that maps the pages, now noted. */
+/*
+ * Move the marker behind the next link.  True: that is of an area that maps the
+ * pages, now noted.
+ */
 static bool note_link(struct walk *walk)
 {
 	struct list *l = walk->marker.list.next;
@@ -118,8 +121,9 @@ static OWN_FRAME bool walk_on(struct walk *walk, bool on)
 }
 
 /*
- * The area at *va, or next above it at the noted place, if that maps the pages, and then which part:
- * [walk->start, walk->end).  Else NULL, and *va has moved behind it.  The space's lock is held.
+ * The area at *va, or next above it at the noted place, if that maps the pages, and then which
+ * part: [walk->start, walk->end).  Else NULL, and *va has moved behind it.  The space's lock is
+ * held.
  */
 static OWN_FRAME struct area *find_part(struct walk *walk, mvm_vaddr_t *va)
 {
@@ -234,9 +238,9 @@ uint32_t rmap_used(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
 }
 
 /*
- * Drop the private copies of the pages at the noted place, and what is mapped there; or only reserve
- * what that takes.  Unlike an object's pages, the copies bear no mark that a fault would see, so the
- * range is claimed.
+ * Drop the private copies of the pages at the noted place, and what is mapped there; or only
+ * reserve what that takes.  Unlike an object's pages, the copies bear no mark that a fault would
+ * see, so the range is claimed.
  */
 static OWN_FRAME int drop_private(struct walk *walk, bool reserve_only)
 {

@@ -15,8 +15,8 @@ void rmap_unmap(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last);
 
 /*
  * The same, and drop private copies of these pages too.  Where a fork shares copies that are to be
- * cut off from others this needs memory, and waits for it as long as it takes; so reserve that while
- * it can still fail: then only a fork that comes in between makes it wait.
+ * cut off from others this needs memory, and waits for it as long as it takes; so reserve that
+ * while it can still fail: then only a fork that comes in between makes it wait.
  */
 int rmap_reserve(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last) MVM_MUST_CHECK;
 void rmap_truncate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last);
@@ -25,8 +25,8 @@ void rmap_truncate(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last);
 void rmap_write_protect(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last);
 
 /*
- * Which of the n <= 32 pages from `first` on were used since last asked, or lie in a locked area: bit
- * i is page first + i.
+ * Which of the n <= 32 pages from `first` on were used since last asked, or lie in a locked area:
+ * bit i is page first + i.
  */
 uint32_t rmap_used(struct mvm_object *obj, mvm_pgoff_t first, unsigned n);
 

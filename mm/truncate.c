@@ -9,8 +9,8 @@
  *
  * What can fail comes before the size is set.  Dropping private copies may take memory, where forks
  * share them: it is reserved (a fork that comes after that has the sweep wait for memory; it cannot
- * fail any more).  The rest of the page that the new end cuts is zeroed as the size changes: that page
- * must be got, and be writable.  It becomes dirty only if there is something to zero.
+ * fail any more).  The rest of the page that the new end cuts is zeroed as the size changes: that
+ * page must be got, and be writable.  It becomes dirty only if there is something to zero.
  *
  * A punch has no size to mark with: its mark is the object's hole, which fills wait for.  Pages of
  * the hole leave the cache as they do in a truncate; private copies stay.

@@ -81,7 +81,10 @@ void unmap_unreserve(struct unmap *u, struct mvm_space *space)
 	limits_release(space, &one_area);
 }
 
-/* Step 3.  Locked at the start and at the end; in between only if it is long, or waits for harts. */
+/*
+ * Step 3.  Locked at the start and at the end; in between only if it is long,
+ * or waits for harts.
+ */
 static void remove_translations(struct mvm_space *space, const struct claim *c)
 {
 	struct sweep sweep = {0};

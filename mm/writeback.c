@@ -18,8 +18,8 @@
  *
  * Unclean objects are on one list, the longest unclean first.  The list references them.
  *
- * How much may be dirty.  Memory that is dirty cannot be given to anybody before the disk has it, so
- * there is not to be much of it.  Above a share of all frames (BACKGROUND) the host's thread is
+ * How much may be dirty.  Memory that is dirty cannot be given to anybody before the disk has it,
+ * so there is not to be much of it.  Above a share of all frames (BACKGROUND) the host's thread is
  * asked to begin, whatever the pages' age; above a larger one (LIMIT) whoever makes one more page
  * dirty writes a run of the same object: who dirties pays, and who does not waits for nobody.
  * Between the two the thread has time to be the faster one.
@@ -209,8 +209,8 @@ static void zero_past_size(struct mvm_object *obj, mvm_pgoff_t first, unsigned n
 }
 
 /*
- * The write of the page is over; the object is locked.  True: somebody waits, wake the page once the
- * lock is dropped.
+ * The write of the page is over; the object is locked.  True: somebody waits, wake the page once
+ * the lock is dropped.
  */
 static bool page_written(struct mvm_object *obj, struct mvm_page *page, int err)
 {
@@ -405,8 +405,8 @@ void writeback_pay(struct mvm_object *obj)
 }
 
 /*
- * The object that is unclean longest, referenced, if that is long enough or too much is; moved to the
- * end.
+ * The object that is unclean longest, referenced, if that is long enough or too much is; moved to
+ * the end.
  */
 static struct mvm_object *next_unclean(uint64_t age_ns)
 {

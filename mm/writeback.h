@@ -17,8 +17,8 @@ void unclean_list_move(struct mvm_object *obj, bool on);
 void writeback_urgent(struct mvm_object *obj);
 
 /*
- * So many more pages (or fewer) are unclean, of an object that can write and is not doomed.  Any lock
- * of mm held.
+ * So many more pages (or fewer) are unclean, of an object that can write and is not doomed.  Any
+ * lock of mm held.
  */
 void writeback_count(long pages);
 
@@ -29,9 +29,9 @@ void writeback_check(uint64_t unclean_n);
 bool writeback_due(void);
 
 /*
- * To be called by whoever makes pages of the object dirty, once a page, before or after: with too much
- * that is dirty, has some of the object's written.  No lock held, the object referenced; may sleep for
- * a write.
+ * To be called by whoever makes pages of the object dirty, once a page, before or after: with too
+ * much that is dirty, has some of the object's written.  No lock held, the object referenced; may
+ * sleep for a write.
  */
 void writeback_balance(struct mvm_object *obj);
 
@@ -39,8 +39,8 @@ void writeback_balance(struct mvm_object *obj);
 void writeback_pay(struct mvm_object *obj);
 
 /*
- * How many writes of runs have ended; and wait until that has changed, unless none is under way.  May
- * come back early.  No lock held; not from inside a pager's write().
+ * How many writes of runs have ended; and wait until that has changed, unless none is under way.
+ * May come back early.  No lock held; not from inside a pager's write().
  */
 size_t writes_ended(void);
 void writeback_wait(size_t ended);

@@ -13,10 +13,10 @@
  * it is in the batch's list, linked by its first word; that is a page address, whose valid bit is
  * clear.
  *
- * Tables of level 1 and the root are mostly empty, and would be looked through often: in every fork,
- * exec and exit. So a pmap notes which slots of the root it has used, and between which slots each
- * table there was ever entered into. A space that uses more of the root than there are notes (a
- * program has two or three) is looked through after all.
+ * Tables of level 1 and the root are mostly empty, and would be looked through often: in every
+ * fork, exec and exit. So a pmap notes which slots of the root it has used, and between which slots
+ * each table there was ever entered into. A space that uses more of the root than there are notes
+ * (a program has two or three) is looked through after all.
  *
  * Pages are entered beside one another, so a pmap remembers the table of pages that it entered into
  * last, until that is cut out or suspended.
@@ -28,10 +28,10 @@
  * every entry that translates it. Where there is no memory for the table, what is removed or
  * reduced is the whole leaf: faults bring the rest back.
  *
- * To take a right from all pages of a table, the table is suspended: its entry in the parent becomes
- * invalid but keeps the address, and beside it the rights that may stay. The first fault below it
- * applies these to all 512 entries and hangs it in again. So the cost of a fork does not follow the
- * resident pages; the table that is used again pays for itself.
+ * To take a right from all pages of a table, the table is suspended: its entry in the parent
+ * becomes invalid but keeps the address, and beside it the rights that may stay. The first fault
+ * below it applies these to all 512 entries and hangs it in again. So the cost of a fork does not
+ * follow the resident pages; the table that is used again pays for itself.
  */
 #include <arch/cpu.h>
 #include <errno.h>
@@ -576,7 +576,10 @@ vaddr_t pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rig
 	return sweep_all(&sweep);
 }
 
-/* --- Moving ------------------------------------------------------------------------------------ */
+/*
+ * --- Moving
+ * ------------------------------------------------------------------------------------
+ */
 
 /* Ranges of two tables, of the same length. */
 struct move {

@@ -2,10 +2,10 @@
 /*
  * The metadata cache: hashed by block number, bounded, unused buffers in order of last use.
  *
- * The bound is a limit that holds on any machine, or, where there is more memory, a share of what could be
- * had: looked at when the cache is full, so that a large folder stays in it, and when memory is short, so
- * that it is given back.  Then pages of files and private memory take what they want, and the share of
- * what is left is small.
+ * The bound is a limit that holds on any machine, or, where there is more memory, a share of what
+ * could be had: looked at when the cache is full, so that a large folder stays in it, and when
+ * memory is short, so that it is given back.  Then pages of files and private memory take what they
+ * want, and the share of what is left is small.
  *
  * A buffer is pinned by references (whoever looks at it, transactions that will change it, the
  * collecting group, and the log while it has something newer than what is in place).  The bound is
@@ -31,7 +31,10 @@ void mapfs_cache_init(struct mapfs_cache *cache, size_t limit)
 	cache->limit = cache->bound = limit;
 }
 
-/* Of the memory that could be had one part in so many may be the cache's: half of it on a machine of 64 MiB. */
+/*
+ * Of the memory that could be had one part in so many may be the cache's: half
+ * of it on a machine of 64 MiB.
+ */
 #define SHARE 16
 
 static void set_bound(struct mapfs_cache *cache)

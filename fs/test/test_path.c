@@ -92,7 +92,10 @@ static void walks(void **state)
 	check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
-/* --- The recent directory ---------------------------------------------------------------------- */
+/*
+ * --- The recent directory
+ * ----------------------------------------------------------------------
+ */
 
 static void set_mode(const char *path, uint32_t mode)
 {

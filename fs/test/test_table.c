@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The hash table that grows: against a naive model, at random; its chains are short, its memory follows
- * what is in it, and without memory it goes on with the chains that it has.
+ * The hash table that grows: against a naive model, at random; its chains are short, its memory
+ * follows what is in it, and without memory it goes on with the chains that it has.
  */
 #include "harness.h"
 

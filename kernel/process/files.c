@@ -114,8 +114,8 @@ int files_copy_if_shared(struct files *from, struct files **copy)
 }
 
 /*
- * What follows when a descriptor is gone: as POSIX has it, the owner of the table gives back all its
- * record locks of that file, whichever descriptor they came by.
+ * What follows when a descriptor is gone: as POSIX has it, the owner of the table gives back all
+ * its record locks of that file, whichever descriptor they came by.
  */
 static inline void closed(struct files *f, struct file *file)
 {
@@ -234,8 +234,8 @@ static inline struct file *in_slot(const struct files *f, unsigned long fd)
 }
 
 /*
- * A table changes by threads that have it: where the running one alone does, it looks without the lock,
- * and what it has found stays open until it closes that itself.
+ * A table changes by threads that have it: where the running one alone does, it looks without the
+ * lock, and what it has found stays open until it closes that itself.
  */
 static inline bool is_alone_with(const struct process *p, const struct files *f)
 {

@@ -68,7 +68,10 @@ int proc_link_path(struct dentry *d, char *to, size_t bytes)
 	int n = -ENOMEM;
 
 	if (buffer) {
-		/* Behind the path, which ends there, is room for what is said of a file without a name. */
+		/*
+		 * Behind the path, which ends there, is room for what is said of a file
+		 * without a name.
+		 */
 		const size_t path_bytes = PATH_MAX - NAME_BYTES;
 		int err = dentry_path(d, root, buffer, path_bytes, &path);
 		if (err == -ENOENT)

@@ -6,8 +6,8 @@
  * take the locks that sending SIGALRM needs.  With an interval it is set again when the signal is
  * taken, as on Linux: one that is blocked or ignored costs nothing, however short its interval.
  * Whole intervals are left out, so that it stays in step, until some time is left for the program.
- * That a timer has come is found and sent in one hold of the process's lock: once the call that unsets
- * it has returned, its signal has been sent or never is.
+ * That a timer has come is found and sent in one hold of the process's lock: once the call that
+ * unsets it has returned, its signal has been sent or never is.
  *
  * The two of CPU time, and RLIMIT_CPU, need no timers: time that a process uses up is used by a
  * thread that runs. Each tick that finds a thread of a process with such a timer or limit has it

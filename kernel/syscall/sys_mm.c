@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * System calls on memory: from the ABI's flags and rules to mm's.  kernel/linux has those beyond the
- * core.
+ * System calls on memory: from the ABI's flags and rules to mm's.  kernel/linux has those beyond
+ * the core.
  */
 #include <abi/errno.h>
 #include <abi/mman.h>
@@ -224,8 +224,8 @@ long sys_munmap(vaddr_t addr, size_t bytes)
 }
 
 /*
- * PROT_GROWSDOWN: from the start of the stack on in which the range begins.  No memory grows upwards,
- * so PROT_GROWSUP only finds out what is wrong.
+ * PROT_GROWSDOWN: from the start of the stack on in which the range begins.  No memory grows
+ * upwards, so PROT_GROWSUP only finds out what is wrong.
  */
 static int grow_range(vaddr_t *addr, size_t *bytes, bool down)
 {

@@ -2,8 +2,8 @@
 /*
  * Locks: the slow parts, and the checks of debug builds.
  *
- * Whoever has to wait counts that and how long it took (kernel/lockstat.h); whoever finds a lock free
- * pays nothing for it.
+ * Whoever has to wait counts that and how long it took (kernel/lockstat.h); whoever finds a lock
+ * free pays nothing for it.
  *
  * The checks keep, for each hart, the spin locks it holds, and for each thread, its mutexes. A lock
  * may be taken when its rank is above that of all held; that is enough to exclude deadlock, without

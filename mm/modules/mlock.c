@@ -128,8 +128,8 @@ static void set_future(struct mvm_space *space, unsigned flags)
 }
 
 /*
- * All areas there are, if `current`, and those to come.  Whoever makes areas waits for the claim, so
- * none slips through between the two, and none is locked if the call fails.
+ * All areas there are, if `current`, and those to come.  Whoever makes areas waits for the claim,
+ * so none slips through between the two, and none is locked if the call fails.
  */
 static OWN_FRAME int lock_all(struct mvm_space *space, bool current, unsigned set, unsigned future)
 {

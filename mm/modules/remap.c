@@ -2,8 +2,8 @@
 /*
  * mremap: a mapping gets another size, or another place.
  *
- * Shrinking is an unmap of the tail, also before a move.  Growing in place is an area made longer.  The
- * rest is the move, of one area's pages to a place of that size or more:
+ * Shrinking is an unmap of the tail, also before a move.  Growing in place is an area made longer.
+ * The rest is the move, of one area's pages to a place of that size or more:
  *
  *	1. claim the old range and the new one, both at once: two moves that cross could otherwise
  *	   wait for each other's second claim.  Faults in either wait, so neither is seen half done
@@ -19,9 +19,10 @@
  * through translations of the old place until 4 removes them, and they store to the same page.  A
  * page that was exclusive is so again after 4; one that a fork shares stays shared.
  *
- * The object's list gets the new area at its end before it loses the old one.  So a reverse walk that
- * was to come to the old area comes to the new one: what truncate or reclaim marked is swept at one of
- * the two.  A truncate's walk that wants private pages of the old range waits for the claim.
+ * The object's list gets the new area at its end before it loses the old one.  So a reverse walk
+ * that was to come to the old area comes to the new one: what truncate or reclaim marked is swept
+ * at one of the two.  A truncate's walk that wants private pages of the old range waits for the
+ * claim.
  */
 #include "../meta.h"
 #include "../object.h"
@@ -116,11 +117,14 @@ static int check_area(struct remap *r, const struct area *a)
 	return check_growth(r, a);
 }
 
-/* --- In place ---------------------------------------------------------------------------------- */
+/*
+ * --- In place
+ * ----------------------------------------------------------------------------------
+ */
 
 /*
- * Make the area longer where it is; nobody claims that (wait_for_others).  False: something is in the
- * way.  The space's lock is held.
+ * Make the area longer where it is; nobody claims that (wait_for_others).  False: something is in
+ * the way.  The space's lock is held.
  */
 static bool grow_here(struct remap *r, struct area *a, struct area **gone)
 {
@@ -153,11 +157,14 @@ static OWN_FRAME int shrink(struct remap *r)
 	return mvm_unmap(r->space, end, r->old_bytes - r->new_bytes);
 }
 
-/* --- The move ---------------------------------------------------------------------------------- */
+/*
+ * --- The move
+ * ----------------------------------------------------------------------------------
+ */
 
 /*
- * Wait until nobody claims the old range, nor the new one: that is given, or where the old one may be
- * able to grow.  Locked.
+ * Wait until nobody claims the old range, nor the new one: that is given, or where the old one may
+ * be able to grow.  Locked.
  */
 static void wait_for_others(struct remap *r)
 {
@@ -222,9 +229,9 @@ static OWN_FRAME int share_pages(struct remap *r)
 }
 
 /*
- * What is mapped at the old place is mapped at the new one instead, if the host can do that: else the
- * next faults bring it back.  Not what belongs to an object: its reverse walks do not know the new
- * place yet.  Locked at the start and at the end.
+ * What is mapped at the old place is mapped at the new one instead, if the host can do that: else
+ * the next faults bring it back.  Not what belongs to an object: its reverse walks do not know the
+ * new place yet.  Locked at the start and at the end.
  */
 static OWN_FRAME void move_translations(struct remap *r)
 {
@@ -326,7 +333,10 @@ static OWN_FRAME int try_remap(struct remap *r)
 	return move_unlock(r);
 }
 
-/* --- The whole --------------------------------------------------------------------------------- */
+/*
+ * --- The whole
+ * ---------------------------------------------------------------------------------
+ */
 
 static OWN_FRAME int run_move(struct remap *r)
 {

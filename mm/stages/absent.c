@@ -2,11 +2,12 @@
 /*
  * A part of mm: what stands in for the rest.
  *
- * A host may grow in stages (docs/porting.md): private anonymous memory; fork; private files; shared
- * write-back; reclaim.  At stage n it links the files of the stages up to n (tools/check/stages lists
- * them), and this one, all compiled with -DMVM_STAGE=n.  The files that are there call what is not
- * there yet; here that does nothing where nothing is right, and stops where the host has gone
- * further than its stage, for example with an object before there are objects.
+ * A host may grow in stages (docs/porting.md): private anonymous memory; fork; private files;
+ * shared write-back; reclaim.  At stage n it links the files of the stages up to n
+ * (tools/check/stages lists them), and this one, all compiled with -DMVM_STAGE=n.  The files that
+ * are there call what is not there yet; here that does nothing where nothing is right, and stops
+ * where the host has gone further than its stage, for example with an object before there are
+ * objects.
  */
 #include "../ahead.h"
 #include "../fault.h"
@@ -90,7 +91,10 @@ void unclean_list_move(struct mvm_object *obj, bool on)
 }
 #endif
 
-/* --- Without files: no map has an object ------------------------------------------------------- */
+/*
+ * --- Without files: no map has an object
+ * -------------------------------------------------------
+ */
 
 #if MVM_STAGE < 3
 bool mvm_object_ref(struct mvm_object *obj)
@@ -199,7 +203,10 @@ int cache_make_writable(struct mvm_object *obj, struct mvm_page *page, bool kill
 }
 #endif
 
-/* --- Without fork: no space has a history ------------------------------------------------------- */
+/*
+ * --- Without fork: no space has a history
+ * -------------------------------------------------------
+ */
 
 #if MVM_STAGE < 2
 void history_add(struct history *h, uint64_t vpn)

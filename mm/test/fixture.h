@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What most of mm's tests stand on: one space, a file whose page i is full of one letter, 'a' + i % 26,
- * and short forms of what is done to them, which fail the test when they fail.
+ * What most of mm's tests stand on: one space, a file whose page i is full of one letter, 'a' + i %
+ * 26, and short forms of what is done to them, which fail the test when they fail.
  */
 #pragma once
 

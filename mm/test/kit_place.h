@@ -12,5 +12,8 @@
 
 #include <stdint.h>
 
-/* After mvm_init().  The kit's random operations: their seed, and how many.  Returns the failures. */
+/*
+ * After mvm_init().  The kit's random operations: their seed, and how many.
+ * Returns the failures.
+ */
 int kit_place(uint64_t seed, unsigned ops);

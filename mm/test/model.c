@@ -44,7 +44,10 @@ mvm_vaddr_t address(unsigned page)
 	return STACK_BASE + bytes_of(page - MAIN_PAGES);
 }
 
-/* --- Drawing ------------------------------------------------------------------------------------ */
+/*
+ * --- Drawing
+ * ------------------------------------------------------------------------------------
+ */
 
 struct model_space *some_space(struct draw *d)
 {
@@ -104,7 +107,10 @@ void note_file(const struct model_file *f, unsigned first, unsigned last)
 	}
 }
 
-/* --- Spaces and pages --------------------------------------------------------------------------- */
+/*
+ * --- Spaces and pages
+ * ---------------------------------------------------------------------------
+ */
 
 void free_space(struct model_space *s)
 {
@@ -281,7 +287,10 @@ void adopt_failed(struct model_space *s)
 	}
 }
 
-/* --- Planned failures ---------------------------------------------------------------------------- */
+/*
+ * --- Planned failures
+ * ----------------------------------------------------------------------------
+ */
 
 jmp_buf op_give_up;
 
@@ -342,8 +351,8 @@ static bool failed_already(void)
 }
 
 /*
- * The model may have wanted that very error, for another reason: what is done by then is not known in that
- * case, either.
+ * The model may have wanted that very error, for another reason: what is done by then is not known
+ * in that case, either.
  */
 bool planned_failure(long got)
 {
@@ -361,7 +370,10 @@ void op_failed(void)
 	longjmp(op_give_up, 1);
 }
 
-/* --- Loads and stores --------------------------------------------------------------------------- */
+/*
+ * --- Loads and stores
+ * ---------------------------------------------------------------------------
+ */
 
 bool is_known(const struct cells *c, unsigned cell)
 {
@@ -473,7 +485,10 @@ void store_to_copied(struct draw *d, struct model_space *s, unsigned first, unsi
 	}
 }
 
-/* --- Comparing ---------------------------------------------------------------------------------- */
+/*
+ * --- Comparing
+ * ----------------------------------------------------------------------------------
+ */
 
 #define AREA_FLAGS                                                                             \
 	(MVM_MAP_SHARED | MVM_MAP_GROWSDOWN | MVM_MAP_NORESERVE | MVM_MAP_LOCKED |             \

@@ -55,8 +55,9 @@
 /* --- The model -------------------------------------------------------------------------------- */
 
 /*
- * `litter`: bits of the cells that were written past the size, as a mapping may.  They are zeros to whoever
- * makes the file longer; who copied the page until then has, or does not have, what was written.
+ * `litter`: bits of the cells that were written past the size, as a mapping may.  They are zeros to
+ * whoever makes the file longer; who copied the page until then has, or does not have, what was
+ * written.
  */
 struct cells {
 	uint64_t word[CELLS];
@@ -174,8 +175,8 @@ void plan_failure(struct draw *d, bool even_for_good);
 void plan_none(void);
 
 /*
- * The operation under way runs with something planned to fail: is what the call says that it did fail, or
- * may it be?  After the first call that is looked at nothing fails any more.
+ * The operation under way runs with something planned to fail: is what the call says that it did
+ * fail, or may it be?  After the first call that is looked at nothing fails any more.
  */
 bool planned_failure(long got);
 
@@ -205,7 +206,10 @@ void op_failed(void) __attribute__((noreturn));
 			fprintf(stderr, __VA_ARGS__); \
 	} while (0)
 
-/* --- model.c ------------------------------------------------------------------------------------ */
+/*
+ * --- model.c
+ * ------------------------------------------------------------------------------------
+ */
 
 extern const char *const state_names[STATES];
 enum state state_of(const struct model_page *p);
@@ -250,8 +254,8 @@ void drop_page(struct model_page *p);
 int over_limit(const struct model_space *s, const struct model_page *like, long add);
 
 /*
- * How a map at [first, first + n) must end as for the limits: what FIXED replaces is given back, but
- * not to the limit of locked pages.
+ * How a map at [first, first + n) must end as for the limits: what FIXED replaces is given back,
+ * but not to the limit of locked pages.
  */
 int map_limit(const struct model_space *s, const struct model_page *p, unsigned first, unsigned n);
 size_t count_pages(const struct model_space *s, bool (*counts)(const struct model_page *p));
@@ -263,8 +267,8 @@ bool is_locked(const struct model_page *p);
 void maybe_grow(struct model_space *s, unsigned page);
 
 /*
- * An operation failed on the way: it may have made a stack grow or copied a page, so see what mm has, and
- * have brought in pages that nobody had touched.
+ * An operation failed on the way: it may have made a stack grow or copied a page, so see what mm
+ * has, and have brought in pages that nobody had touched.
  */
 void adopt_failed(struct model_space *s);
 
@@ -285,7 +289,10 @@ void know(struct cells *c, unsigned cell, uint64_t word);
 const struct cells *visible(const struct model_page *p);
 bool past_size(const struct model_page *p);
 
-/* Which cells may be compared or stored: past the size, a shared page's bytes are nobody's; no litter. */
+/*
+ * Which cells may be compared or stored: past the size, a shared page's bytes
+ * are nobody's; no litter.
+ */
 bool cell_counts(const struct model_page *p, unsigned cell);
 
 /* What a store means for the model. */
@@ -296,8 +303,8 @@ void load(struct model_space *s, unsigned page, unsigned cell);
 void store(struct model_space *s, unsigned page, unsigned cell, uint64_t word);
 
 /*
- * A call has perhaps copied private pages of files (it prefaulted them for stores): store to them, so
- * that they are copied for certain.
+ * A call has perhaps copied private pages of files (it prefaulted them for stores): store to them,
+ * so that they are copied for certain.
  */
 void store_to_copied(struct draw *d, struct model_space *s, unsigned first, unsigned n);
 
@@ -314,7 +321,10 @@ void compare_disk(const struct model_file *f, unsigned first, unsigned last);
 void compare_holds(void);
 void compare_kept(void);
 
-/* --- Operations: each draws its parameters, acts, compares, counts ------------------------------ */
+/*
+ * --- Operations: each draws its parameters, acts, compares, counts
+ * ------------------------------
+ */
 
 void op_load(struct draw *d);
 void op_store(struct draw *d);

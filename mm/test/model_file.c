@@ -31,7 +31,10 @@ static void set_size(struct model_file *f, uint64_t size)
 		f->page[i].litter = 0;
 }
 
-/* --- read(2) and write(2), with a buffer of the kernel ------------------------------------------ */
+/*
+ * --- read(2) and write(2), with a buffer of the kernel
+ * ------------------------------------------
+ */
 
 struct kernel_copy {
 	struct mvm_copy copy;
@@ -106,7 +109,10 @@ void op_file_write(struct draw *d)
 	progress->accepted++;
 }
 
-/* --- ... and with the memory of a space --------------------------------------------------------- */
+/*
+ * --- ... and with the memory of a space
+ * ---------------------------------------------------------
+ */
 
 struct user_copy {
 	struct mvm_copy copy;
@@ -216,7 +222,10 @@ static unsigned reachable(const struct transfer *t, unsigned access)
 	return t->n;
 }
 
-/* Cells of shared pages past the size cannot be compared.  (So this is not about a stack that grew.) */
+/*
+ * Cells of shared pages past the size cannot be compared.  (So this is not
+ * about a stack that grew.)
+ */
 static bool all_count(const struct transfer *t, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -316,7 +325,10 @@ void op_file_touch(struct draw *d)
 	progress->accepted += !past;
 }
 
-/* --- Sizes and holes ---------------------------------------------------------------------------- */
+/*
+ * --- Sizes and holes
+ * ----------------------------------------------------------------------------
+ */
 
 /* Bytes [start, end) become zeros; sizes and holes cut no word in two. */
 static void zero_cells(struct model_file *f, uint64_t start, uint64_t end)
@@ -400,7 +412,10 @@ void op_punch(struct draw *d)
 	progress->accepted++;
 }
 
-/* --- Between the cache and the disk ------------------------------------------------------------- */
+/*
+ * --- Between the cache and the disk
+ * -------------------------------------------------------------
+ */
 
 void op_flush(struct draw *d)
 {

@@ -6,8 +6,8 @@
  * says why not, and then the areas are what they were; what was stored is there; and at the end
  * nothing is left behind, neither frames nor any structure of mm.
  *
- * The script has each family of calls: map, unmap, protect, brk, mremap, stacks, devices, shared memory,
- * advice, locks, fork of a fork, holds, and all that the page cache offers.
+ * The script has each family of calls: map, unmap, protect, brk, mremap, stacks, devices, shared
+ * memory, advice, locks, fork of a fork, holds, and all that the page cache offers.
  */
 #include "map_fixed.h"
 #include "posix.h"
@@ -48,7 +48,10 @@ static mvm_vaddr_t at(unsigned page)
 	return AT + page * PAGE;
 }
 
-/* --- What a failure may say, and must leave ----------------------------------------------------- */
+/*
+ * --- What a failure may say, and must leave
+ * -----------------------------------------------------
+ */
 
 /* 0, or an error that lack of memory, or the file, explains. */
 static bool try(int err)
@@ -152,7 +155,10 @@ static void expect(struct mvm_space *s, mvm_vaddr_t va, uint64_t word)
 		assert_true(seen == word);
 }
 
-/* --- The script --------------------------------------------------------------------------------- */
+/*
+ * --- The script
+ * ---------------------------------------------------------------------------------
+ */
 
 /* False: not even a place for it. */
 static bool private_memory(void)
@@ -328,7 +334,10 @@ static void in_file(void)
 	mvm_check();
 }
 
-/* --- The sweeps --------------------------------------------------------------------------------- */
+/*
+ * --- The sweeps
+ * ---------------------------------------------------------------------------------
+ */
 
 /* What mm has out: frames, and pieces of each kind. */
 struct held {
@@ -510,12 +519,18 @@ static void structures_fail(void **state)
 		sweep_structures(kind);
 }
 
-/* --- Truncate, when it can fail no more --------------------------------------------------------- */
+/*
+ * --- Truncate, when it can fail no more
+ * ---------------------------------------------------------
+ */
 
 static struct mvm_space *late_child;
 static unsigned starved;
 
-/* All is reserved, the size about to be set: a fork shares what is to be cut, and memory is gone. */
+/*
+ * All is reserved, the size about to be set: a fork shares what is to be cut,
+ * and memory is gone.
+ */
 static void fork_late(void)
 {
 	if (late_child)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Waits for a pager that takes its time: each can be given up by a thread that must die, and ends when
- * the answer comes, from another thread.
+ * Waits for a pager that takes its time: each can be given up by a thread that must die, and ends
+ * when the answer comes, from another thread.
  *
- * The pager answers when it is told.  A thread that is to die need not be met asleep: a wait of a dying
- * thread that can be given up ends at once, any other hangs, and the test with it.
+ * The pager answers when it is told.  A thread that is to die need not be met asleep: a wait of a
+ * dying thread that can be given up ends at once, any other hangs, and the test with it.
  */
 #include "posix.h"
 
@@ -25,7 +25,10 @@
 #define AT    ((mvm_vaddr_t)0x400000)
 #define RW    (MVM_READ | MVM_WRITE)
 
-/* --- A pager that answers when it is told ------------------------------------------------------- */
+/*
+ * --- A pager that answers when it is told
+ * -------------------------------------------------------
+ */
 
 /* What it was asked and has not answered yet; one at a time is enough here. */
 static struct {
@@ -98,7 +101,10 @@ static void wait_asked(void)
 	pthread_mutex_unlock(&pager.mutex);
 }
 
-/* --- The tests ---------------------------------------------------------------------------------- */
+/*
+ * --- The tests
+ * ----------------------------------------------------------------------------------
+ */
 
 static void dying(bool on)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Large pages (large.c), on a machine that has entries of 64 pages: when there is one, what is done without
- * one, and that its pages are as others'.
+ * Large pages (large.c), on a machine that has entries of 64 pages: when there is one, what is done
+ * without one, and that its pages are as others'.
  */
 #include "large.h"
 

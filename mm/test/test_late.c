@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pagers that answer late: who waits for a page, a fill or a write waits until the answer, gets what
- * it says, and can be killed meanwhile.  A thread calls, the fault-injecting pager keeps the call, the
- * test answers when it has seen that.
+ * Pagers that answer late: who waits for a page, a fill or a write waits until the answer, gets
+ * what it says, and can be killed meanwhile.  A thread calls, the fault-injecting pager keeps the
+ * call, the test answers when it has seen that.
  */
 #include "posix.h"
 

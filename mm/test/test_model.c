@@ -53,8 +53,9 @@ static mvm_frame_t device_first;
 
 /*
  * `meets`: each state of a page that the operation can meet, and must meet in a full run.  Those
- * about a file meet only its pages (a hole's are inside of it); a transfer, also the memory that it is from or to; the heap and
- * the stacks are private memory of one kind each; what is held for a device to write is private.
+ * about a file meet only its pages (a hole's are inside of it); a transfer, also the memory that it
+ * is from or to; the heap and the stacks are private memory of one kind each; what is held for a
+ * device to write is private.
  */
 static const struct op {
 	const char *name;
@@ -163,7 +164,10 @@ static bool apply(uint64_t episode, unsigned i)
 	return false;
 }
 
-/* --- Episodes ---------------------------------------------------------------------------------- */
+/*
+ * --- Episodes
+ * ----------------------------------------------------------------------------------
+ */
 
 static void check(void)
 {

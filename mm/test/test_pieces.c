@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * One file mapped in very many pieces: whatever walks over all places that map it, or over all areas
- * of a space, does not do so in one hold of a lock.  mm is compiled with MVMH_DEBUG here, and panics
- * when a hold covers too much.
+ * One file mapped in very many pieces: whatever walks over all places that map it, or over all
+ * areas of a space, does not do so in one hold of a lock.  mm is compiled with MVMH_DEBUG here, and
+ * panics when a hold covers too much.
  */
 #include "map_fixed.h"
 #include "posix.h"

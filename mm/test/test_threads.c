@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads on one space at once: map calls, moves, advice, locks, faults, forks, truncate, write-back and
- * reclaim.
+ * Threads on one space at once: map calls, moves, advice, locks, faults, forks, truncate,
+ * write-back and reclaim.
  *
  * Each thread has a slice of the space's addresses that only it maps and stores to, and knows what
  * must be there; there is a range that all map, unmap, move and store to at once, and one that is
@@ -253,8 +253,8 @@ static void op_fork(struct thread *t)
 }
 
 /*
- * Other threads store to the parent's slices and the common range all the time; what the child shows of
- * them does not move once the fork has returned.
+ * Other threads store to the parent's slices and the common range all the time; what the child
+ * shows of them does not move once the fork has returned.
  */
 static void op_snapshot(struct thread *t)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The event ring: what a fault and the calls leave in it, whose it is, what is lost; and the line of
- * text about an address.
+ * The event ring: what a fault and the calls leave in it, whose it is, what is lost; and the line
+ * of text about an address.
  */
 #include "map_fixed.h"
 #include "posix.h"

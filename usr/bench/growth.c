@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What an operation costs, in instructions, when there is more of what it works among: tools/growth runs
-// it, and draws what it prints for docs/growth.md.
+// What an operation costs, in instructions, when there is more of what it works among: tools/growth
+// runs it, and draws what it prints for docs/growth.md.
 //
 //     growth areas SIZE...       SIZE areas, alternately protected, nothing resident:
 //         fault                  a first store to a page of one of them
@@ -15,8 +15,8 @@
 //         look-up                stat() of a name that is not there, another one each time
 //         list                   read all of it
 //
-// Sizes ascend. A line "OPERATION <tab> SIZE <tab> INSTRUCTIONS" is printed for each, the mean of one
-// operation. Run under QEMU's instruction clock (tools/run --icount).
+// Sizes ascend. A line "OPERATION <tab> SIZE <tab> INSTRUCTIONS" is printed for each, the mean of
+// one operation. Run under QEMU's instruction clock (tools/run --icount).
 #include <dirent.h>
 #include <err.h>
 #include <fcntl.h>

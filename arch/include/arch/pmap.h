@@ -10,9 +10,9 @@
  *
  * Ordering towards other harts. Entries change first, then the batch is flushed, and only then may
  * the frames that were unmapped be used for something else. A hart in the space at that moment is
- * interrupted and flushes what it remembers of it; a hart that merely ran in it earlier, and may still
- * hold its translations under the space's identifier, is not: it is marked stale and flushes for
- * itself when it next enters the space. So harts that sleep or run elsewhere cost nothing.
+ * interrupted and flushes what it remembers of it; a hart that merely ran in it earlier, and may
+ * still hold its translations under the space's identifier, is not: it is marked stale and flushes
+ * for itself when it next enters the space. So harts that sleep or run elsewhere cost nothing.
  *
  * An entry only gains rights in place, or loses them; to change its frame remove it, flush the
  * batch, and enter the new one (pmap_replace() is all of that, where no other hart is). A gain
@@ -101,17 +101,17 @@ bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	__attribute__((warn_unused_result));
 
 /*
- * As pmap_enter() of one page where nothing is mapped. False, and nothing has changed: something is, or a
- * table is missing, or would have to be split. Other harts may do the same at the same time, but nothing
- * else.
+ * As pmap_enter() of one page where nothing is mapped. False, and nothing has changed: something
+ * is, or a table is missing, or would have to be split. Other harts may do the same at the same
+ * time, but nothing else.
  */
 bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	__attribute__((warn_unused_result));
 
 /*
- * Map n single frames in one walk, all in one leaf table (2^PMAP_ORDER_LARGE pages): frames[i], a page
- * number, at va + i pages. Left alone is what is mapped already, or gets PMAP_NO_FRAME; and everything
- * when there is no table.
+ * Map n single frames in one walk, all in one leaf table (2^PMAP_ORDER_LARGE pages): frames[i], a
+ * page number, at va + i pages. Left alone is what is mapped already, or gets PMAP_NO_FRAME; and
+ * everything when there is no table.
  */
 #define PMAP_NO_FRAME UINT32_MAX
 void pmap_enter_run(
@@ -159,12 +159,15 @@ uint64_t pmap_entry(const struct pmap *pmap, vaddr_t va, unsigned *level);
 void tlb_flush(struct pmap *pmap, struct tlb_batch *batch);
 
 /*
- * The same if that waits for no other hart and frees no tables; else false, and the batch is as it was.
- * The caller stays on this hart: preemption is off.
+ * The same if that waits for no other hart and frees no tables; else false, and the batch is as it
+ * was. The caller stays on this hart: preemption is off.
  */
 bool tlb_flush_here(struct pmap *pmap, struct tlb_batch *batch) __attribute__((warn_unused_result));
 
-/* In an interrupt that pmap_interrupt() caused: this hart forgets, and fetches anew, what it is to. */
+/*
+ * In an interrupt that pmap_interrupt() caused: this hart forgets, and fetches
+ * anew, what it is to.
+ */
 void pmap_catch_up(void);
 
 /* Run in this space; NULL: in none (kernel half only). Interrupts off. */
@@ -181,9 +184,9 @@ void pmap_sync_code(struct pmap *pmap);
 /* Boot, before pmap_setup(): RAM at [start, end) belongs in the direct map. */
 void pmap_map_memory(paddr_t start, paddr_t end);
 /*
- * Map contiguous frames in the stack region, read-write: 0 or -ENOMEM; and unmap them: where the frames
- * begin. The caller serializes these, and pmap_kernel_fence(), interrupts off, lets all harts know, for
- * they may remember what was mapped, and what was not.
+ * Map contiguous frames in the stack region, read-write: 0 or -ENOMEM; and unmap them: where the
+ * frames begin. The caller serializes these, and pmap_kernel_fence(), interrupts off, lets all
+ * harts know, for they may remember what was mapped, and what was not.
  */
 int pmap_kernel_map(vaddr_t va, paddr_t pa, size_t bytes) __attribute__((warn_unused_result));
 paddr_t pmap_kernel_unmap(vaddr_t va, size_t bytes);
@@ -198,14 +201,14 @@ paddr_t pmap_table_alloc(void);
 void pmap_table_free(paddr_t table);
 
 /*
- * Each of the harts calls pmap_catch_up() in an interrupt that begins after this call did; returns when
- * all have. Interrupts are on, and no lock is held that is taken with interrupts off; with may_sleep no
- * spin lock at all.
+ * Each of the harts calls pmap_catch_up() in an interrupt that begins after this call did; returns
+ * when all have. Interrupts are on, and no lock is held that is taken with interrupts off; with
+ * may_sleep no spin lock at all.
  */
 void pmap_interrupt(uint64_t harts, bool may_sleep);
 
 /*
- * One turn of a loop that waits for what another hart does, which perhaps does not run; *turns counts
- * them, from 0. Interrupts are off or on, and stay so.
+ * One turn of a loop that waits for what another hart does, which perhaps does not run; *turns
+ * counts them, from 0. Interrupts are off or on, and stay so.
  */
 void pmap_backoff(unsigned *turns);

@@ -129,8 +129,8 @@ unsigned file_poll(struct file *file, struct poll_table *table);
 bool file_may_map_writable(const struct file *file);
 
 /*
- * -EACCES: not opened for reading, or shared and writable but not opened for writing; -EPERM: shared,
- * writable and sealed against it.
+ * -EACCES: not opened for reading, or shared and writable but not opened for writing; -EPERM:
+ * shared, writable and sealed against it.
  */
 int file_map(struct file *file, bool shared, bool writable, struct mvm_object **out);
 
@@ -141,20 +141,20 @@ int file_sync(struct file *file, bool data_only);
 int file_truncate(struct file *file, uint64_t size_bytes);
 
 /*
- * Bytes [start, end) of a regular file read as zeros from now on, and take no room where a page is wholly
- * among them.  -EBADF: not open for writing; -EPERM: sealed; -EOPNOTSUPP.
+ * Bytes [start, end) of a regular file read as zeros from now on, and take no room where a page is
+ * wholly among them.  -EBADF: not open for writing; -EPERM: sealed; -EOPNOTSUPP.
  */
 int file_punch(struct file *file, uint64_t start, uint64_t end);
 
 /*
- * Bytes [start, end) of a regular file have room from now on, and with FS_ALLOCATE_ZERO are zero; the
- * size grows to cover them, unless it is to be kept.  Errors as above; -EFBIG, -ENOSPC.
+ * Bytes [start, end) of a regular file have room from now on, and with FS_ALLOCATE_ZERO are zero;
+ * the size grows to cover them, unless it is to be kept.  Errors as above; -EFBIG, -ENOSPC.
  */
 int file_allocate(struct file *file, uint64_t start, uint64_t end, unsigned how);
 
 /*
- * A file in memory without a name, open for reading and writing; `name` is only shown.  With seals to
- * be added, or with FS_SEAL_SEAL from the start.  -ENOMEM.
+ * A file in memory without a name, open for reading and writing; `name` is only shown.  With seals
+ * to be added, or with FS_SEAL_SEAL from the start.  -ENOMEM.
  */
 int memfd_new(const char *name, const struct fs_cred *cred, bool sealable, struct file **out);
 
@@ -162,8 +162,8 @@ int memfd_new(const char *name, const struct fs_cred *cred, bool sealable, struc
 int file_seals(struct file *file);
 
 /*
- * Add some.  -EPERM: not opened for writing, or sealed; -EBUSY: FS_SEAL_WRITE, and somebody may store
- * through a shared mapping; -EINVAL.
+ * Add some.  -EPERM: not opened for writing, or sealed; -EBUSY: FS_SEAL_WRITE, and somebody may
+ * store through a shared mapping; -EINVAL.
  */
 int file_add_seals(struct file *file, unsigned seals);
 

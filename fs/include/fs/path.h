@@ -64,13 +64,16 @@ int dentry_path(struct dentry *d, struct dentry *root, char *buffer, size_t byte
  */
 int vnode_path(struct vnode *v, struct dentry *root, char *buffer, size_t bytes, char **out);
 
-/* Drop unused entries, and the directories that only they kept, until at most `keep` entries are left. */
+/*
+ * Drop unused entries, and the directories that only they kept, until at most
+ * `keep` entries are left.
+ */
 void dentry_shrink(size_t keep);
 
 /*
- * The directory that a thread's last walk came to before its last component, for the next walk, which
- * is often in the same.  Zeroed at first; then for the walks of one thread alone.  It holds nothing: path.c
- * says why what is in here can be believed.
+ * The directory that a thread's last walk came to before its last component, for the next walk,
+ * which is often in the same.  Zeroed at first; then for the walks of one thread alone.  It holds
+ * nothing: path.c says why what is in here can be believed.
  */
 #define PATH_RECENT_BYTES 64
 

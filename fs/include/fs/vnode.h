@@ -8,7 +8,8 @@
  *
  * Life.  A vnode is counted.  References: name-cache entries and whoever looked it up; open files
  * through their name; and its page-cache object, as long as that one is referenced itself (mapped,
- * open for writing, or dirty).  So a mapping or unwritten data keeps the file alive after close and unlink.
+ * open for writing, or dirty).  So a mapping or unwritten data keeps the file alive after close and
+ * unlink.
  *
  *	                vnode_get()                     last vnode_unref()
  *	 on the medium ------------> in use (refs > 0) -------------------> cached (refs 0)
@@ -168,9 +169,9 @@ struct vnode_ops {
 	int (*readlink)(struct vnode *v, char *to, size_t bytes);
 
 	/*
-	 * Of a symbolic link that leads to a file and not along a path (/proc/PID/fd/N): *out is that
-	 * file's entry, referenced; it may have no name any more.  -ENXIO: it never had one.  No lock.
-	 * NULL: the link leads where readlink() says.
+	 * Of a symbolic link that leads to a file and not along a path (/proc/PID/fd/N): *out is
+	 * that file's entry, referenced; it may have no name any more.  -ENXIO: it never had one.
+	 * No lock.  NULL: the link leads where readlink() says.
 	 */
 	int (*follow)(struct vnode *link, struct dentry **out);
 
@@ -201,9 +202,9 @@ struct vnode_ops {
 	int (*punch)(struct vnode *v, uint64_t start, uint64_t end);
 
 	/*
-	 * Bytes [start, end) of a regular file have room from now on: no store to them fails for want
-	 * of it.  `how`: enum fs_allocate.  v is locked, the size is allowed.  -ENOSPC: perhaps a part
-	 * has room, the size is as it was.  NULL: -EOPNOTSUPP.
+	 * Bytes [start, end) of a regular file have room from now on: no store to them fails for
+	 * want of it.  `how`: enum fs_allocate.  v is locked, the size is allowed.  -ENOSPC:
+	 * perhaps a part has room, the size is as it was.  NULL: -EOPNOTSUPP.
 	 */
 	int (*allocate)(struct vnode *v, uint64_t start, uint64_t end, unsigned how);
 
@@ -241,8 +242,8 @@ void vnode_init(struct vnode *v, struct mount *mount, const struct vnode_ops *op
 	uint32_t mode);
 
 /*
- * The end of what vnode_init() began.  Nobody has the vnode; the last that this does is to take it out of
- * the cache, and from then on there may be another of its number.
+ * The end of what vnode_init() began.  Nobody has the vnode; the last that this does is to take it
+ * out of the cache, and from then on there may be another of its number.
  */
 void vnode_fini(struct vnode *v);
 
@@ -311,8 +312,9 @@ static inline bool vnode_is(const struct vnode *v, uint32_t type)
 }
 
 /*
- * The present, as files have it: in steps, so that who writes often has new times to save only now and
- * then, and an fsync in between has none.  (Linux's step is the tick of its clock, 4 ms as a rule.)
+ * The present, as files have it: in steps, so that who writes often has new times to save only now
+ * and then, and an fsync in between has none.  (Linux's step is the tick of its clock, 4 ms as a
+ * rule.)
  */
 #define FS_TIME_STEP_NS 4000000
 static inline fs_time_t fs_time_now(void)
@@ -347,9 +349,9 @@ bool vnode_is_owned(const struct vnode *v, const struct fs_cred *cred);
 
 /*
  * Set attributes (enum fs_attr_mask) for somebody with these credentials, NULL: for whom they were
- * checked already.  Takes the lock.  The rules of chmod, chown, truncate, utimensat: -EPERM, -EACCES;
- * -EROFS, -EISDIR or -EINVAL (FS_SET_SIZE of something else than a regular file), -EFBIG, -ETXTBSY (of
- * a program that runs).
+ * checked already.  Takes the lock.  The rules of chmod, chown, truncate, utimensat: -EPERM,
+ * -EACCES; -EROFS, -EISDIR or -EINVAL (FS_SET_SIZE of something else than a regular file), -EFBIG,
+ * -ETXTBSY (of a program that runs).
  */
 int vnode_setattr(
 	struct vnode *v, const struct fs_cred *cred, const struct fs_attr *attr, unsigned mask);
@@ -358,8 +360,8 @@ int vnode_setattr(
 int vnode_sync(struct vnode *v, bool data_only);
 
 /*
- * Evict all vnodes of a mount in which nothing is in use; pins are dropped.  For a file system whose mount
- * fails after it had vnodes; else the mount's end does it.
+ * Evict all vnodes of a mount in which nothing is in use; pins are dropped.  For a file system
+ * whose mount fails after it had vnodes; else the mount's end does it.
  */
 void vnode_mount_evict(struct mount *mount);
 

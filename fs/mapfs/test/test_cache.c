@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * How much metadata a mount keeps in memory: what is used, up to a share of the memory that there is, and
- * what is beyond that goes when memory becomes short.
+ * How much metadata a mount keeps in memory: what is used, up to a share of the memory that there
+ * is, and what is beyond that goes when memory becomes short.
  */
 #include "world.h"
 

@@ -3,8 +3,8 @@
  * Locks.
  *
  * A spin lock turns preemption off while it is held; its _irqsave form turns interrupts off, and so
- * preemption, too, and is the only form for a lock that an interrupt handler takes. What was locked by
- * one form is unlocked by the same. A mutex sleeps.
+ * preemption, too, and is the only form for a lock that an interrupt handler takes. What was locked
+ * by one form is unlocked by the same. A mutex sleeps.
  *
  * Each lock has a rank. Locks are taken in rising rank, a mutex never under a spin lock, and two of
  * one rank only with the _nested form, whose caller has an order of its own. docs/locking.md is the

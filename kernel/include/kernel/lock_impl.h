@@ -13,7 +13,10 @@
 /* Slow parts, in lock.c and sched.c, for arch_call_rare(): a lock that is free costs no frame. */
 void spin_wait(void *lock);
 
-/* Spin until another hart, which is about to, has made the word 0; counted as waiting for such a lock. */
+/*
+ * Spin until another hart, which is about to, has made the word 0; counted as
+ * waiting for such a lock.
+ */
 void lock_await(const uint32_t *word, enum lock_rank rank);
 
 void preempt_check(void *unused);

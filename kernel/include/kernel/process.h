@@ -236,7 +236,10 @@ static inline void signal_info_init_sender(siginfo_t *info, int sig, int code)
 	info->si_uid = process_current()->cred.uid;
 }
 
-/* The deadline that a call of syscall_restart_until() goes by: `fresh`, or, if it is made again, its first. */
+/*
+ * The deadline that a call of syscall_restart_until() goes by: `fresh`, or, if
+ * it is made again, its first.
+ */
 static inline uint64_t syscall_deadline(uint64_t fresh)
 {
 	struct task *t = task_current();
@@ -303,22 +306,32 @@ void process_kill_locked(struct process *p, int status);
  */
 int process_end_other_threads(void) __attribute__((warn_unused_result));
 
-/* What a process gets with a new program: memory, and copies of what it has shared; NULL: it keeps it. */
+/*
+ * What a process gets with a new program: memory, and copies of what it has
+ * shared; NULL: it keeps it.
+ */
 struct process_parts {
 	struct vmspace *vm;
 	struct files *files;
 	struct signal_actions *actions;
 };
 void process_parts_put(struct process_parts *parts);
-/* exec was successful: what a new program does not inherit goes.  The parts are the process's now. */
+/*
+ * exec was successful: what a new program does not inherit goes.  The parts are
+ * the process's now.
+ */
 void process_execed(struct process *p, struct process_parts *parts, const char *name);
 
 /*
- * One more thread is about to be made in p, the caller's process or a new one: it counts for p's user.
- * -EAGAIN: for the caller's RLIMIT_NPROC, or for the machine (kernel/user.h), it is one too many.
+ * One more thread is about to be made in p, the caller's process or a new one: it counts for p's
+ * user. -EAGAIN: for the caller's RLIMIT_NPROC, or for the machine (kernel/user.h), it is one too
+ * many.
  */
 int process_count_thread(struct process *p) __attribute__((warn_unused_result));
-/* It has ended, or could not be made.  The last one that counts: the process has been waited for. */
+/*
+ * It has ended, or could not be made.  The last one that counts: the process
+ * has been waited for.
+ */
 void process_uncount_thread(struct process *p); /* lock held, or p is not in the tree */
 
 void process_ref(struct process *p);

@@ -38,9 +38,9 @@ struct signal_queue {
 };
 
 /*
- * What a process does about each signal.  Counted: CLONE_SIGHAND shares it.  The process's lock guards
- * it, and while other processes have it, too, besides that its own.  Most programs have few handlers:
- * the other signals' entries are neither set nor copied.
+ * What a process does about each signal.  Counted: CLONE_SIGHAND shares it.  The process's lock
+ * guards it, and while other processes have it, too, besides that its own.  Most programs have few
+ * handlers: the other signals' entries are neither set nor copied.
  */
 struct signal_actions {
 	uint32_t refs;        /* [a] raised under the lock of a process that has it */
@@ -64,7 +64,10 @@ struct signal_actions *signal_actions_new(struct process *from);
 /* The process's, for another one, too. */
 struct signal_actions *signal_actions_share(struct process *from);
 void signal_actions_put(struct signal_actions *actions);
-/* For exec, whose alone they are: what has a handler gets the default action; ignored ones stay ignored. */
+/*
+ * For exec, whose alone they are: what has a handler gets the default action;
+ * ignored ones stay ignored.
+ */
 void signal_actions_exec(struct signal_actions *actions);
 
 /* The rest has the process's lock held. */
@@ -120,9 +123,9 @@ bool signal_is_dropped(struct process *p, int sig, const struct sigaction *actio
 /* --- Sending (signal_send.c) ----------------------------------------------------------------- */
 
 /*
- * A siginfo of the kernel, and (process.h) one that names the running process as the sender. Not by an
- * initializer: the bytes that no field covers are shown to users, too. In halves, which the compiler
- * stores inline.
+ * A siginfo of the kernel, and (process.h) one that names the running process as the sender. Not by
+ * an initializer: the bytes that no field covers are shown to users, too. In halves, which the
+ * compiler stores inline.
  */
 static inline void signal_info_init(siginfo_t *info, int sig, int code)
 {
@@ -187,7 +190,10 @@ bool signal_interrupts(void);
 
 /* Change the running thread's mask. */
 void signal_set_mask(uint64_t mask);
-/* Until the system call ends: signal_deliver() puts the old one back once a handler's frame has it. */
+/*
+ * Until the system call ends: signal_deliver() puts the old one back once a
+ * handler's frame has it.
+ */
 void signal_set_mask_temporarily(uint64_t mask);
 /* Undo it, if it is still in force. */
 void signal_restore_mask(void);

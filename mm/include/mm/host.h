@@ -69,7 +69,10 @@ mvm_frame_t mvmh_frame_alloc(unsigned order);
 void mvmh_frame_free(mvm_frame_t frame, unsigned order);
 #endif
 
-/* Free frames now; the total that the host manages in *total, never NULL.  An estimate is enough. */
+/*
+ * Free frames now; the total that the host manages in *total, never NULL.  An
+ * estimate is enough.
+ */
 #ifndef mvmh_frame_count
 size_t mvmh_frame_count(size_t *total);
 #endif
@@ -112,9 +115,9 @@ int mvmh_pmap_create(struct mvmh_pmap *pmap) MVM_MUST_CHECK;
 #endif
 
 /*
- * Free the tables, those too that mvmh_pmap_enter() made and that are empty again.  Nothing is mapped
- * any more, and no hart uses the space: the one that frees a process's last reference has switched to
- * other tables before.  May sleep.
+ * Free the tables, those too that mvmh_pmap_enter() made and that are empty again.  Nothing is
+ * mapped any more, and no hart uses the space: the one that frees a process's last reference has
+ * switched to other tables before.  May sleep.
  */
 #ifndef mvmh_pmap_destroy
 void mvmh_pmap_destroy(struct mvmh_pmap *pmap);
@@ -173,10 +176,10 @@ bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va);
  * noted), and empty it.  A batch starts zeroed, belongs to one pmap and is filled under that
  * space's lock; this call comes after the lock was released, and may wait.
  *
- * A host without inter-processor interrupts flushes whenever a hart goes to user mode, and waits here
- * until each hart that is in user mode now has left it.  That must happen by itself (a timer), and
- * a kernel that uses user addresses directly is as good as user mode while it does.  mm/port/tiny
- * does it with one counter a hart.
+ * A host without inter-processor interrupts flushes whenever a hart goes to user mode, and waits
+ * here until each hart that is in user mode now has left it.  That must happen by itself (a timer),
+ * and a kernel that uses user addresses directly is as good as user mode while it does.
+ * mm/port/tiny does it with one counter a hart.
  */
 #ifndef mvmh_tlb_sync
 void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
@@ -198,9 +201,9 @@ void mvmh_lock(struct mvmh_lock *lock);
 #endif
 
 /*
- * Let the next one in, and do not touch the lock after that: it may free the memory that the lock is
- * in at once (the one that drops a space's last reference does).  So a sleep lock needs a spin lock
- * inside that is released last, by one store, when its waiters have been woken.
+ * Let the next one in, and do not touch the lock after that: it may free the memory that the lock
+ * is in at once (the one that drops a space's last reference does).  So a sleep lock needs a spin
+ * lock inside that is released last, by one store, when its waiters have been woken.
  */
 #ifndef mvmh_unlock
 void mvmh_unlock(struct mvmh_lock *lock);
@@ -209,14 +212,18 @@ void mvmh_unlock(struct mvmh_lock *lock);
 /*
  * Release the lock, sleep until mvmh_wake(chan), take the lock again; a wake-up after the release
  * is never lost.  Spurious returns are allowed: mm loops.  With `killable`, return -MVM_EINTR
- * (lock held again) once the calling thread must die, so what kills a thread wakes it here; otherwise
+ * (lock held again) once the calling thread must die, so what kills a thread wakes it here;
+ * otherwise
  * 0.  Exactly this one lock is held.
  */
 #ifndef mvmh_wait
 int mvmh_wait(const void *chan, struct mvmh_lock *lock, bool killable) MVM_MUST_CHECK;
 #endif
 
-/* Wake all that wait on chan.  Called with no lock of mm held: it may take any lock of the host's. */
+/*
+ * Wake all that wait on chan.  Called with no lock of mm held: it may take any
+ * lock of the host's.
+ */
 #ifndef mvmh_wake
 void mvmh_wake(const void *chan);
 #endif
@@ -253,8 +260,8 @@ void mvmh_panic(const char *why) __attribute__((noreturn));
 /*
  * Something has become dirty: from now on, until nothing is, a thread of the host is to call
  * mvm_writeback() now and then, always with the same age (mm knows what counts as older than it
- * is).  `now`: it is to call at once, for much is dirty.  With no lock of mm held; must not sleep; is
- * cheap when it was said before.  Default: nothing, for hosts that call regularly.
+ * is).  `now`: it is to call at once, for much is dirty.  With no lock of mm held; must not sleep;
+ * is cheap when it was said before.  Default: nothing, for hosts that call regularly.
  */
 #ifndef mvmh_writeback_wanted
 static inline void mvmh_writeback_wanted(bool now)
@@ -264,9 +271,9 @@ static inline void mvmh_writeback_wanted(bool now)
 #endif
 
 /*
- * As mvmh_tlb_sync(), if that need not wait for anybody; else false, and the batch is as it was.  Under
- * the space's lock.  Mostly no other hart is in the space: then a call that takes translations away is
- * over in one hold.  Default: false, for hosts that always wait.
+ * As mvmh_tlb_sync(), if that need not wait for anybody; else false, and the batch is as it was.
+ * Under the space's lock.  Mostly no other hart is in the space: then a call that takes
+ * translations away is over in one hold.  Default: false, for hosts that always wait.
  */
 #ifdef mvmh_tlb_sync_here
 #define MVMH_SYNCS_HERE 1
@@ -301,18 +308,18 @@ static inline bool mvmh_pmap_replace(
  *
  * mvmh_stay() keeps the calling thread on its hart, and that hart from running others, until
  * mvmh_stay_end(); it gives the hart's number, below MVMH_MAX_HARTS, which no other thread is given
- * meanwhile.  In between mm does a page's work, and calls hooks that may be called under a lock, but
- * takes no lock of rank MVMH_RANK_SPACE.
+ * meanwhile.  In between mm does a page's work, and calls hooks that may be called under a lock,
+ * but takes no lock of rank MVMH_RANK_SPACE.
  *
- * mvmh_lock_waited() says, but need not say exactly, whether somebody has had to wait for the lock since it
- * was asked last.  No lock is held.
+ * mvmh_lock_waited() says, but need not say exactly, whether somebody has had to wait for the lock
+ * since it was asked last.  No lock is held.
  *
- * mvmh_await() returns when another hart, which is inside mvmh_stay(), has made *word 0; that is a matter
- * of some hundred instructions.  Under the space's lock.
+ * mvmh_await() returns when another hart, which is inside mvmh_stay(), has made *word 0; that is a
+ * matter of some hundred instructions.  Under the space's lock.
  *
  * mvmh_pmap_fill() is mvmh_pmap_enter() of one page where nothing is mapped, and where no table is
- * missing; else it returns false, and nothing has changed.  Inside mvmh_stay(), with nobody under the space's
- * lock: other harts may be filling other entries of the same pmap, or this one.
+ * missing; else it returns false, and nothing has changed.  Inside mvmh_stay(), with nobody under
+ * the space's lock: other harts may be filling other entries of the same pmap, or this one.
  */
 #ifdef mvmh_stay
 #define MVMH_JOINT 1
@@ -327,10 +334,10 @@ static inline bool mvmh_lock_waited(struct mvmh_lock *lock)
 
 /*
  * Map what is mapped in [start, end) at `to` and after it instead, with the same rights: as
- * mvmh_pmap_remove() and mvmh_pmap_enter() of each page, also in that at most MVM_HOLD_PAGES entries go,
- * the batch notes them, and the address from which to go on is returned.  At the new place nothing is
- * mapped.  What cannot be entered is only removed.  Under the space's lock.  Default: nothing is
- * moved; mm removes it, and faults map it again.
+ * mvmh_pmap_remove() and mvmh_pmap_enter() of each page, also in that at most MVM_HOLD_PAGES
+ * entries go, the batch notes them, and the address from which to go on is returned.  At the new
+ * place nothing is mapped.  What cannot be entered is only removed.  Under the space's lock.
+ * Default: nothing is moved; mm removes it, and faults map it again.
  */
 #ifndef mvmh_pmap_move
 static inline mvm_vaddr_t mvmh_pmap_move(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
@@ -342,10 +349,10 @@ static inline mvm_vaddr_t mvmh_pmap_move(struct mvmh_pmap *pmap, mvm_vaddr_t sta
 #endif
 
 /*
- * There is no memory, nothing can be reclaimed, and the calling thread cannot give up: let others run,
- * and return when there may be some.  No lock is held; may sleep, is to sleep where only who sleeps
- * lets others run.  Default: nothing, for hosts that take the hart away from a thread that tries again
- * and again.
+ * There is no memory, nothing can be reclaimed, and the calling thread cannot give up: let others
+ * run, and return when there may be some.  No lock is held; may sleep, is to sleep where only who
+ * sleeps lets others run.  Default: nothing, for hosts that take the hart away from a thread that
+ * tries again and again.
  */
 #ifndef mvmh_starved
 static inline void mvmh_starved(void)
@@ -356,9 +363,9 @@ static inline void mvmh_starved(void)
 /*
  * Map frames[i] at va + i pages for i < n, except where it is MVM_NO_FRAME.  n is at most
  * MVM_RUN_PAGES, and the run does not cross a boundary of that many pages, so it lies in one table.
- * Otherwise as n times mvmh_pmap_enter(), of which none need succeed: an entry that is there already
- * may be left as it is, and what is not mapped is faulted for.  Under the space's lock.  Default: these
- * calls, up to the first that fails.
+ * Otherwise as n times mvmh_pmap_enter(), of which none need succeed: an entry that is there
+ * already may be left as it is, and what is not mapped is faulted for.  Under the space's lock.
+ * Default: these calls, up to the first that fails.
  */
 #define MVM_RUN_PAGES 16
 #ifndef mvmh_pmap_enter_run

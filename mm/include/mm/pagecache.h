@@ -69,8 +69,8 @@ int mvm_pc_flush(
  * waits for BUSY and WRITEBACK pages on the way.  Larger: the new bytes read as zeros.  The
  * caller holds the inode lock, and frees blocks only afterwards.
  * 0, or the error of make_writable or fill on the partial page, -MVM_ENOMEM or -MVM_EINTR: the size
- * is then unchanged.  Once it is set, the call waits for I/O that began meanwhile, and for memory if a
- * fork that came meanwhile makes it need some (mvmh_starved), and is not given up.
+ * is then unchanged.  Once it is set, the call waits for I/O that began meanwhile, and for memory
+ * if a fork that came meanwhile makes it need some (mvmh_starved), and is not given up.
  */
 int mvm_pc_truncate(struct mvm_object *obj, uint64_t size_bytes) MVM_MUST_CHECK;
 

@@ -75,22 +75,22 @@ struct mvm_pager_ops {
 	int (*make_writable)(struct mvm_object *obj, mvm_pgoff_t index);
 
 	/*
-	 * The same question about a page that is in the object, and BUSY of nobody else, where the pager has the
-	 * answer at hand, because the page needs nothing that is not its own (it is to be written
-	 * where it was read from): then the store need not wait for anything.  Reserves nothing; may
-	 * note that the contents change, as make_writable() does.  Called under the object's lock,
-	 * and perhaps a space's: does not sleep, takes no lock but those that unreserve() may.
-	 * Whoever takes away what made the answer true does that before mm is told of the change
-	 * that follows from it (the end of a punch, a new size), so that no answer is older than that.
-	 * True: the page is DIRTY when the lock is dropped.  False: make_writable() is asked.
-	 * NULL: false.
+	 * The same question about a page that is in the object, and BUSY of nobody else, where the
+	 * pager has the answer at hand, because the page needs nothing that is not its own (it is
+	 * to be written where it was read from): then the store need not wait for anything.
+	 * Reserves nothing; may note that the contents change, as make_writable() does.  Called
+	 * under the object's lock, and perhaps a space's: does not sleep, takes no lock but those
+	 * that unreserve() may.  Whoever takes away what made the answer true does that before mm
+	 * is told of the change that follows from it (the end of a punch, a new size), so that no
+	 * answer is older than that.  True: the page is DIRTY when the lock is dropped.  False:
+	 * make_writable() is asked.  NULL: false.
 	 */
 	bool (*writable_at_once)(struct mvm_object *obj, mvm_pgoff_t index);
 
 	/*
-	 * A dirty page leaves the object unwritten (truncate, punch, destroy).  The page may have no
-	 * reservation (a write has used it up, a store came later): ignore that.  Does not sleep;
-	 * called under the object's lock.
+	 * A dirty page leaves the object unwritten (truncate, punch, destroy).  The page may have
+	 * no reservation (a write has used it up, a store came later): ignore that.  Does not
+	 * sleep; called under the object's lock.
 	 * NULL when make_writable reserves nothing.
 	 */
 	void (*unreserve)(struct mvm_object *obj, mvm_pgoff_t index);
@@ -112,8 +112,8 @@ struct mvm_pager_ops {
 	 * calls may write back first, this object too.  Allocates without reclaim, whatever the
 	 * flags: reclaim waits for writes under way.
 	 * 0; MVM_PENDING; -MVM_EIO, -MVM_ENOSPC, ...: all n are DIRTY again.
-	 * NULL for memory that has no other place (a tmpfs): then dirty pages stay until truncate or
-	 * destroy, and do not keep the object alive.
+	 * NULL for memory that has no other place (a tmpfs): then dirty pages stay until truncate
+	 * or destroy, and do not keep the object alive.
 	 */
 	int (*write)(struct mvm_object *obj, mvm_pgoff_t index, unsigned n, unsigned flags);
 

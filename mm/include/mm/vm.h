@@ -66,10 +66,10 @@ struct mvmh_pmap *mvm_space_pmap(struct mvm_space *space);
 
 /*
  * What a space may have, also while any number of calls are under way.  A call that would pass one
- * fails before it changes anything, but for those that go from area to area (mvm_protect, mvm_advise,
- * mvm_mlock, mvm_munlock): when one more would pass `data` or `areas`, those before have changed.  Growth of a stack past a limit is a fault that
- * ends as MVM_FAULT_MAPERR.  What is there already stays when a limit is lowered.  In pages, except
- * `areas`.
+ * fails before it changes anything, but for those that go from area to area (mvm_protect,
+ * mvm_advise, mvm_mlock, mvm_munlock): when one more would pass `data` or `areas`, those before
+ * have changed.  Growth of a stack past a limit is a fault that ends as MVM_FAULT_MAPERR.  What is
+ * there already stays when a limit is lowered.  In pages, except `areas`.
  */
 struct mvm_limits {
 	size_t total;  /* all areas together (RLIMIT_AS) */
@@ -122,8 +122,9 @@ struct mvm_map {
 /*
  * Map.  -MVM_EINVAL (bytes 0, FIXED and not on a page boundary), -MVM_ENOMEM (no place, outside
  * the space, a limit), -MVM_EAGAIN (the limit of locked pages), -MVM_EEXIST, -MVM_EACCES
- * (rights beyond max_rights), -MVM_EPERM (SHARED, and the object is frozen, see pager.h), -MVM_EFBIG
- * (offset and length overflow).  Nothing is read, no frame is taken, unless POPULATE or LOCKED.
+ * (rights beyond max_rights), -MVM_EPERM (SHARED, and the object is frozen, see pager.h),
+ * -MVM_EFBIG (offset and length overflow).  Nothing is read, no frame is taken, unless POPULATE or
+ * LOCKED.
  */
 int mvm_map(struct mvm_space *space, struct mvm_map *map) MVM_MUST_CHECK;
 
@@ -137,7 +138,8 @@ int mvm_unmap(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes) MVM_MUST_
 /*
  * Set rights.  -MVM_ENOMEM: part of the range is not mapped, or no memory, or a limit; -MVM_EACCES:
  * beyond an area's maximum rights; as Linux does it, areas before that place have changed.
- * -MVM_EINVAL: boundaries, or the range goes round the end of all addresses (as in the calls below).
+ * -MVM_EINVAL: boundaries, or the range goes round the end of all addresses (as in the calls
+ * below).
  */
 int mvm_protect(
 	struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned rights) MVM_MUST_CHECK;
@@ -148,17 +150,17 @@ enum mvm_remap_flags {
 };
 
 /*
- * Change the size of the mapping [addr, addr + old_bytes); move it when it cannot grow where it is and
- * MAYMOVE allows, its private pages with it (no page is copied).  It lies in one area, but for what it
- * shrinks by: that is unmapped, whatever is there.
+ * Change the size of the mapping [addr, addr + old_bytes); move it when it cannot grow where it is
+ * and MAYMOVE allows, its private pages with it (no page is copied).  It lies in one area, but for
+ * what it shrinks by: that is unmapped, whatever is there.
  * old_bytes 0 maps a shared mapping's pages a second time and needs MAYMOVE.  *new_addr: in, the
- * place with FIXED; out, where the mapping is.  Lengths are rounded up to pages.  A locked area's new
- * part is prefaulted; failure to do so is no failure.  mremap(2).
- * -MVM_EINVAL (boundaries, flags, the two ranges overlap, new_bytes 0, old_bytes 0 of a private
- * mapping or without MAYMOVE); -MVM_EFAULT (the old range is not in one area, or grows past its
- * object's largest index); -MVM_ENOMEM (no room, no memory, a limit); -MVM_EAGAIN (the limit of locked
- * pages).  With FIXED a failure may come after what was at the new place, or what the old one shrinks
- * by, is gone; otherwise nothing has changed.
+ * place with FIXED; out, where the mapping is.  Lengths are rounded up to pages.  A locked area's
+ * new part is prefaulted; failure to do so is no failure.  mremap(2).  -MVM_EINVAL (boundaries,
+ * flags, the two ranges overlap, new_bytes 0, old_bytes 0 of a private mapping or without MAYMOVE);
+ * -MVM_EFAULT (the old range is not in one area, or grows past its object's largest index);
+ * -MVM_ENOMEM (no room, no memory, a limit); -MVM_EAGAIN (the limit of locked pages).  With FIXED a
+ * failure may come after what was at the new place, or what the old one shrinks by, is gone;
+ * otherwise nothing has changed.
  */
 int mvm_remap(struct mvm_space *space, mvm_vaddr_t addr, size_t old_bytes, size_t new_bytes,
 	unsigned flags, mvm_vaddr_t *new_addr) MVM_MUST_CHECK;
@@ -180,7 +182,10 @@ int mvm_sync(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned f
 int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end,
 	mvm_vaddr_t new_end) MVM_MUST_CHECK;
 
-/* --- Advice, residency, locking (mm/modules) --------------------------------------------------- */
+/*
+ * --- Advice, residency, locking (mm/modules)
+ * ---------------------------------------------------
+ */
 
 enum mvm_advice {
 	MVM_ADVISE_NORMAL,     /* of areas: readahead as the object's history has it */
@@ -235,8 +240,8 @@ enum { MVM_LOCK_CURRENT = 1, MVM_LOCK_FUTURE = 2, MVM_LOCK_ONFAULT = 4 };
 
 /*
  * Lock all areas there are (CURRENT), and those to come (FUTURE: until the next call of this or of
- * mvm_munlockall(); a fork's child does not inherit it).  mlockall(2).  What cannot be brought in is
- * no failure.  -MVM_ENOMEM: the limit (nothing has changed); -MVM_EINVAL: flags.
+ * mvm_munlockall(); a fork's child does not inherit it).  mlockall(2).  What cannot be brought in
+ * is no failure.  -MVM_ENOMEM: the limit (nothing has changed); -MVM_EINVAL: flags.
  */
 int mvm_mlockall(struct mvm_space *space, unsigned flags) MVM_MUST_CHECK;
 void mvm_munlockall(struct mvm_space *space);
@@ -254,9 +259,10 @@ enum mvm_fault_result {
 };
 
 /*
- * Handle a fault at va (any byte).  `access` is one of MVM_READ, MVM_WRITE, MVM_EXEC.  After a failure
- * memory reads as before; what was made on the way may stay: a stack's area that reaches down to va, and
- * the space's own copy of a private page, so that what is later written to the file is not seen there.
+ * Handle a fault at va (any byte).  `access` is one of MVM_READ, MVM_WRITE, MVM_EXEC.  After a
+ * failure memory reads as before; what was made on the way may stay: a stack's area that reaches
+ * down to va, and the space's own copy of a private page, so that what is later written to the file
+ * is not seen there.
  */
 enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access);
 
@@ -339,8 +345,9 @@ bool mvm_area_next(struct mvm_space *space, mvm_vaddr_t from, struct mvm_area_in
 
 /*
  * What of [start, end) is in memory and mapped (where the host cannot say what is mapped, see
- * mvmh_pmap_query, all that is in memory).  In pages, devices left out.  `shared`: reached by another
- * space or area too, through an anon that fork shares or by an area that covers the object's page.
+ * mvmh_pmap_query, all that is in memory).  In pages, devices left out.  `shared`: reached by
+ * another space or area too, through an anon that fork shares or by an area that covers the
+ * object's page.
  */
 struct mvm_residency {
 	size_t resident, anon, shared_clean, shared_dirty, private_clean, private_dirty;
@@ -364,9 +371,9 @@ struct mvm_space_stats {
 void mvm_space_stats(struct mvm_space *space, struct mvm_space_stats *out);
 
 /*
- * How many pages that are nowhere else (kept_pages) its shared areas reach: what comes back with it if no
- * other space and no open file holds them. Each area counts for itself. Takes the space's lock once an
- * area.
+ * How many pages that are nowhere else (kept_pages) its shared areas reach: what comes back with it
+ * if no other space and no open file holds them. Each area counts for itself. Takes the space's
+ * lock once an area.
  */
 uint64_t mvm_space_kept_pages(struct mvm_space *space);
 

@@ -53,7 +53,10 @@ void posix_forget(unsigned one_in);
  */
 void posix_forget_anywhere(unsigned one_in);
 
-/* Every `one_in`-th fence (0: none) is slow, so that other threads get between a sweep and its end. */
+/*
+ * Every `one_in`-th fence (0: none) is slow, so that other threads get between
+ * a sweep and its end.
+ */
 void posix_slow_fences(unsigned one_in);
 
 /* Seeds mvmh_entropy() and the forgetting. */

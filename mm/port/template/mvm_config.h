@@ -11,7 +11,10 @@
 /* The largest mvmh_cpu() and one more. */
 #define MVMH_MAX_HARTS 4
 
-/* An address space's translation tables; lies inside mm's space, zeroed before mvmh_pmap_create(). */
+/*
+ * An address space's translation tables; lies inside mm's space, zeroed before
+ * mvmh_pmap_create().
+ */
 struct mvmh_pmap {
 	void *root;
 };

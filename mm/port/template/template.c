@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A host of mm to start from: every hook that it must have, each with its contract in short (mm/host.h
- * has it in full) and with a body that stops and says its name.  So mm links at once, and what the
- * next call runs into is what to write next; docs/porting.md says in which order that goes well.
+ * A host of mm to start from: every hook that it must have, each with its contract in short
+ * (mm/host.h has it in full) and with a body that stops and says its name.  So mm links at once,
+ * and what the next call runs into is what to write next; docs/porting.md says in which order that
+ * goes well.
  *
  * Write host_stop() first.
  */
@@ -40,7 +41,10 @@ static void not_written(const char *hook)
 	host_stop(text);
 }
 
-/* --- Frames ---------------------------------------------------------------------------------------- */
+/*
+ * --- Frames
+ * ----------------------------------------------------------------------------------------
+ */
 
 /*
  * 2^order free frames in a row, aligned to their size; the first one's number, or MVM_NO_FRAME.
@@ -66,7 +70,10 @@ size_t mvmh_frame_count(size_t *total)
 	not_written("frame_count");
 }
 
-/* --- Windows --------------------------------------------------------------------------------------- */
+/*
+ * --- Windows
+ * ---------------------------------------------------------------------------------------
+ */
 
 /*
  * An address at which the frame can be read and written; cannot fail.  Two at a time, briefly.
@@ -83,7 +90,10 @@ void mvmh_window_unmap(void *window)
 	not_written("window_unmap");
 }
 
-/* --- Metadata -------------------------------------------------------------------------------------- */
+/*
+ * --- Metadata
+ * --------------------------------------------------------------------------------------
+ */
 
 /* A zeroed page for mm's own structures, mapped for good; or NULL.  Under a lock. */
 void *mvmh_meta_alloc(void)
@@ -97,7 +107,10 @@ void mvmh_meta_free(void *page)
 	not_written("meta_free");
 }
 
-/* --- Translation: under the space's lock, but for create, destroy and tlb_sync --------------------- */
+/*
+ * --- Translation: under the space's lock, but for create, destroy and tlb_sync
+ * ---------------------
+ */
 
 /* Empty tables; *pmap is zeroed.  0 or -MVM_ENOMEM.  No lock held, may sleep. */
 int mvmh_pmap_create(struct mvmh_pmap *pmap)
@@ -114,8 +127,8 @@ void mvmh_pmap_destroy(struct mvmh_pmap *pmap)
 }
 
 /*
- * Map.  The same frame is there already: add the rights, take none away.  Another one: change nothing,
- * -MVM_EEXIST.  No memory for a table: change nothing, -MVM_ENOMEM.
+ * Map.  The same frame is there already: add the rights, take none away.  Another one: change
+ * nothing, -MVM_EEXIST.  No memory for a table: change nothing, -MVM_ENOMEM.
  */
 int mvmh_pmap_enter(
 	struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights, unsigned order)
@@ -125,8 +138,8 @@ int mvmh_pmap_enter(
 }
 
 /*
- * Remove up to MVM_HOLD_PAGES entries from start on, note them in the batch; the address to go on from,
- * `end` when done.  Skips empty tables whole.
+ * Remove up to MVM_HOLD_PAGES entries from start on, note them in the batch; the address to go on
+ * from, `end` when done.  Skips empty tables whole.
  */
 mvm_vaddr_t mvmh_pmap_remove(
 	struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end, struct mvmh_tlb *batch)
@@ -151,8 +164,8 @@ bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 }
 
 /*
- * When this returns, no hart uses what the batch notes (batch->whole: anything of the pmap); the batch
- * is empty.  No lock held, may wait.
+ * When this returns, no hart uses what the batch notes (batch->whole: anything of the pmap); the
+ * batch is empty.  No lock held, may wait.
  */
 void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 {
@@ -160,7 +173,10 @@ void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 	not_written("tlb_sync");
 }
 
-/* --- Locks and waiting ----------------------------------------------------------------------------- */
+/*
+ * --- Locks and waiting
+ * -----------------------------------------------------------------------------
+ */
 
 void mvmh_lock_init(struct mvmh_lock *lock, enum mvmh_rank rank)
 {
@@ -169,7 +185,8 @@ void mvmh_lock_init(struct mvmh_lock *lock, enum mvmh_rank rank)
 }
 
 /*
- * Up to three are held, of rising rank; between lock and unlock little happens.  Not from interrupts.
+ * Up to three are held, of rising rank; between lock and unlock little happens.  Not from
+ * interrupts.
  */
 void mvmh_lock(struct mvmh_lock *lock)
 {
@@ -200,7 +217,10 @@ void mvmh_wake(const void *chan)
 	not_written("wake");
 }
 
-/* --- Odds and ends --------------------------------------------------------------------------------- */
+/*
+ * --- Odds and ends
+ * ---------------------------------------------------------------------------------
+ */
 
 /* Which hart, below MVMH_MAX_HARTS; a hint. */
 unsigned mvmh_cpu(void)

@@ -3,9 +3,9 @@
  * A toy kernel with the habits of small teaching kernels, as a host of mm.
  *
  * Single pages from a free list, no heap; processes on 4 KiB stacks that give way where they
- * want; spin locks, sleep(chan, lock), sleep locks; files read and written under an inode's lock, on
- * a log that takes a few blocks at a time; no interrupts between harts.  It asserts all that, runs
- * mm's self-test and the program of user.c, and leaves QEMU with status 0 if all was well.
+ * want; spin locks, sleep(chan, lock), sleep locks; files read and written under an inode's lock,
+ * on a log that takes a few blocks at a time; no interrupts between harts.  It asserts all that,
+ * runs mm's self-test and the program of user.c, and leaves QEMU with status 0 if all was well.
  *
  * Read: start.S, main.c, kalloc.c, spinlock.c, proc.c, sleeplock.c, vm.c, trap.c, log.c, fs.c: the
  * kernel.  Then mvm_config.h and glue.c: all that mm wants of it.  Then uaccess.c, syscall.c: what

@@ -51,8 +51,8 @@ unsigned check_stacks(void)
 /* --- Switching -------------------------------------------------------------------------------- */
 
 /*
- * A free slot, its stack ready to begin at `begin`.  What earlier processes of the slot have touched
- * of the stack stays so: check_stacks() finds the deepest of all.
+ * A free slot, its stack ready to begin at `begin`.  What earlier processes of the slot have
+ * touched of the stack stays so: check_stacks() finds the deepest of all.
  */
 static struct proc *proc_new(void (*begin)(void))
 {
@@ -119,8 +119,8 @@ static void sched(void)
 }
 
 /*
- * From the moment on that proc_lock is held neither a wake-up nor a kill is lost: whoever brings one
- * takes it, too.  A look at `killed` before that is worth nothing.
+ * From the moment on that proc_lock is held neither a wake-up nor a kill is lost: whoever brings
+ * one takes it, too.  A look at `killed` before that is worth nothing.
  */
 void sleep(const void *chan, struct spinlock *lock, bool killable)
 {

@@ -10,9 +10,9 @@
  *	policy  workload  fill %  holes  largest hole, % of what is free  failed maps, %
  *
  * A run maps until the space is full to the level, and then STEPS times: unmaps until the next map
- * would keep the level, and maps it, or unmaps one more when that fails.  A map that fails would fit
- * into what is free, were it in one piece.  The figures are means over the second half of the steps.
- * All is drawn from one seed, so they are the same on every machine.
+ * would keep the level, and maps it, or unmaps one more when that fails.  A map that fails would
+ * fit into what is free, were it in one piece.  The figures are means over the second half of the
+ * steps.  All is drawn from one seed, so they are the same on every machine.
  */
 #include "posix.h"
 
@@ -36,7 +36,10 @@ static unsigned draw(unsigned below)
 	return (unsigned)(seed >> 33) % below;
 }
 
-/* --- Workloads: how large the next map is, in pages --------------------------------------------- */
+/*
+ * --- Workloads: how large the next map is, in pages
+ * ---------------------------------------------
+ */
 
 /* A heap's arenas, large blocks among them. */
 static size_t arena(void)
@@ -79,7 +82,10 @@ static const struct workload {
 	{"mix", any, 8},
 };
 
-/* --- One run ------------------------------------------------------------------------------------ */
+/*
+ * --- One run
+ * ------------------------------------------------------------------------------------
+ */
 
 static struct run {
 	struct mvm_space *space;

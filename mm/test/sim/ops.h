@@ -40,7 +40,10 @@ void view_end(struct view *view);
 /* Does a call of this kind allow the result that it has? */
 void check_result(const char *call, int err, bool allowed);
 
-/* --- Between the files of operations ----------------------------------------------------------- */
+/*
+ * --- Between the files of operations
+ * -----------------------------------------------------------
+ */
 
 #define RW ((unsigned)(MVM_READ | MVM_WRITE))
 
@@ -49,6 +52,9 @@ unsigned draw(struct actor *a, unsigned n);
 unsigned draw_page(struct actor *a);
 void draw_range(struct actor *a, unsigned *first, unsigned *end);
 
-/* Each actor has a place of its own, outside of what views know: an actor's, and the running one's. */
+/*
+ * Each actor has a place of its own, outside of what views know: an actor's,
+ * and the running one's.
+ */
 mvm_vaddr_t place_of_actor(unsigned number);
 mvm_vaddr_t place_aside(void);

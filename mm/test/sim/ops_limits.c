@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Operations on areas that no view knows, each actor's in a place of its own; locked pages; and limits,
- * of which several want the last.
+ * Operations on areas that no view knows, each actor's in a place of its own; locked pages; and
+ * limits, of which several want the last.
  */
 #include "ops.h"
 
@@ -62,7 +62,10 @@ void op_advise_above(struct actor *a)
 	check_result("unmap", err, !err);
 }
 
-/* --- Locked pages ------------------------------------------------------------------------------ */
+/*
+ * --- Locked pages
+ * ------------------------------------------------------------------------------
+ */
 
 static unsigned *fills_of(const struct view_page *p)
 {
@@ -183,8 +186,8 @@ void op_map_locked(struct actor *a)
 }
 
 /*
- * Two actors have some pages each, beside one area of ANON_MAPPED, and want GROWS more: what the limit
- * has room for once.
+ * Two actors have some pages each, beside one area of ANON_MAPPED, and want GROWS more: what the
+ * limit has room for once.
  */
 #define ANON_MAPPED 8
 #define OVER_PAGES  4
@@ -197,8 +200,8 @@ static void check_limit(const char *what, uint64_t n, uint64_t limit)
 }
 
 /*
- * A map over an area a page: one more than go in a hold, so that others get between; at first that one is
- * not counted as given back.
+ * A map over an area a page: one more than go in a hold, so that others get between; at first that
+ * one is not counted as given back.
  */
 void op_map_over_limited(struct actor *a)
 {

@@ -94,7 +94,10 @@ bool sched_own_stack(const void *address);
 
 /* --- Looking ---------------------------------------------------------------------------------- */
 
-/* Points passed in this schedule: all, and those that its plan counts; and what tells it from others. */
+/*
+ * Points passed in this schedule: all, and those that its plan counts; and what
+ * tells it from others.
+ */
 uint64_t sched_points(void);
 uint64_t sched_steps(void);
 uint64_t sched_hash(void);

@@ -379,7 +379,10 @@ mvm_vaddr_t mvmh_pmap_protect(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vad
 	return reduce(pmap, start, end, rights, batch);
 }
 
-/* Another order than mm's own could have: each page is at the new place before it leaves the old one. */
+/*
+ * Another order than mm's own could have: each page is at the new place before
+ * it leaves the old one.
+ */
 mvm_vaddr_t sim_pmap_move(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr_t end,
 	mvm_vaddr_t to, struct mvmh_tlb *batch)
 {

@@ -36,7 +36,10 @@ struct view_page {
 	bool mapped, doubtful;
 	unsigned rights;
 	unsigned calls, version;
-	/* Mapped read-write all the time; calls after which it may not be: under way, and so far. */
+	/*
+	 * Mapped read-write all the time; calls after which it may not be: under
+	 * way, and so far.
+	 */
 	bool solid;
 	unsigned holes, cracks;
 
@@ -46,7 +49,10 @@ struct view_page {
 	bool copied;   /* PRIVATE: it certainly has a copy of its own */
 	struct cell cells[WORDS];
 
-	/* Holds, now and so far: others than harts may store, and a fork copies the page at once. */
+	/*
+	 * Holds, now and so far: others than harts may store, and a fork copies the
+	 * page at once.
+	 */
 	unsigned held, holds;
 	/* What a fork's child has of it, and the calls that change that: under way, and so far. */
 	enum fork_mark { MARK_NONE, MARK_WIPE, MARK_DONT } mark;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The self-test on the posix host, and nothing else: small enough to be linked with a part of mm, and
- * for another machine than the one it is built on.
+ * The self-test on the posix host, and nothing else: small enough to be linked with a part of mm,
+ * and for another machine than the one it is built on.
  */
 #include "posix.h"
 
