@@ -133,6 +133,8 @@ void mvm_trace_enable(struct mvm_space *space, bool on)
 {
 	bool was;
 
+	if (on == is_traced(space))
+		return; /* as at most forks and ends, which take no lock of all spaces for it */
 	if (on)
 		ring_make();
 	mvmh_lock(&ring.lock);

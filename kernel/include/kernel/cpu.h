@@ -39,6 +39,7 @@ struct timer_queue {
 	uint64_t tick_clock;   /* the next look at what runs; UINT64_MAX: the hart idles */
 };
 
+/* No two harts' share a cache line. */
 struct cpu {
 	struct arch_cpu arch; /* first */
 	struct run_queue rq;
@@ -51,7 +52,7 @@ struct cpu {
 	uint32_t spin_depth;                      /* [h] debug: spin locks held */
 	const struct spinlock *spins[LOCK_DEPTH]; /* [h] debug: which, oldest first */
 	uint64_t ipis, interrupts, switches, steals; /* [h] counters, read by others as hints */
-} __attribute__((aligned(64)));                      /* no two harts' share a cache line */
+} __attribute__((aligned(64)));
 
 extern struct cpu cpus[MAX_HARTS];
 
