@@ -279,7 +279,7 @@ static int write_locked(
 	int err;
 
 	if (mount_readonly(f->vnode->mount))
-		return -EIO; /* it has failed: nobody else opens a file for writing on such a mount */
+		return -EIO; /* it has failed: nobody else opens for writing on such a mount */
 	if (fs_read(f->flags) & FS_O_APPEND)
 		*offset = size;
 	err = clip_write(f->vnode, *offset, &n);

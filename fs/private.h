@@ -45,8 +45,8 @@ int rights_setattr(
 
 /* --- name.c: the name cache ------------------------------------------------------------------ */
 
-/* The entry of a file that never had a name: nobody finds it.  Takes over the vnode's reference, also
- * on failure (-ENOMEM). */
+/* The entry of a file that never had a name: nobody finds it.  Takes over the vnode's reference,
+ * also on failure (-ENOMEM). */
 int dentry_new_nameless(
 	struct mount *mount, const struct fs_name *shown, struct vnode *v, struct dentry **out);
 

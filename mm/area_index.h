@@ -5,18 +5,17 @@
  *
  *	                find, insert,    next, prev   split, join   gap_below
  *	                remove, resized
- *	area_tree.c     log n            1            log n (*)     log n      a balanced tree: the default
- *	area_blocks.c   sqrt n           1            sqrt n        sqrt n     a list with an express lane
- *	area_list.c     n                1            1             n          to read first, and to test
- *	                                                                       against
+ *	area_tree.c     log n            1            log n (*)     log n    a balanced tree, the default
+ *	area_blocks.c   sqrt n           1            sqrt n        sqrt n   a list with an express lane
+ *	area_list.c     n                1            1             n        to read, and to test against
  *	(*) 1 on average over many
  *
  * docs/plugging.md tells how to write another; mm/test/kit_index.h is what it must pass.
  *
  * What holds for all calls:
- *  - The space's lock is held (or jointly, for area_peek()), and only the areas of that space's index are touched.  An index has
- *    no lock and no variables of its own: what it knows is in struct area_index, zeroed when empty,
- *    and in the fields of struct area that are its own.
+ *  - The space's lock is held (or jointly, for area_peek()), and only the areas of that space's
+ *    index are touched. An index has no lock and no variables of its own: what it knows is in
+ *    struct area_index, zeroed when empty, and in the fields of struct area that are its own.
  *  - No call fails, allocates, sleeps, or calls a hook of the host.  No recursion: mm's deepest
  *    chain of calls has 1 KiB of stack.
  *  - Areas in an index do not overlap, are not empty, and start and end on page boundaries.  The

@@ -51,14 +51,13 @@ struct mvm_object {
 	uint64_t dirty;      /* [o] pages that are DIRTY */
 	uint64_t write_next; /* [o] where who must write some pages goes on (writeback.c) */
 	uint64_t writeback;  /* [o] pages under WRITEBACK */
-	uint64_t
-		unclean_n; /* [o] pages that are either; while it is not doomed also counted in all */
-	bool doomed;       /* [o] dirty pages hold no reference: they will never be written */
-	bool dirty_ref;    /* [o] dirty pages hold a reference now */
-	uint32_t errors;   /* [o] failed writes, ever; */
-	int last_error;    /* [o] the last one's code */
-	uint64_t hole_first;                  /* [o] pages that a punch keeps out of the cache: */
-	uint64_t hole_end;                    /* [o] [hole_first, hole_end) */
+	uint64_t unclean_n;  /* [o] pages that are either; counted in all, too, if not doomed */
+	bool doomed;         /* [o] dirty pages hold no reference: they will never be written */
+	bool dirty_ref;      /* [o] dirty pages hold a reference now */
+	uint32_t errors;     /* [o] failed writes, ever; */
+	int last_error;      /* [o] the last one's code */
+	uint64_t hole_first; /* [o] pages that a punch keeps out of the cache: */
+	uint64_t hole_end;   /* [o] [hole_first, hole_end) */
 	struct stream streams[AHEAD_STREAMS]; /* [o] readahead; the last one used first */
 
 	struct list areas; /* [o] struct rmap_link of the areas that map it, and walkers' markers */
@@ -210,8 +209,8 @@ static inline void object_pin(struct mvm_object *obj)
 }
 void object_unpin(struct mvm_object *obj);
 
-/* Somebody is about to make a shared area that may store; the second undoes the first.  No lock held.
- * 0 or -MVM_EPERM. */
+/* Somebody is about to make a shared area that may store; the second undoes the first.  No lock
+ * held. 0 or -MVM_EPERM. */
 int object_writer_enter(struct mvm_object *obj) MVM_MUST_CHECK;
 void object_writer_leave(struct mvm_object *obj);
 

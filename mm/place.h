@@ -5,8 +5,8 @@
  * The mechanism (place.c) knows what may be used at all.  The policy chooses, by one function; one
  * is linked in when mm is configured (MAPACHE_MM_PLACE):
  *
- *	place_topdown.c    the highest hole that fits, at its upper end, large maps at a table's boundary:
- *	                   the default
+ *	place_topdown.c    the highest hole that fits, at its upper end, large maps at a table's
+ *	                   boundary: the default
  *	place_bottomup.c   the lowest hole that fits, at its lower end
  *	place_bestfit.c    the smallest hole that fits
  *	place_random.c     any place where it fits, each as likely as the others

@@ -7,7 +7,7 @@
  *	2. mark     the claim: from now on no fault installs anything in the range, no map call
  *	            changes it, no placement enters it
  *	3. sweep    the translations, at most 64 a hold, into one batch; then finish the batch
- *	4. drop     private pages, at most a leaf a hold: nothing reaches them through this space now
+ *	4. drop     private pages, at most a leaf a hold: nothing reaches them through this space
  *	5. forget   take the range out of the areas: whole ones go, others shrink in place; the last
  *	            hold drops the claim
  *

@@ -3,7 +3,7 @@
  * Sending signals: what becomes of one is decided here as far as the sender can.
  *
  *	ignored, and not blocked     dropped: it disturbs no sleep
- *	SIGKILL, or deadly           the process is ending from this moment on (process_kill_locked);
+ *	SIGKILL, or deadly           the process is ending from now on (process_kill_locked());
  *	                             while it is stopped, SIGKILL only: the rest waits for SIGCONT
  *	stops and SIGCONT            take each other out of all queues; SIGCONT ends a stop
  *	anything else, or blocked    queued, and a thread that does not block it is notified

@@ -8,10 +8,10 @@
  *	1. claim the old range and the new one, both at once: two moves that cross could otherwise
  *	   wait for each other's second claim.  Faults in either wait, so neither is seen half done
  *	2. with FIXED, sweep what is at the new place and take it out of the areas
- *	3. put each private page of the old range into the tree at its new place too, by reference: where
- *	   leaves of the tree stand against one another, a leaf at a time
- *	4. move the translations of private memory, sweep the old range, translations first, then its
- *	   references to the pages
+ *	3. put each private page of the old range into the tree at its new place too, by reference:
+ *	   where leaves of the tree stand against one another, a leaf at a time
+ *	4. move the translations of private memory, sweep the old range, translations first, then
+ *	   its references to the pages
  *	5. enter an area at the new place, and take the old range out of the areas
  *
  * 3 is the only step that can fail, for it may need nodes for the tree, and it is taken back

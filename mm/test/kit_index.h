@@ -6,8 +6,8 @@
  *	--ops N     how many
  *	--cost log|root|linear
  *	            how the index says that its calls grow with the areas.  Steps are counted, not
- *	            time: the index is compiled with -fsanitize-coverage=trace-pc, so that each basic
- *	            block that runs is one.  Without the option nothing is said of the cost.
+ *	            time: the index is compiled with -fsanitize-coverage=trace-pc, so that each
+ *	            basic block that runs is one.  Without the option nothing is said of the cost.
  *
  * mm/test/CMakeLists.txt builds one program of it for each index; docs/plugging.md tells how to add
  * one.

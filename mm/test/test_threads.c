@@ -416,7 +416,7 @@ static void op_file_read(struct thread *t)
 
 	MUST_BE(test_file_read(file, word_offset(t, i), &word, 8, &done) == 0);
 	if (done == 0)
-		return; /* behind the end; what a mapping shows there, in the last page, goes later */
+		return; /* behind the end; what a mapping shows there goes later */
 	if (word == 0)
 		t->word[i] = 0;
 	MUST_BE(word == t->word[i]);

@@ -4,7 +4,7 @@
 //
 //     growth areas SIZE...       SIZE areas, alternately protected, nothing resident:
 //         fault                  a first store to a page of one of them
-//         split, merge           an mprotect() that cuts one in three, and the one that takes it back
+//         split, merge           an mprotect() that cuts one in three, and what takes it back
 //         fork                   fork, exit and wait
 //     growth pages SIZE...       SIZE pages of one area, resident:
 //         fork                   the same

@@ -28,7 +28,7 @@ struct mvmh_lock {
 #define mvmh_window_unmap(window)     ((void)(window))
 #define mvmh_meta_alloc()             kzalloc()
 #define mvmh_meta_free(page)          kfree(page)
-#define mvmh_pmap_create(pmap)        ((pmap)->table = uvm_create(), (pmap)->table ? 0 : -MVM_ENOMEM)
+#define mvmh_pmap_create(pmap)        (((pmap)->table = uvm_create()) ? 0 : -MVM_ENOMEM)
 #define mvmh_pmap_destroy(pmap)       uvm_free((pmap)->table)
 #define mvmh_lock_init(lock, rank)    (*(lock) = (struct mvmh_lock){{0}})
 #define mvmh_lock(lock)               acquire(&(lock)->spin)

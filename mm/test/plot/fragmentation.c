@@ -73,8 +73,7 @@ static size_t any(void)
 static const struct workload {
 	const char *name;
 	size_t (*pages)(void);
-	unsigned
-		stay; /* of so many maps one is never unmapped (0: none), up to a quarter of the space */
+	unsigned stay; /* of so many maps one stays (0: none), up to a quarter of the space */
 } workloads[] = {
 	{"arenas", arena, 0},
 	{"stacks", stack, 0},

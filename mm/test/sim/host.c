@@ -9,8 +9,8 @@
  *	waiting   a waiter that nobody wakes blocks for ever; when all do, the scheduler says who
  *	          waits for what
  *	frames    given back twice, or while a translation or a TLB still reaches them
- *	metadata  touched after it was given back, whole pages and slab pieces alike: a shadow byte for
- *	          each 16 bytes says what is in use, and tsan.c asks it for every access
+ *	metadata  touched after it was given back, whole pages and slab pieces alike: a shadow byte
+ *	          for each 16 bytes says what is in use, and tsan.c asks it for every access
  *	leaks     at the end of a schedule everything has come back
  *
  * For the shadow of slab pieces the linker puts wrappers around slab_alloc(), slab_free(),

@@ -16,9 +16,9 @@
  *	             schedule, from every second point to every thousandth.
  *	PCT          (Burckhardt, Kothari, Musuvathi, Nagarakatte: A Randomized Scheduler with
  *	             Probabilistic Guarantees of Finding Bugs, ASPLOS 2010, section 3.)  Fibers have
- *	             random priorities and the highest that can run does; at d - 1 points, drawn from
- *	             the expected length k, the running fiber falls below all.  A bug that n fibers
- *	             show when d events come in one order is found with a probability of at
+ *	             random priorities and the highest that can run does; at d - 1 points, drawn
+ *	             from the expected length k, the running fiber falls below all.  A bug that n
+ *	             fibers show when d events come in one order is found with a probability of at
  *	             least 1 / (n * k^(d-1)), whatever the program does.
  *	cooperative  nobody is interrupted: a fiber gives way only when it blocks, as in a kernel
  *	             without preemption.  Who then spins instead of sleeping hangs, which is a

@@ -8,12 +8,12 @@
  * value.  So each store writes a number of its own, and a *cell* knows what its word holds:
  *
  *	KNOWN   exactly this
- *	FORKED  a child's word: one of the stores from `first` to `value` of the parent's word, which
- *	        were made while the fork was under way.  The fork takes all of memory at one moment, so
- *	        there is one instant (struct cut) that explains all words: each load of one narrows
- *	        the interval in which the instant lies, and none may be left without
- *	LOOSE   a call that may take the contents away (munmap, truncate, ...) has met the accesses of
- *	        others: zeros, or any store that was made to this page
+ *	FORKED  a child's word: one of the stores from `first` to `value` of the parent's word,
+ *	        which were made while the fork was under way.  The fork takes all of memory at one
+ *	        moment, so there is one instant (struct cut) that explains all words: each load of
+ *	        one narrows the interval in which the instant lies, and none may be left without
+ *	LOOSE   a call that may take the contents away (munmap, truncate, ...) has met the accesses
+ *	        of others: zeros, or any store that was made to this page
  *
  * While such a call is under way the page is *disturbed*, and its words are LOOSE.  If no two of
  * them overlapped, the page's contents are known when it ends.  A load of a LOOSE word that nobody
