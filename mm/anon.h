@@ -158,6 +158,12 @@ void anon_share(struct anon_tree *child, struct anon_tree *parent);
 /* The leaf of the virtual page, if all of the path there is the tree's own; or NULL. */
 struct node *anon_leaf(const struct anon_tree *tree, uint64_t vpn);
 
+/* Is there an anon at the virtual page, whose leaf this is? */
+static inline bool anon_is_there(const struct node *leaf, uint64_t vpn)
+{
+	return __atomic_load_n(&leaf->slot[node_slot(vpn, 0)], __ATOMIC_RELAXED);
+}
+
 /*
  * As anon_set(), with the leaf in hand and but for the counts: anon_count_filled() is to come.  False:
  * something stands there, and nothing has changed.

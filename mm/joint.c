@@ -162,6 +162,12 @@ static inline bool remembers(const struct joint_hart *h, mvm_vaddr_t va)
 	return h->start <= va && va < h->end && h->leaf == va >> (MVM_PAGE_SHIFT + NODE_BITS);
 }
 
+/* It is to find that out again.  What it has counted stays its own. */
+static void forget(struct joint_hart *h)
+{
+	h->end = 0;
+}
+
 /* Find that out. */
 static bool find(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
 {
@@ -198,8 +204,12 @@ static bool fill(
 {
 	mvm_frame_t frame = (*fresh)->frame;
 
-	if (!look(space, h, va) || !anon_fill(h->node, va >> MVM_PAGE_SHIFT, *fresh))
+	if (!look(space, h, va))
 		return false;
+	if (unlikely(!anon_fill(h->node, va >> MVM_PAGE_SHIFT, *fresh))) {
+		forget(h); /* else the next page, if it is there as well, would be made in vain, too */
+		return false;
+	}
 	*fresh = NULL;
 	h->uncounted++;
 	if (!mvmh_pmap_fill(&space->pmap, va, frame, h->rights))
@@ -219,7 +229,9 @@ static inline bool expect(struct mvm_space *space, struct joint_hart *h, mvm_vad
 		return true;
 	if (!enter(space->joint, h))
 		return false;
-	found = look(space, h, va);
+	found = look(space, h, va) && !anon_is_there(h->node, va >> MVM_PAGE_SHIFT);
+	if (!found)
+		forget(h);
 	leave(h);
 	return found;
 }

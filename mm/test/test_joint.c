@@ -158,6 +158,22 @@ static void the_same_pages_are_filled_once(void **state)
 	check_joined();
 }
 
+/* Pages that are there and only not mapped for stores: none is made for them. */
+static void none_is_made_in_vain(void **state)
+{
+	uint64_t requests;
+
+	(void)state;
+	work(fill_own, 1, begin_to_count, NULL, own_are_counted);
+	check_joined();
+	assert_int_equal(mvm_protect(space, AT, PAGES * PAGE, MVM_READ), 0);
+	assert_int_equal(mvm_protect(space, AT, PAGES * PAGE, RW), 0);
+	requests = posix_requests(POSIX_FAIL_FRAME);
+	for (size_t i = 0; i < PAGES; i++)
+		store(page_at(i), 'x');
+	assert_in_range(posix_requests(POSIX_FAIL_FRAME) - requests, 0, 1);
+}
+
 /* --- Beside somebody who takes the lock -------------------------------------------------------- */
 
 /* Whoever has the lock sees a space at rest: mvm_check_space() looks at all of it in one hold. */
@@ -240,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		JOINT_TEST(own_pages_are_filled_once_and_counted),
 		JOINT_TEST(the_same_pages_are_filled_once),
+		JOINT_TEST(none_is_made_in_vain),
 		JOINT_TEST(nobody_fills_while_the_lock_is_held),
 		JOINT_TEST(what_is_taken_away_meanwhile_is_counted_as_well),
 		JOINT_TEST(a_space_forgets_that_it_was_joined),
