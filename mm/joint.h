@@ -29,7 +29,7 @@ struct joint {
 	uint32_t shut;  /* [a] no joint hold begins; written under [s] */
 	uint32_t quiet; /* [s] how many holds have found that no hart had filled anything */
 	uint64_t turn;  /* [s] changes with each hold of the lock */
-	struct joint_hart harts[MVMH_MAX_HARTS];
+	struct joint_hart harts[MVMH_JOINT ? MVMH_MAX_HARTS : 1];
 };
 
 /*

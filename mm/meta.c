@@ -80,8 +80,7 @@ void slab_init(void)
 	slab_set(SLAB_OBJECT, sizeof(struct mvm_object));
 	slab_set(SLAB_SPACE, sizeof(struct mvm_space));
 	slab_set(SLAB_HISTORY, sizeof(struct history));
-	if (MVMH_JOINT)
-		slab_set(SLAB_JOINT, sizeof(struct joint));
+	slab_set(SLAB_JOINT, sizeof(struct joint));
 }
 
 /* One more page for the kind, which has none with room.  The kind's lock is held. */
