@@ -38,12 +38,13 @@
  * anything is marked (anon_reserve_edges), so that removal itself cannot fail.
  *
  * The finger.  Neighbours are touched after one another, and a place again after it was emptied, so
- * the tree remembers the path to the leaf that it came to last, if all of it was its own.  It stays
- * so until this tree is shared or loses other nodes, and both lift the finger: nobody else can
- * reach these nodes to take a reference.  What comes into the leaf and goes meanwhile is added to
- * the counts along the path when the finger leaves it; and the leaf, should it be empty then, is
- * freed only then.  So there is at most one empty node in a tree, and who maps, touches and unmaps
- * the same place all the time makes none.
+ * the tree remembers the way to the page that it came to last, as far down as the nodes there are
+ * its own.  They stay so until this tree is shared or loses them: nobody else can reach these nodes
+ * to take a reference.  So the way to another page begins at the lowest node that both ways have in
+ * common.  What comes into the leaf and goes meanwhile is counted when the finger leaves it, and in
+ * the nodes above when it leaves those; and the leaf, or whatever node the way ends at, is freed
+ * only then, should it be empty.  So there is at most one empty node in a tree, and who maps,
+ * touches and unmaps the same place all the time makes none.
  *
  * Nothing is freed here under the lock: pages may still be mapped.  They go into a grave.
  */
@@ -59,11 +60,10 @@ void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high)
 {
 	uint64_t last = (high - 1) >> MVM_PAGE_SHIFT;
 
-	tree->root = NULL;
-	tree->leaf = NO_LEAF;
-	tree->uncounted = 0;
+	*tree = (struct anon_tree){.leaf = NO_LEAF};
 	for (tree->levels = 1; last >> (tree->levels * NODE_BITS); tree->levels++)
 		;
+	tree->low = tree->levels;
 }
 
 /* A page that is begun becomes an anon, before others of a chain. */
@@ -223,75 +223,144 @@ static int node_own(struct node **link, struct grave *grave)
 	return 0;
 }
 
+/* --- The finger ------------------------------------------------------------------------------- */
+
 /* Do [first, last] lie in the finger's leaf? */
 static bool all_at_finger(const struct anon_tree *tree, uint64_t first, uint64_t last)
 {
 	return anon_at_finger(tree, first) && anon_at_finger(tree, last);
 }
 
+/* The level of the lowest node that page numbers which differ in these bits have in common. */
+static unsigned level_of(uint64_t differ)
+{
+	unsigned level = 0;
+
+	while (differ >>= NODE_BITS)
+		level++;
+	return level;
+}
+
 /*
- * The slot for vpn in the node of `level` (the root itself, above the top level) has lost `lost`
- * anons, and all it had if `empty`: correct the path above, freeing nodes that are empty.
+ * The level of the lowest node of the finger's path that is on the way to the page and to those
+ * that differ from it in the bits; tree->levels: none is.
  */
-static void lose(struct anon_tree *tree, struct node **path, unsigned level, uint64_t vpn,
-	uint64_t lost, bool empty)
+static unsigned level_towards(const struct anon_tree *tree, uint64_t vpn, uint64_t differ)
 {
-	for (; level < tree->levels; level++) {
-		struct node *n = path[level];
+	unsigned level = level_of((vpn ^ tree->near) | differ);
 
-		n->anons -= lost;
-		if (empty)
-			node_clear(n, node_slot(vpn, level));
-		empty = !n->used;
-		if (empty)
-			node_free(n);
+	return level > tree->low ? level : tree->low;
+}
+
+/* Where the path's node of this level, or the tree, refers to what is next on the way. */
+static struct node **link_of(struct anon_tree *tree, unsigned level, uint64_t vpn)
+{
+	if (level == tree->levels)
+		return &tree->root;
+	return (struct node **)&tree->path[level]->slot[node_slot(vpn, level)];
+}
+
+/* What the finger points to last is empty: free it, and what is empty then. */
+static COLD void free_empty(struct anon_tree *tree)
+{
+	unsigned level = tree->low;
+
+	do {
+		tree->came[level + 1] += tree->came[level];
+		tree->came[level] = 0;
+		node_free(tree->path[level]);
+		*link_of(tree, ++level, tree->near) = NULL;
+		if (level < tree->levels)
+			tree->path[level]->used &= ~node_bit(node_slot(tree->near, level));
+	} while (level < tree->levels && !tree->path[level]->used);
+	tree->low = level;
+}
+
+/* The finger gives up what is below the level, and what is empty. */
+static inline void retreat(struct anon_tree *tree, unsigned to)
+{
+	uint64_t came = 0;
+	unsigned level;
+
+	if (tree->low < tree->levels && unlikely(!tree->path[tree->low]->used))
+		free_empty(tree);
+	for (level = tree->low; level < to; level++) {
+		came += tree->came[level];
+		tree->came[level] = 0;
+		tree->path[level]->anons += came;
 	}
-	if (empty)
-		tree->root = NULL;
-}
-
-static COLD void leave_leaf(struct anon_tree *tree)
-{
-	if (tree->uncounted || !tree->path[0]->used)
-		lose(tree, tree->path, 0, tree->leaf << NODE_BITS, -tree->uncounted, false);
+	tree->came[level] += came;
+	tree->low = level;
 	tree->leaf = NO_LEAF;
-	tree->uncounted = 0;
 }
 
-/* The finger leaves its leaf, if it is on one. */
-static void lift_finger(struct anon_tree *tree)
+/*
+ * Point the finger towards the page, as far down as the nodes are this tree's own.  Returns what
+ * comes next on the way: the page's anon, or NULL, if the finger is at its leaf.
+ */
+static inline void *point(struct anon_tree *tree, uint64_t vpn)
 {
-	if (tree->leaf != NO_LEAF)
-		leave_leaf(tree);
+	unsigned level = level_towards(tree, vpn, 0);
+	struct node *n;
+
+	if (level > tree->low)
+		retreat(tree, level);
+	level = tree->low;
+	n = *link_of(tree, level, vpn);
+	while (level > 0 && n && !node_shared(n)) {
+		tree->path[--level] = n;
+		n = n->slot[node_slot(vpn, level)];
+	}
+	tree->low = level;
+	tree->near = vpn;
+	tree->leaf = level ? NO_LEAF : vpn >> NODE_BITS;
+	return n;
 }
 
-void anon_tree_fini(struct anon_tree *tree)
+/*
+ * The same, down to `lowest` at least: what is shared is copied; and what is missing is made, if it
+ * is to be, and then what the finger knows below `lowest` given up.  Inline: a frame less.
+ */
+static inline __attribute__((always_inline)) int own_path(
+	struct anon_tree *tree, uint64_t vpn, unsigned lowest, bool make, struct grave *grave)
 {
-	lift_finger(tree);
-	MUST(tree->root == NULL);
+	(void)point(tree, vpn);
+	if (make && tree->low < lowest)
+		retreat(tree, lowest);
+	while (tree->low > lowest) {
+		struct node **link = link_of(tree, tree->low, vpn);
+
+		if (*link) {
+			if (node_own(link, grave) != 0)
+				return -MVM_ENOMEM;
+		} else if (!make) {
+			return 0;
+		} else {
+			struct node *n = node_new(tree->low - 1);
+
+			if (!n)
+				return -MVM_ENOMEM;
+			*link = n;
+			if (tree->low < tree->levels)
+				tree->path[tree->low]->used |= node_bit(node_slot(vpn, tree->low));
+		}
+		tree->path[--tree->low] = *link;
+	}
+	if (tree->low == 0)
+		tree->leaf = vpn >> NODE_BITS;
+	return 0;
 }
+
+/* --- Look-ups --------------------------------------------------------------------------------- */
 
 struct mvm_page *anon_search(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
 {
-	struct mvm_page *anon = NULL;
-	struct node *n;
-	bool own = true;
+	struct node *n = point(tree, vpn);
 
-	*exclusive = false;
-	lift_finger(tree);
-	n = tree->root;
-	for (unsigned level = tree->levels; level-- > 0;) {
-		if (!n)
-			return NULL;
-		own = own && !node_shared(n);
-		tree->path[level] = n;
-		anon = n->slot[node_slot(vpn, level)];
-		n = (struct node *)anon;
-	}
-	if (own)
-		tree->leaf = vpn >> NODE_BITS;
-	*exclusive = anon && own && ref_count(&anon->anon_refs) == 1;
-	return anon;
+	for (unsigned level = tree->low; n && level-- > 0;)
+		n = n->slot[node_slot(vpn, level)];
+	*exclusive = n && tree->low == 0 && ref_count(&((struct mvm_page *)n)->anon_refs) == 1;
+	return (struct mvm_page *)n;
 }
 
 /* Each node's other parents are other trees' nodes, and each of these has one root at least. */
@@ -307,99 +376,41 @@ unsigned anon_reach(struct anon_tree *tree, uint64_t vpn)
 	return trees + ref_count(&((struct mvm_page *)n)->anon_refs) - 1;
 }
 
+/* node_next() of the lowest node of the path, or the tree, that both lie in. */
+static uint64_t next_towards(struct anon_tree *tree, uint64_t vpn, uint64_t last)
+{
+	unsigned level = level_towards(tree, vpn, vpn ^ last);
+	uint64_t mask = node_span(level + 1) - 1, at = vpn & mask;
+
+	if (level >= tree->levels)
+		return node_next(tree->root, tree->levels, &vpn, last, false) ? vpn : last + 1;
+	return node_next(tree->path[level], level + 1, &at, last & mask, false) ? (vpn & ~mask) + at
+										: last + 1;
+}
+
 uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last)
 {
 	if (anon_at_finger(tree, vpn) && tree->path[0]->slot[node_slot(vpn, 0)])
 		return vpn;
-	return node_next(tree->root, tree->levels, &vpn, last, false) ? vpn : last + 1;
-}
-
-/* The same of a leaf that both lie in. */
-static bool leaf_any(const struct node *leaf, uint64_t first, uint64_t last)
-{
-	uint64_t used = leaf->used >> node_slot(first, 0);
-
-	return used & (((uint64_t)2 << (last - first)) - 1);
+	return next_towards(tree, vpn, last);
 }
 
 bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last)
 {
-	struct node *n = tree->root;
-	unsigned level = tree->levels;
+	uint64_t used;
 
-	if (all_at_finger(tree, first, last))
-		return leaf_any(tree->path[0], first, last);
-	/* As far down as both lie below the same node. */
-	while (n && level > 1 && (first ^ last) < node_span(level - 1))
-		n = n->slot[node_slot(first, --level)];
-	if (!n)
-		return false;
-	if (level > 1)
-		return anon_next(tree, first, last) <= last;
-	return leaf_any(n, first, last);
+	if (!all_at_finger(tree, first, last))
+		return next_towards(tree, first, last) <= last;
+	used = tree->path[0]->used >> node_slot(first, 0);
+	return used & (((uint64_t)2 << (last - first)) - 1);
 }
 
-/*
- * Free the nodes of the path to vpn from `level` up to below level `above` (0: none): they were made
- * for an anon that does not come, and nobody would ever take empty ones away.
- */
-static void unmake(struct anon_tree *tree, uint64_t vpn, unsigned level, unsigned above)
-{
-	if (above == 0)
-		return;
-	for (; level < above; level++) {
-		node_clear(tree->path[level], node_slot(vpn, level));
-		node_free(tree->path[level]);
-	}
-	if (above == tree->levels)
-		tree->root = NULL;
-	else
-		node_clear(tree->path[above], node_slot(vpn, above));
-}
+/* --- Changes ---------------------------------------------------------------------------------- */
 
-/*
- * Make the path to vpn, from the root down to `lowest`, this tree's own, and what is missing of it.
- * Inline: a frame less.
- */
-static inline __attribute__((always_inline)) int own_path(
-	struct anon_tree *tree, uint64_t vpn, unsigned lowest, struct grave *grave)
-{
-	struct node **link = &tree->root, *parent = NULL;
-	unsigned above = 0; /* the level above the first node that was made */
-
-	lift_finger(tree);
-	for (unsigned level = tree->levels; level-- > lowest;) {
-		if (!*link) {
-			struct node *n = node_new(level);
-
-			if (!n) {
-				unmake(tree, vpn, level + 1, above);
-				return -MVM_ENOMEM;
-			}
-			if (above == 0)
-				above = level + 1;
-			if (parent)
-				node_set(parent, node_slot(vpn, level + 1), n);
-			else
-				tree->root = n;
-		} else if (node_own(link, grave) != 0) {
-			return -MVM_ENOMEM;
-		}
-		parent = *link;
-		tree->path[level] = parent;
-		link = (struct node **)&parent->slot[node_slot(vpn, level)];
-	}
-	return 0;
-}
-
-/* Put the finger on the leaf of vpn, making what is missing and copying what is shared. */
+/* Put the finger on the leaf of the page. */
 static COLD int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
 {
-	int err = own_path(tree, vpn, 0, grave);
-
-	if (!err)
-		tree->leaf = vpn >> NODE_BITS;
-	return err;
+	return own_path(tree, vpn, 0, true, grave);
 }
 
 int anon_reserve(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
@@ -416,7 +427,7 @@ void anon_enter(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, str
 		leaf->block = false;
 		anon_put(leaf->slot[slot], grave);
 	} else {
-		tree->uncounted++;
+		tree->came[0]++;
 	}
 	node_set(leaf, slot, anon);
 }
@@ -432,25 +443,22 @@ int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct
 
 void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon)
 {
-	tree->uncounted++;
+	tree->came[0]++;
 	node_set(tree->path[0], node_slot(vpn, 0), anon);
 }
 
 int anon_set_leaves(struct anon_tree *tree, uint64_t vpn, struct node *leaves, struct grave *grave)
 {
-	uint64_t anons = 0;
-
-	if (own_path(tree, vpn, 1, grave) != 0)
+	if (own_path(tree, vpn, 1, true, grave) != 0)
 		return -MVM_ENOMEM;
-	for (; leaves; vpn += NODE_SLOTS, anons += NODE_SLOTS) {
+	for (; leaves; vpn += NODE_SLOTS) {
 		struct node *leaf = leaves;
 
 		leaves = leaf->next_dead;
 		leaf->anons = NODE_SLOTS;
 		node_set(tree->path[1], node_slot(vpn, 1), leaf);
+		tree->came[1] += NODE_SLOTS;
 	}
-	for (unsigned level = 1; level < tree->levels; level++)
-		tree->path[level]->anons += anons;
 	return 0;
 }
 
@@ -465,16 +473,11 @@ static bool covers(uint64_t first, uint64_t last, uint64_t vpn, unsigned level)
 static int reserve_edge(
 	struct anon_tree *tree, uint64_t vpn, uint64_t first, uint64_t last, struct grave *grave)
 {
-	struct node **link = &tree->root;
+	unsigned level;
 
-	for (unsigned level = tree->levels; level-- > 0 && *link;) {
-		if (covers(first, last, vpn, level))
-			break;
-		if (node_own(link, grave) != 0)
-			return -MVM_ENOMEM;
-		link = (struct node **)&(*link)->slot[node_slot(vpn, level)];
-	}
-	return 0;
+	for (level = 0; level < tree->levels && covers(first, last, vpn, level); level++)
+		;
+	return own_path(tree, vpn, level, false, grave);
 }
 
 int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last)
@@ -484,9 +487,9 @@ int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last)
 
 	if (all_at_finger(tree, first, last))
 		return 0;
-	err = reserve_edge(tree, first, first, last, &grave);
+	err = reserve_edge(tree, last, first, last, &grave);
 	if (!err)
-		err = reserve_edge(tree, last, first, last, &grave);
+		err = reserve_edge(tree, first, first, last, &grave);
 	anon_bury(&grave); /* at most nodes whose children the copies hold: no page goes */
 	return err;
 }
@@ -556,91 +559,99 @@ static bool leaf_inside(const struct node *leaf, uint64_t first, uint64_t last)
 }
 
 /*
- * The child of `n` after the slot of `first`, if it can go whole: it is shared, or a leaf, and all
- * that it covers is up to `last`.
+ * anon_remove() where the finger points to no leaf: what comes next on the way is shared, a leaf
+ * inside or missing.  It lies inside, for the edges are ours, and below `first` is nothing.  And
+ * what stands beside it, as long as it is so, too.
  */
-static struct node *whole_after(const struct node *n, uint64_t first, uint64_t last)
+static uint64_t remove_whole(
+	struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave)
 {
-	uint64_t mask = node_span(n->level) - 1, next = (first | mask) + 1;
-	unsigned slot = node_slot(next, n->level);
-	struct node *child = slot ? n->slot[slot] : NULL;
+	unsigned level = tree->low;
+	uint64_t span = node_span(level), bit = node_bit(node_slot(first, level)), gone = 0,
+		 lost = 0;
+	struct node **link = link_of(tree, level, first), *n;
 
-	if (!child || (next | mask) > last)
-		return NULL;
-	return child->level == 0 || node_shared(child) ? child : NULL;
+	MUST(!*link || (first | (span - 1)) <= last);
+	first &= -span;
+	do {
+		n = *link;
+		if (n) {
+			*link = NULL;
+			lost += n->anons;
+			node_put(n, grave);
+		}
+		gone |= bit;
+		first += span;
+		link++;
+		bit <<= 1;
+	} while (level < tree->levels && bit && first + (span - 1) <= last &&
+		 (!*link || (*link)->level == 0 || node_shared(*link)));
+	if (level < tree->levels)
+		tree->path[level]->used &= ~gone;
+	tree->came[level] -= lost;
+	return min_u64(first, last + 1);
 }
 
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave)
 {
-	unsigned level = tree->levels; /* n stands in a slot that covers node_span(level) */
-	struct node *path[ANON_LEVELS_MAX], *n;
-	uint64_t lost;
-
-	if (all_at_finger(tree, first, last)) {
-		tree->uncounted -= leaf_remove(tree->path[0], first, last, grave);
-		return last + 1;
+	if (!all_at_finger(tree, first, last)) {
+		(void)point(tree, first);
+		if (tree->low == 0 && leaf_inside(tree->path[0], first, last))
+			retreat(tree, 1);
+		if (tree->low > 0)
+			return remove_whole(tree, first, last, grave);
 	}
-	lift_finger(tree);
-	n = tree->root;
-	while (n && level > 0 && !node_shared(n) && !(level == 1 && leaf_inside(n, first, last))) {
-		path[--level] = n;
-		n = n->slot[node_slot(first, level)];
-	}
-	if (level == 0) {
-		lost = leaf_remove(path[0], first, last, grave);
-		lose(tree, path, 0, first, lost, false);
-		level = 1;
-	} else if (n) {
-		/*
-		 * A leaf inside; or shared: inside, for the edges are ours, and below `first` is
-		 * nothing.
-		 */
-		MUST((first | (node_span(level) - 1)) <= last);
-		lost = n->anons;
-		node_put(n, grave);
-		while (level < tree->levels && (n = whole_after(path[level], first, last))) {
-			node_clear(path[level], node_slot(first, level));
-			first += node_span(level);
-			lost += n->anons;
-			node_put(n, grave);
-		}
-		lose(tree, path, level, first, lost, true);
-	}
-	return min_u64((first | (node_span(level) - 1)) + 1, last + 1);
+	tree->came[0] -= leaf_remove(tree->path[0], first, last, grave);
+	return min_u64((first | (NODE_SLOTS - 1)) + 1, last + 1);
 }
 
 void anon_remove_all(struct anon_tree *tree, struct grave *grave)
 {
-	lift_finger(tree);
+	retreat(tree, tree->levels);
 	if (tree->root)
 		node_put(tree->root, grave);
 	tree->root = NULL;
 }
 
-/* Give our node `to` what the other has, from a slot on; returns how many anons. */
+/* Give our node `to` what the other has in n slots; returns how many anons. */
 static uint64_t node_share(
 	struct node *to, unsigned to_slot, const struct node *from, unsigned slot, uint64_t n)
 {
-	uint64_t shared = 0;
+	uint64_t used = from->used >> slot & ~(uint64_t)0 >> (NODE_SLOTS - n), shared = 0;
+	void *const *child = &from->slot[slot];
 
-	for (; n > 0; n--, slot++, to_slot++) {
-		void *child = from->slot[slot];
+	to->used |= used << to_slot;
+	for (void **at = &to->slot[to_slot]; used; used >>= 1, child++, at++) {
+		unsigned unused = skip_unused(&used);
 
-		if (!child)
-			continue;
-		child_get(from->level, child);
-		node_set(to, to_slot, child);
-		shared += from->level ? ((struct node *)child)->anons : 1;
+		child += unused;
+		at += unused;
+		child_get(from->level, *child);
+		*at = *child;
+		shared += from->level ? ((struct node *)*child)->anons : 1;
 	}
 	return shared;
+}
+
+/* The node of this level, not below the finger's, on the way to the page; or NULL. */
+static const struct node *node_on_way(struct anon_tree *tree, unsigned level, uint64_t vpn)
+{
+	unsigned above = level_towards(tree, vpn, 0);
+	const struct node *n;
+
+	if (above == level)
+		return tree->path[level];
+	for (n = *link_of(tree, above, vpn); n && n->level > level;)
+		n = n->slot[node_slot(vpn, n->level)];
+	return n;
 }
 
 int anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t n, uint64_t *done,
 	struct grave *grave)
 {
 	unsigned level = 0; /* of the nodes whose slots stand against one another */
-	struct node *of;
-	uint64_t run, shared;
+	const struct node *of;
+	uint64_t run;
 
 	while (level + 1 < tree->levels && n >= node_span(level + 1) &&
 		!((from | to) & (node_span(level + 1) - 1)))
@@ -648,38 +659,34 @@ int anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t 
 	run = NODE_SLOTS - max_u64(node_slot(from, level), node_slot(to, level));
 	run = min_u64(run, min_u64(n >> node_shift(level), MVM_HOLD_PAGES));
 	*done = run * node_span(level);
-	if (!anon_any(tree, from, from + *done - 1))
-		return 0;
-	if (own_path(tree, to, level, grave) != 0)
+	if (own_path(tree, to, level, true, grave) != 0)
 		return -MVM_ENOMEM;
-	of = tree->root;
-	for (unsigned l = tree->levels; --l > level;)
-		of = of->slot[node_slot(from, l)];
-	shared = node_share(
-		tree->path[level], node_slot(to, level), of, node_slot(from, level), run);
-	for (; level < tree->levels; level++)
-		tree->path[level]->anons += shared;
+	of = node_on_way(tree, level, from);
+	if (of)
+		tree->came[level] += node_share(
+			tree->path[level], node_slot(to, level), of, node_slot(from, level), run);
 	return 0;
 }
 
 void anon_share(struct anon_tree *child, struct anon_tree *parent)
 {
-	lift_finger(parent);
+	retreat(parent, parent->levels);
 	child->root = parent->root;
 	if (child->root)
 		ref_get(&child->root->refs);
 }
 
 /*
- * A node's counts are right, but for what was not counted yet; none is empty but the finger's leaf.
+ * A node's counts are right, but for what was not counted yet; none is empty but what the finger
+ * points to last.
  */
 static void node_check(const struct anon_tree *tree, const struct node *n, unsigned level)
 {
-	bool finger = tree->leaf != NO_LEAF && n == tree->path[0];
-	uint64_t anons = finger ? -tree->uncounted : 0, used = 0;
+	bool finger = level >= tree->low && n == tree->path[level];
+	uint64_t anons = finger ? -tree->came[level] : 0, used = 0;
 
 	MUST(n->level == level && ref_count(&n->refs) >= 1);
-	MUST(n->used || finger);
+	MUST(n->used || (finger && level == tree->low));
 	for (unsigned i = 0; i < NODE_SLOTS; i++) {
 		if (!n->slot[i])
 			continue;
@@ -698,15 +705,17 @@ static void anon_check(const struct mvm_page *anon)
 	MUST(anon->object == NULL && anon->state == 0);
 }
 
-static void finger_check(struct anon_tree *tree)
+static void finger_check(const struct anon_tree *tree)
 {
 	struct node *n = tree->root;
 
-	MUST(tree->leaf != NO_LEAF || tree->uncounted == 0);
-	for (unsigned level = tree->levels; tree->leaf != NO_LEAF && level-- > 0;) {
+	MUST(tree->leaf == (tree->low ? NO_LEAF : tree->near >> NODE_BITS));
+	for (unsigned level = tree->levels; level-- > tree->low;) {
 		MUST(n == tree->path[level] && !node_shared(n));
-		n = n->slot[node_slot(tree->leaf << NODE_BITS, level)];
+		n = n->slot[node_slot(tree->near, level)];
 	}
+	for (unsigned level = 0; level < tree->low; level++)
+		MUST(tree->came[level] == 0);
 }
 
 void anon_tree_check(struct anon_tree *tree)

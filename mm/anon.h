@@ -16,11 +16,16 @@ struct anon_tree {
 	struct node *root; /* [s] */
 	unsigned levels;   /* [I] height of the tree: every virtual page number fits */
 
-	/* The finger [s]: a leaf, numbered by its part of the page number, and the way up from it. */
-	uint64_t leaf;
-	uint64_t uncounted; /* anons that came into the leaf since, less those that left: not yet in
-			       the counts of the path; modulo 2^64 */
+	/*
+	 * The finger [s]: the way to a page, as far down as the nodes are the tree's own.  What
+	 * came below the path's node of a level, less what left (modulo 2^64), is not yet in the
+	 * counts of that node and those above; the last is for what all have counted.
+	 */
+	uint64_t near; /* the page's number */
+	uint64_t leaf; /* its part that says which leaf, if the way is known down to there */
+	unsigned low;  /* the level down to which it is known; `levels`: not at all */
 	struct node *path[ANON_LEVELS_MAX];
+	uint64_t came[ANON_LEVELS_MAX + 1];
 };
 
 /* What left a tree and may still be mapped; buried (anon_bury) after the batch is finished
@@ -32,13 +37,14 @@ struct grave {
 
 void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high);
 
-/* The tree of no anons gives back what it kept. */
-void anon_tree_fini(struct anon_tree *tree);
-
 /* How many private pages the tree reaches. */
 static inline uint64_t anon_count(const struct anon_tree *tree)
 {
-	return tree->root ? tree->root->anons + tree->uncounted : 0;
+	uint64_t n = tree->root ? tree->root->anons : 0;
+
+	for (unsigned level = tree->low; level < tree->levels; level++)
+		n += tree->came[level];
+	return n;
 }
 
 /*

@@ -28,7 +28,6 @@
 #define anon_share           mvm_i_anon_share
 #define anon_share_run       mvm_i_anon_share_run
 #define anon_tree_check      mvm_i_anon_tree_check
-#define anon_tree_fini       mvm_i_anon_tree_fini
 #define anon_tree_init       mvm_i_anon_tree_init
 #define area_find            mvm_i_area_find
 #define area_first           mvm_i_area_first

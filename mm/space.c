@@ -61,7 +61,6 @@ void mvm_space_unref(struct mvm_space *space)
 		(void)!space_wait(space, &space->pins, false);
 	space_unlock(space);
 	registry_remove(&all_spaces, &space->all);
-	anon_tree_fini(&space->anons);
 	mvmh_pmap_destroy(&space->pmap);
 	history_put(space->history);
 	if (space->spare)

@@ -111,12 +111,23 @@ static void use_once_more(unsigned t)
 	}
 }
 
+/* By and by or at once. */
+static void remove_all(unsigned t)
+{
+	struct grave grave = {0};
+
+	if (draw(2))
+		remove_range(t, 0, KEYS - 1);
+	anon_remove_all(&tree[t], &grave);
+	anon_bury(&grave);
+	memset(held[t], 0, sizeof held[t]);
+}
+
 static void fork_into(unsigned t)
 {
 	unsigned parent = (t + 1 + draw(TREES - 1)) % TREES;
 
-	remove_range(t, 0, KEYS - 1);
-	anon_tree_fini(&tree[t]);
+	remove_all(t);
 	anon_share(&tree[t], &tree[parent]);
 	memcpy(held[t], held[parent], sizeof held[t]);
 }
@@ -145,8 +156,7 @@ static void a_family_against_arrays(void **state)
 		}
 	}
 	for (unsigned t = 0; t < TREES; t++) {
-		remove_range(t, 0, KEYS - 1);
-		anon_tree_fini(&tree[t]);
+		remove_all(t);
 		if (t == TREES - 2)
 			check_tree(TREES - 1, true);
 	}
@@ -178,6 +188,9 @@ static void removal_shares_what_it_can(void **state)
 	assert_int_equal(anon_reserve_edges(&tree[0], 0, node_span(tree[0].levels) - 1), 0);
 	for (uint64_t vpn = 0; vpn < 64 * 64;)
 		vpn = anon_remove(&tree[0], vpn, node_span(tree[0].levels) - 1, &grave);
+	anon_tree_check(&tree[0]);
+	for (unsigned t = 0; t < 2; t++)
+		anon_remove_all(&tree[t], &grave);
 	anon_bury(&grave);
 	assert_int_equal(slab_live(SLAB_NODE), 0);
 }
