@@ -3,11 +3,11 @@
  * The index of areas: which area an address lies in, who stands beside whom, and where there is
  * room.  One implementation is linked in, chosen when mm is configured (MAPACHE_MM_AREAS):
  *
- *	                find, insert,    next, prev   split, join   gap_below
+ *	                find, insert, next, prev   split, join gap_below
  *	                remove, resized
- *	area_tree.c     log n            1            log n (*)     log n    a balanced tree, the default
- *	area_blocks.c   sqrt n           1            sqrt n        sqrt n   a list with an express lane
- *	area_list.c     n                1            1             n        to read, and to test against
+ *	area_tree.c     log n         1            log n (*)   log n   a balanced tree, the default
+ *	area_blocks.c   sqrt n        1            sqrt n      sqrt n  a list with an express lane
+ *	area_list.c     n             1            1           n       to read, and to test against
  *	(*) 1 on average over many
  *
  * docs/plugging.md tells how to write another; mm/test/kit_index.h is what it must pass.
