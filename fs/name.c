@@ -30,6 +30,10 @@
  *
  * A removed directory takes the free names in it along: they hold it, and with it the inode.
  *
+ * A bucket is a lock and a table (fs/table.h), which is one chain while it has few entries, as
+ * nearly always; a walk looks there first.  More entries make more chains in each bucket, under its
+ * own lock.
+ *
  * Spin locks, outermost first: tree, bucket.
  *
  * Here: making, finding and changing entries.  name_path.c: the way up from an entry, and its text;

@@ -4,21 +4,21 @@
  *
  * What is found has a link in it, which keeps its hash.  A few links make one chain, whose head is
  * in the table itself: all zeros is an empty table, and one with little in it needs no memory.
- * From then on the chains are allocated, 16 or 64 or 256 and so on, so that one has two links at
- * most and, after many went, a quarter of one at least, on average.
+ * More have chains that are allocated: 16, 64, 256 and so on, so that one has two links at most,
+ * and after many went a quarter of one at least, on average.
  *
- *	few -> link -> link -> ... (8)		  chains[0] -> link
- *						  chains[1]
- *						  ...
- *						  chains[15] -> link -> link
+ *	few -> link -> link -> ... (8)		chains[0]  -> link
+ *						chains[1]
+ *						...
+ *						chains[15] -> link -> link
  *
- * All links move at once when the number of chains changes.  That comes after more links came or
- * went than move: a step or two for each that comes or goes, on average.  Without memory for it the
+ * When the number of chains changes all links move at once.  For each that moves some have come or
+ * gone since the last time: one that comes or goes pays for a step or two.  Without memory the
  * chains stay as they are, and become long.
  *
- * The lock is the user's.  Under one that sleeps fs_table_fit() does it all; under a spin lock
- * memory cannot be had, and fs_table_fits(), fs_table_wanted() and fs_table_move() are its parts.
- * All but the first two of these need the lock.
+ * The lock is the user's.  Under one that sleeps fs_table_fit() does all of this.  Under a spin
+ * lock there is no memory to be had: then fs_table_fits() and fs_table_wanted() come before it, and
+ * fs_table_move() under it.
  */
 #pragma once
 
@@ -73,9 +73,9 @@ static inline void fs_table_remove(struct fs_table *t, struct fs_link *link)
 }
 
 /*
- * In two steps, the first without the lock: the chains that so many links want, *bits is for the
- * second; false: there is no memory.  Then *chains are the table's, and *chains those that it had,
- * for fsh_free(); nothing is done where it fits by now.
+ * What a table with n links needs: 2^*bits chains, or 0 and NULL.  No lock.  False: no memory.
+ * fs_table_move() gives them to the table, and leaves what it had in *chains; or, where it fits by
+ * now, changes nothing.  Either way *chains is for fsh_free() then.
  */
 bool fs_table_wanted(uint32_t n, struct fs_link ***chains, uint32_t *bits);
 void fs_table_move(struct fs_table *t, struct fs_link ***chains, uint32_t bits);

@@ -347,6 +347,7 @@ static void empty_folder(void)
 
 struct stock {
 	long long frames, blocks;
+	long long stacks, tables, mm; // frames that the kernel has, by use: where lost ones may be
 };
 
 // What should not become less: frames that are free or hold clean file pages, free disk blocks.
@@ -359,6 +360,9 @@ static struct stock take_stock(void)
 	drop_caches('3');
 	s.frames = vmstat("nr_free_pages") + vmstat("nr_file_pages");
 	s.blocks = statfs(".", &st) == 0 ? (long long)st.f_bfree : 0;
+	s.stacks = memory_kib("KernelStack") / 4;
+	s.tables = memory_kib("PageTables") / 4;
+	s.mm = memory_kib("Slab") / 4;
 	return s;
 }
 
@@ -385,13 +389,17 @@ static void look_for_leaks(const struct test *test, struct verdict *verdict)
 		if (!rounds_pass(test, n, verdict))
 			return;
 		after = take_stock();
-		lost = (struct stock){before.frames - after.frames, before.blocks - after.blocks};
+		lost = (struct stock){.frames = before.frames - after.frames,
+			.blocks = before.blocks - after.blocks};
 		if (lost.frames < n && lost.blocks < n)
 			return;
 	}
 	n /= 2;
-	snprintf(verdict->text, sizeof verdict->text, "F%d rounds lost %lld frames, %lld blocks", n,
-		lost.frames, lost.blocks);
+	snprintf(verdict->text, sizeof verdict->text,
+		"F%d rounds lost %lld frames (%+lld of stacks, %+lld of tables, %+lld of mm), %lld "
+		"blocks",
+		n, lost.frames, after.stacks - before.stacks, after.tables - before.tables,
+		after.mm - before.mm, lost.blocks);
 }
 
 // Prints the line of TAP; returns whether the test counts as passed.
