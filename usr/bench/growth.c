@@ -11,7 +11,7 @@
 //         munmap                 of all of it
 //     growth names DIR SIZE...   a folder in DIR that has SIZE files:
 //         create                 of one more
-//         unlink                 of any of them
+//         unlink                 of any of them, looked at before
 //         look-up                stat() of a name that is not there, another one each time
 //         list                   read all of it
 //
@@ -231,6 +231,7 @@ static void measure_more(size_t n)
 {
 	uint64_t create = 0, remove = 0;
 	char name[40], other[40];
+	struct stat st;
 
 	for (size_t i = 0; i < SAMPLES; i++) {
 		snprintf(name, sizeof name, "more-%07zu", i);
@@ -240,8 +241,9 @@ static void measure_more(size_t n)
 		create += instructions() - began;
 		if (fd < 0 || close(fd))
 			err(1, "%s", name);
+		int failed = stat(other, &st);
 		began = instructions();
-		int failed = unlink(other);
+		failed |= unlink(other);
 		remove += instructions() - began;
 		if (failed || rename(name, other))
 			err(1, "%s", other);
