@@ -31,10 +31,7 @@ void mapfs_cache_init(struct mapfs_cache *cache, size_t limit)
 	cache->limit = cache->bound = limit;
 }
 
-/*
- * Of the memory that could be had one part in so many may be the cache's: half
- * of it on a machine of 64 MiB.
- */
+/* One part in so many of the memory that could be had; with 64 MiB that is less than the limit. */
 #define SHARE 16
 
 static void set_bound(struct mapfs_cache *cache)
