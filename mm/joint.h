@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Joint holds of a space's lock: faults of several harts at once.  Theory at the head of joint.c; the
- * public side is mvm_fault().
+ * Joint holds of a space's lock: faults of several harts at once.  Theory at the head of joint.c;
+ * the public side is mvm_fault().
  */
 #pragma once
 
@@ -33,14 +33,14 @@ struct joint {
 };
 
 /*
- * For mvm_fault(): a store to the page at va, in a joint hold, if it takes no more than to fill what is
- * empty.  False: it is to be served as ever.  No lock is held.
+ * For mvm_fault(): a store to the page at va, in a joint hold, if it takes no more than to fill
+ * what is empty.  False: it is to be served as ever.  No lock is held.
  */
 bool joint_fault(struct mvm_space *space, mvm_vaddr_t va);
 
 /*
- * For space_lock(): wait until no hart has a joint hold, and take over what they have counted.  None
- * begins until joint_open().
+ * For space_lock(): wait until no hart has a joint hold, and take over what they have counted.
+ * None begins until joint_open().
  */
 void joint_shut(struct mvm_space *space);
 void joint_open(struct mvm_space *space);

@@ -26,7 +26,10 @@ struct slab_page {
 	uint32_t used;    /* [l] handed out now */
 };
 
-/* [I] immutable after slab_init(); [l] the lock.  Aligned: no two kinds' locks share a cache line. */
+/*
+ * [I] immutable after slab_init(); [l] the lock.  Aligned: no two kinds' locks
+ * share a cache line.
+ */
 struct slab {
 	struct mvmh_lock lock;
 	uint32_t bytes;      /* [I] of a piece */

@@ -3,7 +3,8 @@
  * Spaces: life, claims, and the few ways in which areas change.
  *
  * An area's range, offset and meaning are written with both its space's and its object's lock held,
- * so that either lock suffices to read them: the map calls have the first, reverse walks the second.
+ * so that either lock suffices to read them: the map calls have the first, reverse walks the
+ * second.
  */
 #include "space.h"
 

@@ -195,7 +195,10 @@ static void removal_shares_what_it_can(void **state)
 	assert_int_equal(slab_live(SLAB_NODE), 0);
 }
 
-/* A place that is emptied and used again costs no node, and keeps none once the tree is elsewhere. */
+/*
+ * A place that is emptied and used again costs no node, and keeps none once the
+ * tree is elsewhere.
+ */
 static void an_emptied_leaf_is_kept_for_a_while(void **state)
 {
 	unsigned i = 200, far = 260;
@@ -229,8 +232,9 @@ static void an_emptied_leaf_is_kept_for_a_while(void **state)
 }
 
 /*
- * Before there are any descriptors: a chunk of them can be had, with the two tables above it, and no more.
- * Of frames that come together, those with a descriptor become anons, and the others go back.
+ * Before there are any descriptors: a chunk of them can be had, with the two tables above it, and
+ * no more. Of frames that come together, those with a descriptor become anons, and the others go
+ * back.
  */
 static void frames_without_a_descriptor_go_back(void **state)
 {

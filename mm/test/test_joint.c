@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Joint holds (joint.c): what threads fill at once is all there, once, and counted; and whoever has the
- * space's lock is alone.
+ * Joint holds (joint.c): what threads fill at once is all there, once, and counted; and whoever has
+ * the space's lock is alone.
  *
  * Threads make the order of things new each time.  A rule that is broken shows in one round of some
  * thousand, so the rounds are many and small.
@@ -44,7 +44,10 @@ static void *member(void *number)
 	return NULL;
 }
 
-/* Have them work; in each round the main thread does `beside` while they do, and `after` when all have. */
+/*
+ * Have them work; in each round the main thread does `beside` while they do,
+ * and `after` when all have.
+ */
 static void work(void (*by_each)(unsigned number), unsigned rounds, void (*before)(void),
 	void (*beside)(void), void (*after)(void))
 {
@@ -72,7 +75,10 @@ static mvm_vaddr_t page_at(size_t page)
 	return AT + page * PAGE;
 }
 
-/* Nothing is there, but a leaf of the tree and a table for each page of it: a page in each was touched. */
+/*
+ * Nothing is there, but a leaf of the tree and a table for each page of it: a
+ * page in each was touched.
+ */
 static void empty_with_leaves(void)
 {
 	assert_int_equal(mvm_unmap(space, AT, PAGES * PAGE), 0);
@@ -90,7 +96,10 @@ static void begin_to_count(void)
 	faults = stats_of(space).faults;
 }
 
-/* --- All fill, and nobody else does anything --------------------------------------------------- */
+/*
+ * --- All fill, and nobody else does anything
+ * ---------------------------------------------------
+ */
 
 static unsigned long tried; /* [a] */
 
@@ -174,7 +183,10 @@ static void none_is_made_in_vain(void **state)
 	assert_in_range(posix_requests(POSIX_FAIL_FRAME) - requests, 0, 1);
 }
 
-/* --- Beside somebody who takes the lock -------------------------------------------------------- */
+/*
+ * --- Beside somebody who takes the lock
+ * --------------------------------------------------------
+ */
 
 /* Whoever has the lock sees a space at rest: mvm_check_space() looks at all of it in one hold. */
 static void look_again_and_again(void)
@@ -216,7 +228,10 @@ static void what_is_taken_away_meanwhile_is_counted_as_well(void **state)
 	tried = 0;
 }
 
-/* --- The end of joint holds -------------------------------------------------------------------- */
+/*
+ * --- The end of joint holds
+ * --------------------------------------------------------------------
+ */
 
 static void nothing(unsigned number)
 {
