@@ -89,6 +89,28 @@ static void test_replace(void)
 	frame_free(old, 0);
 }
 
+/* What is absent is filled where a table is there, and nothing else is changed. */
+static void test_fill(void)
+{
+	paddr_t there = frame_alloc(0), frame = frame_alloc(0), pa;
+	vaddr_t next = BASE + PAGE_SIZE;
+	struct pmap pmap;
+	unsigned rights;
+
+	CHECK(pmap_init(&pmap) == 0);
+	CHECK(!pmap_fill(&pmap, next, frame, PMAP_READ) && !has_any(&pmap, next)); /* no table */
+	CHECK(pmap_enter(&pmap, BASE, there, PMAP_READ, 0) == 0);
+	CHECK(!pmap_fill(&pmap, BASE, frame, PMAP_READ | PMAP_WRITE));
+	CHECK(pmap_query(&pmap, BASE, &pa, &rights) && pa == there && rights == PMAP_READ);
+	CHECK(!pmap_fill(&pmap, next, frame, PMAP_READ | PMAP_EXEC) && !has_any(&pmap, next));
+	CHECK(pmap_fill(&pmap, next, frame, PMAP_READ | PMAP_WRITE));
+	CHECK(pmap_query(&pmap, next, &pa, &rights) && pa == frame);
+	CHECK(rights == (PMAP_READ | PMAP_WRITE));
+	pmap_fini(&pmap);
+	frame_free(frame, 0);
+	frame_free(there, 0);
+}
+
 /* Of a space that is gone all is taken back, whatever was left in it, and comes back empty. */
 static void fill_and_end(unsigned n_roots)
 {
@@ -677,6 +699,7 @@ const struct selftest pmap_tests[] = {
 	{"pmap-entries", test_entries},
 	{"pmap-roots", test_roots},
 	{"pmap-replace", test_replace},
+	{"pmap-fill", test_fill},
 	{"pmap-steps", test_steps},
 	{"pmap-whole-table", test_whole_table},
 	{"pmap-suspended-table", test_suspended_table},
