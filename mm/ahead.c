@@ -151,24 +151,6 @@ static OWN_FRAME void make_copies(struct copies *c)
 	}
 }
 
-/*
- * The child's tree gets the copies; what they are of is then the parent's alone, if nobody else has
- * it.  It is still in the child's tree: nobody takes pages out of it yet, see "When".
- */
-static OWN_FRAME void put_copies(struct copies *c, struct mvm_space *child)
-{
-	struct grave grave = {0};
-
-	space_lock(child);
-	for (unsigned i = 0; i < c->n; i++)
-		if (c->to[i] && anon_set(&child->anons, c->vpn[i], c->to[i], &grave) != 0)
-			anon_put(c->to[i], &grave);
-	space_unlock(child);
-	for (unsigned i = 0; i < c->n; i++)
-		anon_put(c->from[i], &grave);
-	anon_bury(&grave);
-}
-
 /* Map the private page as its area says, if the space has it for itself. */
 static void map_own(struct mvm_space *space, uint64_t vpn)
 {
@@ -184,7 +166,30 @@ static void map_own(struct mvm_space *space, uint64_t vpn)
 		(void)!mvmh_pmap_enter(&space->pmap, va, anon->frame, area_rights(a), 0);
 }
 
-static OWN_FRAME void map_copies(const struct copies *c, struct mvm_space *space)
+/*
+ * The child's tree gets the copies, and they are mapped; what they are of is then the parent's
+ * alone, if nobody else has it.  It is still in the child's tree: nobody takes pages out of it yet,
+ * see "When".
+ */
+static OWN_FRAME void put_copies(struct copies *c, struct mvm_space *child)
+{
+	struct grave grave = {0};
+
+	space_lock(child);
+	for (unsigned i = 0; i < c->n; i++) {
+		if (c->to[i] && anon_set(&child->anons, c->vpn[i], c->to[i], &grave) == 0)
+			map_own(child, c->vpn[i]);
+		else if (c->to[i])
+			anon_put(c->to[i], &grave);
+	}
+	space_unlock(child);
+	for (unsigned i = 0; i < c->n; i++)
+		anon_put(c->from[i], &grave);
+	anon_bury(&grave);
+}
+
+/* What the copies are of is mapped writable at the parent again. */
+static OWN_FRAME void map_originals(const struct copies *c, struct mvm_space *space)
 {
 	space_lock(space);
 	for (unsigned i = 0; i < c->n; i++)
@@ -201,6 +206,5 @@ OWN_FRAME void copy_ahead(struct mvm_space *parent, struct mvm_space *child)
 	find_shared(&copies, child);
 	make_copies(&copies);
 	put_copies(&copies, child);
-	map_copies(&copies, child);
-	map_copies(&copies, parent);
+	map_originals(&copies, parent);
 }

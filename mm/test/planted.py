@@ -113,7 +113,7 @@ MUTANTS = [
     Mutant("finger: a fork leaves it on nodes that are shared", "anon.c",
            "\tretreat(parent, parent->levels);\n", "\tretreat(parent, 1);\n", by="anon"),
     Mutant("finger: the way to another page begins anywhere", "anon.c",
-           "level_of((vpn ^ tree->near) | differ)", "level_of(differ)", by="anon"),
+           "level_of((vpn ^ tree->near) | differ)", "level_of((vpn & 0) | differ)", by="anon"),
     Mutant("finger: what it leaves is not counted above", "anon.c",
            "\ttree->came[level] += came;\n", "", by="anon"),
     Mutant("finger: what leaves its leaf is not counted", "anon.c",
