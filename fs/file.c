@@ -332,7 +332,7 @@ static int regular_write(
 	fsh_mutex_lock(&f->vnode->lock);
 	err = write_locked(f, c, n, offset, done);
 	fsh_mutex_unlock(&f->vnode->lock);
-	if (*done && (fs_read(f->flags) & FS_O_DSYNC))
+	if ((fs_read(f->flags) & FS_O_DSYNC) && *done)
 		sync_err = write_through(f, *offset, *offset + *done);
 	*offset += *done;
 	if (!sync_err)

@@ -146,11 +146,12 @@ static void set_bit(struct files *f, unsigned fd, bool on)
 		f->close_on_exec[fd / 32] &= ~bit;
 }
 
-/* Lock held; there is a slot. */
+/* Lock held; there is a slot, whose bit is clear. */
 static void put_in(struct files *f, unsigned fd, struct file *file, bool close_on_exec)
 {
 	f->file[fd] = file;
-	set_bit(f, fd, close_on_exec);
+	if (close_on_exec)
+		set_bit(f, fd, true);
 	if (fd >= f->end)
 		f->end = fd + 1;
 }
@@ -289,13 +290,9 @@ struct file *fd_borrow(long fd, bool *counted)
 {
 	const struct process *p = process_current();
 	struct files *f = p->files;
-	struct file *file;
 
 	*counted = !is_alone_with(p, f);
-	if (*counted)
-		return fd_get(fd);
-	file = in_slot(f, (unsigned)fd);
-	return file && !is_path(file) ? file : NULL;
+	return *counted ? ref_locked(f, (unsigned)fd) : in_slot(f, (unsigned)fd);
 }
 
 static unsigned descriptor_limit(void)
@@ -358,7 +355,7 @@ long fd_replace(struct file *file, long fd_argument, bool close_on_exec)
 	while (!err && fd >= f->capacity)
 		err = files_grow(f, fd);
 	if (!err) {
-		old = f->file[fd];
+		old = take_out(f, fd);
 		put_in(f, fd, file, close_on_exec);
 	}
 	spin_unlock(&f->lock);

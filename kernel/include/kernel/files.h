@@ -49,8 +49,8 @@ struct file *fd_get(long fd);
 struct file *fd_get_any(long fd);
 
 /*
- * The same as fd_get() for the length of one call, which closes nothing: where nobody else could
- * close the descriptor meanwhile (who looks from outside, by /proc, only reads), the table's
+ * The same as fd_get_any() for the length of one call, which closes nothing: where nobody else
+ * could close the descriptor meanwhile (who looks from outside, by /proc, only reads), the table's
  * reference is enough.  fd_return() it.
  */
 struct file *fd_borrow(long fd, bool *counted);
