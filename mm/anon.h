@@ -94,8 +94,8 @@ static inline struct mvm_page *anon_find(struct anon_tree *tree, uint64_t vpn, b
 }
 
 /*
- * How many trees reach the anon at the virtual page, which has one: what this tree can see of it, that
- * is at least so many; exact as long as nobody beside has forked again.
+ * How many trees reach the anon at the virtual page, which has one: what this tree can see of it,
+ * that is at least so many; exact as long as nobody beside has forked again.
  */
 unsigned anon_reach(struct anon_tree *tree, uint64_t vpn);
 
@@ -148,10 +148,11 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 void anon_remove_all(struct anon_tree *tree, struct grave *grave);
 
 /*
- * Let `to` and the pages after it have what `from` and those after it have, by reference: of n pages as
- * many as *done says then.  Nothing stands there yet.  Where whole nodes stand against one another, they
- * are shared, else what they hold; in either case at most MVM_HOLD_PAGES.  Until one of the ranges is
- * emptied (anon_remove) none of these pages is exclusive.  0 or -MVM_ENOMEM: nothing has changed.
+ * Let `to` and the pages after it have what `from` and those after it have, by reference: of n
+ * pages as many as *done says then.  Nothing stands there yet.  Where whole nodes stand against one
+ * another, they are shared, else what they hold; in either case at most MVM_HOLD_PAGES.  Until one
+ * of the ranges is emptied (anon_remove) none of these pages is exclusive.  0 or -MVM_ENOMEM:
+ * nothing has changed.
  */
 int anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t n, uint64_t *done,
 	struct grave *grave) MVM_MUST_CHECK;
@@ -159,7 +160,7 @@ int anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t 
 /* Make the empty tree `child` share everything of `parent`. */
 void anon_share(struct anon_tree *child, struct anon_tree *parent);
 
-/* --- In a joint hold (joint.c), or under the space's lock -------------------------------------- */
+/* --- In a joint hold (joint.c), or under the space's lock ------------------------------------- */
 
 /* The leaf of the virtual page, if all of the path there is the tree's own; or NULL. */
 struct node *anon_leaf(const struct anon_tree *tree, uint64_t vpn);
@@ -171,8 +172,8 @@ static inline bool anon_is_there(const struct node *leaf, uint64_t vpn)
 }
 
 /*
- * As anon_set(), with the leaf in hand and but for the counts: anon_count_filled() is to come.  False:
- * something stands there, and nothing has changed.
+ * As anon_set(), with the leaf in hand and but for the counts: anon_count_filled() is to
+ * come.  False: something stands there, and nothing has changed.
  */
 bool anon_fill(struct node *leaf, uint64_t vpn, struct mvm_page *anon);
 

@@ -5,7 +5,7 @@
  *	1. claim the whole parent: no map call, and no store to private memory, goes on
  *	2. share the anon tree: one reference to its root
  *	3. copy the areas, a few a hold
- *	4. write-protect the parent's private writable areas, at most 64 entries a hold, and finish
+ *	4. write-protect the parent's private writable areas, at most 64 entries a hold, and end
  *	   the batch
  *	5. give up the claim
  *
