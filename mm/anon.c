@@ -407,15 +407,9 @@ bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last)
 
 /* --- Changes ---------------------------------------------------------------------------------- */
 
-/* Put the finger on the leaf of the page. */
-static COLD int point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
+int anon_point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
 {
 	return own_path(tree, vpn, 0, true, grave);
-}
-
-int anon_reserve(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
-{
-	return likely(anon_at_finger(tree, vpn)) ? 0 : point_at(tree, vpn, grave);
 }
 
 void anon_enter(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave)

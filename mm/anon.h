@@ -105,6 +105,9 @@ uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last);
 /* Is there an anon in [first, last]? */
 bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last);
 
+/* anon_reserve() where the finger is elsewhere: points it there, making and copying what it takes. */
+int anon_point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave) MVM_MUST_CHECK;
+
 /*
  * Put an anon in; the tree takes over the caller's reference.  What stood there is dropped into
  * the grave.  0 or -MVM_ENOMEM, with no change that a lookup could see.
@@ -116,7 +119,11 @@ int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon,
  * The same in two steps, in one hold: make it certain that the second cannot fail, if it comes;
  * enter it.
  */
-int anon_reserve(struct anon_tree *tree, uint64_t vpn, struct grave *grave) MVM_MUST_CHECK;
+static inline int anon_reserve(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
+{
+	return likely(anon_at_finger(tree, vpn)) ? 0 : anon_point_at(tree, vpn, grave);
+}
+
 void anon_enter(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave);
 
 /* The same in this hold after that at a page that shares a leaf with it, where nothing stands. */

@@ -19,26 +19,21 @@
  *	  no object              3   map the page of zeros, 3   zeros in a new anon, map that
  *	                             without WRITE
  *
- * A pass and its needs.  Everything is decided and done in look(), under the space's lock.  What
- * it lacks (a page of zeros, a copy, the object's page, the pager's consent, memory) it names; the
- * lock is dropped, supply() gets that one thing, however long it takes, and look() runs again from
- * the start with it in hand:
+ * A pass and its needs.  A fault is decided and done in look(), in one hold of the space's lock: a
+ * page of our own is taken, zeroed or copied, mapped and entered in the tree right there, for none of
+ * that sleeps, and all of it is less than what one hold may do.  What cannot be had so (a page that
+ * is to be read, the pager's consent, harts that forget, memory) the look names; the lock is dropped,
+ * supply() gets that one thing, however long it takes, and look() runs again from the start with it
+ * in hand:
  *
- *	lock -> look -> [ install, done ]
+ *	lock -> look -> [ take, fill, map, enter ] -> unlock, done
  *	         |
  *	         +-> need X -> unlock -> get X -> lock -> look again
  *
  * So there is no code that "revalidates": the second look is the first one.  If meanwhile the
  * area was unmapped, the file cut short, the page copied by another thread, the look finds that
- * out as a first fault would.  Only if nobody has had the space's lock in between, and what was
- * lacking was a page of our own, is there no need to look: what the first look found still is, or
- * a mark has been made whose sweep is yet to come.  What is in hand stays in hand (pages are
- * referenced, so reclaim cannot take them back), hence retries make progress; what turned out not
- * to be needed is given back at the end.
- *
- * The short way.  Most stores to private memory need none of this: mvm_fault() serves them in one
- * piece (shortcut.c), which repeats the look, the marks and the install for three cases.  What
- * changes here of these (claims, dead, open batches, touched, what may be shared) changes there.
+ * out as a first fault would.  What is in hand stays in hand (pages are referenced, so reclaim
+ * cannot take them back), hence retries make progress; it is given back at the end.
  *
  * Marks.  Whoever takes something away marks it first, under a lock that look() holds when it
  * checks the mark, and sweeps translations afterwards, under the space's lock:
@@ -48,27 +43,38 @@
  *	truncate              the object's size                       object lock
  *	reclaim, punch        BUSY, then gone from the index          object lock
  *	write-back            not DIRTY any more                      object lock
+ *	the end of a space    a claim on all, then no areas           space lock
  *
  * Either the install comes first, and the sweep, which needs the space's lock, removes it; or the
  * mark comes first, and the look sees it.  The object's lock need not be held over the install: the
- * sweep cannot overtake the space's lock.
+ * sweep cannot overtake the space's lock.  Nor over 2B's copy: the page is referenced.  1B's copy needs
+ * no reference: until the tree gives the old anon up, in the same hold, nobody else can find it
+ * exclusive and store to it.
  *
  * An entry does not change its frame while harts may know the old one: some would still load from
  * the old page when others store to the new one.  1B and 2B find the old page mapped when the
  * copy is to be, and a store of 3 the page of zeros, if the area was loaded from
  * (TOUCHED_ZEROS).  Mostly the space runs on this hart only, and the host replaces the entry on the
- * spot (mvmh_pmap_replace).  Else, or if any batch is open, so that even a page that is not mapped
- * any more may be reached, the fault claims the page, removes what is there, finishes a batch of
- * its own, and maps the copy as it gives up the claim (pass_alone).  The copy enters the tree only
+ * spot (mvmh_pmap_replace).  Else the fault claims the page, removes what is there, finishes a batch of
+ * its own, and makes the copy, which was made for nothing before, and maps it as it gives up the claim
+ * (pass_alone): to have kept it would take references and a look at whether it is one still, and
+ * telling other harts costs more than it.  The copy enters the tree only
  * as it is mapped: who found it there before could store to it, by mvm_hold(), while harts load
  * from the old page.
  *
- * Memory.  Who lacks it deep inside says so; the fault gives back what is in hand, and fault_in()
- * reclaims with little on the stack (page.h: memory_wait) before it tries again.  Tables and nodes
- * that were made stay, so that these attempts make progress, too.
+ * Nor does a page take the place of another while any batch of the space is open, though nothing is
+ * mapped: what that batch removed may be what harts still know.  Most batches stand under a mark
+ * that ends only after them, so that no look comes this far.  But unmap in one hold has none
+ * while it waits for harts that it did not expect, and where a host gives up a whole large entry for
+ * a part of it, the rest bears no mark.  Where nothing was mapped before, in an area that was never
+ * loaded from, none of this matters, and first stores go on whatever batches are open.
  *
- * Locks: space, then object.  None is held in supply(), nor while we sleep; claims and BUSY pages
- * are waited for killably.
+ * Memory.  Who lacks it deep inside says so, and supply() reclaims with little on the stack (page.h:
+ * memory_wait), after it gave back what is in hand.  Tables and nodes that were made stay, so that
+ * these attempts make progress, too.
+ *
+ * Locks: space, then object, then those of frames.  None is held in supply(), nor while we sleep; claims
+ * and BUSY pages are waited for killably.
  */
 #include "fault.h"
 
@@ -81,53 +87,47 @@
 #include "writeback.h"
 
 enum need {
-	NEED_NOTHING,   /* done: f->result */
-	NEED_LOOK,      /* a claim is gone: only look again */
-	NEED_REPLACE,   /* the page to be claimed, and unreachable, before it is mapped */
-	NEED_ZEROS,     /* fresh: zeros */
-	NEED_ANON_COPY, /* fresh: a copy of f->source */
-	NEED_PAGE,      /* the object's page, filled and not BUSY */
-	NEED_BLANK,     /* blank: a page of zeros, to become the object's */
-	NEED_PAGE_COPY, /* fresh: a copy of f->page */
-	NEED_WRITABLE,  /* f->page DIRTY */
-	NEED_LARGE,     /* a large page of zeros, installed (large.c) */
-	NEED_OTHER,     /* another object than before: let go of that first */
-	NEED_MEMORY,    /* for a table or a node */
-	NEED_INSTALL,   /* nothing: pass() installs what is fresh */
+	NEED_NOTHING,  /* done: f->result */
+	NEED_LOOK,     /* a claim is gone: only look again */
+	NEED_OWN,      /* a page of our own, which is no reason to end the hold */
+	NEED_CLAIM,    /* the page to be claimed, and unreachable */
+	NEED_PAGE,     /* the object's page, filled and not BUSY */
+	NEED_WRITABLE, /* f->page DIRTY */
+	NEED_LARGE,    /* a large page of zeros, installed (large.c) */
+	NEED_OTHER,    /* another object than before: let go of that first */
+	NEED_MEMORY,   /* a page, a table or a node */
 };
 
-/* What fresh pages contain, if not a copy of something. */
-static const char zeros[1];
+/* What is asked for, and what came of it beside the result. */
+struct request {
+	struct mvm_space *space;
+	mvm_vaddr_t va; /* of the access */
+	uint8_t access;
+	bool force;
+	unsigned attempts; /* while memory was short */
+	uint64_t began;    /* if the space is traced */
+	mvm_vaddr_t end;   /* what is empty behind the page may be filled, too, up to here; or 0 */
+	mvm_vaddr_t next;  /* out, if so: behind what was done */
+	struct mvm_object *dirtied; /* out: referenced; a page of it was made DIRTY; or NULL */
+};
 
 struct fault {
 	struct mvm_space *space;
-	mvm_vaddr_t va;  /* of the page */
-	mvm_vaddr_t end; /* what is empty behind the page may be filled, too, up to here */
+	mvm_vaddr_t va;      /* of the page */
+	struct request *run; /* if it may do more than this page; or NULL */
 	uint8_t access;
 	uint8_t result; /* enum mvm_fault_result */
-	uint8_t rights; /* of the area */
-	uint16_t run;   /* pages of zeros that are wanted from the page on; then: pages done */
+	uint16_t ahead; /* enum ahead, if the page must be read */
 	bool force;
-	bool again;    /* not the first pass */
-	bool supplied; /* the last pass wanted a page of our own, which is fresh now */
-	bool dirtied;  /* the object's page became DIRTY */
-	bool alone;    /* the page was claimed until this look: no hart reaches anything here */
-	bool over;     /* what is fresh takes the place of something that harts may reach */
-	uint64_t turn; /* the space's, at the last pass */
+	bool again;   /* not the first pass */
+	bool dirtied; /* a page of the object became DIRTY */
+	bool alone;   /* the page was claimed until this look: no hart reaches anything here */
+	struct grave grave; /* what the pass took out of the tree */
 
 	/* In hand, from pass to pass: */
-	struct mvm_page *fresh;    /* a chain of our own, in no tree */
-	const void *fresh_of;      /* what they contain: zeros; or, the first, a copy of an anon or
-				      a page; NULL: nothing yet */
-	struct mvm_page *source;   /* referenced */
 	struct mvm_object *object; /* referenced, with */
 	mvm_pgoff_t index;
-	struct mvm_page *page;  /* referenced */
-	struct mvm_page *blank; /* of zeros, of our own */
-	enum ahead ahead;       /* if it must be read */
-
-	/* Of the pass under way: what it took out of the tree. */
-	struct grave *grave;
+	struct mvm_page *page; /* referenced */
 };
 
 static enum need done(struct fault *f, enum mvm_fault_result result)
@@ -146,7 +146,7 @@ static enum mvm_fault_result result_of(int err)
 
 /* --- Install: the space's lock is held -------------------------------------------------------- */
 
-static enum need map_frame(struct fault *f, mvm_frame_t frame, unsigned rights)
+static inline enum need map_frame(struct fault *f, mvm_frame_t frame, unsigned rights)
 {
 	struct mvm_space *space = f->space;
 	int err = rights ? mvmh_pmap_enter(&space->pmap, f->va, frame, rights, 0) : 0;
@@ -154,95 +154,108 @@ static enum need map_frame(struct fault *f, mvm_frame_t frame, unsigned rights)
 	trace(space, MVM_TRACE_PTE, f->va, frame, rights);
 	if (likely(!err))
 		return done(f, MVM_FAULT_OK);
-	return err == -MVM_ENOMEM ? NEED_MEMORY : NEED_REPLACE; /* another frame is mapped here */
+	return err == -MVM_ENOMEM ? NEED_MEMORY : NEED_CLAIM; /* another frame is mapped here */
 }
 
-/* Out of what is fresh, to be the space's own. */
-static struct mvm_page *take_fresh(struct fault *f)
+/*
+ * May what a page takes the place of be reached by a hart though nothing is mapped?  See above.  And
+ * where a forced store maps nothing, nobody would find the entry that a mark of mprotect's has not
+ * reached yet.
+ */
+static inline bool is_in_doubt(const struct fault *f, const struct area *a)
 {
-	struct mvm_page *anon = f->fresh;
-
-	f->fresh = anon->next_anon;
-	return anon;
+	return (ref_count(&f->space->open_sweeps) > 0 || !a->rights) && !f->alone;
 }
 
-/* The rest of the run of zeros, behind the page that was just put into the tree. */
-static OWN_FRAME void install_run(struct fault *f)
+/* Does a page of our own, which is a copy of `from`, or (NULL) of zeros, take the place of something? */
+static inline bool takes_place(const struct area *a, const struct mvm_page *from)
 {
-	mvm_frame_t frames[MVM_RUN_PAGES];
-	uint64_t vpn = f->va >> MVM_PAGE_SHIFT;
-	unsigned n = 1;
-
-	for (; n < f->run && f->fresh; n++) {
-		frames[n] = f->fresh->frame;
-		anon_set_beside(&f->space->anons, vpn + n, take_fresh(f));
-	}
-	space_work(f->space, n - 1);
-	mvmh_pmap_enter_run(&f->space->pmap, f->va + MVM_PAGE_BYTES, &frames[1], n - 1, f->rights);
-	f->run = (uint16_t)n;
+	return from || a->touched & TOUCHED_ZEROS;
 }
 
-/* Map what is fresh, and perhaps in the place of what it is a copy of. */
-static enum need map_fresh(struct fault *f)
+/* Make one; NULL: no memory. */
+static inline struct mvm_page *make_own(struct mvm_page *from)
 {
-	mvm_frame_t frame = f->fresh->frame;
-	enum need need = map_frame(f, frame, f->rights);
+	struct mvm_page *own = anon_new();
 
-	if (need == NEED_REPLACE && mvmh_pmap_replace(&f->space->pmap, f->va, frame, f->rights))
-		return done(f, MVM_FAULT_OK);
-	return need;
+	if (unlikely(!own))
+		return NULL;
+	if (from)
+		page_copy(own, from);
+	else
+		page_clear(own);
+	return own;
 }
 
-/* Map what is fresh, and make it the space's own. */
-static enum need install_fresh(struct fault *f)
+/* It could not just be mapped: something else is there, which it is to replace, or there is no memory. */
+static COLD enum need map_over(struct fault *f, struct mvm_page *own, unsigned rights, int err)
 {
-	struct anon_tree *tree = &f->space->anons;
-	uint64_t vpn = f->va >> MVM_PAGE_SHIFT;
+	if (err == -MVM_EEXIST && mvmh_pmap_replace(&f->space->pmap, f->va, own->frame, rights))
+		return NEED_NOTHING;
+	anon_put(own, &f->grave);
+	return err == -MVM_EEXIST ? NEED_CLAIM : NEED_MEMORY;
+}
+
+static COLD void trace_own(
+	struct fault *f, const struct mvm_page *from, mvm_frame_t frame, unsigned rights)
+{
+	if (from)
+		trace(f->space, MVM_TRACE_COPY, f->va, from->frame, frame);
+	else
+		trace(f->space, MVM_TRACE_ZERO, f->va, frame, 0);
+	trace(f->space, MVM_TRACE_PTE, f->va, frame, rights);
+}
+
+/* Make a page of our own, a copy of `from`, or (NULL) of zeros; map it, and have it in the tree. */
+static inline __attribute__((always_inline)) enum need install_own(
+	struct fault *f, struct mvm_space *space, const struct area *a, struct mvm_page *from)
+{
+	struct mvm_page *own;
+	unsigned rights;
 	enum need need;
+	int err;
 
-	/*
-	 * What is replaced may still be reached by a hart: see unmap.c and struct sweep.  And where
-	 * a forced store maps nothing, nobody would find the entry that a mark of mprotect's has
-	 * not reached yet.
-	 */
-	if (unlikely(ref_count(&f->space->open_sweeps) > 0 || !f->rights) && f->over && !f->alone)
-		return NEED_REPLACE;
-	if (anon_reserve(tree, vpn, f->grave) != 0)
+	if (takes_place(a, from) && unlikely(is_in_doubt(f, a)))
+		return NEED_CLAIM;
+	if (anon_reserve(&space->anons, f->va >> MVM_PAGE_SHIFT, &f->grave) != 0)
 		return NEED_MEMORY;
-	need = map_fresh(f);
-	if (unlikely(need != NEED_NOTHING))
-		return need;
-	anon_enter(tree, vpn, take_fresh(f), f->grave);
-	if (f->run > 1)
-		install_run(f);
-	else if (unlikely(f->fresh != NULL) && f->fresh_of != zeros)
-		f->fresh_of = NULL; /* what is left in hand is no copy */
-	return NEED_NOTHING;
+	own = make_own(from);
+	if (unlikely(!own))
+		return NEED_MEMORY;
+	rights = area_rights(a);
+	err = likely(rights) ? mvmh_pmap_enter(&space->pmap, f->va, own->frame, rights, 0) : 0;
+	if (unlikely(err != 0)) {
+		need = map_over(f, own, area_rights(a), err);
+		if (need != NEED_NOTHING)
+			return need;
+	}
+	if (unlikely(is_traced(space)))
+		trace_own(f, from, own->frame, area_rights(a));
+	anon_enter(&space->anons, f->va >> MVM_PAGE_SHIFT, own, &f->grave);
+	if (from)
+		COUNT(cow_copies, 1);
+	else
+		COUNT(zero_fills, 1);
+	return done(f, MVM_FAULT_OK);
 }
 
 /* --- Look: the space's lock is held ----------------------------------------------------------- */
 
 /* Cases 1A and 1B. */
-static enum need look_anon(struct fault *f, struct mvm_page *anon, bool exclusive)
+static inline enum need look_anon(
+	struct fault *f, const struct area *a, struct mvm_page *anon, bool exclusive)
 {
+	unsigned rights = area_rights(a);
+
 	trace(f->space, MVM_TRACE_ANON, f->va, anon->frame, 0);
-	if (exclusive) {
-		if (f->access == MVM_WRITE) {
-			COUNT(cow_reuses, 1);
-			history_note(f->space->history, f->va >> MVM_PAGE_SHIFT);
-		}
-		return map_frame(f, anon->frame, f->rights);
-	}
 	if (f->access != MVM_WRITE)
-		return map_frame(f, anon->frame, f->rights & ~(unsigned)MVM_WRITE);
-	if (f->fresh && f->fresh_of == anon)
-		return NEED_INSTALL;
+		return map_frame(
+			f, anon->frame, exclusive ? rights : rights & ~(unsigned)MVM_WRITE);
 	history_note(f->space->history, f->va >> MVM_PAGE_SHIFT);
-	anon_get(anon);
-	if (f->source)
-		anon_put(f->source, f->grave);
-	f->source = anon;
-	return NEED_ANON_COPY;
+	if (!exclusive)
+		return NEED_OWN;
+	COUNT(cow_reuses, 1);
+	return map_frame(f, anon->frame, rights);
 }
 
 /* What an entry for the object's page may grant: a store to a clean page must be heard of. */
@@ -274,14 +287,9 @@ static enum need look_device(struct fault *f, struct area *a)
 		area_rights(a) & (area_private(a) ? MVM_READ | MVM_EXEC : MVM_RWX));
 }
 
-/*
- * Have this page, referenced, in hand; NULL: none.  What was copied from the one before is worth
- * nothing now: its descriptor may come back as another page's.
- */
+/* Have this page, referenced, in hand; NULL: none. */
 static void hold_page(struct fault *f, struct mvm_page *page)
 {
-	if (f->page != page && f->fresh_of == f->page)
-		f->fresh_of = NULL;
 	if (f->page)
 		page_put(f->page);
 	f->page = page;
@@ -303,9 +311,27 @@ static enum ahead ahead_of(const struct area *a)
 	return a->flags & AREA_SEQUENTIAL ? AHEAD_MOST : AHEAD_GUESS;
 }
 
-/* Cases 2A and 2B; the object's lock is held. */
-static enum need look_page(struct fault *f, struct area *a)
+/* A new page of zeros for memory that is shared; NULL: no memory.  The object's lock is held. */
+static inline struct mvm_page *enter_zeros(struct fault *f, struct mvm_object *obj, bool dirty)
 {
+	struct mvm_page *page = page_alloc();
+
+	if (!page)
+		return NULL;
+	page_clear(page);
+	if (cache_put_zeros(obj, f->index, page, dirty) != 0) {
+		page_put(page);
+		return NULL;
+	}
+	COUNT(zero_fills, 1);
+	trace(f->space, MVM_TRACE_ZERO, f->va, page->frame, 0);
+	return page;
+}
+
+/* Cases 2A and 2B; the object's lock is held.  NEED_OWN: a copy of *copied, which is referenced. */
+static inline enum need look_page(struct fault *f, struct area *a, struct mvm_page **copied)
+{
+	bool writes = f->access == MVM_WRITE, shares = !area_private(a);
 	struct mvm_object *obj = a->object;
 	struct mvm_page *page = object_usable(obj, f->index);
 
@@ -313,39 +339,36 @@ static enum need look_page(struct fault *f, struct area *a)
 	if (f->index >= object_pages(obj))
 		return done(f, MVM_FAULT_BUS);
 	if (!page && object_is_memory(obj) && cache_absent(obj, f->index)) {
-		bool dirty = f->access == MVM_WRITE && !area_private(a);
-
-		if (!f->blank)
-			return NEED_BLANK;
-		if (cache_put_zeros(obj, f->index, f->blank, dirty) != 0)
+		page = enter_zeros(f, obj, writes && shares);
+		if (!page)
 			return NEED_MEMORY;
-		page = f->blank;
-		f->blank = NULL;
 		/* What is in memory beside a new page is mostly mapped: this is how it came there. */
-		if (dirty || f->access != MVM_WRITE)
+		if (shares || !writes)
 			return map_frame(f, page->frame, page_rights(a, page));
 	}
 	if (!page) {
 		f->ahead = ahead_of(a);
 		return NEED_PAGE;
 	}
-	if (f->access != MVM_WRITE || (!area_private(a) && page->state & PAGE_DIRTY))
+	if (!writes || (shares && page->state & PAGE_DIRTY))
 		return map_page(f, a, page);
 	/* Its neighbours are clean, or have faulted for stores of their own: it is mapped alone. */
-	if (!area_private(a) && cache_dirty_at_once(obj, page)) {
+	if (shares && cache_dirty_at_once(obj, page)) {
 		trace(f->space, MVM_TRACE_WRITABLE, f->va, f->index, 0);
 		return map_frame(f, page->frame, page_rights(a, page));
 	}
-	take_page(f, page);
-	if (!area_private(a))
+	if (shares) {
+		take_page(f, page);
 		return NEED_WRITABLE;
-	if (f->fresh && f->fresh_of == page)
-		return NEED_INSTALL;
-	return NEED_PAGE_COPY;
+	}
+	page_get(page);
+	*copied = page;
+	return NEED_OWN;
 }
 
-static enum need look_object(struct fault *f, struct area *a)
+static OWN_FRAME enum need look_object(struct fault *f, struct area *a)
 {
+	struct mvm_page *copied = NULL;
 	enum need need;
 
 	f->index = area_page(a, f->va);
@@ -354,51 +377,31 @@ static enum need look_object(struct fault *f, struct area *a)
 	if (unlikely(f->object && f->object != a->object))
 		return NEED_OTHER;
 	object_lock(a->object);
-	need = look_page(f, a);
+	need = look_page(f, a, &copied);
 	mvmh_unlock(&a->object->lock);
-	if (need != NEED_NOTHING && !f->object) {
+	if (need == NEED_OWN) {
+		need = install_own(f, f->space, a, copied);
+		page_put(copied);
+	} else if (need != NEED_NOTHING && !f->object) {
 		f->object = a->object;
 		mvm_object_ref(f->object);
 	}
 	return need;
 }
 
-/* How many pages from this one on, in one run of entries, are as empty and may be filled. */
-static OWN_FRAME unsigned empty_run(struct fault *f, const struct area *a)
-{
-	mvm_vaddr_t window = MVM_RUN_PAGES * MVM_PAGE_BYTES;
-	mvm_vaddr_t end = min_u64(min_u64(f->end, a->end), (f->va | (window - 1)) + 1);
-	uint64_t vpn = f->va >> MVM_PAGE_SHIFT, last = (end >> MVM_PAGE_SHIFT) - 1;
-
-	if (claim_find(f->space, f->va, end))
-		return 1;
-	return (unsigned)(anon_next(&f->space->anons, vpn, last) - vpn);
-}
-
 /* Case 3, a load: nothing is stored to the page of zeros, so all may share it. */
-static enum need look_zeros(struct fault *f, struct area *a)
+static OWN_FRAME enum need look_zeros(struct fault *f, struct area *a)
 {
-	unsigned rights = f->rights & ~(unsigned)MVM_WRITE;
+	unsigned rights = area_rights(a) & ~(unsigned)MVM_WRITE;
 	enum need need = map_frame(f, frame_of_zeros, rights);
+	unsigned behind = 1;
 
 	a->touched |= TOUCHED_ZEROS;
 	if (need == NEED_NOTHING && rights)
-		f->run = (uint16_t)map_zeros(a, f->va);
+		behind = map_zeros(a, f->va);
+	if (f->run)
+		f->run->next = f->va + behind * MVM_PAGE_BYTES;
 	return need;
-}
-
-/* Case 3. */
-static enum need look_zero(struct fault *f, struct area *a)
-{
-	if (f->access != MVM_WRITE && !(a->flags & AREA_HUGE))
-		return look_zeros(f, a);
-	a->touched |= TOUCHED_PAGES;
-	if (unlikely(a->flags & AREA_HUGE) && !f->again && large_fits(f->space, a, f->va))
-		return NEED_LARGE;
-	f->over = a->touched & TOUCHED_ZEROS;
-	if (unlikely(f->end > f->va + MVM_PAGE_BYTES) && !f->over)
-		f->run = (uint16_t)empty_run(f, a);
-	return f->fresh && f->fresh_of == zeros ? NEED_INSTALL : NEED_ZEROS;
 }
 
 /* The claim is in our way. */
@@ -426,93 +429,121 @@ static COLD bool grow_stack(struct fault *f, struct area *a, enum need *need)
 	return a->start == f->va;
 }
 
-/* One pass. */
-static inline enum need look(struct fault *f)
+/*
+ * How many pages behind this one, in one run of entries with it, are as empty as it was, and may be
+ * filled.
+ */
+static unsigned empty_behind(struct fault *f, const struct area *a)
 {
-	struct mvm_space *space = f->space;
-	struct claim *c = claim_find(space, f->va, f->va + MVM_PAGE_BYTES);
-	struct area *a = area_find(&space->areas, f->va);
-	struct mvm_page *anon;
-	bool exclusive, fork = c && c->kind == CLAIM_FORK;
+	mvm_vaddr_t window = MVM_RUN_PAGES * MVM_PAGE_BYTES, start = f->va + MVM_PAGE_BYTES;
+	mvm_vaddr_t end = min_u64(min_u64(f->run->end, a->end), (f->va | (window - 1)) + 1);
+	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = (end >> MVM_PAGE_SHIFT) - 1;
 
-	f->run = 1;
-	f->over = true;
-	if (unlikely(c && c->kind <= CLAIM_REPLACE))
-		return wait_claim(f, c);
-	if (!a || space->dead)
-		return done(f, MVM_FAULT_MAPERR);
-	if (a->start > f->va) {
-		enum need need;
+	if (start >= end || claim_find(f->space, start, end))
+		return 0;
+	return (unsigned)(anon_next(&f->space->anons, vpn, last) - vpn);
+}
 
-		if (!grow_stack(f, a, &need))
-			return need;
+/* Pages of our own for these, too, or for as many as there is memory for: a chain. */
+static OWN_FRAME struct mvm_page *make_behind(struct fault *f, const struct area *a)
+{
+	unsigned n = empty_behind(f, a);
+	struct mvm_page *chain = n ? anon_new_some(n) : NULL;
+
+	for (struct mvm_page *own = chain; own; own = own->next_anon) {
+		page_clear(own);
+		COUNT(zero_fills, 1);
 	}
-	trace(space, MVM_TRACE_AREA, f->va, a->start, a->end);
+	return chain;
+}
+
+/* Map them, and have them in the tree; nothing is mapped there. */
+static OWN_FRAME void install_behind(struct fault *f, const struct area *a, struct mvm_page *own)
+{
+	mvm_frame_t frames[MVM_RUN_PAGES];
+	mvm_vaddr_t start = f->va + MVM_PAGE_BYTES, va = start;
+	struct mvm_page *next;
+	unsigned n = 0;
+
+	for (; own; own = next, n++, va += MVM_PAGE_BYTES) {
+		next = own->next_anon;
+		frames[n] = own->frame;
+		anon_set_beside(&f->space->anons, va >> MVM_PAGE_SHIFT, own);
+		trace(f->space, MVM_TRACE_ZERO, va, own->frame, 0);
+	}
+	space_work(f->space, n);
+	mvmh_pmap_enter_run(&f->space->pmap, start, frames, n, area_rights(a));
+	f->run->next = va;
+}
+
+static COLD void fill_behind(struct fault *f, const struct area *a)
+{
+	struct mvm_page *chain = make_behind(f, a);
+
+	if (chain)
+		install_behind(f, a, chain);
+}
+
+/* Case 3. */
+static inline enum need look_zero(struct fault *f, struct area *a)
+{
+	if (unlikely(a->flags & AREA_HUGE) && !f->again && large_fits(f->space, a, f->va))
+		return NEED_LARGE;
+	if (f->access != MVM_WRITE && !(a->flags & AREA_HUGE))
+		return look_zeros(f, a);
+	a->touched |= TOUCHED_PAGES;
+	return NEED_OWN;
+}
+
+/*
+ * The page is claimed: has the fault to wait?  A fork lets those go on that neither store to private
+ * memory nor find it without a page: the child would not know of it.
+ */
+static COLD bool is_in_way(struct fault *f, const struct claim *c, const struct area *a)
+{
+	bool exclusive;
+
+	if (c->kind != CLAIM_FORK)
+		return c->kind <= CLAIM_REPLACE;
+	if (!a || a->start > f->va || !area_private(a))
+		return false;
+	return f->access == MVM_WRITE ||
+	       (!a->object && !anon_find(&f->space->anons, f->va >> MVM_PAGE_SHIFT, &exclusive));
+}
+
+/* One look, and what can be done under the same hold. */
+static inline __attribute__((always_inline)) enum need look(
+	struct fault *f, struct mvm_space *space, mvm_vaddr_t va)
+{
+	struct claim *c = claim_find(space, va, va + MVM_PAGE_BYTES);
+	struct area *a = area_find(&space->areas, va);
+	struct mvm_page *anon = NULL;
+	bool exclusive;
+	enum need need, why;
+
+	if (unlikely(c != NULL) && is_in_way(f, c, a))
+		return wait_claim(f, c);
+	if (unlikely(!a))
+		return done(f, MVM_FAULT_MAPERR);
+	if (unlikely(a->start > va) && !grow_stack(f, a, &why))
+		return why;
+	trace(space, MVM_TRACE_AREA, va, a->start, a->end);
 	if (!fault_allowed(a, f->access, f->force))
 		return done(f, MVM_FAULT_ACCERR);
-	f->rights = (uint8_t)area_rights(a);
-	if (!area_private(a))
+	if (area_private(a))
+		anon = anon_find(&space->anons, va >> MVM_PAGE_SHIFT, &exclusive);
+	if (!anon && a->object)
 		return look_object(f, a);
-	if (unlikely(fork && f->access == MVM_WRITE))
-		return wait_claim(f, c);
-	anon = anon_find(&space->anons, f->va >> MVM_PAGE_SHIFT, &exclusive);
-	if (anon)
-		return look_anon(f, anon, exclusive);
-	if (a->object)
-		return look_object(f, a);
-	return unlikely(fork) ? wait_claim(f, c) : look_zero(f, a);
+	need = anon ? look_anon(f, a, anon, exclusive) : look_zero(f, a);
+	if (need != NEED_OWN)
+		return need;
+	need = install_own(f, space, a, anon);
+	if (unlikely(f->run != NULL) && need == NEED_NOTHING && !takes_place(a, anon))
+		fill_behind(f, a);
+	return need;
 }
 
 /* --- Supply: no lock is held ------------------------------------------------------------------ */
-
-/* Have the run of zeros, or what there is memory for; what is in hand already counts. */
-static OWN_FRAME enum mvm_fault_result supply_zeros(struct fault *f)
-{
-	struct mvm_page **link = &f->fresh;
-	unsigned n = 0;
-
-	for (;; n++, link = &(*link)->next_anon) {
-		if (!*link && n < f->run)
-			*link = unlikely(f->run > 1) ? anon_new_some(f->run - n) : anon_new();
-		if (!*link)
-			break;
-		page_zero(*link, 0, MVM_PAGE_BYTES);
-		trace(f->space, MVM_TRACE_ZERO, f->va + n * MVM_PAGE_BYTES, (*link)->frame, 0);
-	}
-	if (unlikely(!f->fresh))
-		return MVM_FAULT_NOMEM;
-	f->fresh_of = zeros;
-	f->supplied = true;
-	COUNT(zero_fills, n);
-	return MVM_FAULT_OK;
-}
-
-static OWN_FRAME enum mvm_fault_result supply_blank(struct fault *f)
-{
-	f->blank = page_alloc();
-	if (!f->blank)
-		return MVM_FAULT_NOMEM;
-	page_zero(f->blank, 0, MVM_PAGE_BYTES);
-	COUNT(zero_fills, 1);
-	trace(f->space, MVM_TRACE_ZERO, f->va, f->blank->frame, 0);
-	return MVM_FAULT_OK;
-}
-
-static OWN_FRAME enum mvm_fault_result supply_copy(
-	struct fault *f, const void *of, struct mvm_page *from)
-{
-	f->fresh_of = NULL;
-	if (!f->fresh)
-		f->fresh = anon_new();
-	if (!f->fresh)
-		return MVM_FAULT_NOMEM;
-	page_copy(f->fresh, from);
-	f->fresh_of = of;
-	f->supplied = true;
-	COUNT(cow_copies, 1);
-	trace(f->space, MVM_TRACE_COPY, f->va, from->frame, f->fresh->frame);
-	return MVM_FAULT_OK;
-}
 
 static enum mvm_fault_result supply_page(struct fault *f)
 {
@@ -548,67 +579,57 @@ static void let_go(struct fault *f)
 	f->object = NULL;
 }
 
-/* What is not the commonest. */
-static OWN_FRAME enum mvm_fault_result supply_other(struct fault *f, enum need need)
-{
-	switch (need) {
-	case NEED_ANON_COPY:
-		return supply_copy(f, f->source, f->source);
-	case NEED_PAGE_COPY:
-		return supply_copy(f, f->page, f->page);
-	case NEED_BLANK:
-		return supply_blank(f);
-	case NEED_PAGE:
-		return supply_page(f);
-	case NEED_WRITABLE:
-		return supply_writable(f);
-	case NEED_MEMORY:
-		return MVM_FAULT_NOMEM;
-	case NEED_OTHER:
-		let_go(f);
-		return MVM_FAULT_OK;
-	default:
-		return MVM_FAULT_OK;
-	}
-}
-
 /*
  * Get what the pass needed.  Anything but MVM_FAULT_OK ends the fault, but MVM_FAULT_NOMEM only if
  * there is nothing to reclaim.
  */
-static inline enum mvm_fault_result supply(struct fault *f, enum need need)
+static OWN_FRAME enum mvm_fault_result supply(struct fault *f, enum need need)
 {
-	if (unlikely(f->again)) {
+	if (f->again) {
 		COUNT(fault_retries, 1);
 		trace(f->space, MVM_TRACE_RETRY, f->va, need, 0);
 	}
 	f->again = true;
-	f->supplied = false;
-	return need == NEED_ZEROS ? supply_zeros(f) : supply_other(f, need);
+	switch (need) {
+	case NEED_PAGE:
+		return supply_page(f);
+	case NEED_WRITABLE:
+		return supply_writable(f);
+	case NEED_OTHER:
+		let_go(f);
+		return MVM_FAULT_OK;
+	case NEED_MEMORY:
+		return MVM_FAULT_NOMEM;
+	default: /* it is how the next pass begins */
+		return MVM_FAULT_OK;
+	}
 }
 
+/* --- Passes ----------------------------------------------------------------------------------- */
+
 /* One look; `claim`, if any, of the page is given up. */
-static OWN_FRAME enum need pass(struct fault *f, struct claim *claim)
+static inline __attribute__((always_inline)) enum need pass(
+	struct fault *f, struct mvm_space *space, mvm_vaddr_t va, struct claim *claim)
 {
-	struct mvm_space *space = f->space;
-	struct grave grave = {.nodes = NULL};
 	enum need need;
 
-	f->grave = &grave;
-	f->alone = claim;
 	space_lock(space);
-	if (unlikely(claim))
+	if (claim)
 		claim_leave(space, claim);
-	need = f->supplied && space->turn == f->turn + 1 ? NEED_INSTALL : look(f);
-	if (need == NEED_INSTALL)
-		need = install_fresh(f);
-	f->turn = space->turn;
+	need = look(f, space, va);
 	space_unlock(space);
-	if (unlikely(claim && claim->waited))
+	if (claim && claim->waited)
 		mvmh_wake(&space->claims);
-	if (grave.anons || grave.nodes)
-		anon_bury(&grave);
+	if (unlikely(f->grave.anons || f->grave.nodes))
+		anon_bury(&f->grave);
 	return need;
+}
+
+/* Any but the first. */
+static OWN_FRAME enum need next_pass(struct fault *f, struct claim *claim)
+{
+	f->alone = claim;
+	return pass(f, f->space, f->va, claim);
 }
 
 /* Claim the page, until no hart reaches anything there.  False: others claim it. */
@@ -635,7 +656,7 @@ static OWN_FRAME enum need pass_alone(struct fault *f)
 {
 	struct claim claim;
 
-	return claim_page(f, &claim) ? pass(f, &claim) : NEED_LOOK;
+	return claim_page(f, &claim) ? next_pass(f, &claim) : NEED_LOOK;
 }
 
 /* Fill a large page, which needs no further look; else go on with a single one. */
@@ -645,129 +666,126 @@ static OWN_FRAME enum need pass_large(struct fault *f)
 
 	if (n == 0)
 		return NEED_LOOK;
-	f->run = (uint16_t)n;
+	if (f->run)
+		f->run->next = f->va + n * MVM_PAGE_BYTES;
 	return done(f, MVM_FAULT_OK);
 }
 
-/* What the last pass says how to begin. */
-static inline enum need next_pass(struct fault *f, enum need need)
+/*
+ * What follows the first pass: supplies and passes, until the fault is over or memory is short, which
+ * MVM_FAULT_NOMEM says.
+ */
+static inline enum mvm_fault_result go_on(struct fault *f, enum need need, struct request *r)
 {
-	if (unlikely(need == NEED_REPLACE))
-		return pass_alone(f);
-	return unlikely(need == NEED_LARGE) ? pass_large(f) : pass(f, NULL);
-}
-
-/* Give back what is still in hand. */
-static OWN_FRAME void give_back(struct fault *f)
-{
-	struct grave grave = {.anons = f->fresh};
-
-	if (f->source)
-		anon_put(f->source, &grave);
-	anon_bury(&grave);
-	if (f->blank)
-		page_put(f->blank);
+	while (need != NEED_NOTHING) {
+		f->result = (uint8_t)supply(f, need);
+		if (f->result != MVM_FAULT_OK)
+			break;
+		if (need == NEED_CLAIM)
+			need = pass_alone(f);
+		else
+			need = need == NEED_LARGE ? pass_large(f) : next_pass(f, NULL);
+	}
+	r->dirtied = f->dirtied ? f->object : NULL;
+	if (f->dirtied)
+		f->object = NULL;
 	let_go(f);
+	return f->result;
 }
 
-/* What is asked for, and what came of it beside the result. */
-struct request {
-	struct mvm_space *space;
-	mvm_vaddr_t va;  /* of the access */
-	mvm_vaddr_t end; /* struct fault's */
-	uint8_t access;
-	bool force;
-	struct in_hand *hand;       /* for the first attempt, or NULL */
-	unsigned attempts;          /* while memory was short */
-	struct mvm_object *dirtied; /* out: referenced; a page of it was made DIRTY; or NULL */
-	mvm_vaddr_t next;           /* out: behind what was done */
-};
-
-/* A new fault; written out, because the compiler would call memset() for the whole. */
-static inline void begin(struct fault *f, const struct request *r)
+/* Written out, because the compiler would call memset(). */
+static inline void begin(struct fault *f, struct mvm_space *space, mvm_vaddr_t va, unsigned access,
+	bool force, struct request *run)
 {
-	f->space = r->space;
-	f->va = page_floor(r->va);
-	f->end = r->end;
-	f->access = r->access;
-	f->force = r->force;
-	f->run = 1;
-	f->again = f->supplied = f->dirtied = false;
-	f->fresh = NULL;
-	f->fresh_of = NULL;
-	f->source = NULL;
+	f->space = space;
+	f->va = va;
+	f->run = run;
+	f->access = (uint8_t)access;
+	f->force = force;
+	f->again = f->dirtied = f->alone = false;
+	f->grave = (struct grave){.anons = NULL, .nodes = NULL};
 	f->object = NULL;
 	f->page = NULL;
-	f->blank = NULL;
 }
 
-/* Take over what the short way had in hand. */
-static void take_over(struct fault *f, struct in_hand *hand)
-{
-	const void *of = hand->anon ? hand->anon : hand->page;
-
-	f->fresh = hand->fresh;
-	f->fresh_of = of ? of : zeros;
-	f->source = hand->anon;
-	f->page = hand->page;
-	*hand = (struct in_hand){NULL, NULL, NULL};
-}
-
-/* Passes, until the fault is over or memory is short. */
 static OWN_FRAME enum mvm_fault_result attempt(struct request *r)
 {
-	enum need need = NEED_LOOK;
 	struct fault f;
 
-	begin(&f, r);
-	if (r->hand)
-		take_over(&f, r->hand);
-	while ((need = next_pass(&f, need)) != NEED_NOTHING) {
-		f.result = (uint8_t)supply(&f, need);
-		if (f.result != MVM_FAULT_OK)
-			break;
-	}
-	r->next = f.va + f.run * MVM_PAGE_BYTES;
-	r->dirtied = f.dirtied ? f.object : NULL;
-	if (f.dirtied)
-		f.object = NULL; /* the caller's */
-	if (f.fresh || f.source || f.blank || f.page || f.object)
-		give_back(&f);
-	return f.result;
+	begin(&f, r->space, page_floor(r->va), r->access, r->force, r->end ? r : NULL);
+	return go_on(&f, next_pass(&f, NULL), r);
 }
 
-/* Attempts, as long as reclaim helps; and all that is written down about a fault. */
-static inline enum mvm_fault_result fault(struct request *r)
+/* What is done with little on the stack; attempts go on as long as reclaim helps. */
+static inline enum mvm_fault_result finish(struct request *r, enum mvm_fault_result result)
 {
-	uint64_t began = is_traced(r->space) ? mvmh_now() : 0;
+	for (;;) {
+		if (r->dirtied)
+			writeback_pay(r->dirtied);
+		if (likely(result != MVM_FAULT_NOMEM) || !memory_wait(&r->attempts))
+			return result;
+		result = attempt(r);
+	}
+}
+
+static inline void count(struct mvm_space *space)
+{
+	COUNT(faults, 1);
+	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
+}
+
+/* All of a fault, and what is written down about it. */
+static OWN_FRAME enum mvm_fault_result fault(struct request *r)
+{
 	enum mvm_fault_result result;
 
 	r->attempts = 0;
-	fault_count(r->space);
+	r->began = is_traced(r->space) ? mvmh_now() : 0;
+	count(r->space);
 	trace(r->space, MVM_TRACE_FAULT, r->va, r->access, 0);
-	do {
-		result = attempt(r);
-		if (unlikely(r->dirtied != NULL))
-			writeback_pay(r->dirtied);
-	} while (unlikely(result == MVM_FAULT_NOMEM) && memory_wait(&r->attempts));
-	if (unlikely(began))
-		trace(r->space, MVM_TRACE_FAULT_END, r->va, result, mvmh_now() - began);
+	result = finish(r, attempt(r));
+	if (unlikely(r->began))
+		trace(r->space, MVM_TRACE_FAULT_END, r->va, result, mvmh_now() - r->began);
 	return result;
 }
 
-enum mvm_fault_result fault_in(struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)
+OWN_FRAME enum mvm_fault_result fault_in(
+	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force)
 {
 	struct request r = {.space = space, .va = va, .access = (uint8_t)access, .force = force};
 
 	return fault(&r);
 }
 
-enum mvm_fault_result fault_long(
-	struct mvm_space *space, mvm_vaddr_t va, unsigned access, struct in_hand *hand)
+/* What is left of a fault whose first pass was the following one. */
+static COLD enum mvm_fault_result settle(struct fault *f, enum need need)
 {
-	struct request r = {.space = space, .va = va, .access = (uint8_t)access, .hand = hand};
+	struct request r = {.space = f->space, .va = f->va, .access = f->access};
 
-	return fault(&r);
+	return finish(&r, go_on(f, need, &r));
+}
+
+/* The same in a space that is not traced.  Most faults end with their first pass. */
+static OWN_FRAME enum mvm_fault_result fault_untraced(
+	struct mvm_space *space, mvm_vaddr_t va, unsigned access)
+{
+	struct fault f;
+	enum need need;
+
+	va = page_floor(va);
+	begin(&f, space, va, access, false, NULL);
+	need = pass(&f, space, va, NULL);
+	count(space);
+	return likely(need == NEED_NOTHING) ? f.result : settle(&f, need);
+}
+
+enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
+{
+	if (unlikely(faults_join(space)) && access == MVM_WRITE && joint_fault(space, va))
+		return MVM_FAULT_OK;
+	if (unlikely(is_traced(space)))
+		return fault_in(space, va, access, false);
+	return fault_untraced(space, va, access);
 }
 
 int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned access)
@@ -782,6 +800,7 @@ int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned
 		return -MVM_EFAULT;
 	while (!err && r.next < r.end) {
 		r.va = r.next;
+		r.next += MVM_PAGE_BYTES;
 		err = fault_error(fault(&r));
 	}
 	return err;

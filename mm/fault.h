@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Faults: the public side is in mm/vm.h, the theory at the head of fault.c and, shorter, of shortcut.c. */
+/* Faults: the public side is in mm/vm.h, the theory at the head of fault.c. */
 #pragma once
 
 #include "page.h"
@@ -12,24 +12,6 @@
  */
 enum mvm_fault_result fault_in(
 	struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force);
-
-/* What a store has in hand when the short way ends: to be used, or given back. */
-struct in_hand {
-	struct mvm_page *fresh; /* a page of our own, in no tree, or NULL; with a copy of */
-	struct mvm_page *anon;  /* an anon, referenced, */
-	struct mvm_page *page;  /* or the object's page, referenced; both NULL: with zeros */
-};
-
-/* The long way of mvm_fault(): all cases (fault.c), after the short one (shortcut.c). */
-enum mvm_fault_result fault_long(
-	struct mvm_space *space, mvm_vaddr_t va, unsigned access, struct in_hand *hand);
-
-/* Count a fault. */
-static inline void fault_count(struct mvm_space *space)
-{
-	COUNT(faults, 1);
-	__atomic_fetch_add(&space->faults, 1, __ATOMIC_RELAXED);
-}
 
 /* 0, -MVM_EFAULT, -MVM_ENOMEM or -MVM_EINTR for a result (copy.c). */
 int fault_error(enum mvm_fault_result result);
@@ -50,7 +32,7 @@ unsigned map_zeros(struct area *a, mvm_vaddr_t at);
 /* Does the area allow it? */
 static inline bool fault_allowed(const struct area *a, unsigned access, bool force)
 {
-	if (force)
-		return access != MVM_WRITE || area_private(a) || a->rights & MVM_WRITE;
-	return area_rights(a) & access;
+	if (likely(area_rights(a) & access))
+		return true;
+	return force && (access != MVM_WRITE || area_private(a));
 }

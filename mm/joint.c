@@ -95,7 +95,6 @@ void joint_shut(struct mvm_space *space)
 		faults += take_counts(space, h);
 	}
 	joint->turn++;
-	space->turn++; /* who compares must look again: a page may have been filled in between */
 	joint->quiet = faults ? 0 : joint->quiet + 1;
 	if (unlikely(joint->quiet == QUIET))
 		__atomic_store_n(&space->joined, false, __ATOMIC_RELAXED);

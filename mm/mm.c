@@ -20,7 +20,6 @@
  *	anon.c                private pages: a copy-on-write tree
  *	object.h, index.c, object.c, cache.c   pages of files
  *	fault.c, around.c     the heart: how an access becomes an entry, and its neighbours too
- *	shortcut.c            what most faults are, in one piece
  *	joint.c               faults of threads of one space, at once
  *	unmap.c, map.c, range.c, protect.c, fork.c   how spaces change
  *	ahead.c               what a fork copies before it is stored to

@@ -19,7 +19,7 @@
 #define anon_reach           mvm_i_anon_reach
 #define anon_remove          mvm_i_anon_remove
 #define anon_remove_all      mvm_i_anon_remove_all
-#define anon_reserve         mvm_i_anon_reserve
+#define anon_point_at        mvm_i_anon_point_at
 #define anon_reserve_edges   mvm_i_anon_reserve_edges
 #define anon_search          mvm_i_anon_search
 #define anon_set             mvm_i_anon_set
@@ -61,7 +61,6 @@
 #define counters             mvm_i_counters
 #define fault_error          mvm_i_fault_error
 #define fault_in             mvm_i_fault_in
-#define fault_long           mvm_i_fault_long
 #define flush_start          mvm_i_flush_start
 #define frame_of_zeros       mvm_i_frame_of_zeros
 #define history_add          mvm_i_history_add

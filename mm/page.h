@@ -132,6 +132,16 @@ static inline bool page_leave(struct mvm_page *page)
 void page_put(struct mvm_page *page);
 
 void page_zero(struct mvm_page *page, size_t from, size_t to);
+
+/* The same of all of it. */
+static inline void page_clear(struct mvm_page *page)
+{
+	void *window = mvmh_window_map(page->frame);
+
+	__builtin_memset(window, 0, MVM_PAGE_BYTES);
+	mvmh_window_unmap(window);
+}
+
 void page_copy(struct mvm_page *to, struct mvm_page *from);
 
 /* Pages, each with one reference that belongs to the list; linked through `next`. */

@@ -39,7 +39,6 @@ struct claim {
 struct mvm_space {
 	struct mvmh_lock lock;
 	uint32_t work;           /* [s] pages' work under this hold */
-	uint64_t turn;           /* [s] number of this hold */
 	struct area_index areas; /* [s] */
 	struct area *spare;      /* [s] the memory of one that went, for the next; or NULL */
 	struct anon_tree anons;  /* [s] private pages */
@@ -88,7 +87,6 @@ static inline void hold_begin(struct mvm_space *space)
 		joint_shut(space);
 	if (MVMH_DEBUG)
 		space->work = 0;
-	space->turn++;
 }
 
 static inline void hold_end(struct mvm_space *space)

@@ -91,6 +91,10 @@ const struct scenario scenarios[] = {
 	{"poke-close", ANON(2), STORED, 2,
 		{ACTOR(FIRST, BELOW(1), 2, op_space_poke), ACTOR(FIRST, ANON(2), 1, op_close),
 			ACTOR(FIRST, BELOW(1), 3, op_load), ACTOR(FORK, BELOW(1), 1, op_unmap)}},
+	/* Unmapping in one hold waits for harts: its batch is open, and nothing is claimed. */
+	{"unmap-copy", ANON(2), STORED, 2,
+		{ACTOR(FIRST, ANON(2), 1, op_unmap), ACTOR(FIRST, ANON(2), 3, op_store),
+			ACTOR(FIRST, ANON(2), 4, op_load)}},
 	{"family-unmap", ANON(4), STORED, 2,
 		{ACTOR(FIRST, ANON(4), 2, op_unmap, op_map_part),
 			ACTOR(FORK, ANON(4), 2, op_store, op_load),
