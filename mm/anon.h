@@ -105,7 +105,10 @@ uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last);
 /* Is there an anon in [first, last]? */
 bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last);
 
-/* anon_reserve() where the finger is elsewhere: points it there, making and copying what it takes. */
+/*
+ * anon_reserve() where the finger is elsewhere: points it there, making and
+ * copying what it takes.
+ */
 int anon_point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave) MVM_MUST_CHECK;
 
 /*

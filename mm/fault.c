@@ -20,11 +20,11 @@
  *	                             without WRITE
  *
  * A pass and its needs.  A fault is decided and done in look(), in one hold of the space's lock: a
- * page of our own is taken, zeroed or copied, mapped and entered in the tree right there, for none of
- * that sleeps, and all of it is less than what one hold may do.  What cannot be had so (a page that
- * is to be read, the pager's consent, harts that forget, memory) the look names; the lock is dropped,
- * supply() gets that one thing, however long it takes, and look() runs again from the start with it
- * in hand:
+ * page of our own is taken, zeroed or copied, mapped and entered in the tree right there, for none
+ * of that sleeps, and all of it is less than what one hold may do.  What cannot be had so (a page
+ * that is to be read, the pager's consent, harts that forget, memory) the look names; the lock is
+ * dropped, supply() gets that one thing, however long it takes, and look() runs again from the
+ * start with it in hand:
  *
  *	lock -> look -> [ take, fill, map, enter ] -> unlock, done
  *	         |
@@ -47,34 +47,34 @@
  *
  * Either the install comes first, and the sweep, which needs the space's lock, removes it; or the
  * mark comes first, and the look sees it.  The object's lock need not be held over the install: the
- * sweep cannot overtake the space's lock.  Nor over 2B's copy: the page is referenced.  1B's copy needs
- * no reference: until the tree gives the old anon up, in the same hold, nobody else can find it
- * exclusive and store to it.
+ * sweep cannot overtake the space's lock.  Nor over 2B's copy: the page is referenced.  1B's copy
+ * needs no reference: until the tree gives the old anon up, in the same hold, nobody else can find
+ * it exclusive and store to it.
  *
  * An entry does not change its frame while harts may know the old one: some would still load from
  * the old page when others store to the new one.  1B and 2B find the old page mapped when the
  * copy is to be, and a store of 3 the page of zeros, if the area was loaded from
  * (TOUCHED_ZEROS).  Mostly the space runs on this hart only, and the host replaces the entry on the
- * spot (mvmh_pmap_replace).  Else the fault claims the page, removes what is there, finishes a batch of
- * its own, and makes the copy, which was made for nothing before, and maps it as it gives up the claim
- * (pass_alone): to have kept it would take references and a look at whether it is one still, and
- * telling other harts costs more than it.  The copy enters the tree only
- * as it is mapped: who found it there before could store to it, by mvm_hold(), while harts load
- * from the old page.
+ * spot (mvmh_pmap_replace).  Else the fault claims the page, removes what is there, finishes a
+ * batch of its own, and makes the copy, which was made for nothing before, and maps it as it gives
+ * up the claim (pass_alone): to have kept it would take references and a look at whether it is one
+ * still, and telling other harts costs more than it.  The copy enters the tree only as it is
+ * mapped: who found it there before could store to it, by mvm_hold(), while harts load from the old
+ * page.
  *
  * Nor does a page take the place of another while any batch of the space is open, though nothing is
  * mapped: what that batch removed may be what harts still know.  Most batches stand under a mark
  * that ends only after them, so that no look comes this far.  But unmap in one hold has none
- * while it waits for harts that it did not expect, and where a host gives up a whole large entry for
- * a part of it, the rest bears no mark.  Where nothing was mapped before, in an area that was never
- * loaded from, none of this matters, and first stores go on whatever batches are open.
+ * while it waits for harts that it did not expect, and where a host gives up a whole large entry
+ * for a part of it, the rest bears no mark.  Where nothing was mapped before, in an area that was
+ * never loaded from, none of this matters, and first stores go on whatever batches are open.
  *
- * Memory.  Who lacks it deep inside says so, and supply() reclaims with little on the stack (page.h:
- * memory_wait), after it gave back what is in hand.  Tables and nodes that were made stay, so that
- * these attempts make progress, too.
+ * Memory.  Who lacks it deep inside says so, and supply() reclaims with little on the stack
+ * (page.h: memory_wait), after it gave back what is in hand.  Tables and nodes that were made stay,
+ * so that these attempts make progress, too.
  *
- * Locks: space, then object, then those of frames.  None is held in supply(), nor while we sleep; claims
- * and BUSY pages are waited for killably.
+ * Locks: space, then object, then those of frames.  None is held in supply(), nor while we sleep;
+ * claims and BUSY pages are waited for killably.
  */
 #include "fault.h"
 
@@ -158,16 +158,19 @@ static inline enum need map_frame(struct fault *f, mvm_frame_t frame, unsigned r
 }
 
 /*
- * May what a page takes the place of be reached by a hart though nothing is mapped?  See above.  And
- * where a forced store maps nothing, nobody would find the entry that a mark of mprotect's has not
- * reached yet.
+ * May what a page takes the place of be reached by a hart though nothing is mapped?  See above.
+ * And where a forced store maps nothing, nobody would find the entry that a mark of mprotect's has
+ * not reached yet.
  */
 static inline bool is_in_doubt(const struct fault *f, const struct area *a)
 {
 	return (ref_count(&f->space->open_sweeps) > 0 || !a->rights) && !f->alone;
 }
 
-/* Does a page of our own, which is a copy of `from`, or (NULL) of zeros, take the place of something? */
+/*
+ * Does a page of our own, which is a copy of `from`, or (NULL) of zeros, take
+ * the place of something?
+ */
 static inline bool takes_place(const struct area *a, const struct mvm_page *from)
 {
 	return from || a->touched & TOUCHED_ZEROS;
@@ -187,7 +190,10 @@ static inline struct mvm_page *make_own(struct mvm_page *from)
 	return own;
 }
 
-/* It could not just be mapped: something else is there, which it is to replace, or there is no memory. */
+/*
+ * It could not just be mapped: something else is there, which it is to replace,
+ * or there is no memory.
+ */
 static COLD enum need map_over(struct fault *f, struct mvm_page *own, unsigned rights, int err)
 {
 	if (err == -MVM_EEXIST && mvmh_pmap_replace(&f->space->pmap, f->va, own->frame, rights))
@@ -342,7 +348,10 @@ static inline enum need look_page(struct fault *f, struct area *a, struct mvm_pa
 		page = enter_zeros(f, obj, writes && shares);
 		if (!page)
 			return NEED_MEMORY;
-		/* What is in memory beside a new page is mostly mapped: this is how it came there. */
+		/*
+		 * What is in memory beside a new page is mostly mapped: this is how it
+		 * came there.
+		 */
 		if (shares || !writes)
 			return map_frame(f, page->frame, page_rights(a, page));
 	}
@@ -496,8 +505,8 @@ static inline enum need look_zero(struct fault *f, struct area *a)
 }
 
 /*
- * The page is claimed: has the fault to wait?  A fork lets those go on that neither store to private
- * memory nor find it without a page: the child would not know of it.
+ * The page is claimed: has the fault to wait?  A fork lets those go on that neither store to
+ * private memory nor find it without a page: the child would not know of it.
  */
 static COLD bool is_in_way(struct fault *f, const struct claim *c, const struct area *a)
 {
@@ -672,8 +681,8 @@ static OWN_FRAME enum need pass_large(struct fault *f)
 }
 
 /*
- * What follows the first pass: supplies and passes, until the fault is over or memory is short, which
- * MVM_FAULT_NOMEM says.
+ * What follows the first pass: supplies and passes, until the fault is over or memory is short,
+ * which MVM_FAULT_NOMEM says.
  */
 static inline enum mvm_fault_result go_on(struct fault *f, enum need need, struct request *r)
 {

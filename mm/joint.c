@@ -3,45 +3,46 @@
  * Joint holds: threads of one space that fault at once.
  *
  * Most faults of a program that works with many threads find an empty page in memory of their own
- * and fill it.  They change two words, the page's slot in a leaf of the anon tree and its entry in a
- * translation table, and only read all else: so the space's lock, which lets one thread in at a time,
- * is more than they need.  A joint hold is less:
+ * and fill it.  They change two words, the page's slot in a leaf of the anon tree and its entry in
+ * a translation table, and only read all else: so the space's lock, which lets one thread in at a
+ * time, is more than they need.  A joint hold is less:
  *
  *	                  others in joint holds    what may change
  *	space_lock()      none                     everything
  *	a joint hold      any number               empty slots of leaves, absent entries of tables:
  *	                                           by compare-and-swap, to what is not empty
  *
- * What is filled is case 3 of fault.c, a store, where the page of zeros was never mapped: no entry of
- * the page can be known to any hart, so open batches do not matter, as they do not there.
+ * What is filled is case 3 of fault.c, a store, where the page of zeros was never mapped: no entry
+ * of the page can be known to any hart, so open batches do not matter, as they do not there.
  *
- * So the shape of a space stands still in a joint hold: areas, claims, nodes, tables.  Whatever a fault
- * needs beyond filling what is empty (a leaf, a table, a copy, the object's page, the end of a
- * claim ...) it gets from mvm_fault()'s other ways, under the lock; and who has the lock is alone, as
- * if there were no joint holds.  No other file of mm needs to know of them but where the lock is taken
- * (space.h).
+ * So the shape of a space stands still in a joint hold: areas, claims, nodes, tables.  Whatever a
+ * fault needs beyond filling what is empty (a leaf, a table, a copy, the object's page, the end of
+ * a claim ...) it gets from mvm_fault()'s other ways, under the lock; and who has the lock is
+ * alone, as if there were no joint holds.  No other file of mm needs to know of them but where the
+ * lock is taken (space.h).
  *
- * Entering writes nothing that other harts write.  Each hart says in a line of its own that it is in,
- * and then looks whether it may; who takes the lock says that nobody may, and then looks who is in:
+ * Entering writes nothing that other harts write.  Each hart says in a line of its own that it is
+ * in, and then looks whether it may; who takes the lock says that nobody may, and then looks who is
+ * in:
  *
  *	a hart                          who has taken the lock
  *	in = 1                          shut = 1
  *	fence                           fence
  *	shut?  in = 0, the other way    wait for each hart's `in` to become 0
  *
- * One of them sees the other.  A joint hold is short, takes no lock and waits for nothing, and the host
- * keeps the thread on its hart meanwhile (mvmh_stay), so the wait is short, too.  The page is had and
- * filled with zeros before.
+ * One of them sees the other.  A joint hold is short, takes no lock and waits for nothing, and the
+ * host keeps the thread on its hart meanwhile (mvmh_stay), so the wait is short, too.  The page is
+ * had and filled with zeros before.
  *
  * What a hart has found (the area, and the leaf) it remembers for its next fault.  It is true until
  * somebody takes the lock: until the joint's turn changes.
  *
- * Counts.  The tree's counts of anons and the space's of faults would be written by all.  So each hart
- * keeps what it added to one leaf, until it goes on to another; who takes the lock first adds up what all
- * harts have (take_counts), and finds every count right.
+ * Counts.  The tree's counts of anons and the space's of faults would be written by all.  So each
+ * hart keeps what it added to one leaf, until it goes on to another; who takes the lock first adds
+ * up what all harts have (take_counts), and finds every count right.
  *
- * Who takes the lock pays for all that, so a space has joint holds only when some thread was seen to
- * wait for its lock, and has none any more when for QUIET holds no hart has filled anything.
+ * Who takes the lock pays for all that, so a space has joint holds only when some thread was seen
+ * to wait for its lock, and has none any more when for QUIET holds no hart has filled anything.
  */
 #include "joint.h"
 
@@ -146,8 +147,8 @@ static bool enter(struct joint *joint, struct joint_hart *h)
 }
 
 /*
- * Is an empty page of the area to be filled with zeros, and mapped, and that is all?  Where the page of
- * zeros may be mapped, it is not.
+ * Is an empty page of the area to be filled with zeros, and mapped, and that is all?  Where the
+ * page of zeros may be mapped, it is not.
  */
 static bool is_plain(const struct area *a)
 {
@@ -206,7 +207,7 @@ static bool fill(
 	if (!look(space, h, va))
 		return false;
 	if (unlikely(!anon_fill(h->node, va >> MVM_PAGE_SHIFT, *fresh))) {
-		forget(h); /* else the next page, if it is there as well, would be made in vain, too */
+		forget(h); /* else the next page, if it is there, is made in vain, too */
 		return false;
 	}
 	*fresh = NULL;

@@ -16,7 +16,7 @@
  * any entry at any time, and the next fault brings it back.
  *
  * Read, in this order:
- *	area.h, area_index.h, area_tree.c   what addresses mean, how to find it   (area_list.c first)
+ *	area.h, area_index.h, area_tree.c   what addresses mean, how it is found (area_list.c first)
  *	anon.c                private pages: a copy-on-write tree
  *	object.h, index.c, object.c, cache.c   pages of files
  *	fault.c, around.c     the heart: how an access becomes an entry, and its neighbours too

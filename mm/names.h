@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#define all_objects          mvm_i_all_objects
+#define all_spaces           mvm_i_all_spaces
 #define anon_any             mvm_i_anon_any
 #define anon_bury            mvm_i_anon_bury
 #define anon_count_filled    mvm_i_anon_count_filled
@@ -15,11 +17,11 @@
 #define anon_new             mvm_i_anon_new
 #define anon_new_some        mvm_i_anon_new_some
 #define anon_next            mvm_i_anon_next
+#define anon_point_at        mvm_i_anon_point_at
 #define anon_put             mvm_i_anon_put
 #define anon_reach           mvm_i_anon_reach
 #define anon_remove          mvm_i_anon_remove
 #define anon_remove_all      mvm_i_anon_remove_all
-#define anon_point_at        mvm_i_anon_point_at
 #define anon_reserve_edges   mvm_i_anon_reserve_edges
 #define anon_search          mvm_i_anon_search
 #define anon_set             mvm_i_anon_set
@@ -49,11 +51,11 @@
 #define cache_get_wait       mvm_i_cache_get_wait
 #define cache_make_writable  mvm_i_cache_make_writable
 #define cache_put_zeros      mvm_i_cache_put_zeros
-#define claim_enter          mvm_i_claim_enter
-#define claim_enter_change   mvm_i_claim_enter_change
 #define change_begin_lock    mvm_i_change_begin_lock
 #define change_end_unlock    mvm_i_change_end_unlock
 #define change_walk          mvm_i_change_walk
+#define claim_enter          mvm_i_claim_enter
+#define claim_enter_change   mvm_i_claim_enter_change
 #define claim_leave          mvm_i_claim_leave
 #define claim_leave_unlock   mvm_i_claim_leave_unlock
 #define claim_wait_for       mvm_i_claim_wait_for
@@ -74,9 +76,6 @@
 #define index_run            mvm_i_index_run
 #define index_tag            mvm_i_index_tag
 #define index_untag          mvm_i_index_untag
-#define map_around           mvm_i_map_around
-#define map_only             mvm_i_map_only
-#define map_zeros            mvm_i_map_zeros
 #define joint_fault          mvm_i_joint_fault
 #define joint_open           mvm_i_joint_open
 #define joint_shut           mvm_i_joint_shut
@@ -86,6 +85,9 @@
 #define limits_check         mvm_i_limits_check
 #define limits_release       mvm_i_limits_release
 #define limits_reserve       mvm_i_limits_reserve
+#define map_around           mvm_i_map_around
+#define map_only             mvm_i_map_only
+#define map_zeros            mvm_i_map_zeros
 #define memory_wait          mvm_i_memory_wait
 #define meta_page_alloc      mvm_i_meta_page_alloc
 #define meta_page_free       mvm_i_meta_page_free
@@ -102,6 +104,7 @@
 #define object_writer_enter  mvm_i_object_writer_enter
 #define object_writer_leave  mvm_i_object_writer_leave
 #define one_area             mvm_i_one_area
+#define page_becomes_dirty   mvm_i_page_becomes_dirty
 #define page_begin_writeback mvm_i_page_begin_writeback
 #define page_copy            mvm_i_page_copy
 #define page_detach          mvm_i_page_detach
@@ -111,7 +114,6 @@
 #define page_list_take       mvm_i_page_list_take
 #define page_of              mvm_i_page_of
 #define page_put             mvm_i_page_put
-#define page_becomes_dirty   mvm_i_page_becomes_dirty
 #define page_room            mvm_i_page_room
 #define page_wait            mvm_i_page_wait
 #define page_zero            mvm_i_page_zero
@@ -159,19 +161,17 @@
 #define unmap_all            mvm_i_unmap_all
 #define unmap_areas          mvm_i_unmap_areas
 #define unmap_contents       mvm_i_unmap_contents
+#define unmap_end_unlock     mvm_i_unmap_end_unlock
 #define unmap_reserve        mvm_i_unmap_reserve
 #define unmap_some_areas     mvm_i_unmap_some_areas
 #define unmap_sweep          mvm_i_unmap_sweep
 #define unmap_unreserve      mvm_i_unmap_unreserve
-#define unmap_end_unlock     mvm_i_unmap_end_unlock
-#define writeback_pay        mvm_i_writeback_pay
 #define writeback_balance    mvm_i_writeback_balance
 #define writeback_check      mvm_i_writeback_check
-#define writeback_due        mvm_i_writeback_due
 #define writeback_count      mvm_i_writeback_count
+#define writeback_due        mvm_i_writeback_due
 #define writeback_init       mvm_i_writeback_init
+#define writeback_pay        mvm_i_writeback_pay
 #define writeback_urgent     mvm_i_writeback_urgent
 #define writeback_wait       mvm_i_writeback_wait
 #define writes_ended         mvm_i_writes_ended
-#define all_objects          mvm_i_all_objects
-#define all_spaces           mvm_i_all_spaces

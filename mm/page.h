@@ -42,8 +42,7 @@ struct mvm_page {
 	struct mvm_object *object; /* [o] whose index has the page; NULL: an anon, or gone */
 	union {
 		uint32_t index_low; /* [o] page number in the object */
-		uint32_t
-			anon_refs; /* [a] an anon's: slots of tree nodes, and threads that copy it */
+		uint32_t anon_refs; /* [a] an anon's: slots of nodes, threads that copy it */
 	};
 	uint8_t index_high; /* [o] */
 	uint8_t queued;     /* [q] on the replacement queue */

@@ -20,11 +20,11 @@
  *	CLAIM_UNMAP        wait              avoids it   MAPERR
  *	CLAIM_REPLACE      wait              avoids it   wait (FIXED over what is there, a move)
  *	CLAIM_CHANGE       wait              avoids it   go on (mprotect, madvise, mlock)
- *	CLAIM_FORK         wait              avoids it   wait, if they would write or make private pages
+ *	CLAIM_FORK         wait              avoids it   wait, if they write or make private pages
  *
- * Placement that would find room but for what it avoids waits, too.  A fork claims the whole space, hence is
- * alone in the list.  The areas stay in the index and in their objects' reverse maps until the sweep is
- * over, so that truncate and reclaim still find what is mapped there.
+ * Placement that would find room but for what it avoids waits, too.  A fork claims the whole space,
+ * hence is alone in the list.  The areas stay in the index and in their objects' reverse maps until
+ * the sweep is over, so that truncate and reclaim still find what is mapped there.
  */
 enum claim_kind { CLAIM_UNMAP, CLAIM_REPLACE, CLAIM_CHANGE, CLAIM_FORK };
 
@@ -163,8 +163,8 @@ void sweep_open(struct mvm_space *space, struct sweep *sweep);
 void sweep_sync(struct mvm_space *space, struct sweep *sweep);
 
 /*
- * The same with the space locked, at the start and at the end: in between only if no other hart has to be
- * waited for, which is mostly so (then the answer is true).
+ * The same with the space locked, at the start and at the end: in between only if no other hart has
+ * to be waited for, which is mostly so (then the answer is true).
  */
 bool sweep_finish(struct mvm_space *space, struct sweep *sweep);
 
@@ -203,7 +203,10 @@ void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start
 bool claim_enter_change(
 	struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end);
 
-/* Unclaim; claim->waited says whether mvmh_wake(&space->claims) is due once the space is unlocked. */
+/*
+ * Unclaim; claim->waited says whether mvmh_wake(&space->claims) is due once the
+ * space is unlocked.
+ */
 void claim_leave(struct mvm_space *space, struct claim *claim);
 
 /* The same, unlock the space and wake those who wait. */

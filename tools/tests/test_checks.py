@@ -29,7 +29,7 @@ def plant(copy, path, text):
     (copy / path).write_text(text)
 
 
-@pytest.mark.parametrize("name", ["layers", "budget", "syscalls"])
+@pytest.mark.parametrize("name", ["layers", "budget", "form", "syscalls"])
 def test_tree_as_it_is_passes(copy, name):
     done = check(copy, name)
     assert done.returncode == 0, done.stderr
@@ -189,3 +189,22 @@ def test_syscalls_writes_what_it_wants(copy):
     subprocess.run([copy / "tools/check/syscalls", "--write", copy], check=True)
     assert check(copy, "syscalls").returncode == 0
     assert (copy / "docs/syscalls.md").read_text() == page
+
+
+@pytest.mark.parametrize("path, text, says", [
+    ("mm/planted.c", "\t/* " + "x" * 93 + " */\n", "mm/planted.c:1: wider"),
+    ("usr/bin/planted.h", "/* ok */\n// " + "x" * 98 + "\n", "usr/bin/planted.h:2: wider"),
+    ("fs/planted.c", "/* clang-format off */\n/* clang-format on */\n" + "x" * 101, "fs/planted.c:3: wider"),
+    ("mm/names.h", "#define beta mvm_i_beta\n#define alpha mvm_i_alpha\n", "mm/names.h: alpha is out"),
+])
+def test_form_finds(copy, path, text, says):
+    plant(copy, path, text)
+    done = check(copy, "form")
+    assert done.returncode != 0
+    assert says in done.stderr
+
+
+def test_form_lets_pass(copy):
+    plant(copy, "fs/planted.c", "\t" + "x" * 92 + "\n/* clang-format off */\n" + "x" * 101)
+    done = check(copy, "form")
+    assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@
 #define FILE_VIEWS 16, 32
 #define ALL        0, VIEW_PAGES
 
-/* What was done before: the pages mapped are also stored to, or loaded, or not, or part of a large page. */
+/* What was done before: the pages mapped are stored to, loaded, untouched, part of a large page. */
 #define STORED    BEFORE_STORED
 #define LOADED    BEFORE_LOADED
 #define UNTOUCHED BEFORE_UNTOUCHED
