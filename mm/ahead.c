@@ -93,10 +93,7 @@ static unsigned history_pages(struct history *h, uint64_t vpn[HISTORY_PAGES])
 	return n;
 }
 
-/*
- * --- The copies
- * --------------------------------------------------------------------------------
- */
+/* --- The copies ------------------------------------------------------------------------------- */
 
 /*
  * Pages that are copied: of the parent, and for the child; ascending, since neighbours cost less.

@@ -45,10 +45,7 @@
  */
 #define OWN_FRAME __attribute__((noinline))
 
-/*
- * --- How much one hold of a lock covers
- * ----------------------------------------------------------
- */
+/* --- How much one hold of a lock covers ------------------------------------------------------- */
 
 /*
  * What is looked at, changed or moved for a page under a space's or an object's lock is charged to

@@ -31,10 +31,7 @@ bool mvm_area_next(struct mvm_space *space, mvm_vaddr_t from, struct mvm_area_in
 	return a;
 }
 
-/*
- * --- Residency
- * ---------------------------------------------------------------------------------
- */
+/* --- Residency -------------------------------------------------------------------------------- */
 
 /* Pages looked at under one hold, for each of which a list of areas may have to be walked. */
 #define LOOK_PAGES 16

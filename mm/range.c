@@ -22,10 +22,7 @@
  */
 #include "range.h"
 
-/*
- * --- Looking
- * -----------------------------------------------------------------------------------
- */
+/* --- Looking ---------------------------------------------------------------------------------- */
 
 void part_at(struct mvm_space *space, mvm_vaddr_t at, mvm_vaddr_t end, struct part *part)
 {
@@ -83,10 +80,7 @@ OWN_FRAME int range_populate(
 	return err;
 }
 
-/*
- * --- Changing
- * ----------------------------------------------------------------------------------
- */
+/* --- Changing --------------------------------------------------------------------------------- */
 
 void change_begin_lock(
 	struct change *c, struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end)

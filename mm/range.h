@@ -18,10 +18,7 @@ static inline bool range_end(mvm_vaddr_t addr, size_t bytes, mvm_vaddr_t *end)
 	return !(addr & MVM_PAGE_MASK) && (bytes == 0 || *end > addr);
 }
 
-/*
- * --- Looking: no lock is held
- * ------------------------------------------------------------------
- */
+/* --- Looking: no lock is held ----------------------------------------------------------------- */
 
 /* What of one area, or of one hole between areas, lies in a range; as it was a moment ago. */
 struct part {
@@ -86,10 +83,7 @@ enum {
 int range_populate(
 	struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t end, unsigned how) MVM_MUST_CHECK;
 
-/*
- * --- Changing
- * ----------------------------------------------------------------------------------
- */
+/* --- Changing --------------------------------------------------------------------------------- */
 
 /* Areas changed under one hold of the lock: each is the work of some pages. */
 #define CHANGE_AREAS ((MVM_HOLD_PAGES + 3) / 4)

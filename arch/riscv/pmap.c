@@ -576,10 +576,7 @@ vaddr_t pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, unsigned rig
 	return sweep_all(&sweep);
 }
 
-/*
- * --- Moving
- * ------------------------------------------------------------------------------------
- */
+/* --- Moving ----------------------------------------------------------------------------------- */
 
 /* Ranges of two tables, of the same length. */
 struct move {

@@ -20,10 +20,7 @@ static bool is_device(const struct mvm_object *obj)
 	return obj && obj->kind == OBJECT_DEVICE;
 }
 
-/*
- * --- What areas remember
- * -----------------------------------------------------------------------
- */
+/* --- What areas remember ---------------------------------------------------------------------- */
 
 /* What an advice does to an area's flags. */
 static const struct marks {
@@ -75,10 +72,7 @@ static OWN_FRAME int mark_areas(
 	return !err && hole ? -MVM_ENOMEM : err;
 }
 
-/*
- * --- What is done now
- * --------------------------------------------------------------------------
- */
+/* --- What is done now ------------------------------------------------------------------------- */
 
 /* Begin to read what is absent. */
 static OWN_FRAME void read_ahead(const struct part *p)

@@ -117,10 +117,7 @@ static int check_area(struct remap *r, const struct area *a)
 	return check_growth(r, a);
 }
 
-/*
- * --- In place
- * ----------------------------------------------------------------------------------
- */
+/* --- In place --------------------------------------------------------------------------------- */
 
 /*
  * Make the area longer where it is; nobody claims that (wait_for_others).  False: something is in
@@ -157,10 +154,7 @@ static OWN_FRAME int shrink(struct remap *r)
 	return mvm_unmap(r->space, end, r->old_bytes - r->new_bytes);
 }
 
-/*
- * --- The move
- * ----------------------------------------------------------------------------------
- */
+/* --- The move --------------------------------------------------------------------------------- */
 
 /*
  * Wait until nobody claims the old range, nor the new one: that is given, or where the old one may
@@ -333,10 +327,7 @@ static OWN_FRAME int try_remap(struct remap *r)
 	return move_unlock(r);
 }
 
-/*
- * --- The whole
- * ---------------------------------------------------------------------------------
- */
+/* --- The whole -------------------------------------------------------------------------------- */
 
 static OWN_FRAME int run_move(struct remap *r)
 {

@@ -91,10 +91,7 @@ void unclean_list_move(struct mvm_object *obj, bool on)
 }
 #endif
 
-/*
- * --- Without files: no map has an object
- * -------------------------------------------------------
- */
+/* --- Without files: no map has an object ------------------------------------------------------ */
 
 #if MVM_STAGE < 3
 bool mvm_object_ref(struct mvm_object *obj)
@@ -203,10 +200,7 @@ int cache_make_writable(struct mvm_object *obj, struct mvm_page *page, bool kill
 }
 #endif
 
-/*
- * --- Without fork: no space has a history
- * -------------------------------------------------------
- */
+/* --- Without fork: no space has a history ----------------------------------------------------- */
 
 #if MVM_STAGE < 2
 void history_add(struct history *h, uint64_t vpn)

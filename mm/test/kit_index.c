@@ -36,10 +36,7 @@ static mvm_vaddr_t va_of(unsigned page)
 	return FLOOR + (mvm_vaddr_t)page * unit;
 }
 
-/*
- * --- The oracle: who owns each page
- * -------------------------------------------------------------
- */
+/* --- The oracle: who owns each page ----------------------------------------------------------- */
 
 /* Two indexes at work in turn: they must have nothing in common. */
 static struct world {
@@ -83,10 +80,7 @@ static bool oracle_gap(unsigned below, unsigned n, unsigned *start, unsigned *en
 	return false;
 }
 
-/*
- * --- What the index says, compared
- * --------------------------------------------------------------
- */
+/* --- What the index says, compared ------------------------------------------------------------ */
 
 static void check_find(void)
 {
@@ -145,10 +139,7 @@ static void check_order(void)
 	area_index_check(&w->index);
 }
 
-/*
- * --- Operations
- * ---------------------------------------------------------------------------------
- */
+/* --- Operations ------------------------------------------------------------------------------- */
 
 /* What an index must leave alone: the fields that come before its own. */
 static const unsigned char not_its_own = 0x5a;
@@ -391,10 +382,7 @@ static void the_check_finds_an_overlap(void **state)
 	}
 }
 
-/*
- * --- Cost
- * ---------------------------------------------------------------------------------------
- */
+/* --- Cost ------------------------------------------------------------------------------------- */
 
 static uint64_t steps;
 

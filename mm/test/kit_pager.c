@@ -40,10 +40,7 @@ static size_t reserved(void)
 	return kit->reserved ? kit->reserved(kit, obj) - reserved_before : 0;
 }
 
-/*
- * --- Short forms
- * --------------------------------------------------------------------------------
- */
+/* --- Short forms ------------------------------------------------------------------------------ */
 
 /* How many bytes were read: up to the size. */
 static size_t read_at(uint64_t offset, void *to, size_t n)
@@ -126,10 +123,7 @@ static void expect_zeros(uint64_t from, uint64_t to)
 		assert_int_equal(load(at), 0);
 }
 
-/*
- * --- The kit's tests
- * ----------------------------------------------------------------------------
- */
+/* --- The kit's tests -------------------------------------------------------------------------- */
 
 static void open_object(uint64_t bytes)
 {
@@ -425,10 +419,7 @@ static void mapped(void **state)
 	mvm_space_unref(two);
 }
 
-/*
- * --- Random calls against an array of bytes
- * -----------------------------------------------------
- */
+/* --- Random calls against an array of bytes --------------------------------------------------- */
 
 static unsigned char model[BYTES];
 static size_t model_bytes;

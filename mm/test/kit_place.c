@@ -39,10 +39,7 @@ static unsigned page_of_va(mvm_vaddr_t va)
 	return (unsigned)((va - LOW) / PAGE);
 }
 
-/*
- * --- The oracle: what each page of the space is
- * -------------------------------------------------
- */
+/* --- The oracle: what each page of the space is ----------------------------------------------- */
 
 enum what { FREE, AREA, STACK, CLAIM, GROWTH, GAP };
 
@@ -111,10 +108,7 @@ static bool room(unsigned n, unsigned top)
 	return false;
 }
 
-/*
- * --- Operations
- * ---------------------------------------------------------------------------------
- */
+/* --- Operations ------------------------------------------------------------------------------- */
 
 static int map_fixed(unsigned start, unsigned n, unsigned flags)
 {
@@ -292,10 +286,7 @@ static void a_step(void)
 	}
 }
 
-/*
- * --- The kit's tests
- * ----------------------------------------------------------------------------
- */
+/* --- The kit's tests -------------------------------------------------------------------------- */
 
 static int set_up(void **state)
 {

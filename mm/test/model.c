@@ -44,10 +44,7 @@ mvm_vaddr_t address(unsigned page)
 	return STACK_BASE + bytes_of(page - MAIN_PAGES);
 }
 
-/*
- * --- Drawing
- * ------------------------------------------------------------------------------------
- */
+/* --- Drawing ---------------------------------------------------------------------------------- */
 
 struct model_space *some_space(struct draw *d)
 {
@@ -107,10 +104,7 @@ void note_file(const struct model_file *f, unsigned first, unsigned last)
 	}
 }
 
-/*
- * --- Spaces and pages
- * ---------------------------------------------------------------------------
- */
+/* --- Spaces and pages ------------------------------------------------------------------------- */
 
 void free_space(struct model_space *s)
 {
@@ -287,10 +281,7 @@ void adopt_failed(struct model_space *s)
 	}
 }
 
-/*
- * --- Planned failures
- * ----------------------------------------------------------------------------
- */
+/* --- Planned failures ------------------------------------------------------------------------- */
 
 jmp_buf op_give_up;
 
@@ -370,10 +361,7 @@ void op_failed(void)
 	longjmp(op_give_up, 1);
 }
 
-/*
- * --- Loads and stores
- * ---------------------------------------------------------------------------
- */
+/* --- Loads and stores ------------------------------------------------------------------------- */
 
 bool is_known(const struct cells *c, unsigned cell)
 {
@@ -485,10 +473,7 @@ void store_to_copied(struct draw *d, struct model_space *s, unsigned first, unsi
 	}
 }
 
-/*
- * --- Comparing
- * ----------------------------------------------------------------------------------
- */
+/* --- Comparing -------------------------------------------------------------------------------- */
 
 #define AREA_FLAGS                                                                             \
 	(MVM_MAP_SHARED | MVM_MAP_GROWSDOWN | MVM_MAP_NORESERVE | MVM_MAP_LOCKED |             \

@@ -206,10 +206,7 @@ void op_failed(void) __attribute__((noreturn));
 			fprintf(stderr, __VA_ARGS__); \
 	} while (0)
 
-/*
- * --- model.c
- * ------------------------------------------------------------------------------------
- */
+/* --- model.c ---------------------------------------------------------------------------------- */
 
 extern const char *const state_names[STATES];
 enum state state_of(const struct model_page *p);
@@ -321,10 +318,7 @@ void compare_disk(const struct model_file *f, unsigned first, unsigned last);
 void compare_holds(void);
 void compare_kept(void);
 
-/*
- * --- Operations: each draws its parameters, acts, compares, counts
- * ------------------------------
- */
+/* --- Operations: each draws its parameters, acts, compares, counts ---------------------------- */
 
 void op_load(struct draw *d);
 void op_store(struct draw *d);

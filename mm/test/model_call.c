@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "model.h"
 
-/*
- * --- Moving and resizing
- * ------------------------------------------------------------------------
- */
+/* --- Moving and resizing ---------------------------------------------------------------------- */
 
 /* What a remap is about. */
 struct remap {
@@ -275,10 +272,7 @@ void op_limits(struct draw *d)
 	progress->accepted++;
 }
 
-/*
- * --- Advice
- * -------------------------------------------------------------------------------------
- */
+/* --- Advice ----------------------------------------------------------------------------------- */
 
 static void set_flags(struct model_page *p, unsigned clear, unsigned set)
 {
@@ -371,10 +365,7 @@ void op_advise(struct draw *d)
 		store_to_copied(d, s, first, n);
 }
 
-/*
- * --- What is in memory, and stays there
- * ---------------------------------------------------------
- */
+/* --- What is in memory, and stays there ------------------------------------------------------- */
 
 static void compare_incore(const struct model_page *p, unsigned char in)
 {

@@ -31,10 +31,7 @@ static void set_size(struct model_file *f, uint64_t size)
 		f->page[i].litter = 0;
 }
 
-/*
- * --- read(2) and write(2), with a buffer of the kernel
- * ------------------------------------------
- */
+/* --- read(2) and write(2), with a buffer of the kernel ---------------------------------------- */
 
 struct kernel_copy {
 	struct mvm_copy copy;
@@ -109,10 +106,7 @@ void op_file_write(struct draw *d)
 	progress->accepted++;
 }
 
-/*
- * --- ... and with the memory of a space
- * ---------------------------------------------------------
- */
+/* --- ... and with the memory of a space ------------------------------------------------------- */
 
 struct user_copy {
 	struct mvm_copy copy;
@@ -325,10 +319,7 @@ void op_file_touch(struct draw *d)
 	progress->accepted += !past;
 }
 
-/*
- * --- Sizes and holes
- * ----------------------------------------------------------------------------
- */
+/* --- Sizes and holes -------------------------------------------------------------------------- */
 
 /* Bytes [start, end) become zeros; sizes and holes cut no word in two. */
 static void zero_cells(struct model_file *f, uint64_t start, uint64_t end)
@@ -412,10 +403,7 @@ void op_punch(struct draw *d)
 	progress->accepted++;
 }
 
-/*
- * --- Between the cache and the disk
- * -------------------------------------------------------------
- */
+/* --- Between the cache and the disk ----------------------------------------------------------- */
 
 void op_flush(struct draw *d)
 {

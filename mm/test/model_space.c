@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "model.h"
 
-/*
- * --- Accesses
- * -----------------------------------------------------------------------------------
- */
+/* --- Accesses --------------------------------------------------------------------------------- */
 
 void op_load(struct draw *d)
 {
@@ -40,10 +37,7 @@ void op_execute(struct draw *d)
 	progress->accepted++;
 }
 
-/*
- * --- Map, unmap, protect
- * ------------------------------------------------------------------------
- */
+/* --- Map, unmap, protect ---------------------------------------------------------------------- */
 
 /* What a map of n pages is, in the model; n may become smaller, to stay inside the object. */
 static struct model_page some_meaning(
@@ -293,10 +287,7 @@ void op_sync(struct draw *d)
 	}
 }
 
-/*
- * --- Fork, and the end
- * --------------------------------------------------------------------------
- */
+/* --- Fork, and the end ------------------------------------------------------------------------ */
 
 static void fork_page(struct model_page *to, struct model_page *from)
 {
@@ -354,10 +345,7 @@ void op_free(struct draw *d)
 	progress->accepted++;
 }
 
-/*
- * --- For the kernel's own use
- * -------------------------------------------------------------------
- */
+/* --- For the kernel's own use ----------------------------------------------------------------- */
 
 void op_prefault(struct draw *d)
 {

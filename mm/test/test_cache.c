@@ -432,10 +432,7 @@ static void a_doomed_file_goes_unwritten(void **state)
 	file->released = 0;
 }
 
-/*
- * --- write(fd, a mapping of the same page of the same file)
- * ------------------------------------
- */
+/* --- write(fd, a mapping of the same page of the same file) ----------------------------------- */
 
 struct user_copy {
 	struct mvm_copy copy;

@@ -48,10 +48,7 @@ static mvm_vaddr_t at(unsigned page)
 	return AT + page * PAGE;
 }
 
-/*
- * --- What a failure may say, and must leave
- * -----------------------------------------------------
- */
+/* --- What a failure may say, and must leave --------------------------------------------------- */
 
 /* 0, or an error that lack of memory, or the file, explains. */
 static bool try(int err)
@@ -155,10 +152,7 @@ static void expect(struct mvm_space *s, mvm_vaddr_t va, uint64_t word)
 		assert_true(seen == word);
 }
 
-/*
- * --- The script
- * ---------------------------------------------------------------------------------
- */
+/* --- The script ------------------------------------------------------------------------------- */
 
 /* False: not even a place for it. */
 static bool private_memory(void)
@@ -334,10 +328,7 @@ static void in_file(void)
 	mvm_check();
 }
 
-/*
- * --- The sweeps
- * ---------------------------------------------------------------------------------
- */
+/* --- The sweeps ------------------------------------------------------------------------------- */
 
 /* What mm has out: frames, and pieces of each kind. */
 struct held {
@@ -519,10 +510,7 @@ static void structures_fail(void **state)
 		sweep_structures(kind);
 }
 
-/*
- * --- Truncate, when it can fail no more
- * ---------------------------------------------------------
- */
+/* --- Truncate, when it can fail no more ------------------------------------------------------- */
 
 static struct mvm_space *late_child;
 static unsigned starved;

@@ -96,10 +96,7 @@ static void begin_to_count(void)
 	faults = stats_of(space).faults;
 }
 
-/*
- * --- All fill, and nobody else does anything
- * ---------------------------------------------------
- */
+/* --- All fill, and nobody else does anything -------------------------------------------------- */
 
 static unsigned long tried; /* [a] */
 
@@ -183,10 +180,7 @@ static void none_is_made_in_vain(void **state)
 	assert_in_range(posix_requests(POSIX_FAIL_FRAME) - requests, 0, 1);
 }
 
-/*
- * --- Beside somebody who takes the lock
- * --------------------------------------------------------
- */
+/* --- Beside somebody who takes the lock ------------------------------------------------------- */
 
 /* Whoever has the lock sees a space at rest: mvm_check_space() looks at all of it in one hold. */
 static void look_again_and_again(void)
@@ -228,10 +222,7 @@ static void what_is_taken_away_meanwhile_is_counted_as_well(void **state)
 	tried = 0;
 }
 
-/*
- * --- The end of joint holds
- * --------------------------------------------------------------------
- */
+/* --- The end of joint holds ------------------------------------------------------------------- */
 
 static void nothing(unsigned number)
 {

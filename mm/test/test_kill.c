@@ -25,10 +25,7 @@
 #define AT    ((mvm_vaddr_t)0x400000)
 #define RW    (MVM_READ | MVM_WRITE)
 
-/*
- * --- A pager that answers when it is told
- * -------------------------------------------------------
- */
+/* --- A pager that answers when it is told ----------------------------------------------------- */
 
 /* What it was asked and has not answered yet; one at a time is enough here. */
 static struct {
@@ -101,10 +98,7 @@ static void wait_asked(void)
 	pthread_mutex_unlock(&pager.mutex);
 }
 
-/*
- * --- The tests
- * ----------------------------------------------------------------------------------
- */
+/* --- The tests -------------------------------------------------------------------------------- */
 
 static void dying(bool on)
 {

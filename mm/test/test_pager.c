@@ -23,10 +23,7 @@
 #define PAGE MVM_PAGE_BYTES
 #define LOW  ((mvm_vaddr_t)0x100000)
 
-/*
- * --- Shared anonymous memory
- * --------------------------------------------------------------------
- */
+/* --- Shared anonymous memory ------------------------------------------------------------------ */
 
 static struct mvm_object *anon_open(struct kit_pager *kit, uint64_t bytes)
 {
@@ -49,10 +46,7 @@ static struct kit_pager anon = {
 	.close = just_unref,
 };
 
-/*
- * --- The file in memory
- * -------------------------------------------------------------------------
- */
+/* --- The file in memory ----------------------------------------------------------------------- */
 
 static struct mvm_object *file_open(struct kit_pager *kit, uint64_t bytes)
 {
@@ -157,10 +151,7 @@ static void nth_calls_are_picked(void **state)
 	}
 }
 
-/*
- * --- A device
- * -----------------------------------------------------------------------------------
- */
+/* --- A device --------------------------------------------------------------------------------- */
 
 /* Its frames belong to nobody in mm: mapped, never cached, dirty, copied or freed. */
 static void a_device(void **state)

@@ -182,10 +182,7 @@ int mvm_sync(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned f
 int mvm_brk(struct mvm_space *space, mvm_vaddr_t start, mvm_vaddr_t old_end,
 	mvm_vaddr_t new_end) MVM_MUST_CHECK;
 
-/*
- * --- Advice, residency, locking (mm/modules)
- * ---------------------------------------------------
- */
+/* --- Advice, residency, locking (mm/modules) -------------------------------------------------- */
 
 enum mvm_advice {
 	MVM_ADVISE_NORMAL,     /* of areas: readahead as the object's history has it */

@@ -41,10 +41,7 @@ static void not_written(const char *hook)
 	host_stop(text);
 }
 
-/*
- * --- Frames
- * ----------------------------------------------------------------------------------------
- */
+/* --- Frames ----------------------------------------------------------------------------------- */
 
 /*
  * 2^order free frames in a row, aligned to their size; the first one's number, or MVM_NO_FRAME.
@@ -70,10 +67,7 @@ size_t mvmh_frame_count(size_t *total)
 	not_written("frame_count");
 }
 
-/*
- * --- Windows
- * ---------------------------------------------------------------------------------------
- */
+/* --- Windows ---------------------------------------------------------------------------------- */
 
 /*
  * An address at which the frame can be read and written; cannot fail.  Two at a time, briefly.
@@ -90,10 +84,7 @@ void mvmh_window_unmap(void *window)
 	not_written("window_unmap");
 }
 
-/*
- * --- Metadata
- * --------------------------------------------------------------------------------------
- */
+/* --- Metadata --------------------------------------------------------------------------------- */
 
 /* A zeroed page for mm's own structures, mapped for good; or NULL.  Under a lock. */
 void *mvmh_meta_alloc(void)
@@ -107,10 +98,7 @@ void mvmh_meta_free(void *page)
 	not_written("meta_free");
 }
 
-/*
- * --- Translation: under the space's lock, but for create, destroy and tlb_sync
- * ---------------------
- */
+/* --- Translation: under the space's lock, but for create, destroy and tlb_sync ---------------- */
 
 /* Empty tables; *pmap is zeroed.  0 or -MVM_ENOMEM.  No lock held, may sleep. */
 int mvmh_pmap_create(struct mvmh_pmap *pmap)
@@ -173,10 +161,7 @@ void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 	not_written("tlb_sync");
 }
 
-/*
- * --- Locks and waiting
- * -----------------------------------------------------------------------------
- */
+/* --- Locks and waiting ------------------------------------------------------------------------ */
 
 void mvmh_lock_init(struct mvmh_lock *lock, enum mvmh_rank rank)
 {
@@ -217,10 +202,7 @@ void mvmh_wake(const void *chan)
 	not_written("wake");
 }
 
-/*
- * --- Odds and ends
- * ---------------------------------------------------------------------------------
- */
+/* --- Odds and ends ---------------------------------------------------------------------------- */
 
 /* Which hart, below MVMH_MAX_HARTS; a hint. */
 unsigned mvmh_cpu(void)

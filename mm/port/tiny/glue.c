@@ -99,10 +99,7 @@ int mvmh_wait(const void *chan, struct mvmh_lock *lock, bool killable)
 	return killable && this_proc()->killed ? -MVM_EINTR : 0;
 }
 
-/*
- * --- The pager
- * ---------------------------------------------------------------------------------
- */
+/* --- The pager -------------------------------------------------------------------------------- */
 
 static char *page_bytes(struct mvm_object *obj, mvm_pgoff_t index)
 {

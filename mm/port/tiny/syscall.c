@@ -39,10 +39,7 @@ static long map(struct mvm_space *space, size_t bytes, unsigned rights, bool sha
 	return err ? err : (long)map.addr;
 }
 
-/*
- * --- For the tests
- * -----------------------------------------------------------------------------
- */
+/* --- For the tests ---------------------------------------------------------------------------- */
 
 /* A check of a test, and of mm as it stands: nobody else is at work in this space. */
 static void print_check(struct mvm_space *space, bool right, uint64_t name_va)

@@ -80,10 +80,7 @@ static bool read_at(unsigned f, unsigned long offset, unsigned char *c)
 	return call(SYS_READ, f, (long)offset, (long)c, 1) == 1;
 }
 
-/*
- * --- Stages
- * ------------------------------------------------------------------------------------
- */
+/* --- Stages ----------------------------------------------------------------------------------- */
 
 static void test_anonymous(void)
 {
@@ -193,10 +190,7 @@ static void test_read_into_mapping(void)
 	unmap(p, PAGE_BYTES);
 }
 
-/*
- * --- Deadlocks
- * ----------------------------------------------------------------------------------
- */
+/* --- Deadlocks -------------------------------------------------------------------------------- */
 
 static void test_write_from_own_page(void)
 {
@@ -275,10 +269,7 @@ static void test_wait_for_page(void)
 	unmap(p, PAGE_BYTES);
 }
 
-/*
- * --- Harts and pressure
- * --------------------------------------------------------------------------
- */
+/* --- Harts and pressure ----------------------------------------------------------------------- */
 
 /*
  * A child counts in a shared page, without a system call, while the parent has the page written

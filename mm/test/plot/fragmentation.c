@@ -36,10 +36,7 @@ static unsigned draw(unsigned below)
 	return (unsigned)(seed >> 33) % below;
 }
 
-/*
- * --- Workloads: how large the next map is, in pages
- * ---------------------------------------------
- */
+/* --- Workloads: how large the next map is, in pages ------------------------------------------- */
 
 /* A heap's arenas, large blocks among them. */
 static size_t arena(void)
@@ -81,10 +78,7 @@ static const struct workload {
 	{"mix", any, 8},
 };
 
-/*
- * --- One run
- * ------------------------------------------------------------------------------------
- */
+/* --- One run ---------------------------------------------------------------------------------- */
 
 static struct run {
 	struct mvm_space *space;

@@ -40,10 +40,7 @@ void view_end(struct view *view);
 /* Does a call of this kind allow the result that it has? */
 void check_result(const char *call, int err, bool allowed);
 
-/*
- * --- Between the files of operations
- * -----------------------------------------------------------
- */
+/* --- Between the files of operations ---------------------------------------------------------- */
 
 #define RW ((unsigned)(MVM_READ | MVM_WRITE))
 

@@ -62,10 +62,7 @@ void op_advise_above(struct actor *a)
 	check_result("unmap", err, !err);
 }
 
-/*
- * --- Locked pages
- * ------------------------------------------------------------------------------
- */
+/* --- Locked pages ----------------------------------------------------------------------------- */
 
 static unsigned *fills_of(const struct view_page *p)
 {
