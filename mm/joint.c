@@ -204,14 +204,13 @@ static bool fill(
 {
 	mvm_frame_t frame = (*fresh)->frame;
 
-	if (!look(space, h, va))
-		return false;
-	if (unlikely(!anon_fill(h->node, va >> MVM_PAGE_SHIFT, *fresh))) {
-		forget(h); /* else the next page, if it is there, is made in vain, too */
+	if (unlikely(!look(space, h, va) || !anon_fill(h->node, va >> MVM_PAGE_SHIFT, *fresh))) {
+		forget(h); /* else the next page is made in vain, too */
 		return false;
 	}
 	*fresh = NULL;
 	h->uncounted++;
+	COUNT(zero_fills, 1);
 	if (!mvmh_pmap_fill(&space->pmap, va, frame, h->rights))
 		return false;
 	h->faults++;
@@ -273,10 +272,8 @@ bool joint_fault(struct mvm_space *space, mvm_vaddr_t va)
 	mvmh_stay_end();
 	if (unlikely(fresh != NULL))
 		give_back(fresh);
-	if (likely(done)) {
+	if (likely(done))
 		COUNT(faults, 1);
-		COUNT(zero_fills, 1);
-	}
 	return done;
 }
 

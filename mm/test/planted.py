@@ -618,6 +618,8 @@ MUTANTS = [
            "\tcount_anons(space, h);\n\tif (faults)", "\tif (faults)", by="joint"),
     Mutant("joint: faults are not counted", "joint.c",
            "\th->faults++;\n", "", by="joint"),
+    Mutant("joint: a hart goes on with what is not so any more", "joint.c",
+           "\t\tforget(h); /* else the next page is made in vain, too */\n", "", by="joint"),
     Mutant("joint: for ever", "joint.c",
            "joint->quiet == QUIET", "joint->quiet == UINT32_MAX", by="joint"),
     Mutant("a hold covers more than 64 pages", "unmap.c",

@@ -180,6 +180,23 @@ static void none_is_made_in_vain(void **state)
 	assert_in_range(posix_requests(POSIX_FAIL_FRAME) - requests, 0, 1);
 }
 
+/* A hart that has filled pages of an area remembers it; stores there are not allowed any more. */
+static void none_is_made_where_none_may_be_stored_to(void **state)
+{
+	uint64_t requests;
+
+	(void)state;
+	work(fill_own, 1, begin_to_count, NULL, own_are_counted);
+	check_joined();
+	empty_with_leaves();
+	store(page_at(1), 'x');
+	assert_int_equal(mvm_protect(space, AT, PAGES * PAGE, MVM_READ), 0);
+	requests = posix_requests(POSIX_FAIL_FRAME);
+	for (size_t i = 2; i < NODE_SLOTS; i++)
+		assert_int_equal(mvm_fault(space, page_at(i), MVM_WRITE), MVM_FAULT_ACCERR);
+	assert_in_range(posix_requests(POSIX_FAIL_FRAME) - requests, 0, 1);
+}
+
 /* --- Beside somebody who takes the lock ------------------------------------------------------- */
 
 /* Whoever has the lock sees a space at rest: mvm_check_space() looks at all of it in one hold. */
@@ -263,6 +280,7 @@ int main(void)
 		JOINT_TEST(own_pages_are_filled_once_and_counted),
 		JOINT_TEST(the_same_pages_are_filled_once),
 		JOINT_TEST(none_is_made_in_vain),
+		JOINT_TEST(none_is_made_where_none_may_be_stored_to),
 		JOINT_TEST(nobody_fills_while_the_lock_is_held),
 		JOINT_TEST(what_is_taken_away_meanwhile_is_counted_as_well),
 		JOINT_TEST(a_space_forgets_that_it_was_joined),
