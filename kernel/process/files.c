@@ -300,31 +300,40 @@ static unsigned descriptor_limit(void)
 	return (unsigned)process_limit(process_current(), RLIMIT_NOFILE);
 }
 
-/* Lock held, perhaps dropped meanwhile: a free descriptor from fd on, with a slot. */
-static __attribute__((noinline)) long find_slowly(struct files *f, unsigned fd, unsigned limit)
+/* The first that may be free, of those that are at least `from`. */
+static inline unsigned first_from(const struct files *f, unsigned from)
+{
+	return from > f->lowest_free ? from : f->lowest_free;
+}
+
+/*
+ * Lock held, perhaps dropped meanwhile: the first free descriptor from `from` on, with a slot.  Who
+ * closed one while the lock was dropped may have made a lower one free.
+ */
+static __attribute__((noinline)) long find_slowly(struct files *f, unsigned from, unsigned limit)
 {
 	for (;;) {
+		unsigned fd = first_from(f, from);
+
 		while (fd < f->capacity && f->file[fd])
 			fd++;
 		if (fd >= limit)
 			return -EMFILE;
 		if (fd < f->capacity)
-			break;
+			return fd;
 		if (files_grow(f, fd))
 			return -ENOMEM;
 	}
-	return fd;
 }
 
-/* The same, at least `from`: nearly always the one that is remembered as the lowest. */
+/* The same: nearly always the one that is remembered as the lowest. */
 static inline long find_free(struct files *f, unsigned from, unsigned limit)
 {
-	bool lowest = from <= f->lowest_free;
-	long fd = lowest ? f->lowest_free : from;
+	long fd = first_from(f, from);
 
 	if (fd >= limit || fd >= f->capacity || f->file[fd])
-		fd = find_slowly(f, (unsigned)fd, limit);
-	if (lowest && fd >= 0)
+		fd = find_slowly(f, from, limit);
+	if (fd >= 0 && from <= f->lowest_free)
 		f->lowest_free = (unsigned)fd;
 	return fd;
 }
