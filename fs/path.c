@@ -73,21 +73,21 @@ static inline bool may_be_dots(const struct fs_name *name)
 }
 
 /*
- * Word by word where both lie so, as text that comes from a system call does.  What is behind the
- * end in the last word is read, too, and does not count: a whole word is never partly somewhere
- * else.
+ * Does the path, which may end before, begin with this text?  Word by word where both lie so, as
+ * what comes from a system call does.  What is behind the end in the last word is read, too, and
+ * does not count: a whole word is never partly somewhere else.
  */
-static inline __attribute__((no_sanitize("address"))) bool same_text(
-	const char *a, const char *b, size_t n)
+static inline __attribute__((no_sanitize("address"))) bool begins_with(
+	const char *path, const char *text, size_t n)
 {
-	const uint64_t *words_a = (const uint64_t *)a, *words_b = (const uint64_t *)b;
+	const uint64_t *a = (const uint64_t *)path, *b = (const uint64_t *)text;
 
-	if (((uintptr_t)a | (uintptr_t)b) % 8)
-		return memcmp(a, b, n) == 0;
+	if (((uintptr_t)path | (uintptr_t)text) % 8)
+		return strncmp(path, text, n) == 0;
 	for (; n >= 8; n -= 8)
-		if (*words_a++ != *words_b++)
+		if (*a++ != *b++)
 			return false;
-	return n == 0 || (*words_a ^ *words_b) << (64 - 8 * n) == 0;
+	return n == 0 || (*a ^ *b) << (64 - 8 * n) == 0;
 }
 
 static enum path_last kind_of(const struct fs_name *name)
@@ -274,10 +274,7 @@ static inline int walk_step(struct walk *w, const struct fs_name *name, bool fol
 	return walk_name(w, name, follow_link);
 }
 
-/*
- * --- The recent directory
- * ----------------------------------------------------------------------
- */
+/* --- The recent directory --------------------------------------------------------------------- */
 
 /* Where the walk is, and how it came here, by the first `bytes` of the path. */
 static __attribute__((noinline)) void keep_recent(const struct walk *w, size_t bytes)
@@ -352,7 +349,7 @@ static inline struct dentry *walk_recent(
 	const struct path_recent *r = ctx->recent;
 	struct fs_name name;
 
-	if (!r || r->from != from || !same_text(path, r->text, r->bytes))
+	if (!r || r->from != from || !begins_with(path, r->text, r->bytes))
 		return NULL;
 	name_scan(path + r->bytes, NULL, &name);
 	if (name.text[name.bytes] != '\0')

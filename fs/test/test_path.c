@@ -92,10 +92,7 @@ static void walks(void **state)
 	check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
-/*
- * --- The recent directory
- * ----------------------------------------------------------------------
- */
+/* --- The recent directory --------------------------------------------------------------------- */
 
 static void set_mode(const char *path, uint32_t mode)
 {
@@ -142,6 +139,22 @@ static void recent_is_kept(void **state)
 	walk_kept("/d/e/f");
 	expect_walk("/d/e/", "/d/e");
 	assert_int_equal(vfs_rmdir(&ctx, NULL, "/d/e/"), -ENOTEMPTY);
+}
+
+/* Of a path that is shorter nothing is read behind its end, wherever it lies. */
+static void recent_is_longer(void **state)
+{
+	(void)state;
+	make_d();
+	walk_kept("/d/e/f");
+	for (size_t before = 0; before < 8; before++) {
+		char *memory = malloc(before + sizeof("/d"));
+
+		assert_non_null(memory);
+		expect_walk(strcpy(memory + before, "/d"), "/d");
+		free(memory);
+	}
+	walk_kept("/d/e/f");
 }
 
 /* What is reached through a link or ".." is not, nor by a name that was not remembered. */
@@ -546,6 +559,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(walks, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(recent_is_kept, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(recent_is_longer, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(recent_is_not_kept, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(
 			recent_directories_change, test_setup, test_teardown),
