@@ -22,7 +22,7 @@ struct name_cache {
 	struct dentry *first, **last; /* [tree_lock] those LISTED, oldest first */
 	size_t n, n_idle;             /* [tree_lock] all entries; those LISTED */
 	size_t max_idle;              /* [I] */
-	uint64_t directories;         /* [a] changes of which there are, and who may search them */
+	uint64_t directories;         /* [a] changes: which there are, where, who may search them */
 	uint64_t looks;               /* [tree_lock] of the sweep at those LISTED */
 };
 

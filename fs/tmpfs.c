@@ -38,8 +38,7 @@ struct directory {
 	struct node node;
 	struct fs_table names;       /* [d] */
 	struct entry *first, **last; /* [d] */
-	struct entry
-		*read; /* [d] the last that was read, or the one before where it was; NULL: none */
+	struct entry *read;   /* [d] what was read last, or comes before that one, now gone */
 	uint64_t next_cookie; /* [d] */
 };
 

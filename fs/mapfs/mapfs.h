@@ -722,8 +722,7 @@ struct mapfs {
 	bool read_only;        /* [a] no changes in this mount, whatever it is asked for */
 	bool writing;          /* [m] recovered, and orphans of earlier mounts freed */
 	struct mapfs_cache cache;
-	struct mapfs_recovery
-		*recovery; /* [I] finds what only the log has, in a mount for reading */
+	struct mapfs_recovery *recovery; /* [I] in a mount for reading: has what only the log has */
 	struct mapfs_log log;
 	struct mapfs_group_commit commit;
 

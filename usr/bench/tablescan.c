@@ -63,9 +63,8 @@ static struct {
 // What the workers tell; in shared memory.
 static struct report {
 	uint64_t sum, instructions;
-	uint64_t
-		ticks[BUCKETS]; // accesses that took less than 2^i ticks, but not less than 2^(i-1)
-	uint64_t longest;       // ticks
+	uint64_t ticks[BUCKETS]; // accesses that took less than 2^i ticks, but not less than half
+	uint64_t longest;        // ticks
 } * report;
 
 static _Noreturn void die(const char *what)

@@ -124,8 +124,7 @@ struct fs_name {
 	const char *text; /* not terminated */
 	uint32_t bytes;
 	uint32_t hash;
-	uint64_t
-		head; /* its first eight bytes as one number: most names are compared by it alone */
+	uint64_t head; /* its first eight bytes as one number; most names differ in it */
 };
 
 struct fs_name fs_name_of(const char *string);
