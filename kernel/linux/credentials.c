@@ -131,10 +131,7 @@ static bool has(const struct triple *t, uint32_t id)
 	return id == t->real || id == t->effective || id == t->saved;
 }
 
-/*
- * --- The rules: from what is there, in *t, to what shall be
- * -------------------------------------
- */
+/* --- The rules: from what is there, in *t, to what shall be ----------------------------------- */
 
 /* setuid(2): the privileged set all three, others may only change the effective one. */
 static int set_one(struct triple *t, uint32_t id)
@@ -193,10 +190,7 @@ static int set_three(struct triple *t, uint32_t real, uint32_t effective, uint32
 	return 0;
 }
 
-/*
- * --- The calls
- * -----------------------------------------------------------------------------------
- */
+/* --- The calls -------------------------------------------------------------------------------- */
 
 long sys_setuid(unsigned long id)
 {
@@ -262,10 +256,7 @@ long sys_getresgid(uaddr_t real_to, uaddr_t effective_to, uaddr_t saved_to)
 	return tell(&t, real_to, effective_to, saved_to);
 }
 
-/*
- * --- For files only
- * --------------------------------------------------------------------------------
- */
+/* --- For files only --------------------------------------------------------------------------- */
 
 /* setfsuid(2), setfsgid(2): the old one, whether or not it could be changed. */
 static long set_for_files(uint32_t *now, uint32_t id, const struct triple *t)
@@ -297,10 +288,7 @@ long sys_setfsgid(unsigned long id)
 	return set_for_files(&process_current()->cred.fsgid, (uint32_t)id, &t);
 }
 
-/*
- * --- Supplementary groups
- * ------------------------------------------------------------------------
- */
+/* --- Supplementary groups --------------------------------------------------------------------- */
 
 #define NGROUPS_MAX 65536
 

@@ -30,10 +30,7 @@ static struct {
 	struct mount *mount; /* or NULL */
 } devpts = {.lock = MUTEX_INIT("devpts", RANK_FS_LEAF)};
 
-/*
- * --- Numbers
- * ------------------------------------------------------------------------------------
- */
+/* --- Numbers ---------------------------------------------------------------------------------- */
 
 /* Lock held. */
 static int grow(void)
@@ -90,10 +87,7 @@ static struct pty *pty_find(unsigned nr)
 	return pty;
 }
 
-/*
- * --- Nodes
- * --------------------------------------------------------------------------------------
- */
+/* --- Nodes ------------------------------------------------------------------------------------ */
 
 struct dentry *devpts_root(void)
 {
@@ -160,10 +154,7 @@ void devpts_remove(struct pty *pty)
 	give_number_back(pty);
 }
 
-/*
- * --- The file system
- * ----------------------------------------------------------------------------
- */
+/* --- The file system -------------------------------------------------------------------------- */
 
 static int devpts_statfs(struct mount *mount, struct fs_stat *out)
 {
@@ -209,10 +200,7 @@ static int devpts_mount(
 	return 0;
 }
 
-/*
- * --- The devices
- * --------------------------------------------------------------------------------
- */
+/* --- The devices ------------------------------------------------------------------------------ */
 
 static int open_slave(struct chrdev *device, struct file *file)
 {

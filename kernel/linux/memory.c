@@ -133,10 +133,7 @@ long sys_mincore(vaddr_t addr, size_t bytes, uaddr_t to)
 	return err;
 }
 
-/*
- * --- mlock
- * -------------------------------------------------------------------------------------
- */
+/* --- mlock ------------------------------------------------------------------------------------ */
 
 /* The pages that the range touches.  -EINVAL: it goes round the end of all addresses. */
 static int touched_pages(vaddr_t *addr, size_t *bytes)
@@ -220,10 +217,7 @@ _Static_assert(MCL_CURRENT == (int)MVM_LOCK_CURRENT && MCL_FUTURE == (int)MVM_LO
 		       MCL_ONFAULT == (int)MVM_LOCK_ONFAULT,
 	"the flags pass as they are");
 
-/*
- * --- The instruction cache
- * ----------------------------------------------------------------------
- */
+/* --- The instruction cache -------------------------------------------------------------------- */
 
 #define FLUSH_ICACHE_LOCAL 1 /* the caller's threads will not run what was written elsewhere */
 

@@ -8,10 +8,7 @@
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 
-/*
- * --- The name of a thread
- * ----------------------------------------------------------------------
- */
+/* --- The name of a thread --------------------------------------------------------------------- */
 
 static long set_name(uaddr_t from)
 {
@@ -38,10 +35,7 @@ static long get_name(uaddr_t to)
 	return copy_out(to, name, sizeof thread_current()->name);
 }
 
-/*
- * --- The process
- * -------------------------------------------------------------------------------
- */
+/* --- The process ------------------------------------------------------------------------------ */
 
 static long set_flag(bool *flag, unsigned long on)
 {
@@ -98,10 +92,7 @@ long sys_prctl(long option, unsigned long a2, unsigned long a3, unsigned long a4
 	}
 }
 
-/*
- * --- personality
- * --------------------------------------------------------------------------------
- */
+/* --- personality ------------------------------------------------------------------------------ */
 
 #define ASK 0xffffffffUL
 

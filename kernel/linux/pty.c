@@ -31,10 +31,7 @@
 
 #define CHUNK_BYTES 256
 
-/*
- * --- Life
- * --------------------------------------------------------------------------------------
- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static void pty_free(struct pty *pty)
 {
@@ -49,10 +46,7 @@ void pty_unref(struct pty *pty)
 		pty_free(pty);
 }
 
-/*
- * --- The slave's line
- * ---------------------------------------------------------------------------
- */
+/* --- The slave's line ------------------------------------------------------------------------- */
 
 static size_t output_used(const struct pty *pty)
 {
@@ -145,10 +139,7 @@ int pty_open_slave(struct pty *pty, struct file *file)
 	return err;
 }
 
-/*
- * --- The master: reading
- * ------------------------------------------------------------------------
- */
+/* --- The master: reading ---------------------------------------------------------------------- */
 
 static struct pty *pty_of(const struct file *file)
 {
@@ -228,10 +219,7 @@ static int master_read(
 	return err;
 }
 
-/*
- * --- The master: writing
- * ------------------------------------------------------------------------
- */
+/* --- The master: writing ---------------------------------------------------------------------- */
 
 static bool try_type(struct pty *pty, uint8_t byte)
 {
@@ -279,10 +267,7 @@ static int master_write(
 	return err;
 }
 
-/*
- * --- The master: the rest
- * -----------------------------------------------------------------------
- */
+/* --- The master: the rest --------------------------------------------------------------------- */
 
 static unsigned master_poll(struct file *file, struct poll_table *table)
 {
@@ -417,10 +402,7 @@ static const struct file_ops master_ops = {
 	.release = master_release,
 };
 
-/*
- * --- A new pair
- * ---------------------------------------------------------------------------------
- */
+/* --- A new pair ------------------------------------------------------------------------------- */
 
 static struct pty *pty_new(void)
 {

@@ -18,10 +18,7 @@
 #define NICE_LEAST     (-20)
 #define NICE_MOST      19
 
-/*
- * --- Which thread, and whose
- * --------------------------------------------------------------------
- */
+/* --- Which thread, and whose ------------------------------------------------------------------ */
 
 /* tree_lock held; NULL: none. */
 static struct task *task_of(pid_t tid)
@@ -67,10 +64,7 @@ static int thread_get(pid_t tid, bool must_be_ours, struct thread **out)
 	return err;
 }
 
-/*
- * --- Harts
- * --------------------------------------------------------------------------------------
- */
+/* --- Harts ------------------------------------------------------------------------------------ */
 
 long sys_sched_setaffinity(long tid, size_t bytes, uaddr_t from)
 {
@@ -113,10 +107,7 @@ long sys_getcpu(uaddr_t cpu_to, uaddr_t node_to, vaddr_t unused)
 	return uaddr_is_null(node_to) ? 0 : put_user(node_to, &node);
 }
 
-/*
- * --- Nice values
- * --------------------------------------------------------------------------------
- */
+/* --- Nice values ------------------------------------------------------------------------------ */
 
 /* One walk over threads: of getpriority the best so far, of setpriority the value to set. */
 struct nice_walk {
@@ -211,10 +202,7 @@ long sys_getpriority(long which, long who)
 	return walk((int)which, (pid_t)who, &w);
 }
 
-/*
- * --- Policies
- * -----------------------------------------------------------------------------------
- */
+/* --- Policies --------------------------------------------------------------------------------- */
 
 static bool is_realtime(int policy)
 {

@@ -58,10 +58,7 @@ static void stream_put(struct strace *s)
 		kfree(s);
 }
 
-/*
- * --- Records
- * ------------------------------------------------------------------------------------
- */
+/* --- Records ---------------------------------------------------------------------------------- */
 
 enum shown { NOTHING, STRING, READ, WRITTEN, BOTH };
 
@@ -146,10 +143,7 @@ static void record_end(struct record *r)
 	r->head.bytes = end;
 }
 
-/*
- * --- The ring
- * -----------------------------------------------------------------------------------
- */
+/* --- The ring --------------------------------------------------------------------------------- */
 
 static void put_bytes(struct strace *s, const char *from, size_t n)
 {
@@ -241,10 +235,7 @@ static int strace_read(
 	return err;
 }
 
-/*
- * --- Who is traced
- * --------------------------------------------------------------------------------
- */
+/* --- Who is traced ---------------------------------------------------------------------------- */
 
 static struct strace *stream_of(struct process *p)
 {
@@ -312,10 +303,7 @@ static int trace(struct process *p, struct strace *s)
 	return err;
 }
 
-/*
- * --- The calls
- * ------------------------------------------------------------------------------------
- */
+/* --- The calls -------------------------------------------------------------------------------- */
 
 void strace_enter(unsigned long number, const long args[STRACE_ARGS])
 {
@@ -350,10 +338,7 @@ void strace_exit(unsigned long number, const long args[STRACE_ARGS], long result
 	stream_write(s, &r);
 }
 
-/*
- * --- The file
- * -------------------------------------------------------------------------------------
- */
+/* --- The file --------------------------------------------------------------------------------- */
 
 static struct strace *stream_of_file(struct file *file)
 {

@@ -19,10 +19,7 @@
 
 #define NAME_BYTES 40
 
-/*
- * --- Descriptors
- * --------------------------------------------------------------------------------
- */
+/* --- Descriptors ------------------------------------------------------------------------------ */
 
 /*
  * The first open one that is at least fd, and its file, referenced; -1: none that the caller may
@@ -181,10 +178,7 @@ const struct proc_numbers proc_file_infos = {
 	.each = &fd_info_entry,
 };
 
-/*
- * --- Threads
- * ------------------------------------------------------------------------------------
- */
+/* --- Threads ---------------------------------------------------------------------------------- */
 
 /* The first thread is there as long as the process, even if others are all that runs. */
 static long next_thread(struct process *p, long from)
@@ -212,10 +206,7 @@ const struct proc_numbers proc_threads = {
 	.each = &thread_directory,
 };
 
-/*
- * --- exe, cwd, root
- * -----------------------------------------------------------------------------
- */
+/* --- exe, cwd, root --------------------------------------------------------------------------- */
 
 int proc_follow_exe(struct process *p, const struct proc_key *key, struct dentry **out)
 {

@@ -8,10 +8,7 @@
 #include <kernel/frames.h>
 #include <kernel/oom.h>
 
-/*
- * --- limits
- * -------------------------------------------------------------------------------------
- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 static void show_value(struct proc_text *t, uint64_t value)
 {
@@ -56,10 +53,7 @@ void proc_show_limits(struct proc_text *t, struct process *p)
 	}
 }
 
-/*
- * --- oom_score
- * ----------------------------------------------------------------------------------
- */
+/* --- oom_score -------------------------------------------------------------------------------- */
 
 /* As Linux scales it: 0 never, 667 nothing but the rest of the machine's memory, 1333 all of it. */
 void proc_show_oom_score(struct proc_text *t, struct process *p)

@@ -38,10 +38,7 @@ struct vmspace *proc_memory_to_see(struct process *p)
 	return vm;
 }
 
-/*
- * --- A walk over the areas
- * -----------------------------------------------------------------------
- */
+/* --- A walk over the areas -------------------------------------------------------------------- */
 
 /* Who walks; vm, buffer, area and its object are valid during a call of show(). */
 struct area_walk {
@@ -76,10 +73,7 @@ static struct area_walk walk_areas(
 	return w;
 }
 
-/*
- * --- maps
- * ----------------------------------------------------------------------------------------
- */
+/* --- maps ------------------------------------------------------------------------------------- */
 
 static struct vnode *vnode_of(const struct area_walk *w)
 {
@@ -156,10 +150,7 @@ void proc_show_maps(struct proc_text *t, struct process *p)
 	walk_areas(t, proc_memory_to_see(p), show_area);
 }
 
-/*
- * --- smaps
- * ---------------------------------------------------------------------------------------
- */
+/* --- smaps ------------------------------------------------------------------------------------ */
 
 static void show_kib(struct proc_text *t, const char *label, uint64_t kib)
 {
@@ -265,10 +256,7 @@ void proc_show_smaps(struct proc_text *t, struct process *p)
 	walk_areas(t, proc_memory_to_see(p), show_area_pages);
 }
 
-/*
- * --- smaps_rollup, statm
- * --------------------------------------------------------------------------
- */
+/* --- smaps_rollup, statm ---------------------------------------------------------------------- */
 
 static void add_residency(struct mvm_residency *sum, const struct mvm_residency *r)
 {

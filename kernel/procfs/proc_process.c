@@ -19,10 +19,7 @@
 #include <kernel/user.h>
 #include <kernel/vmspace.h>
 
-/*
- * --- stat, status
- * -------------------------------------------------------------------------------
- */
+/* --- stat, status ----------------------------------------------------------------------------- */
 
 /* What both show, taken in one step. */
 struct snapshot {
@@ -326,10 +323,7 @@ static void show_status(struct proc_text *t, struct process *p)
 		s.times.switches[0], s.times.switches[1]);
 }
 
-/*
- * --- The others
- * ---------------------------------------------------------------------------------
- */
+/* --- The others ------------------------------------------------------------------------------- */
 
 #define NAME_LETTERS 15 /* of a thread's name, as Linux has it */
 

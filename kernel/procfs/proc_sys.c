@@ -58,10 +58,7 @@ static int drop_caches_write(
 
 static const struct file_ops drop_caches_ops = {.write = drop_caches_write};
 
-/*
- * --- kernel
- * --------------------------------------------------------------------------------------
- */
+/* --- kernel ----------------------------------------------------------------------------------- */
 
 /* 0: everything has its place; 2: stack, mappings and heap are at random places. */
 static void show_randomize(struct proc_text *t, struct process *p)
@@ -144,10 +141,7 @@ static const struct proc_entry kernel_entries[] = {
 	{0},
 };
 
-/*
- * --- vm
- * ------------------------------------------------------------------------------------------
- */
+/* --- vm --------------------------------------------------------------------------------------- */
 
 static void show_max_map_count(struct proc_text *t, struct process *p)
 {

@@ -215,10 +215,7 @@ static void show_slabinfo(struct proc_text *t, struct process *p)
 	}
 }
 
-/*
- * --- The harts
- * ----------------------------------------------------------------------------------
- */
+/* --- The harts -------------------------------------------------------------------------------- */
 
 /* Centiseconds, as the lines of stat have them. */
 static uint64_t ticks(uint64_t ns)
@@ -295,10 +292,7 @@ static void show_partitions(struct proc_text *t, struct process *p)
 			dev->n_sectors / 2, dev->name);
 }
 
-/*
- * --- self
- * -----------------------------------------------------------------------------------------
- */
+/* --- self ------------------------------------------------------------------------------------- */
 
 static int link_self(struct process *p, const struct proc_key *key, char *to, size_t bytes)
 {

@@ -152,10 +152,7 @@ const struct proc_numbers proc_processes = {
 	.each = &process_directory,
 };
 
-/*
- * --- Directories
- * --------------------------------------------------------------------------------
- */
+/* --- Directories ------------------------------------------------------------------------------ */
 
 /* The number that a name is, or -1. */
 static long number_of(const struct fs_name *name)
@@ -320,10 +317,7 @@ static int proc_permission(const struct vnode *v, const struct fs_cred *cred, un
 	return err;
 }
 
-/*
- * --- Texts
- * --------------------------------------------------------------------------------------
- */
+/* --- Texts ------------------------------------------------------------------------------------ */
 
 #define FIRST_TEXT_BYTES 1024
 #define COMMAND_BYTES    64
@@ -379,10 +373,7 @@ int proc_command(struct mvm_copy *c, size_t n, char *line, size_t bytes)
 	return err;
 }
 
-/*
- * --- Files
- * --------------------------------------------------------------------------------------
- */
+/* --- Files ------------------------------------------------------------------------------------ */
 
 /* What an open file holds: */
 struct reading {
@@ -525,10 +516,7 @@ static int proc_open(struct vnode *v, struct file *file)
 	return 0;
 }
 
-/*
- * --- Links
- * --------------------------------------------------------------------------------------
- */
+/* --- Links ------------------------------------------------------------------------------------ */
 
 int proc_link_text(char *to, size_t bytes, const char *text)
 {

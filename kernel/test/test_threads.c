@@ -60,10 +60,7 @@ static void test_mutex(void)
 	mutex_unlock(&mutex);
 }
 
-/*
- * --- Waits are counted: ranks that nothing else uses meanwhile
- * -----------------------------------
- */
+/* --- Waits are counted: ranks that nothing else uses meanwhile -------------------------------- */
 
 static struct spinlock watched_spin = SPINLOCK_INIT("watched spin", RANK_USERS);
 static struct mutex watched_mutex = MUTEX_INIT("watched mutex", RANK_FS_RENAME);
@@ -391,10 +388,7 @@ static void test_moved_while_woken(void)
 	selftest_crowd(MOVED + MOVERS, move_or_be_moved, NULL);
 }
 
-/*
- * --- The order of the queue: all on one hart
- * ----------------------------------------------------
- */
+/* --- The order of the queue: all on one hart -------------------------------------------------- */
 
 #define SPINNERS 8
 #define WAKES    20

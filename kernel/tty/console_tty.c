@@ -107,10 +107,7 @@ static const struct tty_line console_line = {
 	.flush = flush,
 };
 
-/*
- * --- The devices
- * --------------------------------------------------------------------------------
- */
+/* --- The devices ------------------------------------------------------------------------------ */
 
 static int open_console(struct chrdev *device, struct file *file)
 {

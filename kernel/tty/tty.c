@@ -93,10 +93,7 @@ void tty_setup(
 	tty->termios = initial_termios(speed);
 }
 
-/*
- * --- Opening and closing
- * ------------------------------------------------------------------------
- */
+/* --- Opening and closing ---------------------------------------------------------------------- */
 
 /* tree_lock and lock held. */
 static int may_open(const struct tty *tty)
@@ -152,10 +149,7 @@ static void tty_release(struct file *file)
 		tty->line->closed(tty, last);
 }
 
-/*
- * --- Reading: lock held
- * -------------------------------------------------------------------------
- */
+/* --- Reading: lock held ----------------------------------------------------------------------- */
 
 /* Up to n bytes of the ring, the end of a line last; *cells of the ring they take. */
 static size_t gather(struct tty *tty, uint8_t *to, size_t n, uint32_t *cells, bool *ended)
@@ -291,10 +285,7 @@ static int tty_read(struct file *file, struct mvm_copy *c, size_t n, uint64_t *o
 	return err;
 }
 
-/*
- * --- Readiness
- * ----------------------------------------------------------------------------------
- */
+/* --- Readiness -------------------------------------------------------------------------------- */
 
 /* As many as make a read return: with a time limit that is the first. */
 static bool input_is_ready(const struct tty *tty)

@@ -79,10 +79,7 @@ struct tty {
 void tty_setup(struct tty *tty, const struct tty_line *line, uint64_t dev, uint32_t speed,
 	tty_cell *input);
 
-/*
- * --- tty.c: files
- * ------------------------------------------------------------------------------
- */
+/* --- tty.c: files ----------------------------------------------------------------------------- */
 
 extern const struct file_ops tty_ops;
 
@@ -102,10 +99,7 @@ int tty_open_controlling(struct file *file);
 /* A chunk from the writer's memory: at least a byte, or the error. */
 int tty_fetch(struct mvm_copy *c, char *to, size_t done, size_t n, size_t *got);
 
-/*
- * --- tty_output.c
- * ------------------------------------------------------------------------------
- */
+/* --- tty_output.c ----------------------------------------------------------------------------- */
 
 int tty_write(struct file *file, struct mvm_copy *c, size_t n, uint64_t *offset, size_t *done);
 
@@ -122,10 +116,7 @@ void tty_flush_output(struct tty *tty);
 /* No lock held: wait until everything has left.  -EINTR; -EIO: a hang-up. */
 int tty_drain(struct tty *tty);
 
-/*
- * --- tty_input.c, tty_edit.c
- * -------------------------------------------------------------------
- */
+/* --- tty_input.c, tty_edit.c ------------------------------------------------------------------ */
 
 /* A byte from the line.  Thread context, no lock held. */
 void tty_receive(struct tty *tty, uint8_t byte);
@@ -162,20 +153,14 @@ void tty_erase_word(struct tty *tty);
 void tty_erase_line(struct tty *tty);
 void tty_reprint_line(struct tty *tty);
 
-/*
- * --- tty_control.c
- * -----------------------------------------------------------------------------
- */
+/* --- tty_control.c ---------------------------------------------------------------------------- */
 
 int tty_ioctl(struct file *file, unsigned command, uintptr_t arg);
 
 /* What both halves of a pseudo-terminal answer alike.  -ENOTTY. */
 int tty_common_ioctl(struct tty *tty, bool master, unsigned command, uintptr_t arg);
 
-/*
- * --- tty_jobs.c
- * --------------------------------------------------------------------------------
- */
+/* --- tty_jobs.c ------------------------------------------------------------------------------- */
 
 /*
  * The running process is about to use the terminal: 0 if it may.  A background process gets the
@@ -203,9 +188,6 @@ int tty_set_foreground(struct tty *tty, uintptr_t arg);
 /* The line is gone: SIGHUP to the session's leader, and every file of the terminal is dead. */
 void tty_hang_up(struct tty *tty);
 
-/*
- * --- console_tty.c
- * -----------------------------------------------------------------------------
- */
+/* --- console_tty.c ---------------------------------------------------------------------------- */
 
 extern struct tty console_tty;

@@ -9,10 +9,7 @@
 #include <kernel/process.h>
 #include <kernel/uaccess.h>
 
-/*
- * --- termios
- * ------------------------------------------------------------------------------------
- */
+/* --- termios ---------------------------------------------------------------------------------- */
 
 static int get_termios(struct tty *tty, uintptr_t arg)
 {
@@ -56,10 +53,7 @@ static int set_termios(struct tty *tty, bool master, unsigned command, uintptr_t
 	return 0;
 }
 
-/*
- * --- Size
- * ---------------------------------------------------------------------------------------
- */
+/* --- Size ------------------------------------------------------------------------------------- */
 
 static int get_size(struct tty *tty, uintptr_t arg)
 {
@@ -85,10 +79,7 @@ static int set_size(struct tty *tty, uintptr_t arg)
 	return 0;
 }
 
-/*
- * --- Queues
- * -------------------------------------------------------------------------------------
- */
+/* --- Queues ----------------------------------------------------------------------------------- */
 
 /* The bytes that can be read: the cells without those that are no byte. */
 static int readable_bytes(struct tty *tty)
@@ -172,10 +163,7 @@ static int send_break(struct tty *tty, bool master)
 	return err || master ? err : tty_drain(tty);
 }
 
-/*
- * --- Exclusive use
- * ------------------------------------------------------------------------------
- */
+/* --- Exclusive use ---------------------------------------------------------------------------- */
 
 static int set_exclusive(struct tty *tty, bool on)
 {
@@ -206,10 +194,7 @@ static int refuse_typing(struct tty *tty)
 	return own || process_is_privileged(p) ? -EIO : -EPERM;
 }
 
-/*
- * --- All of them
- * --------------------------------------------------------------------------------
- */
+/* --- All of them ------------------------------------------------------------------------------ */
 
 static int job_ioctl(struct tty *tty, bool master, unsigned command, uintptr_t arg)
 {

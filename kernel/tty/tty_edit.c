@@ -30,10 +30,7 @@ static bool line_is_empty(const struct tty *tty)
 	return tty->tail == tty->line_end;
 }
 
-/*
- * --- Showing: lock held
- * -------------------------------------------------------------------------
- */
+/* --- Showing: lock held ----------------------------------------------------------------------- */
 
 void tty_show(struct tty *tty, uint8_t byte)
 {
@@ -69,10 +66,7 @@ void tty_reprint_line(struct tty *tty)
 		tty_show(tty, (uint8_t)*tty_cell_at(tty, i));
 }
 
-/*
- * --- Taking back: lock held
- * ---------------------------------------------------------------------
- */
+/* --- Taking back: lock held ------------------------------------------------------------------- */
 
 /* The column behind a character that begins in this one. */
 static uint32_t column_behind(const struct tty *tty, uint32_t column, tty_cell c)

@@ -21,10 +21,7 @@ static bool extended(const struct tty *tty)
 	return tty->termios.c_lflag & IEXTEN;
 }
 
-/*
- * --- The ring: lock held
- * ------------------------------------------------------------------------
- */
+/* --- The ring: lock held ---------------------------------------------------------------------- */
 
 static uint32_t free_cells(const struct tty *tty)
 {
@@ -75,10 +72,7 @@ static void store(struct tty *tty, uint8_t byte)
 		tty->line_end = tty->tail;
 }
 
-/*
- * --- Editing: lock held
- * -------------------------------------------------------------------------
- */
+/* --- Editing: lock held ----------------------------------------------------------------------- */
 
 /* True: the byte takes something back. */
 static bool erase(struct tty *tty, uint8_t byte)
@@ -128,10 +122,7 @@ static bool edit(struct tty *tty, uint8_t byte)
 	return true;
 }
 
-/*
- * --- The way of a byte: lock held
- * ---------------------------------------------------------------
- */
+/* --- The way of a byte: lock held ------------------------------------------------------------- */
 
 /* ISTRIP, IUCLC. */
 static uint8_t narrow(const struct tty *tty, uint8_t byte)

@@ -32,10 +32,7 @@ struct tty *tty_controlling(const struct process *p)
 	return p->session && !p->no_tty ? p->session->tty : NULL;
 }
 
-/*
- * --- Who may use it now
- * -------------------------------------------------------------------------
- */
+/* --- Who may use it now ----------------------------------------------------------------------- */
 
 static bool ignores_or_blocks(struct process *p, int sig)
 {
@@ -74,10 +71,7 @@ int tty_check_foreground(struct tty *tty, int sig)
 	return err;
 }
 
-/*
- * --- Whose it is
- * --------------------------------------------------------------------------------
- */
+/* --- Whose it is ------------------------------------------------------------------------------ */
 
 /* tree_lock held. */
 static void set_foreground(struct tty *tty, struct pid *group)
@@ -155,10 +149,7 @@ int tty_become_controlling(struct tty *tty, bool steal)
 	return err;
 }
 
-/*
- * --- Hang-up
- * ------------------------------------------------------------------------------------
- */
+/* --- Hang-up ---------------------------------------------------------------------------------- */
 
 /* When the leader gives it up, the session has none, and those in front hear of it. */
 int tty_give_up_controlling(struct tty *tty)
@@ -236,10 +227,7 @@ void tty_hang_up(struct tty *tty)
 	waitq_wake_all(&tty->turn);
 }
 
-/*
- * --- Numbers
- * ------------------------------------------------------------------------------------
- */
+/* --- Numbers ---------------------------------------------------------------------------------- */
 
 int tty_get_number(struct tty *tty, bool session, bool any, uintptr_t arg)
 {

@@ -16,10 +16,7 @@
 #define TAB_COLUMNS   8
 #define MAX_EXPANSION TAB_COLUMNS /* bytes that one becomes */
 
-/*
- * --- OPOST: lock held
- * ---------------------------------------------------------------------------
- */
+/* --- OPOST: lock held ------------------------------------------------------------------------- */
 
 static bool continues_character(const struct tty *tty, uint8_t byte)
 {
@@ -106,10 +103,7 @@ static size_t expand(struct tty *tty, uint8_t byte, char *to)
 	}
 }
 
-/*
- * --- What is held: lock held
- * --------------------------------------------------------------------
- */
+/* --- What is held: lock held ------------------------------------------------------------------ */
 
 bool tty_push(struct tty *tty)
 {
@@ -146,10 +140,7 @@ void tty_flush_output(struct tty *tty)
 	tty->line->flush(tty);
 }
 
-/*
- * --- Writing
- * ------------------------------------------------------------------------------------
- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 /* Lock held.  How many of the bytes are on their way now, or held. */
 static size_t put(struct tty *tty, const char *text, size_t n)
@@ -300,10 +291,7 @@ int tty_fetch(struct mvm_copy *c, char *to, size_t done, size_t n, size_t *got)
 	return err;
 }
 
-/*
- * --- Waiting for the end
- * ------------------------------------------------------------------------
- */
+/* --- Waiting for the end ---------------------------------------------------------------------- */
 
 static bool all_sent(struct tty *tty, int *err)
 {

@@ -88,10 +88,7 @@ static char *map_pages(size_t pages)
 	return at;
 }
 
-/*
- * --- Workloads
- * ----------------------------------------------------------------------------------
- */
+/* --- Workloads -------------------------------------------------------------------------------- */
 
 /* No kernel at all: what the machine below gives to N harts. */
 static void compute(struct worker *w)
@@ -283,10 +280,7 @@ static const struct workload {
 
 #define N_WORKLOADS (sizeof workloads / sizeof *workloads)
 
-/*
- * --- Running them
- * --------------------------------------------------------------------------------
- */
+/* --- Running them ----------------------------------------------------------------------------- */
 
 static const struct workload *running;
 

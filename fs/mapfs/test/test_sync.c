@@ -66,10 +66,7 @@ static void forgotten_changes(void **state)
 	world_check(w, "/a", 50000, 1);
 }
 
-/*
- * --- While a mount becomes read-only
- * ------------------------------------------------------------
- */
+/* --- While a mount becomes read-only ---------------------------------------------------------- */
 
 static struct beside {
 	struct world *w;
@@ -145,10 +142,7 @@ static void refused_remount_is_not_seen(void **state)
 	file_unref(f);
 }
 
-/*
- * --- Beside damage
- * ------------------------------------------------------------------------------
- */
+/* --- Beside damage ---------------------------------------------------------------------------- */
 
 /* One inode that cannot be saved does not keep the others from the disk. */
 static void others_are_saved(void **state)
@@ -184,10 +178,7 @@ static void others_are_saved(void **state)
 	assert_int_equal(vfs_stat(&w->ctx, NULL, "/d", 0, &attr), 0);
 }
 
-/*
- * --- By itself
- * ----------------------------------------------------------------------------------
- */
+/* --- By itself -------------------------------------------------------------------------------- */
 
 /* Each kind of change asks for a sync, once; that makes it durable; then nothing more is wanted. */
 static void syncs_itself(void **state)

@@ -229,10 +229,7 @@ void view_summary(struct view *v);
 void view_free(struct view *v);
 void view_files(struct view *v);
 
-/*
- * --- json.c, page.c
- * ------------------------------------------------------------------------------
- */
+/* --- json.c, page.c --------------------------------------------------------------------------- */
 
 void view_page(struct view *v);
 void view_json(struct view *v);
