@@ -32,8 +32,7 @@ static void check(bool good, const char *what_failed)
 	}
 }
 
-/* --- A pager of a few pages --------------------------------------------------------------------
- */
+/* --- A pager of a few pages ------------------------------------------------------------------- */
 
 #if MVM_STAGE >= 3
 static int selftest_fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n)
@@ -82,8 +81,7 @@ static const struct mvm_pager_ops selftest_pager = {
 };
 #endif
 
-/* --- Helpers ------------------------------------------------------------------------------------
- */
+/* --- Helpers ---------------------------------------------------------------------------------- */
 
 #define BASE ((mvm_vaddr_t)0x100000)
 
@@ -117,8 +115,7 @@ static bool set_byte(struct mvm_space *space, unsigned page, unsigned char c)
 	return mvm_space_write(space, BASE + page * MVM_PAGE_BYTES, &c, 1, false) == 0;
 }
 
-/* --- The checks ---------------------------------------------------------------------------------
- */
+/* --- The checks ------------------------------------------------------------------------------- */
 
 static OWN_FRAME void check_frames(void)
 {

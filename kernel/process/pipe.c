@@ -35,8 +35,7 @@ static struct pipe *pipe_of(const struct file *file)
 	return file->private_data;
 }
 
-/* --- The ring: lock held ------------------------------------------------------------------------
- */
+/* --- The ring: lock held ---------------------------------------------------------------------- */
 
 static size_t used(const struct pipe *p)
 {
@@ -126,8 +125,7 @@ static size_t copy_ring(
 	return copied;
 }
 
-/* --- Reading ------------------------------------------------------------------------------------
- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 /*
  * Wait for a byte.  1: there is one; 0: there will never be; or -errno.  A signal counts only where
@@ -215,8 +213,7 @@ static int pipe_read(
 	return err;
 }
 
-/* --- Writing ------------------------------------------------------------------------------------
- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 /* Wait for room for `need` bytes, at most PIPE_BUF. */
 static int wait_writable(struct pipe *p, size_t need, bool nonblock)
@@ -311,8 +308,7 @@ static int pipe_write(
 	return 0;
 }
 
-/* --- The rest -----------------------------------------------------------------------------------
- */
+/* --- The rest --------------------------------------------------------------------------------- */
 
 static unsigned pipe_poll(struct file *file, struct poll_table *table)
 {
@@ -454,8 +450,7 @@ void pipe_getattr(struct file *file, struct fs_attr *attr)
 	};
 }
 
-/* --- Life --------------------------------------------------------------------------------------
- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 struct pipe *pipe_alloc(void)
 {

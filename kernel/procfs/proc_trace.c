@@ -24,8 +24,7 @@
 
 bool trace_everything;
 
-/* --- Records as text
- * ------------------------------------------------------------------------------ */
+/* --- Records as text -------------------------------------------------------------------------- */
 
 /* How the two numbers of an event read. */
 enum field { NONE, HEX, DEC, RIGHTS, FRAME, SIGNED };
@@ -98,8 +97,7 @@ static size_t print_record(char *to, const struct mvm_trace_record *r)
 	return n;
 }
 
-/* --- Reading
- * -------------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 /* Lines that were taken from the ring and not read yet; of one open file. */
 struct pending {
@@ -166,8 +164,7 @@ static void trace_release(struct file *file)
 	kfree(file->private_data);
 }
 
-/* --- Switches
- * --------------------------------------------------------------------------------------- */
+/* --- Switches --------------------------------------------------------------------------------- */
 
 static void trace_process(struct process *p, bool on)
 {

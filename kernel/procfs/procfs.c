@@ -585,8 +585,7 @@ static const struct vnode_ops proc_entry_ops = {
 	.evict = proc_evict,
 };
 
-/* --- The mount ----------------------------------------------------------------------------------
- */
+/* --- The mount -------------------------------------------------------------------------------- */
 
 static int proc_statfs(struct mount *mount, struct fs_stat *out)
 {

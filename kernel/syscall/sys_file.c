@@ -197,8 +197,7 @@ long sys_ioctl(long fd, unsigned long command, uaddr_t argument)
 	return result;
 }
 
-/* --- Reading and writing -----------------------------------------------------------------------
- */
+/* --- Reading and writing ---------------------------------------------------------------------- */
 
 /* access is what is done to the user's memory: MVM_WRITE reads the file. */
 static inline int transfer_file(struct file *file, struct mvm_copy *c, size_t n, int64_t offset,
@@ -370,8 +369,7 @@ long sys_lseek(long fd, int64_t offset, long whence)
 	return err ? err : (long)position;
 }
 
-/* --- Sizes, attributes, syncs ------------------------------------------------------------------
- */
+/* --- Sizes, attributes, syncs ----------------------------------------------------------------- */
 
 long sys_ftruncate(long fd, int64_t size)
 {
@@ -473,8 +471,7 @@ long sys_fstatfs(long fd, uaddr_t to)
 	return err ? err : put_statfs(&stat, to);
 }
 
-/* --- Directories -------------------------------------------------------------------------------
- */
+/* --- Directories ------------------------------------------------------------------------------ */
 
 #define DIRENTS_BYTES 2048 /* collected in kernel memory at a time */
 

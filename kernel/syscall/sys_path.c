@@ -35,8 +35,7 @@ void place_put(struct place *p)
 	user_path_free(&p->path);
 }
 
-/* --- Attributes --------------------------------------------------------------------------------
- */
+/* --- Attributes ------------------------------------------------------------------------------- */
 
 struct timespec timespec_of(fs_time_t ns)
 {
@@ -288,8 +287,7 @@ long sys_statfs(uaddr_t path, uaddr_t to)
 	return err ? err : put_statfs(&stat, to);
 }
 
-/* --- Names -------------------------------------------------------------------------------------
- */
+/* --- Names ------------------------------------------------------------------------------------ */
 
 long sys_mkdirat(long dir, uaddr_t path, unsigned long mode)
 {
@@ -407,8 +405,7 @@ long sys_readlinkat(long dir, uaddr_t path, uaddr_t to, long bytes)
 	return n;
 }
 
-/* --- The working directory ---------------------------------------------------------------------
- */
+/* --- The working directory -------------------------------------------------------------------- */
 
 long sys_chdir(uaddr_t path)
 {

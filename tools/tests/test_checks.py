@@ -195,6 +195,8 @@ def test_syscalls_writes_what_it_wants(copy):
     ("mm/planted.c", "\t/* " + "x" * 93 + " */\n", "mm/planted.c:1: wider"),
     ("usr/bin/planted.h", "/* ok */\n// " + "x" * 98 + "\n", "usr/bin/planted.h:2: wider"),
     ("fs/planted.c", "/* clang-format off */\n/* clang-format on */\n" + "x" * 101, "fs/planted.c:3: wider"),
+    ("fs/planted.c", "/*\n * --- Names\n * -------\n */\n", "fs/planted.c:3: a heading"),
+    ("mm/planted.h", "/* --- Names -------\n */\n", "mm/planted.h:1: a heading"),
     ("mm/names.h", "#define beta mvm_i_beta\n#define alpha mvm_i_alpha\n", "mm/names.h: alpha is out"),
 ])
 def test_form_finds(copy, path, text, says):

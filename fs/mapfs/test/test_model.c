@@ -177,8 +177,7 @@ static bool may_add(const struct model *m, const struct node *dir)
 	return i < MAX_NODES && dir->n_entries < MAX_ENTRIES && depth(m, dir) < 5;
 }
 
-/* --- Operations: 0, or the error that both had
- * ----------------------------------------------------- */
+/* --- Operations: 0, or the error that both had ------------------------------------------------ */
 
 static int both(int got, int want)
 {
@@ -546,8 +545,7 @@ static const struct {
 };
 #define N_OPS (sizeof(ops) / sizeof(ops[0]))
 
-/* --- Comparing
- * ------------------------------------------------------------------------------------- */
+/* --- Comparing -------------------------------------------------------------------------------- */
 
 struct listing {
 	struct fs_readdir r;
