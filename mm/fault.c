@@ -790,7 +790,8 @@ static OWN_FRAME enum mvm_fault_result fault_untraced(
 
 enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
 {
-	if (unlikely(faults_join(space)) && access == MVM_WRITE && joint_fault(space, va))
+	if (MVMH_JOINT && access == MVM_WRITE && unlikely(faults_join(space)) &&
+		joint_fault(space, va))
 		return MVM_FAULT_OK;
 	if (unlikely(is_traced(space)))
 		return fault_in(space, va, access, false);

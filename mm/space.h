@@ -101,11 +101,10 @@ static inline void space_lock(struct mvm_space *space)
 	hold_begin(space);
 }
 
-/* Are faults to try a joint hold, or to begin with them?  No lock is held. */
+/* If the host has joint holds: are faults to try one, or to begin with them?  No lock is held. */
 static inline bool faults_join(struct mvm_space *space)
 {
-	return MVMH_JOINT && (__atomic_load_n(&space->joined, __ATOMIC_RELAXED) ||
-				     mvmh_lock_waited(&space->lock));
+	return __atomic_load_n(&space->joined, __ATOMIC_RELAXED) || mvmh_lock_waited(&space->lock);
 }
 
 /* That much is done under this hold (base.h). */

@@ -102,8 +102,8 @@ bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 
 /*
  * As pmap_enter() of one page where nothing is mapped. False, and nothing has changed: something
- * is, or a table is missing, or would have to be split. Other harts may do the same at the same
- * time, but nothing else.
+ * is, or a table is missing or suspended, or a large leaf would have to be split, or the page is
+ * code. Other harts may do the same at the same time, but nothing else.
  */
 bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	__attribute__((warn_unused_result));

@@ -318,8 +318,9 @@ static inline bool mvmh_pmap_replace(
  * matter of some hundred instructions.  Under the space's lock.
  *
  * mvmh_pmap_fill() is mvmh_pmap_enter() of one page where nothing is mapped, and where no table is
- * missing; else it returns false, and nothing has changed.  Inside mvmh_stay(), with nobody under
- * the space's lock: other harts may be filling other entries of the same pmap, or this one.
+ * missing; else, or where that takes more than to write an entry (MVM_EXEC, mostly), it returns
+ * false, and nothing has changed.  Inside mvmh_stay(), with nobody under the space's lock: other
+ * harts may be filling other entries of the same pmap, or this one.
  */
 #ifdef mvmh_stay
 #define MVMH_JOINT 1
