@@ -281,8 +281,8 @@ void vnode_set_nlink(struct vnode *v, uint32_t nlink);
 
 /*
  * The common end of setattr(): put mode, uid, gid, atime and mtime of the mask into the vnode, and
- * the present into ctime.  v locked.  No mode changes otherwise once there is an entry for the file:
- * walks rely on having heard of it (path.c).
+ * the present into ctime.  v locked.  Once a file has an entry its mode changes only here: walks
+ * rely on having heard of it (path.c).
  */
 void vnode_apply_attr(struct vnode *v, const struct fs_attr *attr, unsigned mask);
 
