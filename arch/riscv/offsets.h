@@ -38,6 +38,9 @@
 
 #define ASM_WORK_TRACE    1
 #define ASM_WORK_FRAME    2
+#define ASM_TRAP_READ     1
+#define ASM_TRAP_WRITE    2
+#define ASM_TRAP_EXEC     4
 #define ASM_SYSCALL_SLOTS 512
 #define ASM_KSTACK_SHIFT  14 /* the bit that is set in addresses of stacks, clear in guards */
 #define ASM_DIRECT_BASE   0xffffffc000000000

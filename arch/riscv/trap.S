@@ -12,6 +12,9 @@
  *   s0 to s11 hold the user's values again when the handler has returned; only when work is pending
  *   then, or when a handler's table entry says so (SYSCALL_FULL_FRAME), are they stored too.
  *
+ *   Memory faults save the same set, as almost all are served: only for one that is not are s0 to
+ *   s11 stored too.
+ *
  *   Everything else saves all.
  *
  * From kernel mode: the frame goes on the running stack. A stack whose guard was reached is left
@@ -76,6 +79,13 @@
 	\op	s9, TF_X(25)(\base)
 	\op	s10, TF_X(26)(\base)
 	\op	s11, TF_X(27)(\base)
+	.endm
+
+	/* t2 is the cause; user_fault finds the access in a1. */
+	.macro if_fault cause, access
+	li	t3, \cause
+	li	a1, \access
+	beq	t2, t3, user_fault
 	.endm
 
 	.text
@@ -150,13 +160,26 @@ syscall_slow:
 	j	syscall_done
 
 user_trap:
+	csrr	a0, stval
 	sd	t0, TF_PC(sp)
 	sd	t2, TF_CAUSE(sp)
-	csrr	t3, stval
-	sd	t3, TF_VALUE(sp)
+	sd	a0, TF_VALUE(sp)
+	if_fault CAUSE_STORE_FAULT, ASM_TRAP_WRITE
+	if_fault CAUSE_LOAD_FAULT, ASM_TRAP_READ
+	if_fault CAUSE_FETCH_FAULT, ASM_TRAP_EXEC
 	callee_saved sd, sp
 	mv	a0, sp
 	call	trap_from_user
+	j	trap_return
+
+user_fault:
+	csrsi	sstatus, SSTATUS_SIE
+	call	trap_user_fault
+	beqz	a0, trap_return
+	callee_saved sd, sp
+	mv	a1, a0
+	mv	a0, sp
+	call	user_fault_failed
 	j	trap_return
 
 	/*

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * From a trap's cause to whom it concerns. trap.S has saved everything in *tf, interrupts are off.
+ * Memory faults of user mode go straight from there to trap_user_fault(), and come here only if
+ * they are not served.
  */
 #include <arch/context.h>
 #include <arch/cpu.h>
@@ -18,6 +20,7 @@ struct fixup {
 extern const struct fixup __fixup_start[], __fixup_end[];
 
 void trap_from_user(struct trapframe *tf);
+void user_fault_failed(struct trapframe *tf, int why);
 void trap_from_kernel(struct trapframe *tf);
 
 static void interrupt(uint64_t cause, bool user)
@@ -87,10 +90,13 @@ void trap_from_user(struct trapframe *tf)
 		return;
 	}
 	irq_enable();
-	if (is_fault(tf->cause))
-		trap_user_fault(tf, tf->value, fault_access(tf->cause));
-	else
-		user_exception(tf);
+	user_exception(tf);
+}
+
+/* Interrupts are on. */
+void user_fault_failed(struct trapframe *tf, int why)
+{
+	trap_user_fault_failed(tf, tf->value, fault_access(tf->cause), why);
 }
 
 static const struct fixup *find_fixup(vaddr_t pc)

@@ -30,13 +30,8 @@
 #define OOM_PAUSE_NS    (10 * NS_PER_MS) /* before the next look, if there is nobody to end */
 #define AREAS_A_PAGE    32               /* about: mm's structures count as well as what they map */
 
-static struct mutex gate = MUTEX_INIT("out of memory", RANK_OOM);
+struct mutex oom_gate = MUTEX_INIT("out of memory", RANK_OOM);
 static struct waitq memory_is_back = WAITQ_INIT;
-
-bool oom_is_near(void)
-{
-	return __atomic_load_n(&gate.owner, __ATOMIC_RELAXED) != NULL;
-}
 
 void oom_memory_is_back(void)
 {
@@ -187,10 +182,10 @@ enum mvm_fault_result oom_fault(struct vmspace *vm, uintptr_t va, unsigned acces
 {
 	enum mvm_fault_result result;
 
-	if (mutex_lock_killable(&gate))
+	if (mutex_lock_killable(&oom_gate))
 		return MVM_FAULT_KILLED;
 	while ((result = mvm_fault(vm->space, va, access)) == MVM_FAULT_NOMEM && !is_to_end())
 		make_room();
-	mutex_unlock(&gate);
+	mutex_unlock(&oom_gate);
 	return result == MVM_FAULT_NOMEM ? MVM_FAULT_KILLED : result;
 }

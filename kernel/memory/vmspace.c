@@ -218,11 +218,14 @@ bool vmspace_may_fork(void)
 	return !frames_below(FORK_RESERVES);
 }
 
+enum mvm_fault_result vmspace_try_fault(struct vmspace *vm, vaddr_t va, unsigned access)
+{
+	return oom_is_near() ? MVM_FAULT_NOMEM : mvm_fault(vm->space, va, access);
+}
+
 enum mvm_fault_result vmspace_fault(struct vmspace *vm, vaddr_t va, unsigned access)
 {
-	enum mvm_fault_result result = MVM_FAULT_NOMEM;
+	enum mvm_fault_result result = vmspace_try_fault(vm, va, access);
 
-	if (!oom_is_near())
-		result = mvm_fault(vm->space, va, access);
 	return result == MVM_FAULT_NOMEM ? oom_fault(vm, va, access) : result;
 }

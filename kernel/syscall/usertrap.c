@@ -11,19 +11,29 @@
 #include <fs/path.h>
 #include <kernel/files.h>
 #include <kernel/kmem.h>
+#include <kernel/oom.h>
 #include <kernel/printk.h>
 #include <kernel/process.h>
 #include <kernel/sigframe.h>
 #include <kernel/vmspace.h>
 
-static unsigned rights_of(enum trap_access access)
+_Static_assert(
+	(int)TRAP_READ == MVM_READ && (int)TRAP_WRITE == MVM_WRITE && (int)TRAP_EXEC == MVM_EXEC,
+	"an access is the right that it needs");
+_Static_assert(MVM_FAULT_OK == 0, "what trap_user_fault() returns");
+
+int trap_user_fault(vaddr_t addr, enum trap_access access)
 {
-	return access == TRAP_WRITE ? MVM_WRITE : access == TRAP_EXEC ? MVM_EXEC : MVM_READ;
+	return (int)vmspace_try_fault(process_current()->vm, addr, access);
 }
 
-void trap_user_fault(struct trapframe *tf, vaddr_t addr, enum trap_access access)
+void trap_user_fault_failed(struct trapframe *tf, vaddr_t addr, enum trap_access access, int why)
 {
-	switch (vmspace_fault(process_current()->vm, addr, rights_of(access))) {
+	enum mvm_fault_result result = (enum mvm_fault_result)why;
+
+	if (result == MVM_FAULT_NOMEM)
+		result = oom_fault(process_current()->vm, addr, access);
+	switch (result) {
 	case MVM_FAULT_OK:
 	case MVM_FAULT_NOMEM:
 	case MVM_FAULT_KILLED: /* trap_return_work() sees to it */
@@ -65,7 +75,7 @@ bool trap_user_copy_fault(struct trapframe *tf, vaddr_t addr, enum trap_access a
 	(void)tf;
 	if (t->faults_off || !t->task)
 		return false;
-	return vmspace_fault(t->task->process->vm, addr, rights_of(access)) == MVM_FAULT_OK;
+	return vmspace_fault(t->task->process->vm, addr, access) == MVM_FAULT_OK;
 }
 
 void trap_return_work(struct trapframe *tf)

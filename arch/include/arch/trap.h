@@ -5,7 +5,8 @@
  * A trap from user mode saves the user's registers in the struct trapframe at the top of the
  * thread's kernel stack: all of them, but a system call only those that a C function may change, as
  * the others come back by themselves. When work is pending at its end (a signal), the others are
- * stored too before trap_return_work() is called. On the way back only the first set is reloaded,
+ * stored too before trap_return_work() is called. Nor does a memory fault store those others
+ * before it turns out that it cannot be served. On the way back only the first set is reloaded,
  * unless someone (exec, sigreturn, a debugger) changed others and called trapframe_changed().
  * System calls are dispatched by the entry code itself, straight through syscall_table, with the
  * user's six arguments still in their registers.
@@ -16,7 +17,8 @@
 
 #include <arch/types.h>
 
-enum trap_access { TRAP_READ, TRAP_WRITE, TRAP_EXEC };
+/* The values are those of the rights that an access needs of mm. */
+enum trap_access { TRAP_READ = 1, TRAP_WRITE = 2, TRAP_EXEC = 4 };
 
 /* Synchronous traps of user mode other than memory faults and system calls. */
 enum trap_exception {
@@ -79,8 +81,13 @@ long syscall_traced(struct trapframe *tf);
 
 /* Upcalls: declared here, defined by the kernel. */
 
-/* A memory fault of user mode. Interrupts on; may sleep. */
-void trap_user_fault(struct trapframe *tf, vaddr_t addr, enum trap_access access);
+/*
+ * A memory fault of user mode: the access may be repeated (0), or else why not, and that, once all
+ * of the frame is stored, is trap_user_fault_failed()'s to deal with. Interrupts on; both may
+ * sleep.
+ */
+int trap_user_fault(vaddr_t addr, enum trap_access access);
+void trap_user_fault_failed(struct trapframe *tf, vaddr_t addr, enum trap_access access, int why);
 
 /* Another synchronous trap of user mode. addr: the address it is about (pc for TRAP_ILLEGAL). */
 void trap_user_exception(struct trapframe *tf, enum trap_exception what, vaddr_t addr);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <kernel/lock.h>
 #include <mm/vm.h>
 
 struct process;
@@ -19,8 +20,14 @@ struct vmspace;
 #define OOM_NEVER   INT64_MIN
 int64_t oom_points(struct process *p);
 
-/* Is somebody in oom_fault()?  Then there is no use in looking for memory.  A hint. */
-bool oom_is_near(void);
+/* Who is in oom_fault() holds it. */
+extern struct mutex oom_gate;
+
+/* Is somebody there?  Then there is no use in looking for memory.  A hint. */
+static inline bool oom_is_near(void)
+{
+	return __builtin_expect(__atomic_load_n(&oom_gate.owner, __ATOMIC_RELAXED) != NULL, 0);
+}
 
 /*
  * A fault of the running process that found no memory, or would not: as mvm_fault(), but never

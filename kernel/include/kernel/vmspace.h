@@ -122,3 +122,9 @@ int vmspace_prefault(struct vmspace *vm, vaddr_t va, size_t bytes, unsigned acce
  * never MVM_FAULT_NOMEM.
  */
 enum mvm_fault_result vmspace_fault(struct vmspace *vm, vaddr_t va, unsigned access);
+
+/*
+ * The first half of it: as mvm_fault(), but MVM_FAULT_NOMEM at once while memory is out for others
+ * too.  After MVM_FAULT_NOMEM the other half is oom_fault().
+ */
+enum mvm_fault_result vmspace_try_fault(struct vmspace *vm, vaddr_t va, unsigned access);
