@@ -40,17 +40,26 @@
 	sd	a5, (\at + 56)(a0)
 	.endm
 
-	/* The last words of a run of them: n bytes that end at two pointers. */
-	.macro	copy_run name, n, from, to, bytes:vararg
+	.macro copy_256 at
+	copy_64	\at
+	copy_64	(\at + 64)
+	copy_64	(\at + 128)
+	copy_64	(\at + 192)
+	.endm
+
+	/* The last words of a run of them, of most bytes: n bytes that end at two pointers. */
+	.macro	copy_run name, n, from, to, most
 	la	t5, \name\()_end
 	sub	t5, t5, \n			/* a word takes two instructions of four bytes */
 	jr	t5
 	.option push
 	.option norvc
 \name:
-	.irp	at, \bytes
-	ld	t0, -\at(\from)
-	sd	t0, -\at(\to)
+	.set	before, \most
+	.rept	\most / 8
+	ld	t0, -before(\from)
+	sd	t0, -before(\to)
+	.set	before, before - 8
 	.endr
 \name\()_end:
 	.option pop
@@ -72,7 +81,7 @@ user_copy:
 	add	t1, a1, a2			/* the end, for the bytes */
 	bnez	t0, copy_any
 	add	t4, a0, a2
-	copy_run copy_few, a2, t1, t4, 248, 240, 232, 224, 216, 208, 200, 192, 184, 176, 168, 160, 152, 144, 136, 128, 120, 112, 104, 96, 88, 80, 72, 64, 56, 48, 40, 32, 24, 16, 8
+	copy_run copy_few, a2, t1, t4, 248
 	csrc	sstatus, t6
 	li	a0, 0
 	ret
@@ -87,25 +96,23 @@ copy_any:
 copy_head:
 	andi	t0, a1, 7
 	bnez	t0, copy_head_byte
-	andi	a6, a2, -256
+	andi	a6, a2, -512
 	beqz	a6, copy_words
 	add	a6, a6, a1
 copy_large:
-	copy_64	0
-	copy_64	64
-	copy_64	128
-	copy_64	192
+	copy_256 0
+	copy_256 256
 copy_large_end:
-	addi	a1, a1, 256
-	addi	a0, a0, 256
+	addi	a1, a1, 512
+	addi	a0, a0, 512
 	bne	a1, a6, copy_large
 copy_words:
-	/* less than 256 bytes */
+	/* less than 512 bytes */
 	sub	t2, t1, a1
 	andi	t2, t2, -8
 	add	t3, a1, t2
 	add	t4, a0, t2
-	copy_run copy_rest, t2, t3, t4, 248, 240, 232, 224, 216, 208, 200, 192, 184, 176, 168, 160, 152, 144, 136, 128, 120, 112, 104, 96, 88, 80, 72, 64, 56, 48, 40, 32, 24, 16, 8
+	copy_run copy_rest, t2, t3, t4, 504
 	mv	a1, t3
 	mv	a0, t4
 copy_bytes:
@@ -244,15 +251,9 @@ user_fail:
 	 * keeps elsewhere.
 	 */
 	.macro copy_context kernel, fpu
-	copy_64	0
-	copy_64	64
-	copy_64	128
-	copy_64	192
+	copy_256 0
 	addi	\kernel, \fpu, -SC_FPU
-	copy_64	SC_FPU
-	copy_64	(SC_FPU + 64)
-	copy_64	(SC_FPU + 128)
-	copy_64	(SC_FPU + 192)
+	copy_256 SC_FPU
 	ld	t0, (SC_FPU + FPU_FCSR)(a1)
 	sd	t0, (SC_FPU + FPU_FCSR)(a0)
 	.endm
