@@ -273,7 +273,7 @@ static void dentry_insert(struct dentry *d)
 	if (d->vnode)
 		d->vnode->alias = d;
 	fsh_spin_lock_nested(&b->lock);
-	if (!(d->mount->flags & MOUNT_VOLATILE))
+	if (!(d->mount->flags & MOUNT_VOLATILE) || (d->vnode && d->vnode->lasts))
 		bucket_insert(b, d);
 	fsh_spin_unlock(&b->lock);
 	fsh_spin_unlock(&names.tree_lock);
@@ -314,7 +314,8 @@ int dentry_lookup_locked(struct dentry *dir, const struct fs_name *name, struct 
 	struct vnode *v = NULL;
 	int err;
 
-	if (!(dir->mount->flags & MOUNT_VOLATILE) && (*out = dentry_find(dir, name, false)))
+	*out = dentry_find(dir, name, false);
+	if (*out)
 		return 0;
 	if (fs_read(dir->vnode->nlink) == 0)
 		return -ENOENT;

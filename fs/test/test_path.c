@@ -403,12 +403,17 @@ static void jump_evict(struct vnode *v)
 static const struct vnode_ops jump_link_ops = {
 	.follow = jump_follow, .readlink = jump_readlink, .evict = jump_evict};
 
+static unsigned jump_lookups;
+
+/* Any name of four letters, and one of five, which lasts. */
 static int jump_lookup(struct vnode *dir, const struct fs_name *name, struct vnode **out)
 {
-	if (name->bytes != 4)
+	jump_lookups++;
+	if (name->bytes != 4 && name->bytes != 5)
 		return -ENOENT;
 	*out = calloc(1, sizeof(**out));
 	vnode_init(*out, dir->mount, &jump_link_ops, 2, FS_IFLNK | 0777);
+	(*out)->lasts = name->bytes == 5;
 	return 0;
 }
 
@@ -481,6 +486,38 @@ static void jumps(void **state)
 	assert_int_equal(open_err("/m/link", FS_O_RDONLY | FS_O_DIRECTORY), 0);
 	jump_to = NULL;
 	dentry_unref(dir);
+}
+
+static unsigned lookups_of_two_walks(const char *path)
+{
+	unsigned before = jump_lookups;
+
+	walked(path, 0);
+	walked(path, 0);
+	return jump_lookups - before;
+}
+
+/* Where names come and go by themselves, those are remembered that last. */
+static void names_that_last(void **state)
+{
+	static struct fs_type type = {.name = "test_lasts", .mount = jump_mount};
+	struct vfs_counts before, after;
+
+	(void)state;
+	fs_register(&type);
+	must_mkdir("/m");
+	vfs_counts(&before);
+	assert_int_equal(vfs_mount(&ctx, "/m", type.name, "none", 0, ""), 0);
+	assert_int_equal(lookups_of_two_walks("/m/goes"), 2);
+	assert_int_equal(lookups_of_two_walks("/m/stays"), 1);
+	assert_int_equal(lookups_of_two_walks("/m/absent"), 2);
+	dentry_shrink(0);
+	assert_int_equal(lookups_of_two_walks("/m/stays"), 1);
+	vfs_check();
+	assert_int_equal(vfs_umount(&ctx, "/m", 0, false), 0);
+	vfs_counts(&after);
+	assert_int_equal(after.names, before.names);
+	assert_int_equal(after.vnodes, before.vnodes);
 }
 
 /* Going up out of a mount may lead to a directory that was covered meanwhile. */
@@ -569,6 +606,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bases_and_roots, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(mounts, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(jumps, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(names_that_last, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(covered_on_the_way_up, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(rights, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(paths_follow_renames, test_setup, test_teardown),

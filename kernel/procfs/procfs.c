@@ -3,9 +3,10 @@
  * The file system "proc": the kernel's state as text.
  *
  * Nothing is stored.  A directory is a table of entries, or a set of numbers that are in use
- * (processes, threads, descriptors), or both.  Names come and go by themselves, so no name is
- * cached (MOUNT_VOLATILE): each step of a walk asks lookup(), which makes a vnode of its own.  A
- * vnode knows what it is about by numbers; when those are gone, so is the file.
+ * (processes, threads, descriptors), or both.  What is about a process comes and goes by itself, so
+ * its names are not cached (MOUNT_VOLATILE): each step of a walk asks lookup(), which makes a vnode
+ * of its own.  A vnode knows what it is about by numbers; when those are gone, so is the file.  The
+ * files of the whole system last, and their names are cached as those of any file system.
  *
  * A file's text is made when reading begins at its start, and what follows is read from that: so a
  * reader sees one moment, and who goes back to the start another one.
@@ -81,6 +82,7 @@ static int vnode_new(struct mount *mount, const struct proc_key *key,
 	v->key = *key;
 	v->entry = entry;
 	v->vnode.nlink = directory ? 2 : 1;
+	v->vnode.lasts = !key->pid;
 	v->vnode.atime = v->vnode.mtime = v->vnode.ctime = (fs_time_t)time_realtime_ns();
 	if (p)
 		set_owner(&v->vnode, p);

@@ -38,7 +38,10 @@ enum mount_flags {
 	/* Its files have seals (tmpfs): vnode.seals. */
 	MOUNT_SEALS = 1 << 29,
 
-	/* Names come and go by themselves (proc): ask lookup() at each step, cache no name. */
+	/*
+	 * Names come and go by themselves (proc): ask lookup() at each step, and cache no name but
+	 * those of vnodes that last (vnode.lasts).
+	 */
 	MOUNT_VOLATILE = 1 << 30,
 };
 

@@ -65,6 +65,7 @@ struct vnode {
 	fs_time_t btime;               /* [I] when it was made; 0: not known */
 	int32_t writers;               /* [a] open for writing; below 0: programs that run */
 	uint32_t pinned;               /* [a] 0 or 1: one reference is the file system's own */
+	bool lasts;                    /* [I] MOUNT_VOLATILE: its name does not go by itself */
 
 	struct mvm_object *object;   /* [I] of a regular file: vnode_init_object() */
 	struct file_lock_set *locks; /* [a] fs/lock.h; NULL: nobody has any */
