@@ -564,6 +564,7 @@ static int proc_setattr(struct vnode *v, const struct fs_attr *attr, unsigned ma
 
 static void proc_evict(struct vnode *v)
 {
+	vnode_fini(v);
 	kfree(proc_of(v));
 }
 
