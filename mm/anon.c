@@ -277,7 +277,7 @@ static COLD void free_empty(struct anon_tree *tree)
 }
 
 /* The finger gives up what is below the level, and what is empty. */
-static inline void retreat(struct anon_tree *tree, unsigned to)
+static inline __attribute__((always_inline)) void retreat(struct anon_tree *tree, unsigned to)
 {
 	uint64_t came = 0;
 	unsigned level;

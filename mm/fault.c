@@ -684,7 +684,8 @@ static OWN_FRAME enum need pass_large(struct fault *f)
  * What follows the first pass: supplies and passes, until the fault is over or memory is short,
  * which MVM_FAULT_NOMEM says.
  */
-static inline enum mvm_fault_result go_on(struct fault *f, enum need need, struct request *r)
+static inline __attribute__((always_inline)) enum mvm_fault_result go_on(
+	struct fault *f, enum need need, struct request *r)
 {
 	while (need != NEED_NOTHING) {
 		f->result = (uint8_t)supply(f, need);
@@ -726,7 +727,8 @@ static OWN_FRAME enum mvm_fault_result attempt(struct request *r)
 }
 
 /* What is done with little on the stack; attempts go on as long as reclaim helps. */
-static inline enum mvm_fault_result finish(struct request *r, enum mvm_fault_result result)
+static inline __attribute__((always_inline)) enum mvm_fault_result finish(
+	struct request *r, enum mvm_fault_result result)
 {
 	for (;;) {
 		if (r->dirtied)

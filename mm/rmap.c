@@ -160,7 +160,8 @@ static OWN_FRAME void visit_parts(struct walk *walk)
 	sweep_sync(space, &walk->sweep);
 }
 
-static void visit_all(struct walk *walk)
+/* Inline: a frame less below reclaim. */
+static inline __attribute__((always_inline)) void visit_all(struct walk *walk)
 {
 	while (walk_on(walk, true))
 		visit_parts(walk);
