@@ -80,8 +80,9 @@ struct mvm_page *anon_new(void)
 
 	if (unlikely(!page))
 		return NULL;
+	anon_begin(page, NULL);
 	COUNT(anon_pages, 1);
-	return anon_begin(page, NULL);
+	return page;
 }
 
 struct mvm_page *anon_new_some(unsigned n)

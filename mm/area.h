@@ -81,7 +81,7 @@ static inline bool area_is_writer(const struct area *a)
  */
 static inline unsigned effective_rights(unsigned rights)
 {
-	return rights & MVM_WRITE ? rights | MVM_READ : rights;
+	return rights | (rights & MVM_WRITE ? MVM_READ : 0);
 }
 
 static inline unsigned area_rights(const struct area *a)

@@ -248,19 +248,20 @@ static inline __attribute__((always_inline)) enum need install_own(
 /* --- Look: the space's lock is held ----------------------------------------------------------- */
 
 /* Cases 1A and 1B. */
-static inline enum need look_anon(
+static inline __attribute__((always_inline)) enum need look_anon(
 	struct fault *f, const struct area *a, struct mvm_page *anon, bool exclusive)
 {
 	unsigned rights = area_rights(a);
 
 	trace(f->space, MVM_TRACE_ANON, f->va, anon->frame, 0);
-	if (f->access != MVM_WRITE)
-		return map_frame(
-			f, anon->frame, exclusive ? rights : rights & ~(unsigned)MVM_WRITE);
-	history_note(f->space->history, f->va >> MVM_PAGE_SHIFT);
-	if (!exclusive)
-		return NEED_OWN;
-	COUNT(cow_reuses, 1);
+	if (f->access == MVM_WRITE) {
+		history_note(f->space->history, f->va >> MVM_PAGE_SHIFT);
+		if (!exclusive)
+			return NEED_OWN;
+		COUNT(cow_reuses, 1);
+	} else if (!exclusive) {
+		rights &= ~(unsigned)MVM_WRITE;
+	}
 	return map_frame(f, anon->frame, rights);
 }
 
@@ -790,11 +791,16 @@ static OWN_FRAME enum mvm_fault_result fault_untraced(
 	return likely(need == NEED_NOTHING) ? f.result : settle(&f, need);
 }
 
+/* With a frame of its own, that mvm_fault() needs none. */
+static OWN_FRAME enum mvm_fault_result store_jointly(struct mvm_space *space, mvm_vaddr_t va)
+{
+	return joint_fault(space, va) ? MVM_FAULT_OK : fault_in(space, va, MVM_WRITE, false);
+}
+
 enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
 {
-	if (MVMH_JOINT && access == MVM_WRITE && unlikely(faults_join(space)) &&
-		joint_fault(space, va))
-		return MVM_FAULT_OK;
+	if (MVMH_JOINT && access == MVM_WRITE && unlikely(faults_join(space)))
+		return store_jointly(space, va);
 	if (unlikely(is_traced(space)))
 		return fault_in(space, va, access, false);
 	return fault_untraced(space, va, access);
