@@ -45,8 +45,8 @@ struct remap {
 	unsigned more_areas; /* there will be */
 	mvm_vaddr_t target;  /* where the mapping is to be, or is */
 	struct area *fresh;  /* for the new place */
-	struct unmap *from; /* of the old range, and of what is at the new place: */
-	struct unmap *away; /* on try_remap()'s stack */
+	struct unmap *from;  /* of the old range, and of what is at the new place: */
+	struct unmap *away;  /* on try_remap()'s stack */
 };
 
 static int check_args(const struct remap *r)

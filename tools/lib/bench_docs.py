@@ -71,7 +71,9 @@ instructions and reads the time: `tools/bench --wall --linux IMAGE --tsv docs/wa
 the runs; Linux is 6.1. It is QEMU's time and not a processor's. Above all, QEMU 7.2 flushes its TLB whenever SUM
 changes, which Linux does around each access of its own to user memory, as Mapache does, but more often; so ratios
 here tell of QEMU as much as of kernels. What they would show is a line that is worse by the clock than by its
-instructions because it fences or walks more. By harts: [harts.md](harts.md).
+instructions because it fences or walks more. anon_munmap_thp is one: it takes 512 entries away where Linux takes one.
+cow_break_reuse is some 10 microseconds on either kernel, few of them its instructions': what QEMU does there is
+not known. By harts: [harts.md](harts.md).
 """
 
 
