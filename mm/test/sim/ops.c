@@ -143,7 +143,7 @@ void op_unmap(struct actor *a)
 	int err;
 
 	draw_range(a, &first, &end);
-	effect_begin(&e, a->view, first, end, EFFECT_MAPPING);
+	effect_begin(&e, a->view, first, end, EFFECT_UNMAPPING);
 	err = mvm_unmap(a->view->space, view_va(first), (end - first) * MVM_PAGE_BYTES);
 	check_result("unmap", err, !err);
 	effect_end(&e, true, false, 0);
@@ -155,7 +155,7 @@ void op_unmap_all(struct actor *a)
 	struct effect e;
 	int err;
 
-	effect_begin(&e, a->view, 0, VIEW_PAGES, EFFECT_MAPPING);
+	effect_begin(&e, a->view, 0, VIEW_PAGES, EFFECT_UNMAPPING);
 	err = mvm_unmap(a->view->space, MVM_PAGE_BYTES, (SIM_PAGES - 1) * MVM_PAGE_BYTES);
 	check_result("unmap", err, !err);
 	effect_end(&e, true, false, 0);

@@ -12,13 +12,14 @@
  *	        which were made while the fork was under way.  The fork takes all of memory at one
  *	        moment, so there is one instant (struct cut) that explains all words: each load of
  *	        one narrows the interval in which the instant lies, and none may be left without
- *	LOOSE   a call that may take the contents away (munmap, truncate, ...) has met the accesses
- *	        of others: zeros, or any store that was made to this page
+ *	LOOSE   a call that may take the contents away (truncate, a map over them, ...) has met the
+ *	        accesses of others: zeros, or any store that was made to this page
  *
  * While such a call is under way the page is *disturbed*, and its words are LOOSE.  If no two of
  * them overlapped, the page's contents are known when it ends.  A load of a LOOSE word that nobody
  * disturbs makes it KNOWN.  Mapping, write-back, reclaim, mprotect, fork of the parent do not
- * disturb: loads must be exact all the while.
+ * disturb: loads must be exact all the while.  Nor does munmap: a load that still finds something
+ * finds what was stored last, and what comes after it is another mapping, which begins by itself.
  *
  * In the same way what an access comes to (done, SIGSEGV, SIGBUS) is known unless a call that
  * changes it runs at the same time.
@@ -409,15 +410,22 @@ static void make_fresh(struct view_page *p)
 	}
 }
 
+/* May the contents be others while the call is under way? */
+static bool disturbs(const struct effect *e)
+{
+	return e->kind == EFFECT_CONTENTS || e->kind == EFFECT_MAPPING;
+}
+
 static void begin(struct effect *e, struct view_page *p, unsigned i)
 {
 	if (e->kind != EFFECT_CONTENTS) {
 		p->calls++;
 		e->version[i] = ++p->version;
 	}
-	if (e->kind != EFFECT_RIGHTS) {
-		p->disturbance++;
+	if (e->kind != EFFECT_RIGHTS)
 		e->changes[i] = ++p->changes;
+	if (disturbs(e)) {
+		p->disturbance++;
 		page_make_loose(p);
 	}
 	if (e->holes) {
@@ -500,11 +508,14 @@ void effect_end(struct effect *e, bool sure, bool mapped, unsigned rights)
 {
 	for (unsigned i = e->first; i < e->end && e->view->life == e->life; i++) {
 		struct view_page *p = &e->view->pages[i];
-		bool known = e->kind == EFFECT_MAPPING || (p->mapped && !p->doubtful);
+		bool known = e->kind == EFFECT_MAPPING || e->kind == EFFECT_UNMAPPING ||
+			     (p->mapped && !p->doubtful);
 
-		if (e->kind != EFFECT_RIGHTS)
+		if (disturbs(e))
 			end_contents(p, sure && p->changes == e->changes[i],
 				e->kept ? &e->kept[i] : NULL);
+		else if (e->kind == EFFECT_UNMAPPING)
+			p->changes++;
 		if (e->kind != EFFECT_CONTENTS)
 			end_mapping(
 				p, sure && known && p->version == e->version[i], mapped, rights);

@@ -88,9 +88,10 @@ static inline mvm_vaddr_t view_va(unsigned page)
 
 /* What a call is about to change. */
 enum effect_kind {
-	EFFECT_RIGHTS,   /* what accesses come to */
-	EFFECT_CONTENTS, /* what is in the pages */
-	EFFECT_MAPPING,  /* both */
+	EFFECT_RIGHTS,    /* what accesses come to */
+	EFFECT_CONTENTS,  /* what is in the pages */
+	EFFECT_MAPPING,   /* both */
+	EFFECT_UNMAPPING, /* accesses come to nothing; those that still reach the pages find them */
 };
 
 struct effect {
