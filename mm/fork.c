@@ -26,8 +26,8 @@
  *
  * And pages to which both will store at once are copied ahead (ahead.c).
  *
- * Of a small process's fork, exit and wait, 31,700 instructions with six areas and five pages
- * copied ahead, those pages are 13,000: 6,000 to copy them, 3,600 to map them (two new tables),
+ * Of a small process's fork, exit and wait, 31,400 instructions with six areas and five pages
+ * copied ahead, those pages are 12,000: 6,000 to copy them, 3,600 to map them (two new tables),
  * 2,200 for the paths to them in the tree.  The areas are 2,600, write-protecting 1,300, the end of
  * the child's space 4,500, its three faults 4,000; the rest is the process and thread.
  */

@@ -40,9 +40,23 @@ network. So are vmbench's order and its directories, `/tmp` and `/mnt/ram`. What
 | vmbench is | process 1 | the job of `/bin/init`, with `-d /tmp -d /mnt/ram` | as process 1 it would mount a second tmpfs on `/tmp`, and each path would cross two mounts instead of one |
 | `/mnt/ram` | where ext4 is mounted | a directory of the root | the root is on the RAM disk |
 
-vmbench is compiled by the same compiler with the same options. Linux 6.1 built again from the same source and run by
+vmbench is compiled by the same compiler with the same options. `usr/bench/linux/build` makes the Linux Images from
+Debian's packages of their sources and `lean.config`. Linux 6.1 built again from the same source and run by
 `tools/bench --linux` gives its figures again: 42 of 88 to the instruction, the others within 2.2%
 (`usr/bench/linux/beside-6.1.tsv`).
+"""
+
+BEYOND = """
+### What lines leave out
+
+A line measures its own call. mprotect_4096 does not touch the pages between its calls, nor do the children of
+fork_exit_wait. A right that comes back, and a page that a fork shares, are given here by the next fault on the page,
+one at a time, for as much as cow_break_reuse costs; Linux gives most of them in the call. So a program that protects
+thousands of pages, gives their rights back and then stores to all of them takes more here than on Linux: a
+few hundred instructions a page where Linux takes 120 in its two calls.
+
+Some lines meet what was used last: a thread keeps the directory of its last path (`fs/path.c`), and stat and
+open_close name the same one each time. A program that goes to and fro between two directories walks each path whole.
 """
 
 FLOORS = """
@@ -70,9 +84,9 @@ A fence or a walk of the page tables costs QEMU time and no instructions. So vmb
 instructions and reads the time: `tools/bench --wall --linux IMAGE --tsv docs/wall.tsv`, kernels by turns, the least of
 the runs; Linux is 6.1. It is QEMU's time and not a processor's. Above all, QEMU 7.2 flushes its TLB whenever SUM
 changes, which Linux does around each access of its own to user memory, as Mapache does, but more often; so ratios
-here tell of QEMU as much as of kernels. What they would show is a line that is worse by the clock than by its
-instructions because it fences or walks more. anon_munmap_thp is one: it takes 512 entries away where Linux takes one.
-cow_break_reuse is some 10 microseconds on either kernel, few of them its instructions': what QEMU does there is
+here tell of QEMU as much as of kernels. What they would show is a line that fences or walks so much more that it is
+slower than Linux's by the clock. Two are: anon_munmap_thp, which takes 512 entries away where Linux takes one, and
+cow_break_reuse, some 10 microseconds on either kernel, few of them its instructions': what QEMU does there is
 not known. By harts: [harts.md](harts.md).
 """
 
@@ -126,6 +140,7 @@ def section():
     yield from lines(rows, [table.title for table in linux])
     yield from over(rows)
     yield MACHINE
+    yield BEYOND
     yield FLOORS
     for name, instructions in primitives.items():
         what, composition = primitives.what[name]
