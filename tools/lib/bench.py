@@ -31,10 +31,12 @@ take: usr/bench/floors.tsv), the aim that follows from it, and whether it is met
 tmpfs, and, in the second part, on mapfs beside Linux's ext4, both on a RAM disk.
 
 FILTER: only benchmarks whose name contains one of these; =NAME for a whole name.  Nothing is
-compared when the two lines that only the processor decides (user_loop, user_copy) differ from
-Linux's by more than 0.1%: then it was not the same machine or not the same program.
+compared when the two lines that only the processor decides (user_loop, user_copy) are missing or
+differ by more than 0.1% from either Linux's, or with --check from the stored ones: then it was not
+the same machine or not the same program.
 
-Exit status: 0; 1 when a benchmark failed, that check did, or --check names a line."""
+Exit status: 0; 1 when a benchmark failed, that check did, or --check names a line; 2 when a file
+cannot be read, or nothing can be built."""
 
 STORED_HEAD = """\
 # SPDX-License-Identifier: MIT
@@ -73,10 +75,7 @@ def vmbench_words(filters):
 
 
 def run_mapache(kit, filters):
-    table = bench_table.Table("Mapache")
-    if filters != ["=" + BOOT]:
-        output = bench_machine.mapache(kit).boot(vmbench_words(filters))
-        table = bench_table.parse(output, table.title)
+    table = bench_table.parse(bench_machine.mapache(kit).boot(vmbench_words(filters)), "Mapache")
     return finish(table, filters, lambda: bench_boot.of_mapache(kit, vmbench_of(kit)))
 
 
@@ -100,7 +99,8 @@ def finish(table, filters, boot):
 def arguments(argv):
     parser = argparse.ArgumentParser(prog="tools/bench", usage=argparse.SUPPRESS, description=USAGE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="release", help="what to measure (%(default)s)")
+    parser.add_argument("--preset", default="release", choices=build.PRESETS, metavar="PRESET",
+                        help="what to measure (%(default)s)")
     parser.add_argument("--linux", metavar="IMAGE", help="run this Linux kernel too, side by side")
     parser.add_argument("--tsv", metavar="FILE", help="write the comparison there, too")
     parser.add_argument("--html", metavar="FILE", help="and as a page")
@@ -118,6 +118,8 @@ def arguments(argv):
     options = parser.parse_args(argv)
     if options.write and options.filter:
         parser.error("--write is for whole runs")
+    if options.write and options.preset != parser.get_default("preset"):
+        parser.error("what is stored is of the release preset")
     if options.show and options.linux:
         parser.error("--show runs nothing")
     return options
@@ -128,8 +130,8 @@ def write_lines(path, lines):
         out.writelines(line + "\n" for line in lines)
 
 
-def refuse_unless_same_machine(mapache, linux):
-    differing = list(bench_compare.differing_control(mapache, linux))
+def refuse_unless_same_machine(mapache, references):
+    differing = [what for table in references for what in bench_compare.differing_control(mapache, table)]
     if differing:
         sys.exit("\n".join(f"bench: {what}" for what in differing))
 
@@ -157,15 +159,14 @@ def store(path, mapache):
         subprocess.run([os.path.join(build.TREE, "tools/figures"), "--write", "linux"], check=True)
 
 
-def check(options, mapache):
-    stored = bench_table.read(options.stored, "stored")
-    found = list(bench_compare.worse(mapache, stored, not options.filter))
+def check(mapache, stored, whole):
+    found = list(bench_compare.worse(mapache, stored, whole))
     return found or [f"nothing is more than {bench_compare.WORSE:.0%} worse than stored"], bool(found)
 
 
-def main(argv):
-    options = arguments(argv)
+def run(options):
     linux = bench_linux.tables()
+    stored = bench_table.read(options.stored, "what is stored") if options.check else None
     kit = None if options.show else build.kit_of(build.build(options.preset, ["mapache.elf", "image"]))
     if options.wall:
         return wall(options, kit)
@@ -173,19 +174,28 @@ def main(argv):
                else bench_table.read(options.stored, "Mapache"))
     if not any(wanted(name, options.filter) for name in mapache.names() + mapache.failed()):
         sys.exit(f"bench: no benchmark is named {' '.join(options.filter)}")
-    refuse_unless_same_machine(mapache, linux[0])
+    refuse_unless_same_machine(mapache, linux + ([stored] if stored else []))
     remarks = beside_given(options, kit, mapache, linux) if options.linux else []
     wrong = bool(remarks or mapache.failure)
     rows = bench_compare.join(mapache, linux, bench_aims.read_floors(), bench_aims.read_notes(),
                               bench_wall.read_ratios())
     put_out(options, rows, linux)
-    if options.check:
-        found, worse = check(options, mapache)
+    if stored:
+        found, worse = check(mapache, stored, not options.filter)
         remarks, wrong = remarks + found, wrong or worse
     if options.write and not wrong:
         store(options.stored, mapache)
     print("".join(remark + "\n" for remark in remarks), end="")
     return int(wrong)
+
+
+def main(argv):
+    options = arguments(argv)
+    try:
+        return run(options)
+    except (bench_table.BadTable, build.BuildError, OSError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -65,10 +65,12 @@ def mean(rows):
 
 
 def differing_control(table, reference):
-    """What says that two runs were not on the same machine, or not of the same program."""
+    """What says that two runs were not on the same machine, or not of the same program, or does not tell."""
     for name in CONTROL:
         ours, theirs = table.value.get((name, TMPFS)), reference.value.get((name, TMPFS))
-        if None not in (ours, theirs) and abs(ours - theirs) > CONTROL_TOLERANCE * theirs:
+        if None in (ours, theirs):
+            yield f"{(table if ours is None else reference).title} has no {name}: not comparable"
+        elif abs(ours - theirs) > CONTROL_TOLERANCE * theirs:
             yield f"{name} is {ours} in {table.title} and {theirs} in {reference.title}: not comparable"
 
 

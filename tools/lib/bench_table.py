@@ -5,6 +5,8 @@ A figure has a name and a column: TMPFS, or DISK when the same benchmark ran on 
 disk.  A file has a line a name: name, tmpfs, disk, unit, a dash where there is none; further columns are not
 read.  usr/bench/linux/*.tsv and docs/figures.tsv are such files.
 """
+import math
+
 from bench_machine import DISK, TMPFS
 
 COLUMNS = (TMPFS, DISK)
@@ -13,6 +15,10 @@ BOOT = "boot_128m"
 BESIDE = (WHOLE, BOOT)  # no benchmarks of vmbench's table
 CONTROL = ("user_loop", "user_copy")  # these are the processor's alone
 HEADINGS = "# name\ttmpfs\tdisk\tunit\n"
+
+
+class BadTable(Exception):
+    """A file that is no table of figures."""
 
 
 class Table:
@@ -61,15 +67,32 @@ def parse(output, title):
     return table
 
 
+def number(text):
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError(text)
+    return value
+
+
+def read_line(table, line):
+    name, tmpfs, disk, unit, *_ = line.rstrip("\n").split("\t")
+    for column, value in zip(COLUMNS, (tmpfs, disk)):
+        if value != "-":
+            table.put(name, column, number(value), unit)
+
+
 def read(path, title):
+    """BadTable: a line of it is none, or it has none."""
     table = Table(title)
-    with open(path) as lines:
-        for line in lines:
+    with open(path, errors="replace") as lines:
+        for at, line in enumerate(lines, 1):
             if line.strip() and not line.startswith("#"):
-                name, *values = line.rstrip("\n").split("\t")
-                for column in COLUMNS:
-                    if values[column] != "-":
-                        table.put(name, column, float(values[column]), values[2])
+                try:
+                    read_line(table, line)
+                except ValueError:
+                    raise BadTable(f"{path}, line {at}: not name, two figures and a unit") from None
+    if not table.value:
+        raise BadTable(f"{path} has no figures")
     return table
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PRESETS = ("dev", "release", "core")  # of the kernel
 SAY_SO_AFTER = 2.0  # seconds
 
 

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import bench
 import bench_aims
 import bench_compare
 import bench_docs
@@ -75,6 +76,55 @@ def test_another_machine_is_refused():
     different = table(user_loop=2.0, user_copy=320.4)
     assert "user_copy is 320.4" in "".join(bench_compare.differing_control(different, linux))
     assert not list(bench_compare.differing_control(table(user_loop=2.0, user_copy=320.1), linux))
+    for ours, theirs in [(table("Mapache", user_loop=2.0), linux), (linux, table("Mapache", user_loop=2.0))]:
+        assert list(bench_compare.differing_control(ours, theirs)) == ["Mapache has no user_copy: not comparable"]
+
+
+@pytest.mark.parametrize("reference", [0, 1])
+def test_each_reference_is_held_against_the_run(reference):
+    references = [table(f"Linux {n}", user_loop=2.0, user_copy=320.0) for n in range(2)]
+    bench.refuse_unless_same_machine(references[0], references)
+    references[reference].value["user_loop", TMPFS] = 3.0
+    with pytest.raises(SystemExit, match=r"^bench: user_loop is 2.0 in a run and 3.0 in Linux \d: not comparable$"):
+        bench.refuse_unless_same_machine(table(user_loop=2.0, user_copy=320.0), references)
+
+
+def run_bench(*arguments, **options):
+    return subprocess.run([TREE / "tools/bench", *arguments], capture_output=True, text=True, **options)
+
+
+def test_figures_of_another_machine_are_not_shown_beside_linux(tmp_path):
+    other = bench_table.read(bench_docs.STORED, "stored")
+    other.value["user_copy", TMPFS] = 400.0
+    bench_table.write(tmp_path / "other", other, "")
+    done = run_bench("--show", "--stored", tmp_path / "other")
+    assert (done.returncode, done.stdout, done.stderr.count("400.0")) == (1, "", 2)
+
+
+# --- What is refused
+
+
+def refused(done, *words):
+    """With a sentence and not with a traceback."""
+    assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1, done
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+@pytest.mark.parametrize("mode", ["--show", "--check"])
+@pytest.mark.parametrize("text, why", [
+    (None, "No such file"), ("", "has no figures"), ("# head\n", "has no figures"),
+    ("user_loop\t2.00\t-\tinsn\nuser_copy\t320.1", "line 2"), ("a\tb\t-\tinsn\n", "line 1"),
+    ("a\tnan\t-\tinsn\n", "line 1"), ("a\t0\t-\tinsn\n", "line 1"), ("\udcff\0\n", "line 1")])
+def test_a_table_that_is_none(tmp_path, mode, text, why):
+    if text is not None:
+        (tmp_path / "stored").write_text(text, errors="surrogateescape")
+    refused(run_bench(mode, "--stored", tmp_path / "stored"), str(tmp_path / "stored"), why)
+
+
+@pytest.mark.parametrize("arguments, why", [
+    (["--preset", "relaese"], "relaese"), (["--write", "--preset", "dev"], "release preset")])
+def test_words_that_mean_nothing(arguments, why):
+    refused(run_bench(*arguments), why)
 
 
 def test_failures_and_directories_are_told_apart():
@@ -160,8 +210,11 @@ def test_a_floor_is_the_sum_of_its_steps(tmp_path):
     assert floors["y", TMPFS].aim(10000) == 600 and floors["y", TMPFS].aim(50) == 40
 
 
-def test_notes_are_about_lines_that_there_are():
-    assert set(bench_aims.read_notes()) <= set(bench_aims.read_floors())
+def test_each_line_over_its_aim_has_its_note():
+    """And no other has one: a line that comes to be over its aim is noticed."""
+    rows = bench_compare.join(bench_table.read(bench_docs.STORED, "Mapache"), bench_linux.tables(),
+                              bench_aims.read_floors())
+    assert {(row.name, row.column) for row in rows if row.met is False} == set(bench_aims.read_notes())
 
 
 def test_no_step_is_unused():
