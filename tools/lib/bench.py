@@ -10,6 +10,7 @@ import bench_aims
 import bench_boot
 import bench_compare
 import bench_docs
+import bench_file
 import bench_linux
 import bench_machine
 import bench_page
@@ -35,8 +36,8 @@ compared when the two lines that only the processor decides (user_loop, user_cop
 differ by more than 0.1% from either Linux's, or with --check from the stored ones: then it was not
 the same machine or not the same program.
 
-Exit status: 0; 1 when a benchmark failed, that check did, or --check names a line; 2 when a file
-cannot be read, or nothing can be built."""
+Exit status: 0; 1 when a benchmark failed, that check did, or --check names a line; 2 when an option
+means nothing, a file cannot be read or written, or nothing can be built."""
 
 STORED_HEAD = """\
 # SPDX-License-Identifier: MIT
@@ -55,7 +56,7 @@ def vmbench_of(kit):
 
 
 def wall(options, kit):
-    """vmbench by the clock, on Mapache and on the kernel that is given."""
+    """vmbench by the clock, on Mapache and on the kernel that is given; did a benchmark fail?"""
     stored = bench_table.read(options.stored, "Mapache")
     counted = {(row.name, row.column): row.ratio for row in
                bench_compare.join(stored, bench_linux.tables(), bench_aims.read_floors())}
@@ -65,8 +66,11 @@ def wall(options, kit):
             kernels.insert(0, ("Linux", bench_linux.given(options.linux, vmbench_of(kit), folder)))
         tables = bench_wall.measure(kernels, options.filter, options.wall)
     print("\n".join(bench_wall.text(tables, counted)))
+    if not bench_wall.measured(tables[-1]):
+        sys.exit("bench: nothing was measured")
     if options.tsv:
         write_lines(options.tsv, bench_wall.tsv(tables, counted))
+    return int(any(table.failure for table in tables))
 
 
 def vmbench_words(filters):
@@ -96,6 +100,11 @@ def finish(table, filters, boot):
     return table
 
 
+def names(options):
+    """What can be measured; the boot is not by the clock."""
+    return {name for name, _ in bench_aims.read_floors() if name != BOOT or not options.wall}
+
+
 def arguments(argv):
     parser = argparse.ArgumentParser(prog="tools/bench", usage=argparse.SUPPRESS, description=USAGE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -122,12 +131,21 @@ def arguments(argv):
         parser.error("what is stored is of the release preset")
     if options.show and options.linux:
         parser.error("--show runs nothing")
+    if options.wall is not None and options.wall < 1:
+        parser.error("--wall is of one run at least")
+    if options.wall and options.html:
+        parser.error("--wall has no page")
+    unknown = [word for word in options.filter if not any(wanted(name, [word]) for name in names(options))]
+    if unknown:
+        parser.error(f"no benchmark is named {' '.join(unknown)}")
+    for path in (options.tsv, options.html, options.stored if options.write else None):
+        if path and bench_file.fault_of(path):
+            parser.error(f"cannot write {path}: {bench_file.fault_of(path)}")
     return options
 
 
 def write_lines(path, lines):
-    with open(path, "w") as out:
-        out.writelines(line + "\n" for line in lines)
+    bench_file.write(path, "".join(line + "\n" for line in lines))
 
 
 def refuse_unless_same_machine(mapache, references):
@@ -172,8 +190,6 @@ def run(options):
         return wall(options, kit)
     mapache = (run_mapache(kit, options.filter) if kit
                else bench_table.read(options.stored, "Mapache"))
-    if not any(wanted(name, options.filter) for name in mapache.names() + mapache.failed()):
-        sys.exit(f"bench: no benchmark is named {' '.join(options.filter)}")
     refuse_unless_same_machine(mapache, linux + ([stored] if stored else []))
     remarks = beside_given(options, kit, mapache, linux) if options.linux else []
     wrong = bool(remarks or mapache.failure)

@@ -7,6 +7,7 @@ read.  usr/bench/linux/*.tsv and docs/figures.tsv are such files.
 """
 import math
 
+import bench_file
 from bench_machine import DISK, TMPFS
 
 COLUMNS = (TMPFS, DISK)
@@ -35,9 +36,6 @@ class Table:
 
     def names(self):
         return list(self.unit)
-
-    def failed(self):
-        return [name for name, _ in self.failure]
 
 
 def text(value):
@@ -97,8 +95,8 @@ def read(path, title):
 
 
 def write(path, table, head):
-    with open(path, "w") as out:
-        out.write(head + HEADINGS)
-        for name in table.names():
-            cells = [text(table.value.get((name, column))) for column in COLUMNS]
-            out.write("\t".join([name, *cells, table.unit[name]]) + "\n")
+    lines = head + HEADINGS
+    for name in table.names():
+        cells = [text(table.value.get((name, column))) for column in COLUMNS]
+        lines += "\t".join([name, *cells, table.unit[name]]) + "\n"
+    bench_file.write(path, lines)

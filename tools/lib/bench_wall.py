@@ -19,6 +19,7 @@ STORED = os.path.join(build.TREE, "docs/wall.tsv")
 
 
 def least(table, run):
+    table.failure.update(run.failure)
     for (name, column), value in run.value.items():
         before = table.value.get((name, column), value)
         table.put(name, column, min(before, value), run.unit[name].replace("insn", "ns"))
@@ -57,6 +58,18 @@ def text(tables, instructions):
     for row in rows(tables, instructions):
         yield layout.format(*row)
     yield from in_short(tables)
+    yield from failures(tables)
+
+
+def failures(tables):
+    for table in tables:
+        for (name, column), why in table.failure.items():
+            yield f"{table.title}: {name} failed, files on {WHERE[column]}: {why}"
+
+
+def measured(table):
+    """Has it a line that a benchmark said?"""
+    return any(name != WHOLE for name, _ in table.value)
 
 
 def in_short(tables):

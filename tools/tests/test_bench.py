@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """tools/bench compares what can be compared, and only that."""
+import os
 import re
 import subprocess
+import types
 
 import pytest
 
@@ -9,6 +11,7 @@ import bench
 import bench_aims
 import bench_compare
 import bench_docs
+import bench_file
 import bench_linux
 import bench_page
 import bench_report
@@ -122,9 +125,29 @@ def test_a_table_that_is_none(tmp_path, mode, text, why):
 
 
 @pytest.mark.parametrize("arguments, why", [
-    (["--preset", "relaese"], "relaese"), (["--write", "--preset", "dev"], "release preset")])
+    (["--preset", "relaese"], "relaese"), (["--write", "--preset", "dev"], "release preset"),
+    (["--wall", "0"], "one run"), (["--wall", "--html", "page"], "no page"),
+    (["=getppid", "=getpppid"], "named =getpppid"), (["--wall", "1", BOOT], BOOT)])
 def test_words_that_mean_nothing(arguments, why):
     refused(run_bench(*arguments), why)
+
+
+@pytest.mark.parametrize("option", ["--tsv", "--html"])
+@pytest.mark.parametrize("target, why", [("", "a folder"), ("nowhere/file", "there is no")])
+def test_a_file_that_cannot_be_written_is_known_before_the_run(tmp_path, option, target, why):
+    refused(run_bench("--show", option, tmp_path / target), "cannot write", why)
+
+
+def test_a_file_is_written_whole_or_left(tmp_path):
+    target = tmp_path / "target"
+    (tmp_path / "link").symlink_to(target)
+    bench_file.write(tmp_path / "link", "before")
+    with pytest.raises(UnicodeEncodeError):
+        bench_file.write(target, "after" * 100000 + "\udcff")
+    assert target.read_text() == "before" and (tmp_path / "link").is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["link", "target"]
+    bench_file.write("/dev/null", "nothing")
+    assert not os.path.isfile("/dev/null")
 
 
 def test_failures_and_directories_are_told_apart():
@@ -186,6 +209,37 @@ def test_the_least_of_the_runs_counts():
     rows = list(bench_wall.rows([linux, mapache], {("a", TMPFS): 0.5}))
     assert rows[0] == ["a", "tmpfs", "ns/call", "8.00", "5.00", "0.62", "0.50"]
     assert "slower by the clock: 1 of 1: a" in bench_wall.text([mapache, linux], {})
+
+
+@pytest.fixture
+def wall(monkeypatch, tmp_path):
+    """tools/bench --wall of a machine that says this: its status, and what became of its file."""
+
+    def run(said):
+        kernel = types.SimpleNamespace(boot=lambda arguments, icount: f"# vmbench\n# dir /tmp\n{said}# done: 7 insn\n")
+        monkeypatch.setattr(bench.build, "build", lambda preset, targets: "nowhere")
+        monkeypatch.setattr(bench.bench_machine, "mapache", lambda kit: kernel)
+        (tmp_path / "wall").write_text("before")
+        try:
+            status = bench.main(["--wall", "2", "--tsv", str(tmp_path / "wall"), "=getppid", "=mprotect_1"])
+        except SystemExit as ended:
+            status = ended.code
+        return status, (tmp_path / "wall").read_text()
+
+    return run
+
+
+def test_a_failure_by_the_clock_is_one(wall, capsys):
+    status, written = wall("getppid\t5\tinsn\n")
+    assert status == 0 and "getppid\ttmpfs\tns\t-\t5.00" in written
+    status, written = wall("getppid\t5\tinsn\nmprotect_1\tFAIL\tmmap\n")
+    assert status == 1 and "getppid" in written
+    assert "Mapache: mprotect_1 failed, files on tmpfs: mmap" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("said", ["", "getppid\tFAIL\tmmap\n"])
+def test_a_file_is_not_replaced_by_nothing(wall, said):
+    assert wall(said) == ("bench: nothing was measured", "before")
 
 
 # --- Floors and aims
