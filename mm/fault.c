@@ -794,7 +794,8 @@ static OWN_FRAME enum mvm_fault_result fault_untraced(
 /* With a frame of its own, that mvm_fault() needs none. */
 static OWN_FRAME enum mvm_fault_result store_jointly(struct mvm_space *space, mvm_vaddr_t va)
 {
-	return joint_fault(space, va) ? MVM_FAULT_OK : fault_in(space, va, MVM_WRITE, false);
+	return MVMH_JOINT && joint_fault(space, va) ? MVM_FAULT_OK
+						    : fault_in(space, va, MVM_WRITE, false);
 }
 
 enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
