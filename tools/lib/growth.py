@@ -26,7 +26,8 @@ mapfs-list, boot).
           that a failure is the kernel's
 --quick   fewer and smaller sizes, in a minute
 --from    takes the tables from DIR (docs/growth, say) instead of measuring
-Exit status: 0, or 1 when a series grows too fast."""
+Exit status: 0; 1 when a series grows too fast; 2 when an option means nothing, a table cannot be
+read, or nothing can be built."""
 
 FLAT, LOG, LINEAR = "flat", "logarithmic", "linear"
 
@@ -38,6 +39,7 @@ QUICK_MOST = {AREAS: 10000, PAGES: 65536, NAMES: 10000, MIB: 8192}
 
 TO = os.path.join(build.TREE, "docs/growth")
 SCRIPT = os.path.join(build.TREE, "usr/bench/growth.gnuplot")
+FEWEST = 3  # sizes that a shape can be told by
 LICENCE = "SPDX-License-Identifier: MIT"
 HEAD = f"# {LICENCE}\nseries\tsize\tinstructions\n"
 MEMORY = "2G"
@@ -137,13 +139,23 @@ def rows_of(table):
     return "".join(f"{series}\t{n}\t{value}\n" for series in table for n, value in table[series])
 
 
+class BadTable(Exception):
+    """A file that is not what --write makes."""
+
+
 def read_table(folder, name):
-    table = {}
-    with open(os.path.join(folder, name + ".tsv")) as rows:
-        for row in rows:
+    table, path = {}, os.path.join(folder, name + ".tsv")
+    with open(path, errors="replace") as rows:
+        for at, row in enumerate(rows, 1):
             if not row.startswith(("#", "series")):
-                series, n, value = row.split("\t")
-                table.setdefault(series, []).append((int(n), int(value)))
+                try:
+                    series, n, value = row.split("\t")
+                    table.setdefault(series, []).append((int(n), int(value)))
+                except ValueError:
+                    raise BadTable(f"{path}, line {at}: not series, size and instructions") from None
+    for series in PLOTS[name].series:
+        if len(table.get(series, [])) < FEWEST:
+            raise BadTable(f"{path} has not {FEWEST} sizes of {series}")
     return table
 
 
@@ -222,7 +234,7 @@ def check(tables):
     return good
 
 
-def main(argv):
+def arguments(argv):
     parser = argparse.ArgumentParser(prog="tools/growth", usage=argparse.SUPPRESS, description=USAGE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     mode = parser.add_mutually_exclusive_group()
@@ -230,7 +242,8 @@ def main(argv):
     mode.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--from", dest="source", metavar="DIR", help=argparse.SUPPRESS)
-    parser.add_argument("--preset", default="release", help="what to measure (%(default)s)")
+    parser.add_argument("--preset", default="release", choices=build.PRESETS, metavar="PRESET",
+                        help="what to measure (%(default)s)")
     parser.add_argument("plots", nargs="*", metavar="PLOT", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     for name in options.plots:
@@ -238,6 +251,12 @@ def main(argv):
             parser.error(f"no plot {name}: there are {', '.join(PLOTS)}")
     if options.write and options.quick:
         parser.error("docs/growth has all sizes")
+    if options.write and options.preset != parser.get_default("preset"):
+        parser.error("docs/growth is of the release preset")
+    return options
+
+
+def run(options):
     names = options.plots or list(PLOTS)
     if options.source:
         tables = {name: read_table(options.source, name) for name in names}
@@ -250,6 +269,15 @@ def main(argv):
     for name, table in tables.items():
         print("".join(f"{name}\t{row}\n" for row in rows_of(table).splitlines()), end="")
     return 0
+
+
+def main(argv):
+    options = arguments(argv)
+    try:
+        return run(options)
+    except (BadTable, build.BuildError, OSError) as error:
+        print(f"growth: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

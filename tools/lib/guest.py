@@ -20,6 +20,7 @@ import time
 MARK_INIT = b"\x1e[mapache:init]\x1e"
 MARK_PANIC = b"\x1e[mapache:panic]\x1e"
 END_OF_FILE = b"\x04"
+LOCKED = b'Failed to get "write" lock'  # QEMU, of a disk that another QEMU has
 
 STATUS_TIMEOUT = 124
 STATUS_FAILED = 125  # the kernel panicked, or QEMU could not start
@@ -275,9 +276,12 @@ def output_of(machine, command, timeout=None):
     """What the command says; when it fails, the end of this program, with all that is known of why."""
     output = bytearray()
     outcome = run_command(machine, command, timeout=timeout, write=output.extend)
+    tool = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    if LOCKED in outcome.errors:
+        sys.exit(f"{tool}: another machine runs on {machine.image}")
     if outcome.status != 0:
         told = outcome.errors + (outcome.panic or outcome.log[-2000:])
-        sys.exit(f"{os.path.basename(sys.argv[0])}: {' '.join(command)}: status {outcome.status}:\n"
+        sys.exit(f"{tool}: {' '.join(command)}: status {outcome.status}:\n"
                  + (output + told).decode(errors="replace"))
     return output.decode(errors="replace")
 

@@ -20,13 +20,20 @@ A round boots each machine once, the next round in the opposite order, so that w
 machine for a while slows each of them.  Figures are medians over the rounds, (least to greatest).
 They mean little while this machine does something else.
 
-WORKLOAD: only these; `tools/run -- /bench/harts -l` lists them."""
+WORKLOAD: only these; `tools/run -- /bench/harts -l` lists them.
+
+Exit status: 0; 1 when a machine failed or its disk is in use; 2 when a word means nothing, or
+nothing can be built."""
 
 TIMEOUT = 600  # of a boot: only against hanging
 HARTS = (1, 2, 4, 8)
 PAIR = {1: 1, 2: 2}  # harts -> workers, of the first comparison
 CROWD = 8  # workers, of the second
 PAGE = os.path.join(build.TREE, "docs/harts.md")
+
+
+class Refused(Exception):
+    """There is nothing to measure, and why."""
 
 
 def run_guest(kit, harts, options):
@@ -36,6 +43,15 @@ def run_guest(kit, harts, options):
     script = "; ".join(f"/bench/harts -w {n} {words}" for n in counts)
     machine = guest.Machine(kit, smp=harts, mem="512M")
     return guest.output_of(machine, ["/bin/sh", "-c", script], TIMEOUT)
+
+
+def refuse_unknown(kit, workloads):
+    """/bench/harts would run those that it knows and say nothing about the others."""
+    listed = guest.output_of(guest.Machine(kit), ["/bench/harts", "-l"], TIMEOUT)
+    known = [line.split("\t")[0] for line in listed.splitlines()]
+    unknown = [name for name in workloads if name not in known]
+    if unknown:
+        raise Refused(f"no workload is named {' '.join(unknown)}: there are {', '.join(known)}")
 
 
 def rates(output):
@@ -95,10 +111,11 @@ def markdown(rounds, options):
     return text
 
 
-def main(argv):
+def arguments(argv):
     parser = argparse.ArgumentParser(prog="tools/harts", usage=argparse.SUPPRESS, description=USAGE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="release", help="what to measure (%(default)s)")
+    parser.add_argument("--preset", default="release", choices=build.PRESETS, metavar="PRESET",
+                        help="what to measure (%(default)s)")
     parser.add_argument("--built", metavar="DIR", help="measure what was built there instead")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how many (%(default)s)")
     parser.add_argument("--seconds", type=float, default=0.5, metavar="S",
@@ -108,12 +125,34 @@ def main(argv):
     options = parser.parse_args(argv)
     if options.write and options.workload:
         parser.error("docs/harts.md has all workloads")
+    if options.write and options.preset != parser.get_default("preset"):
+        parser.error("docs/harts.md is of the release preset")
+    if options.rounds < 1 or not 0 < options.seconds < TIMEOUT:
+        parser.error(f"one round at least, and more than no time, less than {TIMEOUT} seconds")
+    return options
+
+
+def run(options):
     kit = build.kit_of(options.built or build.build(options.preset, ["mapache.elf", "image"]))
+    for path in (kit.kernel, kit.image):
+        if not os.path.exists(path):
+            raise Refused(f"there is no {path}: is it built?")
+    if options.workload:
+        refuse_unknown(kit, options.workload)
     text = markdown(measure(kit, options), options)
     if options.write:
         sections.write(PAGE, {"tools/harts": text})
     print(text, end="")
     return 0
+
+
+def main(argv):
+    options = arguments(argv)
+    try:
+        return run(options)
+    except (build.BuildError, OSError, Refused) as error:
+        print(f"harts: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -59,6 +59,24 @@ def test_a_planted_linear_series_is_named(tree, tmp_path, name):
     assert len(bad) == 1 and bad[0].startswith(f"areas\t{name}\tlogarithmic\t"), done.stdout
 
 
+@pytest.mark.parametrize("arguments, why", [
+    (["--from", "nowhere"], "nowhere/areas.tsv"), (["--preset", "relaese"], "relaese"),
+    (["--write", "--preset", "dev"], "release preset")])
+def test_what_cannot_be_measured_is_refused(tree, arguments, why):
+    done = subprocess.run([tree / "tools/growth", *arguments], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr
+    assert why in done.stderr
+
+
+@pytest.mark.parametrize("text, why", [
+    ("", "has not 3 sizes of fault"), ("fault\t10\t10\nfault\t1", "line 2"), ("fault\t10\tten\n", "line 1"),
+    ("fault\t1\t1\n" * 3 + "split\t1\t1\n" * 2, "has not 3 sizes of split")])
+def test_a_table_that_is_none(tmp_path, text, why):
+    (tmp_path / "areas.tsv").write_text(text)
+    with pytest.raises(growth.BadTable, match=why):
+        growth.read_table(tmp_path, "areas")
+
+
 def test_drawings_are_of_the_stored_figures(tree, tmp_path):
     for name, plot in growth.PLOTS.items():
         shown = (stored(tree) / f"{name}.svg").read_text()

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
 """tools/harts: its figures are of its rounds, and every workload has a line."""
+import fcntl
 import re
 import subprocess
 
+import pytest
+
+import build
+import guest
 import harts
 
 
@@ -15,6 +20,34 @@ def test_ratios_are_of_one_round():
 
 def test_rates_are_by_workload_and_workers():
     assert harts.rates("a\t2\t50\t0.5\t20\t30\na\t8\t7\t0.7\t0\t1\n") == {("a", 2): 100.0, ("a", 8): 10.0}
+
+
+@pytest.mark.parametrize("arguments, why", [
+    (["--rounds", "0"], "one round"), (["--seconds", "0"], "more than no time"), (["--seconds", "nan"], "time"),
+    (["--preset", "relaese"], "relaese"), (["--write", "--preset", "dev"], "release preset"),
+    (["--built", "nowhere"], "no nowhere/mapache.elf")])
+def test_what_cannot_be_measured_is_refused(tree, arguments, why):
+    done = subprocess.run([tree / "tools/harts", *arguments], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr
+    assert why in done.stderr
+
+
+def test_workloads_that_are_none_are_refused(monkeypatch):
+    monkeypatch.setattr(guest, "output_of", lambda *_: "compute\tx of processes\nfork\ty of processes\n")
+    kit = build.kit_of("nowhere")
+    harts.refuse_unknown(kit, ["fork", "compute"])
+    with pytest.raises(harts.Refused, match="^no workload is named frok: there are compute, fork$"):
+        harts.refuse_unknown(kit, ["fork", "frok"])
+
+
+def test_a_disk_in_use_is_said(tmp_path):
+    """QEMU finds it before it looks for a kernel: byte 201 is that of not letting others write."""
+    kit = build.kit_of(tmp_path)
+    with open(kit.image, "w+b") as image:
+        image.truncate(1 << 20)
+        fcntl.lockf(image, fcntl.LOCK_SH, 1, 201)
+        with pytest.raises(SystemExit, match=f"another machine runs on {kit.image}$"):
+            guest.output_of(guest.Machine(kit), ["true"], 60)
 
 
 def test_a_round_of_all(tree):
