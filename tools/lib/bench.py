@@ -206,9 +206,8 @@ def run(options):
 
 
 def main(argv):
-    options = arguments(argv)
     try:
-        return run(options)
+        return run(arguments(argv))
     except (bench_table.BadTable, build.BuildError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2

@@ -14,16 +14,21 @@ from fractions import Fraction
 
 import build
 from bench_machine import DISK, TMPFS
+from bench_table import BadTable
 
 FOLDER = os.path.join(build.TREE, "usr/bench")
 COLUMN = {"-": (TMPFS,), "tmpfs": (TMPFS,), "disk": (DISK,), "both": (TMPFS, DISK)}
 
 
-def rows(path):
+def rows(path, width):
+    """BadTable: a line has not so many cells."""
     with open(path) as lines:
-        for line in lines:
+        for at, line in enumerate(lines, 1):
             if line.strip() and not line.startswith("#"):
-                yield line.rstrip("\n").split("\t")
+                cells = line.rstrip("\n").split("\t")
+                if len(cells) != width:
+                    raise BadTable(f"{path}, line {at}: {len(cells)} cells, not {width}")
+                yield cells
 
 
 def compute(composition, primitives):
@@ -40,7 +45,7 @@ class Primitives(dict):
     def __init__(self, path=os.path.join(FOLDER, "primitives.tsv")):
         super().__init__()
         self.what = {}
-        for name, instructions, what in rows(path):
+        for name, instructions, what in rows(path, 3):
             made = instructions.replace(".", "").isdigit()
             self[name] = Fraction(instructions) if made else compute(instructions, self)
             self.what[name] = (what, None if made else instructions)
@@ -62,7 +67,7 @@ def read_floors(path=os.path.join(FOLDER, "floors.tsv"), primitives=None):
     """(name, column) -> Floor."""
     primitives = primitives or Primitives()
     floors = {}
-    for name, files, at_most, composition in rows(path):
+    for name, files, at_most, composition in rows(path, 4):
         for column in COLUMN[files]:
             floors[name, column] = Floor(composition, float(compute(composition, primitives)),
                                          None if at_most == "-" else float(at_most))
@@ -71,4 +76,4 @@ def read_floors(path=os.path.join(FOLDER, "floors.tsv"), primitives=None):
 
 def read_notes(path=os.path.join(FOLDER, "notes.tsv")):
     """(name, column) -> why a line is over its aim."""
-    return {(name, column): note for name, files, note in rows(path) for column in COLUMN[files]}
+    return {(name, column): note for name, files, note in rows(path, 3) for column in COLUMN[files]}

@@ -100,7 +100,7 @@ def read_ratios():
     ratios = {}
     if os.path.exists(STORED):
         column = {where: number for number, where in WHERE.items()}
-        for name, files, _, _, _, value, _ in bench_aims.rows(STORED):
+        for name, files, _, _, _, value, _ in bench_aims.rows(STORED, 7):
             if value != "-":
                 ratios[name, column[files]] = float(value)
     return ratios

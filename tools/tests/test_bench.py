@@ -124,6 +124,13 @@ def test_a_table_that_is_none(tmp_path, mode, text, why):
     refused(run_bench(mode, "--stored", tmp_path / "stored"), str(tmp_path / "stored"), why)
 
 
+@pytest.mark.parametrize("read", [bench_aims.read_floors, bench_aims.read_notes, bench_aims.Primitives])
+def test_a_table_of_the_tree_that_is_cut_off(tmp_path, read):
+    (tmp_path / "cut").write_text("# head\n\nname\tbo")
+    with pytest.raises(bench_table.BadTable, match="cut, line 3: 2 cells, not [34]$"):
+        read(tmp_path / "cut")
+
+
 @pytest.mark.parametrize("arguments, why", [
     (["--preset", "relaese"], "relaese"), (["--write", "--preset", "dev"], "release preset"),
     (["--wall", "0"], "one run"), (["--wall", "--html", "page"], "no page"),
