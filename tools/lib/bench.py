@@ -10,7 +10,6 @@ import bench_aims
 import bench_boot
 import bench_compare
 import bench_docs
-import bench_file
 import bench_linux
 import bench_machine
 import bench_page
@@ -18,6 +17,7 @@ import bench_report
 import bench_table
 import bench_wall
 import build
+import outfile
 from bench_table import BOOT, TMPFS
 
 USAGE = """\
@@ -139,13 +139,13 @@ def arguments(argv):
     if unknown:
         parser.error(f"no benchmark is named {' '.join(unknown)}")
     for path in (options.tsv, options.html, options.stored if options.write else None):
-        if path and bench_file.fault_of(path):
-            parser.error(f"cannot write {path}: {bench_file.fault_of(path)}")
+        if path and outfile.fault_of(path):
+            parser.error(f"cannot write {path}: {outfile.fault_of(path)}")
     return options
 
 
 def write_lines(path, lines):
-    bench_file.write(path, "".join(line + "\n" for line in lines))
+    outfile.write(path, "".join(line + "\n" for line in lines))
 
 
 def refuse_unless_same_machine(mapache, references):

@@ -10,6 +10,7 @@ usr/bench/floors.tsv composes each line's floor of them, and has the aims that w
 A composition is a sum of terms `[COUNT] NAME`, COUNT being a number or a fraction: "2 call + 1/512 table".
 """
 import os
+import re
 from fractions import Fraction
 
 import build
@@ -20,22 +21,39 @@ FOLDER = os.path.join(build.TREE, "usr/bench")
 COLUMN = {"-": (TMPFS,), "tmpfs": (TMPFS,), "disk": (DISK,), "both": (TMPFS, DISK)}
 
 
-def rows(path, width):
-    """BadTable: a line has not so many cells."""
-    with open(path) as lines:
+def each_row(path, width, read):
+    """read(*cells) for each line.  BadTable: it has not so many cells, or read raises a ValueError."""
+    with open(path, errors="replace") as lines:
         for at, line in enumerate(lines, 1):
             if line.strip() and not line.startswith("#"):
                 cells = line.rstrip("\n").split("\t")
                 if len(cells) != width:
                     raise BadTable(f"{path}, line {at}: {len(cells)} cells, not {width}")
-                yield cells
+                try:
+                    read(*cells)
+                except ValueError as error:
+                    raise BadTable(f"{path}, line {at}: {error}") from None
+
+
+def columns(files):
+    if files not in COLUMN:
+        raise ValueError(f"files are {files}, not one of {' '.join(COLUMN)}")
+    return COLUMN[files]
+
+
+def positive(text):
+    if not re.fullmatch(r"\d+(\.\d+|/[1-9]\d*)?", text):
+        raise ValueError(f"{text} is no number")
+    return Fraction(text)
 
 
 def compute(composition, primitives):
     total = Fraction(0)
     for term in composition.split(" + "):
-        *count, name = term.split(" ")
-        total += (Fraction(count[0]) if count else 1) * primitives[name]
+        count, _, name = term.rpartition(" ")
+        if name not in primitives:
+            raise ValueError(f"no step is named {name}")
+        total += (positive(count) if count else 1) * primitives[name]
     return total
 
 
@@ -45,10 +63,12 @@ class Primitives(dict):
     def __init__(self, path=os.path.join(FOLDER, "primitives.tsv")):
         super().__init__()
         self.what = {}
-        for name, instructions, what in rows(path, 3):
-            made = instructions.replace(".", "").isdigit()
-            self[name] = Fraction(instructions) if made else compute(instructions, self)
-            self.what[name] = (what, None if made else instructions)
+        each_row(path, 3, self.add)
+
+    def add(self, name, instructions, what):
+        measured = instructions[:1].isdigit() and " " not in instructions
+        self[name] = positive(instructions) if measured else compute(instructions, self)
+        self.what[name] = (what, None if measured else instructions)
 
 
 class Floor:
@@ -67,13 +87,22 @@ def read_floors(path=os.path.join(FOLDER, "floors.tsv"), primitives=None):
     """(name, column) -> Floor."""
     primitives = primitives or Primitives()
     floors = {}
-    for name, files, at_most, composition in rows(path, 4):
-        for column in COLUMN[files]:
+
+    def add(name, files, at_most, composition):
+        for column in columns(files):
             floors[name, column] = Floor(composition, float(compute(composition, primitives)),
-                                         None if at_most == "-" else float(at_most))
+                                         None if at_most == "-" else float(positive(at_most)))
+
+    each_row(path, 4, add)
     return floors
 
 
 def read_notes(path=os.path.join(FOLDER, "notes.tsv")):
     """(name, column) -> why a line is over its aim."""
-    return {(name, column): note for name, files, note in rows(path, 3) for column in COLUMN[files]}
+    notes = {}
+
+    def add(name, files, note):
+        notes.update({(name, column): note for column in columns(files)})
+
+    each_row(path, 3, add)
+    return notes

@@ -120,14 +120,11 @@ def over(rows):
 
 
 def wall():
-    with open(bench_wall.STORED) as table:
-        text = table.read().splitlines()
-    yield WALL_CLOCK + f"\n{text[2].removeprefix('# ')}.\n\n"
-    heads = text[3].removeprefix("# ").split("\t")
+    stored, heads = bench_wall.Stored(), bench_wall.HEADS
+    yield WALL_CLOCK + f"\n{stored.machine}.\n\n"
     yield f"| {' | '.join(heads).replace('_', ' ')} |\n| --- | --- | --- |{' ---: |' * (len(heads) - 3)}\n"
-    for line in text[4:]:
-        name, files, unit, *values = line.split("\t")
-        yield f"| {' | '.join([name, files, unit, *values])} |\n"
+    for row in stored.rows:
+        yield f"| {' | '.join(row)} |\n"
 
 
 def section():

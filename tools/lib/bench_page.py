@@ -3,7 +3,7 @@
 import json
 import os
 
-import bench_file
+import outfile
 from bench_compare import mean
 from bench_report import WHERE, figure
 from bench_table import BOOT, COLUMNS, DISK, TMPFS
@@ -53,4 +53,4 @@ def write(path, rows, linux):
     values = json.dumps(data(rows, linux)).replace("<", "\\u003c")  # nothing in it ends the script
     for mark, text in (("/*STYLE*/", part("style.css")), ("/*SCRIPT*/", part("page.js")), ("/*DATA*/", values)):
         page = page.replace(mark, text, 1)
-    bench_file.write(path, page)
+    outfile.write(path, page)

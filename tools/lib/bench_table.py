@@ -7,7 +7,7 @@ read.  usr/bench/linux/*.tsv and docs/figures.tsv are such files.
 """
 import math
 
-import bench_file
+import outfile
 from bench_machine import DISK, TMPFS
 
 COLUMNS = (TMPFS, DISK)
@@ -99,4 +99,4 @@ def write(path, table, head):
     for name in table.names():
         cells = [text(table.value.get((name, column))) for column in COLUMNS]
         lines += "\t".join([name, *cells, table.unit[name]]) + "\n"
-    bench_file.write(path, lines)
+    outfile.write(path, lines)

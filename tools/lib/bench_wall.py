@@ -12,7 +12,7 @@ import bench_aims
 import bench_table
 import build
 from bench_report import WHERE, figure
-from bench_table import CONTROL, WHOLE
+from bench_table import CONTROL, WHOLE, BadTable
 
 RUNS = 3
 STORED = os.path.join(build.TREE, "docs/wall.tsv")
@@ -49,6 +49,7 @@ def rows(tables, instructions):
                ratio(ours, theirs), "-" if counted is None else f"{counted:.2f}"]
 
 
+HEAD_LINES = 4  # of the file, HEADS the last one
 HEADS = ["name", "files", "unit", "linux", "mapache", "ratio", "ratio_of_instructions"]
 
 
@@ -95,12 +96,31 @@ def tsv(tables, instructions):
         yield "\t".join(cell.replace(",", "") for cell in row)
 
 
+class Stored:
+    """What --tsv wrote.  BadTable: it is not that."""
+
+    def __init__(self, path=STORED):
+        with open(path, errors="replace") as lines:
+            head = [line.removeprefix("# ").rstrip("\n") for line in lines if line.startswith("#")]
+        if len(head) != HEAD_LINES or head[-1].split("\t") != HEADS:
+            raise BadTable(f"{path} has not the head that tools/bench --wall --tsv gives")
+        self.machine = head[-2]
+        self.rows = []  # as they are written
+        self.time = {}  # (name, column) -> Mapache's
+        self.ratio = {}  # and Mapache / Linux, where it is known
+        bench_aims.each_row(path, len(HEADS), self.add)
+        if not self.rows:
+            raise BadTable(f"{path} has no figures")
+
+    def add(self, *row):
+        name, files, _, _, mapache, ratio, _ = row
+        column, = bench_aims.columns(files)
+        self.rows.append(row)
+        self.time[name, column] = bench_table.number(mapache)
+        if ratio != "-":
+            self.ratio[name, column] = bench_table.number(ratio)
+
+
 def read_ratios():
     """(name, column) -> Mapache / Linux, of what is stored."""
-    ratios = {}
-    if os.path.exists(STORED):
-        column = {where: number for number, where in WHERE.items()}
-        for name, files, _, _, _, value, _ in bench_aims.rows(STORED, 7):
-            if value != "-":
-                ratios[name, column[files]] = float(value)
-    return ratios
+    return Stored().ratio if os.path.exists(STORED) else {}

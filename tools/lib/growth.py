@@ -11,7 +11,9 @@ import tempfile
 import bench
 import bench_boot
 import build
+import gnuplot
 import guest
+import outfile
 
 USAGE = """\
 tools/growth [--quick] [--write | --check] [--from DIR] [PLOT]...
@@ -40,8 +42,7 @@ QUICK_MOST = {AREAS: 10000, PAGES: 65536, NAMES: 10000, MIB: 8192}
 TO = os.path.join(build.TREE, "docs/growth")
 SCRIPT = os.path.join(build.TREE, "usr/bench/growth.gnuplot")
 FEWEST = 3  # sizes that a shape can be told by
-LICENCE = "SPDX-License-Identifier: MIT"
-HEAD = f"# {LICENCE}\nseries\tsize\tinstructions\n"
+HEAD = f"# {gnuplot.LICENCE}\nseries\tsize\tinstructions\n"
 MEMORY = "2G"
 INODES = NAMES[-1] + 1000
 TMPFS, MAPFS = "/tmp", "/"
@@ -159,24 +160,20 @@ def read_table(folder, name):
     return table
 
 
-def draw(data, out, plot):
-    """By gnuplot, which names neither licence nor encoding."""
-    values = {"data": data, "out": out, "series": " ".join(plot.series), "over": plot.over}
-    words = "; ".join(f"{name}='{value}'" for name, value in values.items())
-    subprocess.run(["gnuplot", "-e", f"{words}; log_y={int(plot.log_y)}", SCRIPT], check=True)
-    with open(out, "r+") as drawing:
-        declaration, rest = drawing.read().split("\n", 1)
-        drawing.seek(0)
-        drawing.write(f"{declaration}\n<!-- {LICENCE} -->\n{rest}")
+def drawing(table, plot):
+    """table: the text of a file"""
+    return gnuplot.drawing(SCRIPT, table, series=" ".join(plot.series), over=plot.over, log_y=int(plot.log_y))
 
 
 def write(folder, tables):
-    os.makedirs(folder, exist_ok=True)
+    """All that is drawn, or nothing."""
+    files = {}
     for name, table in tables.items():
-        path = os.path.join(folder, name)
-        with open(path + ".tsv", "w") as to:
-            to.write(HEAD + rows_of(table))
-        draw(path + ".tsv", path + ".svg", PLOTS[name])
+        files[name + ".tsv"] = HEAD + rows_of(table)
+        files[name + ".svg"] = drawing(files[name + ".tsv"], PLOTS[name])
+    os.makedirs(folder, exist_ok=True)
+    for name, text in files.items():
+        outfile.write(os.path.join(folder, name), text)
 
 
 # --- Judging --------------------------------------------------------------------------------------
@@ -275,7 +272,7 @@ def main(argv):
     options = arguments(argv)
     try:
         return run(options)
-    except (BadTable, build.BuildError, OSError) as error:
+    except (BadTable, build.BuildError, OSError, subprocess.CalledProcessError) as error:
         print(f"growth: {error}", file=sys.stderr)
         return 2
 

@@ -7,6 +7,8 @@
 The name is the program's, or says which of several things the section shows."""
 import re
 
+import outfile
+
 SECTION = re.compile(r"^<!-- (\S[^\n]*) -->\n(.*?)^<!-- end of \1 -->\n", re.S | re.M)
 
 
@@ -28,5 +30,4 @@ def write(path, new):
     """The same to a file."""
     with open(path) as file:
         text = replaced(file.read(), new)
-    with open(path, "w") as file:
-        file.write(text)
+    outfile.write(path, text)

@@ -2,6 +2,7 @@
 """tools/bench compares what can be compared, and only that."""
 import os
 import re
+import shutil
 import subprocess
 import types
 
@@ -11,13 +12,13 @@ import bench
 import bench_aims
 import bench_compare
 import bench_docs
-import bench_file
 import bench_linux
 import bench_page
 import bench_report
 import bench_table
 import bench_wall
 import browser
+import outfile
 from bench_table import BOOT, DISK, TMPFS, WHOLE
 from conftest import TREE
 
@@ -131,6 +132,43 @@ def test_a_table_of_the_tree_that_is_cut_off(tmp_path, read):
         read(tmp_path / "cut")
 
 
+@pytest.mark.parametrize("read, line, why", [
+    (bench_aims.read_floors, "a\tboht\t-\tcall", "files are boht"),
+    (bench_aims.read_floors, "a\tboth\tmany\tcall", "many is no number"),
+    (bench_aims.read_floors, "a\tboth\t-\tcall + clal", "no step is named clal"),
+    (bench_aims.read_floors, "a\tboth\t-\t1/0 call", "1/0 is no number"),
+    (bench_aims.read_floors, "a\tboth\t-\t2 3 call", "2 3 is no number"),
+    (bench_aims.read_notes, "a\tboht\tbecause", "files are boht"),
+    (bench_aims.Primitives, "a\t1.2.3\ta step", "1.2.3 is no number"),
+    (bench_aims.Primitives, "a\t2 b\ta step", "no step is named b")])
+def test_a_line_of_the_tree_that_means_nothing(tmp_path, read, line, why):
+    (tmp_path / "table").write_text(f"# head\n{line}\n")
+    with pytest.raises(bench_table.BadTable, match=f"table, line 2: {why}"):
+        read(tmp_path / "table")
+
+
+WALL_HEAD = (TREE / "docs/wall.tsv").read_text().split("user_loop")[0]
+
+
+@pytest.mark.parametrize("text, why", [
+    ("", "has not the head"), (WALL_HEAD, "has no figures"), (WALL_HEAD.replace("# name", "name"), "has not the head"),
+    (WALL_HEAD + "a\ttmpfs\tns\t1", "line 5: 4 cells"), (WALL_HEAD + "a\ttmpfs\tns\t-\tx\t-\t-\n", "line 5"),
+    (WALL_HEAD + "a\tboth\tns\t-\t5\t-\t-\n", "line 5")], ids=range(6))
+def test_times_that_are_none(tmp_path, text, why):
+    (tmp_path / "wall").write_text(text)
+    with pytest.raises(bench_table.BadTable, match=f"wall.* {why}"):
+        bench_wall.Stored(tmp_path / "wall")
+
+
+def test_documents_of_times_that_are_none(tree, tmp_path):
+    """A tree whose docs/wall.tsv is empty."""
+    for folder in ("tools", "docs", "usr/bench"):
+        shutil.copytree(tree / folder, tmp_path / folder, ignore=shutil.ignore_patterns("tests", "image"))
+    (tmp_path / "docs/wall.tsv").write_text("")
+    done = subprocess.run([tmp_path / "tools/figures", "linux"], capture_output=True, text=True)
+    refused(done, "docs/wall.tsv has not the head")
+
+
 @pytest.mark.parametrize("arguments, why", [
     (["--preset", "relaese"], "relaese"), (["--write", "--preset", "dev"], "release preset"),
     (["--wall", "0"], "one run"), (["--wall", "--html", "page"], "no page"),
@@ -148,12 +186,12 @@ def test_a_file_that_cannot_be_written_is_known_before_the_run(tmp_path, option,
 def test_a_file_is_written_whole_or_left(tmp_path):
     target = tmp_path / "target"
     (tmp_path / "link").symlink_to(target)
-    bench_file.write(tmp_path / "link", "before")
+    outfile.write(tmp_path / "link", "before")
     with pytest.raises(UnicodeEncodeError):
-        bench_file.write(target, "after" * 100000 + "\udcff")
+        outfile.write(target, "after" * 100000 + "\udcff")
     assert target.read_text() == "before" and (tmp_path / "link").is_symlink()
     assert sorted(os.listdir(tmp_path)) == ["link", "target"]
-    bench_file.write("/dev/null", "nothing")
+    outfile.write("/dev/null", "nothing")
     assert not os.path.isfile("/dev/null")
 
 

@@ -77,15 +77,26 @@ def test_a_table_that_is_none(tmp_path, text, why):
         growth.read_table(tmp_path, "areas")
 
 
-def test_drawings_are_of_the_stored_figures(tree, tmp_path):
+def test_what_cannot_be_drawn_is_left(tree, tmp_path, monkeypatch):
+    (tmp_path / "gnuplot").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "gnuplot").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    folder = shutil.copytree(stored(tree), tmp_path / "growth")
+    table = {name: [(10, 10)] * 3 for name in growth.PLOTS["munmap"].series}
+    with pytest.raises(subprocess.CalledProcessError):
+        growth.write(folder, {"munmap": table})
+    for path in stored(tree).iterdir():
+        assert (folder / path.name).read_text() == path.read_text()
+
+
+def test_drawings_are_of_the_stored_figures(tree):
     for name, plot in growth.PLOTS.items():
         shown = (stored(tree) / f"{name}.svg").read_text()
         xml.fromstring(shown)
-        drawing = tmp_path / f"{name}.svg"
-        growth.draw(stored(tree) / f"{name}.tsv", drawing, plot)
-        version = re.search("Produced by (GNUPLOT [^<]*)</desc>", drawing.read_text())[1]
+        drawing = growth.drawing((stored(tree) / f"{name}.tsv").read_text(), plot)
+        version = re.search("Produced by (GNUPLOT [^<]*)</desc>", drawing)[1]
         if version in shown:
-            assert drawing.read_text() == shown, f"{name}: tools/growth --write"
+            assert drawing == shown, f"{name}: tools/growth --write"
 
 
 def test_the_kernel_grows_as_it_should(tree):

@@ -93,6 +93,15 @@ def test_a_section_is_replaced_and_nothing_else():
     assert sections.replaced(PAGE, {"one": r"\1"}) == PAGE.replace("1\n", r"\1")
 
 
+def test_a_document_is_written_whole_or_left(tmp_path):
+    (tmp_path / "page").write_text(PAGE)
+    with pytest.raises(UnicodeEncodeError):
+        sections.write(tmp_path / "page", {"one": "1" * 100000 + "\udcff"})
+    assert [file.read_text() for file in tmp_path.iterdir()] == [PAGE]
+    sections.write(tmp_path / "page", {"one": "2\n"})
+    assert [file.read_text() for file in tmp_path.iterdir()] == [PAGE.replace("1\n", "2\n")]
+
+
 def test_a_section_that_is_not_there_is_missed():
     with pytest.raises(KeyError):
         sections.replaced(PAGE, {"three": ""})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files that tools/bench writes: whole, or left as they were."""
+"""Files that a tool writes: whole, or left as they were."""
 import os
 
 
