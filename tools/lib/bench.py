@@ -36,6 +36,9 @@ compared when the two lines that only the processor decides (user_loop, user_cop
 differ by more than 0.1% from either Linux's, or with --check from the stored ones: then it was not
 the same machine or not the same program.
 
+--wall --check names lines that take much longer, by the clock, than docs/wall.tsv has, or than the
+Linux that is given although they are fewer instructions.
+
 Exit status: 0; 1 when a benchmark failed, that check did, or --check names a line; 2 when an option
 means nothing, a file cannot be read or written, or nothing can be built."""
 
@@ -55,8 +58,9 @@ def vmbench_of(kit):
     return os.path.join(os.path.dirname(kit.kernel), "usr/bench/vmbench")
 
 
-def wall(options, kit):
-    """vmbench by the clock, on Mapache and on the kernel that is given; did a benchmark fail?"""
+def wall(options):
+    """vmbench by the clock, on Mapache and on the kernel that is given; did a benchmark or the check fail?"""
+    kit = build.kit_of(build.build(options.preset, ["mapache.elf", "image"]))
     stored = bench_table.read(options.stored, "Mapache")
     counted = {(row.name, row.column): row.ratio for row in
                bench_compare.join(stored, bench_linux.tables(), bench_aims.read_floors())}
@@ -64,13 +68,18 @@ def wall(options, kit):
         kernels = [("Mapache", bench_machine.mapache(kit))]
         if options.linux:
             kernels.insert(0, ("Linux", bench_linux.given(options.linux, vmbench_of(kit), folder)))
-        tables = bench_wall.measure(kernels, options.filter, options.wall)
+        tables = bench_wall.measure(kernels, vmbench_words(options.filter), options.wall)
+    for table in tables:
+        leave_out_whole(table, options.filter)
     print("\n".join(bench_wall.text(tables, counted)))
-    if not bench_wall.measured(tables[-1]):
+    if not any(name != bench_table.WHOLE and wanted(name, options.filter) for name, _ in tables[-1].value):
         sys.exit("bench: nothing was measured")
     if options.tsv:
         write_lines(options.tsv, bench_wall.tsv(tables, counted))
-    return int(any(table.failure for table in tables))
+    slower = list(bench_wall.worse(tables, counted)) if options.check else []
+    if options.check:
+        print("\n".join(slower or ["nothing takes much longer by the clock"]))
+    return int(bool(slower) or any(table.failure for table in tables))
 
 
 def vmbench_words(filters):
@@ -90,11 +99,16 @@ def run_linux(image, kit, filters):
     return finish(table, filters, lambda: bench_boot.of_linux(image, vmbench_of(kit)))
 
 
-def finish(table, filters, boot):
-    """What is not vmbench's: the sum of a whole run only of whole ones, and the boot."""
+def leave_out_whole(table, filters):
+    """The sum of a whole run is only of whole ones."""
     if filters:
         table.value.pop((bench_table.WHOLE, TMPFS), None)
         table.unit.pop(bench_table.WHOLE, None)
+
+
+def finish(table, filters, boot):
+    """What is not vmbench's alone: the sum, and the boot."""
+    leave_out_whole(table, filters)
     if wanted(BOOT, filters):
         table.put(BOOT, TMPFS, float(boot()), "insn")
     return table
@@ -119,9 +133,9 @@ def arguments(argv):
     mode.add_argument("--check", action="store_true",
                       help="name the lines that are more than 3%% worse than stored")
     mode.add_argument("--write", action="store_true", help="store the figures of this run, and renew docs/figures.md")
-    mode.add_argument("--wall", metavar="RUNS", type=int, nargs="?", const=bench_wall.RUNS,
-                      help="measure time instead, without the clock of instructions: the least of"
-                           " %(const)s runs")
+    parser.add_argument("--wall", metavar="RUNS", type=int, nargs="?", const=bench_wall.RUNS,
+                        help="measure time instead, without the clock of instructions: the least of"
+                             " %(const)s runs")
     mode.add_argument("--show", action="store_true", help="run nothing: compare the stored figures")
     parser.add_argument("filter", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -133,8 +147,8 @@ def arguments(argv):
         parser.error("--show runs nothing")
     if options.wall is not None and options.wall < 1:
         parser.error("--wall is of one run at least")
-    if options.wall and options.html:
-        parser.error("--wall has no page")
+    if options.wall and (options.html or options.write or options.show):
+        parser.error("--wall has no page and shows nothing stored, --tsv docs/wall.tsv stores it")
     unknown = [word for word in options.filter if not any(wanted(name, [word]) for name in names(options))]
     if unknown:
         parser.error(f"no benchmark is named {' '.join(unknown)}")
@@ -183,11 +197,11 @@ def check(mapache, stored, whole):
 
 
 def run(options):
+    if options.wall:
+        return wall(options)
     linux = bench_linux.tables()
     stored = bench_table.read(options.stored, "what is stored") if options.check else None
     kit = None if options.show else build.kit_of(build.build(options.preset, ["mapache.elf", "image"]))
-    if options.wall:
-        return wall(options, kit)
     mapache = (run_mapache(kit, options.filter) if kit
                else bench_table.read(options.stored, "Mapache"))
     refuse_unless_same_machine(mapache, linux + ([stored] if stored else []))

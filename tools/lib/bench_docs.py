@@ -82,7 +82,8 @@ WALL_CLOCK = """
 
 A fence or a walk of the page tables costs QEMU time and no instructions. So vmbench runs again without the clock of
 instructions and reads the time: `tools/bench --wall --linux IMAGE --tsv docs/wall.tsv`, kernels by turns, the least of
-the runs; Linux is 6.1. It is QEMU's time and not a processor's. Above all, QEMU 7.2 flushes its TLB whenever SUM
+the runs; Linux is 6.1. `--wall --check` names what takes half as long again as stored, or a quarter longer than Linux
+though it is fewer instructions. It is QEMU's time and not a processor's. Above all, QEMU 7.2 flushes its TLB whenever SUM
 changes, which Linux does around each access of its own to user memory, as Mapache does, but more often; so ratios
 here tell of QEMU as much as of kernels. What they would show is a line that fences or walks so much more that it is
 slower than Linux's by the clock. Two are: anon_munmap_thp, which takes 512 entries away where Linux takes one, and

@@ -171,7 +171,8 @@ def test_documents_of_times_that_are_none(tree, tmp_path):
 
 @pytest.mark.parametrize("arguments, why", [
     (["--preset", "relaese"], "relaese"), (["--write", "--preset", "dev"], "release preset"),
-    (["--wall", "0"], "one run"), (["--wall", "--html", "page"], "no page"),
+    (["--wall", "0"], "one run"), (["--wall", "--html", "page"], "no page"), (["--wall", "--show"], "no page"),
+    (["--write", "--wall"], "no page"),
     (["=getppid", "=getpppid"], "named =getpppid"), (["--wall", "1", BOOT], BOOT)])
 def test_words_that_mean_nothing(arguments, why):
     refused(run_bench(*arguments), why)
@@ -245,7 +246,7 @@ def test_the_least_of_the_runs_counts():
             self.values = iter(values)
 
         def boot(self, arguments, icount):
-            assert arguments == ["-c", "time", "=a"] and not icount
+            assert arguments == ["-c", "time", "=a"] and not icount, arguments
             return f"# vmbench\n# dir /tmp\na\t{next(self.values)}\tinsn/call\n# done: 7 insn\n"
 
     linux, mapache = bench_wall.measure([("Linux", Kernel(9, 8)), ("Mapache", Kernel(5, 6))], ["=a"], 2)
@@ -253,20 +254,24 @@ def test_the_least_of_the_runs_counts():
     assert mapache.unit == {"a": "ns/call", WHOLE: "ns"}
     rows = list(bench_wall.rows([linux, mapache], {("a", TMPFS): 0.5}))
     assert rows[0] == ["a", "tmpfs", "ns/call", "8.00", "5.00", "0.62", "0.50"]
-    assert "slower by the clock: 1 of 1: a" in bench_wall.text([mapache, linux], {})
+    assert bench_wall.HEADS == list(bench_wall.text([mapache, linux], {}))[0].split()
+    assert list(bench_wall.text([mapache, linux], {("a", TMPFS): 0.5}))[-2:] == [
+        "slower by the clock: 1 of 1: a", "of these in fewer instructions: 1 of 1: a"]
+    assert list(bench_wall.text([mapache, linux], {("a", TMPFS): 1.5}))[-1] == "of these in fewer instructions: 0 of 1"
 
 
 @pytest.fixture
 def wall(monkeypatch, tmp_path):
     """tools/bench --wall of a machine that says this: its status, and what became of its file."""
 
-    def run(said):
-        kernel = types.SimpleNamespace(boot=lambda arguments, icount: f"# vmbench\n# dir /tmp\n{said}# done: 7 insn\n")
+    def run(said, *more):
+        text = f"# vmbench\n# dir /tmp\n{said}# done: 7 insn\n"
+        kernel = types.SimpleNamespace(boot=lambda arguments, icount: text if "=user_loop" in arguments else "")
         monkeypatch.setattr(bench.build, "build", lambda preset, targets: "nowhere")
         monkeypatch.setattr(bench.bench_machine, "mapache", lambda kit: kernel)
         (tmp_path / "wall").write_text("before")
         try:
-            status = bench.main(["--wall", "2", "--tsv", str(tmp_path / "wall"), "=getppid", "=mprotect_1"])
+            status = bench.main(["--wall", "2", "--tsv", str(tmp_path / "wall"), *more, "=getppid", "=mprotect_1"])
         except SystemExit as ended:
             status = ended.code
         return status, (tmp_path / "wall").read_text()
@@ -282,7 +287,41 @@ def test_a_failure_by_the_clock_is_one(wall, capsys):
     assert "Mapache: mprotect_1 failed, files on tmpfs: mmap" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("said", ["", "getppid\tFAIL\tmmap\n"])
+def test_the_time_of_all_is_only_of_all(wall, capsys):
+    _, written = wall("getppid\t5\tinsn\n")
+    assert WHOLE not in written + capsys.readouterr().out
+
+
+@pytest.mark.parametrize("busy, times, named", [
+    (1, 1.4, ""), (1, 1.6, "getppid takes 1.60 times what is stored"), (3, 4.2, ""), (3, 4.8, "getppid takes 1.60"),
+    (None, 1, "not comparable")])
+def test_much_slower_than_stored(wall, capsys, busy, times, named):
+    stored = bench_wall.Stored().time
+    control = "".join(f"{name}\t{busy * stored[name, TMPFS]}\tinsn\n" for name in bench_table.CONTROL) if busy else ""
+    status, _ = wall(f"{control}getppid\t{times * stored['getppid', TMPFS]}\tinsn\n", "--check")
+    said = capsys.readouterr().out
+    assert status == bool(named) and (named or "nothing takes much longer") in said, said
+
+
+@pytest.mark.parametrize("time, counted, named", [(120, 0.5, []), (130, 1.2, []), (
+    130, 0.5, ["a, disk takes 1.30 times Linux's time and 0.50 of its instructions"])])
+def test_time_traded_for_instructions(time, counted, named):
+    linux, mapache = table("Linux"), table("Mapache")
+    linux.put("a", DISK, 100.0, "ns")
+    mapache.put("a", DISK, time, "ns")
+    assert list(bench_wall.worse_than_linux([linux, mapache], {("a", DISK): counted})) == named
+    assert list(bench_wall.worse_than_linux([mapache], {("a", DISK): counted})) == []
+
+
+def test_what_is_slower_by_the_clock_is_in_the_text():
+    """And nothing by more than --wall --check allows."""
+    stored = bench_wall.Stored()
+    slower = {name for (name, _), ratio in stored.ratio.items() if ratio > 1 and name not in bench_table.CONTROL}
+    named = set(re.findall(r"\w+", bench_docs.WALL_CLOCK)) & {name for name, _ in stored.time}
+    assert slower - {WHOLE} == named and max(stored.ratio.values()) < bench_wall.SLOWER
+
+
+@pytest.mark.parametrize("said", ["", "getppid\tFAIL\tmmap\n", "user_loop\t2\tinsn\n"])
 def test_a_file_is_not_replaced_by_nothing(wall, said):
     assert wall(said) == ("bench: nothing was measured", "before")
 
