@@ -75,6 +75,23 @@ def test_what_is_worse_than_stored_is_named(runs):
 # --- What is compared
 
 
+def options_of(command):
+    """[["-m", "1G"], ...] in any order"""
+    return sorted(words.split() for words in re.split(r" (?=-[a-zA-Z])", command))
+
+
+def test_the_machine_is_linuxs(tree):
+    """What QEMU gets, what the figures of Linux say that it got, and what the documents say."""
+    head = re.sub(r"\n#\s*", " ", (tree / "usr/bench/linux/linux-6.1.tsv").read_text())
+    said = re.search(r"qemu-system-riscv64 [\d.]+ (-[^;]*); append: (.*?) \(", head)
+    written = re.search(r"word for word: `([^`]*)`", bench_docs.MACHINE)[1].replace("\n", " ")
+    given = bench_linux.Kernel("image", "initrd", lambda words: "words")
+    used = re.sub(" -kernel image -initrd initrd -append words$", "", " ".join(given.command([])[1:]))
+    assert options_of(used) == options_of(said[1]) == options_of(written)
+    assert bench_linux.WORDS == said[2] and f"| `{said[2]}` |" in bench_docs.MACHINE
+    assert "same QEMU 7.2.22 flags" in (tree / "usr/bench/linux/linux-6.12.tsv").read_text()
+
+
 def test_another_machine_is_refused():
     linux = table("Linux", user_loop=2.0, user_copy=320.0)
     different = table(user_loop=2.0, user_copy=320.4)
