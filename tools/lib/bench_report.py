@@ -61,13 +61,10 @@ def table(rows, linux):
 
 
 def tsv(rows, linux):
-    def cell(value):
-        return text(value) if value is None or value >= 0.005 else f"{value:.4f}"
-
     titles = [t.title.replace(" ", "_") for t in linux]
     yield "\t".join(["name", "files", "unit", *titles, "mapache", "ratio", "floor", "aim", "met"])
     for row in rows:
-        yield "\t".join([row.name, WHERE[row.column], row.unit, *map(cell, row.linux),
-                         "FAIL" if row.failure else cell(row.mapache),
-                         "-" if row.ratio is None else f"{row.ratio:.4f}", cell(row.floor),
-                         cell(row.aim), {None: "-", True: "yes", False: "no"}[row.met]])
+        yield "\t".join([row.name, WHERE[row.column], row.unit, *map(text, row.linux),
+                         "FAIL" if row.failure else text(row.mapache),
+                         "-" if row.ratio is None else f"{row.ratio:.4f}", text(row.floor),
+                         text(row.aim), {None: "-", True: "yes", False: "no"}[row.met]])

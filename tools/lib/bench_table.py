@@ -42,7 +42,7 @@ def text(value):
     """A figure as vmbench prints it."""
     if value is None:
         return "-"
-    return f"{value:.2f}" if value < 1000 else f"{value:.0f}"
+    return f"{value:.{4 if value < 10 else 2 if value < 1000 else 0}f}"
 
 
 def parse(output, title):

@@ -238,11 +238,23 @@ def test_worse_counts_what_failed_and_not_the_last_digit():
     failed = table()
     failed.failure["a", TMPFS] = "mmap"
     assert list(bench_compare.worse(failed, table(a=1.0), whole=False)) == ["a failed: mmap"]
-    assert not list(bench_compare.worse(table(a=0.1), table(a=0.09), whole=True))
+    assert not list(bench_compare.worse(table(a=0.0003), table(a=0.0002), whole=True))
+
+
+@pytest.mark.parametrize("name", ["file_msync", "file_munmap"])
+def test_three_percent_of_the_least_figures(tmp_path, name):
+    """As they are stored and read."""
+    before = bench_table.read(bench_docs.STORED, "stored")
+    after = bench_table.read(bench_docs.STORED, "run")
+    for times, named in (1.02, []), (1.04, [name]):
+        after.value[name, TMPFS] = times * before.value[name, TMPFS]
+        bench_table.write(tmp_path / "after", after, "")
+        found = bench_compare.worse(bench_table.read(tmp_path / "after", "run"), before, whole=True)
+        assert [what.split()[0] for what in found] == named
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
-    before = table(a=0.09, b=123456.0)
+    before = table(a=0.0901, b=123456.0)
     before.put("a", DISK, 5.25, "insn")
     bench_table.write(tmp_path / "t", before, "# head\n")
     after = bench_table.read(tmp_path / "t", "again")
@@ -363,6 +375,13 @@ def test_a_floor_is_the_sum_of_its_steps(tmp_path):
     assert floors["x", TMPFS].aim(809) == 709 and floors["x", TMPFS].aim(None) is None
     assert floors["x", TMPFS].aim(500) == 609, "Linux below the floor: the floor"
     assert floors["y", TMPFS].aim(10000) == 600 and floors["y", TMPFS].aim(50) == 40
+
+
+@pytest.mark.parametrize("figure, met", [(0.0749, True), (0.0751, False), (100.004, False), (100, False)])
+def test_an_aim_is_met_as_far_as_linux_has_digits(figure, met):
+    row = bench_compare.Row("a", TMPFS, "insn")
+    row.mapache, row.aim = figure, 0.0726
+    assert row.met is met
 
 
 def test_each_line_over_its_aim_has_its_note():

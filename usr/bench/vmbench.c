@@ -1080,7 +1080,7 @@ static void run_one(const struct bench *b)
 		v[i] = b->fn(b->arg);
 	qsort(v, (size_t)reps, sizeof v[0], cmp);
 	double m = v[reps / 2];
-	printf(m < 1000 ? "%s\t%.2f\t%s" : "%s\t%.0f\t%s", b->name, m, b->unit);
+	printf("%s\t%.*f\t%s", b->name, m < 10 ? 4 : m < 1000 ? 2 : 0, m, b->unit);
 	if (verbose)
 		printf("\t%.2f..%.2f", v[0], v[reps - 1]);
 	printf("\n");
