@@ -10,6 +10,7 @@ import tempfile
 
 import bench
 import bench_boot
+import bench_compare
 import build
 import gnuplot
 import guest
@@ -24,11 +25,12 @@ instructions), all of them or only these PLOTs (areas, fork-areas, fork-pages, m
 mapfs-list, boot).
 
 --write   puts the tables and their drawings (by gnuplot) into docs/growth, for docs/growth.md
---check   fits each series, and fails when one grows faster than SHAPES says: instructions repeat, so
-          that a failure is the kernel's
+--check   fits each series, and fails when one grows faster than PLOTS says, or costs at one of its sizes
+          more than 3% more than docs/growth has (which is of the release preset): instructions repeat,
+          so that a failure is the kernel's
 --quick   fewer and smaller sizes, in a minute
 --from    takes the tables from DIR (docs/growth, say) instead of measuring
-Exit status: 0; 1 when a series grows too fast; 2 when an option means nothing, a table cannot be
+Exit status: 0; 1 when a series grows too fast or costs more than stored; 2 when an option means nothing, a table cannot be
 read, or nothing can be built."""
 
 FLAT, LOG, LINEAR = "flat", "logarithmic", "linear"
@@ -40,6 +42,7 @@ MIB = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 QUICK_MOST = {AREAS: 10000, PAGES: 65536, NAMES: 10000, MIB: 8192}
 
 TO = os.path.join(build.TREE, "docs/growth")
+STORED_PRESET = "release"
 SCRIPT = os.path.join(build.TREE, "usr/bench/growth.gnuplot")
 FEWEST = 3  # sizes that a shape can be told by
 HEAD = f"# {gnuplot.LICENCE}\nseries\tsize\tinstructions\n"
@@ -221,13 +224,22 @@ def fault_of(points, shape):
     return f"{share:.0%} of its cost at {points[-1][0]:,} is proportional to that" if share > LINEAR_SHARE else None
 
 
-def check(tables):
+def worse(points, stored):
+    """Where these points are most above those that are stored, if by more than bench_compare.WORSE; else None."""
+    before = dict(stored)
+    by, n = max(((value / before[n] - 1, n) for n, value in points if n in before), default=(0, None))
+    return f"{by:+.1%} at {n:,}, where {before[n]:,} are stored" if by > bench_compare.WORSE else None
+
+
+def check(tables, stored):
+    """stored: plot -> its table, of those that are to be compared"""
     good = True
     for name, table in tables.items():
         for series, shape in PLOTS[name].series.items():
-            fault = fault_of(table[series], shape)
-            print(f"{name}\t{series}\t{shape}\t{fault or 'ok'}")
-            good = good and not fault
+            faults = [fault_of(table[series], shape), worse(table[series], stored.get(name, {}).get(series, []))]
+            said = "; ".join(fault for fault in faults if fault)
+            print(f"{name}\t{series}\t{shape}\t{said or 'ok'}")
+            good = good and not said
     return good
 
 
@@ -239,7 +251,7 @@ def arguments(argv):
     mode.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--from", dest="source", metavar="DIR", help=argparse.SUPPRESS)
-    parser.add_argument("--preset", default="release", choices=build.PRESETS, metavar="PRESET",
+    parser.add_argument("--preset", default=STORED_PRESET, choices=build.PRESETS, metavar="PRESET",
                         help="what to measure (%(default)s)")
     parser.add_argument("plots", nargs="*", metavar="PLOT", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -248,13 +260,15 @@ def arguments(argv):
             parser.error(f"no plot {name}: there are {', '.join(PLOTS)}")
     if options.write and options.quick:
         parser.error("docs/growth has all sizes")
-    if options.write and options.preset != parser.get_default("preset"):
+    if options.write and options.preset != STORED_PRESET:
         parser.error("docs/growth is of the release preset")
     return options
 
 
 def run(options):
     names = options.plots or list(PLOTS)
+    compared = options.check and options.preset == STORED_PRESET
+    stored = {name: read_table(TO, name) for name in names} if compared else {}
     if options.source:
         tables = {name: read_table(options.source, name) for name in names}
     else:
@@ -262,7 +276,7 @@ def run(options):
     if options.write:
         write(TO, tables)
     if options.check:
-        return 0 if check(tables) else 1
+        return 0 if check(tables, stored) else 1
     for name, table in tables.items():
         print("".join(f"{name}\t{row}\n" for row in rows_of(table).splitlines()), end="")
     return 0

@@ -59,6 +59,23 @@ def test_a_planted_linear_series_is_named(tree, tmp_path, name):
     assert len(bad) == 1 and bad[0].startswith(f"areas\t{name}\tlogarithmic\t"), done.stdout
 
 
+@pytest.mark.parametrize("times, named", [(1.02, False), (1.04, True)])
+def test_what_costs_more_than_stored_is_named(tree, tmp_path, times, named):
+    """At each size alike, so that its shape is as before; linear, so that the shape hardly bounds it."""
+    copy = shutil.copytree(stored(tree), tmp_path / "growth")
+    table = copy / "fork-areas.tsv"
+    table.write_text(re.sub(r"(\d+)$", lambda m: str(int(times * int(m[1]))), table.read_text(), flags=re.M))
+    done = subprocess.run([tree / "tools/growth", "--check", "--from", copy], capture_output=True, text=True)
+    bad = [line for line in done.stdout.splitlines() if not line.endswith("\tok")]
+    assert (done.returncode, len(bad)) == (named, named), done.stdout
+    assert not named or re.match(r"fork-areas\tfork\tlinear\t\+4.0% at [\d,]+, where [\d,]+ are stored$", bad[0])
+
+
+def test_sizes_that_are_not_stored_are_not_compared():
+    assert growth.worse([(10, 200), (20, 100)], [(20, 100), (30, 1)]) is None
+    assert growth.worse([(10, 200)], []) is None
+
+
 @pytest.mark.parametrize("arguments, why", [
     (["--from", "nowhere"], "nowhere/areas.tsv"), (["--preset", "relaese"], "relaese"),
     (["--write", "--preset", "dev"], "release preset")])
@@ -101,7 +118,7 @@ def test_drawings_are_of_the_stored_figures(tree):
 
 def test_the_kernel_grows_as_it_should(tree):
     done = subprocess.run([tree / "tools/growth", "--quick", "--check"], capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\nif it is meant to cost more: tools/growth --write"
 
 
 def test_kernel_memory_is_as_figures_say(tree):
