@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """tools/harts: see USAGE."""
 import argparse
+import collections
 import os
 import statistics
 import sys
@@ -20,6 +21,10 @@ A round boots each machine once, the next round in the opposite order, so that w
 machine for a while slows each of them.  Figures are medians over the rounds, (least to greatest).
 They mean little while this machine does something else.
 
+--locks: what workers waited for instead, two on two harts, by /proc/lockstat and /proc/harts before and
+after each run of /bench/harts: how often a lock was found taken, or another hart had to be interrupted
+to forget translations, for 1,000 operations, and what share of both harts' time that took.
+
 WORKLOAD: only these; `tools/run -- /bench/harts -l` lists them.
 
 Exit status: 0; 1 when a machine failed or its disk is in use; 2 when a word means nothing, or
@@ -29,6 +34,9 @@ TIMEOUT = 600  # of a boot: only against hanging
 HARTS = (1, 2, 4, 8)
 PAIR = {1: 1, 2: 2}  # harts -> workers, of the first comparison
 CROWD = 8  # workers, of the second
+COUNTERS = "cat /proc/lockstat /proc/harts"
+FENCES = "remote fences"  # among the locks
+CUT = "--"
 PAGE = os.path.join(build.TREE, "docs/harts.md")
 
 
@@ -45,13 +53,14 @@ def run_guest(kit, harts, options):
     return guest.output_of(machine, ["/bin/sh", "-c", script], TIMEOUT)
 
 
-def refuse_unknown(kit, workloads):
-    """/bench/harts would run those that it knows and say nothing about the others."""
+def known_workloads(kit, workloads):
+    """These, or all.  /bench/harts would run those that it knows and say nothing about the others."""
     listed = guest.output_of(guest.Machine(kit), ["/bench/harts", "-l"], TIMEOUT)
     known = [line.split("\t")[0] for line in listed.splitlines()]
     unknown = [name for name in workloads if name not in known]
     if unknown:
         raise Refused(f"no workload is named {' '.join(unknown)}: there are {', '.join(known)}")
+    return workloads or known
 
 
 def rates(output):
@@ -111,6 +120,82 @@ def markdown(rounds, options):
     return text
 
 
+# --- Where time goes
+
+
+def waits_of(counters):
+    """What /proc/lockstat and /proc/harts say: lock, or FENCES -> (times, microseconds)."""
+    found, heads = {FENCES: (0, 0)}, []
+    for words in map(str.split, counters.splitlines()):
+        if words[0] in ("lock", "hart"):
+            heads = words
+            continue
+        row = dict(zip(heads, words))
+        if heads[0] == "lock":
+            found[row["lock"]] = int(row["waits"]), int(row["wait_us"])
+        else:
+            times, us = found[FENCES]
+            found[FENCES] = times + int(row["remote_fences"]), us + int(row["fence_wait_us"])
+    return found
+
+
+def run_locks(kit, workloads, options):
+    """The counters, then for each workload its line and the counters after it; nothing waits for the terminal."""
+    run = "; ".join(f"echo {CUT}; /bench/harts -w {PAIR[2]} -t {options.seconds} {name}; echo {CUT}; {COUNTERS}"
+                    for name in workloads)
+    machine = guest.Machine(kit, smp=2, mem="512M")
+    return guest.output_of(machine, ["/bin/sh", "-c", f"({COUNTERS}; {run}) >/tmp/said; cat /tmp/said"], TIMEOUT).split(CUT + "\n")
+
+
+class Waits:
+    """Of one workload, the sums of all rounds."""
+
+    def __init__(self):
+        self.operations = 0
+        self.seconds = 0.0
+        self.times, self.us = collections.Counter(), collections.Counter()
+
+    def add(self, line, before, after):
+        _, _, operations, seconds, *_ = line.split("\t")
+        self.operations += int(operations)
+        self.seconds += float(seconds)
+        for who, (times, us) in after.items():
+            self.times[who] += times - before[who][0]
+            self.us[who] += us - before[who][1]
+
+    def cells(self, who):
+        """How often for 1,000 operations, and the share of the harts' time."""
+        times, us = sum(self.times[name] for name in who), sum(self.us[name] for name in who)
+        return [f"{1000 * times / max(self.operations, 1):.2f}", f"{us / (PAIR[2] * 1e6 * self.seconds):.1%}"]
+
+    def row(self):
+        locks = [who for who in self.times if who != FENCES]
+        most = max(locks, key=lambda who: self.us[who])
+        return [f"{self.operations / self.seconds:,.0f}", *self.cells(locks),
+                f"`{most}`" if self.us[most] else "", *self.cells([FENCES])]
+
+
+def measure_locks(kit, workloads, options):
+    found = {name: Waits() for name in workloads}
+    for _ in range(options.rounds):
+        first, *parts = run_locks(kit, workloads, options)
+        before = waits_of(first)
+        for name, line, counters in zip(workloads, parts[::2], parts[1::2]):
+            after = waits_of(counters)
+            found[name].add(line, before, after)
+            before = after
+    return found
+
+
+def markdown_of_locks(found, options):
+    yield (f"Two workers on two harts of a machine with {os.cpu_count()} processors, {options.rounds} rounds of "
+           f"{options.seconds} seconds:\n\n")
+    yield ("| workload | operations a second | locks found taken, of 1,000 operations | share of the time | most of it "
+           "| remote fences, of 1,000 operations | share of the time |\n| --- | ---: | ---: | ---: | --- | ---: | ---: |\n")
+    for name, waits in found.items():
+        yield f"| `{name}` | {' | '.join(waits.row())} |\n"
+
+
 def arguments(argv):
     parser = argparse.ArgumentParser(prog="tools/harts", usage=argparse.SUPPRESS, description=USAGE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -120,6 +205,7 @@ def arguments(argv):
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how many (%(default)s)")
     parser.add_argument("--seconds", type=float, default=0.5, metavar="S",
                         help="for each workload and number of workers (%(default)s)")
+    parser.add_argument("--locks", action="store_true", help="what is waited for, not how much is done")
     parser.add_argument("--write", action="store_true", help="put the table into docs/harts.md")
     parser.add_argument("workload", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -137,11 +223,13 @@ def run(options):
     for path in (kit.kernel, kit.image):
         if not os.path.exists(path):
             raise Refused(f"there is no {path}: is it built?")
-    if options.workload:
-        refuse_unknown(kit, options.workload)
-    text = markdown(measure(kit, options), options)
+    workloads = known_workloads(kit, options.workload)
+    if options.locks:
+        text = "".join(markdown_of_locks(measure_locks(kit, workloads, options), options))
+    else:
+        text = markdown(measure(kit, options), options)
     if options.write:
-        sections.write(PAGE, {"tools/harts": text})
+        sections.write(PAGE, {"tools/harts --locks" if options.locks else "tools/harts": text})
     print(text, end="")
     return 0
 

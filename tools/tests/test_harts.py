@@ -35,9 +35,25 @@ def test_what_cannot_be_measured_is_refused(tree, arguments, why):
 def test_workloads_that_are_none_are_refused(monkeypatch):
     monkeypatch.setattr(guest, "output_of", lambda *_: "compute\tx of processes\nfork\ty of processes\n")
     kit = build.kit_of("nowhere")
-    harts.refuse_unknown(kit, ["fork", "compute"])
+    assert harts.known_workloads(kit, ["fork", "compute"]) == ["fork", "compute"]
+    assert harts.known_workloads(kit, []) == ["compute", "fork"]
     with pytest.raises(harts.Refused, match="^no workload is named frok: there are compute, fork$"):
-        harts.refuse_unknown(kit, ["fork", "frok"])
+        harts.known_workloads(kit, ["fork", "frok"])
+
+
+def counters(waits, fences):
+    return (f"lock kind waits wait_us longest_us\nwait spin {waits} {waits * 1000} 9\nlog mutex 7 70 9\n"
+            f"hart switches remote_fences fence_wait_us\n0 9 {fences} 0\n1 9 5 {fences * 10000}\n")
+
+
+def test_waits_are_of_one_workload(monkeypatch):
+    """Each beside the counters just before it, by its own operations; rounds together."""
+    said = [counters(100, 1), "a\t2\t1000\t0.5\t1\t2\n", counters(110, 1), "b\t2\t500\t0.5\t1\t2\n", counters(110, 21)]
+    monkeypatch.setattr(guest, "output_of", lambda *_: "--\n".join(said))
+    options = harts.arguments(["--locks", "--rounds", "2", "--seconds", "0.5"])
+    found = harts.measure_locks(build.kit_of("nowhere"), ["a", "b"], options)
+    assert found["a"].row() == ["2,000", "10.00", "1.0%", "`wait`", "0.00", "0.0%"]
+    assert found["b"].row() == ["1,000", "0.00", "0.0%", "", "40.00", "20.0%"]
 
 
 def test_a_disk_in_use_is_said(tmp_path):
@@ -55,5 +71,20 @@ def test_a_round_of_all(tree):
                           capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     rows = re.findall(r"^\| `(\w+)` \|(?: [\d,]+ \|| [\d.]+ \([\d.]+ to [\d.]+\) \|){10}$", done.stdout, re.M)
-    listed = re.findall(r"^\t\{\"(\w+)\", ", (tree / "usr/bench/harts.c").read_text(), re.M)
-    assert rows == listed and len(rows) > 10
+    assert rows == listed(tree) and len(rows) > 10
+
+
+def listed(tree):
+    return re.findall(r"^\t\{\"(\w+)\", ", (tree / "usr/bench/harts.c").read_text(), re.M)
+
+
+ROW = r"^\| `(\w+)` \| [\d,]+ \| [\d.]+ \| [\d.]+% \| (?:`\w+`)? \| [\d.]+ \| [\d.]+% \|$"
+
+
+def test_waits_of_all(tree):
+    done = subprocess.run([tree / "tools/harts", "--locks", "--rounds", "1", "--seconds", "0.02"],
+                          capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(ROW, done.stdout, re.M) == listed(tree)
+    page = (tree / "docs/harts.md").read_text()
+    assert re.findall(ROW, page.split("<!-- tools/harts --locks -->")[1], re.M) == listed(tree)
