@@ -10,6 +10,7 @@ import pytest
 
 import bench
 import bench_aims
+import bench_boot
 import bench_compare
 import bench_docs
 import bench_linux
@@ -18,6 +19,7 @@ import bench_report
 import bench_table
 import bench_wall
 import browser
+import build
 import outfile
 from bench_table import BOOT, DISK, TMPFS, WHOLE
 from conftest import TREE
@@ -389,6 +391,19 @@ def test_each_line_over_its_aim_has_its_note():
     rows = bench_compare.join(bench_table.read(bench_docs.STORED, "Mapache"), bench_linux.tables(),
                               bench_aims.read_floors())
     assert {(row.name, row.column) for row in rows if row.met is False} == set(bench_aims.read_notes())
+
+
+def test_the_firmwares_step_is_what_it_takes(tree):
+    """And what docs/figures.md says of the boot is what is stored."""
+    kit = build.kit_of(build.build("release", ["mapache.elf", "image"]))
+    step = bench_aims.Primitives()["firmware"]
+    assert abs(bench_boot.of_firmware(kit, bench.vmbench_of(kit)) / step - 1) < bench_compare.CONTROL_TOLERANCE
+    said = re.findall(r"^\| [^|]*(?:user instruction|firmware's|kernel's own)[^|]* \| ([\d,]+) \|",
+                      (tree / "docs/figures.md").read_text(), re.M)
+    boot, firmware, kernel = (int(figure.replace(",", "")) for figure in said)
+    stored = bench_table.read(bench_docs.STORED, "stored").value[BOOT, TMPFS]
+    assert firmware == step and boot == firmware + kernel, "tools/figures --write start"
+    assert abs(kernel / (stored - step) - 1) < bench_compare.WORSE, "tools/figures --write start"
 
 
 def test_no_step_is_unused():
