@@ -43,7 +43,8 @@ network. So are vmbench's order and its directories, `/tmp` and `/mnt/ram`. What
 vmbench is compiled by the same compiler with the same options. `usr/bench/linux/build` makes the Linux Images from
 Debian's packages of their sources and `lean.config`. Linux 6.1 built again from the same source and run by
 `tools/bench --linux` gives its figures again: 42 of 88 to the instruction, the others within 2.2%
-(`usr/bench/linux/beside-6.1.tsv`).
+(`usr/bench/linux/beside-6.1.tsv`). 6.12 was not built again, and Debian's package is of a later one (6.12.117 in
+November 2026; `build` says so).
 """
 
 BEYOND = """

@@ -442,6 +442,20 @@ def test_the_initramfs_holds_the_program_and_a_console():
     assert list(found)[-1] == "TRAILER!!!"
 
 
+@pytest.mark.parametrize("version, said", [
+    ("6.1.192", ""), ("6.1.193", "build: this is 6.1.193, and linux-6.1.tsv is of 6.1.192\n")])
+def test_another_source_of_linux_is_said(tree, tmp_path, version, said):
+    """A tree that only says what is made of it."""
+    source = tmp_path / "linux-source-6.1"
+    (source / "arch/riscv/configs").mkdir(parents=True)
+    (source / "Makefile").write_text(f"kernelversion:\n\t@echo {version}\nlean_defconfig Image:\n\t@echo $@ $(ARCH)\n")
+    done = subprocess.run([tree / "usr/bench/linux/build", "6.1", tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == said, done
+    assert re.findall(r"^(?:lean_defconfig|Image) riscv$", done.stdout, re.M) and done.stdout.endswith(
+        f"{source}/arch/riscv/boot/Image\n")
+    assert (source / "arch/riscv/configs/lean_defconfig").exists()
+
+
 # --- The page
 
 
