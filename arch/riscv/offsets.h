@@ -8,7 +8,10 @@
 #define CPU_USER_FRAME  16
 #define CPU_THREAD      24
 #define CPU_PANIC_STACK 32
-#define CPU_RESCHED     44
+#define CPU_RESCHED     40
+#define CPU_ASIDE       44 /* one load has both */
+#define CPU_PMAP        88
+#define CPU_PMAP_LEFT   96
 
 #define START_ROOT  0
 #define START_STACK 8
@@ -42,5 +45,8 @@
 #define ASM_TRAP_WRITE    2
 #define ASM_TRAP_EXEC     4
 #define ASM_SYSCALL_SLOTS 512
+#define ASM_ASIDE_FIRST   214 /* brk; then munmap, mremap, mmap, mprotect, madvise */
+#define ASM_ASIDE_CALLS   20
+#define ASM_ASIDE_SET     (1 << 0 | 1 << 1 | 1 << 2 | 1 << 8 | 1 << 12 | 1 << 19)
 #define ASM_KSTACK_SHIFT  14 /* the bit that is set in addresses of stacks, clear in guards */
 #define ASM_DIRECT_BASE   0xffffffc000000000

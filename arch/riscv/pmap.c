@@ -274,7 +274,7 @@ static pte_t rights_bits(unsigned rights)
 
 static void fence_page(const struct pmap *pmap, vaddr_t va)
 {
-	if (arch_cpu()->pmap == pmap)
+	if (space_of(arch_cpu()) == pmap)
 		__asm__ volatile("sfence.vma %0, %1" ::"r"(va), "r"((uint64_t)pmap->id) : "memory");
 }
 

@@ -116,6 +116,15 @@ void pmap_copy_kernel_half(pte_t *root);
  */
 bool tlb_forget_here(struct pmap *pmap, vaddr_t va);
 
+/* tlb.c: in what a hart says about where it is, next to the space: it is aside. */
+#define ASIDE 1UL
+
+/* The space that the hart is in, or aside in; NULL: none. */
+static inline struct pmap *space_of(const struct arch_cpu *cpu)
+{
+	return (struct pmap *)((uintptr_t)cpu->pmap & ~ASIDE);
+}
+
 /* What the rare ways of space_enter() do, for arch_call_rare(). */
 void tlb_catch_up(void *pmap);
 

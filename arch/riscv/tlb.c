@@ -34,13 +34,35 @@
  * A hart that takes its stale bit flushes before it takes the interrupt of whoever set it, for
  * entering and catching up both run with interrupts off. So once it has been interrupted it
  * remembers nothing of before, whoever's interrupt it was; one for all that have asked is enough.
+ *
+ * Harts that are aside. Threads of one space that map and unmap are in the kernel most of the time,
+ * on ways that touch no user memory: faults, and the calls that change areas. What a hart remembers
+ * of user memory is of no use to it there, so nobody needs to interrupt it, if it looks at its
+ * stale bit on its way back: it is as if it had left the space, and kept only satp. It says so by a
+ * bit in what it says it is in, which is why a switch to a thread of the same space enters it anew.
+ *
+ *	user mode | trap: aside ............ stale? flush; say that it is in; fence; stale? | user
+ *
+ * That costs each trap some thirty instructions, so harts do it only for ASIDE_TURNS traps after
+ * they were interrupted, by another trap entry. Of such a hart the flusher waits for a moment that
+ * it comes into the kernel by itself, for as long as an interrupt would take at the most.
+ *
+ * What such a hart changes itself it marks as stale for itself, too, and flushes once, on its way
+ * back. But it may walk tables at any time, ahead of what it executes: before tables are freed each
+ * hart flushes, aside or not.
  */
 #include <arch/cpu.h>
 
 #include "cpu_ids.h"
 #include "pmap_impl.h"
 
+void trap_entry(void);
+void trap_entry_aside(void);
+
 #define MAX_IDS 1024
+
+#define ASIDE_TURNS 1000 /* traps of a hart that was interrupted, for which it steps aside */
+#define ASIDE_SPINS 300  /* looks at harts that may step aside before they are interrupted */
 
 /* More pages than this are forgotten by identifier. */
 #define RANGE_PAGES 8
@@ -106,20 +128,22 @@ static void flush_local(uint32_t id, vaddr_t start, vaddr_t end)
 }
 
 /* In this order: a hart that leaves writes first the one and then the other. */
-static bool is_in(const struct arch_cpu *cpu, const struct pmap *pmap)
+static bool is_in(const struct arch_cpu *cpu, const struct pmap *pmap, uintptr_t ignored)
 {
-	return __atomic_load_n(&cpu->pmap, __ATOMIC_ACQUIRE) == pmap ||
-	       __atomic_load_n(&cpu->pmap_left, __ATOMIC_ACQUIRE) == pmap;
+	uintptr_t now = (uintptr_t)__atomic_load_n(&cpu->pmap, __ATOMIC_ACQUIRE);
+	uintptr_t left = (uintptr_t)__atomic_load_n(&cpu->pmap_left, __ATOMIC_ACQUIRE);
+
+	return (now & ~ignored) == (uintptr_t)pmap || (left & ~ignored) == (uintptr_t)pmap;
 }
 
-/* The harts that are in the space, but this. */
-static uint64_t others_in(const struct pmap *pmap)
+/* The harts that are in the space, but this; with `tables` those that are aside in it, too. */
+static uint64_t others_in(const struct pmap *pmap, bool tables)
 {
 	uint64_t rest = __atomic_load_n(&cpu_started_mask, __ATOMIC_ACQUIRE) & ~arch_cpu()->bit;
 	uint64_t in = 0;
 
 	for (unsigned i = 0; rest >> i; i++)
-		if ((rest >> i & 1) && is_in(arch_cpus[i], pmap))
+		if ((rest >> i & 1) && is_in(arch_cpus[i], pmap, tables * ASIDE))
 			in |= 1UL << i;
 	return in;
 }
@@ -128,7 +152,7 @@ static uint64_t others_in(const struct pmap *pmap)
  * Mark all harts that may remember translations, or instructions, but this; returns those that are
  * in the space.
  */
-static uint64_t mark_stale(struct pmap *pmap, bool code)
+static uint64_t mark_stale(struct pmap *pmap, bool code, bool tables)
 {
 	uint64_t marked = __atomic_load_n(&pmap->held, __ATOMIC_RELAXED);
 
@@ -139,7 +163,25 @@ static uint64_t mark_stale(struct pmap *pmap, bool code)
 	if (marked)
 		__atomic_fetch_or(&pmap->stale, marked, __ATOMIC_RELEASE);
 	fence_full();
-	return others_in(pmap);
+	return others_in(pmap, tables);
+}
+
+/* Of these harts, those that did not step aside, or leave, by themselves. */
+static uint64_t await_aside(const struct pmap *pmap, uint64_t harts)
+{
+	for (unsigned turns = 0; harts && turns < ASIDE_SPINS; turns++) {
+		for (unsigned i = 0; harts >> i; i++) {
+			const struct arch_cpu *cpu = arch_cpus[i];
+
+			if (!(harts >> i & 1))
+				continue;
+			if (!is_in(cpu, pmap, 0))
+				harts &= ~(1UL << i);
+			else if (!__atomic_load_n(&cpu->aside_turns, __ATOMIC_RELAXED))
+				return harts;
+		}
+	}
+	return harts;
 }
 
 static void free_tables(paddr_t table)
@@ -167,10 +209,12 @@ static void flush(struct pmap *pmap, struct tlb_batch *batch, bool may_sleep)
 	__atomic_fetch_add(&arch_cpu()->tlb_flushes, 1, __ATOMIC_RELAXED);
 	fence_full();
 	flags = irq_save();
-	others = mark_stale(pmap, false);
-	if (arch_cpu()->pmap == pmap)
+	others = mark_stale(pmap, false, batch->tables);
+	if (arch_cpu()->pmap == pmap || (batch->tables && space_of(arch_cpu()) == pmap))
 		flush_local(pmap->id, start, end);
 	irq_restore(flags);
+	if (others && !batch->tables)
+		others = await_aside(pmap, others);
 	if (others)
 		pmap_interrupt(others, may_sleep);
 	free_tables(batch->free_tables);
@@ -194,7 +238,7 @@ bool tlb_flush_here(struct pmap *pmap, struct tlb_batch *batch)
 	if (batch->tables)
 		return false;
 	fence_full();
-	if (mark_stale(pmap, false))
+	if (mark_stale(pmap, false, false))
 		return false;
 	__atomic_fetch_add(&arch_cpu()->tlb_flushes, 1, __ATOMIC_RELAXED);
 	if (arch_cpu()->pmap == pmap)
@@ -206,7 +250,7 @@ bool tlb_flush_here(struct pmap *pmap, struct tlb_batch *batch)
 bool tlb_forget_here(struct pmap *pmap, vaddr_t va)
 {
 	fence_full();
-	if (mark_stale(pmap, false))
+	if (mark_stale(pmap, false, false))
 		return false;
 	if (arch_cpu()->pmap == pmap)
 		flush_local(pmap->id, va, va + PAGE_SIZE);
@@ -216,7 +260,7 @@ bool tlb_forget_here(struct pmap *pmap, vaddr_t va)
 void pmap_sync_code(struct pmap *pmap)
 {
 	uint64_t flags = irq_save();
-	uint64_t others = mark_stale(pmap, true);
+	uint64_t others = mark_stale(pmap, true, false);
 
 	arch_sync_icache();
 	irq_restore(flags);
@@ -247,10 +291,54 @@ void tlb_catch_up(void *entered)
 
 void pmap_catch_up(void)
 {
-	struct pmap *pmap = arch_cpu()->pmap;
+	struct arch_cpu *cpu = arch_cpu();
 
-	if (pmap)
+	if (!space_of(cpu))
+		return;
+	tlb_catch_up(space_of(cpu));
+	if (!cpu->aside_turns)
+		csr_write(stvec, (uint64_t)trap_entry_aside);
+	cpu->aside_turns = ASIDE_TURNS;
+}
+
+bool pmap_is_aside(void)
+{
+	uint64_t flags = irq_save();
+	bool aside = (uintptr_t)arch_cpu()->pmap & ASIDE;
+
+	irq_restore(flags);
+	return aside;
+}
+
+static void flush_if_stale(struct pmap *pmap)
+{
+	if (__atomic_load_n(&pmap->stale, __ATOMIC_RELAXED) & arch_cpu()->bit)
 		tlb_catch_up(pmap);
+}
+
+void pmap_step_back(void)
+{
+	struct arch_cpu *cpu = arch_cpu();
+	struct pmap *pmap = space_of(cpu);
+
+	cpu->aside = 0;
+	if (cpu->pmap == pmap)
+		return;       /* another thread has had the hart meanwhile */
+	flush_if_stale(pmap); /* here nobody has to wait for that */
+	__atomic_store_n(&cpu->pmap, pmap, __ATOMIC_RELAXED);
+	fence_full();
+	flush_if_stale(pmap);
+	__atomic_store_n(&cpu->pmap_left, pmap, __ATOMIC_RELEASE);
+	if (!--cpu->aside_turns)
+		csr_write(stvec, (uint64_t)trap_entry);
+}
+
+void pmap_come_near(void)
+{
+	uint64_t flags = irq_save();
+
+	pmap_step_back();
+	irq_restore(flags);
 }
 
 void pmap_activate(struct pmap *pmap)

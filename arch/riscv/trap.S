@@ -96,6 +96,7 @@ trap_entry:
 	beqz	tp, from_kernel
 
 	sd	sp, CPU_SCRATCH(tp)
+from_user:
 	ld	sp, CPU_USER_FRAME(tp)
 	save_caller_saved
 	csrrw	t0, sscratch, zero
@@ -135,9 +136,9 @@ trap_return:
 	csrci	sstatus, SSTATUS_SIE
 	ld	t0, CPU_THREAD(tp)
 	lw	t1, THREAD_WORK(t0)
-	lw	t2, CPU_RESCHED(tp)
-	or	t1, t1, t2
-	bnez	t1, return_work
+	ld	t2, CPU_RESCHED(tp)		/* and CPU_ASIDE */
+	or	t3, t1, t2
+	bnez	t3, return_work
 return_fast:
 	ld	t0, TF_STATUS(sp)
 	ld	t1, TF_PC(sp)
@@ -183,24 +184,29 @@ user_fault:
 	j	trap_return
 
 	/*
-	 * Work is pending: t0 is the thread, interrupts are off. s0 to s11 go to the frame, unless
-	 * it holds other values for them already (ASM_WORK_FRAME).
+	 * Work is pending: t0 is the thread, t1 its work, t2 that of the hart; interrupts are off.
+	 * s0 to s11 go to the frame, unless it holds other values for them already
+	 * (ASM_WORK_FRAME).
 	 */
 return_work:
-	lw	t1, THREAD_WORK(t0)
-	andi	t2, t1, ASM_WORK_FRAME
-	bnez	t2, 1f
+	andi	t3, t1, ASM_WORK_FRAME
+	bnez	t3, 1f
 	callee_saved sd, sp
 1:	andi	t1, t1, ~(ASM_WORK_FRAME | ASM_WORK_TRACE)
-	lw	t2, CPU_RESCHED(tp)
 	or	t1, t1, t2
 	beqz	t1, return_frame
+	srli	t2, t2, 32			/* CPU_ASIDE */
+	bnez	t2, 2f
 	csrsi	sstatus, SSTATUS_SIE
 	mv	a0, sp
 	call	trap_return_work
 	csrci	sstatus, SSTATUS_SIE
 	ld	t0, CPU_THREAD(tp)
+	lw	t1, THREAD_WORK(t0)
+	ld	t2, CPU_RESCHED(tp)
 	j	return_work
+2:	call	pmap_step_back
+	j	trap_return
 
 return_frame:
 	lw	t1, THREAD_WORK(t0)
@@ -224,6 +230,41 @@ arch_enter_frame:
 syscall_full_frame:
 	callee_saved sd, sp
 	jr	t1
+
+	/*
+	 * Instead of trap_entry, where others often ask this hart to forget translations: it is
+	 * aside (tlb.c) in faults and in those calls that change areas, which touch no user memory.
+	 */
+	.globl	trap_entry_aside
+	.balign	4
+trap_entry_aside:
+	csrrw	tp, sscratch, tp
+	beqz	tp, from_kernel
+	sd	sp, CPU_SCRATCH(tp)
+	sd	t0, (CPU_SCRATCH + 8)(tp)
+	csrr	sp, scause			/* of an interrupt, the low bits are none of these */
+	li	t0, 1 << CAUSE_FETCH_FAULT | 1 << CAUSE_LOAD_FAULT | 1 << CAUSE_STORE_FAULT
+	srl	t0, t0, sp
+	andi	t0, t0, 1
+	bnez	t0, 1f
+	addi	sp, sp, -CAUSE_USER_CALL
+	bnez	sp, 2f
+	addi	sp, a7, -ASM_ASIDE_FIRST
+	sltiu	t0, sp, ASM_ASIDE_CALLS
+	beqz	t0, 2f
+	li	t0, ASM_ASIDE_SET
+	srl	t0, t0, sp
+	andi	t0, t0, 1
+	beqz	t0, 2f
+1:	li	t0, 1
+	sw	t0, CPU_ASIDE(tp)
+	ld	t0, CPU_PMAP(tp)
+	ori	t0, t0, 1
+	fence	rw, w				/* what user mode did comes first */
+	sd	t0, CPU_PMAP(tp)
+	sd	t0, CPU_PMAP_LEFT(tp)
+2:	ld	t0, (CPU_SCRATCH + 8)(tp)
+	j	from_user
 
 from_kernel:
 	csrrw	tp, sscratch, zero

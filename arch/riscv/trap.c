@@ -7,6 +7,7 @@
 #include <arch/context.h>
 #include <arch/cpu.h>
 #include <arch/layout.h>
+#include <arch/pmap.h>
 #include <arch/trap.h>
 
 #include "fpu.h"
@@ -96,6 +97,8 @@ void trap_from_user(struct trapframe *tf)
 /* Interrupts are on. */
 void user_fault_failed(struct trapframe *tf, int why)
 {
+	if (arch_cpu()->aside)
+		pmap_come_near(); /* a handler's frame is next */
 	trap_user_fault_failed(tf, tf->value, fault_access(tf->cause), why);
 }
 

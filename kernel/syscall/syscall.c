@@ -8,6 +8,7 @@
  */
 #include <abi/errno.h>
 #include <abi/syscall.h>
+#include <arch/pmap.h>
 #include <kernel/strace.h>
 #include <kernel/syscall.h>
 
@@ -52,6 +53,7 @@ long syscall_traced(struct trapframe *tf)
 	unsigned long nr = (unsigned long)trapframe_syscall(tf);
 	long a[6], result;
 
+	pmap_come_near(); /* strings are read */
 	for (unsigned i = 0; i < 6; i++)
 		a[i] = trapframe_arg(tf, i);
 	strace_enter(nr, a);

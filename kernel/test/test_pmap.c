@@ -8,6 +8,7 @@
 #include <kernel/cpu.h>
 #include <kernel/frames.h>
 #include <kernel/thread.h>
+#include <kernel/time.h>
 #include <string.h>
 
 #include "selftest.h"
@@ -573,6 +574,87 @@ static void test_shootdown(void)
 	pmap_fini(&s.pmap);
 }
 
+/*
+ * A hart that is aside, as trap entry makes it, with interrupts off: nobody waits for it, but where
+ * tables go. Before it is near it has forgotten what it has to.
+ */
+struct aside {
+	struct pmap pmap;
+	uint32_t step, flushed; /* [a] */
+};
+
+/* Until the word has got there; not for ever. */
+static bool wait_step(const uint32_t *word, uint32_t step, uint64_t ns)
+{
+	uint64_t until = time_now_ns() + ns;
+
+	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) < step)
+		if (time_now_ns() > until)
+			return false;
+	return true;
+}
+
+static void flush_twice(struct aside *s)
+{
+	paddr_t frame = frame_alloc(0);
+	struct tlb_batch batch = {0};
+
+	CHECK(pmap_enter(&s->pmap, BASE, frame, PMAP_READ, 0) == 0);
+	while (!wait_step(&s->step, 1, NS_PER_SEC))
+		thread_yield();
+	CHECK(pmap_remove(&s->pmap, BASE, BASE + PAGE_SIZE, 64, &batch) == BASE + PAGE_SIZE);
+	tlb_flush(&s->pmap, &batch);
+	__atomic_store_n(&s->flushed, 1, __ATOMIC_RELEASE);
+	CHECK(wait_step(&s->step, 2, NS_PER_SEC));
+	batch = (struct tlb_batch){.start = BASE, .end = BASE + PAGE_SIZE, .tables = true};
+	tlb_flush(&s->pmap, &batch);
+	__atomic_store_n(&s->flushed, 2, __ATOMIC_RELEASE);
+	frame_free(frame, 0);
+}
+
+static void be_aside(struct aside *s)
+{
+	struct arch_cpu *cpu;
+
+	thread_set_pmap(&s->pmap);
+	irq_disable();
+	cpu = arch_cpu();
+	cpu->pmap = cpu->pmap_left = (struct pmap *)((uintptr_t)&s->pmap | 1);
+	cpu->aside = cpu->aside_turns = 1;
+	__atomic_store_n(&s->step, 1, __ATOMIC_RELEASE);
+	CHECK(wait_step(&s->flushed, 1, NS_PER_SEC));
+	CHECK(__atomic_load_n(&s->pmap.stale, __ATOMIC_RELAXED) & cpu->bit);
+	__atomic_store_n(&s->step, 2, __ATOMIC_RELEASE);
+	CHECK(!wait_step(&s->flushed, 2, 50 * NS_PER_MS)); /* tables */
+	pmap_step_back();
+	CHECK(cpu->pmap == &s->pmap && cpu->pmap_left == &s->pmap && !cpu->aside);
+	CHECK(!(__atomic_load_n(&s->pmap.stale, __ATOMIC_RELAXED) & cpu->bit));
+	irq_enable();
+	CHECK(wait_step(&s->flushed, 2, NS_PER_SEC));
+	thread_set_pmap(NULL);
+}
+
+static void aside_or_flush(void *arg, unsigned i)
+{
+	if (i == 0)
+		flush_twice(arg);
+	else
+		be_aside(arg);
+}
+
+static void test_aside(void)
+{
+	struct aside s = {0};
+
+	if (cpu_count == 1) {
+		selftest_skip("one hart");
+		return;
+	}
+	CHECK(pmap_init(&s.pmap) == 0);
+	selftest_crowd(2, aside_or_flush, &s);
+	pmap_fini(&s.pmap);
+}
+
 #define MOST 600
 
 /*
@@ -710,6 +792,7 @@ const struct selftest pmap_tests[] = {
 	{"pmap-large-move", test_large_move},
 	{"pmap-large-no-table", test_large_no_table},
 	{"pmap-shootdown", test_shootdown},
+	{"pmap-aside", test_aside},
 	{"user-copies", test_copies},
 	{0},
 };

@@ -66,6 +66,28 @@ def test_a_disk_in_use_is_said(tmp_path):
             guest.output_of(guest.Machine(kit), ["true"], 60)
 
 
+@pytest.fixture
+def counts(tools_run):
+    """What two workers on two harts did in half a second: operations, and the sum of a counter of /proc/harts."""
+
+    def run(workload, counter):
+        bench = f"/bench/harts -w 2 {workload}"
+        done = tools_run("--smp", "2", "--", "/bin/sh", "-c", f"{bench} -t 0.1; cat /proc/harts; {bench}; cat /proc/harts")
+        assert done.returncode == 0, done.stderr
+        lines = [line.split() for line in done.stdout.decode().splitlines()]
+        head = next(line for line in lines if line[0] == "hart")
+        found = [int(line[head.index(counter)]) for line in lines if line[0] in ("0", "1")]
+        return int(lines[4][2]), sum(found[2:]) - sum(found[:2])
+
+    return run
+
+
+def test_who_maps_is_hardly_interrupted(counts):
+    """Nor where harts share a processor; it was two interrupts an operation when each forgot at once."""
+    operations, interrupts = counts("map_threads", "ipis")
+    assert operations > 100 and interrupts < operations / 2
+
+
 def test_a_round_of_all(tree):
     done = subprocess.run([tree / "tools/harts", "--rounds", "1", "--seconds", "0.02"],
                           capture_output=True, text=True, timeout=600)

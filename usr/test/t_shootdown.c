@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // When a call that takes a right or a page away has returned, no hart stores there any more:
-// threads that store without ever entering the kernel while the calls are made. Several harts are
-// what makes it hard.
+// threads that store, without ever entering the kernel or with a call after each store, while these
+// calls are made. Several harts are what makes it hard.
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -14,6 +14,7 @@ enum { WRITERS = 3, ROUNDS = 25, ROUNDS_AGAIN = 2 };
 static volatile uint64_t *page; // a word for each writer
 static atomic_uint faulted, generation;
 static atomic_bool stop;
+static bool calling; // into the kernel, where it need not be interrupted
 
 // The store is made again once main() has made it good.
 static void wait_for_page(int number)
@@ -30,8 +31,11 @@ static void store_on(void *word)
 {
 	volatile uint64_t *mine = word;
 
-	for (uint64_t n = 1; !stop; n++)
+	for (uint64_t n = 1; !stop; n++) {
 		*mine = n;
+		if (calling)
+			CHECK_OK(madvise((void *)page, 0, MADV_NORMAL));
+	}
 }
 
 static void all_store(void)
@@ -117,9 +121,18 @@ static void no_store_after_replacement(void)
 	among_writers(replace);
 }
 
+static void no_store_by_who_calls(void)
+{
+	calling = true;
+	among_writers(protect);
+	among_writers(replace);
+	calling = false;
+}
+
 static const struct test tests[] = {
 	{"no_store_after_mprotect", no_store_after_mprotect},
 	{"no_store_after_replacement", no_store_after_replacement},
+	{"no_store_by_who_calls", no_store_by_who_calls},
 };
 
 BEYOND_CORE_MAIN(tests)

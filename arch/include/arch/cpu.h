@@ -19,15 +19,18 @@ struct arch_cpu {
 	vaddr_t user_frame;         /* where a trap from user mode builds its trapframe */
 	struct arch_thread *thread; /* the running thread */
 	vaddr_t panic_stack;        /* top of the stack used when the thread's own has overflowed */
-	uint32_t preempt_off;       /* > 0: the running thread stays on this hart */
 	uint32_t resched;           /* the running thread should give way; set only by this hart */
-	uint32_t index;             /* 0 .. harts - 1 */
-	uint32_t irq_depth;         /* > 0: in an interrupt handler */
-	uint64_t hart_id;           /* the firmware's name for it */
-	uint64_t bit;               /* 1 << index, in masks of harts */
+	uint32_t aside;       /* it may be that pmap says so: to be looked at before user mode */
+	uint32_t preempt_off; /* > 0: the running thread stays on this hart */
+	uint32_t index;       /* 0 .. harts - 1 */
+	uint32_t irq_depth;   /* > 0: in an interrupt handler */
+	uint64_t hart_id;     /* the firmware's name for it */
+	uint64_t bit;         /* 1 << index, in masks of harts */
 	struct arch_thread *fpu_of; /* whose FPU state the registers hold; NULL: nobody's */
-	struct pmap *pmap;          /* the active one, or the one that is being entered */
+	struct pmap *pmap;          /* the active one, or the one that is being entered; a tag in
+				       bit 0: this hart is aside (arch/riscv/tlb.c) */
 	struct pmap *pmap_left;     /* [a] not left yet: the same, or the one before */
+	uint32_t aside_turns;       /* until traps no more step aside; 0: they do not */
 	uint64_t tlb_flushes;       /* [a] batches of translations that this hart had forgotten, */
 	uint64_t remote_fences;     /* [a] and for how many of them it had to interrupt others */
 	uint64_t ipis_sent;         /* [a] calls of firmware_send_ipi() */
