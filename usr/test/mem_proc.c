@@ -459,17 +459,19 @@ static void meminfo_adds_up(void)
 	CHECK_EQ(sysconf(_SC_PHYS_PAGES) * 4, meminfo("MemTotal"));
 }
 
-// A page in each of 64 tables; a child's stack.
+#define TABLE ((size_t)2 << 20) // that one table of pages is for
+
+// A page in each of 64 tables, none of which has pages of a neighbour; a child's stack.
 static void meminfo_follows_tables_and_stacks(void)
 {
 	static pid_t children[16];
 	long long tables = meminfo("PageTables"), stacks = meminfo("KernelStack");
-	char *p = map_anon(64 * (2 << 20));
+	char *p = map_anon(65 * TABLE), *first = p + (-(uintptr_t)p & (TABLE - 1));
 
 	for (size_t i = 0; i < 64; i++)
-		store(p + i * (2 << 20), 1);
+		store(first + i * TABLE, 1);
 	CHECK(meminfo("PageTables") >= tables + 64 * 4);
-	CHECK_OK(munmap(p, 64 * (2 << 20)));
+	CHECK_OK(munmap(p, 65 * TABLE));
 	CHECK(meminfo("PageTables") < tables + 32 * 4);
 	for (size_t i = 0; i < 16; i++) {
 		children[i] = (pid_t)CHECK_OK(fork());
