@@ -448,6 +448,8 @@ static int do_read(struct file *f, struct mvm_copy *c, size_t n, uint64_t *offse
 
 	if (err)
 		return err;
+	if (f->ops == &file_regular_ops) /* most are: without a jump through the table */
+		return regular_read(f, c, n, offset, done);
 	return f->ops->read ? f->ops->read(f, c, n, offset, done) : -EINVAL;
 }
 

@@ -76,10 +76,10 @@ user_copy:
 	csrs	sstatus, t6
 	or	t0, a0, a1
 	andi	t0, t0, 7
-	andi	t2, a2, ~248			/* most copies are of a few words, on both sides: */
-	or	t0, t0, t2
 	add	t1, a1, a2			/* the end, for the bytes */
 	bnez	t0, copy_any
+	andi	t2, a2, ~248			/* most copies are of a few words, on both sides: */
+	bnez	t2, copy_aligned
 	add	t4, a0, a2
 	copy_run copy_few, a2, t1, t4, 248
 	csrc	sstatus, t6
@@ -96,7 +96,7 @@ copy_any:
 copy_head:
 	andi	t0, a1, 7
 	bnez	t0, copy_head_byte
-	andi	a6, a2, -512
+copy_aligned: andi a6, a2, -512
 	beqz	a6, copy_words
 	add	a6, a6, a1
 copy_large:
@@ -106,6 +106,7 @@ copy_large_end:
 	addi	a1, a1, 512
 	addi	a0, a0, 512
 	bne	a1, a6, copy_large
+	beq	a1, t1, copy_done		/* a page, a block: nothing is left */
 copy_words:
 	/* less than 512 bytes */
 	sub	t2, t1, a1

@@ -7,6 +7,7 @@
 #include <abi/limits.h>
 #include <kernel/frames.h>
 #include <kernel/lock.h>
+#include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/uaccess.h>
 #include <kernel/vmspace.h>
@@ -125,15 +126,16 @@ static int user_buffer_prefault(struct mvm_copy *c, size_t done, size_t n)
 	return prefault_some(piece->base.addr + offset, n, b->access);
 }
 
-/* Of one range, each way. */
+/* Of one range, which user_range_init() has checked, each way. */
 size_t user_range_copy_out(struct mvm_copy *c, void *kernel, size_t done, size_t n)
 {
 	struct user_range *r = (struct user_range *)c;
 	size_t left;
 
+	DEBUG_ASSERT(done <= r->bytes && n <= r->bytes - done);
 	user_memory_is_next();
 	thread_faults_off();
-	left = copy_to_user((void *)(r->base.addr + done), kernel, n);
+	left = user_copy((void *)(r->base.addr + done), kernel, n);
 	thread_faults_on();
 	return n - left;
 }
@@ -143,9 +145,10 @@ size_t user_range_copy_in(struct mvm_copy *c, void *kernel, size_t done, size_t 
 	struct user_range *r = (struct user_range *)c;
 	size_t left;
 
+	DEBUG_ASSERT(done <= r->bytes && n <= r->bytes - done);
 	user_memory_is_next();
 	thread_faults_off();
-	left = copy_from_user(kernel, (const void *)(r->base.addr + done), n);
+	left = user_copy(kernel, (const void *)(r->base.addr + done), n);
 	thread_faults_on();
 	return n - left;
 }

@@ -248,10 +248,8 @@ static inline long transfer_one(long fd, uaddr_t base, size_t n, int64_t offset,
 
 	if (!file)
 		return -EBADF;
-	if (user_range_ok(base.addr, n)) {
-		user_range_init(&range, base, n, access);
+	if (user_range_init(&range, base, n, access))
 		result = transfer(file, &range.ops, n, offset, access);
-	}
 	fd_return(file, counted);
 	return result;
 }

@@ -22,7 +22,7 @@
 #define TICK_NS (10 * NS_PER_MS)
 
 static uint64_t clock_hz;
-static uint64_t realtime_offset_ns;                    /* [a] */
+uint64_t time_realtime_offset_ns;
 static uint64_t idle_max_clock, tick_clock, nap_clock; /* [I] after boot */
 struct time_rate time_rate;
 
@@ -46,14 +46,9 @@ uint64_t time_to_ticks(uint64_t ns)
 	return ns / NS_PER_SEC * clock_hz + (ns % NS_PER_SEC * clock_hz) / NS_PER_SEC + 1;
 }
 
-uint64_t time_realtime_ns(void)
-{
-	return time_now_ns() + __atomic_load_n(&realtime_offset_ns, __ATOMIC_RELAXED);
-}
-
 void time_set_realtime_ns(uint64_t ns)
 {
-	__atomic_store_n(&realtime_offset_ns, ns - time_now_ns(), __ATOMIC_RELAXED);
+	__atomic_store_n(&time_realtime_offset_ns, ns - time_now_ns(), __ATOMIC_RELAXED);
 }
 
 /* Two heaps become one. */

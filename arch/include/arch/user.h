@@ -24,6 +24,11 @@
  * size_t copy_from_user(void *to, const void *user_from, size_t bytes)
  * size_t copy_to_user(void *user_to, const void *from, size_t bytes)
  * size_t clear_user(void *user_to, size_t bytes)
+ *
+ * And either of the first two for a range that the caller has checked (user_range_ok()), once for
+ * all the pieces that it copies:
+ *
+ * size_t user_copy(void *to, const void *from, size_t bytes)
  */
 
 /*

@@ -39,7 +39,11 @@ static inline uint64_t time_now_ns(void)
 uint64_t time_to_ticks(uint64_t ns);
 
 /* Nanoseconds since 1970, UTC; and setting it. Without an RTC it counts from 0. */
-uint64_t time_realtime_ns(void);
+extern uint64_t time_realtime_offset_ns; /* [a] to the time since power-on */
+static inline uint64_t time_realtime_ns(void)
+{
+	return time_now_ns() + __atomic_load_n(&time_realtime_offset_ns, __ATOMIC_RELAXED);
+}
 void time_set_realtime_ns(uint64_t ns);
 
 /*

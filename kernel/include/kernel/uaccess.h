@@ -96,7 +96,8 @@ static inline void user_path_free(struct user_path *path)
 
 /*
  * Memory that a read fills (MVM_WRITE: the kernel writes to it) or a write drains, as file systems
- * see it (`ops`, first).  `access` is what is done to the user's memory.  One range:
+ * see it (`ops`, first).  `access` is what is done to the user's memory.  One range, all of which
+ * was found to lie in user space when it was set up:
  */
 struct user_range {
 	struct mvm_copy ops;
@@ -109,14 +110,18 @@ size_t user_range_copy_out(struct mvm_copy *c, void *kernel, size_t done, size_t
 size_t user_range_copy_in(struct mvm_copy *c, void *kernel, size_t done, size_t n);
 int user_range_prefault(struct mvm_copy *c, size_t done, size_t n);
 
-static inline void user_range_init(
+/* False: it does not lie in user space, and there is nothing to be used. */
+static inline __attribute__((warn_unused_result)) bool user_range_init(
 	struct user_range *r, uaddr_t base, size_t bytes, unsigned access)
 {
+	if (!user_range_ok(base.addr, bytes))
+		return false;
 	r->ops.copy = access == MVM_WRITE ? user_range_copy_out : user_range_copy_in;
 	r->ops.prefault = user_range_prefault;
 	r->base = base;
 	r->bytes = bytes;
 	r->access = access;
+	return true;
 }
 
 /* In pieces, which stay the caller's. */
