@@ -10,7 +10,7 @@ static uint32_t bits_for(uint32_t n)
 {
 	uint32_t bits = 0;
 
-	while (n > (1u << bits) + FS_TABLE_SLACK)
+	while (n > (1u << bits) + FS_TABLE_SLACK && bits < FS_TABLE_BITS_MOST)
 		bits += bits ? MORE_BITS : FIRST_BITS;
 	return bits;
 }

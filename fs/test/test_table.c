@@ -201,11 +201,35 @@ static void without_memory_it_goes_on(void **state)
 	assert_null(table.chains);
 }
 
+/* With more than it has chains for it has as many as there may be, and asks for no more. */
+static void as_many_chains_as_may_be(void **state)
+{
+	uint32_t n = (2u << FS_TABLE_BITS_MOST) + FS_TABLE_SLACK + 1;
+	struct fs_link *links = calloc(n, sizeof(*links));
+
+	(void)state;
+	assert_non_null(links);
+	for (uint32_t i = 0; i < n; i++) {
+		links[i].hash = i;
+		fs_table_insert(&table, &links[i]);
+		fs_table_fit(&table);
+		assert_true(fs_table_fits(&table));
+	}
+	assert_int_equal(table.bits, FS_TABLE_BITS_MOST);
+	fs_table_check(&table);
+	for (uint32_t i = 0; i < n; i++) {
+		fs_table_remove(&table, &links[i]);
+		fs_table_fit(&table);
+	}
+	free(links);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(as_many_chains_as_may_be),
 		TEST(as_the_model),
 		TEST(chains_are_short),
 		TEST(memory_goes_with_what_is_in_it),

@@ -39,12 +39,16 @@ struct fs_table {
 /* Beyond two links a chain: with one chain, whatever they are. */
 #define FS_TABLE_SLACK 6
 
+/* 2 MiB of chains are the most: no host need have more in one piece.  Then they become longer. */
+#define FS_TABLE_BITS_MOST 18
+
 /* Has it as many chains as it needs?  Without the lock: perhaps. */
 static inline bool fs_table_fits(const struct fs_table *t)
 {
 	uint32_t n = fs_read(t->n), bits = fs_read(t->bits);
 
-	return n <= (2u << bits) + FS_TABLE_SLACK && (!bits || n >= (1u << bits) / 4);
+	return (n <= (2u << bits) + FS_TABLE_SLACK || bits == FS_TABLE_BITS_MOST) &&
+	       (!bits || n >= (1u << bits) / 4);
 }
 
 /* Where links of this hash are. */
