@@ -238,12 +238,6 @@ int dentry_new_nameless(
 
 /* --- The table ------------------------------------------------------------------------------- */
 
-struct dentry *bucket_find_among_many(
-	struct bucket *b, const struct dentry *dir, const struct fs_name *name)
-{
-	return chain_find(*fs_table_chain(&b->entries, place_hash(dir, name->hash)), dir, name);
-}
-
 void bucket_refit(struct bucket *b)
 {
 	struct fs_link **chains;

@@ -45,7 +45,9 @@ static inline uint64_t hash_step(uint64_t hash, uint64_t word)
 
 static inline bool scan_goes_on(const char *p, const char *end)
 {
-	return end ? p != end : *p != '\0' && *p != '/';
+	if (end)
+		return p != end;
+	return __builtin_expect(*p != '\0', 1) && __builtin_expect(*p != '/', 1);
 }
 
 /* The next eight bytes of a name, or what is left of it. */
@@ -54,17 +56,20 @@ static inline uint64_t scan_word(const char **at, const char *end)
 	const char *p = *at, *word_end = p + HEAD_BYTES;
 	uint64_t word = 0;
 
-	for (; p != word_end && scan_goes_on(p, end); p++)
+	do {
+		if (!scan_goes_on(p, end))
+			break;
 		word = word << 8 | (unsigned char)*p;
+	} while (++p != word_end);
 	*at = p;
 	return word;
 }
 
 /*
- * The name from `text` to `end`, or, with NULL, to a slash or NUL.  Hashed
+ * The name from `text` to `end`, or, with NULL, to a slash or NUL; returns where that is.  Hashed
  * eight bytes at a time.
  */
-static inline void name_scan(const char *text, const char *end, struct fs_name *name)
+static inline const char *name_scan(const char *text, const char *end, struct fs_name *name)
 {
 	const char *p = text;
 	uint64_t hash;
@@ -76,6 +81,7 @@ static inline void name_scan(const char *text, const char *end, struct fs_name *
 		hash = hash_step(hash, scan_word(&p, end));
 	name->bytes = (uint32_t)(p - text);
 	name->hash = (uint32_t)hash;
+	return p;
 }
 
 /* In the whole cache an entry is hashed by its name and its parent. */
@@ -185,18 +191,10 @@ static inline struct dentry *chain_find(
 	return NULL;
 }
 
-/* What a bucket has in more than one chain. */
-struct dentry *bucket_find_among_many(
-	struct bucket *b, const struct dentry *dir, const struct fs_name *name);
-
 static inline struct dentry *bucket_find(
 	struct bucket *b, const struct dentry *dir, const struct fs_name *name)
 {
-	struct dentry *d = chain_find(b->entries.few, dir, name);
-
-	if (!d && b->entries.chains)
-		d = bucket_find_among_many(b, dir, name);
-	return d;
+	return chain_find(*fs_table_chain(&b->entries, place_hash(dir, name->hash)), dir, name);
 }
 
 /* Entries came or went: has it as many chains as it needs?  No lock. */

@@ -16,14 +16,17 @@
  * A step to what the cache remembers is all in here, with one lock and one count; everything else
  * is in walk_slowly().
  *
- * The directory before the last component is often that of the walk before, whoever walks: a thread
- * keeps it (struct path_recent), and where a path begins with the same text at the same place, its
- * last component alone is looked up, in one step.  What a walk would have met on the way is the
- * same as long as no directory has gone or moved, none was covered or bared, and none has other
- * rights; the cache counts all of these, for all directories together (names.directories), as they
- * are rare.  Kept is only what was reached by remembered names alone: no link, no "..", no name
- * that has to be asked for each time (MOUNT_VOLATILE); and through directories that everybody may
- * search, so that it does not matter who asks.
+ * The directory before the last component is often that of one of the walks before, whoever walks:
+ * a thread keeps the last few (struct path_recents), and where a path begins with the same text at
+ * the same place, its last component alone is looked up, in one step.  What a walk would have met
+ * on the way is the same as long as no directory has gone or moved, none was covered or bared, and
+ * none has other rights; the cache counts all of these, for all directories together
+ * (names.directories), as they are rare.  Kept is only what was reached by remembered names alone:
+ * no link, no "..", no name that has to be asked for each time (MOUNT_VOLATILE); and through
+ * directories that everybody may search, so that it does not matter who asks.
+ *
+ * They are a ring.  What is used by turns was kept by turns, so that the one behind that which was
+ * used last comes next, both to be looked at and to be given up for another.
  *
  * What is kept is not referenced, so nobody is kept from unmounting or removing it, and it is only
  * compared.  An entry that is found, under its bucket's lock, with that parent keeps the parent
@@ -44,7 +47,7 @@ struct walk {
 	const char *rest;
 	char *buffer; /* holds rest once a link was followed, or NULL */
 	unsigned links;
-	bool plain; /* so far it could be kept (struct path_recent) */
+	bool plain; /* so far it could be kept (struct path_recents) */
 	const char *path;
 	const struct dentry *from;
 	uint64_t directories; /* when it began */
@@ -62,8 +65,7 @@ static const char *skip_slashes(const char *p)
 /* Cut the next component off *rest; false at the end. */
 static inline bool next_component(const char **rest, struct fs_name *name)
 {
-	name_scan(skip_slashes(*rest), NULL, name);
-	*rest = name->text + name->bytes;
+	*rest = name_scan(skip_slashes(*rest), NULL, name);
 	return name->bytes != 0;
 }
 
@@ -73,21 +75,30 @@ static inline bool may_be_dots(const struct fs_name *name)
 }
 
 /*
- * Does the path, which may end before, begin with this text?  Word by word where both lie so, as
- * what comes from a system call does.  What is behind the end in the last word is read, too, and
- * does not count: a whole word is never partly somewhere else.
+ * Does the path, which may end before, begin with this text?  Word by word, as both lie so.  What
+ * is behind the end in the last word is read, too, and does not count: a whole word is never partly
+ * somewhere else.
  */
-static inline __attribute__((no_sanitize("address"))) bool begins_with(
+static inline __attribute__((no_sanitize("address"))) bool begins_with_words(
 	const char *path, const char *text, size_t n)
 {
 	const uint64_t *a = (const uint64_t *)path, *b = (const uint64_t *)text;
 
-	if (((uintptr_t)path | (uintptr_t)text) % 8)
-		return strncmp(path, text, n) == 0;
 	for (; n >= 8; n -= 8)
 		if (*a++ != *b++)
 			return false;
 	return n == 0 || (*a ^ *b) << (64 - 8 * n) == 0;
+}
+
+/* As what comes from a system call does. */
+static inline bool lies_in_words(const char *path)
+{
+	return (uintptr_t)path % 8 == 0;
+}
+
+static bool begins_with(const char *path, const char *text, size_t n)
+{
+	return lies_in_words(path) ? begins_with_words(path, text, n) : strncmp(path, text, n) == 0;
 }
 
 static enum path_last kind_of(const struct fs_name *name)
@@ -274,39 +285,71 @@ static inline int walk_step(struct walk *w, const struct fs_name *name, bool fol
 	return walk_name(w, name, follow_link);
 }
 
-/* --- The recent directory --------------------------------------------------------------------- */
+/* --- Recent directories ----------------------------------------------------------------------- */
+
+static inline struct path_recent *recent_behind(
+	struct path_recents *all, const struct path_recent *r)
+{
+	return r && r < &all->kept[PATH_RECENT_DIRECTORIES - 1] ? (struct path_recent *)r + 1
+								: all->kept;
+}
+
+static bool is_by_text(const struct path_recent *r, const struct walk *w, size_t bytes)
+{
+	return r->from == w->from && r->bytes == bytes && memcmp(r->text, w->path, bytes) == 0;
+}
+
+/* The one that is there by this text, of which more is not true any more; or the next. */
+static struct path_recent *recent_to_give_up(const struct walk *w, size_t bytes)
+{
+	struct path_recents *all = w->ctx->recent;
+
+	for (unsigned i = 0; i < PATH_RECENT_DIRECTORIES; i++)
+		if (is_by_text(&all->kept[i], w, bytes))
+			return &all->kept[i];
+	return recent_behind(all, all->last);
+}
 
 /* Where the walk is, and how it came here, by the first `bytes` of the path. */
-static __attribute__((noinline)) void keep_recent(const struct walk *w, size_t bytes)
+static void keep_recent(const struct walk *w, size_t bytes)
 {
-	struct path_recent *r = w->ctx->recent;
+	struct path_recent *r = recent_to_give_up(w, bytes);
 
-	if (bytes > sizeof(r->text))
-		return;
 	r->directories = w->directories;
 	r->from = w->from;
 	r->dir = w->at;
 	r->bytes = (uint32_t)bytes;
 	memcpy(r->text, w->path, bytes);
+	w->ctx->recent->last = r;
 }
 
-static inline bool is_kept(const struct walk *w, size_t bytes)
+static bool is_kept(const struct walk *w, size_t bytes)
 {
-	const struct path_recent *r = w->ctx->recent;
+	const struct path_recent *r = w->ctx->recent->kept;
 
-	return r->dir == w->at && r->from == w->from && r->directories == w->directories &&
-	       r->bytes == bytes;
+	for (unsigned i = 0; i < PATH_RECENT_DIRECTORIES; i++, r++)
+		if (r->dir == w->at && r->from == w->from && r->directories == w->directories &&
+			r->bytes == bytes)
+			return true;
+	return false;
+}
+
+static __attribute__((noinline)) void keep_if_new(const struct walk *w, const struct fs_name *last)
+{
+	size_t bytes = (size_t)(last->text - w->path);
+
+	if (bytes <= PATH_RECENT_BYTES && !is_kept(w, bytes))
+		keep_recent(w, bytes);
 }
 
 /* May the last component be looked up here?  How the walk came here is kept if that was plain. */
 static inline int may_search_last(struct walk *w, const struct fs_name *last)
 {
-	size_t bytes = (size_t)(last->text - w->path);
-	bool keep = w->plain && w->counted && !is_kept(w, bytes);
+	bool plain = w->plain && w->counted;
 	int err = may_search(w);
 
-	if (!err && keep)
-		keep_recent(w, bytes);
+	if (!err && plain)
+		keep_if_new(w, last);
 	return err;
 }
 
@@ -324,8 +367,9 @@ static inline bool ends_walk(const struct path_recent *r, const struct dentry *d
 	       may_search_at_once(d->parent->vnode, cred, &everybody);
 }
 
-static inline struct dentry *find_in_recent(const struct path_recent *r, const struct fs_name *name,
-	const struct fs_cred *cred, unsigned flags)
+static inline __attribute__((always_inline)) struct dentry *find_in_recent(
+	const struct path_recent *r, const struct fs_name *name, const struct fs_cred *cred,
+	unsigned flags)
 {
 	struct bucket *b = bucket_at(place_hash(r->dir, name->hash));
 	struct dentry *d;
@@ -342,19 +386,10 @@ static inline struct dentry *find_in_recent(const struct path_recent *r, const s
 	return d;
 }
 
-/* The whole walk in one step; NULL: it has to be walked. */
-static inline struct dentry *walk_recent(
-	const struct fs_context *ctx, const struct dentry *from, const char *path, unsigned flags)
+/* Does a path that begins as it does lead to a name in it?  *name: that. */
+static inline bool leads_to(const struct path_recent *r, const char *path, struct fs_name *name)
 {
-	const struct path_recent *r = ctx->recent;
-	struct fs_name name;
-
-	if (!r || r->from != from || !begins_with(path, r->text, r->bytes))
-		return NULL;
-	name_scan(path + r->bytes, NULL, &name);
-	if (name.text[name.bytes] != '\0')
-		return NULL;
-	return find_in_recent(r, &name, ctx->cred, flags);
+	return *name_scan(path + r->bytes, NULL, name) == '\0';
 }
 
 /* --- Whole walks ----------------------------------------------------------------------------- */
@@ -404,13 +439,50 @@ static __attribute__((noinline)) int walk_whole(const struct fs_context *ctx, st
 	return err;
 }
 
+/* The recent directory that leads to the last component, *name, and is the one used last then. */
+static struct path_recent *recent_of(
+	struct path_recents *all, const struct dentry *from, const char *path, struct fs_name *name)
+{
+	struct path_recent *r = all->last;
+
+	for (unsigned i = 0; r && i < PATH_RECENT_DIRECTORIES; i++) {
+		r = recent_behind(all, r);
+		if (r->from == from && begins_with(path, r->text, r->bytes) &&
+			leads_to(r, path, name))
+			return all->last = r;
+	}
+	return NULL;
+}
+
+/* Not at once in the recent directory that was used last: in any of them, or whole. */
+static __attribute__((noinline)) int walk_otherwise(const struct fs_context *ctx,
+	struct dentry *from, const char *path, unsigned flags, struct dentry **out)
+{
+	const struct path_recent *r = NULL;
+	struct fs_name name;
+
+	if (ctx->recent)
+		r = recent_of(ctx->recent, from, path, &name);
+	*out = r ? find_in_recent(r, &name, ctx->cred, flags) : NULL;
+	return *out ? 0 : walk_whole(ctx, from, path, flags, out);
+}
+
+/* Written so that what is found in the directory used last needs no call and no registers saved. */
 int path_lookup(const struct fs_context *ctx, struct dentry *base, const char *path, unsigned flags,
 	struct dentry **out)
 {
-	struct dentry *from = beginning(ctx, base, path);
+	struct dentry *from = beginning(ctx, base, path), *d;
+	const struct path_recent *r = ctx->recent ? ctx->recent->last : NULL;
+	struct fs_name name;
 
-	*out = walk_recent(ctx, from, path, flags);
-	return *out ? 0 : walk_whole(ctx, from, path, flags, out);
+	if (!r || r->from != from || !lies_in_words(path) ||
+		!begins_with_words(path, r->text, r->bytes) || !leads_to(r, path, &name))
+		return walk_otherwise(ctx, from, path, flags, out);
+	d = find_in_recent(r, &name, ctx->cred, flags);
+	if (!d)
+		return walk_whole(ctx, from, path, flags, out);
+	*out = d;
+	return 0;
 }
 
 /* Walk all but the last component, and say what that is. */

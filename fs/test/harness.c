@@ -6,7 +6,7 @@
 #define FRAMES 16384
 
 struct fs_context ctx;
-static struct path_recent recent;
+static struct path_recents recent;
 static struct fs_cred cred;
 
 void become(uint32_t uid, uint32_t gid)

@@ -101,19 +101,35 @@ static void set_mode(const char *path, uint32_t mode)
 	assert_int_equal(vfs_setattr(&ctx, NULL, path, PATH_FOLLOW, &attr, FS_SET_MODE), 0);
 }
 
+/* It is compared word by word only where it lies so: both ways. */
+static void expect_walk(const char *path, const char *result)
+{
+	uint64_t words[8];
+
+	for (size_t at = 0; at < 2; at++) {
+		char *text = (char *)words + at;
+
+		assert_true(strlen(path) < sizeof(words) - 1);
+		strcpy(text, path);
+		if (strcmp(walked(text, 0), result))
+			fail_msg("\"%s\" is %s, not %s", path, walked(text, 0), result);
+	}
+}
+
+static void is_last(const char *path)
+{
+	size_t n = (size_t)(strrchr(path, '/') + 1 - path);
+
+	assert_int_equal(ctx.recent->last->bytes, n);
+	assert_memory_equal(ctx.recent->last->text, path, n);
+}
+
 /* Until it is kept how the walk to f comes through e, and once more, in one step. */
 static void walk_kept(const char *path)
 {
-	for (int i = 0; i < 3; i++) /* the first asks the file system, and that is not kept */
-		assert_string_equal(walked(path, 0), "/d/e/f");
-	assert_int_equal(ctx.recent->bytes, strlen(path) - 1);
-	assert_memory_equal(ctx.recent->text, path, strlen(path) - 1);
-}
-
-static void expect_walk(const char *path, const char *result)
-{
-	if (strcmp(walked(path, 0), result))
-		fail_msg("\"%s\" is %s, not %s", path, walked(path, 0), result);
+	for (int i = 0; i < 2; i++) /* the first asks the file system, and that is not kept */
+		expect_walk(path, "/d/e/f");
+	is_last(path);
 }
 
 static void make_d(void)
@@ -170,7 +186,7 @@ static void recent_is_not_kept(void **state)
 	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
 		for (int times = 0; times < 3; times++)
 			assert_string_equal(walked(paths[i], 0), "/d/e/f");
-		assert_memory_equal(ctx.recent->text, "/d/e/", 5);
+		is_last("/d/e/f");
 	}
 	assert_int_equal(vfs_unlink(&ctx, NULL, "/x"), 0);
 	expect_walk("/x/e/f", "ENOENT");
@@ -215,20 +231,94 @@ static void recent_directories_change(void **state)
 	walk_kept("/d/e/f");
 	assert_int_equal(vfs_unlink(&ctx, NULL, "/d/e/f"), 0);
 	expect_walk("/d/e/f", "ENOENT");
-	before = ctx.recent->directories;
+	before = ctx.recent->last->directories;
 	assert_int_equal(vfs_rmdir(&ctx, NULL, "/d/e"), 0);
 	expect_walk("/d/e/f", "ENOENT");
 	must_mkdir("/d/e");
 	must_write("/d/e/f", "z");
 	walk_kept("/d/e/f");
-	assert_int_not_equal(ctx.recent->directories, before);
+	assert_int_not_equal(ctx.recent->last->directories, before);
 
 	/* The same names in new entries, perhaps where others were: nothing of before counts. */
 	walk_kept("/d/e/f");
-	before = ctx.recent->directories;
+	before = ctx.recent->last->directories;
 	dentry_shrink(0);
 	walk_kept("/d/e/f");
-	assert_int_not_equal(ctx.recent->directories, before);
+	assert_int_not_equal(ctx.recent->last->directories, before);
+}
+
+static const char *const turns[PATH_RECENT_DIRECTORIES] = {
+	"/d/e/f", "/d/g", "/a_longer_name/f", "/a_longer_nome/f"};
+
+static void make_turns(void)
+{
+	make_d();
+	must_write("/d/g", "x");
+	must_mkdir("/a_longer_name");
+	must_write("/a_longer_name/f", "x");
+	must_mkdir("/a_longer_nome");
+	must_write("/a_longer_nome/f", "x");
+}
+
+/* Slots by this text. */
+static unsigned times_kept(const char *text)
+{
+	unsigned n = 0;
+
+	for (const struct path_recent *r = ctx.recent->kept;
+		r < ctx.recent->kept + PATH_RECENT_DIRECTORIES; r++)
+		n += r->bytes == strlen(text) && memcmp(r->text, text, r->bytes) == 0;
+	return n;
+}
+
+/* As many as there is room for stay, whichever comes next, and one more takes the place of one. */
+static void recent_by_turns(void **state)
+{
+	struct path_recents before;
+
+	(void)state;
+	memset(ctx.recent, 0, sizeof(*ctx.recent));
+	make_turns();
+	for (size_t i = 0; i < 3 * PATH_RECENT_DIRECTORIES; i++)
+		expect_walk(turns[i % 4], turns[i % 4]);
+	before = *ctx.recent;
+	for (size_t i = 0; i < 1000; i++) {
+		const char *path = turns[i * i / 3 % 4];
+
+		expect_walk(path, path);
+		is_last(path); /* nobody but a walk in one step says so */
+		assert_memory_equal(ctx.recent->kept, before.kept, sizeof(before.kept));
+	}
+	is_last(turns[999 * 999 / 3 % 4]);
+	must_mkdir("/one_more");
+	must_write("/one_more/f", "x");
+	expect_walk("/one_more/f", "/one_more/f");
+	expect_walk("/one_more/f", "/one_more/f");
+	is_last("/one_more/f");
+	assert_int_equal(times_kept("/d/e/") + times_kept("/d/") + times_kept("/a_longer_name/") +
+				 times_kept("/a_longer_nome/"),
+		PATH_RECENT_DIRECTORIES - 1);
+	for (size_t i = 0; i < PATH_RECENT_DIRECTORIES; i++)
+		expect_walk(turns[i], turns[i]);
+}
+
+/* A change counts for all that are kept; what is found again by the same text is there once. */
+static void recent_change_by_turns(void **state)
+{
+	(void)state;
+	make_turns();
+	for (size_t i = 0; i < 3 * PATH_RECENT_DIRECTORIES; i++)
+		expect_walk(turns[i % 4], turns[i % 4]);
+	assert_int_equal(vfs_rename(&ctx, NULL, "/d", NULL, "/b", 0), 0);
+	expect_walk(turns[2], turns[2]);
+	expect_walk(turns[0], "ENOENT");
+	expect_walk(turns[1], "ENOENT");
+	expect_walk(turns[3], turns[3]);
+	assert_int_equal(vfs_rename(&ctx, NULL, "/b", NULL, "/d", 0), 0);
+	for (size_t i = 0; i < 3 * PATH_RECENT_DIRECTORIES; i++)
+		expect_walk(turns[i % 4], turns[i % 4]);
+	assert_int_equal(times_kept("/d/e/"), 1);
+	assert_int_equal(times_kept("/a_longer_nome/"), 1);
 }
 
 /* Others begin elsewhere, or may not go there any more. */
@@ -244,6 +334,11 @@ static void recent_is_whose(void **state)
 	assert_int_equal(path_lookup(&ctx, NULL, "/r", 0, &d), 0);
 	ctx.cwd = d;
 	expect_walk("d/e/f", "ENOENT");
+	ctx.cwd = root;
+	walk_kept("d/e/f");
+	walk_kept("/d/e/f");
+	ctx.cwd = d;
+	expect_walk("d/e/f", "ENOENT"); /* it was not the last one, either */
 	ctx.cwd = root;
 	walk_kept("/d/e/f");
 	ctx.root = d;
@@ -600,6 +695,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(recent_is_not_kept, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(
 			recent_directories_change, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(recent_by_turns, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(recent_change_by_turns, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(recent_is_whose, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(forty_links_and_no_more, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(long_names, test_setup, test_teardown),

@@ -13,7 +13,7 @@
 struct worker {
 	struct fsh_thread thread;
 	struct fs_context ctx; /* with a recent directory of its own */
-	struct path_recent recent;
+	struct path_recents recent;
 	uint64_t rng, steps;
 	unsigned done;
 };

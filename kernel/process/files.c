@@ -295,9 +295,9 @@ struct file *fd_borrow(long fd, bool *counted)
 	return *counted ? ref_locked(f, (unsigned)fd) : in_slot(f, (unsigned)fd);
 }
 
-static unsigned descriptor_limit(void)
+static unsigned descriptor_limit(struct process *p)
 {
-	return (unsigned)process_limit(process_current(), RLIMIT_NOFILE);
+	return (unsigned)process_limit(p, RLIMIT_NOFILE);
 }
 
 /* The first that may be free, of those that are at least `from`. */
@@ -340,8 +340,9 @@ static inline long find_free(struct files *f, unsigned from, unsigned limit)
 
 long fd_install(struct file *file, unsigned from, bool close_on_exec)
 {
-	struct files *f = current_files();
-	unsigned limit = descriptor_limit();
+	struct process *p = process_current();
+	struct files *f = p->files;
+	unsigned limit = descriptor_limit(p);
 
 	spin_lock(&f->lock);
 	long fd = find_free(f, from, limit);
@@ -358,7 +359,7 @@ long fd_replace(struct file *file, long fd_argument, bool close_on_exec)
 	struct file *old = NULL;
 	int err = 0;
 
-	if (fd >= descriptor_limit())
+	if (fd >= descriptor_limit(process_current()))
 		return -EBADF;
 	spin_lock(&f->lock);
 	while (!err && fd >= f->capacity)
@@ -571,7 +572,7 @@ int walk_begin(struct walk *w, long dir, const char *path)
 	return 0;
 }
 
-void walk_end(struct walk *w)
+void walk_drop(struct walk *w)
 {
 	if (w->counted) {
 		dentry_unref(w->ctx.root);

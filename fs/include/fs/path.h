@@ -71,17 +71,24 @@ int vnode_path(struct vnode *v, struct dentry *root, char *buffer, size_t bytes,
 void dentry_shrink(size_t keep);
 
 /*
- * The directory that a thread's last walk came to before its last component, for the next walk,
- * which is often in the same.  Zeroed at first; then for the walks of one thread alone.  It holds
- * nothing: path.c says why what is in here can be believed.
+ * The directories that a thread's last walks came to before their last components, for those to
+ * come, which are often in the same ones: of one, or of a few by turns.  Zeroed at first; then for
+ * the walks of one thread alone.  They hold nothing: path.c says why what is in here can be
+ * believed.
  */
-#define PATH_RECENT_BYTES 64
+#define PATH_RECENT_DIRECTORIES 4
+#define PATH_RECENT_BYTES       64
 
 struct path_recent {
 	uint64_t directories;            /* the state of all directories in which it is true */
 	const struct dentry *from, *dir; /* where the walk began, and where it came to */
 	char text[PATH_RECENT_BYTES];    /* from one to the other, with the slash behind */
 	uint32_t bytes;                  /* of text */
+};
+
+struct path_recents {
+	struct path_recent *last; /* used last; NULL: none is kept */
+	struct path_recent kept[PATH_RECENT_DIRECTORIES];
 };
 
 /*
@@ -92,7 +99,7 @@ struct fs_context {
 	struct dentry *cwd;  /* relative paths begin here unless a call names a base */
 	const struct fs_cred *cred;
 	const struct fs_cred *owner; /* whose new files are; NULL: cred's */
-	struct path_recent *recent;  /* the walking thread's, or NULL */
+	struct path_recents *recent; /* the walking thread's, or NULL */
 	uint32_t umask;
 };
 

@@ -118,7 +118,13 @@ struct walk {
 };
 /* dir as in openat; -EBADF, -ENOTDIR: end is not called then. */
 int walk_begin(struct walk *w, long dir, const char *path);
-void walk_end(struct walk *w);
+/* Give back the references that it has, if any. */
+void walk_drop(struct walk *w);
+static inline void walk_end(struct walk *w)
+{
+	if (w->counted || w->base)
+		walk_drop(w);
+}
 /* Of a process, for permission checks without a path (identity.c).  It is valid while p lives. */
 static inline struct fs_cred process_fs_cred(struct process *p)
 {

@@ -203,7 +203,7 @@ struct task {
 	vaddr_t robust_list;     /* [c] kept for get_robust_list */
 	struct vfork *vfork;     /* [c] the parent that waits for exec or exit, or NULL */
 
-	struct path_recent recent; /* [c] of its walks */
+	struct path_recents recent; /* [c] of its walks */
 };
 
 extern struct spinlock tree_lock;    /* RANK_PROCESS_TREE */
