@@ -14,6 +14,8 @@
 //         unlink                 of any of them, looked at before
 //         look-up                stat() of a name that is not there, another one each time
 //         list                   read all of it
+//     growth turns DIR SIZE...   SIZE folders in DIR, each with a file:
+//         stat                   of each file in turn, by a path
 //
 // Sizes ascend. A line "OPERATION <tab> SIZE <tab> INSTRUCTIONS" is printed for each, the mean of
 // one operation. Run under QEMU's instruction clock (tools/run --icount).
@@ -313,24 +315,94 @@ static void remove_folder(void)
 		err(1, FOLDER);
 }
 
+// --- Folders by turns ----------------------------------------------------------------------------
+
+static const char *folder_above;
+
+static void folder_of(char *path, size_t i, const char *file)
+{
+	snprintf(path, 200, "%s/" FOLDER "-%07zu%s", folder_above, i, file);
+}
+
+static void make_folder(size_t i)
+{
+	char path[200];
+	int fd;
+
+	folder_of(path, i, "");
+	if (mkdir(path, 0755))
+		err(1, "%s", path);
+	folder_of(path, i, "/file");
+	fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+	if (fd < 0 || close(fd))
+		err(1, "%s", path);
+}
+
+static void remove_folder_at(size_t i)
+{
+	char path[200];
+	int failed;
+
+	folder_of(path, i, "/file");
+	failed = unlink(path);
+	folder_of(path, i, "");
+	if (failed || rmdir(path))
+		err(1, "%s", path);
+}
+
+static uint64_t stat_turns(size_t n)
+{
+	uint64_t sum = 0;
+	char path[200];
+	struct stat st;
+
+	for (size_t i = 0; i < n; i++) {
+		folder_of(path, i, "/file");
+		uint64_t began = instructions();
+		int failed = stat(path, &st);
+		sum += instructions() - began;
+		if (failed)
+			err(1, "%s", path);
+	}
+	return sum;
+}
+
+static void with_turns(size_t n)
+{
+	uint64_t sum = 0, done = 0;
+
+	for (size_t i = 0; i < n; i++)
+		make_folder(i);
+	for (int i = 0; i < 2; i++)
+		stat_turns(n);
+	for (; done < SAMPLES; done += n)
+		sum += stat_turns(n);
+	print("stat", n, sum, done);
+	for (size_t i = 0; i < n; i++)
+		remove_folder_at(i);
+}
+
 // -------------------------------------------------------------------------------------------------
 
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
 	bool names = strcmp(what, "names") == 0 && argc > 3;
+	bool turns = strcmp(what, "turns") == 0 && argc > 3;
 	void (*with)(size_t) = names                        ? with_names
+			       : turns                      ? with_turns
 			       : strcmp(what, "pages") == 0 ? with_pages
 			       : strcmp(what, "areas") == 0 ? with_areas
 							    : NULL;
 
 	if (!with)
-		errx(2, "growth areas|pages|names DIR SIZE...");
+		errx(2, "growth areas|pages|names DIR|turns DIR SIZE...");
+	folder_above = argv[2];
 	if (names)
 		enter_folder(argv[2]);
-	else
+	else if (!turns)
 		allow_areas();
-	for (char **size = argv + (names ? 3 : 2); *size; size++)
+	for (char **size = argv + (names || turns ? 3 : 2); *size; size++)
 		with(strtoul(*size, NULL, 0));
 	if (names)
 		remove_folder();
