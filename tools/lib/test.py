@@ -43,6 +43,7 @@ MEMORY_GROUPS = ("coherence", "exhaust", "fork", "fuzz", "mem", "smp", "stress")
 LITTLE_MEMORY = "64M"
 FILLING = ("exhaust_bomb",)  # with as many processes as there is memory for, whatever there is
 PLUGGED_KERNELS = (("list", "bestfit"), ("blocks", "bottomup"))
+PLUGGED_SECONDS = 3000  # a list is walked by every call: all the areas that a space may have are 2 billion steps
 GUEST_SECONDS = 300  # against hanging, not a threshold: under load a boot takes its time
 
 
@@ -110,12 +111,12 @@ def memory_for(program, smp):
     return LITTLE_MEMORY if little else guest.MEMORY
 
 
-def run_guest_test(kit, name, smp, mem, scratch):
+def run_guest_test(kit, name, smp, mem, scratch, seconds=GUEST_SECONDS):
     """Boot /test/NAME on a copy of the image; its results, then whether the image is clean."""
     output = bytearray()
     image = run.copy_image(kit.image, scratch) if os.path.exists(kit.image) else None
     machine = guest.Machine(kit, smp=smp, mem=mem, image=image, log=os.path.join(scratch, "log"))
-    outcome = guest.run_command(machine, ["/test/" + name], timeout=GUEST_SECONDS,
+    outcome = guest.run_command(machine, ["/test/" + name], timeout=seconds,
                                 write=output.extend)
     text = output.decode(errors="replace")
     results = tap.parse(text)
@@ -134,14 +135,14 @@ def run_guest_test(kit, name, smp, mem, scratch):
     return results
 
 
-def suite_guest(programs, preset=None, harts=HARTS, **variant):
+def suite_guest(programs, preset=None, harts=HARTS, seconds=GUEST_SECONDS, **variant):
     def suite(options):
         kit = build.kit_of(build.build(preset or options.preset, ["mapache.elf", "image"], **variant))
         for name in programs:
             for smp in options.smp or harts:
                 mem = options.mem or memory_for(name, smp)
                 with tempfile.TemporaryDirectory(prefix="mapache-") as scratch:
-                    for result in run_guest_test(kit, name, smp, mem, scratch):
+                    for result in run_guest_test(kit, name, smp, mem, scratch, seconds):
                         result.name = f"{name} --smp {smp} --mem {mem}: {result.name}"
                         yield result
 
@@ -172,7 +173,7 @@ def suite_plugs(programs):
         for areas, place in PLUGGED_KERNELS:
             # Best fit puts a map where it fits best, which is not at random.
             fitting = [name for name in about_memory if (place, name) != ("bestfit", "mem_random")]
-            plugged = suite_guest(fitting, "dev", (4,), name="dev-plugs", options=(
+            plugged = suite_guest(fitting, "dev", (4,), PLUGGED_SECONDS, name="dev-plugs", options=(
                 f"-DMAPACHE_MM_AREAS={areas}", f"-DMAPACHE_MM_PLACE={place}"))
             for result in plugged(options):
                 result.name = f"{areas}, {place}: {result.name}"
