@@ -34,6 +34,10 @@
  * host keeps the thread on its hart meanwhile (mvmh_stay), so the wait is short, too.  The page is
  * had and filled with zeros before.
  *
+ * Who finds the space shut waits until the lock is free, and enters then.  If it took the lock, it
+ * would shut the space for the next, and that one for the next again: one in some ten faults that
+ * need the lock would make nearly all take it.
+ *
  * What a hart has found (the area, and the leaf) it remembers for its next fault.  It is true until
  * somebody takes the lock: until the joint's turn changes.
  *
@@ -54,6 +58,9 @@
 
 /* Holds of the lock without any fill in between, until there are no joint ones any more. */
 #define QUIET 256
+
+/* So often who finds the space shut waits; then it takes the lock, and shuts itself. */
+#define TRIES 4
 
 _Static_assert(sizeof(struct joint) <= MVM_PAGE_BYTES - 64, "it is a piece of a metadata page");
 
@@ -219,37 +226,66 @@ static bool fill(
 
 /* --- The fault -------------------------------------------------------------------------------- */
 
+enum outcome {
+	DONE,
+	NOT_HERE, /* it takes more than a joint hold */
+	SHUT,     /* somebody has the lock */
+};
+
 /* Is it worth while to make a page?  What the hart remembers may be old: fill() looks again. */
-static inline bool expect(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
+static inline enum outcome expect(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
 {
 	bool found;
 
 	if (likely(remembers(h, va)))
-		return true;
+		return DONE;
 	if (!enter(space->joint, h))
-		return false;
+		return SHUT;
 	found = look(space, h, va) && !anon_is_there(h->node, va >> MVM_PAGE_SHIFT);
 	if (!found)
 		forget(h);
 	leave(h);
-	return found;
+	return found ? DONE : NOT_HERE;
 }
 
-/* The thread stays on the hart.  *fresh is what is left in hand. */
-static inline bool attempt(
+/* A page of zeros in hand, if one is needed. */
+static inline enum outcome have_page(
 	struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va, struct mvm_page **fresh)
 {
-	bool done;
+	enum outcome worth = *fresh ? DONE : expect(space, h, va);
 
-	*fresh = expect(space, h, va) ? anon_new() : NULL;
+	if (unlikely(worth != DONE) || *fresh)
+		return worth;
+	*fresh = anon_new();
 	if (unlikely(!*fresh))
-		return false;
+		return NOT_HERE;
 	page_zero(*fresh, 0, MVM_PAGE_BYTES);
+	return DONE;
+}
+
+/* The thread stays on the hart.  *fresh is what is, and what is left, in hand. */
+static inline enum outcome attempt(
+	struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va, struct mvm_page **fresh)
+{
+	enum outcome outcome = have_page(space, h, va, fresh);
+
+	if (unlikely(outcome != DONE))
+		return outcome;
 	if (!enter(space->joint, h))
-		return false;
-	done = fill(space, h, va, fresh);
+		return SHUT;
+	outcome = fill(space, h, va, fresh) ? DONE : NOT_HERE;
 	leave(h);
-	return done;
+	return outcome;
+}
+
+/*
+ * Until whoever has the lock gives it up.  To have it is not to shut: other harts' joint holds go
+ * on meanwhile.
+ */
+static COLD void await_open(struct mvm_space *space)
+{
+	mvmh_lock(&space->lock);
+	mvmh_unlock(&space->lock);
 }
 
 static COLD void give_back(struct mvm_page *fresh)
@@ -261,20 +297,25 @@ static COLD void give_back(struct mvm_page *fresh)
 
 bool joint_fault(struct mvm_space *space, mvm_vaddr_t va)
 {
-	struct mvm_page *fresh;
-	bool done;
+	struct mvm_page *fresh = NULL;
+	enum outcome outcome;
 
 	if (unlikely(!__atomic_load_n(&space->joined, __ATOMIC_ACQUIRE))) {
 		joint_begin(space);
 		return false;
 	}
-	done = attempt(space, &space->joint->harts[mvmh_stay()], page_floor(va), &fresh);
-	mvmh_stay_end();
+	for (unsigned tries = 0;; tries++) {
+		outcome = attempt(space, &space->joint->harts[mvmh_stay()], page_floor(va), &fresh);
+		mvmh_stay_end();
+		if (likely(outcome != SHUT) || tries == TRIES)
+			break;
+		await_open(space);
+	}
 	if (unlikely(fresh != NULL))
 		give_back(fresh);
-	if (likely(done))
+	if (likely(outcome == DONE))
 		COUNT(faults, 1);
-	return done;
+	return outcome == DONE;
 }
 
 #endif

@@ -11,6 +11,7 @@
 #include "fixture.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #define THREADS 4
 #define PAGES   (4 * NODE_SLOTS)
@@ -213,6 +214,37 @@ static void nobody_fills_while_the_lock_is_held(void **state)
 	check_joined();
 }
 
+static uint64_t turn;
+
+static void begin_to_count_turns(void)
+{
+	begin_to_count();
+	turn = space->joint->turn;
+}
+
+static void hold_for_long(void)
+{
+	space_lock(space);
+	usleep(20000); /* all have come by then, mostly: if not, nothing is tested */
+	space_unlock(space);
+}
+
+/* But for the pages that are there. */
+static void nobody_else_took_the_lock(void)
+{
+	assert_in_range(space->joint->turn - turn, 1, 1 + PAGES / NODE_SLOTS);
+	own_are_counted();
+}
+
+/* Who finds the lock taken fills in a joint hold after that. */
+static void who_waited_is_not_alone_then(void **state)
+{
+	(void)state;
+	work(fill_own, 1, begin_to_count, NULL, own_are_counted);
+	check_joined();
+	work(fill_own, 10, begin_to_count_turns, hold_for_long, nobody_else_took_the_lock);
+}
+
 /* What was emptied, or is the child's, is filled again. */
 static void take_away(void)
 {
@@ -282,6 +314,7 @@ int main(void)
 		JOINT_TEST(none_is_made_in_vain),
 		JOINT_TEST(none_is_made_where_none_may_be_stored_to),
 		JOINT_TEST(nobody_fills_while_the_lock_is_held),
+		JOINT_TEST(who_waited_is_not_alone_then),
 		JOINT_TEST(what_is_taken_away_meanwhile_is_counted_as_well),
 		JOINT_TEST(a_space_forgets_that_it_was_joined),
 	};
