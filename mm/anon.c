@@ -178,7 +178,7 @@ static void children_put(struct node *n, struct grave *grave)
 	n->used = 0;
 }
 
-void anon_bury(struct grave *grave)
+static OWN_FRAME void bury_all(struct grave *grave)
 {
 	struct node *n;
 
@@ -190,6 +190,20 @@ void anon_bury(struct grave *grave)
 	}
 	while (grave->anons)
 		bury_some(grave);
+}
+
+void anon_bury(struct grave *grave)
+{
+	struct mvm_page *anon = grave->anons;
+
+	if (grave->nodes || !anon || anon->next_anon) {
+		bury_all(grave);
+		return;
+	}
+	grave->anons = NULL;
+	COUNT(anon_pages, -1);
+	if (page_leave(anon))
+		mvmh_frame_free(anon->frame, 0);
 }
 
 static bool node_shared(const struct node *n)
@@ -598,6 +612,17 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 	}
 	tree->came[0] -= leaf_remove(tree->path[0], first, last, grave);
 	return min_u64((first | (NODE_SLOTS - 1)) + 1, last + 1);
+}
+
+void anon_remove_one(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
+{
+	struct node *leaf = tree->path[0];
+	unsigned slot = node_slot(vpn, 0);
+
+	anon_put(leaf->slot[slot], grave);
+	node_clear(leaf, slot);
+	leaf->block = false;
+	tree->came[0]--;
 }
 
 void anon_remove_all(struct anon_tree *tree, struct grave *grave)

@@ -154,6 +154,9 @@ int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last) MV
  */
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave);
 
+/* The same of the one at the virtual page, whose leaf the finger points to. */
+void anon_remove_one(struct anon_tree *tree, uint64_t vpn, struct grave *grave);
+
 /* Take all anons out, at once. */
 void anon_remove_all(struct anon_tree *tree, struct grave *grave);
 

@@ -22,6 +22,7 @@
 #define anon_reach           mvm_i_anon_reach
 #define anon_remove          mvm_i_anon_remove
 #define anon_remove_all      mvm_i_anon_remove_all
+#define anon_remove_one      mvm_i_anon_remove_one
 #define anon_reserve_edges   mvm_i_anon_reserve_edges
 #define anon_search          mvm_i_anon_search
 #define anon_set             mvm_i_anon_set

@@ -22,7 +22,8 @@
  *
  * Mostly nobody has to wait: the range is short, part of one area without an object, and no other
  * hart is in the space.  Then all of it is one hold of the lock, which is as good a mark as a claim
- * (unmap_at_once); and where no fault has found anything to map, only step 5 is left of it.
+ * (unmap_at_once); and where no fault has found anything to map, only step 5 is left of it.  A
+ * single page needs no batch then, either (sweep_page): the host empties its entry and forgets it.
  *
  * Refused: a flag on each area ("dying").  It would need the areas to be cut first, so a third
  * and a fourth structure in the common case, and an area to exist where FIXED replaces a hole.
@@ -33,6 +34,7 @@
 
 #include "object.h"
 #include "range.h"
+#include "stats.h"
 #include "trace.h"
 #include "writeback.h"
 
@@ -308,6 +310,28 @@ static OWN_FRAME int unmap_claimed(struct mvm_space *space, mvm_vaddr_t start, m
 /* --- In one hold ------------------------------------------------------------------------------ */
 
 /*
+ * Steps 3 and 4 for a page, which has this anon, or none: without a batch.  Locked.  False, and
+ * nothing has changed: other harts may know what is mapped, or what a batch has removed that is
+ * open; or the tree shares the anon's leaf.
+ */
+static bool sweep_page(
+	struct mvm_space *space, mvm_vaddr_t va, const struct mvm_page *anon, struct grave *grave)
+{
+	uint64_t vpn = va >> MVM_PAGE_SHIFT;
+
+	if (anon && !anon_at_finger(&space->anons, vpn))
+		return false;
+	if (ref_count(&space->open_sweeps) > 0 || !mvmh_pmap_remove_here(&space->pmap, va))
+		return false;
+	trace(space, MVM_TRACE_SHOOTDOWN, 0, false, 0);
+	COUNT(shootdowns, 1);
+	space_work(space, 1);
+	if (anon)
+		anon_remove_one(&space->anons, vpn, grave);
+	return true;
+}
+
+/*
  * Steps 1, 3 and 4 for a part of one area.  Locked.  False: it takes longer, and some of 3 may be
  * done.
  */
@@ -317,11 +341,13 @@ static bool sweep_at_once(struct mvm_space *space, const struct area *a, mvm_vad
 	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = (end - 1) >> MVM_PAGE_SHIFT;
 	struct sweep sweep = {.open = false};
 	bool exclusive, pages;
-
 	/* That puts the tree's finger there, if it was not: whatever follows is cheap. */
-	(void)anon_find(&space->anons, vpn, &exclusive);
-	pages = anon_any(&space->anons, vpn, last);
+	struct mvm_page *anon = anon_find(&space->anons, vpn, &exclusive);
+
+	pages = anon || (vpn < last && anon_any(&space->anons, vpn, last));
 	if (!pages && !(a->touched & TOUCHED_ZEROS))
+		return true;
+	if (vpn == last && sweep_page(space, start, anon, grave))
 		return true;
 	if (!MVMH_SYNCS_HERE || last - vpn >= MVM_HOLD_PAGES / 2)
 		return false;

@@ -357,23 +357,34 @@ int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsig
 	return enter_at(pmap, va, entry, pa, rights);
 }
 
-bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
+/* Empty the entry of a page, which is valid, if no other hart has to be told. */
+static inline bool empty_here(struct pmap *pmap, vaddr_t va, pte_t *entry)
 {
-	pte_t *entry = entry_if_there(pmap, va), old;
+	pte_t old = *entry;
 
-	if (!entry || rights & PMAP_EXEC)
-		return false;
-	old = *entry;
-	if (!(old & PTE_V))
-		return false;
 	/* Who enters the space from here on finds nothing, or is seen. */
 	pte_set(entry, 0);
-	if (!tlb_forget_here(pmap, va)) {
-		pte_set(entry, old);
+	if (tlb_forget_here(pmap, va))
+		return true;
+	pte_set(entry, old);
+	return false;
+}
+
+bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
+{
+	pte_t *entry = entry_if_there(pmap, va);
+
+	if (!entry || rights & PMAP_EXEC || !(*entry & PTE_V) || !empty_here(pmap, va, entry))
 		return false;
-	}
 	pte_set(entry, pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A));
 	return true;
+}
+
+bool pmap_remove_here(struct pmap *pmap, vaddr_t va)
+{
+	pte_t *entry = entry_if_there(pmap, va);
+
+	return entry && (!(*entry & PTE_V) || empty_here(pmap, va, entry));
 }
 
 bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)

@@ -241,6 +241,13 @@ static inline paddr_t cache_take(struct frame_cache *cache)
 	return pa;
 }
 
+/* There is room. */
+static inline void cache_put(struct frame_cache *cache, paddr_t pa)
+{
+	*state_of(pa) = STATE_CACHED;
+	cache->frame[cache->count++] = (uint32_t)(pa >> PAGE_SHIFT);
+}
+
 /* The cache is empty, and interrupts are off. */
 static COLD paddr_t fill_and_take(struct frame_cache *cache, uint64_t flags)
 {
@@ -313,6 +320,29 @@ void frame_free_some(const uint32_t *frame, unsigned n)
 	irq_restore(flags);
 }
 
+/* The cache is full, and interrupts are off. */
+static COLD void drain_and_put(struct frame_cache *cache, paddr_t pa, uint64_t flags)
+{
+	cache_drain(cache, CACHE_SLOTS - CACHE_BATCH);
+	cache_put(cache, pa);
+	irq_restore(flags);
+}
+
+void frame_free_one(paddr_t pa)
+{
+	uint64_t flags = irq_save();
+	struct frame_cache *cache = this_cache();
+
+	if (*state_of(pa) != STATE_USED)
+		wrong_free(pa, 0);
+	if (cache->count == CACHE_SLOTS) {
+		drain_and_put(cache, pa, flags);
+		return;
+	}
+	cache_put(cache, pa);
+	irq_restore(flags);
+}
+
 paddr_t frame_alloc(unsigned order)
 {
 	uint64_t flags;
@@ -330,11 +360,10 @@ paddr_t frame_alloc(unsigned order)
 
 void frame_free(paddr_t pa, unsigned order)
 {
-	uint32_t frame = (uint32_t)(pa >> PAGE_SHIFT);
 	uint64_t flags;
 
 	if (order == 0) {
-		frame_free_some(&frame, 1);
+		frame_free_one(pa);
 		return;
 	}
 	if (*state_of(pa) != (STATE_USED | order))

@@ -90,6 +90,26 @@ static void test_replace(void)
 	frame_free(old, 0);
 }
 
+/* A page goes in a step, where no other hart is in the space. */
+static void test_remove_here(void)
+{
+	paddr_t frame = frame_alloc(0), pa;
+	struct pmap pmap;
+	unsigned rights;
+
+	CHECK(pmap_init(&pmap) == 0);
+	CHECK(!pmap_remove_here(&pmap, BASE)); /* no table says that nothing is there */
+	CHECK(pmap_enter(&pmap, BASE, frame, PMAP_READ | PMAP_WRITE, 0) == 0);
+	CHECK(pmap_enter(&pmap, BASE + PAGE_SIZE, frame, PMAP_READ, 0) == 0);
+	CHECK(pmap_remove_here(&pmap, BASE) && !has_any(&pmap, BASE));
+	CHECK(pmap_query(&pmap, BASE + PAGE_SIZE, &pa, &rights) && pa == frame);
+	CHECK(pmap_remove_here(&pmap, BASE)); /* nothing is there */
+	CHECK(pmap_enter(&pmap, BASE, frame, PMAP_READ, 0) == 0);
+	CHECK(pmap_query(&pmap, BASE, &pa, &rights) && rights == PMAP_READ);
+	pmap_fini(&pmap);
+	frame_free(frame, 0);
+}
+
 /* What is absent is filled where a table is there, and nothing else is changed. */
 static void test_fill(void)
 {
@@ -528,13 +548,16 @@ static void reader(void *arg, unsigned i)
 static void replace(struct shared *s, paddr_t frames[2], uint64_t value)
 {
 	struct tlb_batch batch = {0};
-	bool replaced;
+	bool done = false;
 
 	*(uint64_t *)phys_to_virt(frames[value % 2]) = value;
 	preempt_disable();
-	replaced = value & 2 && pmap_replace(&s->pmap, BASE, frames[value % 2], PMAP_READ);
+	if (value & 2)
+		done = pmap_replace(&s->pmap, BASE, frames[value % 2], PMAP_READ);
+	else if (value & 4)
+		done = pmap_remove_here(&s->pmap, BASE);
 	preempt_enable();
-	if (!replaced) {
+	if (!done) {
 		CHECK(pmap_remove(&s->pmap, BASE, BASE + PAGE_SIZE, 64, &batch) ==
 			BASE + PAGE_SIZE);
 		tlb_flush(&s->pmap, &batch);
@@ -781,6 +804,7 @@ const struct selftest pmap_tests[] = {
 	{"pmap-entries", test_entries},
 	{"pmap-roots", test_roots},
 	{"pmap-replace", test_replace},
+	{"pmap-remove-here", test_remove_here},
 	{"pmap-fill", test_fill},
 	{"pmap-steps", test_steps},
 	{"pmap-whole-table", test_whole_table},

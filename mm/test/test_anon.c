@@ -95,6 +95,17 @@ static void remove_range(unsigned t, unsigned first, unsigned last)
 		held[t][i] = NULL;
 }
 
+/* Where the finger points to the page's leaf. */
+static void remove_one(unsigned t, unsigned i)
+{
+	struct grave grave = {0};
+
+	assert_true(anon_at_finger(&tree[t], key(i)));
+	anon_remove_one(&tree[t], key(i), &grave);
+	anon_bury(&grave);
+	held[t][i] = NULL;
+}
+
 /* Store to a place and take it away, as one that is mapped, touched and unmapped all the time. */
 static void use_once_more(unsigned t)
 {
@@ -104,7 +115,10 @@ static void use_once_more(unsigned t)
 		store_at(t, i);
 		if (n == 1)
 			anon_tree_check(&tree[t]);
-		remove_range(t, i, i);
+		if (n == 0)
+			remove_one(t, i);
+		else
+			remove_range(t, i, i);
 		assert_int_equal(anon_next(&tree[t], key(i), key(i)), key(i) + 1);
 		if (n == 2)
 			anon_tree_check(&tree[t]);

@@ -101,6 +101,12 @@ bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	__attribute__((warn_unused_result));
 
 /*
+ * Remove the page that is mapped at va, if one is; what this hart remembers of it is forgotten.
+ * False, and nothing has changed, as of pmap_replace(). Preemption is off.
+ */
+bool pmap_remove_here(struct pmap *pmap, vaddr_t va) __attribute__((warn_unused_result));
+
+/*
  * As pmap_enter() of one page where nothing is mapped. False, and nothing has changed: something
  * is, or a table is missing or suspended, or a large leaf would have to be split, or the page is
  * code. Other harts may do the same at the same time, but nothing else.

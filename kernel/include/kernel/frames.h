@@ -35,6 +35,7 @@ void frame_free(paddr_t pa, unsigned order);
 
 /* The same for single frames: one; by number, some, or as many as there are; giving these back. */
 paddr_t frame_alloc_one(void);
+void frame_free_one(paddr_t pa);
 unsigned frame_alloc_some(uint32_t *frames, unsigned n);
 void frame_free_some(const uint32_t *frames, unsigned n);
 

@@ -64,7 +64,7 @@ static inline void mvmh_frame_free(uint32_t frame, unsigned order)
 	if (order)
 		frame_free_side_by_side((paddr_t)frame << PAGE_SHIFT, order);
 	else
-		frame_free((paddr_t)frame << PAGE_SHIFT, 0);
+		frame_free_one((paddr_t)frame << PAGE_SHIFT);
 }
 
 #define mvmh_frame_free_some mvmh_frame_free_some
@@ -109,6 +109,12 @@ static inline bool mvmh_pmap_replace(
 	struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights)
 {
 	return pmap_replace(&pmap->pmap, va, (paddr_t)frame << PAGE_SHIFT, rights);
+}
+
+#define mvmh_pmap_remove_here mvmh_pmap_remove_here
+static inline bool mvmh_pmap_remove_here(struct mvmh_pmap *pmap, uintptr_t va)
+{
+	return pmap_remove_here(&pmap->pmap, va);
 }
 
 #define mvmh_pmap_enter_run mvmh_pmap_enter_run

@@ -303,6 +303,20 @@ static inline bool mvmh_pmap_replace(
 #endif
 
 /*
+ * Remove what is mapped at va, a page, if no hart but the calling one can know it; true: none knows
+ * it any more.  Else false, and nothing has changed.  As mvmh_pmap_remove() and
+ * mvmh_tlb_sync_here() in one, without a batch.  Under the space's lock.  Default: false; mm fills
+ * a batch and finishes it.
+ */
+#ifndef mvmh_pmap_remove_here
+static inline bool mvmh_pmap_remove_here(struct mvmh_pmap *pmap, mvm_vaddr_t va)
+{
+	(void)pmap, (void)va;
+	return false;
+}
+#endif
+
+/*
  * Joint holds: faults of several harts in one space at once (mm/joint.c).  Five hooks, all or none;
  * which these are, the first one says.  Default: none, and each fault takes the space's lock.
  *

@@ -42,6 +42,7 @@ bool posix_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
 uintptr_t posix_pmap_move(struct mvmh_pmap *pmap, uintptr_t start, uintptr_t end, uintptr_t to,
 	struct mvmh_tlb *batch);
 bool posix_pmap_replace(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights);
+bool posix_pmap_remove_here(struct mvmh_pmap *pmap, uintptr_t va);
 unsigned posix_stay(void);
 void posix_stay_end(void);
 bool posix_lock_waited(struct mvmh_lock *lock);
@@ -56,6 +57,7 @@ bool posix_pmap_fill(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsig
 #endif
 #define mvmh_pmap_move        posix_pmap_move
 #define mvmh_pmap_replace     posix_pmap_replace
+#define mvmh_pmap_remove_here posix_pmap_remove_here
 #define mvmh_writeback_wanted posix_writeback_wanted
 #define mvmh_starved          posix_starved
 #ifndef POSIX_ENTERS_SINGLY /* to see mm do without it */

@@ -460,6 +460,20 @@ bool posix_pmap_replace(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t fram
 	return true;
 }
 
+/* And this. */
+bool posix_pmap_remove_here(struct mvmh_pmap *pmap, mvm_vaddr_t va)
+{
+	static unsigned calls;
+	posix_word_t *entry = entry_at(pmap, va);
+
+	posix_perhaps_forget();
+	if (!entry || __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) % 2)
+		return false;
+	__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+	tlb_forget(pmap, va, va + MVM_PAGE_BYTES);
+	return true;
+}
+
 bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 {
 	posix_word_t *entry = entry_at(pmap, va);

@@ -46,6 +46,8 @@ uintptr_t sim_pmap_move(struct mvmh_pmap *pmap, uintptr_t start, uintptr_t end, 
 #define mvmh_pmap_move sim_pmap_move
 bool sim_pmap_replace(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights);
 #define mvmh_pmap_replace sim_pmap_replace
+bool sim_pmap_remove_here(struct mvmh_pmap *pmap, uintptr_t va);
+#define mvmh_pmap_remove_here sim_pmap_remove_here
 unsigned sim_stay(void);
 void sim_stay_end(void);
 bool sim_lock_waited(struct mvmh_lock *lock);

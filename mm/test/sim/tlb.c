@@ -434,6 +434,20 @@ bool sim_pmap_replace(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame,
 	return true;
 }
 
+bool sim_pmap_remove_here(struct mvmh_pmap *pmap, mvm_vaddr_t va)
+{
+	struct mvmh_tlb batch = {.whole = false};
+
+	check_context(pmap, "mvmh_pmap_remove_here");
+	if (!pmap->table->entries[page_of_va(va)])
+		return true; /* what others know of an earlier entry is not looked for */
+	if (!runs_here_only(pmap))
+		return false;
+	(void)reduce(pmap, va, va + MVM_PAGE_BYTES, 0, &batch);
+	flush_harts(pmap, &batch);
+	return true;
+}
+
 bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 {
 	uint32_t *entry = &pmap->table->entries[page_of_va(va)];
