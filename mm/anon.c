@@ -247,9 +247,9 @@ static bool all_at_finger(const struct anon_tree *tree, uint64_t first, uint64_t
 }
 
 /* The level of the lowest node that page numbers which differ in these bits have in common. */
-static unsigned level_of(uint64_t differ)
+static size_t level_of(uint64_t differ)
 {
-	unsigned level = 0;
+	size_t level = 0;
 
 	while (differ >>= NODE_BITS)
 		level++;
@@ -260,15 +260,15 @@ static unsigned level_of(uint64_t differ)
  * The level of the lowest node of the finger's path that is on the way to the page and to those
  * that differ from it in the bits; tree->levels: none is.
  */
-static unsigned level_towards(const struct anon_tree *tree, uint64_t vpn, uint64_t differ)
+static size_t level_towards(const struct anon_tree *tree, uint64_t vpn, uint64_t differ)
 {
-	unsigned level = level_of((vpn ^ tree->near) | differ);
+	size_t level = level_of((vpn ^ tree->near) | differ);
 
 	return level > tree->low ? level : tree->low;
 }
 
 /* Where the path's node of this level, or the tree, refers to what is next on the way. */
-static struct node **link_of(struct anon_tree *tree, unsigned level, uint64_t vpn)
+static struct node **link_of(struct anon_tree *tree, size_t level, uint64_t vpn)
 {
 	if (level == tree->levels)
 		return &tree->root;
@@ -278,7 +278,7 @@ static struct node **link_of(struct anon_tree *tree, unsigned level, uint64_t vp
 /* What the finger points to last is empty: free it, and what is empty then. */
 static COLD void free_empty(struct anon_tree *tree)
 {
-	unsigned level = tree->low;
+	size_t level = tree->low;
 
 	do {
 		tree->came[level + 1] += tree->came[level];
@@ -291,37 +291,46 @@ static COLD void free_empty(struct anon_tree *tree)
 	tree->low = level;
 }
 
-/* The finger gives up what is below the level, and what is empty. */
-static inline __attribute__((always_inline)) void retreat(struct anon_tree *tree, unsigned to)
+/* Is what the finger points to last empty, and would it go up from there to this level? */
+static inline bool leaves_empty(const struct anon_tree *tree, size_t to)
+{
+	return to > tree->low && tree->low < tree->levels && !tree->path[tree->low]->used;
+}
+
+/* Count what came below the level for the nodes there.  Returns the level that the finger is at. */
+static inline __attribute__((always_inline)) size_t go_up(struct anon_tree *tree, size_t to)
 {
 	uint64_t came = 0;
-	unsigned level;
+	size_t level;
 
-	if (tree->low < tree->levels && unlikely(!tree->path[tree->low]->used))
-		free_empty(tree);
 	for (level = tree->low; level < to; level++) {
 		came += tree->came[level];
 		tree->came[level] = 0;
 		tree->path[level]->anons += came;
 	}
 	tree->came[level] += came;
-	tree->low = level;
+	return level;
+}
+
+/* The finger gives up what is below the level, and what is empty. */
+static inline __attribute__((always_inline)) void retreat(struct anon_tree *tree, size_t to)
+{
+	if (unlikely(leaves_empty(tree, to)))
+		free_empty(tree);
+	tree->low = go_up(tree, to);
 	tree->leaf = NO_LEAF;
 }
 
 /*
- * Point the finger towards the page, as far down as the nodes are this tree's own.  Returns what
- * comes next on the way: the page's anon, or NULL, if the finger is at its leaf.
+ * point(), from this level on, or from the finger's, if that is higher; nothing empty is left
+ * behind.
  */
-static inline void *point(struct anon_tree *tree, uint64_t vpn)
+static inline __attribute__((always_inline)) void *point_from(
+	struct anon_tree *tree, uint64_t vpn, size_t above)
 {
-	unsigned level = level_towards(tree, vpn, 0);
-	struct node *n;
+	size_t level = go_up(tree, above);
+	struct node *n = *link_of(tree, level, vpn);
 
-	if (level > tree->low)
-		retreat(tree, level);
-	level = tree->low;
-	n = *link_of(tree, level, vpn);
 	while (level > 0 && n && !node_shared(n)) {
 		tree->path[--level] = n;
 		n = n->slot[node_slot(vpn, level)];
@@ -330,6 +339,19 @@ static inline void *point(struct anon_tree *tree, uint64_t vpn)
 	tree->near = vpn;
 	tree->leaf = level ? NO_LEAF : vpn >> NODE_BITS;
 	return n;
+}
+
+/*
+ * Point the finger towards the page, as far down as the nodes are this tree's own.  Returns what
+ * comes next on the way: the page's anon, or NULL, if the finger is at its leaf.
+ */
+static inline void *point(struct anon_tree *tree, uint64_t vpn)
+{
+	size_t above = level_of(vpn ^ tree->near);
+
+	if (unlikely(leaves_empty(tree, above)))
+		free_empty(tree);
+	return point_from(tree, vpn, above);
 }
 
 /*
@@ -368,14 +390,31 @@ static inline __attribute__((always_inline)) int own_path(
 
 /* --- Look-ups --------------------------------------------------------------------------------- */
 
-struct mvm_page *anon_search(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
+static inline __attribute__((always_inline)) struct mvm_page *search_from(
+	struct anon_tree *tree, uint64_t vpn, size_t above, bool *exclusive)
 {
-	struct node *n = point(tree, vpn);
+	struct node *n = point_from(tree, vpn, above);
 
 	for (unsigned level = tree->low; n && level-- > 0;)
 		n = n->slot[node_slot(vpn, level)];
 	*exclusive = n && tree->low == 0 && ref_count(&((struct mvm_page *)n)->anon_refs) == 1;
 	return (struct mvm_page *)n;
+}
+
+static COLD struct mvm_page *search_from_empty(
+	struct anon_tree *tree, uint64_t vpn, size_t above, bool *exclusive)
+{
+	free_empty(tree);
+	return search_from(tree, vpn, above, exclusive);
+}
+
+struct mvm_page *anon_search(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
+{
+	size_t above = level_of(vpn ^ tree->near);
+
+	if (unlikely(leaves_empty(tree, above)))
+		return search_from_empty(tree, vpn, above, exclusive);
+	return search_from(tree, vpn, above, exclusive);
 }
 
 /* Each node's other parents are other trees' nodes, and each of these has one root at least. */
@@ -427,18 +466,15 @@ int anon_point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
 	return own_path(tree, vpn, 0, true, grave);
 }
 
-void anon_enter(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave)
+void anon_replace(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave)
 {
-	unsigned slot = node_slot(vpn, 0);
 	struct node *leaf = tree->path[0];
+	void **slot = &leaf->slot[node_slot(vpn, 0)];
+	struct mvm_page *old = *slot;
 
-	if (unlikely(leaf->slot[slot] != NULL)) {
-		leaf->block = false;
-		anon_put(leaf->slot[slot], grave);
-	} else {
-		tree->came[0]++;
-	}
-	node_set(leaf, slot, anon);
+	*slot = anon;
+	leaf->block = false;
+	anon_put(old, grave);
 }
 
 int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave)
@@ -448,12 +484,6 @@ int anon_set(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct
 	if (!err)
 		anon_enter(tree, vpn, anon, grave);
 	return err;
-}
-
-void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon)
-{
-	tree->came[0]++;
-	node_set(tree->path[0], node_slot(vpn, 0), anon);
 }
 
 int anon_set_leaves(struct anon_tree *tree, uint64_t vpn, struct node *leaves, struct grave *grave)
@@ -618,11 +648,12 @@ void anon_remove_one(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
 {
 	struct node *leaf = tree->path[0];
 	unsigned slot = node_slot(vpn, 0);
+	struct mvm_page *anon = leaf->slot[slot];
 
-	anon_put(leaf->slot[slot], grave);
 	node_clear(leaf, slot);
 	leaf->block = false;
 	tree->came[0]--;
+	anon_put(anon, grave);
 }
 
 void anon_remove_all(struct anon_tree *tree, struct grave *grave)

@@ -14,7 +14,7 @@
 /* [s] the space's lock */
 struct anon_tree {
 	struct node *root; /* [s] */
-	unsigned levels;   /* [I] height of the tree: every virtual page number fits */
+	size_t levels;     /* [I] height of the tree: every virtual page number fits */
 
 	/*
 	 * The finger [s]: the way to a page, as far down as the nodes are the tree's own.  What
@@ -23,7 +23,7 @@ struct anon_tree {
 	 */
 	uint64_t near; /* the page's number */
 	uint64_t leaf; /* its part that says which leaf, if the way is known down to there */
-	unsigned low;  /* the level down to which it is known; `levels`: not at all */
+	size_t low;    /* the level down to which it is known; `levels`: not at all */
 	struct node *path[ANON_LEVELS_MAX];
 	uint64_t came[ANON_LEVELS_MAX + 1];
 };
@@ -42,7 +42,7 @@ static inline uint64_t anon_count(const struct anon_tree *tree)
 {
 	uint64_t n = tree->root ? tree->root->anons : 0;
 
-	for (unsigned level = tree->low; level < tree->levels; level++)
+	for (size_t level = tree->low; level < tree->levels; level++)
 		n += tree->came[level];
 	return n;
 }
@@ -111,6 +111,19 @@ bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last);
  */
 int anon_point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave) MVM_MUST_CHECK;
 
+/* Put an anon in where nothing stands, in the leaf that the finger points to. */
+static inline void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon)
+{
+	tree->came[0]++;
+	node_set(tree->path[0], node_slot(vpn, 0), anon);
+}
+
+/* In the place of the one that stands there. */
+void anon_replace(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave);
+
+/* Take the one out that stands there. */
+void anon_remove_one(struct anon_tree *tree, uint64_t vpn, struct grave *grave);
+
 /*
  * Put an anon in; the tree takes over the caller's reference.  What stood there is dropped into
  * the grave.  0 or -MVM_ENOMEM, with no change that a lookup could see.
@@ -127,10 +140,14 @@ static inline int anon_reserve(struct anon_tree *tree, uint64_t vpn, struct grav
 	return likely(anon_at_finger(tree, vpn)) ? 0 : anon_point_at(tree, vpn, grave);
 }
 
-void anon_enter(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave);
-
-/* The same in this hold after that at a page that shares a leaf with it, where nothing stands. */
-void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon);
+static inline void anon_enter(
+	struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave)
+{
+	if (unlikely(tree->path[0]->slot[node_slot(vpn, 0)] != NULL))
+		anon_replace(tree, vpn, anon, grave);
+	else
+		anon_set_beside(tree, vpn, anon);
+}
 
 /*
  * Put a chain of full leaves in (by next_dead; each with one reference, which the tree takes over),
@@ -153,9 +170,6 @@ int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last) MV
  * since.
  */
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave);
-
-/* The same of the one at the virtual page, whose leaf the finger points to. */
-void anon_remove_one(struct anon_tree *tree, uint64_t vpn, struct grave *grave);
 
 /* Take all anons out, at once. */
 void anon_remove_all(struct anon_tree *tree, struct grave *grave);

@@ -201,15 +201,13 @@ static bool answers(const struct area *a, mvm_vaddr_t va)
 
 static struct area *search(const struct area_index *index, mvm_vaddr_t va)
 {
-	struct area *found = NULL;
+	struct area *a = index->root, *found = NULL;
 
-	for (struct area *a = index->root; a;) {
-		if (a->end > va) {
+	while (a) {
+		for (; a && a->end <= va; a = a->child[RIGHT])
+			;
+		for (; a && a->end > va; a = a->child[LEFT])
 			found = a;
-			a = a->child[LEFT];
-		} else {
-			a = a->child[RIGHT];
-		}
 	}
 	return found;
 }

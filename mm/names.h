@@ -11,7 +11,6 @@
 #define anon_any             mvm_i_anon_any
 #define anon_bury            mvm_i_anon_bury
 #define anon_count_filled    mvm_i_anon_count_filled
-#define anon_enter           mvm_i_anon_enter
 #define anon_fill            mvm_i_anon_fill
 #define anon_leaf            mvm_i_anon_leaf
 #define anon_new             mvm_i_anon_new
@@ -23,10 +22,10 @@
 #define anon_remove          mvm_i_anon_remove
 #define anon_remove_all      mvm_i_anon_remove_all
 #define anon_remove_one      mvm_i_anon_remove_one
+#define anon_replace         mvm_i_anon_replace
 #define anon_reserve_edges   mvm_i_anon_reserve_edges
 #define anon_search          mvm_i_anon_search
 #define anon_set             mvm_i_anon_set
-#define anon_set_beside      mvm_i_anon_set_beside
 #define anon_set_leaves      mvm_i_anon_set_leaves
 #define anon_share           mvm_i_anon_share
 #define anon_share_run       mvm_i_anon_share_run
@@ -110,6 +109,7 @@
 #define page_copy            mvm_i_page_copy
 #define page_detach          mvm_i_page_detach
 #define page_end_writeback   mvm_i_page_end_writeback
+#define page_forgo           mvm_i_page_forgo
 #define page_init            mvm_i_page_init
 #define page_list_add        mvm_i_page_list_add
 #define page_list_take       mvm_i_page_list_take

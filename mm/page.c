@@ -100,6 +100,11 @@ struct mvm_page *page_room(mvm_frame_t frame)
 	return likely(page) ? page : page_make(frame);
 }
 
+void page_forgo(mvm_frame_t frame)
+{
+	mvmh_frame_free(frame, 0);
+}
+
 bool memory_wait(unsigned *attempts)
 {
 	COUNT(reclaim_direct, 1);

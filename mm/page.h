@@ -97,6 +97,9 @@ static inline void page_begin(struct mvm_page *page, mvm_frame_t frame)
 		.frame = frame, .refs = 1, .next = MVM_NO_FRAME, .prev = MVM_NO_FRAME};
 }
 
+/* Give back a frame for whose descriptor there is no room. */
+COLD void page_forgo(mvm_frame_t frame);
+
 /*
  * A new page with one reference, contents undefined; NULL when frames or descriptors are short.
  * Neither sleeps nor reclaims.
@@ -104,12 +107,16 @@ static inline void page_begin(struct mvm_page *page, mvm_frame_t frame)
 static inline struct mvm_page *page_alloc(void)
 {
 	mvm_frame_t frame = mvmh_frame_alloc(0);
-	struct mvm_page *page = likely(frame != MVM_NO_FRAME) ? page_room(frame) : NULL;
+	struct mvm_page *page;
 
-	if (likely(page))
-		page_begin(page, frame);
-	else if (frame != MVM_NO_FRAME)
-		mvmh_frame_free(frame, 0);
+	if (unlikely(frame == MVM_NO_FRAME))
+		return NULL;
+	page = page_room(frame);
+	if (unlikely(!page)) {
+		page_forgo(frame);
+		return NULL;
+	}
+	page_begin(page, frame);
 	return page;
 }
 

@@ -197,27 +197,24 @@ static COLD pte_t *entry_make(struct pmap *pmap, vaddr_t va, unsigned level)
 	return entry;
 }
 
-/* The table of pages for va, when all are there; else NULL. */
-static inline pte_t *leaf_table(const struct pmap *pmap, vaddr_t va)
+/* The entry of level 1 for va, or 0. */
+static inline pte_t middle_entry(const struct pmap *pmap, vaddr_t va)
 {
-	pte_t root = pmap->root[SLOT(va, 2)], middle;
+	pte_t root = pmap->root[SLOT(va, 2)];
 
-	if (!pte_is_table(root))
-		return NULL;
-	middle = pte_table(root)[SLOT(va, 1)];
-	return pte_is_table(middle) ? pte_table(middle) : NULL;
+	return pte_is_table(root) ? pte_table(root)[SLOT(va, 1)] : 0;
 }
 
 /* The entry for the page, when all tables are there; else NULL. */
-static COLD pte_t *entry_below_root(struct pmap *pmap, vaddr_t va)
+static inline pte_t *entry_below_root(struct pmap *pmap, vaddr_t va)
 {
-	pte_t *leaf = leaf_table(pmap, va);
+	pte_t middle = middle_entry(pmap, va);
 
-	if (!leaf)
+	if (!pte_is_table(middle))
 		return NULL;
-	pmap->leaf = leaf;
+	pmap->leaf = pte_table(middle);
 	pmap->leaf_at = va >> LEVEL_SHIFT(1);
-	return &leaf[SLOT(va, 0)];
+	return &pmap->leaf[SLOT(va, 0)];
 }
 
 /* The same, when the table is that of the last time, as it mostly is; else NULL. */
@@ -227,7 +224,7 @@ static inline pte_t *entry_of_page(const struct pmap *pmap, vaddr_t va)
 }
 
 /* The same, whichever table it is. */
-static pte_t *entry_if_there(struct pmap *pmap, vaddr_t va)
+static inline pte_t *entry_if_there(struct pmap *pmap, vaddr_t va)
 {
 	pte_t *entry = entry_of_page(pmap, va);
 
@@ -350,7 +347,7 @@ static COLD int enter_anywhere(
 
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 {
-	pte_t *entry = entry_of_page(pmap, va);
+	pte_t *entry = entry_if_there(pmap, va);
 
 	if (!entry || order != PMAP_ORDER_PAGE || rights & PMAP_EXEC)
 		return enter_anywhere(pmap, va, pa, rights, order);
@@ -389,13 +386,13 @@ bool pmap_remove_here(struct pmap *pmap, vaddr_t va)
 
 bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 {
-	pte_t *leaf = leaf_table(pmap, va), absent = 0;
+	pte_t middle = middle_entry(pmap, va), absent = 0;
 	pte_t pte = pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A);
 
 	/* Code would have to be told to the other harts. */
-	return leaf && !(rights & PMAP_EXEC) &&
-	       __atomic_compare_exchange_n(
-		       &leaf[SLOT(va, 0)], &absent, pte, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	return pte_is_table(middle) && !(rights & PMAP_EXEC) &&
+	       __atomic_compare_exchange_n(&pte_table(middle)[SLOT(va, 0)], &absent, pte, false,
+		       __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
 void pmap_enter_run(
