@@ -27,10 +27,16 @@ void history_put(struct history *h);
 /* A new page, if there is room. */
 void history_add(struct history *h, uint64_t vpn);
 
-/* A store has met a private page that it may not store to yet; NULL: its space has never forked. */
+/* Has it room, so that stores are to be heard of?  NULL: the space has never forked. */
+static inline bool history_has_room(const struct history *h)
+{
+	return h && __atomic_load_n(&h->n, __ATOMIC_RELAXED) < HISTORY_PAGES;
+}
+
+/* A store has met a private page that it may not store to yet. */
 static inline void history_note(struct history *h, uint64_t vpn)
 {
-	if (h && __atomic_load_n(&h->n, __ATOMIC_RELAXED) < HISTORY_PAGES)
+	if (history_has_room(h))
 		history_add(h, vpn);
 }
 

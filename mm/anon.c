@@ -417,6 +417,17 @@ struct mvm_page *anon_search(struct anon_tree *tree, uint64_t vpn, bool *exclusi
 	return search_from(tree, vpn, above, exclusive);
 }
 
+void *const *anon_slots(const struct anon_tree *tree, uint64_t vpn)
+{
+	const struct node *n = tree->root;
+
+	if (anon_at_finger(tree, vpn))
+		n = tree->path[0];
+	for (unsigned level = n->level; level > 0; level--)
+		n = n->slot[node_slot(vpn, level)];
+	return &n->slot[node_slot(vpn, 0)];
+}
+
 /* Each node's other parents are other trees' nodes, and each of these has one root at least. */
 unsigned anon_reach(struct anon_tree *tree, uint64_t vpn)
 {

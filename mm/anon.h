@@ -99,6 +99,12 @@ static inline struct mvm_page *anon_find(struct anon_tree *tree, uint64_t vpn, b
  */
 unsigned anon_reach(struct anon_tree *tree, uint64_t vpn);
 
+/*
+ * The slots of the leaf of the virtual page, from that one on: it was found (anon_find) in this
+ * hold, or one that shares the leaf with it.
+ */
+void *const *anon_slots(const struct anon_tree *tree, uint64_t vpn);
+
 /* The first virtual page at or above vpn, up to last, that has an anon; last + 1 if none has. */
 uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last);
 

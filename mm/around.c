@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fault-around: the resident pages about the one that a fault has just mapped are mapped with it,
- * so that who goes through a file in memory faults once in MVM_RUN_PAGES pages.  Of a program's
- * code, which is run here and there, it is CODE_PAGES.
+ * Fault-around: pages about the one that a fault has just mapped are mapped with it, so that who
+ * goes through memory which is there already faults once in a run of pages.  Three kinds:
+ *
+ *	                what is mapped around          which
+ *	map_around()    resident pages of the object   all about it; of a program's code, which is
+ *	                                               run here and there, CODE_PAGES
+ *	map_zeros()     the page of zeros              all about it where no private page is
+ *	map_private()   private pages                  what follows, for who comes in sequence
  *
  * A help, not a duty.  It maps what it finds under the fault's locks; it waits for nothing and
  * reads nothing.  Where something is in the way (a claim, whose sweep may be past some page; a hole
@@ -10,11 +15,18 @@
  * later.
  *
  * What a page costs is mostly the way down two trees, so each is gone once: the window's pages are
- * side by side in a leaf of the index, or in two, and their entries in one table, into which the
- * host puts them as a run (mvmh_pmap_enter_run).
+ * side by side in a leaf of the index or of the anon layer's tree, or in two, and their entries in
+ * one table, into which the host puts them as a run (mvmh_pmap_enter_run).
  *
- * So does who only loads from private memory that has no pages: the page of zeros is mapped all
- * around.
+ * Private pages are there already and not mapped, or with less than their area allows, when rights
+ * came back that mprotect had taken away, or after a fork.  Both leave that to faults: most of what
+ * they were about is not used again before it changes once more.  So it is not mapped for one
+ * fault alone: only for one beside two pages that are mapped as it needs them, with a next page
+ * that is not, is the rest of PRIVATE_PAGES in that direction; who faults at random pays for a look
+ * at two entries.
+ *
+ * WRITE comes around only with pages that the space has for itself.  And not while the history of
+ * its forks has room (ahead.h): this is to hear of the first stores after a fork.
  */
 #include "fault.h"
 
@@ -23,8 +35,31 @@
 /* A host with shorter holds of locks has what others have for data. */
 #define CODE_PAGES (MVM_HOLD_PAGES < 64 ? MVM_RUN_PAGES : 64)
 
+/* Of private pages; they are in one leaf. */
+#define PRIVATE_PAGES (MVM_HOLD_PAGES < 64 ? MVM_RUN_PAGES : 2 * MVM_RUN_PAGES)
+
+_Static_assert(PRIVATE_PAGES <= NODE_SLOTS, "a window of private pages is in one leaf");
+
 /* So many pages at most, that the fault's own looks have room in the hold. */
 #define MOST_PAGES (MVM_HOLD_PAGES - 4)
+
+/* Pages side by side that may be mapped together. */
+struct window {
+	mvm_vaddr_t va, end;
+};
+
+/* What the area has of so many pages, a power of two, about the one at `at`. */
+static struct window window_at(const struct area *a, mvm_vaddr_t at, unsigned pages)
+{
+	mvm_vaddr_t mask = pages * MVM_PAGE_BYTES - 1;
+
+	return (struct window){max_u64(a->start, at & ~mask), min_u64(a->end, (at | mask) + 1)};
+}
+
+static unsigned window_pages(const struct window *w)
+{
+	return (unsigned)((w->end - w->va) >> MVM_PAGE_SHIFT);
+}
 
 /*
  * Pages side by side from va on, in these slots; those with a bit in `skip` are
@@ -83,12 +118,6 @@ static uint64_t private_pages(struct mvm_space *space, mvm_vaddr_t va, unsigned 
 	return pages;
 }
 
-/* The bytes of the window in which the area's pages are mapped together. */
-static mvm_vaddr_t window_of(const struct area *a)
-{
-	return (a->rights & MVM_EXEC ? CODE_PAGES : MVM_RUN_PAGES) * MVM_PAGE_BYTES;
-}
-
 /* Pages from va on, up to n, that are one run of entries. */
 static unsigned run_from(mvm_vaddr_t va, unsigned n)
 {
@@ -99,22 +128,21 @@ static unsigned run_from(mvm_vaddr_t va, unsigned n)
 
 void map_around(struct area *a, mvm_vaddr_t at)
 {
-	mvm_vaddr_t window = window_of(a), va = max_u64(a->start, at & ~(window - 1));
-	mvm_vaddr_t end = min_u64(a->end, (at | (window - 1)) + 1);
+	struct window w = window_at(a, at, a->rights & MVM_EXEC ? CODE_PAGES : MVM_RUN_PAGES);
 	struct mvm_object *obj = a->object;
-	mvm_pgoff_t index = area_page(a, va);
-	uint64_t there = min_u64((end - va) >> MVM_PAGE_SHIFT, object_pages(obj) - index);
+	mvm_pgoff_t index = area_page(a, w.va);
+	uint64_t there = min_u64(window_pages(&w), object_pages(obj) - index);
 	unsigned n = (unsigned)min_u64(there, MOST_PAGES);
-	struct part_of_leaf part = {.va = va, .skip = 0};
-	uint64_t last = (va >> MVM_PAGE_SHIFT) + n - 1;
+	struct part_of_leaf part = {.va = w.va, .skip = 0};
+	uint64_t vpn = w.va >> MVM_PAGE_SHIFT;
 
-	if (unlikely(claim_find(a->space, va, end)))
+	if (unlikely(claim_find(a->space, w.va, w.end)))
 		return;
 	if (unlikely(obj->hole_first < index + n && index < obj->hole_end))
 		return;
 	space_work(a->space, n);
-	if (area_private(a) && anon_any(&a->space->anons, va >> MVM_PAGE_SHIFT, last))
-		part.skip = private_pages(a->space, va, n);
+	if (area_private(a) && anon_any(&a->space->anons, vpn, vpn + n - 1))
+		part.skip = private_pages(a->space, w.va, n);
 	for (; n > 0; n -= part.n) {
 		part.n = run_from(part.va, n);
 		part.slots = index_run(obj, index, &part.n);
@@ -128,19 +156,59 @@ void map_around(struct area *a, mvm_vaddr_t at)
 
 unsigned map_zeros(struct area *a, mvm_vaddr_t at)
 {
-	mvm_vaddr_t window = MVM_RUN_PAGES * MVM_PAGE_BYTES,
-		    va = max_u64(a->start, at & ~(window - 1));
-	mvm_vaddr_t end = min_u64(a->end, (at | (window - 1)) + 1);
-	unsigned n = (unsigned)((end - va) >> MVM_PAGE_SHIFT);
+	struct window w = window_at(a, at, MVM_RUN_PAGES);
 	mvm_frame_t frames[MVM_RUN_PAGES];
+	unsigned n = window_pages(&w);
 	uint64_t skip;
 
-	if (a->flags & AREA_RANDOM || claim_find(a->space, va, end))
+	if (a->flags & AREA_RANDOM || claim_find(a->space, w.va, w.end))
 		return 1;
 	space_work(a->space, min_u64(n, MVM_HOLD_PAGES));
-	skip = private_pages(a->space, va, n);
+	skip = private_pages(a->space, w.va, n);
 	for (unsigned i = 0; i < n; i++, skip >>= 1)
 		frames[i] = skip & 1 ? MVM_NO_FRAME : frame_of_zeros;
-	mvmh_pmap_enter_run(&a->space->pmap, va, frames, n, area_rights(a) & ~(unsigned)MVM_WRITE);
-	return (unsigned)((end - at) >> MVM_PAGE_SHIFT);
+	mvmh_pmap_enter_run(
+		&a->space->pmap, w.va, frames, n, area_rights(a) & ~(unsigned)MVM_WRITE);
+	return (unsigned)((w.end - at) >> MVM_PAGE_SHIFT);
+}
+
+/* --- Private pages ---------------------------------------------------------------------------- */
+
+/* Map the private pages of the window; WRITE only to those that are exclusive, if others are. */
+static OWN_FRAME void map_anons(struct area *a, const struct window *w, unsigned rights)
+{
+	unsigned left = window_pages(w), n, refs_most = rights & MVM_WRITE ? 1 : UINT32_MAX;
+	void *const *slots = anon_slots(&a->space->anons, w->va >> MVM_PAGE_SHIFT);
+	mvm_frame_t frames[MVM_RUN_PAGES];
+	mvm_vaddr_t va = w->va;
+
+	space_work(a->space, min_u64(left, MVM_HOLD_PAGES));
+	for (; left > 0; left -= n, va += n * MVM_PAGE_BYTES) {
+		n = run_from(va, left);
+		for (unsigned i = 0; i < n; i++) {
+			const struct mvm_page *anon = *slots++;
+			bool wanted = anon && ref_count(&anon->anon_refs) <= refs_most;
+
+			frames[i] = wanted ? anon->frame : MVM_NO_FRAME;
+		}
+		mvmh_pmap_enter_run(&a->space->pmap, va, frames, n, rights);
+	}
+}
+
+OWN_FRAME void map_private(
+	struct area *a, mvm_vaddr_t at, unsigned access, bool exclusive, bool upwards)
+{
+	unsigned rights = area_rights(a);
+	struct window w = window_at(a, at, PRIVATE_PAGES);
+
+	if (upwards)
+		w.va = at + MVM_PAGE_BYTES;
+	else
+		w.end = at;
+	if (w.va == w.end || a->flags & AREA_RANDOM || claim_find(a->space, w.va, w.end))
+		return;
+	if (!exclusive || history_has_room(a->space->history))
+		rights &= ~(unsigned)MVM_WRITE;
+	if (rights & access)
+		map_anons(a, &w, rights);
 }

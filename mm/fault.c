@@ -19,6 +19,8 @@
  *	  no object              3   map the page of zeros, 3   zeros in a new anon, map that
  *	                             without WRITE
  *
+ * Around what 1A and 2A map, and the page of zeros, more of the same is mapped (around.c).
+ *
  * A pass and its needs.  A fault is decided and done in look(), in one hold of the space's lock: a
  * page of our own is taken, zeroed or copied, mapped and entered in the tree right there, for none
  * of that sleeps, and all of it is less than what one hold may do.  What cannot be had so (a page
@@ -247,22 +249,34 @@ static inline __attribute__((always_inline)) enum need install_own(
 
 /* --- Look: the space's lock is held ----------------------------------------------------------- */
 
+/* Case 1A. */
+static OWN_FRAME enum need map_anon(
+	struct fault *f, struct area *a, const struct mvm_page *anon, bool exclusive)
+{
+	unsigned rights = area_rights(a) & (exclusive ? MVM_RWX : MVM_READ | MVM_EXEC);
+	enum need need = map_frame(f, anon->frame, rights);
+	int way;
+
+	if (need != NEED_NOTHING || unlikely(!rights))
+		return need;
+	way = mvmh_pmap_run_end(&f->space->pmap, f->va, f->access);
+	if (way)
+		map_private(a, f->va, f->access, exclusive, way > 0);
+	return need;
+}
+
 /* Cases 1A and 1B. */
 static inline __attribute__((always_inline)) enum need look_anon(
-	struct fault *f, const struct area *a, struct mvm_page *anon, bool exclusive)
+	struct fault *f, struct area *a, struct mvm_page *anon, bool exclusive)
 {
-	unsigned rights = area_rights(a);
-
 	trace(f->space, MVM_TRACE_ANON, f->va, anon->frame, 0);
 	if (f->access == MVM_WRITE) {
 		history_note(f->space->history, f->va >> MVM_PAGE_SHIFT);
 		if (!exclusive)
 			return NEED_OWN;
 		COUNT(cow_reuses, 1);
-	} else if (!exclusive) {
-		rights &= ~(unsigned)MVM_WRITE;
 	}
-	return map_frame(f, anon->frame, rights);
+	return map_anon(f, a, anon, exclusive);
 }
 
 /* What an entry for the object's page may grant: a store to a clean page must be heard of. */

@@ -29,6 +29,13 @@ void map_around(struct area *a, mvm_vaddr_t at);
  */
 unsigned map_zeros(struct area *a, mvm_vaddr_t at);
 
+/*
+ * Map private pages above or below the one at `at`, which was just mapped for this access, because
+ * who comes here seems to go through them in this direction; `exclusive` says whether the space has
+ * that one for itself.  The space's lock is held.
+ */
+void map_private(struct area *a, mvm_vaddr_t at, unsigned access, bool exclusive, bool upwards);
+
 /* Does the area allow it? */
 static inline bool fault_allowed(const struct area *a, unsigned access, bool force)
 {

@@ -29,6 +29,7 @@
 #define anon_set_leaves      mvm_i_anon_set_leaves
 #define anon_share           mvm_i_anon_share
 #define anon_share_run       mvm_i_anon_share_run
+#define anon_slots           mvm_i_anon_slots
 #define anon_tree_check      mvm_i_anon_tree_check
 #define anon_tree_init       mvm_i_anon_tree_init
 #define area_find            mvm_i_area_find
@@ -87,6 +88,7 @@
 #define limits_reserve       mvm_i_limits_reserve
 #define map_around           mvm_i_map_around
 #define map_only             mvm_i_map_only
+#define map_private          mvm_i_map_private
 #define map_zeros            mvm_i_map_zeros
 #define memory_wait          mvm_i_memory_wait
 #define meta_page_alloc      mvm_i_meta_page_alloc

@@ -241,6 +241,18 @@ static void check_reduce(struct mvmh_pmap *pmap, mvm_frame_t one)
 	check(!batch.whole, "tlb_sync: did not empty the batch");
 }
 
+/* Pages 0, 2 and 3 are mapped: beside each, what the hook says if it says anything. */
+static void check_run_end(struct mvmh_pmap *pmap)
+{
+	static const signed char ends[] = {0, 0, 0, 0, 1};
+	int said;
+
+	for (unsigned i = 0; i < sizeof ends; i++) {
+		said = mvmh_pmap_run_end(pmap, BASE + i * MVM_PAGE_BYTES, MVM_READ);
+		check(said == 0 || said == ends[i], "pmap_run_end: no run ends there");
+	}
+}
+
 /* The first page is mapped already, the second is to stay empty. */
 static void check_run(struct mvmh_pmap *pmap, mvm_frame_t one, mvm_frame_t two)
 {
@@ -258,6 +270,11 @@ static void check_run(struct mvmh_pmap *pmap, mvm_frame_t one, mvm_frame_t two)
 	check_entry(pmap, two, MVM_READ, "pmap_enter_run: an entry changed its frame in place");
 	check(!mvmh_pmap_query(pmap, BASE + MVM_PAGE_BYTES, &frame, &rights),
 		"pmap_enter_run: mapped something where there was no frame");
+	check_run_end(pmap);
+	check(mvmh_pmap_enter(pmap, BASE + 3 * MVM_PAGE_BYTES, one, MVM_READ | MVM_WRITE, 0) == 0,
+		"pmap_enter: failed at boot");
+	mvmh_pmap_enter_run(pmap, BASE + 2 * MVM_PAGE_BYTES, frames + 2, 2, MVM_READ);
+	check_page(pmap, 3, one, MVM_READ | MVM_WRITE, true, "pmap_enter_run: took a right away");
 	check(mvmh_pmap_remove(pmap, BASE, end, &batch) == end, "pmap_remove: not to the end");
 	mvmh_tlb_sync(pmap, &batch);
 }

@@ -231,7 +231,7 @@ static inline pte_t *entry_if_there(struct pmap *pmap, vaddr_t va)
 	return entry ? entry : entry_below_root(pmap, va);
 }
 
-static pte_t *entry_for(struct pmap *pmap, vaddr_t va, unsigned order)
+static inline pte_t *entry_for(struct pmap *pmap, vaddr_t va, unsigned order)
 {
 	pte_t *entry;
 
@@ -269,6 +269,12 @@ static pte_t rights_bits(unsigned rights)
 	return bits;
 }
 
+/* What maps a page, or a large one. */
+static inline pte_t page_pte(paddr_t pa, unsigned rights)
+{
+	return pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A);
+}
+
 static void fence_page(const struct pmap *pmap, vaddr_t va)
 {
 	if (space_of(arch_cpu()) == pmap)
@@ -297,15 +303,15 @@ static COLD int give_up_table(struct pmap *pmap, vaddr_t va, pte_t *entry)
 }
 
 /* The entry is no table's. */
-static inline int enter_at(struct pmap *pmap, vaddr_t va, pte_t *entry, paddr_t pa, unsigned rights)
+static inline int enter_at(struct pmap *pmap, vaddr_t va, pte_t *entry, pte_t pte)
 {
-	pte_t pte = pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A), old = *entry;
+	pte_t old = *entry;
 
 	if (!(old & PTE_V)) {
 		pte_set(entry, pte);
 		return 0;
 	}
-	if (pte_pa(old) != pa)
+	if (pte_pa(old) != pte_pa(pte))
 		return -EEXIST;
 	/* Rights are only added: who takes them away notes that in a batch. */
 	pte_set(entry, pte | (old & PTE_RIGHTS));
@@ -339,7 +345,7 @@ static COLD int enter_anywhere(
 		return -ENOMEM;
 	if (pte_has_table(*entry) && give_up_table(pmap, va, entry))
 		return -EEXIST;
-	err = enter_at(pmap, va, entry, pa, rights);
+	err = enter_at(pmap, va, entry, page_pte(pa, rights));
 	if (!err && rights & PMAP_EXEC)
 		pmap_sync_code(pmap);
 	return err;
@@ -351,7 +357,7 @@ int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsig
 
 	if (!entry || order != PMAP_ORDER_PAGE || rights & PMAP_EXEC)
 		return enter_anywhere(pmap, va, pa, rights, order);
-	return enter_at(pmap, va, entry, pa, rights);
+	return enter_at(pmap, va, entry, page_pte(pa, rights));
 }
 
 /* Empty the entry of a page, which is valid, if no other hart has to be told. */
@@ -373,7 +379,7 @@ bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 
 	if (!entry || rights & PMAP_EXEC || !(*entry & PTE_V) || !empty_here(pmap, va, entry))
 		return false;
-	pte_set(entry, pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A));
+	pte_set(entry, page_pte(pa, rights));
 	return true;
 }
 
@@ -386,8 +392,7 @@ bool pmap_remove_here(struct pmap *pmap, vaddr_t va)
 
 bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 {
-	pte_t middle = middle_entry(pmap, va), absent = 0;
-	pte_t pte = pte_make(pa, rights_bits(rights) | PTE_V | PTE_U | PTE_A);
+	pte_t middle = middle_entry(pmap, va), absent = 0, pte = page_pte(pa, rights);
 
 	/* Code would have to be told to the other harts. */
 	return pte_is_table(middle) && !(rights & PMAP_EXEC) &&
@@ -395,24 +400,60 @@ bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 		       __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
+int pmap_run_end(const struct pmap *pmap, vaddr_t va, unsigned rights)
+{
+	const pte_t *entry = entry_of_page(pmap, va);
+	pte_t needed = rights_bits(rights) | PTE_V;
+	bool below, above;
+
+	if (!entry || SLOT(va, 0) < 2 || SLOT(va, 0) >= TABLE_SLOTS - 2)
+		return 0;
+	below = !(needed & ~entry[-1]);
+	above = !(needed & ~entry[1]);
+	if (below == above || needed & ~entry[below ? -2 : 2])
+		return 0;
+	return below ? 1 : -1;
+}
+
+/* Entries of the run are there already, with less rights: those of the same frames get these. */
+static COLD void raise_run(
+	struct pmap *pmap, vaddr_t va, const uint32_t *frames, unsigned n, unsigned rights)
+{
+	pte_t *entry = entry_if_there(pmap, va);
+
+	for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
+		if (frames[i] != PMAP_NO_FRAME)
+			(void)enter_at(pmap, va, entry + i,
+				page_pte((paddr_t)frames[i] << PAGE_SHIFT, rights));
+	}
+	if (rights & PMAP_EXEC)
+		pmap_sync_code(pmap);
+}
+
 void pmap_enter_run(
 	struct pmap *pmap, vaddr_t va, const uint32_t *frames, unsigned n, unsigned rights)
 {
 	pte_t *entry = entry_for(pmap, va, PMAP_ORDER_PAGE);
-	pte_t bits = rights_bits(rights) | PTE_V | PTE_U | PTE_A;
+	pte_t bits = rights_bits(rights) | PTE_V | PTE_U | PTE_A, granted = EVERYTHING;
 	bool code = false;
 
 	if (!entry)
 		return;
 	__atomic_thread_fence(__ATOMIC_RELEASE); /* as pte_set() has it for each */
 	for (const uint32_t *frame = frames; frame < frames + n; frame++, entry++) {
-		if (*frame == PMAP_NO_FRAME || *entry & PTE_V)
+		if (*frame == PMAP_NO_FRAME)
 			continue;
+		if (*entry & PTE_V) {
+			granted &= *entry;
+			continue;
+		}
 		__atomic_store_n(
 			entry, pte_make((paddr_t)*frame << PAGE_SHIFT, bits), __ATOMIC_RELAXED);
 		code = rights & PMAP_EXEC;
 	}
-	if (code)
+	if (bits & ~granted)
+		raise_run(pmap, va, frames, n, rights);
+	else if (code)
 		pmap_sync_code(pmap);
 }
 

@@ -155,7 +155,12 @@ void map_around(struct area *a, mvm_vaddr_t at)
 	NOT_YET(3);
 }
 
-/* A help only: the page itself is mapped. */
+/* Helps only: the page itself is mapped. */
+void map_private(struct area *a, mvm_vaddr_t at, unsigned access, bool exclusive, bool upwards)
+{
+	(void)a, (void)at, (void)access, (void)exclusive, (void)upwards;
+}
+
 unsigned map_zeros(struct area *a, mvm_vaddr_t at)
 {
 	(void)a, (void)at;

@@ -115,9 +115,16 @@ bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	__attribute__((warn_unused_result));
 
 /*
+ * Does a run of pages that are mapped with these rights end beside the one at va? 1: the two before
+ * it are, and the next is not; -1: the other way round; 0: neither, or they are not all in the
+ * table that was entered into last.
+ */
+int pmap_run_end(const struct pmap *pmap, vaddr_t va, unsigned rights);
+
+/*
  * Map n single frames in one walk, all in one leaf table (2^PMAP_ORDER_LARGE pages): frames[i], a
- * page number, at va + i pages. Left alone is what is mapped already, or gets PMAP_NO_FRAME; and
- * everything when there is no table.
+ * page number, at va + i pages. Over a valid entry for the same frame the rights are added. Left
+ * alone is what maps another, or gets PMAP_NO_FRAME; and everything when there is no table.
  */
 #define PMAP_NO_FRAME UINT32_MAX
 void pmap_enter_run(

@@ -124,6 +124,12 @@ static inline void mvmh_pmap_enter_run(
 	pmap_enter_run(&pmap->pmap, va, frames, n, rights);
 }
 
+#define mvmh_pmap_run_end mvmh_pmap_run_end
+static inline int mvmh_pmap_run_end(struct mvmh_pmap *pmap, uintptr_t va, unsigned rights)
+{
+	return pmap_run_end(&pmap->pmap, va, rights);
+}
+
 #define mvmh_stay mvmh_stay
 static inline unsigned mvmh_stay(void)
 {

@@ -378,9 +378,9 @@ static inline void mvmh_starved(void)
 /*
  * Map frames[i] at va + i pages for i < n, except where it is MVM_NO_FRAME.  n is at most
  * MVM_RUN_PAGES, and the run does not cross a boundary of that many pages, so it lies in one table.
- * Otherwise as n times mvmh_pmap_enter(), of which none need succeed: an entry that is there
- * already may be left as it is, and what is not mapped is faulted for.  Under the space's lock.
- * Default: these calls, up to the first that fails.
+ * Otherwise as n times mvmh_pmap_enter(), of which none need succeed: an entry of the same frame
+ * may be left without the rights that it is to gain, and what is not mapped is faulted for.  Under
+ * the space's lock.  Default: these calls.
  */
 #define MVM_RUN_PAGES 16
 #ifndef mvmh_pmap_enter_run
@@ -388,9 +388,8 @@ static inline void mvmh_pmap_enter_run(struct mvmh_pmap *pmap, mvm_vaddr_t va,
 	const mvm_frame_t *frames, unsigned n, unsigned rights)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (frames[i] != MVM_NO_FRAME &&
-			mvmh_pmap_enter(pmap, va + i * MVM_PAGE_BYTES, frames[i], rights, 0) != 0)
-			return;
+		if (frames[i] != MVM_NO_FRAME)
+			(void)!mvmh_pmap_enter(pmap, va + i * MVM_PAGE_BYTES, frames[i], rights, 0);
 	}
 }
 #endif
@@ -423,8 +422,8 @@ static inline void mvmh_frame_free_some(const mvm_frame_t *frames, unsigned n)
 
 /*
  * What va is mapped to: true, with *frame and *rights (those that the entry grants now), or
- * false.  For mvm_check(), mvm_describe() and mvm_residency() only.  Under the space's lock.
- * Default: unknown, and the checks against the tables are left out.
+ * false.  For mvm_check(), mvm_describe(), mvm_residency() and mvmh_pmap_run_end() only.  Under the
+ * space's lock.  Default: unknown, and the checks against the tables are left out.
  */
 #ifndef mvmh_pmap_query
 static inline bool mvmh_pmap_query(
@@ -432,6 +431,32 @@ static inline bool mvmh_pmap_query(
 {
 	(void)pmap, (void)va, (void)frame, (void)rights;
 	return false;
+}
+#endif
+
+/*
+ * Does a run of pages that are mapped with these rights end beside the one at va?  1: the two
+ * before it are, and the next one is not; -1: the other way round; 0: neither.  It may say 0 for
+ * any, but then there is no fault-around for private pages.  Under the space's lock.  Default: what
+ * mvmh_pmap_query() says.
+ */
+#ifndef mvmh_pmap_run_end
+static inline bool mvmh_pmap_grants(struct mvmh_pmap *pmap, mvm_vaddr_t va, unsigned rights)
+{
+	mvm_frame_t frame;
+	unsigned granted;
+
+	return mvmh_pmap_query(pmap, va, &frame, &granted) && !(rights & ~granted);
+}
+
+static inline int mvmh_pmap_run_end(struct mvmh_pmap *pmap, mvm_vaddr_t va, unsigned rights)
+{
+	bool below = mvmh_pmap_grants(pmap, va - MVM_PAGE_BYTES, rights);
+	bool above = mvmh_pmap_grants(pmap, va + MVM_PAGE_BYTES, rights);
+	int way = below - above;
+	mvm_vaddr_t before = below ? va - 2 * MVM_PAGE_BYTES : va + 2 * MVM_PAGE_BYTES;
+
+	return way && mvmh_pmap_grants(pmap, before, rights) ? way : 0;
 }
 #endif
 

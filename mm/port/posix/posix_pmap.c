@@ -351,11 +351,14 @@ void posix_pmap_enter_run(struct mvmh_pmap *pmap, mvm_vaddr_t va, const mvm_fram
 		posix_word_t *entry = &leaf->entry[slot_of(va, 0)];
 		mvm_frame_t frame = frames[i];
 
-		if (frame == MVM_NO_FRAME || __atomic_load_n(entry, __ATOMIC_RELAXED))
+		uint64_t old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+
+		if (frame == MVM_NO_FRAME || (old && entry_frame(old) != frame))
 			continue;
 		if (!posix_frame_taken(frame))
 			mvmh_panic("mvmh_pmap_enter_run: the frame is free");
-		__atomic_store_n(entry, entry_make(frame, rights) | ENTRY_USED, __ATOMIC_RELEASE);
+		__atomic_store_n(entry, entry_make(frame, rights | entry_rights(old)) | ENTRY_USED,
+			__ATOMIC_RELEASE);
 		note_entered(pmap, va);
 	}
 }

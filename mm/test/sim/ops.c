@@ -59,6 +59,25 @@ void op_touch_all(struct actor *a)
 		view_load(a->view, page, draw(a, WORDS));
 }
 
+/* In sequence, this way or the other, which fault-around goes by. */
+static void go_along(struct actor *a, void (*go)(struct view *view, unsigned page, unsigned word))
+{
+	bool down = draw(a, 2);
+
+	for (unsigned i = a->first; i < a->end; i++)
+		go(a->view, down ? a->end - 1 - (i - a->first) : i, draw(a, WORDS));
+}
+
+void op_load_along(struct actor *a)
+{
+	go_along(a, view_load);
+}
+
+void op_store_along(struct actor *a)
+{
+	go_along(a, view_store);
+}
+
 /* --- Map calls -------------------------------------------------------------------------------- */
 
 /* Map a range of one kind. */

@@ -19,7 +19,7 @@ struct actor {
 
 typedef void operation(struct actor *a);
 
-operation op_load, op_store, op_touch_all, op_prefault;
+operation op_load, op_store, op_touch_all, op_load_along, op_store_along, op_prefault;
 operation op_map, op_map_part, op_map_hint, op_unmap, op_unmap_all, op_protect, op_read_only;
 operation op_close;
 operation op_fork, op_fork_store, op_wipe_on_fork, op_dont_fork;

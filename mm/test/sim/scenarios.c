@@ -117,6 +117,15 @@ const struct scenario scenarios[] = {
 		{ACTOR(FIRST, ANON(4), 1, op_wipe_on_fork, op_dont_fork),
 			ACTOR(FIRST, ANON(4), 2, op_fork, op_store),
 			ACTOR(FIRST, ANON(4), 3, op_store, op_load)}},
+	/* Pages that are there are gone through, and mapped around, while they change. */
+	{"around-change", ANON(8), STORED, 1,
+		{ACTOR(FIRST, ANON(8), 2, op_store_along, op_load_along),
+			ACTOR(FIRST, ANON(8), 3, op_unmap, op_map_part, op_protect, op_read_only,
+				op_move, op_forget)}},
+	{"around-fork", ANON(6), STORED, 2,
+		{ACTOR(FIRST, ANON(6), 2, op_load_along, op_store_along, op_read_only),
+			ACTOR(FORK, ANON(6), 2, op_load_along, op_store),
+			ACTOR(FIRST, ANON(6), 2, op_fork_store, op_unmap, op_protect)}},
 	/* The page of zeros is mapped; stores put pages in its place. */
 	{"zeros-store", ANON(2), LOADED, 1,
 		{ACTOR(FIRST, ANON(2), 2, op_store, op_space_write),
