@@ -21,8 +21,8 @@ tools/growth [--quick] [--write | --check] [--from DIR] [PLOT]...
 
 Measures in instructions what an operation costs when there is more of what it works among: areas,
 resident pages, names of a folder, memory of the machine.  Prints a table (plot, series, size,
-instructions), all of them or only these PLOTs (areas, fork-areas, fork-pages, munmap, tmpfs, mapfs, tmpfs-list,
-mapfs-list, boot).
+instructions), all of them or only these PLOTs (areas, fork-areas, fork-pages, munmap, again, tmpfs, mapfs,
+tmpfs-list, mapfs-list, boot).
 
 --write   puts the tables and their drawings (by gnuplot) into docs/growth, for docs/growth.md
 --check   fits each series, and fails when one grows faster than PLOTS says, or costs at one of its sizes
@@ -37,9 +37,10 @@ FLAT, LOG, LINEAR = "flat", "logarithmic", "linear"
 
 AREAS = (10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000)
 PAGES = (16, 64, 256, 1024, 4096, 16384, 65536, 262144)
+MANY_PAGES = PAGES[3:]
 NAMES = (10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000)
 MIB = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
-QUICK_MOST = {AREAS: 10000, PAGES: 65536, NAMES: 10000, MIB: 8192}
+QUICK_MOST = {AREAS: 10000, PAGES: 65536, MANY_PAGES: 65536, NAMES: 10000, MIB: 8192}
 
 TO = os.path.join(build.TREE, "docs/growth")
 STORED_PRESET = "release"
@@ -67,6 +68,7 @@ PLOTS = {
     "fork-areas": Plot(AREAS, ["areas"], {"fork": LINEAR}, "areas of the space", log_y=True),
     "fork-pages": Plot(PAGES, ["pages"], {"fork": LINEAR}, "resident pages of 4 KiB"),
     "munmap": Plot(PAGES, ["pages"], {"munmap": LINEAR}, "resident pages of 4 KiB", log_y=True),
+    "again": Plot(MANY_PAGES, ["again"], {"protect": FLAT, "hide": FLAT, "child": FLAT}, "resident pages of 4 KiB"),
     "tmpfs": Plot(NAMES, ["names", TMPFS], {"create": FLAT, "unlink": FLAT, "look-up": FLAT}, "names of the folder"),
     "mapfs": Plot(NAMES, ["names", MAPFS], {"create": LOG, "unlink": LOG, "look-up": LOG}, "names of the folder"),
     "tmpfs-list": Plot(NAMES, ["names", TMPFS], {"list": LINEAR}, "names of the folder", log_y=True),

@@ -9,6 +9,10 @@
 //     growth pages SIZE...       SIZE pages of one area, resident:
 //         fork                   the same
 //         munmap                 of all of it
+//     growth again SIZE...       SIZE pages of one area, resident; each figure is of one page:
+//         protect                made read-only, writable again, then a store to each in turn
+//         hide                   made inaccessible, accessible again, then a load of each in turn
+//         child                  after a fork the child's load of each in turn
 //     growth names DIR SIZE...   a folder in DIR that has SIZE files:
 //         create                 of one more
 //         unlink                 of any of them, looked at before
@@ -193,17 +197,78 @@ static void with_areas(size_t n)
 	unmap_areas(p, n, 1);
 }
 
-static void with_pages(size_t pages)
+static char *map_resident(size_t pages)
 {
 	char *p = map(pages);
 
 	for (size_t i = 0; i < pages; i++)
 		((volatile char *)p)[i * PAGE] = 1;
+	return p;
+}
+
+static void with_pages(size_t pages)
+{
+	char *p = map_resident(pages);
+
 	measure_fork(pages);
 
 	uint64_t began = instructions();
 	unmap(p, pages);
 	print("munmap", pages, instructions() - began, 1);
+}
+
+static uint64_t load_all(const char *p, size_t pages)
+{
+	uint64_t began = instructions();
+
+	for (size_t i = 0; i < pages; i++)
+		(void)((const volatile char *)p)[i * PAGE];
+	return instructions() - began;
+}
+
+// Whatever the calls leave to the accesses after them is counted.
+static void measure_rights(char *p, size_t pages)
+{
+	uint64_t began = instructions();
+
+	protect(p, pages, PROT_READ);
+	protect(p, pages, PROT_READ | PROT_WRITE);
+	for (size_t i = 0; i < pages; i++)
+		((volatile char *)p)[i * PAGE] = 2;
+	print("protect", pages, instructions() - began, pages);
+
+	began = instructions();
+	protect(p, pages, PROT_NONE);
+	protect(p, pages, PROT_READ | PROT_WRITE);
+	load_all(p, pages);
+	print("hide", pages, instructions() - began, pages);
+}
+
+static void measure_child(char *p, size_t pages)
+{
+	int to[2];
+	uint64_t sum;
+	pid_t child = pipe(to) ? -1 : fork();
+
+	if (child == 0) {
+		sum = load_all(p, pages);
+		_exit(write(to[1], &sum, sizeof sum) != sizeof sum);
+	}
+	if (child < 0 || read(to[0], &sum, sizeof sum) != sizeof sum ||
+		waitpid(child, NULL, 0) != child)
+		err(1, "fork");
+	close(to[0]);
+	close(to[1]);
+	print("child", pages, sum, pages);
+}
+
+static void with_rights(size_t pages)
+{
+	char *p = map_resident(pages);
+
+	measure_rights(p, pages);
+	measure_child(p, pages);
+	unmap(p, pages);
 }
 
 static void allow_areas(void)
@@ -393,10 +458,11 @@ int main(int argc, char **argv)
 			       : turns                      ? with_turns
 			       : strcmp(what, "pages") == 0 ? with_pages
 			       : strcmp(what, "areas") == 0 ? with_areas
+			       : strcmp(what, "again") == 0 ? with_rights
 							    : NULL;
 
 	if (!with)
-		errx(2, "growth areas|pages|names DIR|turns DIR SIZE...");
+		errx(2, "growth areas|pages|again|names DIR|turns DIR SIZE...");
 	folder_above = argv[2];
 	if (names)
 		enter_folder(argv[2]);
