@@ -669,10 +669,8 @@ static void test_aside(void)
 {
 	struct aside s = {0};
 
-	if (cpu_count == 1) {
-		selftest_skip("one hart");
-		return;
-	}
+	if (cpu_count == 1)
+		return; /* nobody there to be aside */
 	CHECK(pmap_init(&s.pmap) == 0);
 	selftest_crowd(2, aside_or_flush, &s);
 	pmap_fini(&s.pmap);
