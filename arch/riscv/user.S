@@ -111,6 +111,7 @@ copy_words:
 	/* less than 512 bytes */
 	sub	t2, t1, a1
 	andi	t2, t2, -8
+	beqz	t2, copy_byte
 	add	t3, a1, t2
 	add	t4, a0, t2
 	copy_run copy_rest, t2, t3, t4, 504

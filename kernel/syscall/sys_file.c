@@ -448,12 +448,13 @@ long sys_fchown(long fd, unsigned long uid, unsigned long gid)
 
 long sys_fstat(long fd, uaddr_t to)
 {
-	struct file *file = fd_get_any(fd);
+	bool counted;
+	struct file *file = fd_borrow(fd, &counted);
 
 	if (!file)
 		return -EBADF;
 	long err = stat_file(file, to);
-	file_unref(file);
+	fd_return(file, counted);
 	return err;
 }
 

@@ -120,12 +120,13 @@ static bool is_empty_path(uaddr_t path)
 /* Of an open file, which may have no name. */
 static int attributes_of_fd(long fd, struct fs_attr *attr)
 {
-	struct file *file = fd_get_any(fd);
+	bool counted;
+	struct file *file = fd_borrow(fd, &counted);
 
 	if (!file)
 		return -EBADF;
 	int err = file_attributes(file, attr);
-	file_unref(file);
+	fd_return(file, counted);
 	return err;
 }
 
