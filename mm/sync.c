@@ -6,7 +6,14 @@
  */
 #include "range.h"
 
-/* What the part shows of an object, if stores through it reach that; lets go of the part. */
+/* Do stores through it reach an object that has something behind it to be written to? */
+static inline bool is_written_back(const struct part *part)
+{
+	return part->object && part->flags & AREA_SHARED && part->object->kind == OBJECT_PAGED &&
+	       part->object->ops->write;
+}
+
+/* Lets go of the part. */
 static inline int sync_part(
 	struct part *part, unsigned flags, int (*commit)(struct mvm_object *obj))
 {
@@ -15,8 +22,7 @@ static inline int sync_part(
 
 	if (flags & MVM_SYNC_INVALIDATE && part->flags & AREA_LOCKED) {
 		err = -MVM_EBUSY;
-	} else if (part->object && part->flags & AREA_SHARED &&
-		   part->object->kind == OBJECT_PAGED) {
+	} else if (is_written_back(part)) {
 		err = mvm_pc_flush(part->object, part->first, part->first + n - 1,
 			flags & MVM_SYNC_WAIT ? MVM_PC_WAIT : 0);
 		if (!err && commit && flags & MVM_SYNC_WAIT)

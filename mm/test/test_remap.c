@@ -233,11 +233,21 @@ static void moves_after_fork_are_of_one_side(void **state)
 	assert_int_equal(copies(), copied); /* exclusive again */
 }
 
+static unsigned commits;
+
+static int count_commit(struct mvm_object *object)
+{
+	assert_ptr_equal(object, file->object);
+	commits++;
+	return 0;
+}
+
 static void a_file_keeps_its_pages(void **state)
 {
 	mvm_vaddr_t to = FAR;
 
 	(void)state;
+	commits = 0;
 	map_object(AT, 8, MVM_MAP_SHARED, 4, true);
 	expect(space, AT, 8, 'e');
 	store(AT + 2 * PAGE, 'S');
@@ -247,8 +257,11 @@ static void a_file_keeps_its_pages(void **state)
 	assert_int_equal(mvm_pc_flush(file->object, 0, PAGES, MVM_PC_WAIT), 0);
 	assert_int_equal(file->disk[6 * PAGE], 'S');
 	store(FAR, 'T');
-	assert_int_equal(mvm_sync(space, FAR, PAGE, MVM_SYNC_WAIT, NULL), 0);
+	assert_int_equal(mvm_sync(space, FAR, PAGE, 0, count_commit), 0);
+	assert_int_equal(commits, 0);
+	assert_int_equal(mvm_sync(space, FAR, PAGE, MVM_SYNC_WAIT, count_commit), 0);
 	assert_int_equal(file->disk[6 * PAGE], 'T');
+	assert_int_equal(commits, 1);
 }
 
 static void private_copies_of_a_file_move(void **state)

@@ -169,10 +169,10 @@ enum { MVM_SYNC_WAIT = 1, MVM_SYNC_INVALIDATE = 2 };
 
 /*
  * Write back the dirty pages of the shared objects mapped in the range and, with WAIT, wait.
- * The file system's own commit (fsync) is the host's to call through `commit` for each object of
- * the range, with nothing held; NULL where there is none.  INVALIDATE changes nothing, since all
- * see the same pages, but finds locked areas: -MVM_EBUSY.  -MVM_ENOMEM for holes (after doing the
- * rest), -MVM_EIO.
+ * The file system's own commit (fsync) is the host's to call through `commit` for each of them
+ * that has anything to be written to, with nothing held; NULL where there is none.  INVALIDATE
+ * changes nothing, since all see the same pages, but finds locked areas: -MVM_EBUSY.  -MVM_ENOMEM
+ * for holes (after doing the rest), -MVM_EIO.
  */
 int mvm_sync(struct mvm_space *space, mvm_vaddr_t addr, size_t bytes, unsigned flags,
 	int (*commit)(struct mvm_object *obj)) MVM_MUST_CHECK;
