@@ -25,8 +25,9 @@
  * no link, no "..", no name that has to be asked for each time (MOUNT_VOLATILE); and through
  * directories that everybody may search, so that it does not matter who asks.
  *
- * They are a ring.  What is used by turns was kept by turns, so that the one behind that which was
- * used last comes next, both to be looked at and to be given up for another.
+ * Each knows which was used after it the last time: by turns it is that one again, which is looked
+ * at first, whatever is kept besides.  Given up for another is the one behind that which was used
+ * last, as in a ring: what is used by turns was kept by turns.
  *
  * What is kept is not referenced, so nobody is kept from unmounting or removing it, and it is only
  * compared.  An entry that is found, under its bucket's lock, with that parent keeps the parent
@@ -294,6 +295,13 @@ static inline struct path_recent *recent_behind(
 								: all->kept;
 }
 
+static inline struct path_recent *use_recent(struct path_recents *all, struct path_recent *r)
+{
+	if (all->last)
+		all->last->follower = r;
+	return all->last = r;
+}
+
 static bool is_by_text(const struct path_recent *r, const struct walk *w, size_t bytes)
 {
 	return r->from == w->from && r->bytes == bytes && memcmp(r->text, w->path, bytes) == 0;
@@ -319,8 +327,9 @@ static void keep_recent(const struct walk *w, size_t bytes)
 	r->from = w->from;
 	r->dir = w->at;
 	r->bytes = (uint32_t)bytes;
+	r->follower = recent_behind(w->ctx->recent, r);
 	memcpy(r->text, w->path, bytes);
-	w->ctx->recent->last = r;
+	use_recent(w->ctx->recent, r);
 }
 
 static bool is_kept(const struct walk *w, size_t bytes)
@@ -443,14 +452,12 @@ static __attribute__((noinline)) int walk_whole(const struct fs_context *ctx, st
 static struct path_recent *recent_of(
 	struct path_recents *all, const struct dentry *from, const char *path, struct fs_name *name)
 {
-	struct path_recent *r = all->last;
+	struct path_recent *r = all->last ? all->last->follower : NULL;
 
-	for (unsigned i = 0; r && i < PATH_RECENT_DIRECTORIES; i++) {
-		r = recent_behind(all, r);
+	for (unsigned i = 0; r && i < PATH_RECENT_DIRECTORIES; i++, r = recent_behind(all, r))
 		if (r->from == from && begins_with(path, r->text, r->bytes) &&
 			leads_to(r, path, name))
-			return all->last = r;
-	}
+			return use_recent(all, r);
 	return NULL;
 }
 

@@ -287,7 +287,9 @@ static void recent_by_turns(void **state)
 
 		expect_walk(path, path);
 		is_last(path); /* nobody but a walk in one step says so */
-		assert_memory_equal(ctx.recent->kept, before.kept, sizeof(before.kept));
+		assert_memory_equal(ctx.recent->last,
+			&before.kept[ctx.recent->last - ctx.recent->kept],
+			offsetof(struct path_recent, follower));
 	}
 	is_last(turns[999 * 999 / 3 % 4]);
 	must_mkdir("/one_more");
@@ -300,6 +302,25 @@ static void recent_by_turns(void **state)
 		PATH_RECENT_DIRECTORIES - 1);
 	for (size_t i = 0; i < PATH_RECENT_DIRECTORIES; i++)
 		expect_walk(turns[i], turns[i]);
+}
+
+/* Which is used after another is known, however many are kept and in whatever order. */
+static void recent_is_followed(void **state)
+{
+	static const size_t orders[][4] = {{0, 1, 0, 1}, {0, 2, 0, 2}, {3, 1, 2, 1}, {3, 2, 1, 0}};
+
+	(void)state;
+	make_turns();
+	for (size_t i = 0; i < 3 * PATH_RECENT_DIRECTORIES; i++)
+		expect_walk(turns[i % 4], turns[i % 4]);
+	for (size_t order = 0; order < sizeof(orders) / sizeof(*orders); order++) {
+		for (size_t i = 0; i < 8; i++) {
+			const struct path_recent *before = ctx.recent->last;
+
+			expect_walk(turns[orders[order][i % 4]], turns[orders[order][i % 4]]);
+			assert_ptr_equal(before->follower, ctx.recent->last);
+		}
+	}
 }
 
 /* A change counts for all that are kept; what is found again by the same text is there once. */
@@ -696,6 +717,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			recent_directories_change, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(recent_by_turns, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(recent_is_followed, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(recent_change_by_turns, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(recent_is_whose, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(forty_links_and_no_more, test_setup, test_teardown),

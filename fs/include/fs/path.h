@@ -84,6 +84,7 @@ struct path_recent {
 	const struct dentry *from, *dir; /* where the walk began, and where it came to */
 	char text[PATH_RECENT_BYTES];    /* from one to the other, with the slash behind */
 	uint32_t bytes;                  /* of text */
+	struct path_recent *follower;    /* used after it, the last time */
 };
 
 struct path_recents {
