@@ -257,7 +257,7 @@ static OWN_FRAME enum need map_anon(
 	enum need need = map_frame(f, anon->frame, rights);
 	int way;
 
-	if (need != NEED_NOTHING || unlikely(!rights))
+	if (need != NEED_NOTHING || unlikely(!rights) || is_near_end(a, f->va))
 		return need;
 	way = mvmh_pmap_run_end(&f->space->pmap, f->va, f->access);
 	if (way)

@@ -36,6 +36,15 @@ unsigned map_zeros(struct area *a, mvm_vaddr_t at);
  */
 void map_private(struct area *a, mvm_vaddr_t at, unsigned access, bool exclusive, bool upwards);
 
+/*
+ * Is the page one of the two at an end of the area?  Then nothing is mapped in sequence with it:
+ * two pages on either side are looked at, and the host is asked about pages of the space only.
+ */
+static inline bool is_near_end(const struct area *a, mvm_vaddr_t at)
+{
+	return at - a->start < 2 * MVM_PAGE_BYTES || a->end - at <= 2 * MVM_PAGE_BYTES;
+}
+
 /* Does the area allow it? */
 static inline bool fault_allowed(const struct area *a, unsigned access, bool force)
 {

@@ -447,6 +447,8 @@ MUTANTS = [
     Mutant("private pages around: claims ignored", "around.c",
            "a->flags & AREA_RANDOM || claim_find(a->space, w.va, w.end))\n\t\treturn;\n\tif",
            "a->flags & AREA_RANDOM)\n\t\treturn;\n\tif", by="simulator, around"),
+    Mutant("private pages around: a host is asked about what is outside the space", "fault.c",
+           " || unlikely(!rights) || is_near_end(a, f->va))", " || unlikely(!rights))", by="around"),
     Mutant("private pages around: one shared by fork is writable", "around.c",
            "refs_most = rights & MVM_WRITE ? 1 : UINT32_MAX", "refs_most = UINT32_MAX", by="around"),
     Mutant("private pages around: all are writable that one shared by fork is beside", "around.c",

@@ -140,6 +140,26 @@ static void ends_with_the_area(void **state)
 	assert_int_equal(posix_store(space, AT + 8 * PAGE, "x", 1), MVM_FAULT_ACCERR);
 }
 
+/* Where the space ends no host is asked what is beside, and pages fault alone. */
+static void at_the_ends_of_the_space(void **state)
+{
+	mvm_vaddr_t top = (mvm_vaddr_t)1 << 39;
+
+	(void)state;
+	mvm_space_unref(space);
+	assert_int_equal(mvm_space_new(PAGE, top, &space), 0);
+	for (size_t i = 0; i < 2; i++) {
+		mvm_vaddr_t at = i ? PAGE : top - 2 * PAGE;
+
+		map_pages(at, 2, 0, NULL, 0);
+		store(at, 'a'), store(at + PAGE, 'b');
+		assert_int_equal(mvm_protect(space, at, 2 * PAGE, 0), 0);
+		assert_int_equal(mvm_protect(space, at, 2 * PAGE, RW), 0);
+		assert_int_equal(load(at + PAGE), 'b');
+		assert_int_equal(load(at), 'a');
+	}
+}
+
 /* After a fork both sides load what they share without faults of each, and store to copies. */
 static void what_a_fork_shares_is_not_writable(void **state)
 {
@@ -216,6 +236,7 @@ int main(void)
 		CASE(where_random_was_advised),
 		CASE(readable_pages_lead_to_no_stores),
 		CASE(ends_with_the_area),
+		CASE(at_the_ends_of_the_space),
 		CASE(what_a_fork_shares_is_not_writable),
 		CASE(some_are_shared),
 		CASE(the_history_hears_of_stores),

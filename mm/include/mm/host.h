@@ -437,8 +437,8 @@ static inline bool mvmh_pmap_query(
 /*
  * Does a run of pages that are mapped with these rights end beside the one at va?  1: the two
  * before it are, and the next one is not; -1: the other way round; 0: neither.  It may say 0 for
- * any, but then there is no fault-around for private pages.  Under the space's lock.  Default: what
- * mvmh_pmap_query() says.
+ * any, but then there is no fault-around for private pages.  All five are pages of the space.
+ * Under the space's lock.  Default: what mvmh_pmap_query() says.
  */
 #ifndef mvmh_pmap_run_end
 static inline bool mvmh_pmap_grants(struct mvmh_pmap *pmap, mvm_vaddr_t va, unsigned rights)

@@ -491,6 +491,8 @@ bool posix_pmap_query(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t *frame
 	posix_word_t *entry = entry_at(pmap, va);
 	uint64_t e = entry ? __atomic_load_n(entry, __ATOMIC_ACQUIRE) : 0;
 
+	if ((uint64_t)va >> (MVM_PAGE_SHIFT + LEVELS * LEVEL_BITS))
+		mvmh_panic("mvmh_pmap_query: no table has that address");
 	*frame = entry_frame(e);
 	*rights = entry_rights(e);
 	return e != 0;

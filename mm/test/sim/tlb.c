@@ -460,8 +460,11 @@ bool mvmh_pmap_test_and_clear(struct mvmh_pmap *pmap, mvm_vaddr_t va)
 
 bool sim_pmap_query(struct mvmh_pmap *pmap, uintptr_t va, uint32_t *frame, unsigned *rights)
 {
-	uint32_t entry = pmap->table->entries[page_of_va(va)];
+	unsigned page = page_of_va(va);
+	uint32_t entry = page < SIM_PAGES ? pmap->table->entries[page] : 0;
 
+	if (page == 0 || page >= SIM_PAGES)
+		sim_fail("mvmh_pmap_query: page %u is not of the space", page);
 	*frame = entry_frame(entry);
 	*rights = entry_rights(entry);
 	return entry != 0;
