@@ -91,6 +91,56 @@ static void comes_and_goes(void)
 	CHECK_ERR(umount("m"), EINVAL);
 }
 
+// How it went there is remembered by who walks often; nobody else need know.
+static bool is_there_often(const char *name)
+{
+	for (int i = 0; i < 4; i++)
+		is_there(name);
+	return is_there(name);
+}
+
+// What was walked often is not held by that, and what changes on the way is seen.
+static void ways_walked_often(void)
+{
+	char below[4096], outside[4200];
+
+	begin();
+	touch("m/below");
+	CHECK(is_there_often("m/below"));
+	CHECK_OK(mount_tmpfs("m", 0));
+	CHECK(!is_there("m/below"));
+	CHECK_OK(mkdir("m/d", 0755));
+	touch("m/d/f");
+	CHECK(is_there_often("m/d/f") && !is_there_often("m/below"));
+	CHECK_OK(umount("m")); // it is not busy
+	CHECK(is_there("m/below") && !is_there("m/d/f"));
+	CHECK_OK(mkdir("m/d", 0755));
+	touch("m/d/g");
+	CHECK(is_there_often("m/d/g") && !is_there_often("m/d/f"));
+	CHECK_OK(mount_tmpfs("m/d", 0));
+	CHECK(!is_there("m/d/g"));
+	CHECK_OK(umount("m/d"));
+
+	// Others' rights, and other roots.
+	CHECK_OK(seteuid(1000));
+	CHECK(is_there_often("m/d/g"));
+	CHECK_OK(seteuid(0));
+	CHECK_OK(chmod("m", 0700));
+	CHECK(is_there_often("m/d/g"));
+	CHECK_OK(seteuid(1000));
+	CHECK(!is_there("m/d/g"));
+	CHECK_OK(seteuid(0));
+	CHECK(getcwd(below, sizeof below));
+	snprintf(outside, sizeof outside, "%s/m/d/g", below);
+	CHECK(is_there_often(outside));
+	CHECK_OK(chroot("m"));
+	CHECK(!is_there(outside) && is_there_often("/d/g") && is_there_often("m/d/g"));
+	CHECK_OK(chdir("m"));
+	CHECK(!is_there("m/d/g") && is_there_often("d/g"));
+	CHECK_OK(rename("d", "e"));
+	CHECK(!is_there("d/g") && !is_there("/d/g") && is_there_often("/e/g"));
+}
+
 static void what_mount_refuses(void)
 {
 	char *const bad = (char *)8;
@@ -320,6 +370,7 @@ static void other_types(void)
 
 static const struct test tests[] = {
 	{"comes_and_goes", comes_and_goes},
+	{"ways_walked_often", ways_walked_often},
 	{"what_mount_refuses", what_mount_refuses},
 	{"what_mapache_refuses", what_mapache_refuses},
 	{"on_top_of_each_other", on_top_of_each_other},
