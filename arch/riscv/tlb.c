@@ -43,7 +43,7 @@
  *
  *	user mode | trap: aside ............ stale? flush; say that it is in; fence; stale? | user
  *
- * That costs each trap some thirty instructions, so harts do it only for ASIDE_TURNS traps after
+ * That costs each trap some thirty instructions, so harts do it only for ASIDE_TURNS of them after
  * they were interrupted, by another trap entry. Of such a hart the flusher waits for a moment that
  * it comes into the kernel by itself, for as long as an interrupt would take at the most.
  *
@@ -61,8 +61,13 @@ void trap_entry_aside(void);
 
 #define MAX_IDS 1024
 
-#define ASIDE_TURNS 1000 /* traps of a hart that was interrupted, for which it steps aside */
-#define ASIDE_SPINS 300  /* looks at harts that may step aside before they are interrupted */
+/* Traps of a hart that was interrupted, for which it steps aside; in debug builds, for good. */
+#ifdef MAPACHE_DEBUG
+#define ASIDE_TURNS UINT32_MAX
+#else
+#define ASIDE_TURNS 1000
+#endif
+#define ASIDE_SPINS 300 /* looks at harts that may step aside before they are interrupted */
 
 /* More pages than this are forgotten by identifier. */
 #define RANGE_PAGES 8
@@ -299,15 +304,6 @@ void pmap_catch_up(void)
 	if (!cpu->aside_turns)
 		csr_write(stvec, (uint64_t)trap_entry_aside);
 	cpu->aside_turns = ASIDE_TURNS;
-}
-
-bool pmap_is_aside(void)
-{
-	uint64_t flags = irq_save();
-	bool aside = (uintptr_t)arch_cpu()->pmap & ASIDE;
-
-	irq_restore(flags);
-	return aside;
 }
 
 static void flush_if_stale(struct pmap *pmap)

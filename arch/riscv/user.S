@@ -20,6 +20,22 @@
 	.popsection
 	.endm
 
+	/*
+	 * User memory may be touched from here on; t6 is what csrc ends that with. In debug builds,
+	 * whoever is aside (tlb.c), where the hart may remember what is true no more, stops here.
+	 */
+	.macro open_user
+#ifdef MAPACHE_DEBUG
+	ld	t6, CPU_PMAP(tp)
+	andi	t6, t6, 1
+	beqz	t6, .Lnear\@
+	ebreak
+.Lnear\@:
+#endif
+	li	t6, SSTATUS_SUM
+	csrs	sstatus, t6
+	.endm
+
 	/* Sixty-four bytes at an offset of both pointers. */
 	.macro copy_64 at
 	ld	t0, (\at + 0)(a1)
@@ -72,8 +88,7 @@
 	 */
 	.globl	user_copy
 user_copy:
-	li	t6, SSTATUS_SUM
-	csrs	sstatus, t6
+	open_user
 	or	t0, a0, a1
 	andi	t0, t0, 7
 	add	t1, a1, a2			/* the end, for the bytes */
@@ -153,8 +168,7 @@ user_done:
 	/* size_t user_clear(void *to, size_t n) */
 	.globl	user_clear
 user_clear:
-	li	t6, SSTATUS_SUM
-	csrs	sstatus, t6
+	open_user
 	mv	a2, a1
 clear_head:
 	andi	t0, a0, 7
@@ -208,8 +222,7 @@ string_ones:
 	 */
 	.globl	user_string
 user_string:
-	li	t6, SSTATUS_SUM
-	csrs	sstatus, t6
+	open_user
 	mv	t1, a1
 	add	t2, a1, a2
 	or	t0, a0, a1
@@ -266,8 +279,7 @@ user_fail:
 	 */
 	.globl	user_context_put
 user_context_put:
-	li	t6, SSTATUS_SUM
-	csrs	sstatus, t6
+	open_user
 1:	copy_context a1, a2
 	sd	zero, SC_EXTENSIONS(a0)
 	sd	zero, (SC_EXTENSIONS + 8)(a0)
@@ -282,8 +294,7 @@ user_context_put:
 	 */
 	.globl	user_context_get
 user_context_get:
-	li	t6, SSTATUS_SUM
-	csrs	sstatus, t6
+	open_user
 1:	copy_context a0, a2
 	ld	t0, SC_EXTENSIONS(a1)
 	ld	t2, (SC_EXTENSIONS + 8)(a1)
@@ -300,8 +311,7 @@ user_context_get:
 	 */
 	.macro user_get name, op, store
 	.globl	\name
-\name:	li	t6, SSTATUS_SUM
-	csrs	sstatus, t6
+\name:	open_user
 1:	\op	t0, 0(a0)
 2:	csrc	sstatus, t6
 	\store	t0, 0(a1)
@@ -314,8 +324,7 @@ user_context_get:
 
 	.macro user_put name, op
 	.globl	\name
-\name:	li	t6, SSTATUS_SUM
-	csrs	sstatus, t6
+\name:	open_user
 1:	\op	a1, 0(a0)
 2:	csrc	sstatus, t6
 	li	a0, 0
@@ -328,8 +337,7 @@ user_context_get:
 	/* int user_cas32(void *user, uint32_t expected, uint32_t desired, uint32_t *old): 0, -1 */
 	.globl	user_cas32
 user_cas32:
-	li	t6, SSTATUS_SUM
-	csrs	sstatus, t6
+	open_user
 	sext.w	a1, a1
 1:	lr.w.aq	t0, (a0)
 	bne	t0, a1, 3f

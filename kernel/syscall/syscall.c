@@ -17,6 +17,12 @@ _Static_assert(sizeof(vaddr_t) == sizeof(long) && sizeof(size_t) == sizeof(long)
 		       sizeof(int64_t) == sizeof(long),
 	"every parameter of a handler is one register");
 
+#define ASIDE_BIT(name) (1L << (SYS_##name - SYSCALL_ASIDE_FIRST))
+_Static_assert(
+	SYSCALL_ASIDE_SET == (ASIDE_BIT(brk) | ASIDE_BIT(munmap) | ASIDE_BIT(mremap) |
+				     ASIDE_BIT(mmap) | ASIDE_BIT(mprotect) | ASIDE_BIT(madvise)),
+	"these touch no user memory");
+
 #define SYSCALL(name, ...)
 #define SYSCALL_FRAME(name, ...) SYSCALL_FULL_FRAME(sys_##name);
 #include <abi/syscalls.def>

@@ -186,6 +186,15 @@ static void plant_user_memory(void)
 	(void)!copy_in(&byte, (uaddr_t){PAGE_SIZE}, 1);
 }
 
+/* What the hart remembers of that address may be true no more. */
+static void plant_aside(void)
+{
+	uint32_t word;
+
+	arch_cpu()->pmap = (struct pmap *)1;
+	(void)!user_swap_if32((void *)PAGE_SIZE, 0, 1, &word);
+}
+
 static void plant_sleep(void)
 {
 	spin_lock(&low);
@@ -273,6 +282,7 @@ void selftest_plant(const char *name)
 		{"shared-order", plant_shared_order},
 		{"page-wait", plant_page_wait},
 		{"user-memory", plant_user_memory},
+		{"aside", plant_aside},
 		{"sleep", plant_sleep},
 		{"sleep-on", plant_sleep_on},
 		{"unlock", plant_unlock},

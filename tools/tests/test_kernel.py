@@ -17,6 +17,7 @@ PLANTS = {
     "shared-order": r"lock order: mutex early .* taken while holding gate",
     "page-wait": r"waiting while holding gate",
     "user-memory": r"waiting while holding gate",
+    "aside": r"breakpoint",
     "sleep": r"sleeping with spin lock low held",
     "sleep-on": r"sleeping with spin lock other held",
     "unlock": r"spin lock low: released by a hart that does not hold it",

@@ -188,12 +188,11 @@ void pmap_activate(struct pmap *pmap);
 
 /*
  * This hart may be aside: it is in the kernel, on a way that touches no user memory, and others
- * need not interrupt it. It has to come near before it touches any. pmap_step_back(): interrupts
- * are off. pmap_is_aside(): for checks.
+ * need not interrupt it. It has to come near before it touches any: in debug builds what is
+ * in user.h stops at a breakpoint otherwise. pmap_step_back(): interrupts are off.
  */
 void pmap_come_near(void);
 void pmap_step_back(void);
-bool pmap_is_aside(void);
 
 /*
  * After bytes became code behind a mapping of the space: all harts in it synchronize instruction

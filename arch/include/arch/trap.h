@@ -64,6 +64,13 @@ extern const syscall_fn syscall_table[SYSCALL_SLOTS];
 long syscall_unknown(long, long, long, long, long, long);
 
 /*
+ * In these calls, which change areas and touch no user memory, harts may be aside (pmap.h): the
+ * first, and a bit for each from there on.
+ */
+#define SYSCALL_ASIDE_FIRST 214
+#define SYSCALL_ASIDE_SET   0x81107
+
+/*
  * A table entry for a handler that reads more of the frame than its arguments (fork, which copies
  * it). Its full frame is stored before the handler is called. Use at file scope, then name the
  * handler as SYSCALL_FULL(name) in the table.

@@ -15,11 +15,9 @@
  */
 #pragma once
 
-#include <arch/pmap.h>
 #include <arch/user.h>
 #include <errno.h>
 #include <kernel/lock.h>
-#include <kernel/panic.h>
 #include <mm/pagecache.h>
 
 typedef struct {
@@ -45,7 +43,6 @@ static inline uaddr_t uaddr_add(uaddr_t u, size_t bytes)
 static inline void user_memory_is_next(void)
 {
 	assert_mutexes_before(RANK_FS_TXN);
-	DEBUG_ASSERT(!pmap_is_aside());
 }
 
 /* 0 or -EFAULT, when some of the bytes may have been copied. */
