@@ -68,7 +68,7 @@ PLOTS = {
     "fork-areas": Plot(AREAS, ["areas"], {"fork": LINEAR}, "areas of the space", log_y=True),
     "fork-pages": Plot(PAGES, ["pages"], {"fork": LINEAR}, "resident pages of 4 KiB"),
     "munmap": Plot(PAGES, ["pages"], {"munmap": LINEAR}, "resident pages of 4 KiB", log_y=True),
-    "again": Plot(MANY_PAGES, ["again"], {"protect": FLAT, "hide": FLAT, "child": FLAT}, "resident pages of 4 KiB"),
+    "again": Plot(MANY_PAGES, ["again"], {"protect": FLAT, "hide": FLAT, "scattered": FLAT, "child": FLAT}, "resident pages of 4 KiB"),
     "tmpfs": Plot(NAMES, ["names", TMPFS], {"create": FLAT, "unlink": FLAT, "look-up": FLAT}, "names of the folder"),
     "mapfs": Plot(NAMES, ["names", MAPFS], {"create": LOG, "unlink": LOG, "look-up": LOG}, "names of the folder"),
     "tmpfs-list": Plot(NAMES, ["names", TMPFS], {"list": LINEAR}, "names of the folder", log_y=True),

@@ -12,6 +12,7 @@
 //     growth again SIZE...       SIZE pages of one area, resident; each figure is of one page:
 //         protect                made read-only, writable again, then a store to each in turn
 //         hide                   made inaccessible, accessible again, then a load of each in turn
+//         scattered              as protect, with the stores in random order
 //         child                  after a fork the child's load of each in turn
 //     growth names DIR SIZE...   a folder in DIR that has SIZE files:
 //         create                 of one more
@@ -244,6 +245,24 @@ static void measure_rights(char *p, size_t pages)
 	print("hide", pages, instructions() - began, pages);
 }
 
+// As protect, but for the stores' order.
+static void measure_scattered(char *p, size_t pages)
+{
+	uint32_t *order = malloc(pages * sizeof *order);
+	uint64_t began;
+
+	if (!order)
+		errx(1, "no memory");
+	shuffle(order, pages);
+	began = instructions();
+	protect(p, pages, PROT_READ);
+	protect(p, pages, PROT_READ | PROT_WRITE);
+	for (size_t i = 0; i < pages; i++)
+		((volatile char *)p)[order[i] * PAGE] = 2;
+	print("scattered", pages, instructions() - began, pages);
+	free(order);
+}
+
 static void measure_child(char *p, size_t pages)
 {
 	int to[2];
@@ -267,6 +286,7 @@ static void with_rights(size_t pages)
 	char *p = map_resident(pages);
 
 	measure_rights(p, pages);
+	measure_scattered(p, pages);
 	measure_child(p, pages);
 	unmap(p, pages);
 }

@@ -5,7 +5,7 @@
 set terminal svg size 640,360 font "sans-serif,12" background rgb "white"
 set output out
 set datafile separator "\t"
-array colours[3] = ["#1b6ca8", "#2a9d4a", "#c0392b"]
+array colours[4] = ["#1b6ca8", "#2a9d4a", "#c0392b", "#8e6bbf"]
 
 rows(name) = sprintf("< awk -F'\t' '$1 == \"%s\"' %s", name, data)
 
