@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * A fork's copies ahead of the stores to them.
+ * What a fork does ahead of the accesses that follow it.
  *
  * Right after a fork parent and child store to the same few pages each time: the stack, what the C
  * library keeps of a process.  Each of them costs up to four faults beside its copy: a load and a
- * store of either side.  So the spaces that forks join share a history of these pages, and a fork
- * copies them for the child, and maps them writable on both sides.  It is a help: what is not
- * copied here faults.
+ * store of either side.  And the child loads from a few more, its code first of all.  So the spaces
+ * that forks join share a history of these pages.  A fork copies for the child those that are
+ * stored to, and maps them writable on both sides; and it maps for the child those that are loaded
+ * from, as they are.  It is a help: what is not done here faults.
  *
- * The history.  The first pages that fault after a fork are the ones to know, so those that come
- * when there is no room are not taken.  Of a page that is copied ahead nobody hears any more
- * whether it is stored to: so every few forks the oldest is forgotten, and comes back if it faults.
+ * The history.  The first pages that fault after a fork are the ones to know, of stores on either
+ * side, of loads in the child: as many as there is room for, and at least one, which takes the
+ * place of another.  So the history follows what a program does, but pages that are stored to once
+ * do not push out those that always are.  Of a page that is done ahead nobody hears any more
+ * whether it is used: so every few forks one is forgotten, each in its turn, and comes back if it
+ * faults.  A page that is mapped for nothing costs a tenth of a fault, one that is copied for
+ * nothing more than one: loads are trusted longer.
  *
  * When.  The copies are made when the parent is write-protected on all harts, and before anybody
  * else knows the child: so they are of the same moment as all that is shared.  The parent may store
@@ -18,14 +23,22 @@
  * them from the child meanwhile: its walk comes to the parent's areas first.  There it waits for
  * the fork's claim; or it was there before the fork, and the child, whose areas it may be at, never
  * had what it takes away.
+ *
+ * What is mapped for loads is mapped as a fault of the child would do it, under the same locks and
+ * with a look at the same marks (fault.c), but for claims, which only truncates have of the child:
+ * of these the object's size tells as much.  It is one page each time, since what lies around it
+ * may be nothing to the child.
  */
 #include "ahead.h"
 
 #include "meta.h"
+#include "object.h"
 #include "space.h"
 #include "stats.h"
 
-#define FORKS_TRUSTED 4 /* before the oldest page is doubted */
+/* Before one page is doubted: */
+#define FORKS_STORED 4
+#define FORKS_LOADED 16
 
 /* --- The history ------------------------------------------------------------------------------ */
 
@@ -56,41 +69,82 @@ void history_put(struct history *h)
 		slab_free(SLAB_HISTORY, h);
 }
 
-static void set_count(struct history *h, uint32_t n)
+/* The history is locked. */
+static void set_room(struct known *k, uint32_t room)
 {
-	__atomic_store_n(&h->n, n, __ATOMIC_RELAXED);
+	__atomic_store_n(&k->room, room, __ATOMIC_RELAXED);
 }
 
-void history_add(struct history *h, uint64_t vpn)
+/* Is the page known?  Then it is at *at, else it would be there. */
+static bool known_find(const struct known *k, uint64_t vpn, uint32_t *at)
 {
-	uint32_t i = 0;
+	for (*at = 0; *at < k->n && k->vpn[*at] < vpn;)
+		++*at;
+	return *at < k->n && k->vpn[*at] == vpn;
+}
+
+static void known_forget(struct known *k, uint32_t at)
+{
+	for (k->n--; at < k->n; at++)
+		k->vpn[at] = k->vpn[at + 1];
+}
+
+/* Forget the page whose turn it is. */
+static COLD void known_doubt(struct known *k)
+{
+	if (k->n > 0)
+		known_forget(k, k->turn++ % k->n);
+}
+
+static void known_add(struct known *k, uint64_t vpn)
+{
+	uint32_t at;
+
+	if (k->room == 0 || known_find(k, vpn, &at))
+		return;
+	if (k->n == HISTORY_PAGES)
+		known_doubt(k);
+	known_find(k, vpn, &at);
+	for (uint32_t i = k->n++; i > at; i--)
+		k->vpn[i] = k->vpn[i - 1];
+	k->vpn[at] = vpn;
+	set_room(k, k->room - 1);
+}
+
+/* What is stored to counts no more as loaded from. */
+void history_add(struct history *h, struct known *k, uint64_t vpn)
+{
+	uint32_t at;
 
 	mvmh_lock(&h->lock);
-	while (i < h->n && h->vpn[i] != vpn)
-		i++;
-	if (i == h->n && i < HISTORY_PAGES) {
-		h->vpn[i] = vpn;
-		set_count(h, i + 1);
-	}
+	known_add(k, vpn);
+	if (k == &h->stores && known_find(&h->loads, vpn, &at))
+		known_forget(&h->loads, at);
 	mvmh_unlock(&h->lock);
 }
 
-/* A fork begins: the pages there are; how many. */
-static unsigned history_pages(struct history *h, uint64_t vpn[HISTORY_PAGES])
+/* A fork begins. */
+static void known_renew(struct known *k, bool doubt)
 {
-	unsigned n;
+	if (doubt)
+		known_doubt(k);
+	set_room(k, k->n < HISTORY_PAGES ? HISTORY_PAGES - k->n : 1);
+}
 
+/* What it knows. */
+struct plan {
+	struct known stores, loads;
+};
+
+static OWN_FRAME void make_plan(struct history *h, struct plan *plan)
+{
 	mvmh_lock(&h->lock);
-	if (++h->forks % FORKS_TRUSTED == 0 && h->n > 0) {
-		set_count(h, h->n - 1);
-		for (unsigned i = 0; i < h->n; i++)
-			h->vpn[i] = h->vpn[i + 1];
-	}
-	n = h->n;
-	for (unsigned i = 0; i < n; i++)
-		vpn[i] = h->vpn[i];
+	h->forks++;
+	known_renew(&h->stores, h->forks % FORKS_STORED == 0);
+	known_renew(&h->loads, h->forks % FORKS_LOADED == 0);
+	plan->stores = h->stores;
+	plan->loads = h->loads;
 	mvmh_unlock(&h->lock);
-	return n;
 }
 
 /* --- The copies ------------------------------------------------------------------------------- */
@@ -105,77 +159,71 @@ struct copies {
 	struct mvm_page *to[HISTORY_PAGES];   /* NULL: no memory */
 };
 
-static void sort(uint64_t *vpn, unsigned n)
+/*
+ * Which: those of the history that the two spaces share.  The ways to them in the child's tree
+ * become its own already here: copies need that, and from one page to the next it is the finger's.
+ */
+static OWN_FRAME void find_shared(
+	const struct plan *plan, struct copies *c, struct mvm_space *child)
 {
-	for (unsigned i = 1, at; i < n; i++) {
-		uint64_t moved = vpn[i];
-
-		for (at = i; at > 0 && vpn[at - 1] > moved; at--)
-			vpn[at] = vpn[at - 1];
-		vpn[at] = moved;
-	}
-}
-
-/* Which: those of the history that the two spaces share. */
-static OWN_FRAME void find_shared(struct copies *c, struct mvm_space *child)
-{
-	unsigned n = history_pages(child->history, c->vpn);
+	struct grave grave = {0};
 	bool exclusive;
 
-	sort(c->vpn, n);
 	c->n = 0;
 	space_lock(child);
-	for (unsigned i = 0; i < n; i++) {
-		struct mvm_page *anon = anon_find(&child->anons, c->vpn[i], &exclusive);
+	for (unsigned i = 0; i < plan->stores.n; i++) {
+		uint64_t vpn = plan->stores.vpn[i];
+		struct mvm_page *anon = NULL;
 
+		if (anon_reserve(&child->anons, vpn, &grave) == 0)
+			anon = anon_find(&child->anons, vpn, &exclusive);
 		if (!anon || exclusive)
 			continue;
 		anon_get(anon);
 		c->from[c->n] = anon;
-		c->vpn[c->n++] = c->vpn[i];
+		c->vpn[c->n++] = vpn;
 	}
 	space_unlock(child);
+	anon_bury(&grave);
 }
 
 static OWN_FRAME void make_copies(struct copies *c)
 {
+	struct mvm_page *copy = c->n ? anon_new_some(c->n) : NULL;
+
 	for (unsigned i = 0; i < c->n; i++) {
-		c->to[i] = anon_new();
-		if (!c->to[i])
+		c->to[i] = copy;
+		if (!copy)
 			continue;
+		copy = copy->next_anon;
 		page_copy(c->to[i], c->from[i]);
 		COUNT(cow_copies, 1);
 	}
 }
 
-/* Map the private page as its area says, if the space has it for itself. */
-static void map_own(struct mvm_space *space, uint64_t vpn)
+/* Map a page that the space has for itself as its area says, if stores are allowed there. */
+static void map_own(struct mvm_space *space, uint64_t vpn, const struct mvm_page *anon)
 {
 	mvm_vaddr_t va = (mvm_vaddr_t)(vpn << MVM_PAGE_SHIFT);
 	struct area *a = space_area(space, va);
-	struct mvm_page *anon;
-	bool exclusive;
 
-	if (!a || !area_private(a) || !(a->rights & MVM_WRITE))
-		return;
-	anon = anon_find(&space->anons, vpn, &exclusive);
-	if (anon && exclusive)
+	if (a && area_private(a) && a->rights & MVM_WRITE)
 		(void)!mvmh_pmap_enter(&space->pmap, va, anon->frame, area_rights(a), 0);
 }
 
 /*
  * The child's tree gets the copies, and they are mapped; what they are of is then the parent's
  * alone, if nobody else has it.  It is still in the child's tree: nobody takes pages out of it yet,
- * see "When".
+ * see "When".  The last one first, since the finger is there.
  */
 static OWN_FRAME void put_copies(struct copies *c, struct mvm_space *child)
 {
 	struct grave grave = {0};
 
 	space_lock(child);
-	for (unsigned i = 0; i < c->n; i++) {
+	for (unsigned i = c->n; i-- > 0;) {
 		if (c->to[i] && anon_set(&child->anons, c->vpn[i], c->to[i], &grave) == 0)
-			map_own(child, c->vpn[i]);
+			map_own(child, c->vpn[i], c->to[i]);
 		else if (c->to[i])
 			anon_put(c->to[i], &grave);
 	}
@@ -185,23 +233,85 @@ static OWN_FRAME void put_copies(struct copies *c, struct mvm_space *child)
 	anon_bury(&grave);
 }
 
-/* What the copies are of is mapped writable at the parent again. */
+/* What the copies are of is mapped writable at the parent again, if it has it for itself now. */
 static OWN_FRAME void map_originals(const struct copies *c, struct mvm_space *space)
 {
+	struct mvm_page *anon;
+	bool exclusive;
+
 	space_lock(space);
-	for (unsigned i = 0; i < c->n; i++)
-		map_own(space, c->vpn[i]);
+	for (unsigned i = 0; i < c->n; i++) {
+		anon = anon_find(&space->anons, c->vpn[i], &exclusive);
+		if (anon && exclusive)
+			map_own(space, c->vpn[i], anon);
+	}
+	space->young = false;
 	space_unlock(space);
+}
+
+/* --- The loads -------------------------------------------------------------------------------- */
+
+/* The frame that a load of the area's object finds there at once, or MVM_NO_FRAME. */
+static mvm_frame_t frame_of_object(const struct area *a, mvm_vaddr_t va)
+{
+	struct mvm_object *obj = a->object;
+	struct mvm_page *page;
+
+	if (!obj || obj->kind == OBJECT_DEVICE)
+		return MVM_NO_FRAME;
+	object_lock(obj);
+	page = object_usable(obj, area_page(a, va));
+	if (page)
+		page->state |= PAGE_USED;
+	mvmh_unlock(&obj->lock);
+	return page ? page->frame : MVM_NO_FRAME;
+}
+
+/*
+ * Map what a load of the page would find without waiting, and without what it might store to; but
+ * what the space has for itself is mapped already.
+ */
+static void map_load(struct mvm_space *space, uint64_t vpn)
+{
+	mvm_vaddr_t va = (mvm_vaddr_t)(vpn << MVM_PAGE_SHIFT);
+	struct area *a = space_area(space, va);
+	unsigned rights = a ? area_rights(a) & (MVM_READ | MVM_EXEC) : 0;
+	struct mvm_page *anon = NULL;
+	bool exclusive = false;
+	mvm_frame_t frame;
+
+	if (!rights)
+		return;
+	if (area_private(a))
+		anon = anon_find(&space->anons, vpn, &exclusive);
+	if (anon && exclusive)
+		return;
+	frame = anon ? anon->frame : frame_of_object(a, va);
+	if (frame != MVM_NO_FRAME)
+		(void)!mvmh_pmap_enter(&space->pmap, va, frame, rights, 0);
+}
+
+/* From the last on, as the copies, near which they mostly are: so the finger is. */
+static OWN_FRAME void map_loads(const struct plan *plan, struct mvm_space *child)
+{
+	space_lock(child);
+	for (unsigned i = plan->loads.n; i-- > 0;)
+		map_load(child, plan->loads.vpn[i]);
+	child->young = true;
+	space_unlock(child);
 }
 
 OWN_FRAME void copy_ahead(struct mvm_space *parent, struct mvm_space *child)
 {
+	struct plan plan;
 	struct copies copies;
 
 	if (!child->history)
 		return;
-	find_shared(&copies, child);
+	make_plan(child->history, &plan);
+	find_shared(&plan, &copies, child);
 	make_copies(&copies);
 	put_copies(&copies, child);
 	map_originals(&copies, parent);
+	map_loads(&plan, child);
 }

@@ -26,7 +26,7 @@
  * at two entries.
  *
  * WRITE comes around only with pages that the space has for itself.  And not while the history of
- * its forks has room (ahead.h): this is to hear of the first stores after a fork.
+ * its forks wants to hear of stores (ahead.h), which are the first after a fork.
  */
 #include "fault.h"
 
@@ -207,7 +207,7 @@ OWN_FRAME void map_private(
 		w.end = at;
 	if (w.va == w.end || a->flags & AREA_RANDOM || claim_find(a->space, w.va, w.end))
 		return;
-	if (!exclusive || history_has_room(a->space->history))
+	if (!exclusive || history_wants_stores(a->space->history))
 		rights &= ~(unsigned)MVM_WRITE;
 	if (rights & access)
 		map_anons(a, &w, rights);

@@ -249,6 +249,13 @@ static inline __attribute__((always_inline)) enum need install_own(
 
 /* --- Look: the space's lock is held ----------------------------------------------------------- */
 
+/* The page is one that a child shares with its parent: soon after the fork others want to know. */
+static inline void note_load(struct fault *f)
+{
+	if (unlikely(f->space->young) && f->access != MVM_WRITE)
+		history_note_load(f->space->history, f->va >> MVM_PAGE_SHIFT);
+}
+
 /* Case 1A. */
 static OWN_FRAME enum need map_anon(
 	struct fault *f, struct area *a, const struct mvm_page *anon, bool exclusive)
@@ -275,6 +282,8 @@ static inline __attribute__((always_inline)) enum need look_anon(
 		if (!exclusive)
 			return NEED_OWN;
 		COUNT(cow_reuses, 1);
+	} else if (!exclusive) {
+		note_load(f);
 	}
 	return map_anon(f, a, anon, exclusive);
 }
@@ -293,6 +302,7 @@ static enum need map_page(struct fault *f, struct area *a, struct mvm_page *page
 	enum need need = map_frame(f, page->frame, page_rights(a, page));
 
 	page->state |= PAGE_USED;
+	note_load(f);
 	if (need == NEED_NOTHING && !(a->flags & AREA_RANDOM))
 		map_around(a, f->va);
 	return need;

@@ -49,6 +49,7 @@ struct mvm_space {
 	uint32_t refs;           /* [a] users */
 	uint32_t pins;           /* [a] keep the structure: reverse walks */
 	bool dead;               /* [s] no maps and no faults any more */
+	bool young;              /* [s] forked, has not forked itself: its loads count (ahead.h) */
 	bool joined;             /* [a] written under [s]: faults may have joint holds (joint.h) */
 	bool traced;             /* [a] to set: under the ring's lock */
 	uint32_t tag;            /* [s] */

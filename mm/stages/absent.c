@@ -208,9 +208,10 @@ int cache_make_writable(struct mvm_object *obj, struct mvm_page *page, bool kill
 /* --- Without fork: no space has a history ----------------------------------------------------- */
 
 #if MVM_STAGE < 2
-void history_add(struct history *h, uint64_t vpn)
+void history_add(struct history *h, struct known *k, uint64_t vpn)
 {
 	(void)h;
+	(void)k;
 	(void)vpn;
 }
 
