@@ -451,7 +451,7 @@ void pmap_enter_run(
 			entry, pte_make((paddr_t)*frame << PAGE_SHIFT, bits), __ATOMIC_RELAXED);
 		code = rights & PMAP_EXEC;
 	}
-	if (bits & ~granted)
+	if (bits & ~granted & ~PTE_A) /* that a neighbour was faulted for does not use a page */
 		raise_run(pmap, va, frames, n, rights);
 	else if (code)
 		pmap_sync_code(pmap);

@@ -68,6 +68,36 @@ static void test_entries(void)
 	CHECK(frames_without_kept() == before);
 }
 
+/* A run gives what is there the rights that it lacks, but does not say that it was used. */
+static void test_run(void)
+{
+	uint32_t frames[3] = {0, PMAP_NO_FRAME, 0};
+	paddr_t first = frame_alloc(0), last = frame_alloc(0), pa;
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+	unsigned rights;
+
+	frames[0] = (uint32_t)(first >> PAGE_SHIFT);
+	frames[2] = (uint32_t)(last >> PAGE_SHIFT);
+	CHECK(pmap_init(&pmap) == 0);
+	CHECK(pmap_enter(&pmap, BASE, first, PMAP_READ, 0) == 0);
+	CHECK(pmap_test_and_clear_used(&pmap, BASE));
+	pmap_enter_run(&pmap, BASE, frames, 3, PMAP_READ);
+	CHECK(!pmap_test_and_clear_used(&pmap, BASE));
+	CHECK(!pmap_query(&pmap, BASE + PAGE_SIZE, &pa, &rights));
+	CHECK(pmap_query(&pmap, BASE + 2 * PAGE_SIZE, &pa, &rights) && pa == last &&
+		rights == PMAP_READ);
+	pmap_enter_run(&pmap, BASE, frames, 3, PMAP_READ | PMAP_WRITE);
+	for (unsigned i = 0; i < 3; i += 2)
+		CHECK(pmap_query(&pmap, BASE + i * PAGE_SIZE, &pa, &rights) &&
+			rights == (PMAP_READ | PMAP_WRITE));
+	CHECK(pmap_remove(&pmap, 0, USER_END, 64, &batch) == USER_END);
+	tlb_flush(&pmap, &batch);
+	pmap_fini(&pmap);
+	frame_free(first, 0);
+	frame_free(last, 0);
+}
+
 /* Another frame takes the place of one in a step, where no other hart is in the space. */
 static void test_replace(void)
 {
@@ -814,6 +844,7 @@ const struct selftest pmap_tests[] = {
 	{"pmap-large-move", test_large_move},
 	{"pmap-large-no-table", test_large_no_table},
 	{"pmap-shootdown", test_shootdown},
+	{"pmap-run", test_run},
 	{"pmap-aside", test_aside},
 	{"user-copies", test_copies},
 	{0},
