@@ -20,7 +20,8 @@ Retired instructions of one static program, `usr/bench/vmbench.c`, on two lean L
 `usr/bench/linux/*.tsv`, whose heads say how they were built and run) and on Mapache's release preset, on the same
 machine of QEMU. `tools/bench` measures and prints this table, `tools/bench --html FILE` makes a page of it,
 `tools/bench --check` names what has become more than 3% worse than `docs/figures.tsv`, and `tools/bench --linux IMAGE`
-runs a Linux kernel side by side. Two runs agree to the instruction; `tools/test bench` sees to that.
+runs a Linux kernel side by side. Two runs agree to the instruction; `tools/test bench` sees to that. (Of the
+disk's lines two builds may differ by some hundreds: the image of the disk holds these documents, too.)
 
 In short:
 
@@ -50,14 +51,15 @@ November 2026; `build` says so).
 BEYOND = """
 ### What lines leave out
 
-A line measures its own call. mprotect_4096 does not touch the pages between its calls, nor do the children of
-fork_exit_wait. A right that comes back, and a page that a fork shares, are given here by the next fault on the page;
-Linux visits each page in the call. Who goes through such pages in sequence, either way, gets 32 of them with a fault.
-Of 16 MiB (`tools/growth again`: 4096 pages) one costs, calls and accesses together, 125 instructions when they are
-made read-only and writable and then stored to, and 49 when they are made inaccessible and accessible and then loaded
-from. Two calls of Linux are 118 to 128 a page (2/4096 of its mprotect_4096); what its accesses take after them, and
-rights taken away altogether, were not measured. Who stores in random order pays a fault for most pages, 368
-instructions a page (`scattered`): three times as much as Linux's calls.
+A line measures its own call. mprotect_4096 does not touch the pages between its calls, nor do parent and children of
+fork_exit_wait between forks: what was stored to since the last fork the next one write-protects anew. A right that
+comes back, and a page that a fork shares, are given here by the next fault on the page; Linux visits each page in the
+call. Who goes through such pages in sequence, either way, gets 32 of them with a fault. Of 16 MiB
+(`tools/growth again`: 4096 pages) one costs, calls and accesses together, 125 instructions when they are made
+read-only and writable and then stored to, and 49 when they are made inaccessible and accessible and then loaded from.
+Two calls of Linux are 118 to 128 a page (2/4096 of its mprotect_4096); what its accesses take after them, and rights
+taken away altogether, were not measured. Who stores in random order pays a fault for most pages, 368 instructions a
+page (`scattered`): three times as much as Linux's calls.
 
 Some lines meet what was used last: a thread keeps the directories of its last paths, four of them (`fs/path.c`),
 and stat and open_close name the same one each time. Who goes round among two to four directories takes 821
@@ -93,8 +95,9 @@ though it is fewer instructions. It is QEMU's time and not a processor's. Above 
 changes, which Linux does around each access of its own to user memory, as Mapache does, but more often; so ratios
 here tell of QEMU as much as of kernels. What they would show is a line that fences or walks so much more that it is
 slower than Linux's by the clock. Two are: anon_munmap_thp, which takes 512 entries away where Linux takes one, and
-cow_break_reuse, some 10 microseconds on either kernel, few of them its instructions': what QEMU does there is
-not known. By harts: [harts.md](harts.md).
+cow_break_reuse, of which each page took a fault of its own when this table was made (some 10 microseconds on either
+kernel; 325 instructions, 119 since). The table, its last column too, is of commit 138d96e. By harts:
+[harts.md](harts.md).
 """
 
 
