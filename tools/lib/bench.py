@@ -18,7 +18,7 @@ import bench_table
 import bench_wall
 import build
 import outfile
-from bench_table import BOOT, TMPFS
+from bench_table import BOOT, TMPFS, wanted
 
 USAGE = """\
 tools/bench [OPTION]... [FILTER]...
@@ -48,10 +48,6 @@ STORED_HEAD = """\
 # disk: mapfs on a RAM disk.  whole_run: from the first line to the last, also what lies between the measured windows.
 # boot_128m: from power-on to the first user instruction, with 128 MiB.
 """
-
-
-def wanted(name, filters):
-    return not filters or any(name == f[1:] if f.startswith("=") else f in name for f in filters)
 
 
 def vmbench_of(kit):
@@ -143,15 +139,16 @@ def arguments(argv):
         parser.error("--write is for whole runs")
     if options.write and options.preset != parser.get_default("preset"):
         parser.error("what is stored is of the release preset")
-    if options.show and options.linux:
+    if options.show and options.linux is not None:
         parser.error("--show runs nothing")
     if options.wall is not None and options.wall < 1:
         parser.error("--wall is of one run at least")
     if options.wall and (options.html or options.write or options.show):
         parser.error("--wall has no page and shows nothing stored, --tsv docs/wall.tsv stores it")
-    unknown = [word for word in options.filter if not any(wanted(name, [word]) for name in names(options))]
-    if unknown:
-        parser.error(f"no benchmark is named {' '.join(unknown)}")
+    fault = (bench_table.fault_of_filters(options.filter, names(options))
+             or (bench_linux.fault_of(options.linux) if options.linux is not None else None))
+    if fault:
+        parser.error(fault)
     for path in (options.tsv, options.html, options.stored if options.write else None):
         if path and outfile.fault_of(path):
             parser.error(f"cannot write {path}: {outfile.fault_of(path)}")

@@ -18,6 +18,7 @@ FOLDER = os.path.join(build.TREE, "usr/bench/linux")
 VERSIONS = ("6.1", "6.12")
 EXT4_BYTES = 64 << 20
 WORDS = f"console=ttyS0 quiet ramdisk_size={EXT4_BYTES >> 10} norandmaps"
+IMAGE_MAGIC_AT, IMAGE_MAGIC = 0x38, b"RSC\x05"  # Documentation/riscv/boot-image-header.rst
 ALIGNMENT = 4  # of names and contents in an archive of cpio's format "newc"
 
 
@@ -69,6 +70,16 @@ def empty_ext4(folder):
                    check=True, env=dict(os.environ, E2FSPROGS_FAKE_TIME="1700000000"))
     with open(path, "rb") as image:
         return image.read()
+
+
+def fault_of(image):
+    """Why this is no kernel, as it can be known before it is booted; None: it may be one."""
+    try:
+        with open(image, "rb") as file:
+            head = file.read(IMAGE_MAGIC_AT + len(IMAGE_MAGIC))
+    except OSError as error:
+        return f"cannot read {image}: {error.strerror}"
+    return None if head[IMAGE_MAGIC_AT:] == IMAGE_MAGIC else f"{image} is no arch/riscv/boot/Image"
 
 
 def given(image, program, folder, with_ext4=True):

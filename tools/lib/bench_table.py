@@ -65,6 +65,19 @@ def parse(output, title):
     return table
 
 
+def wanted(name, filters):
+    """Is it asked for?  A filter is a part of a name, or =NAME."""
+    return not filters or any(name == f[1:] if f.startswith("=") else f in name for f in filters)
+
+
+def fault_of_filters(filters, names):
+    """Why these filters mean nothing among these names, None: each means one at least."""
+    if "" in filters:
+        return "an empty name is part of every one"
+    unknown = [word for word in filters if not any(wanted(name, [word]) for name in names)]
+    return f"no benchmark is named {' '.join(unknown)}" if unknown else None
+
+
 def number(text):
     value = float(text)
     if not 0 < value < math.inf:

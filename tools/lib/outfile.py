@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Files that a tool writes: whole, or left as they were."""
 import os
+import tempfile
 
 
 def is_special(path):
@@ -15,8 +16,12 @@ def fault_of(path):
         return "it is a folder"
     if not os.path.isdir(folder):
         return f"there is no {folder}"
-    if not os.access(path if is_special(path) else folder, os.W_OK):
-        return "it is not permitted"
+    if is_special(path):
+        return None if os.access(path, os.W_OK) else "it is not permitted"
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return f"no file can be made in {folder}: {error.strerror}"
     return None
 
 
