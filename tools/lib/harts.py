@@ -86,6 +86,10 @@ def measure(kit, options):
     return rounds
 
 
+def rounds_of(options):
+    return f"{options.rounds} rounds" if options.rounds > 1 else "one round"
+
+
 def rate_of(rounds, name, workers, harts):
     return f"{statistics.median(r[name, workers, harts] for r in rounds):,.0f}"
 
@@ -111,8 +115,8 @@ def table(rounds):
 
 def markdown(rounds, options):
     rows = list(table(rounds))
-    text = (f"Operations a second on a machine with {os.cpu_count()} processors, the medians of "
-            f"{options.rounds} rounds of {options.seconds} seconds:\n\n")
+    text = (f"Operations a second on a machine with {os.cpu_count()} processors, "
+            f"{'the medians of ' if options.rounds > 1 else ''}{rounds_of(options)} of {options.seconds} seconds:\n\n")
     for number, row in enumerate(rows):
         text += f"| {' | '.join(row)} |\n"
         if number == 0:
@@ -188,7 +192,7 @@ def measure_locks(kit, workloads, options):
 
 
 def markdown_of_locks(found, options):
-    yield (f"Two workers on two harts of a machine with {os.cpu_count()} processors, {options.rounds} rounds of "
+    yield (f"Two workers on two harts of a machine with {os.cpu_count()} processors, {rounds_of(options)} of "
            f"{options.seconds} seconds:\n\n")
     yield ("| workload | operations a second | locks found taken, of 1,000 operations | share of the time | most of it "
            "| remote fences, of 1,000 operations | share of the time |\n| --- | ---: | ---: | ---: | --- | ---: | ---: |\n")

@@ -18,6 +18,15 @@ def test_ratios_are_of_one_round():
     assert harts.rate_of(rounds, "a", 1, 1) == "10"
 
 
+@pytest.mark.parametrize("rounds, said", [("1", ", one round of 0.5 seconds:"), (
+    "3", ", the medians of 3 rounds of 0.5 seconds:")])
+def test_one_round_has_no_median(rounds, said):
+    found = {("a", workers, n): 1.0 for workers in (1, 2, 8) for n in harts.HARTS}
+    options = harts.arguments(["--rounds", rounds])
+    assert said in harts.markdown([found] * options.rounds, options)
+    assert said.replace("the medians of ", "") in "".join(harts.markdown_of_locks({}, options))
+
+
 def test_rates_are_by_workload_and_workers():
     assert harts.rates("a\t2\t50\t0.5\t20\t30\na\t8\t7\t0.7\t0\t1\n") == {("a", 2): 100.0, ("a", 8): 10.0}
 
