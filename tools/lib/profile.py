@@ -9,6 +9,8 @@ import sys
 import tempfile
 import threading
 
+import bench_aims
+import bench_table
 import build
 import guest
 
@@ -23,7 +25,10 @@ faults is counted all the same.  The user's own instructions are not counted.
 Columns: instructions of the function itself, their share, how often it was entered at its top (a
 function that the compiler made part of others has no line), and instructions a call.
 --of FUNCTION shows one function's instructions, each with how often it ran.  --boot counts the
-kernel's boot instead, from its first instruction to there."""
+kernel's boot instead, from its first instruction to there.
+
+Exit status: 0; 1 when the benchmark or the command failed (what was counted is shown all the same) or the
+kernel has no such function; 2 when a word means nothing, or nothing can be built."""
 
 FIRST_USER = "arch_enter_frame"  # the way into user mode
 
@@ -127,7 +132,13 @@ def show_one(kernel, blocks, symbols, name):
 
 
 def run(kit, command, symbols, blocks):
-    """Boots with the command as the only job, on a RAM disk as tools/bench does; its exit status."""
+    """Boots with the command as the only job, on a RAM disk as tools/bench does; its exit status and what it said."""
+    said = bytearray()
+
+    def write(data):
+        said.extend(data)
+        sys.stderr.buffer.write(data)
+
     with tempfile.TemporaryDirectory(prefix="profile-") as folder:
         fifo = os.path.join(folder, "log")
         os.mkfifo(fifo)
@@ -143,20 +154,31 @@ def run(kit, command, symbols, blocks):
         machine = guest.Machine(kit, image=None, append="root=ram0 norandmaps", qemu=words, mem="1G",
                                 icount=True)
         try:
-            outcome = guest.run_command(machine, command, write=sys.stderr.buffer.write)
+            outcome = guest.run_command(machine, command, write=write)
         finally:
             os.close(os.open(fifo, os.O_RDWR))  # a QEMU that never opened it leaves the reader waiting
             reader.join()
     if outcome.status == guest.STATUS_FAILED:
         sys.stderr.buffer.write(outcome.panic or outcome.errors or outcome.log)
-    return outcome.status
+    return outcome.status, said.decode(errors="replace")
 
 
-def main(argv):
+def failures(options, command, status, said):
+    """What did not do what was to be counted."""
+    if status != 0:
+        yield f"{' '.join(command)}: status {status}"
+    elif options.name:
+        for (name, _), why in bench_table.parse(said.replace("\r\n", "\n"), "a run").failure.items():
+            yield f"{name} failed: {why}"
+
+
+def arguments(argv):
+    """The options, and the command."""
     at = argv.index("--") if "--" in argv else len(argv)
     parser = argparse.ArgumentParser(prog="tools/profile", usage=argparse.SUPPRESS, description=USAGE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="release", help="what to look at (%(default)s)")
+    parser.add_argument("--preset", default="release", choices=build.PRESETS, metavar="PRESET",
+                        help="what to look at (%(default)s)")
     parser.add_argument("--boot", action="store_true", help="the boot, not the command")
     parser.add_argument("--of", metavar="FUNCTION", help="its instructions instead of the table")
     parser.add_argument("--most", type=int, default=40, help="lines of the table (%(default)s)")
@@ -166,20 +188,40 @@ def main(argv):
     command = argv[at + 1:]
     if bool(options.name) == bool(command) and not (options.boot and not options.name):
         parser.error("which benchmark (=NAME), or which command (-- COMMAND)?")
+    known = {name for name, _ in bench_aims.read_floors()} - {bench_table.BOOT}
+    fault = bench_table.fault_of_filters(options.name, known)
+    if fault:
+        parser.error(fault)
+    if options.most < 1:
+        parser.error("--most is of one line at least")
     if options.name:
         command = ["/bench/vmbench", "-d", options.dir, *options.name]
+    return options, command or ["true"]
+
+
+def profile(options, command):
     kit = build.kit_of(build.build(options.preset, ["mapache.elf", "image"]))
     symbols = Symbols(kit.kernel)
     first = symbols.address(FIRST_USER)
     if options.of:
         symbols.address(options.of)
     blocks = Blocks(None, first) if options.boot else Blocks(first, None)
-    status = run(kit, command or ["true"], symbols, blocks)
+    failed = list(failures(options, command, *run(kit, command, symbols, blocks)))
     if options.of:
         show_one(kit.kernel, blocks, symbols, options.of)
     else:
         show_functions(blocks, symbols, options.most)
-    return status
+    sys.stdout.flush()
+    sys.stderr.write("".join(f"profile: {what}\n" for what in failed))
+    return int(bool(failed))
+
+
+def main(argv):
+    try:
+        return profile(*arguments(argv))
+    except (bench_table.BadTable, build.BuildError, OSError) as error:
+        print(f"profile: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import re
 import subprocess
 
+import pytest
+
 
 def profile(tree, *words):
     done = subprocess.run([tree / "tools/profile", *words], capture_output=True, text=True, timeout=600)
@@ -39,3 +41,22 @@ def test_what_is_not_there_is_refused(tree):
     assert done.returncode == 1 and "no function no_such" in done.stderr
     done = subprocess.run([tree / "tools/profile"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "which benchmark" in done.stderr
+
+
+@pytest.mark.parametrize("words, why", [
+    (["=nosuch"], "no benchmark is named =nosuch"), (["=getppid", "=nosuch"], "named =nosuch"),
+    (["boot_128m"], "named boot_128m"), ([""], "an empty name"), (["--most", "0", "=getppid"], "one line"),
+    (["--most", "-1", "--", "true"], "one line"), (["--preset", "relaese", "=getppid"], "relaese")])
+def test_words_that_mean_nothing(tree, words, why):
+    done = subprocess.run([tree / "tools/profile", *words], capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done
+    assert why in done.stderr
+
+
+@pytest.mark.parametrize("words, why", [
+    (["--dir", "/nonexistent", "=stat", "=getppid"], "profile: stat failed: "),
+    (["--", "false"], "profile: false: status 1"),
+    (["--", "nosuchcmd"], "profile: nosuchcmd: status 127"), (["--boot", "--", "false"], "profile: false: status 1")])
+def test_what_failed_is_said(tree, words, why):
+    done = subprocess.run([tree / "tools/profile", *words], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(why), done
