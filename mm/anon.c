@@ -708,8 +708,8 @@ static const struct node *node_on_way(struct anon_tree *tree, unsigned level, ui
 	return n;
 }
 
-int anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t n, uint64_t *done,
-	struct grave *grave)
+uint64_t anon_share_run(
+	struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t n, struct grave *grave)
 {
 	unsigned level = 0; /* of the nodes whose slots stand against one another */
 	const struct node *of;
@@ -720,14 +720,13 @@ int anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t 
 		level++;
 	run = NODE_SLOTS - max_u64(node_slot(from, level), node_slot(to, level));
 	run = min_u64(run, min_u64(n >> node_shift(level), MVM_HOLD_PAGES));
-	*done = run * node_span(level);
 	if (own_path(tree, to, level, true, grave) != 0)
-		return -MVM_ENOMEM;
+		return 0;
 	of = node_on_way(tree, level, from);
 	if (of)
 		tree->came[level] += node_share(
 			tree->path[level], node_slot(to, level), of, node_slot(from, level), run);
-	return 0;
+	return run * node_span(level);
 }
 
 void anon_share(struct anon_tree *child, struct anon_tree *parent)

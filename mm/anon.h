@@ -181,13 +181,13 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 void anon_remove_all(struct anon_tree *tree, struct grave *grave);
 
 /*
- * Let `to` and the pages after it have what `from` and those after it have, by reference: of n
- * pages as many as *done says then.  Nothing stands there yet.  Where whole nodes stand against one
- * another, they are shared, else what they hold; in either case at most MVM_HOLD_PAGES.  Until one
- * of the ranges is emptied (anon_remove) none of these pages is exclusive.  0 or -MVM_ENOMEM:
- * nothing has changed.
+ * Let `to` and the pages after it have what `from` and those after it have, by reference; returns
+ * for how many of the n pages, 0: no memory, nothing has changed.  Nothing stands there yet.  Where
+ * whole nodes stand against one another, they are shared, else what they hold; in either case at
+ * most MVM_HOLD_PAGES.  Until one of the ranges is emptied (anon_remove) none of these pages is
+ * exclusive.
  */
-int anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t n, uint64_t *done,
+uint64_t anon_share_run(struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t n,
 	struct grave *grave) MVM_MUST_CHECK;
 
 /* Make the empty tree `child` share everything of `parent`. */

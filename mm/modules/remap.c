@@ -206,20 +206,19 @@ static int reserve(struct remap *r, const struct area *a)
 static OWN_FRAME int share_pages(struct remap *r)
 {
 	struct anon_tree *tree = &r->space->anons;
-	uint64_t from = r->start >> MVM_PAGE_SHIFT, to = r->target >> MVM_PAGE_SHIFT, n;
-	int err = 0;
+	uint64_t from = r->start >> MVM_PAGE_SHIFT, to = r->target >> MVM_PAGE_SHIFT, n = 1;
 
-	for (uint64_t left = r->old_bytes >> MVM_PAGE_SHIFT; !err && left > 0; left -= n) {
+	for (uint64_t left = r->old_bytes >> MVM_PAGE_SHIFT; n > 0 && left > 0; left -= n) {
 		space_relock(r->space);
 		n = (anon_next(tree, from, from + left - 1) - from) & -(uint64_t)NODE_SLOTS;
 		if (n == 0)
-			err = anon_share_run(tree, from, to, left, &n, &r->away->grave);
+			n = anon_share_run(tree, from, to, left, &r->away->grave);
 		space_work(r->space, min_u64(n, MVM_HOLD_PAGES));
 		from += n;
 		to += n;
 	}
 	space_relock(r->space); /* a sweep is next */
-	return err ? NEED_MEMORY : 0;
+	return n == 0 ? NEED_MEMORY : 0;
 }
 
 /*
