@@ -25,8 +25,8 @@
  * page of our own is taken, zeroed or copied, mapped and entered in the tree right there, for none
  * of that sleeps, and all of it is less than what one hold may do.  What cannot be had so (a page
  * that is to be read, the pager's consent, harts that forget, memory) the look names; the lock is
- * dropped, supply() gets that one thing, however long it takes, and look() runs again from the
- * start with it in hand:
+ * dropped, fault_supply() gets that one thing, however long it takes (supply.c), and look() runs
+ * again from the start with it in hand:
  *
  *	lock -> look -> [ take, fill, map, enter ] -> unlock, done
  *	         |
@@ -71,12 +71,12 @@
  * for a part of it, the rest bears no mark.  Where nothing was mapped before, in an area that was
  * never loaded from, none of this matters, and first stores go on whatever batches are open.
  *
- * Memory.  Who lacks it deep inside says so, and supply() reclaims with little on the stack
- * (page.h: memory_wait), after it gave back what is in hand.  Tables and nodes that were made stay,
- * so that these attempts make progress, too.
+ * Memory.  Who lacks it deep inside says so, and the attempt ends: what is in hand is given back,
+ * then reclaimed with little on the stack (page.h: memory_wait).  Tables and nodes that were made
+ * stay, so that these attempts make progress, too.
  *
- * Locks: space, then object, then those of frames.  None is held in supply(), nor while we sleep;
- * claims and BUSY pages are waited for killably.
+ * Locks: space, then object, then those of frames.  None is held in fault_supply(), nor while we
+ * sleep; claims and BUSY pages are waited for killably.
  */
 #include "fault.h"
 
@@ -86,19 +86,8 @@
 #include "object.h"
 #include "place.h"
 #include "stats.h"
+#include "supply.h"
 #include "writeback.h"
-
-enum need {
-	NEED_NOTHING,  /* done: f->result */
-	NEED_LOOK,     /* a claim is gone: only look again */
-	NEED_OWN,      /* a page of our own, which is no reason to end the hold */
-	NEED_CLAIM,    /* the page to be claimed, and unreachable */
-	NEED_PAGE,     /* the object's page, filled and not BUSY */
-	NEED_WRITABLE, /* f->page DIRTY */
-	NEED_LARGE,    /* a large page of zeros, installed (large.c) */
-	NEED_OTHER,    /* another object than before: let go of that first */
-	NEED_MEMORY,   /* a page, a table or a node */
-};
 
 /* What is asked for, and what came of it beside the result. */
 struct request {
@@ -113,37 +102,10 @@ struct request {
 	struct mvm_object *dirtied; /* out: referenced; a page of it was made DIRTY; or NULL */
 };
 
-struct fault {
-	struct mvm_space *space;
-	mvm_vaddr_t va;      /* of the page */
-	struct request *run; /* if it may do more than this page; or NULL */
-	uint8_t access;
-	uint8_t result; /* enum mvm_fault_result */
-	uint16_t ahead; /* enum ahead, if the page must be read */
-	bool force;
-	bool again;   /* not the first pass */
-	bool dirtied; /* a page of the object became DIRTY */
-	bool alone;   /* the page was claimed until this look: no hart reaches anything here */
-	struct grave grave; /* what the pass took out of the tree */
-
-	/* In hand, from pass to pass: */
-	struct mvm_object *object; /* referenced, with */
-	mvm_pgoff_t index;
-	struct mvm_page *page; /* referenced */
-};
-
 static enum need done(struct fault *f, enum mvm_fault_result result)
 {
 	f->result = (uint8_t)result;
 	return NEED_NOTHING;
-}
-
-/* How a failed pager operation ends the fault. */
-static enum mvm_fault_result result_of(int err)
-{
-	if (err == -MVM_EINTR)
-		return MVM_FAULT_KILLED;
-	return err == -MVM_ENOMEM ? MVM_FAULT_NOMEM : MVM_FAULT_BUS;
 }
 
 /* --- Install: the space's lock is held -------------------------------------------------------- */
@@ -316,14 +278,6 @@ static enum need look_device(struct fault *f, struct area *a)
 		return done(f, MVM_FAULT_ACCERR); /* nothing to copy: registers */
 	return map_frame(f, a->object->device_first + (mvm_frame_t)f->index,
 		area_rights(a) & (area_private(a) ? MVM_READ | MVM_EXEC : MVM_RWX));
-}
-
-/* Have this page, referenced, in hand; NULL: none. */
-static void hold_page(struct fault *f, struct mvm_page *page)
-{
-	if (f->page)
-		page_put(f->page);
-	f->page = page;
 }
 
 static void take_page(struct fault *f, struct mvm_page *page)
@@ -577,68 +531,6 @@ static inline __attribute__((always_inline)) enum need look(
 	return need;
 }
 
-/* --- Supply: no lock is held ------------------------------------------------------------------ */
-
-static enum mvm_fault_result supply_page(struct fault *f)
-{
-	struct mvm_page *page;
-	int err;
-
-	err = cache_get(
-		f->object, f->index, f->ahead, is_traced(f->space) ? f->space->tag : 0, &page);
-	if (err == -MVM_EFAULT) /* truncated: the next look says what that means */
-		return MVM_FAULT_OK;
-	if (err)
-		return result_of(err);
-	COUNT(major_faults, 1);
-	__atomic_fetch_add(&f->space->major_faults, 1, __ATOMIC_RELAXED);
-	hold_page(f, page);
-	return MVM_FAULT_OK;
-}
-
-static OWN_FRAME enum mvm_fault_result supply_writable(struct fault *f)
-{
-	int err = cache_make_writable(f->object, f->page, true);
-
-	trace(f->space, MVM_TRACE_WRITABLE, f->va, f->index, (uint64_t)err);
-	f->dirtied |= !err;
-	return err ? result_of(err) : MVM_FAULT_OK;
-}
-
-static void let_go(struct fault *f)
-{
-	hold_page(f, NULL);
-	if (f->object)
-		mvm_object_unref(f->object);
-	f->object = NULL;
-}
-
-/*
- * Get what the pass needed.  Anything but MVM_FAULT_OK ends the fault, but MVM_FAULT_NOMEM only if
- * there is nothing to reclaim.
- */
-static OWN_FRAME enum mvm_fault_result supply(struct fault *f, enum need need)
-{
-	if (f->again) {
-		COUNT(fault_retries, 1);
-		trace(f->space, MVM_TRACE_RETRY, f->va, need, 0);
-	}
-	f->again = true;
-	switch (need) {
-	case NEED_PAGE:
-		return supply_page(f);
-	case NEED_WRITABLE:
-		return supply_writable(f);
-	case NEED_OTHER:
-		let_go(f);
-		return MVM_FAULT_OK;
-	case NEED_MEMORY:
-		return MVM_FAULT_NOMEM;
-	default: /* it is how the next pass begins */
-		return MVM_FAULT_OK;
-	}
-}
-
 /* --- Passes ----------------------------------------------------------------------------------- */
 
 /* One look; `claim`, if any, of the page is given up. */
@@ -713,7 +605,7 @@ static inline __attribute__((always_inline)) enum mvm_fault_result go_on(
 	struct fault *f, enum need need, struct request *r)
 {
 	while (need != NEED_NOTHING) {
-		f->result = (uint8_t)supply(f, need);
+		f->result = (uint8_t)fault_supply(f, need);
 		if (f->result != MVM_FAULT_OK)
 			break;
 		if (need == NEED_CLAIM)
@@ -724,7 +616,7 @@ static inline __attribute__((always_inline)) enum mvm_fault_result go_on(
 	r->dirtied = f->dirtied ? f->object : NULL;
 	if (f->dirtied)
 		f->object = NULL;
-	let_go(f);
+	fault_let_go(f);
 	return f->result;
 }
 

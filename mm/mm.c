@@ -20,6 +20,7 @@
  *	anon.c                private pages: a copy-on-write tree
  *	object.h, index.c, object.c, cache.c   pages of files
  *	fault.c, around.c     the heart: how an access becomes an entry, and its neighbours too
+ *	supply.c              what a fault gets while it holds no lock
  *	joint.c               faults of threads of one space, at once
  *	unmap.c, map.c, range.c, protect.c, fork.c   how spaces change
  *	ahead.c               what a fork copies before it is stored to

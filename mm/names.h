@@ -64,6 +64,8 @@
 #define counters             mvm_i_counters
 #define fault_error          mvm_i_fault_error
 #define fault_in             mvm_i_fault_in
+#define fault_let_go         mvm_i_fault_let_go
+#define fault_supply         mvm_i_fault_supply
 #define flush_start          mvm_i_flush_start
 #define frame_of_zeros       mvm_i_frame_of_zeros
 #define history_add          mvm_i_history_add

@@ -114,7 +114,7 @@ static char *field(const struct event *e, const char *key, char *value, size_t r
 	return value;
 }
 
-// Values that read better as words. The reasons are those of mm/fault.c, enum need.
+// Values that read better as words. The reasons are those of mm/supply.h, enum need.
 static const struct {
 	const char *key, *value, *word;
 } words[] = {
