@@ -25,9 +25,10 @@
  * no link, no "..", no name that has to be asked for each time (MOUNT_VOLATILE); and through
  * directories that everybody may search, so that it does not matter who asks.
  *
- * Each knows which was used after it the last time: by turns it is that one again, which is looked
- * at first, whatever is kept besides.  Given up for another is the one behind that which was used
- * last, as in a ring: what is used by turns was kept by turns.
+ * They are in the order of their use, and given up for another is the one used longest ago (LRU).
+ * Who goes round among more than there are finds none, and walks whole: that is the worst for this
+ * order, and for every other that goes by age.  Giving up one at random would find some of them
+ * then, but would also give up some of few that are used all the time, whenever another is met.
  *
  * What is kept is not referenced, so nobody is kept from unmounting or removing it, and it is only
  * compared.  An entry that is found, under its bucket's lock, with that parent keeps the parent
@@ -80,7 +81,7 @@ static inline bool may_be_dots(const struct fs_name *name)
  * is behind the end in the last word is read, too, and does not count: a whole word is never partly
  * somewhere else.
  */
-static inline __attribute__((no_sanitize("address"))) bool begins_with_words(
+static inline __attribute__((no_sanitize("address"))) bool begins_with(
 	const char *path, const char *text, size_t n)
 {
 	const uint64_t *a = (const uint64_t *)path, *b = (const uint64_t *)text;
@@ -91,15 +92,10 @@ static inline __attribute__((no_sanitize("address"))) bool begins_with_words(
 	return n == 0 || (*a ^ *b) << (64 - 8 * n) == 0;
 }
 
-/* As what comes from a system call does. */
+/* As what comes from a system call does: of other paths nothing is kept. */
 static inline bool lies_in_words(const char *path)
 {
 	return (uintptr_t)path % 8 == 0;
-}
-
-static bool begins_with(const char *path, const char *text, size_t n)
-{
-	return lies_in_words(path) ? begins_with_words(path, text, n) : strncmp(path, text, n) == 0;
 }
 
 static enum path_last kind_of(const struct fs_name *name)
@@ -130,7 +126,7 @@ static void walk_begin(
 	w->links = 0;
 	w->from = w->at = from;
 	w->counted = false;
-	w->plain = ctx->recent;
+	w->plain = ctx->recent && lies_in_words(path);
 	w->directories = __atomic_load_n(&names.directories, __ATOMIC_ACQUIRE);
 }
 
@@ -288,67 +284,43 @@ static inline int walk_step(struct walk *w, const struct fs_name *name, bool fol
 
 /* --- Recent directories ----------------------------------------------------------------------- */
 
-static inline struct path_recent *recent_behind(
-	struct path_recents *all, const struct path_recent *r)
+/* What this link leads to is the one used last, from now on. */
+static inline struct path_recent *use_recent(struct path_recents *all, struct path_recent **link)
 {
-	return r && r < &all->kept[PATH_RECENT_DIRECTORIES - 1] ? (struct path_recent *)r + 1
-								: all->kept;
-}
+	struct path_recent *r = *link;
 
-static inline struct path_recent *use_recent(struct path_recents *all, struct path_recent *r)
-{
-	if (all->last)
-		all->last->follower = r;
-	return all->last = r;
+	*link = r->older;
+	r->older = all->first;
+	return all->first = r;
 }
 
 static bool is_by_text(const struct path_recent *r, const struct walk *w, size_t bytes)
 {
-	return r->from == w->from && r->bytes == bytes && memcmp(r->text, w->path, bytes) == 0;
+	return r->from == w->from && r->bytes == bytes && begins_with(w->path, r->text, bytes);
 }
 
-/* The one that is there by this text, of which more is not true any more; or the next. */
-static struct path_recent *recent_to_give_up(const struct walk *w, size_t bytes)
+/*
+ * How the walk came to where it is, before this component: in place of what is there by the same
+ * text, of which more need not be true any more; or in the next unused; or of the oldest.
+ */
+static __attribute__((noinline)) void keep_recent(const struct walk *w, const struct fs_name *last)
 {
 	struct path_recents *all = w->ctx->recent;
+	struct path_recent **link = &all->first, *r;
+	size_t bytes = (size_t)(last->text - w->path), n = 0;
 
-	for (unsigned i = 0; i < PATH_RECENT_DIRECTORIES; i++)
-		if (is_by_text(&all->kept[i], w, bytes))
-			return &all->kept[i];
-	return recent_behind(all, all->last);
-}
-
-/* Where the walk is, and how it came here, by the first `bytes` of the path. */
-static void keep_recent(const struct walk *w, size_t bytes)
-{
-	struct path_recent *r = recent_to_give_up(w, bytes);
-
+	if (bytes > PATH_RECENT_BYTES)
+		return;
+	while (*link && !is_by_text(*link, w, bytes) && ++n < PATH_RECENT_DIRECTORIES)
+		link = &(*link)->older;
+	if (!*link)
+		*link = &all->kept[n];
+	r = use_recent(all, link);
 	r->directories = w->directories;
 	r->from = w->from;
 	r->dir = w->at;
 	r->bytes = (uint32_t)bytes;
-	r->follower = recent_behind(w->ctx->recent, r);
 	memcpy(r->text, w->path, bytes);
-	use_recent(w->ctx->recent, r);
-}
-
-static bool is_kept(const struct walk *w, size_t bytes)
-{
-	const struct path_recent *r = w->ctx->recent->kept;
-
-	for (unsigned i = 0; i < PATH_RECENT_DIRECTORIES; i++, r++)
-		if (r->dir == w->at && r->from == w->from && r->directories == w->directories &&
-			r->bytes == bytes)
-			return true;
-	return false;
-}
-
-static __attribute__((noinline)) void keep_if_new(const struct walk *w, const struct fs_name *last)
-{
-	size_t bytes = (size_t)(last->text - w->path);
-
-	if (bytes <= PATH_RECENT_BYTES && !is_kept(w, bytes))
-		keep_recent(w, bytes);
 }
 
 /* May the last component be looked up here?  How the walk came here is kept if that was plain. */
@@ -358,7 +330,7 @@ static inline int may_search_last(struct walk *w, const struct fs_name *last)
 	int err = may_search(w);
 
 	if (!err && plain)
-		keep_if_new(w, last);
+		keep_recent(w, last);
 	return err;
 }
 
@@ -395,10 +367,12 @@ static inline __attribute__((always_inline)) struct dentry *find_in_recent(
 	return d;
 }
 
-/* Does a path that begins as it does lead to a name in it?  *name: that. */
-static inline bool leads_to(const struct path_recent *r, const char *path, struct fs_name *name)
+/* Does a walk from there along this path come to a name in it?  *name: that. */
+static inline bool leads_to(const struct path_recent *r, const struct dentry *from,
+	const char *path, struct fs_name *name)
 {
-	return *name_scan(path + r->bytes, NULL, name) == '\0';
+	return r->from == from && begins_with(path, r->text, r->bytes) &&
+	       *name_scan(path + r->bytes, NULL, name) == '\0';
 }
 
 /* --- Whole walks ----------------------------------------------------------------------------- */
@@ -448,29 +422,17 @@ static __attribute__((noinline)) int walk_whole(const struct fs_context *ctx, st
 	return err;
 }
 
-/* The recent directory that leads to the last component, *name, and is the one used last then. */
-static struct path_recent *recent_of(
-	struct path_recents *all, const struct dentry *from, const char *path, struct fs_name *name)
-{
-	struct path_recent *r = all->last ? all->last->follower : NULL;
-
-	for (unsigned i = 0; r && i < PATH_RECENT_DIRECTORIES; i++, r = recent_behind(all, r))
-		if (r->from == from && begins_with(path, r->text, r->bytes) &&
-			leads_to(r, path, name))
-			return use_recent(all, r);
-	return NULL;
-}
-
-/* Not at once in the recent directory that was used last: in any of them, or whole. */
+/* Not in the recent directory that was used last: in one of the others, or whole. */
 static __attribute__((noinline)) int walk_otherwise(const struct fs_context *ctx,
 	struct dentry *from, const char *path, unsigned flags, struct dentry **out)
 {
-	const struct path_recent *r = NULL;
+	struct path_recent **link = &ctx->recent->first->older;
 	struct fs_name name;
 
-	if (ctx->recent)
-		r = recent_of(ctx->recent, from, path, &name);
-	*out = r ? find_in_recent(r, &name, ctx->cred, flags) : NULL;
+	while (*link && !leads_to(*link, from, path, &name))
+		link = &(*link)->older;
+	*out = *link ? find_in_recent(use_recent(ctx->recent, link), &name, ctx->cred, flags)
+		     : NULL;
 	return *out ? 0 : walk_whole(ctx, from, path, flags, out);
 }
 
@@ -479,11 +441,12 @@ int path_lookup(const struct fs_context *ctx, struct dentry *base, const char *p
 	struct dentry **out)
 {
 	struct dentry *from = beginning(ctx, base, path), *d;
-	const struct path_recent *r = ctx->recent ? ctx->recent->last : NULL;
+	const struct path_recent *r = ctx->recent ? ctx->recent->first : NULL;
 	struct fs_name name;
 
-	if (!r || r->from != from || !lies_in_words(path) ||
-		!begins_with_words(path, r->text, r->bytes) || !leads_to(r, path, &name))
+	if (!r || !lies_in_words(path))
+		return walk_whole(ctx, from, path, flags, out);
+	if (!leads_to(r, from, path, &name))
 		return walk_otherwise(ctx, from, path, flags, out);
 	d = find_in_recent(r, &name, ctx->cred, flags);
 	if (!d)

@@ -101,7 +101,7 @@ static void set_mode(const char *path, uint32_t mode)
 	assert_int_equal(vfs_setattr(&ctx, NULL, path, PATH_FOLLOW, &attr, FS_SET_MODE), 0);
 }
 
-/* It is compared word by word only where it lies so: both ways. */
+/* It is compared word by word, and walked whole where it does not lie so: both ways. */
 static void expect_walk(const char *path, const char *result)
 {
 	uint64_t words[8];
@@ -120,8 +120,8 @@ static void is_last(const char *path)
 {
 	size_t n = (size_t)(strrchr(path, '/') + 1 - path);
 
-	assert_int_equal(ctx.recent->last->bytes, n);
-	assert_memory_equal(ctx.recent->last->text, path, n);
+	assert_int_equal(ctx.recent->first->bytes, n);
+	assert_memory_equal(ctx.recent->first->text, path, n);
 }
 
 /* Until it is kept how the walk to f comes through e, and once more, in one step. */
@@ -231,20 +231,20 @@ static void recent_directories_change(void **state)
 	walk_kept("/d/e/f");
 	assert_int_equal(vfs_unlink(&ctx, NULL, "/d/e/f"), 0);
 	expect_walk("/d/e/f", "ENOENT");
-	before = ctx.recent->last->directories;
+	before = ctx.recent->first->directories;
 	assert_int_equal(vfs_rmdir(&ctx, NULL, "/d/e"), 0);
 	expect_walk("/d/e/f", "ENOENT");
 	must_mkdir("/d/e");
 	must_write("/d/e/f", "z");
 	walk_kept("/d/e/f");
-	assert_int_not_equal(ctx.recent->last->directories, before);
+	assert_int_not_equal(ctx.recent->first->directories, before);
 
 	/* The same names in new entries, perhaps where others were: nothing of before counts. */
 	walk_kept("/d/e/f");
-	before = ctx.recent->last->directories;
+	before = ctx.recent->first->directories;
 	dentry_shrink(0);
 	walk_kept("/d/e/f");
-	assert_int_not_equal(ctx.recent->last->directories, before);
+	assert_int_not_equal(ctx.recent->first->directories, before);
 }
 
 static const char *const turns[PATH_RECENT_DIRECTORIES] = {
@@ -271,55 +271,67 @@ static unsigned times_kept(const char *text)
 	return n;
 }
 
-/* As many as there is room for stay, whichever comes next, and one more takes the place of one. */
+static void go_round(void)
+{
+	for (size_t i = 0; i < 3 * PATH_RECENT_DIRECTORIES; i++)
+		expect_walk(turns[i % PATH_RECENT_DIRECTORIES], turns[i % PATH_RECENT_DIRECTORIES]);
+}
+
+/* In one step: a whole walk uses each directory on the way. */
+static void expect_one_step(const char *path)
+{
+	uint64_t words[8];
+
+	for (const struct path_recent *r = ctx.recent->first; r; r = r->older)
+		((struct dentry *)r->dir)->used = false;
+	assert_string_equal(walked(strcpy((char *)words, path), 0), path);
+	is_last(path);
+	assert_false(ctx.recent->first->dir->used);
+}
+
+/* As many as there is room for stay, whichever comes next; one more takes the oldest's place. */
 static void recent_by_turns(void **state)
 {
-	struct path_recents before;
-
 	(void)state;
 	memset(ctx.recent, 0, sizeof(*ctx.recent));
 	make_turns();
-	for (size_t i = 0; i < 3 * PATH_RECENT_DIRECTORIES; i++)
-		expect_walk(turns[i % 4], turns[i % 4]);
-	before = *ctx.recent;
-	for (size_t i = 0; i < 1000; i++) {
-		const char *path = turns[i * i / 3 % 4];
-
-		expect_walk(path, path);
-		is_last(path); /* nobody but a walk in one step says so */
-		assert_memory_equal(ctx.recent->last,
-			&before.kept[ctx.recent->last - ctx.recent->kept],
-			offsetof(struct path_recent, follower));
-	}
-	is_last(turns[999 * 999 / 3 % 4]);
+	go_round();
+	for (size_t i = 0; i < 1000; i++)
+		expect_one_step(turns[i * i / 3 % PATH_RECENT_DIRECTORIES]);
+	for (size_t i = 0; i < PATH_RECENT_DIRECTORIES; i++)
+		expect_one_step(turns[(i + 1) % PATH_RECENT_DIRECTORIES]);
 	must_mkdir("/one_more");
 	must_write("/one_more/f", "x");
-	expect_walk("/one_more/f", "/one_more/f");
-	expect_walk("/one_more/f", "/one_more/f");
+	for (int times = 0; times < 2; times++)
+		expect_walk("/one_more/f", "/one_more/f");
 	is_last("/one_more/f");
-	assert_int_equal(times_kept("/d/e/") + times_kept("/d/") + times_kept("/a_longer_name/") +
-				 times_kept("/a_longer_nome/"),
-		PATH_RECENT_DIRECTORIES - 1);
-	for (size_t i = 0; i < PATH_RECENT_DIRECTORIES; i++)
-		expect_walk(turns[i], turns[i]);
+	assert_int_equal(times_kept("/d/"), 0);
+	for (size_t i = 2; i < PATH_RECENT_DIRECTORIES + 1; i++)
+		expect_one_step(turns[i % PATH_RECENT_DIRECTORIES]);
+	go_round();
 }
 
-/* Which is used after another is known, however many are kept and in whatever order. */
-static void recent_is_followed(void **state)
+/* All that are kept are in the order of their use, however they come. */
+static void recent_order(void **state)
 {
-	static const size_t orders[][4] = {{0, 1, 0, 1}, {0, 2, 0, 2}, {3, 1, 2, 1}, {3, 2, 1, 0}};
+	static const size_t orders[][4] = {{0, 1, 2, 3}, {2, 0, 3, 1}, {3, 2, 1, 0}, {1, 0, 3, 2}};
 
 	(void)state;
 	make_turns();
-	for (size_t i = 0; i < 3 * PATH_RECENT_DIRECTORIES; i++)
-		expect_walk(turns[i % 4], turns[i % 4]);
+	go_round();
 	for (size_t order = 0; order < sizeof(orders) / sizeof(*orders); order++) {
-		for (size_t i = 0; i < 8; i++) {
-			const struct path_recent *before = ctx.recent->last;
+		const struct path_recent *r;
+		size_t i = PATH_RECENT_DIRECTORIES;
 
-			expect_walk(turns[orders[order][i % 4]], turns[orders[order][i % 4]]);
-			assert_ptr_equal(before->follower, ctx.recent->last);
+		for (size_t k = 0; k < i; k++)
+			expect_walk(turns[orders[order][k]], turns[orders[order][k]]);
+		for (r = ctx.recent->first; r; r = r->older) {
+			const char *path = turns[orders[order][--i]];
+
+			assert_int_equal(r->bytes, strrchr(path, '/') + 1 - path);
+			assert_memory_equal(r->text, path, r->bytes);
 		}
+		assert_int_equal(i, 0);
 	}
 }
 
@@ -328,16 +340,16 @@ static void recent_change_by_turns(void **state)
 {
 	(void)state;
 	make_turns();
-	for (size_t i = 0; i < 3 * PATH_RECENT_DIRECTORIES; i++)
-		expect_walk(turns[i % 4], turns[i % 4]);
+	go_round();
 	assert_int_equal(vfs_rename(&ctx, NULL, "/d", NULL, "/b", 0), 0);
 	expect_walk(turns[2], turns[2]);
 	expect_walk(turns[0], "ENOENT");
 	expect_walk(turns[1], "ENOENT");
 	expect_walk(turns[3], turns[3]);
+	assert_int_equal(times_kept("/a_longer_name/"), 1);
+	assert_int_equal(times_kept("/a_longer_nome/"), 1);
 	assert_int_equal(vfs_rename(&ctx, NULL, "/b", NULL, "/d", 0), 0);
-	for (size_t i = 0; i < 3 * PATH_RECENT_DIRECTORIES; i++)
-		expect_walk(turns[i % 4], turns[i % 4]);
+	go_round();
 	assert_int_equal(times_kept("/d/e/"), 1);
 	assert_int_equal(times_kept("/a_longer_nome/"), 1);
 }
@@ -707,28 +719,29 @@ static void paths_follow_renames(void **state)
 	file_unref(f);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, test_setup, test_teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(walks, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(recent_is_kept, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(recent_is_longer, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(recent_is_not_kept, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(
-			recent_directories_change, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(recent_by_turns, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(recent_is_followed, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(recent_change_by_turns, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(recent_is_whose, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(forty_links_and_no_more, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(long_names, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(bases_and_roots, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(mounts, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(jumps, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(names_that_last, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(covered_on_the_way_up, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(rights, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(paths_follow_renames, test_setup, test_teardown),
+		TEST(walks),
+		TEST(recent_is_kept),
+		TEST(recent_is_longer),
+		TEST(recent_is_not_kept),
+		TEST(recent_directories_change),
+		TEST(recent_by_turns),
+		TEST(recent_order),
+		TEST(recent_change_by_turns),
+		TEST(recent_is_whose),
+		TEST(forty_links_and_no_more),
+		TEST(long_names),
+		TEST(bases_and_roots),
+		TEST(mounts),
+		TEST(jumps),
+		TEST(names_that_last),
+		TEST(covered_on_the_way_up),
+		TEST(rights),
+		TEST(paths_follow_renames),
 	};
 
 	return cmocka_run_group_tests_name("fs_path", tests, group_setup, NULL);

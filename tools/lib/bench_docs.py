@@ -62,9 +62,9 @@ taken away altogether, were not measured. Who stores in random order pays a faul
 page (`scattered`): three times as much as Linux's calls.
 
 Some lines meet what was used last: a thread keeps the directories of its last paths, four of them (`fs/path.c`),
-and stat and open_close name the same one each time. Who goes round among two to four directories takes 821
-instructions for a stat where the same one each time takes 764; among five or more each path is walked whole, which is
-2,163 (`tools/run --icount --mem 1G -- /bench/growth turns /tmp 1 2 3 4 5 64`).
+and stat and open_close name the same one each time. Who goes round among two to four directories takes 820
+to 886 instructions for a stat where the same one each time takes 764; among five or more each path is walked whole,
+which is 1,687 (`tools/run --icount --mem 1G -- /bench/growth turns /tmp 1 2 3 4 5 64`).
 """
 
 FLOORS = """

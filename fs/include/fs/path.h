@@ -84,11 +84,11 @@ struct path_recent {
 	const struct dentry *from, *dir; /* where the walk began, and where it came to */
 	char text[PATH_RECENT_BYTES];    /* from one to the other, with the slash behind */
 	uint32_t bytes;                  /* of text */
-	struct path_recent *follower;    /* used after it, the last time */
+	struct path_recent *older;       /* the next that was used before it */
 };
 
 struct path_recents {
-	struct path_recent *last; /* used last; NULL: none is kept */
+	struct path_recent *first; /* used last; NULL: none is kept */
 	struct path_recent kept[PATH_RECENT_DIRECTORIES];
 };
 
