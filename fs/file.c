@@ -435,6 +435,15 @@ int file_readdir(struct file *f, struct fs_readdir *r)
 
 /* --- The calls ------------------------------------------------------------------------------- */
 
+int file_can(const struct file *f, unsigned want, bool at_offset)
+{
+	if (at_offset && (f->state & FILE_STREAM))
+		return -ESPIPE;
+	if (!(f->state & want))
+		return -EBADF;
+	return (want == FILE_READABLE ? f->ops->read : f->ops->write) ? 0 : -EINVAL;
+}
+
 static int check_io(const struct file *f, unsigned want, uint64_t offset, size_t n)
 {
 	if (!(f->state & want))

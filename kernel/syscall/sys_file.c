@@ -239,17 +239,29 @@ static inline long transfer(
 	return transfer_result(done, err);
 }
 
+/* What is wrong with the file is said before what is wrong with the memory (Linux's order). */
+static int can_transfer(const struct file *file, int64_t offset, unsigned access)
+{
+	return file_can(
+		file, access == MVM_WRITE ? FILE_READABLE : FILE_WRITABLE, offset != AT_POSITION);
+}
+
 static inline long transfer_one(long fd, uaddr_t base, size_t n, int64_t offset, unsigned access)
 {
 	bool counted;
 	struct file *file = fd_borrow(fd, &counted);
 	struct user_range range;
-	long result = -EFAULT;
+	long result;
 
 	if (!file)
 		return -EBADF;
-	if (user_range_init(&range, base, n, access))
+	if (user_range_init(&range, base, n, access)) {
 		result = transfer(file, &range.ops, n, offset, access);
+	} else {
+		result = can_transfer(file, offset, access);
+		if (!result)
+			result = -EFAULT;
+	}
 	fd_return(file, counted);
 	return result;
 }
@@ -324,9 +336,10 @@ long transfer_pieces(long fd, uaddr_t from, long n_argument, int64_t offset, uns
 
 	if (!file)
 		return -EBADF;
-	if (n < 0 || n > UIO_MAXIOV)
+	result = can_transfer(file, offset, access);
+	if (!result && (n < 0 || n > UIO_MAXIOV))
 		result = -EINVAL;
-	else
+	if (!result)
 		result = transfer_file_pieces(file, from, (unsigned)n, offset, access);
 	file_unref(file);
 	return result;

@@ -228,6 +228,79 @@ static void bad_vectors(void)
 	CHECK_ERR(readv(fd, v, 1), EINVAL);
 }
 
+// --- Which error comes first ---------------------------------------------------------------------
+
+enum { READS, WRITES, STREAM, CLOSED }; // a file open for one of them; a pipe's reading end
+
+// The calls' numbers at the file's own position, and at an offset; one piece of memory, and some.
+static const long transfers[2][2][2] = {
+	{{SYS_read, SYS_pread64}, {SYS_readv, SYS_preadv}},
+	{{SYS_write, SYS_pwrite64}, {SYS_writev, SYS_pwritev}},
+};
+
+static const long bad_addresses[] = {-1, (long)0xffffffc080200000ul, 0x4000000000l};
+
+// As Linux checks: an offset; the descriptor; positions; what the file was opened for; the memory.
+static int first_error(int file, bool writes, bool at_offset, long offset)
+{
+	if (at_offset && offset < 0)
+		return EINVAL;
+	if (file == CLOSED)
+		return EBADF;
+	if (at_offset && file == STREAM)
+		return ESPIPE;
+	return writes == (file == WRITES) ? EFAULT : EBADF;
+}
+
+static void transfer_badly(int fd, int file, bool writes, bool pieces, bool at_offset)
+{
+	for (size_t i = 0; i < sizeof bad_addresses / sizeof bad_addresses[0]; i++)
+		for (long n = 0; n < 2; n++)
+			for (long offset = -1; offset < 2; offset += 2) {
+				int want = first_error(file, writes, at_offset, offset);
+				long result = syscall(transfers[writes][pieces][at_offset], fd,
+					bad_addresses[i], n, offset, 0);
+
+				if (pieces && n == 0 && want == EFAULT)
+					CHECK_EQ(result, 0); // no pieces are none that is bad
+				else if (result != -1 || errno != want)
+					FAIL("file %d, writes %d, pieces %d, offset %d %ld, "
+					     "%ld of them: %ld, %s and not %s",
+						file, writes, pieces, at_offset, offset, n, result,
+						strerror(errno), strerror(want));
+			}
+}
+
+static void errors_have_an_order(void)
+{
+	int fds[4], ends[2];
+
+	CHECK_OK(close(make_file("f", 100)));
+	fds[READS] = (int)CHECK_OK(open("f", O_RDONLY));
+	fds[WRITES] = (int)CHECK_OK(open("f", O_WRONLY));
+	CHECK_OK(pipe(ends));
+	fds[STREAM] = ends[0];
+	fds[CLOSED] = 999;
+	for (int file = READS; file <= CLOSED; file++)
+		for (int i = 0; i < 8; i++) {
+			// before 6.8 Linux looked at the pieces first
+			if ((i & 2) && !on_mapache())
+				continue;
+			transfer_badly(fds[file], file, i & 1, i & 2, i & 4);
+		}
+}
+
+// A folder can be opened for reading, and is only told not to be read once the memory is good.
+static void folders_are_not_read(void)
+{
+	int fd = (int)CHECK_OK(open(".", O_RDONLY));
+	char byte;
+
+	CHECK_ERR(syscall(SYS_read, fd, -1L, 1), EFAULT);
+	CHECK_ERR(read(fd, &byte, 1), EISDIR);
+	CHECK_ERR(syscall(SYS_write, fd, -1L, 1), EBADF);
+}
+
 static void huge_sizes(void)
 {
 	static const size_t sizes[] = {
@@ -354,6 +427,8 @@ static const struct test tests[] = {
 	{"bad_pointers_are_efault", bad_pointers_are_efault},
 	{"bad_descriptors_are_ebadf", bad_descriptors_are_ebadf},
 	{"bad_vectors", bad_vectors},
+	{"errors_have_an_order", errors_have_an_order},
+	{"folders_are_not_read", folders_are_not_read},
 	{"huge_sizes", huge_sizes},
 	{"buffers_that_end", buffers_that_end},
 	{"long_paths", long_paths},

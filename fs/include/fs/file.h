@@ -99,6 +99,12 @@ static inline struct file *file_ref(struct file *file)
 void file_unref(struct file *file);
 
 /*
+ * What of that the file itself allows, whatever is asked for: reading (FILE_READABLE) or writing
+ * (FILE_WRITABLE), at its own position or at an offset.  0, -ESPIPE, -EBADF, -EINVAL.
+ */
+int file_can(const struct file *file, unsigned want, bool at_offset);
+
+/*
  * Read and write at the file's own position, which the two serialize, or at `offset`.
  * -EBADF: not opened for it; -EISDIR; -ESPIPE; -EFBIG; -EINVAL (offset above 2^63 - 1).
  * With FS_O_APPEND writes go to the end, in one step with the others.  FS_O_SYNC and FS_O_DSYNC
