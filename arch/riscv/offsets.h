@@ -45,8 +45,5 @@
 #define ASM_TRAP_WRITE    2
 #define ASM_TRAP_EXEC     4
 #define ASM_SYSCALL_SLOTS 512
-#define ASM_ASIDE_FIRST   214 /* brk; then munmap, mremap, mmap, mprotect, madvise */
-#define ASM_ASIDE_CALLS   20
-#define ASM_ASIDE_SET     (1 << 0 | 1 << 1 | 1 << 2 | 1 << 8 | 1 << 12 | 1 << 19)
 #define ASM_KSTACK_SHIFT  14 /* the bit that is set in addresses of stacks, clear in guards */
 #define ASM_DIRECT_BASE   0xffffffc000000000

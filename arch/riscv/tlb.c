@@ -35,11 +35,13 @@
  * entering and catching up both run with interrupts off. So once it has been interrupted it
  * remembers nothing of before, whoever's interrupt it was; one for all that have asked is enough.
  *
- * Harts that are aside. Threads of one space that map and unmap are in the kernel most of the time,
- * on ways that touch no user memory: faults, and the calls that change areas. What a hart remembers
- * of user memory is of no use to it there, so nobody needs to interrupt it, if it looks at its
- * stale bit on its way back: it is as if it had left the space, and kept only satp. It says so by a
- * bit in what it says it is in, which is why a switch to a thread of the same space enters it anew.
+ * Harts that are aside (lazy TLB). Threads of one space that map and unmap are in the kernel most
+ * of the time, on ways that touch no user memory: faults, and the calls that change areas. What a
+ * hart remembers of user memory is of no use to it there, so nobody needs to interrupt it, if it
+ * looks at its stale bit on its way back: it is as if it had left the space, and kept only satp. It
+ * says so by a bit in what it says it is in, which is why a switch to a thread of the same space
+ * enters it anew. Linux's lazy TLB mode is the same for harts that run a kernel thread in the space
+ * of the thread before it.
  *
  *	user mode | trap: aside ............ stale? flush; say that it is in; fence; stale? | user
  *

@@ -233,7 +233,7 @@ syscall_full_frame:
 
 	/*
 	 * Instead of trap_entry, where others often ask this hart to forget translations: it is
-	 * aside (tlb.c) in faults and in those calls that change areas, which touch no user memory.
+	 * aside (tlb.c) in faults, and in the calls of syscall_aside.
 	 */
 	.globl	trap_entry_aside
 	.balign	4
@@ -249,12 +249,11 @@ trap_entry_aside:
 	bnez	t0, 1f
 	addi	sp, sp, -CAUSE_USER_CALL
 	bnez	sp, 2f
-	addi	sp, a7, -ASM_ASIDE_FIRST
-	sltiu	t0, sp, ASM_ASIDE_CALLS
+	sltiu	t0, a7, ASM_SYSCALL_SLOTS
 	beqz	t0, 2f
-	li	t0, ASM_ASIDE_SET
-	srl	t0, t0, sp
-	andi	t0, t0, 1
+	la	t0, syscall_aside
+	add	t0, t0, a7
+	lbu	t0, 0(t0)
 	beqz	t0, 2f
 1:	li	t0, 1
 	sw	t0, CPU_ASIDE(tp)

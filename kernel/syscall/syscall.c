@@ -8,7 +8,7 @@
  */
 #include <abi/errno.h>
 #include <abi/syscall.h>
-#include <arch/pmap.h>
+#include <arch/trap.h>
 #include <kernel/strace.h>
 #include <kernel/syscall.h>
 
@@ -17,12 +17,6 @@ _Static_assert(sizeof(vaddr_t) == sizeof(long) && sizeof(size_t) == sizeof(long)
 		       sizeof(int64_t) == sizeof(long),
 	"every parameter of a handler is one register");
 
-#define ASIDE_BIT(name) (1L << (SYS_##name - SYSCALL_ASIDE_FIRST))
-_Static_assert(
-	SYSCALL_ASIDE_SET == (ASIDE_BIT(brk) | ASIDE_BIT(munmap) | ASIDE_BIT(mremap) |
-				     ASIDE_BIT(mmap) | ASIDE_BIT(mprotect) | ASIDE_BIT(madvise)),
-	"these touch no user memory");
-
 #define SYSCALL(name, ...)
 #define SYSCALL_FRAME(name, ...) SYSCALL_FULL_FRAME(sys_##name);
 #include <abi/syscalls.def>
@@ -30,6 +24,12 @@ _Static_assert(
 const syscall_fn syscall_table[SYSCALL_SLOTS] = {
 #define SYSCALL(name, ...)       [SYS_##name] = (syscall_fn)(void (*)(void))sys_##name,
 #define SYSCALL_FRAME(name, ...) [SYS_##name] = SYSCALL_FULL(sys_##name),
+#include <abi/syscalls.def>
+};
+
+const uint8_t syscall_aside[SYSCALL_SLOTS] = {
+#define SYSCALL(name, ...)
+#define SYSCALL_ASIDE(name, ...) [SYS_##name] = 1,
 #include <abi/syscalls.def>
 };
 
@@ -59,7 +59,6 @@ long syscall_traced(struct trapframe *tf)
 	unsigned long nr = (unsigned long)trapframe_syscall(tf);
 	long a[6], result;
 
-	pmap_come_near(); /* strings are read */
 	for (unsigned i = 0; i < 6; i++)
 		a[i] = trapframe_arg(tf, i);
 	strace_enter(nr, a);

@@ -706,6 +706,95 @@ static void test_aside(void)
 	pmap_fini(&s.pmap);
 }
 
+/*
+ * A hart that steps back again and again, while another flushes: a flush that has ended has reached
+ * it, or interrupts it, wherever between two instructions it came.
+ */
+#define FLUSHES 1000
+
+struct stepping {
+	struct pmap pmap;
+	uint32_t begun, done, rounds, ready; /* [a] */
+	uint32_t missed;                     /* flushes that ended, and are to be made up for yet */
+};
+
+static void linger(uint32_t *seed, uint32_t most)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	for (uint32_t n = (*seed >> 16) % most; n; n--)
+		__asm__ volatile("" : "+r"(n));
+}
+
+static void flush_on(struct stepping *s)
+{
+	uint32_t seed = 1;
+
+	while (!__atomic_load_n(&s->ready, __ATOMIC_ACQUIRE))
+		thread_yield();
+	for (uint32_t i = 1; i <= FLUSHES; i++) {
+		struct tlb_batch batch = {.start = BASE, .end = BASE + PAGE_SIZE};
+		uint32_t round = __atomic_load_n(&s->rounds, __ATOMIC_ACQUIRE);
+
+		while (__atomic_load_n(&s->rounds, __ATOMIC_ACQUIRE) == round)
+			cpu_relax();
+		linger(&seed, 100);
+		__atomic_store_n(&s->begun, i, __ATOMIC_SEQ_CST);
+		tlb_flush(&s->pmap, &batch);
+		__atomic_store_n(&s->done, i, __ATOMIC_SEQ_CST);
+	}
+}
+
+/* With interrupts off, as trap entry and return. */
+static void step_aside_and_back(struct stepping *s, uint32_t *seed)
+{
+	struct arch_cpu *cpu = arch_cpu();
+	uint32_t done;
+	bool stale;
+
+	cpu->pmap = cpu->pmap_left = (struct pmap *)((uintptr_t)&s->pmap | 1);
+	cpu->aside = cpu->aside_turns = 1;
+	linger(seed, 100);
+	pmap_step_back();
+	done = __atomic_load_n(&s->done, __ATOMIC_SEQ_CST);
+	stale = __atomic_load_n(&s->pmap.stale, __ATOMIC_SEQ_CST) & cpu->bit;
+	s->missed += stale && __atomic_load_n(&s->begun, __ATOMIC_SEQ_CST) == done;
+}
+
+static void step_on(struct stepping *s)
+{
+	uint32_t seed = 2;
+
+	thread_set_pmap(&s->pmap);
+	__atomic_store_n(&s->ready, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&s->done, __ATOMIC_ACQUIRE) < FLUSHES) {
+		irq_disable();
+		step_aside_and_back(s, &seed);
+		irq_enable();
+		__atomic_fetch_add(&s->rounds, 1, __ATOMIC_RELEASE);
+	}
+	thread_set_pmap(NULL);
+}
+
+static void step_or_flush(void *arg, unsigned i)
+{
+	if (i == 0)
+		flush_on(arg);
+	else
+		step_on(arg);
+}
+
+static void test_step_back(void)
+{
+	struct stepping s = {0};
+
+	if (cpu_count == 1)
+		return;
+	CHECK(pmap_init(&s.pmap) == 0);
+	selftest_crowd(2, step_or_flush, &s);
+	CHECK(s.missed == 0);
+	pmap_fini(&s.pmap);
+}
+
 #define MOST 600
 
 /*
@@ -846,6 +935,7 @@ const struct selftest pmap_tests[] = {
 	{"pmap-shootdown", test_shootdown},
 	{"pmap-run", test_run},
 	{"pmap-aside", test_aside},
+	{"pmap-step-back", test_step_back},
 	{"user-copies", test_copies},
 	{0},
 };

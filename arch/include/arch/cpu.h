@@ -14,6 +14,10 @@
 struct arch_thread;
 struct trapframe;
 
+/*
+ * [I] immutable once the hart runs; [a] written by this hart alone, and read by others, atomically;
+ * the rest is this hart's.
+ */
 struct arch_cpu {
 	uint64_t scratch[2];        /* trap entry's two free registers */
 	vaddr_t user_frame;         /* where a trap from user mode builds its trapframe */
@@ -22,18 +26,18 @@ struct arch_cpu {
 	uint32_t resched;           /* the running thread should give way; set only by this hart */
 	uint32_t aside;       /* it may be that pmap says so: to be looked at before user mode */
 	uint32_t preempt_off; /* > 0: the running thread stays on this hart */
-	uint32_t index;       /* 0 .. harts - 1 */
+	uint32_t index;       /* [I] 0 .. harts - 1 */
 	uint32_t irq_depth;   /* > 0: in an interrupt handler */
-	uint64_t hart_id;     /* the firmware's name for it */
-	uint64_t bit;         /* 1 << index, in masks of harts */
+	uint64_t hart_id;     /* [I] the firmware's name for it */
+	uint64_t bit;         /* [I] 1 << index, in masks of harts */
 	struct arch_thread *fpu_of; /* whose FPU state the registers hold; NULL: nobody's */
-	struct pmap *pmap;          /* the active one, or the one that is being entered; a tag in
+	struct pmap *pmap;      /* [a] the active one, or the one that is being entered; a tag in
 				       bit 0: this hart is aside (arch/riscv/tlb.c) */
-	struct pmap *pmap_left;     /* [a] not left yet: the same, or the one before */
-	uint32_t aside_turns;       /* until traps no more step aside; 0: they do not */
-	uint64_t tlb_flushes;       /* [a] batches of translations that this hart had forgotten, */
-	uint64_t remote_fences;     /* [a] and for how many of them it had to interrupt others */
-	uint64_t ipis_sent;         /* [a] calls of firmware_send_ipi() */
+	struct pmap *pmap_left; /* [a] not left yet: the same, or the one before */
+	uint32_t aside_turns;   /* [a] until traps no more step aside; 0: they do not */
+	uint64_t tlb_flushes;   /* [a] batches of translations that this hart had forgotten, */
+	uint64_t remote_fences; /* [a] and for how many of them it had to interrupt others */
+	uint64_t ipis_sent;     /* [a] calls of firmware_send_ipi() */
 };
 
 #include <arch_impl/cpu.h>

@@ -46,6 +46,7 @@ struct pmap_middle {
 	uint16_t root_slot, first, last;
 };
 
+/* [I] immutable; [a] atomic; [s] serialized by the caller, as the calls that change it are */
 struct pmap {
 	uint64_t *root;      /* [I] */
 	uint64_t satp;       /* [I] what a hart in this space has in that register */
@@ -53,10 +54,10 @@ struct pmap {
 	uint64_t held;       /* [a] harts that may remember translations of it */
 	uint64_t stale;      /* [a] harts that must flush before they enter it */
 	uint64_t stale_code; /* [a] those of them that must synchronize instruction fetch, too */
-	struct pmap_middle middles[PMAP_MIDDLES]; /* in no order */
-	uint32_t n_middles;                       /* more than PMAP_MIDDLES: some have no note */
-	uint64_t *leaf;                           /* the table of pages entered into last, */
-	uint64_t leaf_at;                         /* and which one that is, or none */
+	struct pmap_middle middles[PMAP_MIDDLES]; /* [s] in no order */
+	uint32_t n_middles; /* [s] more than PMAP_MIDDLES: some have no note */
+	uint64_t *leaf;     /* [s] the table of pages entered into last, */
+	uint64_t leaf_at;   /* [s] and which one that is, or none */
 };
 
 /* Ranges to be forgotten, and table pages to be freed when they are. All zero is empty. */

@@ -64,11 +64,10 @@ extern const syscall_fn syscall_table[SYSCALL_SLOTS];
 long syscall_unknown(long, long, long, long, long, long);
 
 /*
- * In these calls, which change areas and touch no user memory, harts may be aside (pmap.h): the
- * first, and a bit for each from there on.
+ * Not 0 for calls that touch no user memory on any way: harts may be aside in them (pmap.h). Those
+ * that change areas gain by it.
  */
-#define SYSCALL_ASIDE_FIRST 214
-#define SYSCALL_ASIDE_SET   0x81107
+extern const uint8_t syscall_aside[SYSCALL_SLOTS];
 
 /*
  * A table entry for a handler that reads more of the frame than its arguments (fork, which copies
