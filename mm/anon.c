@@ -545,39 +545,60 @@ int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last)
 }
 
 #if MVMH_JOINT
-struct node *anon_leaf(const struct anon_tree *tree, uint64_t vpn)
+struct node *anon_place(const struct anon_tree *tree, uint64_t vpn)
 {
-	struct node *n = tree->root;
+	struct node *next;
 
-	for (unsigned level = tree->levels; n && !node_shared(n);) {
-		if (--level == 0)
+	for (struct node *n = tree->root; n && !node_shared(n); n = next) {
+		next = n->level ? anon_there(n, vpn) : NULL;
+		if (n->level == 0 || (n->level == 1 && !next))
 			return n;
-		n = n->slot[node_slot(vpn, level)];
 	}
 	return NULL;
 }
 
-bool anon_fill(struct node *leaf, uint64_t vpn, struct mvm_page *anon)
+/* Other harts may be filling other slots, or this one. */
+static inline bool fill_slot(struct node *n, unsigned slot, void *what)
 {
-	unsigned slot = node_slot(vpn, 0);
 	void *empty = NULL;
 
 	if (!__atomic_compare_exchange_n(
-		    &leaf->slot[slot], &empty, anon, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		    &n->slot[slot], &empty, what, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		return false;
-	__atomic_fetch_or(&leaf->used, node_bit(slot), __ATOMIC_RELAXED);
+	__atomic_fetch_or(&n->used, node_bit(slot), __ATOMIC_RELAXED);
 	return true;
+}
+
+/* A new leaf, which has the anon before others can see it: none is ever found empty. */
+static COLD bool fill_leaf(struct node **place, uint64_t vpn, struct mvm_page *anon)
+{
+	struct node *leaf = node_new(0);
+
+	if (!leaf)
+		return false;
+	node_set(leaf, node_slot(vpn, 0), anon);
+	if (!fill_slot(*place, node_slot(vpn, 1), leaf)) {
+		node_free(leaf);
+		return false;
+	}
+	*place = leaf;
+	return true;
+}
+
+bool anon_fill(struct node **place, uint64_t vpn, struct mvm_page *anon)
+{
+	if (unlikely((*place)->level != 0))
+		return fill_leaf(place, vpn, anon);
+	return fill_slot(*place, node_slot(vpn, 0), anon);
 }
 
 void anon_count_filled(struct anon_tree *tree, uint64_t leaf, uint64_t anons)
 {
 	struct node *n = tree->root;
 
-	for (unsigned level = tree->levels;; n = n->slot[node_slot(leaf << NODE_BITS, level)]) {
+	for (; n->level > 0; n = anon_there(n, leaf << NODE_BITS))
 		__atomic_fetch_add(&n->anons, anons, __ATOMIC_RELAXED);
-		if (--level == 0)
-			break;
-	}
+	__atomic_fetch_add(&n->anons, anons, __ATOMIC_RELAXED);
 }
 #endif
 

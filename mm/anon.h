@@ -195,20 +195,25 @@ void anon_share(struct anon_tree *child, struct anon_tree *parent);
 
 /* --- In a joint hold (joint.c), or under the space's lock ------------------------------------- */
 
-/* The leaf of the virtual page, if all of the path there is the tree's own; or NULL. */
-struct node *anon_leaf(const struct anon_tree *tree, uint64_t vpn);
+/*
+ * Where an anon of the virtual page can be filled in: its leaf; or, where there is none, the node
+ * of level 1 that it is to hang in.  NULL: neither is there, or not all of the path is the tree's
+ * own.
+ */
+struct node *anon_place(const struct anon_tree *tree, uint64_t vpn);
 
-/* Is there an anon at the virtual page, whose leaf this is? */
-static inline bool anon_is_there(const struct node *leaf, uint64_t vpn)
+/* What stands in such a node on the way to the virtual page; or NULL. */
+static inline void *anon_there(const struct node *place, uint64_t vpn)
 {
-	return __atomic_load_n(&leaf->slot[node_slot(vpn, 0)], __ATOMIC_RELAXED);
+	return __atomic_load_n(&place->slot[node_slot(vpn, place->level)], __ATOMIC_ACQUIRE);
 }
 
 /*
- * As anon_set(), with the leaf in hand and but for the counts: anon_count_filled() is to
- * come.  False: something stands there, and nothing has changed.
+ * As anon_set(), with the place in hand, which becomes the leaf, and but for the counts:
+ * anon_count_filled() is to come.  False: something stands there, or there is no memory for a leaf,
+ * and nothing has changed.
  */
-bool anon_fill(struct node *leaf, uint64_t vpn, struct mvm_page *anon);
+bool anon_fill(struct node **place, uint64_t vpn, struct mvm_page *anon);
 
 /* So many anons were filled into the leaf of this number (as of the finger's). */
 void anon_count_filled(struct anon_tree *tree, uint64_t leaf, uint64_t anons);

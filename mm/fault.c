@@ -710,8 +710,10 @@ static OWN_FRAME enum mvm_fault_result fault_untraced(
 /* With a frame of its own, that mvm_fault() needs none. */
 static OWN_FRAME enum mvm_fault_result store_jointly(struct mvm_space *space, mvm_vaddr_t va)
 {
-	return MVMH_JOINT && joint_fault(space, va) ? MVM_FAULT_OK
-						    : fault_in(space, va, MVM_WRITE, false);
+	if (MVMH_JOINT && joint_fault(space, va))
+		return MVM_FAULT_OK;
+	return unlikely(is_traced(space)) ? fault_in(space, va, MVM_WRITE, false)
+					  : fault_untraced(space, va, MVM_WRITE);
 }
 
 enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)

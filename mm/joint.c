@@ -9,17 +9,22 @@
  *
  *	                  others in joint holds    what may change
  *	space_lock()      none                     everything
- *	a joint hold      any number               empty slots of leaves, absent entries of tables:
+ *	a joint hold      any number               empty slots of nodes, absent entries of tables:
  *	                                           by compare-and-swap, to what is not empty
  *
  * What is filled is case 3 of fault.c, a store, where the page of zeros was never mapped: no entry
  * of the page can be known to any hart, so open batches do not matter, as they do not there.
  *
- * So the shape of a space stands still in a joint hold: areas, claims, nodes, tables.  Whatever a
- * fault needs beyond filling what is empty (a leaf, a table, a copy, the object's page, the end of
- * a claim ...) it gets from mvm_fault()'s other ways, under the lock; and who has the lock is
- * alone, as if there were no joint holds.  No other file of mm needs to know of them but where the
- * lock is taken (space.h).
+ * Where there is no leaf for the slot, or no table for the entry, a new one is filled in just so:
+ * into the empty slot of the node of level 1, where that is the tree's own, with the page in it
+ * already, so that no leaf is ever seen empty; and by the host, if it can (mvmh_pmap_fill).  Who
+ * finds that another was first frees his.
+ *
+ * But for that the shape of a space stands still in a joint hold: areas, claims, nodes, tables.
+ * Whatever a fault needs beyond filling what is empty (a node above leaves, a copy, the object's
+ * page, the end of a claim ...) it gets from mvm_fault()'s other ways, under the lock; and who has
+ * the lock is alone, as if there were no joint holds.  No other file of mm needs to know of them
+ * but where the lock is taken (space.h).
  *
  * Entering writes nothing that other harts write.  Each hart says in a line of its own that it is
  * in, and then looks whether it may; who takes the lock says that nobody may, and then looks who is
@@ -30,9 +35,9 @@
  *	fence                           fence
  *	shut?  in = 0, the other way    wait for each hart's `in` to become 0
  *
- * One of them sees the other.  A joint hold is short, takes no lock and waits for nothing, and the
- * host keeps the thread on its hart meanwhile (mvmh_stay), so the wait is short, too.  The page is
- * had and filled with zeros before.
+ * One of them sees the other.  A joint hold is short, takes no lock but of rank PAGE, for the
+ * memory of a leaf, and the host keeps the thread on its hart meanwhile (mvmh_stay), so the wait is
+ * short, too.  The page is had and filled with zeros before.
  *
  * Who finds the space shut waits until the lock is free, and enters then.  If it took the lock, it
  * would shut the space for the next, and that one for the next again: one in some ten faults that
@@ -46,7 +51,8 @@
  * up what all harts have (take_counts), and finds every count right.
  *
  * Who takes the lock pays for all that, so a space has joint holds only when some thread was seen
- * to wait for its lock, and has none any more when for QUIET holds no hart has filled anything.
+ * to wait for its lock, and has none any more when in QUIET holds of it not two harts have filled
+ * anything: a thread that is alone is better off alone.
  */
 #include "joint.h"
 
@@ -56,7 +62,7 @@
 
 #if MVMH_JOINT
 
-/* Holds of the lock without any fill in between, until there are no joint ones any more. */
+/* Holds of the lock with fills of one hart only in between, until there are no joint ones. */
 #define QUIET 256
 
 /* So often who finds the space shut waits; then it takes the lock, and shuts itself. */
@@ -78,32 +84,34 @@ static void count_anons(struct mvm_space *space, struct joint_hart *h)
 	h->uncounted = 0;
 }
 
-/* The hart is not in.  Returns how many faults it has had. */
-static unsigned long take_counts(struct mvm_space *space, struct joint_hart *h)
+/* The hart is not in.  Has it filled anything, and another one before it? */
+static bool take_counts(struct mvm_space *space, struct joint *joint, struct joint_hart *h)
 {
-	unsigned long faults = h->faults;
+	bool another = h->faults && joint->last != h;
 
 	count_anons(space, h);
-	if (faults)
-		__atomic_fetch_add(&space->faults, faults, __ATOMIC_RELAXED);
+	if (h->faults) {
+		__atomic_fetch_add(&space->faults, h->faults, __ATOMIC_RELAXED);
+		joint->last = h;
+	}
 	h->faults = 0;
-	return faults;
+	return another;
 }
 
 void joint_shut(struct mvm_space *space)
 {
 	struct joint *joint = space->joint;
-	unsigned long faults = 0;
+	bool others = false;
 
 	__atomic_store_n(&joint->shut, 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (struct joint_hart *h = joint->harts; h < joint->harts + MVMH_MAX_HARTS; h++) {
 		if (unlikely(is_set(&h->in)))
 			mvmh_await(&h->in);
-		faults += take_counts(space, h);
+		others |= take_counts(space, joint, h);
 	}
 	joint->turn++;
-	joint->quiet = faults ? 0 : joint->quiet + 1;
+	joint->quiet = others ? 0 : joint->quiet + 1;
 	if (unlikely(joint->quiet == QUIET))
 		__atomic_store_n(&space->joined, false, __ATOMIC_RELAXED);
 }
@@ -180,12 +188,12 @@ static bool find(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
 {
 	uint64_t vpn = va >> MVM_PAGE_SHIFT;
 	struct area *a = area_peek(&space->areas, va);
-	struct node *leaf;
+	struct node *place;
 
 	if (space->dead || !a || a->start > va || !is_plain(a))
 		return false;
-	leaf = anon_leaf(&space->anons, vpn);
-	if (!leaf)
+	place = anon_place(&space->anons, vpn);
+	if (!place)
 		return false;
 	count_anons(space, h);
 	h->turn = space->joint->turn;
@@ -193,7 +201,7 @@ static bool find(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
 	h->end = a->end;
 	h->rights = area_rights(a);
 	h->leaf = vpn >> NODE_BITS;
-	h->node = leaf;
+	h->place = place;
 	return true;
 }
 
@@ -211,7 +219,7 @@ static bool fill(
 {
 	mvm_frame_t frame = (*fresh)->frame;
 
-	if (unlikely(!look(space, h, va) || !anon_fill(h->node, va >> MVM_PAGE_SHIFT, *fresh))) {
+	if (unlikely(!look(space, h, va) || !anon_fill(&h->place, va >> MVM_PAGE_SHIFT, *fresh))) {
 		forget(h); /* else the next page is made in vain, too */
 		return false;
 	}
@@ -228,7 +236,7 @@ static bool fill(
 
 enum outcome {
 	DONE,
-	NOT_HERE, /* it takes more than a joint hold */
+	NOT_HERE, /* it takes more than a joint hold, or another hart was first */
 	SHUT,     /* somebody has the lock */
 };
 
@@ -241,7 +249,7 @@ static inline enum outcome expect(struct mvm_space *space, struct joint_hart *h,
 		return DONE;
 	if (!enter(space->joint, h))
 		return SHUT;
-	found = look(space, h, va) && !anon_is_there(h->node, va >> MVM_PAGE_SHIFT);
+	found = look(space, h, va) && !anon_there(h->place, va >> MVM_PAGE_SHIFT);
 	if (!found)
 		forget(h);
 	leave(h);

@@ -19,7 +19,7 @@ struct joint_hart {
 	uint64_t turn;          /* [h] the joint's, in which the rest was found: */
 	mvm_vaddr_t start, end; /* [h] an area whose empty pages may be filled; */
 	uint64_t leaf;          /* [h] a leaf of the anon tree, numbered as its finger's is, */
-	struct node *node;      /* [h] which is the space's own; */
+	struct node *place;     /* [h] which is the space's own; or what it is to hang in; */
 	uint64_t uncounted;     /* [h] anons put there that are not in the tree's counts yet; */
 	unsigned long faults;   /* [h] faults that are not in the space's count yet */
 } __attribute__((aligned(64)));
@@ -27,8 +27,9 @@ struct joint_hart {
 /* [s] the space's lock */
 struct joint {
 	uint32_t shut;  /* [a] no joint hold begins; written under [s] */
-	uint32_t quiet; /* [s] how many holds have found that no hart had filled anything */
+	uint32_t quiet; /* [s] how many holds have found fills of the last hart only, or none */
 	uint64_t turn;  /* [s] changes with each hold of the lock */
+	struct joint_hart *last; /* [s] the hart that has filled anything last; or NULL */
 	struct joint_hart harts[MVMH_JOINT ? MVMH_MAX_HARTS : 1];
 };
 

@@ -12,10 +12,10 @@
 #define anon_bury            mvm_i_anon_bury
 #define anon_count_filled    mvm_i_anon_count_filled
 #define anon_fill            mvm_i_anon_fill
-#define anon_leaf            mvm_i_anon_leaf
 #define anon_new             mvm_i_anon_new
 #define anon_new_some        mvm_i_anon_new_some
 #define anon_next            mvm_i_anon_next
+#define anon_place           mvm_i_anon_place
 #define anon_point_at        mvm_i_anon_point_at
 #define anon_put             mvm_i_anon_put
 #define anon_reach           mvm_i_anon_reach

@@ -202,7 +202,7 @@ static inline pte_t middle_entry(const struct pmap *pmap, vaddr_t va)
 {
 	pte_t root = pmap->root[SLOT(va, 2)];
 
-	return pte_is_table(root) ? pte_table(root)[SLOT(va, 1)] : 0;
+	return pte_is_table(root) ? pte_get(&pte_table(root)[SLOT(va, 1)]) : 0;
 }
 
 /* The entry for the page, when all tables are there; else NULL. */
@@ -390,14 +390,49 @@ bool pmap_remove_here(struct pmap *pmap, vaddr_t va)
 	return entry && (!(*entry & PTE_V) || empty_here(pmap, va, entry));
 }
 
+/* Fill an entry that is absent, while others may. False: it is not, or not any more. */
+static inline bool fill_entry(pte_t *entry, pte_t pte)
+{
+	pte_t absent = 0;
+
+	return __atomic_compare_exchange_n(
+		entry, &absent, pte, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+/* Would note_slot() have nothing to write? */
+static bool is_noted(const struct pmap *pmap, unsigned root_slot, unsigned slot)
+{
+	for (unsigned i = 0; i < pmap->n_middles && i < PMAP_MIDDLES; i++)
+		if (pmap->middles[i].root_slot == root_slot)
+			return pmap->middles[i].first <= slot && slot <= pmap->middles[i].last;
+	return pmap->n_middles > PMAP_MIDDLES;
+}
+
+/* Have a table of pages at va, where something of its surroundings was mapped before. */
+static COLD void fill_table(const struct pmap *pmap, vaddr_t va)
+{
+	pte_t root = pmap->root[SLOT(va, 2)], *table;
+
+	if (!pte_is_table(root) || !is_noted(pmap, SLOT(va, 2), SLOT(va, 1)))
+		return;
+	table = pmap_new_table();
+	if (table &&
+		!fill_entry(&pte_table(root)[SLOT(va, 1)], pte_make(virt_to_phys(table), PTE_V)))
+		pmap_free_clean_table(table);
+}
+
 bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 {
-	pte_t middle = middle_entry(pmap, va), absent = 0, pte = page_pte(pa, rights);
+	pte_t middle = middle_entry(pmap, va);
 
-	/* Code would have to be told to the other harts. */
-	return pte_is_table(middle) && !(rights & PMAP_EXEC) &&
-	       __atomic_compare_exchange_n(&pte_table(middle)[SLOT(va, 0)], &absent, pte, false,
-		       __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	if (rights & PMAP_EXEC) /* the other harts would have to be told of code */
+		return false;
+	if (!middle) {
+		fill_table(pmap, va);
+		middle = middle_entry(pmap, va);
+	}
+	return pte_is_table(middle) &&
+	       fill_entry(&pte_table(middle)[SLOT(va, 0)], page_pte(pa, rights));
 }
 
 int pmap_run_end(const struct pmap *pmap, vaddr_t va, unsigned rights)

@@ -140,6 +140,32 @@ static void test_remove_here(void)
 	frame_free(frame, 0);
 }
 
+/* Where a table is missing, one is made between others that were there, but nowhere else. */
+static void test_fill_makes_tables(void)
+{
+	paddr_t frame = frame_alloc(0), pa;
+	const vaddr_t large = PAGE_SIZE << PMAP_ORDER_LARGE;
+	struct tlb_batch batch = {0};
+	struct pmap pmap;
+	unsigned rights;
+
+	CHECK(pmap_init(&pmap) == 0);
+	CHECK(pmap_enter(&pmap, BASE, frame, PMAP_READ, 0) == 0);
+	CHECK(!pmap_fill(&pmap, BASE + large, frame, PMAP_READ));
+	CHECK(pmap_enter(&pmap, BASE + 2 * large, frame, PMAP_READ, 0) == 0);
+	CHECK(pmap_fill(&pmap, BASE + large, frame, PMAP_READ));
+	CHECK(pmap_query(&pmap, BASE + large, &pa, &rights) && pa == frame);
+	CHECK(pmap_protect(&pmap, BASE, BASE + large, 0, 64, &batch) == BASE + large);
+	CHECK(!pmap_fill(&pmap, BASE, frame, PMAP_READ)); /* suspended */
+	CHECK(pmap_remove(&pmap, BASE, BASE + 3 * large, 64, &batch) == BASE + 3 * large);
+	tlb_flush(&pmap, &batch);
+	CHECK(!has_any(&pmap, BASE) && !has_any(&pmap, BASE + large));
+	CHECK(pmap_fill(&pmap, BASE + 2 * large, frame, PMAP_READ));
+	CHECK(has_any(&pmap, BASE + 2 * large));
+	pmap_fini(&pmap);
+	frame_free(frame, 0);
+}
+
 /* What is absent is filled where a table is there, and nothing else is changed. */
 static void test_fill(void)
 {
@@ -923,6 +949,7 @@ const struct selftest pmap_tests[] = {
 	{"pmap-replace", test_replace},
 	{"pmap-remove-here", test_remove_here},
 	{"pmap-fill", test_fill},
+	{"pmap-fill-tables", test_fill_makes_tables},
 	{"pmap-steps", test_steps},
 	{"pmap-whole-table", test_whole_table},
 	{"pmap-suspended-table", test_suspended_table},

@@ -108,9 +108,10 @@ bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 bool pmap_remove_here(struct pmap *pmap, vaddr_t va) __attribute__((warn_unused_result));
 
 /*
- * As pmap_enter() of one page where nothing is mapped. False, and nothing has changed: something
- * is, or a table is missing or suspended, or a large leaf would have to be split, or the page is
- * code. Other harts may do the same at the same time, but nothing else.
+ * As pmap_enter() of one page where nothing is mapped. False, and nothing is mapped that was not:
+ * something is, or a table is suspended, or missing where none was ever between others, or a large
+ * leaf would have to be split, or the page is code. Other harts may do the same at the same time,
+ * but nothing else.
  */
 bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	__attribute__((warn_unused_result));

@@ -329,12 +329,13 @@ static inline bool mvmh_pmap_remove_here(struct mvmh_pmap *pmap, mvm_vaddr_t va)
  * since it was asked last.  No lock is held.
  *
  * mvmh_await() returns when another hart, which is inside mvmh_stay(), has made *word 0; that is a
- * matter of some hundred instructions.  Under the space's lock.
+ * matter of some hundred instructions, or of a table that is made.  Under the space's lock.
  *
- * mvmh_pmap_fill() is mvmh_pmap_enter() of one page where nothing is mapped, and where no table is
- * missing; else, or where that takes more than to write an entry (MVM_EXEC, mostly), it returns
- * false, and nothing has changed.  Inside mvmh_stay(), with nobody under the space's lock: other
- * harts may be filling other entries of the same pmap, or this one.
+ * mvmh_pmap_fill() is mvmh_pmap_enter() of one page where nothing is mapped; else, or where that
+ * takes more than to write an entry (MVM_EXEC, mostly), it returns false, and nothing is mapped
+ * that was not.  Whether it makes a table that is missing, or returns false, is the host's to say.
+ * Inside mvmh_stay(), with nobody under the space's lock: other harts may be filling other entries
+ * of the same pmap, or this one.
  */
 #ifdef mvmh_stay
 #define MVMH_JOINT 1
