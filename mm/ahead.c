@@ -149,58 +149,6 @@ static OWN_FRAME void make_plan(struct history *h, struct plan *plan)
 
 /* --- The copies ------------------------------------------------------------------------------- */
 
-/*
- * Pages that are copied: of the parent, and for the child; ascending, since neighbours cost less.
- */
-struct copies {
-	unsigned n;
-	uint64_t vpn[HISTORY_PAGES];
-	struct mvm_page *from[HISTORY_PAGES]; /* referenced */
-	struct mvm_page *to[HISTORY_PAGES];   /* NULL: no memory */
-};
-
-/*
- * Which: those of the history that the two spaces share.  The ways to them in the child's tree
- * become its own already here: copies need that, and from one page to the next it is the finger's.
- */
-static OWN_FRAME void find_shared(
-	const struct plan *plan, struct copies *c, struct mvm_space *child)
-{
-	struct grave grave = {0};
-	bool exclusive;
-
-	c->n = 0;
-	space_lock(child);
-	for (unsigned i = 0; i < plan->stores.n; i++) {
-		uint64_t vpn = plan->stores.vpn[i];
-		struct mvm_page *anon = NULL;
-
-		if (anon_reserve(&child->anons, vpn, &grave) == 0)
-			anon = anon_find(&child->anons, vpn, &exclusive);
-		if (!anon || exclusive)
-			continue;
-		anon_get(anon);
-		c->from[c->n] = anon;
-		c->vpn[c->n++] = vpn;
-	}
-	space_unlock(child);
-	anon_bury(&grave);
-}
-
-static OWN_FRAME void make_copies(struct copies *c)
-{
-	struct mvm_page *copy = c->n ? anon_new_some(c->n) : NULL;
-
-	for (unsigned i = 0; i < c->n; i++) {
-		c->to[i] = copy;
-		if (!copy)
-			continue;
-		copy = copy->next_anon;
-		page_copy(c->to[i], c->from[i]);
-		COUNT(cow_copies, 1);
-	}
-}
-
 /* Map a page that the space has for itself as its area says, if stores are allowed there. */
 static void map_own(struct mvm_space *space, uint64_t vpn, const struct mvm_page *anon)
 {
@@ -212,38 +160,37 @@ static void map_own(struct mvm_space *space, uint64_t vpn, const struct mvm_page
 }
 
 /*
- * The child's tree gets the copies, and they are mapped; what they are of is then the parent's
- * alone, if nobody else has it.  It is still in the child's tree: nobody takes pages out of it yet,
- * see "When".  The last one first, since the finger is there.
+ * Give the child a page of its own for one that it shares, and map it.  False: it does not share
+ * it.  What the copy is of is the parent's alone then, if nobody else has it.
  */
-static OWN_FRAME void put_copies(struct copies *c, struct mvm_space *child)
+static bool copy_shared(
+	struct mvm_space *child, uint64_t vpn, struct mvm_page *copy, struct grave *grave)
 {
-	struct grave grave = {0};
+	struct mvm_page *anon = NULL;
+	bool exclusive = false;
 
-	space_lock(child);
-	for (unsigned i = c->n; i-- > 0;) {
-		if (c->to[i] && anon_set(&child->anons, c->vpn[i], c->to[i], &grave) == 0)
-			map_own(child, c->vpn[i], c->to[i]);
-		else if (c->to[i])
-			anon_put(c->to[i], &grave);
-	}
-	space_unlock(child);
-	for (unsigned i = 0; i < c->n; i++)
-		anon_put(c->from[i], &grave);
-	anon_bury(&grave);
+	if (anon_reserve(&child->anons, vpn, grave) == 0)
+		anon = anon_find(&child->anons, vpn, &exclusive);
+	if (!anon || exclusive)
+		return false;
+	page_copy(copy, anon);
+	COUNT(cow_copies, 1);
+	anon_replace(&child->anons, vpn, copy, grave);
+	map_own(child, vpn, copy);
+	return true;
 }
 
 /* What the copies are of is mapped writable at the parent again, if it has it for itself now. */
-static OWN_FRAME void map_originals(const struct copies *c, struct mvm_space *space)
+static OWN_FRAME void map_originals(const struct known *copied, struct mvm_space *space)
 {
 	struct mvm_page *anon;
 	bool exclusive;
 
 	space_lock(space);
-	for (unsigned i = 0; i < c->n; i++) {
-		anon = anon_find(&space->anons, c->vpn[i], &exclusive);
+	for (unsigned i = 0; i < copied->n; i++) {
+		anon = anon_find(&space->anons, copied->vpn[i], &exclusive);
 		if (anon && exclusive)
-			map_own(space, c->vpn[i], anon);
+			map_own(space, copied->vpn[i], anon);
 	}
 	space->young = false;
 	space_unlock(space);
@@ -291,27 +238,51 @@ static void map_load(struct mvm_space *space, uint64_t vpn)
 		(void)!mvmh_pmap_enter(&space->pmap, va, frame, rights, 0);
 }
 
-/* From the last on, as the copies, near which they mostly are: so the finger is. */
-static OWN_FRAME void map_loads(const struct plan *plan, struct mvm_space *child)
+/* --- Both ------------------------------------------------------------------------------------- */
+
+/*
+ * The child's side, in one ascending pass, since neighbours cost less; and in one hold, although it
+ * copies pages: nobody waits for the lock of a child that is not known yet, but a truncate or
+ * reclaim that finds it by its objects.  What is copied stays in the plan.
+ */
+static OWN_FRAME void serve_child(
+	struct plan *plan, struct mvm_space *child, struct mvm_page *copies, struct grave *grave)
 {
+	struct known *stores = &plan->stores, *loads = &plan->loads;
+	unsigned s = 0, l = 0, copied = 0;
+
 	space_lock(child);
-	for (unsigned i = plan->loads.n; i-- > 0;)
-		map_load(child, plan->loads.vpn[i]);
+	space_work(child, stores->n + loads->n);
+	while (s < stores->n || l < loads->n) {
+		if (s == stores->n || (l < loads->n && loads->vpn[l] < stores->vpn[s])) {
+			map_load(child, loads->vpn[l++]);
+		} else if (copies && copy_shared(child, stores->vpn[s], copies, grave)) {
+			copies = copies->next_anon;
+			stores->vpn[copied++] = stores->vpn[s++];
+		} else {
+			s++;
+		}
+	}
 	child->young = true;
 	space_unlock(child);
+	stores->n = copied;
+	while (copies) {
+		struct mvm_page *unused = copies;
+
+		copies = copies->next_anon;
+		anon_put(unused, grave);
+	}
 }
 
 OWN_FRAME void copy_ahead(struct mvm_space *parent, struct mvm_space *child)
 {
+	struct grave grave = {0};
 	struct plan plan;
-	struct copies copies;
 
 	if (!child->history)
 		return;
 	make_plan(child->history, &plan);
-	find_shared(&plan, &copies, child);
-	make_copies(&copies);
-	put_copies(&copies, child);
-	map_originals(&copies, parent);
-	map_loads(&plan, child);
+	serve_child(&plan, child, plan.stores.n ? anon_new_some(plan.stores.n) : NULL, &grave);
+	anon_bury(&grave);
+	map_originals(&plan.stores, parent);
 }

@@ -215,6 +215,11 @@ void area_insert(struct area_index *index, struct area *a)
 	cut(index, head);
 }
 
+void area_append_copy(struct area_index *index, struct area *a)
+{
+	area_insert(index, a);
+}
+
 void area_remove(struct area_index *index, struct area *a)
 {
 	struct area *head = block_of(index, a->start), *next = a->child[NEXT], *above;

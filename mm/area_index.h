@@ -8,7 +8,7 @@
  *	area_tree.c     log n         1            log n (*)   log n   a balanced tree, the default
  *	area_blocks.c   sqrt n        1            sqrt n      sqrt n  a list with an express lane
  *	area_list.c     n             1            1           n       to read, and to test against
- *	(*) 1 on average over many
+ *	(*) 1 on average over many, and append_copy, too; in the others that is an insert
  *
  * docs/plugging.md tells how to write another; mm/test/kit_index.h is what it must pass.
  *
@@ -52,6 +52,14 @@ struct area *area_prev(struct area *a);
 
 /* The area's range is free in the index. */
 void area_insert(struct area_index *index, struct area *a);
+
+/*
+ * For an index that becomes as another one is: `a` is a copy of an area there, with the index's own
+ * fields as they are there, and with its range.  It comes after all that are in this index, and all
+ * that stand before it there are in this one.  Until the last of them has come, nothing but
+ * area_find(), area_peek(), area_first(), area_next() and area_prev() may be asked.
+ */
+void area_append_copy(struct area_index *index, struct area *a);
 
 /* The area is in the index; afterwards its memory may go. */
 void area_remove(struct area_index *index, struct area *a);

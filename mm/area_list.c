@@ -60,6 +60,11 @@ void area_insert(struct area_index *index, struct area *a)
 	link_between(index, a, prev, next);
 }
 
+void area_append_copy(struct area_index *index, struct area *a)
+{
+	area_insert(index, a);
+}
+
 void area_remove(struct area_index *index, struct area *a)
 {
 	if (a->child[PREV])

@@ -31,6 +31,9 @@
  * the one before it to its own end, and it or its next is where an area that comes is linked, so
  * that calls that work in one place search once.  So is the last of all, for above it the search
  * for a place mostly begins.  There is no recursion: areas have parents.
+ *
+ * A copy of a tree (a fork's) is built from the left to the right, without a search and without a
+ * rotation.
  */
 #include "area_index.h"
 
@@ -280,6 +283,31 @@ void area_insert(struct area_index *index, struct area *a)
 	if (next && next->child[LEFT] != a) /* else it is up to date, as all above `a` is */
 		hole_changed(next);
 	index->hint = a;
+}
+
+/*
+ * The shape of the other tree follows from its heights: of areas beside one another the higher one
+ * stands above.  So `a` goes below the last one on the right edge that is higher, and what was
+ * there, all of it before `a`, goes below `a`.  Each area leaves that edge once.
+ */
+void area_append_copy(struct area_index *index, struct area *a)
+{
+	struct area *above = index->last, *below = NULL;
+
+	for (; above && above->height < a->height; above = above->parent)
+		below = above;
+	a->prev = index->last;
+	a->next = NULL;
+	if (a->prev)
+		a->prev->next = a;
+	adopt(a, LEFT, below);
+	a->child[RIGHT] = NULL;
+	a->parent = above;
+	if (above)
+		above->child[RIGHT] = a;
+	else
+		index->root = a;
+	index->last = index->hint = a;
 }
 
 void area_split(struct area_index *index, struct area *lower, struct area *upper)

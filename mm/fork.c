@@ -20,6 +20,9 @@
  * of the child that enters the object's list before the size changes is visited; one that enters
  * after it finds the new size there and drops the copies itself (forget_from).
  *
+ * The child's index of areas becomes as the parent's is, without a search (area_append_copy): so it
+ * gets all of them, and those that it is not to have are taken out at the end.
+ *
  * The cost is O(areas) and, for step 4, O(what is mapped): the tables say so, not the anons.
  *
  * Pages held for I/O (mvm_hold) must stay the parent's: the child gets copies of them at once.
@@ -27,11 +30,11 @@
  * And pages to which both will store at once are copied ahead, and those that the child will load
  * mapped (ahead.c).
  *
- * Of a small process's fork, exit and wait, 27,400 instructions with six areas and five pages
- * copied ahead, those pages are 11,000: 5,700 to make the copies, 2,200 to map them on both sides
- * (two new tables), 3,000 for the paths to them in the tree.  Three pages mapped for loads are 700,
- * where the child had three faults of 1,000 and more.  The areas are 2,600, write-protecting 1,300,
- * the end of the child's space 4,500; the rest is the process and thread.
+ * Of a small process's fork, exit and wait, 25,700 instructions with six areas and five pages
+ * copied ahead (tools/profile --most 200 =fork_exit_wait_0m), those pages are 11,400: 5,400 to copy
+ * them, 2,500 to map them on both sides and three more for loads (two new tables), 3,500 for the
+ * paths to them in the tree, and the end of these.  The areas are 1,350, and 500 as they go;
+ * write-protecting is 1,200.  The kernel beside mm takes 6,500 for the process and its thread.
  */
 #include "meta.h"
 #include "object.h"
@@ -42,41 +45,44 @@
 /* Areas copied under one hold of the parent's lock. */
 #define BATCH_AREAS 16
 
-static struct area *area_copy(const struct area *a)
-{
-	struct area *copy = slab_alloc(SLAB_AREA);
+/* A way through the parent's areas. */
+struct copying {
+	struct mvm_space *parent, *child;
+	uint64_t left;       /* areas to be copied yet, */
+	mvm_vaddr_t va;      /* from there on */
+	struct area *copies; /* that are not the child's yet, in order, linked by rmap.area */
+	bool unwanted;       /* the child has some that it is to do without */
+};
 
-	if (copy) {
-		area_init_like(copy, a);
-		copy->flags &= (uint16_t)~AREA_LOCK_FLAGS;
-		copy->touched &= (uint8_t)~TOUCHED_ZEROS; /* translations are not copied */
-		if (a->object)
-			mvm_object_ref(a->object);
-	}
-	return copy;
+static void area_copy(struct area *copy, const struct area *a)
+{
+	*copy = *a;
+	copy->flags &= (uint16_t)~AREA_LOCK_FLAGS;
+	copy->touched &= (uint8_t)~TOUCHED_ZEROS; /* translations are not copied */
+	if (a->object)
+		mvm_object_ref(a->object);
 }
 
-/* Copies of the next areas of the parent from *va on, linked by `parent`, in order. */
-static OWN_FRAME int copy_some(struct mvm_space *parent, mvm_vaddr_t *va, struct area **copies)
+/* Copy the parent's next areas.  -MVM_ENOMEM: they are less than they might be. */
+static OWN_FRAME int copy_some(struct copying *c)
 {
-	struct area **link = copies, *a;
-	int err = 0;
+	unsigned n = (unsigned)min_u64(c->left, BATCH_AREAS);
+	struct area **link = &c->copies, *a, *next;
 
-	*copies = NULL;
-	space_lock(parent);
-	a = area_find(&parent->areas, *va);
-	for (unsigned n = 0; a && n < BATCH_AREAS; n++, a = area_next(a)) {
-		*link = area_copy(a);
-		if (!*link) {
-			err = -MVM_ENOMEM;
-			break;
-		}
-		link = &(*link)->parent;
-		*link = NULL;
-		*va = a->end;
+	space_lock(c->parent);
+	a = area_find(&c->parent->areas, c->va);
+	for (struct area *copy = slab_alloc_some(SLAB_AREA, n); copy; copy = next, n--) {
+		next = *(struct area **)copy;
+		area_copy(copy, a);
+		*link = copy;
+		link = &copy->rmap.area;
+		c->left--;
+		c->va = a->end;
+		a = area_next(a);
 	}
-	space_unlock(parent);
-	return err;
+	space_unlock(c->parent);
+	*link = NULL;
+	return n > 0 ? -MVM_ENOMEM : 0;
 }
 
 /*
@@ -107,11 +113,11 @@ static OWN_FRAME int forget(struct mvm_space *child, mvm_vaddr_t start, mvm_vadd
  * From where on the area, in the child and in its object's list, is to have no private pages: all
  * of it, or what lies past the size, for the file may have been cut while we copied.
  */
-static OWN_FRAME mvm_vaddr_t forget_from(const struct area *a)
+static inline mvm_vaddr_t forget_from(const struct area *a)
 {
 	uint64_t pages;
 
-	if (a->flags & AREA_WIPEONFORK)
+	if (a->flags & (AREA_WIPEONFORK | AREA_DONTFORK))
 		return a->start;
 	if (!a->object || a->object->kind == OBJECT_DEVICE)
 		return a->end;
@@ -123,83 +129,116 @@ static OWN_FRAME mvm_vaddr_t forget_from(const struct area *a)
 	return a->start + (mvm_vaddr_t)((pages - a->offset) << MVM_PAGE_SHIFT);
 }
 
-/* Put a copied area into the child, or do without it. */
-static int enter_copy(struct mvm_space *child, struct area *a)
+/*
+ * Enter the copies, or some up to one of which the child is to forget the pages from *start to
+ * *end: then true.
+ */
+static OWN_FRAME bool enter_some(struct copying *c, mvm_vaddr_t *start, mvm_vaddr_t *end)
 {
-	mvm_vaddr_t start = a->start, end = a->end;
-	unsigned attempts = 0;
-	int err = 0;
+	struct area *a;
 
-	if (a->flags & AREA_DONTFORK) {
-		area_free(a);
-	} else {
-		space_lock(child);
-		space_insert(child, a);
-		space_unlock(child);
-		start = forget_from(a);
+	*start = *end = 0;
+	space_lock(c->child);
+	while (*start == *end && (a = c->copies) != NULL) {
+		c->copies = a->rmap.area;
+		space_append_copy(c->child, a);
+		if (unlikely(a->flags & AREA_DONTFORK))
+			c->unwanted = true;
+		*start = forget_from(a);
+		*end = a->end;
 	}
-	do {
-		if (start < end)
-			err = forget(child, start, end);
-	} while (err && memory_wait(&attempts));
-	return err;
+	space_unlock(c->child);
+	return *start < *end;
 }
 
-/* Each of the list has its turn, also after a failure: what is not entered is freed. */
-static int enter_copies(struct mvm_space *child, struct area *copies)
+/* Take the next area from *va on that is AREA_DONTFORK out of the child; or NULL. */
+static struct area *take_unwanted(struct mvm_space *child, mvm_vaddr_t *va)
 {
+	struct area *a;
+	unsigned n = 0;
+
+	space_lock(child);
+	a = area_find(&child->areas, *va);
+	while (a && !(a->flags & AREA_DONTFORK) && ++n < MVM_HOLD_PAGES)
+		a = area_next(a);
+	*va = a ? a->end : child->high;
+	if (a && a->flags & AREA_DONTFORK)
+		space_remove(child, a);
+	else
+		a = NULL;
+	child->peak = child->mapped;
+	space_unlock(child);
+	return a;
+}
+
+/* The child has all of the parent's areas; their pages it has forgotten. */
+static COLD void remove_unwanted(struct mvm_space *child)
+{
+	mvm_vaddr_t va = child->low;
+
+	while (va < child->high) {
+		struct area *a = take_unwanted(child, &va);
+
+		if (a)
+			area_free(a);
+	}
+}
+
+/* So many.  What was copied is entered, also after a failure. */
+static OWN_FRAME int copy_areas(struct mvm_space *parent, struct mvm_space *child, uint64_t areas)
+{
+	struct copying c = {parent, child, areas, parent->low, NULL, false};
+	mvm_vaddr_t start, end;
+	unsigned attempts = 0;
 	int err = 0, failed;
 
-	while (copies) {
-		struct area *a = copies;
+	while (c.left > 0 && !err) {
+		bool all = copy_some(&c) == 0;
 
-		copies = a->parent;
-		failed = enter_copy(child, a);
-		if (!err)
-			err = failed;
+		while (enter_some(&c, &start, &end)) {
+			while ((failed = forget(child, start, end)) && memory_wait(&attempts))
+				;
+			err = failed ? failed : err;
+		}
+		if (!all && !err && !memory_wait(&attempts))
+			err = -MVM_ENOMEM;
 	}
+	if (unlikely(c.unwanted) && !err)
+		remove_unwanted(child);
 	return err;
 }
 
-static OWN_FRAME int copy_areas(struct mvm_space *parent, struct mvm_space *child)
+/* Is there something to write-protect?  Others have no writable entries of their own. */
+static bool is_writable(const struct area *a)
 {
-	mvm_vaddr_t va = parent->low;
-	struct area *copies;
-	unsigned attempts = 0;
-	int err;
-
-	do {
-		int entered;
-
-		err = copy_some(parent, &va, &copies);
-		if (!copies && !err)
-			break;
-		entered = enter_copies(child, copies);
-		if (entered)
-			return entered;
-		if (err)
-			err = memory_wait(&attempts) ? 0 : -MVM_ENOMEM;
-	} while (!err);
-	return err;
+	return area_private(a) && a->rights & MVM_WRITE;
 }
 
 /*
- * Write-protect some of the area at va, or next above it.  Returns where to go on, after one area
- * at most.  Only private writable ones have writable entries, for an mprotect claims its range
- * until its sweep is over.
+ * Write-protect what one hold allows of the areas from va on.  Returns where to go on.  An mprotect
+ * claims its range until its sweep is over, so it is what the areas' rights say.
  */
 static mvm_vaddr_t protect_some(struct mvm_space *space, mvm_vaddr_t va, struct mvmh_tlb *batch)
 {
 	struct area *a = area_find(&space->areas, va);
+	uint64_t left = MVM_HOLD_PAGES, work;
 
-	if (!a)
-		return space->high;
-	if (!area_private(a) || !(a->rights & MVM_WRITE)) {
-		space_work(space, 1);
-		return a->end;
+	for (; a; a = area_next(a), left -= work) {
+		va = max_u64(va, a->start);
+		work = is_writable(a) ? min_u64((a->end - va) >> MVM_PAGE_SHIFT, MVM_HOLD_PAGES)
+				      : 1;
+		if (work > left)
+			return va;
+		if (!is_writable(a)) {
+			space_work(space, 1);
+			continue;
+		}
+		va = space_protect_some(
+			space, va, a->end, area_rights(a) & (MVM_READ | MVM_EXEC), batch);
+		if (va < a->end)
+			return va;
 	}
-	return space_protect_some(space, max_u64(va, a->start), a->end,
-		area_rights(a) & (MVM_READ | MVM_EXEC), batch);
+	return space->high;
 }
 
 /* Step 4. */
@@ -290,6 +329,7 @@ int mvm_space_fork(struct mvm_space *parent, struct mvm_space **out)
 {
 	struct mvm_space *child;
 	struct claim claim;
+	uint64_t areas;
 	int err = mvm_space_new(parent->low, parent->high, &child);
 
 	if (err)
@@ -297,6 +337,7 @@ int mvm_space_fork(struct mvm_space *parent, struct mvm_space **out)
 	space_lock(parent);
 	claim_enter(parent, &claim, parent->low, parent->high, CLAIM_FORK);
 	anon_share(&child->anons, &parent->anons);
+	areas = parent->n_areas;
 	child->history = history_of(parent);
 	child->top = parent->top;
 	child->limits = parent->limits;
@@ -304,7 +345,7 @@ int mvm_space_fork(struct mvm_space *parent, struct mvm_space **out)
 	space_unlock(parent);
 	trace(parent, MVM_TRACE_FORK, 0, child->tag, 0);
 	mvm_trace_enable(child, is_traced(parent));
-	err = copy_areas(parent, child);
+	err = copy_areas(parent, child, areas);
 	write_protect(parent);
 	if (!err)
 		err = copy_held(parent, child);

@@ -114,24 +114,47 @@ static inline struct slab *slab_of(enum slab_kind kind)
 	return s;
 }
 
+/* Take a piece from the first page with room, or NULL.  Locked. */
+static inline __attribute__((always_inline)) void *take(struct slab *s)
+{
+	struct slab_page *page;
+	void *piece;
+
+	if (unlikely(list_empty(&s->partial)) && !add_page(s))
+		return NULL;
+	page = container_of(s->partial.next, struct slab_page, link);
+	piece = page->free;
+	page->free = *(void **)piece;
+	s->empty -= page->used == 0;
+	if (++page->used == s->capacity)
+		list_remove(&page->link);
+	s->live++;
+	return piece;
+}
+
 void *slab_alloc(enum slab_kind kind)
 {
 	struct slab *s = slab_of(kind);
-	struct slab_page *page;
-	void *piece = NULL;
+	void *piece;
 
 	mvmh_lock(&s->lock);
-	if (likely(!list_empty(&s->partial)) || add_page(s)) {
-		page = container_of(s->partial.next, struct slab_page, link);
-		piece = page->free;
-		page->free = *(void **)piece;
-		s->empty -= page->used == 0;
-		if (++page->used == s->capacity)
-			list_remove(&page->link);
-		s->live++;
-	}
+	piece = take(s);
 	mvmh_unlock(&s->lock);
 	return piece;
+}
+
+void *slab_alloc_some(enum slab_kind kind, unsigned n)
+{
+	struct slab *s = slab_of(kind);
+	void *chain = NULL, *piece;
+
+	mvmh_lock(&s->lock);
+	while (n-- > 0 && (piece = take(s)) != NULL) {
+		*(void **)piece = chain;
+		chain = piece;
+	}
+	mvmh_unlock(&s->lock);
+	return chain;
 }
 
 /* Take a piece back; if its page is to go home, that is put before the chain *home.  Locked. */

@@ -13,6 +13,10 @@ void slab_init(void);
  * Neither sleeps nor reclaims: called under any lock of mm, or none.
  */
 void *slab_alloc(enum slab_kind kind);
+
+/* A chain of up to n such, each of which points to the next by its first word. */
+void *slab_alloc_some(enum slab_kind kind, unsigned n);
+
 void slab_free(enum slab_kind kind, void *piece);
 
 /*

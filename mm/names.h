@@ -32,6 +32,7 @@
 #define anon_slots           mvm_i_anon_slots
 #define anon_tree_check      mvm_i_anon_tree_check
 #define anon_tree_init       mvm_i_anon_tree_init
+#define area_append_copy     mvm_i_area_append_copy
 #define area_find            mvm_i_area_find
 #define area_first           mvm_i_area_first
 #define area_free            mvm_i_area_free
@@ -144,11 +145,13 @@
 #define rmap_used            mvm_i_rmap_used
 #define rmap_write_protect   mvm_i_rmap_write_protect
 #define slab_alloc           mvm_i_slab_alloc
+#define slab_alloc_some      mvm_i_slab_alloc_some
 #define slab_check           mvm_i_slab_check
 #define slab_free            mvm_i_slab_free
 #define slab_free_some       mvm_i_slab_free_some
 #define slab_init            mvm_i_slab_init
 #define slab_live            mvm_i_slab_live
+#define space_append_copy    mvm_i_space_append_copy
 #define space_cut            mvm_i_space_cut
 #define space_insert         mvm_i_space_insert
 #define space_merge          mvm_i_space_merge

@@ -248,11 +248,27 @@ static OWN_FRAME void insert_of_object(struct mvm_space *space, struct area *a)
 	mvmh_unlock(&a->object->lock);
 }
 
-void space_insert(struct mvm_space *space, struct area *a)
+static inline void belong(struct area *a, struct mvm_space *space)
 {
 	a->space = space;
 	space->n_areas++;
 	count_pages(space, a, area_pages(a));
+}
+
+void space_append_copy(struct mvm_space *space, struct area *a)
+{
+	belong(a, space);
+	area_append_copy(&space->areas, a);
+	if (!a->object)
+		return;
+	object_lock(a->object);
+	rmap_enter(a);
+	mvmh_unlock(&a->object->lock);
+}
+
+void space_insert(struct mvm_space *space, struct area *a)
+{
+	belong(a, space);
 	if (a->object)
 		insert_of_object(space, a);
 	else

@@ -225,6 +225,9 @@ static inline struct area *space_area(struct mvm_space *space, mvm_vaddr_t va)
 /* Put a filled-in area into the index and its object's reverse map; it references the object. */
 void space_insert(struct mvm_space *space, struct area *a);
 
+/* The same for a fork: as area_append_copy() enters it. */
+void space_append_copy(struct mvm_space *space, struct area *a);
+
 /* Take it out of both; the object reference goes to the caller, who frees the area. */
 void space_remove(struct mvm_space *space, struct area *a);
 

@@ -227,13 +227,21 @@ static int unmap_locked(
 /* Objects may be released here, so no lock is held, and no claim. */
 static void free_areas(struct area *a)
 {
-	struct area *next;
+	struct area *next, *chain = NULL;
+	unsigned n = 0;
 
 	for (; a; a = next) {
 		next = a->parent;
 		if (a->object && !area_private(a))
 			writeback_urgent(a->object);
-		area_free(a);
+		if (a->object)
+			mvm_object_unref(a->object);
+		*(struct area **)a = chain;
+		chain = a;
+		if (++n == MVM_RUN_PAGES || !next) {
+			chain = slab_free_some(SLAB_AREA, chain, n);
+			n = 0;
+		}
 	}
 }
 

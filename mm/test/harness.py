@@ -22,7 +22,7 @@ POSIX = Host(["port/posix", "test"], [], ["-lpthread", "-lcmocka"])
 # As in test/sim/CMakeLists.txt: mm calls the simulator for each access.
 SIMULATOR = Host(["test/sim"], ["-fsanitize=thread", "-fno-pie"],
                  ["-no-pie", "-Wl," + ",".join(f"--wrap=mvm_i_slab_{name}"
-                                               for name in ("alloc", "free", "free_some", "check"))])
+                                               for name in ("alloc", "alloc_some", "free", "free_some", "check"))])
 
 
 def c_files(folder):

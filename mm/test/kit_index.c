@@ -270,6 +270,49 @@ static void join_one(void)
 	free(upper);
 }
 
+/* What the index says of a page: as `of` does up to its area `last`, then nothing. */
+static void check_find_until(
+	struct area_index *index, struct area_index *of, const struct area *last, unsigned page)
+{
+	const struct area *there = area_peek(of, va_of(page)),
+			  *found = area_find(index, va_of(page));
+
+	assert_ptr_equal(area_peek(index, va_of(page)), found);
+	if (there && there->start <= last->start)
+		assert_true(found && found->start == there->start && found->end == there->end);
+	else
+		assert_null(found);
+}
+
+/* An index that becomes like the one there is, takes its place. */
+static void copy_all(void)
+{
+	struct area_index copy = {0};
+	struct area *last = NULL, *next;
+
+	for (struct area *a = area_first(&w->index); a; a = area_next(a)) {
+		struct area *same = malloc(sizeof *same);
+
+		assert_non_null(same);
+		memcpy(same, a, sizeof *same);
+		area_append_copy(&copy, same);
+		check_left_alone(same);
+		assert_ptr_equal(area_prev(same), last);
+		assert_null(area_next(same));
+		assert_int_equal(area_first(&copy)->start, area_first(&w->index)->start);
+		for (unsigned i = 0; i < 8; i++)
+			check_find_until(&copy, &w->index, same, draw(PAGES));
+		last = same;
+	}
+	for (struct area *a = area_take_all(&w->index); a; a = next) {
+		next = area_next(a);
+		free(a);
+	}
+	w->index = copy;
+	for (struct area *a = area_first(&copy); a; a = area_next(a))
+		own(first_page(a), end_page(a), a);
+}
+
 static void against_an_array(void)
 {
 	print_message("# seed %llu\n", (unsigned long long)seed);
@@ -279,6 +322,8 @@ static void against_an_array(void)
 		if (i % 200 == 0)
 			many = 1 + draw(9);
 		w = &worlds[draw(2)];
+		if (draw(50) == 0)
+			copy_all();
 		if (op < many)
 			insert_one();
 		else if (op >= 12)
@@ -393,10 +438,10 @@ void __sanitizer_cov_trace_pc(void)
 	steps++;
 }
 
-enum call { INSERT, FIND, NEXT, PREV, RESIZED, SPLIT, JOIN, GAP, REMOVE, N_CALLS };
+enum call { INSERT, FIND, NEXT, PREV, RESIZED, SPLIT, JOIN, GAP, APPEND_COPY, REMOVE, N_CALLS };
 
-static const char *const call_names[N_CALLS] = {
-	"insert", "find", "next", "prev", "resized", "split", "join", "gap_below", "remove"};
+static const char *const call_names[N_CALLS] = {"insert", "find", "next", "prev", "resized",
+	"split", "join", "gap_below", "append_copy", "remove"};
 
 struct tally {
 	uint64_t sum, most, n;
@@ -416,6 +461,22 @@ static void count(enum call call)
 
 /* Slots of 8 pages, an area of 1 to 7 pages at the beginning of each: 3.1 GiB at 100,000. */
 #define SLOT (8 * unit)
+
+static void measure_copy(const struct area *areas, unsigned n)
+{
+	struct area *copies = calloc(n, sizeof *copies);
+	struct area_index index = {0};
+
+	assert_non_null(copies);
+	memcpy(copies, areas, n * sizeof *copies);
+	for (unsigned i = 0; i < n; i++) {
+		steps = 0;
+		area_append_copy(&index, &copies[i]);
+		count(APPEND_COPY);
+	}
+	area_index_check(&index);
+	free(copies);
+}
 
 static void measure_order(struct area *areas, unsigned *order, unsigned n)
 {
@@ -461,6 +522,7 @@ static void measure_order(struct area *areas, unsigned *order, unsigned n)
 		count(GAP);
 	}
 	area_index_check(&index);
+	measure_copy(areas, n);
 	for (unsigned i = 0; i < n; i++) {
 		steps = 0;
 		area_remove(&index, &areas[order[n - 1 - i]]);

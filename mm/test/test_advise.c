@@ -4,6 +4,8 @@
  */
 #include "fixture.h"
 
+#include <mm/host.h>
+
 #include <string.h>
 
 #define PAGES 64
@@ -248,6 +250,7 @@ static void dontfork_areas_are_not_in_the_child(void **state)
 	fork_child();
 	assert_int_equal(stats_of(child).areas, 2);
 	assert_int_equal(stats_of(child).mapped_pages, 5);
+	assert_int_equal(stats_of(child).peak_mapped_pages, 5);
 	assert_int_equal(stats_of(child).anon_pages, 5);
 	assert_int_equal(posix_load(child, AT + 2 * PAGE, &byte, 1), MVM_FAULT_MAPERR);
 	assert_int_equal(load_of(child, AT + 5 * PAGE), 'x');
@@ -257,6 +260,23 @@ static void dontfork_areas_are_not_in_the_child(void **state)
 	assert_int_equal(advise(AT, 8, MVM_ADVISE_DOFORK), 0);
 	fork_child();
 	assert_int_equal(load_of(child, AT + 2 * PAGE), 'x');
+}
+
+/* More areas than are looked at in one hold, of which it has some not. */
+static void of_many_areas_the_child_has_not_all(void **state)
+{
+	const unsigned n = 2 * MVM_HOLD_PAGES + 2;
+
+	(void)state;
+	for (unsigned i = 0; i < n; i++) {
+		map(AT + 2 * i * PAGE, 1);
+		if (i % MVM_HOLD_PAGES == 0 || i == n - 1)
+			assert_int_equal(advise(AT + 2 * i * PAGE, 1, MVM_ADVISE_DONTFORK), 0);
+	}
+	fork_child();
+	assert_int_equal(stats_of(child).areas, n - 4);
+	assert_int_equal(stats_of(child).mapped_pages, n - 4);
+	mvm_check();
 }
 
 static void wipeonfork_areas_are_zeros_in_the_child(void **state)
@@ -329,6 +349,7 @@ int main(void)
 		CASE(populate_says_what_an_access_would),
 		CASE(no_prefault_goes_round_the_end),
 		CASE(dontfork_areas_are_not_in_the_child),
+		CASE(of_many_areas_the_child_has_not_all),
 		CASE(wipeonfork_areas_are_zeros_in_the_child),
 		CASE(a_fork_that_cannot_wipe_fails),
 	};

@@ -13,8 +13,9 @@
  *	          for each 16 bytes says what is in use, and tsan.c asks it for every access
  *	leaks     at the end of a schedule everything has come back
  *
- * For the shadow of slab pieces the linker puts wrappers around slab_alloc(), slab_free(),
- * slab_free_some() and slab_check() of meta.c, which alone may look into pieces that are free.
+ * For the shadow of slab pieces the linker puts wrappers around slab_alloc(),
+ * slab_alloc_some(), slab_free(), slab_free_some() and slab_check() of meta.c, which alone may look
+ * into pieces that are free.
  */
 #include "host.h"
 
@@ -268,10 +269,12 @@ static size_t piece_bytes(enum slab_kind kind)
 #define WRAP(name) __wrap_mvm_i_##name
 
 void *REAL(slab_alloc)(enum slab_kind kind);
+void *REAL(slab_alloc_some)(enum slab_kind kind, unsigned n);
 void REAL(slab_free)(enum slab_kind kind, void *piece);
 void *REAL(slab_free_some)(enum slab_kind kind, void *chain, unsigned n);
 void REAL(slab_check)(void);
 void *WRAP(slab_alloc)(enum slab_kind kind);
+void *WRAP(slab_alloc_some)(enum slab_kind kind, unsigned n);
 void WRAP(slab_free)(enum slab_kind kind, void *piece);
 void *WRAP(slab_free_some)(enum slab_kind kind, void *chain, unsigned n);
 void WRAP(slab_check)(void);
@@ -286,6 +289,18 @@ void *WRAP(slab_alloc)(enum slab_kind kind)
 	if (piece)
 		set_in_use(piece, piece_bytes(kind), true);
 	return piece;
+}
+
+void *WRAP(slab_alloc_some)(enum slab_kind kind, unsigned n)
+{
+	void *chain;
+
+	my_hands()->in_slab++;
+	chain = REAL(slab_alloc_some)(kind, n);
+	my_hands()->in_slab--;
+	for (void *piece = chain; piece; piece = *(void **)piece)
+		set_in_use(piece, piece_bytes(kind), true);
+	return chain;
 }
 
 void WRAP(slab_free)(enum slab_kind kind, void *piece)
