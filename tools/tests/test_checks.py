@@ -165,9 +165,11 @@ def test_format(tree):
 @pytest.mark.parametrize("path, old, new, says", [
     ("docs/syscalls.md", "| 214 | core | `brk(", "| 215 | core | `brk(", "docs/syscalls.md is not what"),
     ("docs/syscalls.md", "<!-- calls: time -->", "<!-- calls: tide -->", "shows the families"),
-    ("kernel/include/abi/syscalls.def", "SYSCALL(brk, ", "SYSCALL(bark, ", "bark: 1 times in the table, number None"),
-    ("kernel/include/abi/syscalls.def", "SYSCALL(brk, ", "SYSCALL(mmap, ", "mmap: 2 times"),
+    ("kernel/include/abi/syscalls.def", "SYSCALL_ASIDE(brk, ", "SYSCALL_ASIDE(bark, ", "bark: 1 times in the table, number None"),
+    ("kernel/include/abi/syscalls.def", "SYSCALL_ASIDE(brk, ", "SYSCALL_ASIDE(mmap, ", "mmap: 2 times"),
     ("kernel/include/abi/syscalls.def", "SYSCALL(times, ", "SYSCALL(clone, ", "times: 0 times"),
+    ("kernel/include/abi/syscalls.def", "SYSCALL_ASIDE(brk, ARG(ADDR", "SYSCALL_ASIDE(brk, ARG(IN",
+     "brk: SYSCALL_ASIDE, and end leads to user memory"),
     ("kernel/include/abi/syscalls.def", "VALUES(whence, ", "VALUES(whither, ", "lseek: no argument whither"),
     ("kernel/include/abi/syscalls.def", "BITS(options, WNOHANG", "BITS(options, WNOBANG", "has WNOBANG"),
     ("kernel/include/abi/syscalls_linux.def", "ERRORS(EINTR)", "ERRORS(ENTER)", "has ENTER"),
