@@ -5,14 +5,16 @@
  * A pmap is a cache of what the layer above knows: it may forget any mapping at any time, and the
  * next fault brings it back. It never says no to removal, and keeps no list of what it maps.
  *
- * Locking: enter, remove, protect, test_and_clear and query on one pmap are serialized by the
- * caller (mm holds its space lock). activate and tlb_flush need no lock. Only tlb_flush sleeps.
+ * Locking: what changes entries of one pmap, or looks at them, is serialized by the caller (mm
+ * holds its space lock), where it does not say otherwise. activate and tlb_flush need no lock. Only
+ * tlb_flush sleeps.
  *
  * Ordering towards other harts. Entries change first, then the batch is flushed, and only then may
  * the frames that were unmapped be used for something else. A hart in the space at that moment is
  * interrupted and flushes what it remembers of it; a hart that merely ran in it earlier, and may
  * still hold its translations under the space's identifier, is not: it is marked stale and flushes
- * for itself when it next enters the space. So harts that sleep or run elsewhere cost nothing.
+ * for itself when it next enters the space. Nor is one that is aside in it (pmap_step_back()), but
+ * where tables go. So harts that sleep or run elsewhere cost nothing.
  *
  * An entry only gains rights in place, or loses them; to change its frame remove it, flush the
  * batch, and enter the new one (pmap_replace() is all of that, where no other hart is). A gain

@@ -4,7 +4,8 @@
  *
  * struct files is the table behind CLONE_FILES, struct fs_state (root, working directory, umask)
  * what CLONE_FS shares.  Both are counted.  A descriptor is looked up under the table's lock and
- * the file referenced, so that another thread may close it meanwhile.
+ * the file referenced, so that another thread may close it meanwhile; where there is no other,
+ * fd_borrow() does neither.
  */
 #pragma once
 
