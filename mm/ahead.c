@@ -156,7 +156,7 @@ static void map_own(struct mvm_space *space, uint64_t vpn, const struct mvm_page
 	struct area *a = space_area(space, va);
 
 	if (a && area_private(a) && a->rights & MVM_WRITE)
-		(void)!mvmh_pmap_enter(&space->pmap, va, anon->frame, area_rights(a), 0);
+		(void)!mvmh_pmap_enter(&space->pmap, va, anon->frame, entry_rights(a, true), 0);
 }
 
 /*
@@ -222,7 +222,7 @@ static void map_load(struct mvm_space *space, uint64_t vpn)
 {
 	mvm_vaddr_t va = (mvm_vaddr_t)(vpn << MVM_PAGE_SHIFT);
 	struct area *a = space_area(space, va);
-	unsigned rights = a ? area_rights(a) & (MVM_READ | MVM_EXEC) : 0;
+	unsigned rights = a ? entry_rights(a, false) : 0;
 	struct mvm_page *anon = NULL;
 	bool exclusive = false;
 	mvm_frame_t frame;

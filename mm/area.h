@@ -89,6 +89,12 @@ static inline unsigned area_rights(const struct area *a)
 	return effective_rights(a->rights);
 }
 
+/* What an entry of the area may grant now; stores only where the page may be written in place. */
+static inline unsigned entry_rights(const struct area *a, bool in_place)
+{
+	return area_rights(a) & (in_place ? MVM_RWX : MVM_READ | MVM_EXEC);
+}
+
 static inline uint64_t area_pages(const struct area *a)
 {
 	return (a->end - a->start) >> MVM_PAGE_SHIFT;

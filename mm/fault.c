@@ -222,7 +222,7 @@ static inline void note_load(struct fault *f)
 static OWN_FRAME enum need map_anon(
 	struct fault *f, struct area *a, const struct mvm_page *anon, bool exclusive)
 {
-	unsigned rights = area_rights(a) & (exclusive ? MVM_RWX : MVM_READ | MVM_EXEC);
+	unsigned rights = entry_rights(a, exclusive);
 	enum need need = map_frame(f, anon->frame, rights);
 	int way;
 
@@ -253,9 +253,7 @@ static inline __attribute__((always_inline)) enum need look_anon(
 /* What an entry for the object's page may grant: a store to a clean page must be heard of. */
 static unsigned page_rights(const struct area *a, const struct mvm_page *page)
 {
-	bool writable = !area_private(a) && page->state & PAGE_DIRTY;
-
-	return area_rights(a) & (writable ? MVM_RWX : MVM_READ | MVM_EXEC);
+	return entry_rights(a, !area_private(a) && page->state & PAGE_DIRTY);
 }
 
 /* Case 2A; the object's lock is held. */
@@ -277,7 +275,7 @@ static enum need look_device(struct fault *f, struct area *a)
 	if (area_private(a) && f->access == MVM_WRITE)
 		return done(f, MVM_FAULT_ACCERR); /* nothing to copy: registers */
 	return map_frame(f, a->object->device_first + (mvm_frame_t)f->index,
-		area_rights(a) & (area_private(a) ? MVM_READ | MVM_EXEC : MVM_RWX));
+		entry_rights(a, !area_private(a)));
 }
 
 static void take_page(struct fault *f, struct mvm_page *page)

@@ -233,8 +233,7 @@ static mvm_vaddr_t protect_some(struct mvm_space *space, mvm_vaddr_t va, struct 
 			space_work(space, 1);
 			continue;
 		}
-		va = space_protect_some(
-			space, va, a->end, area_rights(a) & (MVM_READ | MVM_EXEC), batch);
+		va = space_protect_some(space, va, a->end, entry_rights(a, false), batch);
 		if (va < a->end)
 			return va;
 	}

@@ -175,7 +175,7 @@ static mvm_vaddr_t part_unmap(struct walk *walk, struct area *a)
 
 static mvm_vaddr_t part_protect(struct walk *walk, struct area *a)
 {
-	unsigned rights = area_rights(a) & (MVM_READ | MVM_EXEC);
+	unsigned rights = entry_rights(a, false);
 	struct mvmh_tlb *batch = &walk->sweep.batch;
 
 	sweep_open(a->space, &walk->sweep);

@@ -9,7 +9,6 @@
 #include <kernel/thread.h>
 #include <kernel/time.h>
 #include <errno.h>
-#include <string.h>
 
 #include "sched.h"
 
@@ -26,7 +25,8 @@ struct thread *thread_alloc(const char *name)
 
 	if (!t)
 		return NULL;
-	strncpy(t->name, name, sizeof(t->name) - 1);
+	for (size_t n = 0; n < sizeof(t->name) - 1 && name[n]; n++)
+		t->name[n] = name[n];
 	t->refs = 1;
 	t->affinity = UINT64_MAX;
 	t->cpu = cpu_this(); /* most are started by who makes them, on the hart where he does */
