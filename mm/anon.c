@@ -180,13 +180,19 @@ static void children_put(struct node *n, struct grave *grave)
 
 static OWN_FRAME void bury_all(struct grave *grave)
 {
-	struct node *n;
+	struct node *n, *gone = NULL;
+	unsigned n_gone = 0;
 
 	while ((n = grave->nodes) != NULL) {
 		grave->nodes = n->next_dead;
 		if (!n->block || !large_bury(n))
 			children_put(n, grave);
-		node_free(n);
+		*(struct node **)n = gone;
+		gone = n;
+		if (++n_gone == MVM_RUN_PAGES || !grave->nodes) {
+			gone = slab_free_some(SLAB_NODE, gone, n_gone);
+			n_gone = 0;
+		}
 	}
 	while (grave->anons)
 		bury_some(grave);
