@@ -705,22 +705,18 @@ static OWN_FRAME enum mvm_fault_result fault_untraced(
 	return likely(need == NEED_NOTHING) ? f.result : settle(&f, need);
 }
 
-/* With a frame of its own, that mvm_fault() needs none. */
-static OWN_FRAME enum mvm_fault_result store_jointly(struct mvm_space *space, mvm_vaddr_t va)
+enum mvm_fault_result fault_alone(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
 {
-	if (MVMH_JOINT && joint_fault(space, va))
-		return MVM_FAULT_OK;
-	return unlikely(is_traced(space)) ? fault_in(space, va, MVM_WRITE, false)
-					  : fault_untraced(space, va, MVM_WRITE);
+	if (unlikely(is_traced(space)))
+		return fault_in(space, va, access, false);
+	return fault_untraced(space, va, access);
 }
 
 enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigned access)
 {
 	if (MVMH_JOINT && access == MVM_WRITE && unlikely(faults_join(space)))
-		return store_jointly(space, va);
-	if (unlikely(is_traced(space)))
-		return fault_in(space, va, access, false);
-	return fault_untraced(space, va, access);
+		return joint_fault(space, va);
+	return fault_alone(space, va, access);
 }
 
 int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned access)

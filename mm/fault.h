@@ -6,8 +6,11 @@
 #include "space.h"
 #include "stats.h"
 
+/* mvm_fault(), under the space's lock. */
+enum mvm_fault_result fault_alone(struct mvm_space *space, mvm_vaddr_t va, unsigned access);
+
 /*
- * As mvm_fault(); with `force`, areas that forbid the access allow it, if they are private or the
+ * The same; with `force`, areas that forbid the access allow it, if they are private or the
  * access is a read.
  */
 enum mvm_fault_result fault_in(

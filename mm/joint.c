@@ -184,7 +184,7 @@ static void forget(struct joint_hart *h)
 }
 
 /* Find that out. */
-static bool find(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
+static OWN_FRAME bool find(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
 {
 	uint64_t vpn = va >> MVM_PAGE_SHIFT;
 	struct area *a = area_peek(&space->areas, va);
@@ -206,7 +206,7 @@ static bool find(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
 }
 
 /* May the page be filled, if it is empty?  Then the hart remembers what is so now. */
-static bool look(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
+static inline bool look(struct mvm_space *space, struct joint_hart *h, mvm_vaddr_t va)
 {
 	if (is_traced(space) || claim_find(space, va, va + MVM_PAGE_BYTES))
 		return false;
@@ -267,7 +267,7 @@ static inline enum outcome have_page(
 	*fresh = anon_new();
 	if (unlikely(!*fresh))
 		return NOT_HERE;
-	page_zero(*fresh, 0, MVM_PAGE_BYTES);
+	page_clear(*fresh);
 	return DONE;
 }
 
@@ -303,14 +303,14 @@ static COLD void give_back(struct mvm_page *fresh)
 	anon_bury(&grave);
 }
 
-bool joint_fault(struct mvm_space *space, mvm_vaddr_t va)
+enum mvm_fault_result joint_fault(struct mvm_space *space, mvm_vaddr_t va)
 {
 	struct mvm_page *fresh = NULL;
 	enum outcome outcome;
 
 	if (unlikely(!__atomic_load_n(&space->joined, __ATOMIC_ACQUIRE))) {
 		joint_begin(space);
-		return false;
+		return fault_alone(space, va, MVM_WRITE);
 	}
 	for (unsigned tries = 0;; tries++) {
 		outcome = attempt(space, &space->joint->harts[mvmh_stay()], page_floor(va), &fresh);
@@ -321,9 +321,10 @@ bool joint_fault(struct mvm_space *space, mvm_vaddr_t va)
 	}
 	if (unlikely(fresh != NULL))
 		give_back(fresh);
-	if (likely(outcome == DONE))
-		COUNT(faults, 1);
-	return outcome == DONE;
+	if (unlikely(outcome != DONE))
+		return fault_alone(space, va, MVM_WRITE);
+	COUNT(faults, 1);
+	return MVM_FAULT_OK;
 }
 
 #endif

@@ -34,10 +34,10 @@ struct joint {
 };
 
 /*
- * For mvm_fault(): a store to the page at va, in a joint hold, if it takes no more than to fill
- * what is empty.  False: it is to be served as ever.  No lock is held.
+ * mvm_fault() for a store, in a joint hold, if it takes no more than to fill what is empty; else as
+ * ever.
  */
-bool joint_fault(struct mvm_space *space, mvm_vaddr_t va);
+enum mvm_fault_result joint_fault(struct mvm_space *space, mvm_vaddr_t va);
 
 /*
  * For space_lock(): wait until no hart has a joint hold, and take over what they have counted.

@@ -63,6 +63,7 @@
 #define claim_wait_for       mvm_i_claim_wait_for
 #define copy_ahead           mvm_i_copy_ahead
 #define counters             mvm_i_counters
+#define fault_alone          mvm_i_fault_alone
 #define fault_error          mvm_i_fault_error
 #define fault_in             mvm_i_fault_in
 #define fault_let_go         mvm_i_fault_let_go

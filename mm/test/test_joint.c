@@ -195,6 +195,31 @@ static void the_same_leaves_are_made_once(void **state)
 	check_joined();
 }
 
+/* The same, one after the other: as if two had seen that there is none. */
+static void who_comes_second_frees_his_leaf(void **state)
+{
+	uint64_t vpn = page_at(0) >> MVM_PAGE_SHIFT;
+	struct grave grave = {.anons = anon_new()};
+	struct node *first, *second;
+	uint64_t nodes;
+
+	(void)state;
+	begin_without_leaves();
+	nodes = slab_live(SLAB_NODE);
+	space_lock(space);
+	first = second = anon_place(&space->anons, vpn);
+	assert_int_equal(first->level, 1);
+	assert_true(anon_fill(&first, vpn, anon_new()));
+	assert_int_equal(first->level, 0);
+	assert_false(anon_fill(&second, vpn + 1, grave.anons));
+	assert_int_equal(second->level, 1);
+	anon_count_filled(&space->anons, vpn >> NODE_BITS, 1);
+	space_unlock(space);
+	anon_bury(&grave);
+	assert_int_equal(slab_live(SLAB_NODE), nodes + 1);
+	mvm_check_space(space);
+}
+
 static uint64_t turn;
 
 static void begin_to_count_turns_without_leaves(void)
@@ -384,6 +409,7 @@ int main(void)
 		JOINT_TEST(own_pages_are_filled_once_and_counted),
 		JOINT_TEST(the_same_pages_are_filled_once),
 		JOINT_TEST(the_same_leaves_are_made_once),
+		JOINT_TEST(who_comes_second_frees_his_leaf),
 		JOINT_TEST(leaves_are_made_without_the_lock),
 		JOINT_TEST(none_is_made_in_vain),
 		JOINT_TEST(none_is_made_where_none_may_be_stored_to),
