@@ -56,7 +56,9 @@ struct copying {
 
 static void area_copy(struct area *copy, const struct area *a)
 {
-	*copy = *a;
+	area_init_like(copy, a); /* not its place in the reverse map: that is the object's lock's */
+	copy->height = a->height;
+	copy->gap = a->gap;
 	copy->flags &= (uint16_t)~AREA_LOCK_FLAGS;
 	copy->touched &= (uint8_t)~TOUCHED_ZEROS; /* translations are not copied */
 	if (a->object)
