@@ -281,6 +281,16 @@ static void fence_page(const struct pmap *pmap, vaddr_t va)
 		__asm__ volatile("sfence.vma %0, %1" ::"r"(va), "r"((uint64_t)pmap->id) : "memory");
 }
 
+/*
+ * What is mapped was not found, for this hart remembers that it was not there: an entry, or a table
+ * above it, which a fence by address need not reach.
+ */
+static void fence_absent(const struct pmap *pmap)
+{
+	if (space_of(arch_cpu()) == pmap)
+		__asm__ volatile("sfence.vma x0, %0" ::"r"((uint64_t)pmap->id) : "memory");
+}
+
 static bool table_is_empty(pte_t *table)
 {
 	return skip_without(EVERYTHING, table, table + TABLE_SLOTS) == table + TABLE_SLOTS;
@@ -314,8 +324,13 @@ static inline int enter_at(struct pmap *pmap, vaddr_t va, pte_t *entry, pte_t pt
 	if (pte_pa(old) != pte_pa(pte))
 		return -EEXIST;
 	/* Rights are only added: who takes them away notes that in a batch. */
-	pte_set(entry, pte | (old & PTE_RIGHTS));
-	fence_page(pmap, va);
+	pte |= old & PTE_RIGHTS;
+	if (pte == old) {
+		fence_absent(pmap);
+	} else {
+		pte_set(entry, pte);
+		fence_page(pmap, va);
+	}
 	return 0;
 }
 
@@ -337,7 +352,7 @@ static COLD int enter_anywhere(
 
 	if (order == PMAP_ORDER_PAGE && !entry_if_there(pmap, va) &&
 		large_grants(pmap, va, pa, rights)) {
-		fence_page(pmap, va);
+		fence_absent(pmap);
 		return 0;
 	}
 	entry = entry_for(pmap, va, order);
@@ -402,10 +417,12 @@ static inline bool fill_entry(pte_t *entry, pte_t pte)
 /* Would note_slot() have nothing to write? */
 static bool is_noted(const struct pmap *pmap, unsigned root_slot, unsigned slot)
 {
-	for (unsigned i = 0; i < pmap->n_middles && i < PMAP_MIDDLES; i++)
+	if (pmap->n_middles > PMAP_MIDDLES)
+		return true;
+	for (unsigned i = 0; i < pmap->n_middles; i++)
 		if (pmap->middles[i].root_slot == root_slot)
 			return pmap->middles[i].first <= slot && slot <= pmap->middles[i].last;
-	return pmap->n_middles > PMAP_MIDDLES;
+	return false;
 }
 
 /* Have a table of pages at va, where something of its surroundings was mapped before. */

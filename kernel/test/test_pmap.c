@@ -166,6 +166,53 @@ static void test_fill_makes_tables(void)
 	frame_free(frame, 0);
 }
 
+/* Harts that miss the same table at once: one of theirs stays, with the pages of all. */
+#define MISSING 300
+#define MAKERS  4
+
+struct making {
+	struct pmap pmap;
+	paddr_t frame;
+	uint32_t arrived, filled; /* [a] */
+};
+
+static void fill_each(void *arg, unsigned i)
+{
+	struct making *m = arg;
+
+	for (unsigned n = 1; n <= MISSING; n++) {
+		vaddr_t va = BASE + n * (PAGE_SIZE << PMAP_ORDER_LARGE) + i * PAGE_SIZE;
+
+		__atomic_fetch_add(&m->arrived, 1, __ATOMIC_ACQ_REL);
+		while (__atomic_load_n(&m->arrived, __ATOMIC_ACQUIRE) < n * MAKERS)
+			thread_yield();
+		if (pmap_fill(&m->pmap, va, m->frame, PMAP_READ) && has(&m->pmap, va, PMAP_READ))
+			__atomic_fetch_add(&m->filled, 1, __ATOMIC_RELAXED);
+	}
+}
+
+static void test_fill_at_once(void)
+{
+	struct making m = {.frame = frame_alloc(0)};
+	size_t before = frames_without_kept(), tables;
+
+	CHECK(pmap_init(&m.pmap) == 0);
+	for (unsigned n = 0; n <= MISSING + 1; n += MISSING + 1)
+		CHECK(pmap_enter(&m.pmap, BASE + n * (PAGE_SIZE << PMAP_ORDER_LARGE), m.frame,
+			      PMAP_READ, 0) == 0);
+	tables = frames_in_tables();
+	selftest_crowd(MAKERS, fill_each, &m);
+	CHECK(m.filled == MISSING * MAKERS);
+	CHECK(frames_in_tables() == tables + MISSING);
+	for (unsigned n = 1; n <= MISSING; n++)
+		for (unsigned i = 0; i < MAKERS; i++)
+			CHECK(has_any(&m.pmap,
+				BASE + n * (PAGE_SIZE << PMAP_ORDER_LARGE) + i * PAGE_SIZE));
+	pmap_fini(&m.pmap);
+	CHECK(frames_without_kept() == before);
+	frame_free(m.frame, 0);
+}
+
 /* What is absent is filled where a table is there, and nothing else is changed. */
 static void test_fill(void)
 {
@@ -950,6 +997,7 @@ const struct selftest pmap_tests[] = {
 	{"pmap-remove-here", test_remove_here},
 	{"pmap-fill", test_fill},
 	{"pmap-fill-tables", test_fill_makes_tables},
+	{"pmap-fill-at-once", test_fill_at_once},
 	{"pmap-steps", test_steps},
 	{"pmap-whole-table", test_whole_table},
 	{"pmap-suspended-table", test_suspended_table},

@@ -22,7 +22,7 @@
  *
  * A hart may also remember that an entry was invalid, and fault once more after it was entered.
  * That is not prevented (a fence at every fault costs more than it saves) but cured: the fault
- * enters what is there already, and pmap_enter() over a valid entry fences.
+ * enters what is there already, and pmap_enter() of what is mapped so already fences, tables, too.
  *
  * Accessed and dirty bits: entries are made accessed, and dirty if writable, so that machines that
  * trap on clear bits work as those that set them. Whoever needs to know of first stores maps
@@ -111,9 +111,9 @@ bool pmap_remove_here(struct pmap *pmap, vaddr_t va) __attribute__((warn_unused_
 
 /*
  * As pmap_enter() of one page where nothing is mapped. False, and nothing is mapped that was not:
- * something is, or a table is suspended, or missing where none was ever between others, or a large
- * leaf would have to be split, or the page is code. Other harts may do the same at the same time,
- * but nothing else.
+ * something is, or a table is suspended, or missing outside of the part of its surroundings that
+ * ever had tables, or there is no memory for it, or a large leaf would have to be split, or the
+ * page is code. Other harts may do the same at the same time, but nothing else.
  */
 bool pmap_fill(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 	__attribute__((warn_unused_result));
