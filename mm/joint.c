@@ -35,9 +35,9 @@
  *	fence                           fence
  *	shut?  in = 0, the other way    wait for each hart's `in` to become 0
  *
- * One of them sees the other.  A joint hold is short, takes no lock but of rank PAGE, for the
- * memory of a leaf, and the host keeps the thread on its hart meanwhile (mvmh_stay), so the wait is
- * short, too.  The page is had and filled with zeros before.
+ * One of them sees the other.  A joint hold is short, takes no lock but of rank PAGE and above, for
+ * the memory of a leaf or a table, and the host keeps the thread on its hart meanwhile (mvmh_stay),
+ * so the wait is short, too.  The page is had and filled with zeros before.
  *
  * Who finds the space shut waits until the lock is free, and enters then.  If it took the lock, it
  * would shut the space for the next, and that one for the next again: one in some ten faults that

@@ -11,7 +11,7 @@
 #define NODE_BITS  6
 #define NODE_SLOTS (1u << NODE_BITS)
 
-/* [a] atomic in joint holds of a space's lock (joint.c), an anon tree's leaf's slots, too */
+/* [a] atomic in joint holds of a space's lock (joint.c); an anon tree's slots are, too */
 struct node {
 	uint32_t refs;  /* [a] anon trees only: parents and roots that point here */
 	uint16_t level; /* 0: slots are anons or pages; else nodes of the level below */
