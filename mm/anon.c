@@ -16,6 +16,23 @@
  *	   [leaf:1]  [leaf:2]  [leaf:1]
  *	    A(2) B(1)  C(1)     A(2) B'(1)
  *
+ * Levels are skipped.  A process has few leaves, far apart, so most nodes of a way through every
+ * level would have one child; and a fork copies the ways to what is stored to.  So a slot refers to
+ * the next node that is needed, of whatever level below (path compression, as in Morrison's
+ * Patricia), and there are nodes only where ways part:
+ *
+ *	   level 4   [ 0 . . 3 ]                pages 5 and 2^26 - 3: three nodes, where two ways
+ *	              /       \                 through every level would have nine
+ *	   level 0  [ 5 ]   [ 61 ]
+ *
+ * A node knows the first page number that it is for.  Whoever comes to it compares with that the
+ * bits of the levels between it and the slot (node_on_way).  The bits of the slot itself, and those
+ * above, are what the way there says, and not always what the node says: it may stand at a second
+ * place, too (anon_share_run), where only what is skipped is the same.  Where a page's way and a
+ * node's part at a level between, a node of that level is put in (node_insert).  A node that has
+ * lost all its children but one stays as it is, for it may be needed again.  But when a fork has
+ * shared it, and somebody would have to copy it, he takes its only child in its place (only_child).
+ *
  * The tree knows nothing of areas and areas nothing of it: unmapping half an area, splitting,
  * merging or moving need no arithmetic on maps of pages.  A fork is one increment.
  *
@@ -37,14 +54,15 @@
  * into them.  Only the two boundary paths may have to be copied, and these are copied before
  * anything is marked (anon_reserve_edges), so that removal itself cannot fail.
  *
- * The finger.  Neighbours are touched after one another, and a place again after it was emptied, so
- * the tree remembers the way to the page that it came to last, as far down as the nodes there are
- * its own.  They stay so until this tree is shared or loses them: nobody else can reach these nodes
- * to take a reference.  So the way to another page begins at the lowest node that both ways have in
- * common.  What comes into the leaf and goes meanwhile is counted when the finger leaves it, and in
- * the nodes above when it leaves those; and the leaf, or whatever node the way ends at, is freed
- * only then, should it be empty.  So there is at most one empty node in a tree, and who maps,
- * touches and unmaps the same place all the time makes none.
+ * The finger.  Neighbours are touched after one another, and a place again after it was emptied,
+ * so the tree remembers the way to the page that it came to last, as far down as the nodes there
+ * are its own.  They stay so until this tree is shared or loses them: nobody else can reach these
+ * nodes to take a reference.  So the way to another page begins at the lowest node that both ways
+ * have in common, to which the finger goes back up, a step at a time.  What comes into the leaf
+ * and goes meanwhile is counted when the finger leaves it, and in the nodes above when it leaves
+ * those; and the leaf, or whatever node the way ends at, is freed only then, should it be empty.
+ * So there is at most one empty node in a tree, and who maps, touches and unmaps the same place
+ * all the time makes none.
  *
  * Nothing is freed here under the lock: pages may still be mapped.  They go into a grave.
  */
@@ -60,10 +78,9 @@ void anon_tree_init(struct anon_tree *tree, mvm_vaddr_t high)
 {
 	uint64_t last = (high - 1) >> MVM_PAGE_SHIFT;
 
-	*tree = (struct anon_tree){.leaf = NO_LEAF};
+	*tree = (struct anon_tree){.leaf = NO_LEAF, .end = tree->way};
 	for (tree->levels = 1; last >> (tree->levels * NODE_BITS); tree->levels++)
 		;
-	tree->low = tree->levels;
 }
 
 /* A page that is begun becomes an anon, before others of a chain. */
@@ -232,6 +249,7 @@ static int node_own(struct node **link, struct grave *grave)
 	if (!copy)
 		return -MVM_ENOMEM;
 	copy->block = old->block;
+	copy->first = old->first;
 	copy->used = old->used;
 	copy->anons = old->anons;
 	for (uint64_t rest = old->used; rest; rest >>= 1, slot++) {
@@ -262,86 +280,127 @@ static size_t level_of(uint64_t differ)
 	return level;
 }
 
-/*
- * The level of the lowest node of the finger's path that is on the way to the page and to those
- * that differ from it in the bits; tree->levels: none is.
- */
-static size_t level_towards(const struct anon_tree *tree, uint64_t vpn, uint64_t differ)
+/* The level of what the finger points to last, or of the tree. */
+static inline unsigned level_here(const struct anon_tree *tree)
 {
-	size_t level = level_of((vpn ^ tree->near) | differ);
-
-	return level > tree->low ? level : tree->low;
+	return tree->here ? tree->here->level : (unsigned)tree->levels;
 }
 
-/* Where the path's node of this level, or the tree, refers to what is next on the way. */
-static struct node **link_of(struct anon_tree *tree, size_t level, uint64_t vpn)
+/* Where that refers to what is next on the way. */
+static inline struct node **link_of(struct anon_tree *tree, uint64_t vpn)
 {
-	if (level == tree->levels)
+	if (unlikely(!tree->here))
 		return &tree->root;
-	return (struct node **)&tree->path[level]->slot[node_slot(vpn, level)];
+	return (struct node **)&tree->here->slot[node_slot_of(tree->here, vpn)];
+}
+
+/* Do page numbers that differ in these bits, but for those of a leaf, part above the node? */
+static inline bool parts(uint64_t differ, const struct node *n)
+{
+	return differ >> n->shift != 0;
+}
+
+/* In which bits two page numbers differ, but for those of a leaf. */
+static inline uint64_t differ(uint64_t vpn, uint64_t other)
+{
+	return (vpn ^ other) >> NODE_BITS;
+}
+
+/* The lowest node of the finger's way where those that differ so from its page part not above. */
+static struct node *common(const struct anon_tree *tree, uint64_t differ)
+{
+	struct node *n = tree->here;
+
+	for (const struct anon_step *end = tree->end; n && parts(differ, n);)
+		n = (--end)->node;
+	return n;
+}
+
+static inline void step_down(struct anon_tree *tree, struct node *n)
+{
+	*tree->end++ = (struct anon_step){tree->here, tree->came};
+	tree->here = n;
+	tree->came = 0;
 }
 
 /* What the finger points to last is empty: free it, and what is empty then. */
 static COLD void free_empty(struct anon_tree *tree)
 {
-	size_t level = tree->low;
-
 	do {
-		tree->came[level + 1] += tree->came[level];
-		tree->came[level] = 0;
-		node_free(tree->path[level]);
-		*link_of(tree, ++level, tree->near) = NULL;
-		if (level < tree->levels)
-			tree->path[level]->used &= ~node_bit(node_slot(tree->near, level));
-	} while (level < tree->levels && !tree->path[level]->used);
-	tree->low = level;
+		const struct anon_step *up = --tree->end;
+
+		node_free(tree->here);
+		tree->here = up->node;
+		tree->came += up->came;
+		*link_of(tree, tree->near) = NULL;
+		if (tree->here)
+			tree->here->used &= ~node_bit(node_slot_of(tree->here, tree->near));
+	} while (tree->here && !tree->here->used);
 }
 
-/* Is what the finger points to last empty, and would it go up from there to this level? */
-static inline bool leaves_empty(const struct anon_tree *tree, size_t to)
+/* Is what the finger points to last empty, and would it go up from there to where those part? */
+static inline bool leaves_empty(const struct anon_tree *tree, uint64_t differ)
 {
-	return to > tree->low && tree->low < tree->levels && !tree->path[tree->low]->used;
+	return tree->here && parts(differ, tree->here) && !tree->here->used;
 }
 
-/* Count what came below the level for the nodes there.  Returns the level that the finger is at. */
-static inline __attribute__((always_inline)) size_t go_up(struct anon_tree *tree, size_t to)
+/* Count what came below the node where those part, for the nodes there. */
+static inline __attribute__((always_inline)) void go_up(struct anon_tree *tree, uint64_t differ)
 {
-	uint64_t came = 0;
-	size_t level;
+	struct node *here = tree->here;
+	struct anon_step *up = tree->end;
+	uint64_t came = tree->came;
 
-	for (level = tree->low; level < to; level++) {
-		came += tree->came[level];
-		tree->came[level] = 0;
-		tree->path[level]->anons += came;
+	while (here && parts(differ, here)) {
+		here->anons += came;
+		up--;
+		came += up->came;
+		here = up->node;
 	}
-	tree->came[level] += came;
-	return level;
+	tree->here = here;
+	tree->came = came;
+	tree->end = up;
 }
 
-/* The finger gives up what is below the level, and what is empty. */
-static inline __attribute__((always_inline)) void retreat(struct anon_tree *tree, size_t to)
+/* The finger gives up what is below the level, which is not 0, and what is empty. */
+static inline __attribute__((always_inline)) void retreat(struct anon_tree *tree, unsigned to)
 {
-	if (unlikely(leaves_empty(tree, to)))
+	uint64_t differ = node_span(to - 1);
+
+	if (unlikely(leaves_empty(tree, differ)))
 		free_empty(tree);
-	tree->low = go_up(tree, to);
+	go_up(tree, differ);
 	tree->leaf = NO_LEAF;
 }
 
 /*
- * point(), from this level on, or from the finger's, if that is higher; nothing empty is left
- * behind.
+ * Point the finger towards the page, from where the way parts from its own, as far down as the
+ * nodes are this tree's own.  Nothing empty is left behind.
  */
-static inline __attribute__((always_inline)) void *point_from(
-	struct anon_tree *tree, uint64_t vpn, size_t above)
+static inline __attribute__((always_inline)) struct node *go(
+	struct anon_tree *tree, uint64_t vpn, uint64_t differ)
 {
-	size_t level = go_up(tree, above);
-	struct node *n = *link_of(tree, level, vpn);
+	struct anon_step *up;
+	struct node *n, *here;
+	unsigned level;
+	uint64_t came;
 
-	while (level > 0 && n && !node_shared(n)) {
-		tree->path[--level] = n;
-		n = n->slot[node_slot(vpn, level)];
+	go_up(tree, differ);
+	n = *link_of(tree, vpn);
+	level = level_here(tree);
+	up = tree->end;
+	here = tree->here;
+	came = tree->came;
+	while (level > 0 && n && !node_shared(n) && node_on_way(n, level, vpn)) {
+		*up++ = (struct anon_step){here, came};
+		came = 0;
+		here = n;
+		level = n->level;
+		n = n->slot[node_slot_of(n, vpn)];
 	}
-	tree->low = level;
+	tree->end = up;
+	tree->here = here;
+	tree->came = came;
 	tree->near = vpn;
 	tree->leaf = level ? NO_LEAF : vpn >> NODE_BITS;
 	return n;
@@ -349,15 +408,64 @@ static inline __attribute__((always_inline)) void *point_from(
 
 /*
  * Point the finger towards the page, as far down as the nodes are this tree's own.  Returns what
- * comes next on the way: the page's anon, or NULL, if the finger is at its leaf.
+ * comes next: the page's anon, or NULL, if the finger is at its leaf; else a node, which need not
+ * be on the way.
  */
 static inline void *point(struct anon_tree *tree, uint64_t vpn)
 {
-	size_t above = level_of(vpn ^ tree->near);
+	uint64_t beyond = differ(vpn, tree->near);
 
-	if (unlikely(leaves_empty(tree, above)))
+	if (unlikely(leaves_empty(tree, beyond)))
 		free_empty(tree);
-	return point_from(tree, vpn, above);
+	return go(tree, vpn, beyond);
+}
+
+/*
+ * Put a new node of this level on the way to the page, where the finger ends, and below it what was
+ * there.
+ */
+static int node_insert(struct anon_tree *tree, uint64_t vpn, struct node **link, unsigned level)
+{
+	struct node *below = *link, *n = node_new(level);
+
+	if (!n)
+		return -MVM_ENOMEM;
+	n->first = vpn & -node_span(level + 1);
+	if (below) {
+		node_set(n, node_slot(below->first, level), below);
+		n->anons = below->anons;
+	}
+	*link = n;
+	if (tree->here)
+		tree->here->used |= node_bit(node_slot_of(tree->here, vpn));
+	return 0;
+}
+
+/*
+ * The only child of a shared node, if one of level `above` may refer to it instead: where a node
+ * stands at another place, too, its children may not know more than what is below it.
+ */
+static struct node *only_child(const struct node *n, unsigned above)
+{
+	struct node *child;
+
+	if (!node_shared(n) || n->used & (n->used - 1))
+		return NULL;
+	child = n->slot[lowest_bit(n->used)];
+	if (node_slot_of(n, child->first) != lowest_bit(n->used))
+		return NULL;
+	return node_on_way(n, above, child->first) ? child : NULL;
+}
+
+/*
+ * The level of the lowest node that the way to the page and that to n have in common, to which one
+ * of level `above` refers: n's, or that of one which is missing between.
+ */
+static unsigned parting(const struct node *n, unsigned above, uint64_t vpn)
+{
+	if (node_on_way(n, above, vpn))
+		return n->level;
+	return level_of(node_begin(n, above, vpn) ^ vpn);
 }
 
 /*
@@ -368,59 +476,85 @@ static inline __attribute__((always_inline)) int own_path(
 	struct anon_tree *tree, uint64_t vpn, unsigned lowest, bool make, struct grave *grave)
 {
 	(void)point(tree, vpn);
-	if (make && tree->low < lowest)
+	if (make && level_here(tree) < lowest)
 		retreat(tree, lowest);
-	while (tree->low > lowest) {
-		struct node **link = link_of(tree, tree->low, vpn);
+	while (level_here(tree) > lowest) {
+		struct node **link = link_of(tree, vpn), *n = *link;
+		unsigned level = n ? parting(n, level_here(tree), vpn) : 0;
 
-		if (*link) {
+		if (level < lowest)
+			level = lowest;
+		if (n && level == n->level) {
+			struct node *child =
+				level > lowest ? only_child(n, level_here(tree)) : NULL;
+
+			if (child) {
+				ref_get(&child->refs);
+				*link = child;
+				node_put(n, grave);
+				continue;
+			}
 			if (node_own(link, grave) != 0)
 				return -MVM_ENOMEM;
 		} else if (!make) {
 			return 0;
-		} else {
-			struct node *n = node_new(tree->low - 1);
-
-			if (!n)
-				return -MVM_ENOMEM;
-			*link = n;
-			if (tree->low < tree->levels)
-				tree->path[tree->low]->used |= node_bit(node_slot(vpn, tree->low));
+		} else if (node_insert(tree, vpn, link, level) != 0) {
+			return -MVM_ENOMEM;
 		}
-		tree->path[--tree->low] = *link;
+		step_down(tree, *link);
 	}
-	if (tree->low == 0)
+	if (level_here(tree) == 0)
 		tree->leaf = vpn >> NODE_BITS;
 	return 0;
 }
 
 /* --- Look-ups --------------------------------------------------------------------------------- */
 
-static inline __attribute__((always_inline)) struct mvm_page *search_from(
-	struct anon_tree *tree, uint64_t vpn, size_t above, bool *exclusive)
+/* Is the page's anon, which the leaf at the finger refers to, this tree's alone? */
+static inline bool is_exclusive(const struct node *anon)
 {
-	struct node *n = point_from(tree, vpn, above);
+	return anon && ref_count(&((const struct mvm_page *)anon)->anon_refs) == 1;
+}
 
-	for (unsigned level = tree->low; n && level-- > 0;)
-		n = n->slot[node_slot(vpn, level)];
-	*exclusive = n && tree->low == 0 && ref_count(&((struct mvm_page *)n)->anon_refs) == 1;
+/* anon_search() below a node of this level, which refers to n: there it is not exclusive. */
+static struct mvm_page *search_shared(struct node *n, unsigned level, uint64_t vpn, bool *exclusive)
+{
+	*exclusive = false;
+	for (; n && level > 0; n = n->slot[node_slot_of(n, vpn)]) {
+		if (!node_on_way(n, level, vpn))
+			return NULL;
+		level = n->level;
+		if (level == 0)
+			return n->slot[node_slot(vpn, 0)];
+	}
+	return NULL;
+}
+
+static inline __attribute__((always_inline)) struct mvm_page *search_from(
+	struct anon_tree *tree, uint64_t vpn, uint64_t beyond, bool *exclusive)
+{
+	struct node *n = go(tree, vpn, beyond);
+
+	if (unlikely(tree->leaf == NO_LEAF))
+		return search_shared(n, level_here(tree), vpn, exclusive);
+	*exclusive = is_exclusive(n);
 	return (struct mvm_page *)n;
 }
 
 static COLD struct mvm_page *search_from_empty(
-	struct anon_tree *tree, uint64_t vpn, size_t above, bool *exclusive)
+	struct anon_tree *tree, uint64_t vpn, uint64_t beyond, bool *exclusive)
 {
 	free_empty(tree);
-	return search_from(tree, vpn, above, exclusive);
+	return search_from(tree, vpn, beyond, exclusive);
 }
 
 struct mvm_page *anon_search(struct anon_tree *tree, uint64_t vpn, bool *exclusive)
 {
-	size_t above = level_of(vpn ^ tree->near);
+	uint64_t beyond = differ(vpn, tree->near);
 
-	if (unlikely(leaves_empty(tree, above)))
-		return search_from_empty(tree, vpn, above, exclusive);
-	return search_from(tree, vpn, above, exclusive);
+	if (unlikely(leaves_empty(tree, beyond)))
+		return search_from_empty(tree, vpn, beyond, exclusive);
+	return search_from(tree, vpn, beyond, exclusive);
 }
 
 void *const *anon_slots(const struct anon_tree *tree, uint64_t vpn)
@@ -428,9 +562,9 @@ void *const *anon_slots(const struct anon_tree *tree, uint64_t vpn)
 	const struct node *n = tree->root;
 
 	if (anon_at_finger(tree, vpn))
-		n = tree->path[0];
-	for (unsigned level = n->level; level > 0; level--)
-		n = n->slot[node_slot(vpn, level)];
+		n = tree->here;
+	while (n->level > 0)
+		n = n->slot[node_slot(vpn, n->level)];
 	return &n->slot[node_slot(vpn, 0)];
 }
 
@@ -438,30 +572,31 @@ void *const *anon_slots(const struct anon_tree *tree, uint64_t vpn)
 unsigned anon_reach(struct anon_tree *tree, uint64_t vpn)
 {
 	struct node *n = tree->root;
-	unsigned trees = 1;
+	unsigned trees = ref_count(&n->refs);
 
-	for (unsigned level = tree->levels; level-- > 0;) {
+	while (n->level > 0) {
+		n = n->slot[node_slot(vpn, n->level)];
 		trees += ref_count(&n->refs) - 1;
-		n = n->slot[node_slot(vpn, level)];
 	}
-	return trees + ref_count(&((struct mvm_page *)n)->anon_refs) - 1;
+	return trees + ref_count(&((struct mvm_page *)n->slot[node_slot(vpn, 0)])->anon_refs) - 1;
 }
 
 /* node_next() of the lowest node of the path, or the tree, that both lie in. */
 static uint64_t next_towards(struct anon_tree *tree, uint64_t vpn, uint64_t last)
 {
-	unsigned level = level_towards(tree, vpn, vpn ^ last);
-	uint64_t mask = node_span(level + 1) - 1, at = vpn & mask;
+	struct node *n = common(tree, differ(vpn, tree->near) | differ(vpn, last));
+	uint64_t mask, at;
 
-	if (level >= tree->levels)
+	if (!n)
 		return node_next(tree->root, tree->levels, &vpn, last, false) ? vpn : last + 1;
-	return node_next(tree->path[level], level + 1, &at, last & mask, false) ? (vpn & ~mask) + at
-										: last + 1;
+	mask = node_span(n->level + 1u) - 1;
+	at = vpn & mask;
+	return node_next(n, n->level + 1u, &at, last & mask, false) ? (vpn & ~mask) + at : last + 1;
 }
 
 uint64_t anon_next(struct anon_tree *tree, uint64_t vpn, uint64_t last)
 {
-	if (anon_at_finger(tree, vpn) && tree->path[0]->slot[node_slot(vpn, 0)])
+	if (anon_at_finger(tree, vpn) && tree->here->slot[node_slot(vpn, 0)])
 		return vpn;
 	return next_towards(tree, vpn, last);
 }
@@ -472,7 +607,7 @@ bool anon_any(struct anon_tree *tree, uint64_t first, uint64_t last)
 
 	if (!all_at_finger(tree, first, last))
 		return next_towards(tree, first, last) <= last;
-	used = tree->path[0]->used >> node_slot(first, 0);
+	used = tree->here->used >> node_slot(first, 0);
 	return used & (((uint64_t)2 << (last - first)) - 1);
 }
 
@@ -485,7 +620,7 @@ int anon_point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
 
 void anon_replace(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave)
 {
-	struct node *leaf = tree->path[0];
+	struct node *leaf = tree->here;
 	void **slot = &leaf->slot[node_slot(vpn, 0)];
 	struct mvm_page *old = *slot;
 
@@ -512,8 +647,9 @@ int anon_set_leaves(struct anon_tree *tree, uint64_t vpn, struct node *leaves, s
 
 		leaves = leaf->next_dead;
 		leaf->anons = NODE_SLOTS;
-		node_set(tree->path[1], node_slot(vpn, 1), leaf);
-		tree->came[1] += NODE_SLOTS;
+		leaf->first = vpn;
+		node_set(tree->here, node_slot(vpn, 1), leaf);
+		tree->came += NODE_SLOTS;
 	}
 	return 0;
 }
@@ -526,7 +662,8 @@ static bool covers(uint64_t first, uint64_t last, uint64_t vpn, unsigned level)
 	return first <= (vpn & ~mask) && (vpn | mask) <= last;
 }
 
-static int reserve_edge(
+/* Inline: a frame less. */
+static inline __attribute__((always_inline)) int reserve_edge(
 	struct anon_tree *tree, uint64_t vpn, uint64_t first, uint64_t last, struct grave *grave)
 {
 	unsigned level;
@@ -553,12 +690,15 @@ int anon_reserve_edges(struct anon_tree *tree, uint64_t first, uint64_t last)
 #if MVMH_JOINT
 struct node *anon_place(const struct anon_tree *tree, uint64_t vpn)
 {
+	unsigned above = tree->levels;
 	struct node *next;
 
-	for (struct node *n = tree->root; n && !node_shared(n); n = next) {
+	for (struct node *n = tree->root; n && !node_shared(n) && node_on_way(n, above, vpn);
+		n = next) {
 		next = n->level ? anon_there(n, vpn) : NULL;
-		if (n->level == 0 || (n->level == 1 && !next))
+		if (!next)
 			return n;
+		above = n->level;
 	}
 	return NULL;
 }
@@ -582,8 +722,9 @@ static COLD bool fill_leaf(struct node **place, uint64_t vpn, struct mvm_page *a
 
 	if (!leaf)
 		return false;
+	leaf->first = vpn & -node_span(1);
 	node_set(leaf, node_slot(vpn, 0), anon);
-	if (!fill_slot(*place, node_slot(vpn, 1), leaf)) {
+	if (!fill_slot(*place, node_slot_of(*place, vpn), leaf)) {
 		node_free(leaf);
 		return false;
 	}
@@ -638,17 +779,22 @@ static bool leaf_inside(const struct node *leaf, uint64_t first, uint64_t last)
 /*
  * anon_remove() where the finger points to no leaf: what comes next on the way is shared, a leaf
  * inside or missing.  It lies inside, for the edges are ours, and below `first` is nothing.  And
- * what stands beside it, as long as it is so, too.
+ * what stands beside it, as long as it is so, too.  What is not on the way may be so later.
  */
 static uint64_t remove_whole(
 	struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave)
 {
-	unsigned level = tree->low;
+	unsigned level = level_here(tree);
 	uint64_t span = node_span(level), bit = node_bit(node_slot(first, level)), gone = 0,
 		 lost = 0;
-	struct node **link = link_of(tree, level, first), *n;
+	struct node **link = link_of(tree, first), *n = *link;
 
-	MUST(!*link || (first | (span - 1)) <= last);
+	if (unlikely(n && !node_on_way(n, level, first))) {
+		uint64_t begin = node_begin(n, level, first);
+
+		return min_u64(begin > first ? begin : (first | (span - 1)) + 1, last + 1);
+	}
+	MUST(!n || (first | (node_span(n->level + 1u) - 1)) <= last);
 	first &= -span;
 	do {
 		n = *link;
@@ -661,11 +807,11 @@ static uint64_t remove_whole(
 		first += span;
 		link++;
 		bit <<= 1;
-	} while (level < tree->levels && bit && first + (span - 1) <= last &&
+	} while (tree->here && bit && first + (span - 1) <= last &&
 		 (!*link || (*link)->level == 0 || node_shared(*link)));
-	if (level < tree->levels)
-		tree->path[level]->used &= ~gone;
-	tree->came[level] -= lost;
+	if (tree->here)
+		tree->here->used &= ~gone;
+	tree->came -= lost;
 	return min_u64(first, last + 1);
 }
 
@@ -673,24 +819,24 @@ uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, stru
 {
 	if (!all_at_finger(tree, first, last)) {
 		(void)point(tree, first);
-		if (tree->low == 0 && leaf_inside(tree->path[0], first, last))
+		if (level_here(tree) == 0 && leaf_inside(tree->here, first, last))
 			retreat(tree, 1);
-		if (tree->low > 0)
+		if (level_here(tree) > 0)
 			return remove_whole(tree, first, last, grave);
 	}
-	tree->came[0] -= leaf_remove(tree->path[0], first, last, grave);
+	tree->came -= leaf_remove(tree->here, first, last, grave);
 	return min_u64((first | (NODE_SLOTS - 1)) + 1, last + 1);
 }
 
 void anon_remove_one(struct anon_tree *tree, uint64_t vpn, struct grave *grave)
 {
-	struct node *leaf = tree->path[0];
+	struct node *leaf = tree->here;
 	unsigned slot = node_slot(vpn, 0);
 	struct mvm_page *anon = leaf->slot[slot];
 
 	node_clear(leaf, slot);
 	leaf->block = false;
-	tree->came[0]--;
+	tree->came--;
 	anon_put(anon, grave);
 }
 
@@ -722,24 +868,44 @@ static uint64_t node_share(
 	return shared;
 }
 
-/* The node of this level, not below the finger's, on the way to the page; or NULL. */
-static const struct node *node_on_way(struct anon_tree *tree, unsigned level, uint64_t vpn)
+/* The same, where there is no node but one child that it would have. */
+static uint64_t child_share(
+	struct node *to, unsigned to_slot, struct node *child, unsigned slot, uint64_t n)
 {
-	unsigned above = level_towards(tree, vpn, 0);
-	const struct node *n;
+	unsigned at = node_slot(child->first, to->level) - slot;
+
+	if (at >= n)
+		return 0;
+	ref_get(&child->refs);
+	node_set(to, to_slot + at, child);
+	return child->anons;
+}
+
+/*
+ * The highest node below which is all that a node of this level on the way to the page, not below
+ * the finger's, would have: that node, or one below that another skips it for; or NULL.
+ */
+static struct node *node_of_level(struct anon_tree *tree, unsigned level, uint64_t vpn)
+{
+	struct node *n = common(tree, differ(vpn, tree->near));
+	unsigned above = n ? n->level : (unsigned)tree->levels;
 
 	if (above == level)
-		return tree->path[level];
-	for (n = *link_of(tree, above, vpn); n && n->level > level;)
-		n = n->slot[node_slot(vpn, n->level)];
-	return n;
+		return n;
+	for (n = n ? n->slot[node_slot_of(n, vpn)] : tree->root; n && n->level > level;) {
+		if (!node_on_way(n, above, vpn))
+			return NULL;
+		above = n->level;
+		n = n->slot[node_slot(vpn, above)];
+	}
+	return n && (node_begin(n, above, vpn) ^ vpn) >> node_shift(level + 1) == 0 ? n : NULL;
 }
 
 uint64_t anon_share_run(
 	struct anon_tree *tree, uint64_t from, uint64_t to, uint64_t n, struct grave *grave)
 {
 	unsigned level = 0; /* of the nodes whose slots stand against one another */
-	const struct node *of;
+	struct node *of;
 	uint64_t run;
 
 	while (level + 1 < tree->levels && n >= node_span(level + 1) &&
@@ -749,10 +915,13 @@ uint64_t anon_share_run(
 	run = min_u64(run, min_u64(n >> node_shift(level), MVM_HOLD_PAGES));
 	if (own_path(tree, to, level, true, grave) != 0)
 		return 0;
-	of = node_on_way(tree, level, from);
-	if (of)
-		tree->came[level] += node_share(
-			tree->path[level], node_slot(to, level), of, node_slot(from, level), run);
+	of = node_of_level(tree, level, from);
+	if (of && of->level < level)
+		tree->came += child_share(
+			tree->here, node_slot(to, level), of, node_slot(from, level), run);
+	else if (of)
+		tree->came += node_share(
+			tree->here, node_slot(to, level), of, node_slot(from, level), run);
 	return run * node_span(level);
 }
 
@@ -768,13 +937,16 @@ void anon_share(struct anon_tree *child, struct anon_tree *parent)
  * A node's counts are right, but for what was not counted yet; none is empty but what the finger
  * points to last.
  */
-static void node_check(const struct anon_tree *tree, const struct node *n, unsigned level)
+static void node_check(const struct anon_tree *tree, const struct node *n)
 {
-	bool finger = level >= tree->low && n == tree->path[level];
-	uint64_t anons = finger ? -tree->came[level] : 0, used = 0;
+	unsigned level = n->level;
+	uint64_t anons = n == tree->here ? -tree->came : 0, used = 0;
 
-	MUST(n->level == level && ref_count(&n->refs) >= 1);
-	MUST(n->used || (finger && level == tree->low));
+	for (const struct anon_step *up = tree->way; up < tree->end; up++)
+		anons -= n == up->node ? up->came : 0;
+	MUST(ref_count(&n->refs) >= 1);
+	MUST(n->used || n == tree->here);
+	MUST(n->shift == node_shift(level));
 	for (unsigned i = 0; i < NODE_SLOTS; i++) {
 		if (!n->slot[i])
 			continue;
@@ -795,33 +967,47 @@ static void anon_check(const struct mvm_page *anon)
 
 static void finger_check(const struct anon_tree *tree)
 {
-	struct node *n = tree->root;
+	const struct node *n = tree->root, *here;
+	unsigned above = tree->levels;
 
-	MUST(tree->leaf == (tree->low ? NO_LEAF : tree->near >> NODE_BITS));
-	for (unsigned level = tree->levels; level-- > tree->low;) {
-		MUST(n == tree->path[level] && !node_shared(n));
-		n = n->slot[node_slot(tree->near, level)];
+	MUST(tree->leaf == (level_here(tree) ? NO_LEAF : tree->near >> NODE_BITS));
+	MUST((tree->end == tree->way) == (tree->here == NULL));
+	for (const struct anon_step *up = tree->way; up < tree->end; up++) {
+		here = up + 1 < tree->end ? up[1].node : tree->here;
+		MUST(n == here && !node_shared(n) && node_on_way(n, above, tree->near));
+		above = n->level;
+		n = n->slot[node_slot(tree->near, above)];
 	}
-	for (unsigned level = 0; level < tree->low; level++)
-		MUST(tree->came[level] == 0);
+}
+
+/* What is to be looked at after this page number, to which one of this level refers through n. */
+static uint64_t check_way(
+	const struct anon_tree *tree, struct node *n, unsigned above, uint64_t vpn)
+{
+	while (n && above > 0) {
+		uint64_t begin = node_begin(n, above, vpn);
+
+		MUST(n->level < above && !(n->first & (node_span(n->level + 1u) - 1)));
+		if (!node_on_way(n, above, vpn)) {
+			if (begin > vpn)
+				return begin;
+			break;
+		}
+		if (vpn == begin)
+			node_check(tree, n);
+		above = n->level;
+		n = n->slot[node_slot(vpn, above)];
+	}
+	if (n && above == 0)
+		anon_check((struct mvm_page *)n);
+	return (vpn | (node_span(above) - 1)) + 1;
 }
 
 void anon_tree_check(struct anon_tree *tree)
 {
-	uint64_t last = node_span(tree->levels) - 1, next;
+	uint64_t last = node_span(tree->levels) - 1;
 
 	finger_check(tree);
-	for (uint64_t vpn = 0; vpn <= last; vpn = next) {
-		struct node *n = tree->root;
-		unsigned level = tree->levels;
-
-		while (n && level-- > 0) {
-			if ((vpn & (node_span(level + 1) - 1)) == 0)
-				node_check(tree, n, level);
-			n = n->slot[node_slot(vpn, level)];
-		}
-		if (n)
-			anon_check((struct mvm_page *)n);
-		next = (vpn | (node_span(n ? 0 : level) - 1)) + 1;
-	}
+	for (uint64_t vpn = 0; vpn <= last;)
+		vpn = check_way(tree, tree->root, tree->levels, vpn);
 }

@@ -11,21 +11,24 @@
 /* Page numbers have at most 54 bits: more than any machine has. */
 #define ANON_LEVELS_MAX 9
 
-/* [s] the space's lock */
+/* [s] the space's lock.  Not to be copied by value, for `end` points into it. */
 struct anon_tree {
 	struct node *root; /* [s] */
 	size_t levels;     /* [I] height of the tree: every virtual page number fits */
 
 	/*
 	 * The finger [s]: the way to a page, as far down as the nodes are the tree's own.  What
-	 * came below the path's node of a level, less what left (modulo 2^64), is not yet in the
-	 * counts of that node and those above; the last is for what all have counted.
+	 * came below one of them, less what left (modulo 2^64), is not yet in the counts of that
+	 * node and those above.
 	 */
-	uint64_t near; /* the page's number */
-	uint64_t leaf; /* its part that says which leaf, if the way is known down to there */
-	size_t low;    /* the level down to which it is known; `levels`: not at all */
-	struct node *path[ANON_LEVELS_MAX];
-	uint64_t came[ANON_LEVELS_MAX + 1];
+	uint64_t near;     /* the page's number */
+	uint64_t leaf;     /* its part that says which leaf, if the way is known down to there */
+	struct node *here; /* the last of the way; NULL: no node is known */
+	uint64_t came;
+	struct anon_step { /* from the tree itself (no node) on, what is above that */
+		struct node *node;
+		uint64_t came;
+	} way[ANON_LEVELS_MAX], *end;
 };
 
 /* What left a tree and may still be mapped; buried (anon_bury) after the batch is finished
@@ -42,8 +45,10 @@ static inline uint64_t anon_count(const struct anon_tree *tree)
 {
 	uint64_t n = tree->root ? tree->root->anons : 0;
 
-	for (size_t level = tree->low; level < tree->levels; level++)
-		n += tree->came[level];
+	if (tree->here)
+		n += tree->came;
+	for (const struct anon_step *up = tree->way + 1; up < tree->end; up++)
+		n += up->came;
 	return n;
 }
 
@@ -88,7 +93,7 @@ static inline struct mvm_page *anon_find(struct anon_tree *tree, uint64_t vpn, b
 
 	if (unlikely(!anon_at_finger(tree, vpn)))
 		return anon_search(tree, vpn, exclusive);
-	anon = tree->path[0]->slot[node_slot(vpn, 0)];
+	anon = tree->here->slot[node_slot(vpn, 0)];
 	*exclusive = anon && ref_count(&anon->anon_refs) == 1;
 	return anon;
 }
@@ -120,8 +125,8 @@ int anon_point_at(struct anon_tree *tree, uint64_t vpn, struct grave *grave) MVM
 /* Put an anon in where nothing stands, in the leaf that the finger points to. */
 static inline void anon_set_beside(struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon)
 {
-	tree->came[0]++;
-	node_set(tree->path[0], node_slot(vpn, 0), anon);
+	tree->came++;
+	node_set(tree->here, node_slot(vpn, 0), anon);
 }
 
 /* In the place of the one that stands there. */
@@ -149,7 +154,7 @@ static inline int anon_reserve(struct anon_tree *tree, uint64_t vpn, struct grav
 static inline void anon_enter(
 	struct anon_tree *tree, uint64_t vpn, struct mvm_page *anon, struct grave *grave)
 {
-	if (unlikely(tree->path[0]->slot[node_slot(vpn, 0)] != NULL))
+	if (unlikely(tree->here->slot[node_slot(vpn, 0)] != NULL))
 		anon_replace(tree, vpn, anon, grave);
 	else
 		anon_set_beside(tree, vpn, anon);
@@ -197,15 +202,15 @@ void anon_share(struct anon_tree *child, struct anon_tree *parent);
 
 /*
  * Where an anon of the virtual page can be filled in: its leaf; or, where there is none, the node
- * of level 1 that it is to hang in.  NULL: neither is there, or not all of the path is the tree's
- * own.
+ * that it is to hang in, where nothing stands.  NULL: neither is there, or not all of the path is
+ * the tree's own.
  */
 struct node *anon_place(const struct anon_tree *tree, uint64_t vpn);
 
 /* What stands in such a node on the way to the virtual page; or NULL. */
 static inline void *anon_there(const struct node *place, uint64_t vpn)
 {
-	return __atomic_load_n(&place->slot[node_slot(vpn, place->level)], __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&place->slot[node_slot_of(place, vpn)], __ATOMIC_ACQUIRE);
 }
 
 /*

@@ -91,6 +91,7 @@ static struct node *make_leaf(mvm_frame_t frame)
 	}
 	leaf->refs = 1;
 	leaf->level = 0;
+	leaf->shift = 0;
 	leaf->block = true;
 	leaf->used = ~(uint64_t)0;
 	for (unsigned i = 0; i < NODE_SLOTS; i++) {

@@ -12,7 +12,8 @@ struct node *node_new(unsigned level)
 		if (unlikely(n->used != 0))
 			__builtin_memset(n->slot, 0, sizeof(n->slot));
 		n->refs = 1;
-		n->level = (uint16_t)level;
+		n->level = (uint8_t)level;
+		n->shift = (uint8_t)node_shift(level);
 		n->block = false;
 		n->used = 0;
 		n->tags = 0;
@@ -35,14 +36,26 @@ void *node_next(struct node *root, unsigned levels, uint64_t *key, uint64_t last
 {
 	while (root && *key <= last && *key < node_span(levels)) {
 		struct node *n = root;
-		unsigned level = levels;
+		unsigned above = levels, level;
 
-		for (;;) {
-			unsigned slot = node_slot(*key, --level);
-			uint64_t rest = (tagged ? n->tags : n->used) >> slot;
+		for (;; above = level) {
+			unsigned slot;
+			uint64_t rest;
 
-			if (!rest) /* go on behind this node */
+			if (unlikely(!node_on_way(n, above, *key))) {
+				uint64_t begin = node_begin(n, above, *key);
+
+				if (begin < *key)
+					break;
+				*key = begin;
+			}
+			level = n->level;
+			slot = node_slot(*key, level);
+			rest = (tagged ? n->tags : n->used) >> slot;
+			if (!rest) {
+				above = level + 1;
 				break;
+			}
 			if (!(rest & 1)) {
 				slot += lowest_bit(rest);
 				*key &= ~(node_span(level + 1) - 1);
@@ -52,7 +65,7 @@ void *node_next(struct node *root, unsigned levels, uint64_t *key, uint64_t last
 				return *key <= last ? n->slot[slot] : NULL;
 			n = n->slot[slot];
 		}
-		*key = (*key | (node_span(level + 1) - 1)) + 1;
+		*key = (*key | (node_span(above) - 1)) + 1; /* go on behind */
 	}
 	return NULL;
 }

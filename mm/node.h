@@ -14,7 +14,8 @@
 /* [a] atomic in joint holds of a space's lock (joint.c); an anon tree's slots are, too */
 struct node {
 	uint32_t refs;  /* [a] anon trees only: parents and roots that point here */
-	uint16_t level; /* 0: slots are anons or pages; else nodes of the level below */
+	uint8_t level;  /* 0: slots are anons or pages; else nodes: an object's one level below */
+	uint8_t shift;  /* node_shift(level) */
 	uint16_t block; /* anon trees, a leaf: all slots are in use, by pages that are neighbours */
 	uint64_t used;  /* [a] slots in use, a bit each */
 	union {
@@ -22,6 +23,7 @@ struct node {
 		uint64_t anons;         /* [a] anon trees: how many are below */
 		struct node *next_dead; /* anon trees: no reference left, waiting for burial */
 	};
+	uint64_t first; /* anon trees: the first key below, as far as the way here skips levels */
 	void *slot[NODE_SLOTS];
 } __attribute__((aligned(8))); /* for what is atomic, where 64 bits need less */
 
@@ -36,10 +38,34 @@ static inline unsigned node_shift(unsigned level)
 	return level * NODE_BITS;
 }
 
+/* Which slot of the node the key goes through. */
+static inline unsigned node_slot_of(const struct node *n, uint64_t key)
+{
+	return (unsigned)(key >> n->shift) & (NODE_SLOTS - 1);
+}
+
 /* How many keys one slot of a node of this level covers. */
 static inline uint64_t node_span(unsigned level)
 {
 	return (uint64_t)1 << node_shift(level);
+}
+
+/*
+ * Where the node begins that one of level `above` refers to on the way to the key: next to its
+ * level, that is where the slot begins; else it knows the levels between.
+ */
+static inline uint64_t node_begin(const struct node *n, unsigned above, uint64_t key)
+{
+	uint64_t mask = node_span(above) - 1;
+
+	return (key & ~mask) | (n->first & mask);
+}
+
+/* Is it on the way to the key, too? */
+static inline bool node_on_way(const struct node *n, unsigned above, uint64_t key)
+{
+	return likely(n->level + 1u == above) ||
+	       (node_begin(n, above, key) ^ key) >> NODE_BITS >> n->shift == 0;
 }
 
 static inline uint64_t node_bit(unsigned slot)

@@ -102,12 +102,18 @@ static void begin_to_count(void)
 	count_from_here();
 }
 
-/* Nothing is there, but what leaves hang in, and a table: the page before the first was touched. */
+/*
+ * Nothing is there, but the node that leaves hang in, and a table: the page before the first was
+ * touched, and the one after the last.
+ */
 static void begin_without_leaves(void)
 {
-	assert_int_equal(mvm_unmap(space, page_at(0) - PAGE, (PAGES + 1) * PAGE), 0);
-	map_pages(page_at(0) - PAGE, PAGES + 1, 0, NULL, 0);
-	store(page_at(0) - PAGE, 0);
+	mvm_vaddr_t before = page_at(0) - PAGE, after = page_at(PAGES);
+
+	assert_int_equal(mvm_unmap(space, before, (PAGES + 2) * PAGE), 0);
+	map_pages(before, PAGES + 2, 0, NULL, 0);
+	store(before, 0);
+	store(after, 0);
 	count_from_here();
 }
 
@@ -135,7 +141,7 @@ static void fill_same(unsigned number)
 
 static void all_are_there(void)
 {
-	assert_in_range(stats_of(space).anon_pages, PAGES, PAGES + 1); /* the one before */
+	assert_in_range(stats_of(space).anon_pages, PAGES, PAGES + 2); /* the ones beside */
 	mvm_check_space(space);
 }
 
@@ -218,6 +224,35 @@ static void who_comes_second_frees_his_leaf(void **state)
 	anon_bury(&grave);
 	assert_int_equal(slab_live(SLAB_NODE), nodes + 1);
 	mvm_check_space(space);
+}
+
+/* A leaf may hang in a node of a higher level: it is found, and only where it is. */
+static void a_leaf_is_filled_in_where_levels_are_skipped(void **state)
+{
+	mvm_vaddr_t apart = NODE_SLOTS * NODE_SLOTS * NODE_SLOTS * PAGE, va[3];
+	uint64_t vpn;
+	struct node *place;
+	bool exclusive;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		va[i] = page_at(0) + (i + 1) * apart;
+	map_pages(va[0], 2 * apart / PAGE + 1, 0, NULL, 0);
+	store(va[0], 0);
+	store(va[1], 0);
+	vpn = va[2] >> MVM_PAGE_SHIFT;
+	space_lock(space);
+	place = anon_place(&space->anons, vpn);
+	assert_int_equal(place->level, 3);
+	assert_true(anon_fill(&place, vpn, anon_new()));
+	assert_int_equal(place->level, 0);
+	anon_count_filled(&space->anons, vpn >> NODE_BITS, 1);
+	assert_non_null(anon_find(&space->anons, vpn, &exclusive));
+	assert_true(exclusive);
+	assert_null(anon_place(&space->anons, vpn + NODE_SLOTS));
+	space_unlock(space);
+	mvm_check_space(space);
+	assert_int_equal(mvm_unmap(space, va[0], va[2] + PAGE - va[0]), 0);
 }
 
 static uint64_t turn;
@@ -410,6 +445,7 @@ int main(void)
 		JOINT_TEST(the_same_pages_are_filled_once),
 		JOINT_TEST(the_same_leaves_are_made_once),
 		JOINT_TEST(who_comes_second_frees_his_leaf),
+		JOINT_TEST(a_leaf_is_filled_in_where_levels_are_skipped),
 		JOINT_TEST(leaves_are_made_without_the_lock),
 		JOINT_TEST(none_is_made_in_vain),
 		JOINT_TEST(none_is_made_where_none_may_be_stored_to),
