@@ -69,6 +69,15 @@ static inline void anon_get(struct mvm_page *anon)
 /* Drop a reference; the last one puts the anon into the grave. */
 void anon_put(struct mvm_page *anon, struct grave *grave);
 
+/* Drop a reference to a node; the last one leaves its subtree to the burial. */
+static inline void node_put(struct node *n, struct grave *grave)
+{
+	if (!ref_put(&n->refs))
+		return;
+	n->next_dead = grave->nodes;
+	grave->nodes = n;
+}
+
 /* --- Under the space's lock ------------------------------------------------------------------- */
 
 /*

@@ -17,7 +17,7 @@
  *
  * Read, in this order:
  *	area.h, area_index.h, area_tree.c   what addresses mean, how it is found (area_list.c first)
- *	anon.c                private pages: a copy-on-write tree
+ *	anon.c, anon_page.c   private pages: a copy-on-write tree; how they come and go
  *	object.h, index.c, object.c, cache.c   pages of files
  *	fault.c, around.c     the heart: how an access becomes an entry, and its neighbours too
  *	supply.c              what a fault gets while it holds no lock

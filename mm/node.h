@@ -85,6 +85,18 @@ static inline void node_clear(struct node *n, unsigned slot)
 	n->used &= ~node_bit(slot);
 }
 
+/*
+ * For a walk over the bits of `rest`: to the next, which mostly is beside the last.  How far that
+ * is.
+ */
+static inline unsigned skip_unused(uint64_t *rest)
+{
+	unsigned n = *rest & 1 ? 0 : lowest_bit(*rest);
+
+	*rest >>= n;
+	return n;
+}
+
 /* --- node.c ----------------------------------------------------------------------------------- */
 
 /*
