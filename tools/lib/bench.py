@@ -18,6 +18,7 @@ import bench_table
 import bench_wall
 import build
 import outfile
+import tool
 from bench_table import BOOT, TMPFS, wanted
 
 USAGE = """\
@@ -36,11 +37,13 @@ compared when the two lines that only the processor decides (user_loop, user_cop
 differ by more than 0.1% from either Linux's, or with --check from the stored ones: then it was not
 the same machine or not the same program.
 
+--linux: a kernel that does not come to vmbench's end has no column; Mapache's table is printed all the same.
+
 --wall --check names lines that take much longer, by the clock, than docs/wall.tsv has, or than the
 Linux that is given although they are fewer instructions.
 
-Exit status: 0; 1 when a benchmark failed, that check did, or --check names a line; 2 when an option
-means nothing, a file cannot be read or written, or nothing can be built."""
+Exit status: 0; 1 when a benchmark or a kernel failed, that check did, or --check names a line; 2 when an option
+means nothing, a file cannot be read or written, or nothing can be built; 130 when interrupted."""
 
 STORED_HEAD = """\
 # SPDX-License-Identifier: MIT
@@ -84,11 +87,17 @@ def vmbench_words(filters):
 
 
 def run_mapache(kit, filters):
+    say_running("Mapache")
     table = bench_table.parse(bench_machine.mapache(kit).boot(vmbench_words(filters)), "Mapache")
     return finish(table, filters, lambda: bench_boot.of_mapache(kit, vmbench_of(kit)))
 
 
+def say_running(kernel):
+    print(f"bench: running {kernel} ...", file=sys.stderr, flush=True)
+
+
 def run_linux(image, kit, filters):
+    say_running(image)
     with tempfile.TemporaryDirectory(prefix="mapache-") as folder:
         kernel = bench_linux.given(image, vmbench_of(kit), folder)
         table = bench_table.parse(kernel.boot(vmbench_words(filters)), "given Linux")
@@ -127,7 +136,8 @@ def arguments(argv):
                         help="figures to check against or to write (docs/figures.tsv)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true",
-                      help="name the lines that are more than 3%% worse than stored")
+                      help="name the lines that are more than 3%% worse than stored, or over an aim that is"
+                           " met as stored")
     mode.add_argument("--write", action="store_true", help="store the figures of this run, and renew docs/figures.md")
     parser.add_argument("--wall", metavar="RUNS", type=int, nargs="?", const=bench_wall.RUNS,
                         help="measure time instead, without the clock of instructions: the least of"
@@ -166,8 +176,11 @@ def refuse_unless_same_machine(mapache, references):
 
 
 def beside_given(options, kit, mapache, linux):
-    """Runs the kernel that is given; why it is not comparable, if so."""
-    given = run_linux(options.linux, kit, options.filter)
+    """Runs the kernel that is given; why it is not comparable, if so, or gave no figures."""
+    try:
+        given = run_linux(options.linux, kit, options.filter)
+    except bench_machine.NoEnd as error:
+        return [str(error)]
     differing = list(bench_compare.differing_control(given, mapache))
     given.comparable = not differing
     linux.append(given)
@@ -188,9 +201,11 @@ def store(path, mapache):
         subprocess.run([os.path.join(build.TREE, "tools/figures"), "--write", "linux"], check=True)
 
 
-def check(mapache, stored, whole):
-    found = list(bench_compare.worse(mapache, stored, whole))
-    return found or [f"nothing is more than {bench_compare.WORSE:.0%} worse than stored"], bool(found)
+def check(rows, mapache, before, stored, whole):
+    """What is to be said, and is it bad?  rows and before: the comparisons of mapache and of stored."""
+    found = list(bench_compare.worse(mapache, stored, whole)) + list(bench_compare.over(rows, before))
+    good = f"nothing is more than {bench_compare.WORSE:.0%} worse than stored, or over an aim that it met"
+    return found or [good], bool(found)
 
 
 def run(options):
@@ -204,11 +219,12 @@ def run(options):
     refuse_unless_same_machine(mapache, linux + ([stored] if stored else []))
     remarks = beside_given(options, kit, mapache, linux) if options.linux else []
     wrong = bool(remarks or mapache.failure)
-    rows = bench_compare.join(mapache, linux, bench_aims.read_floors(), bench_aims.read_notes(),
-                              bench_wall.read_ratios())
+    floors = bench_aims.read_floors()
+    rows = bench_compare.join(mapache, linux, floors, bench_aims.read_notes(), bench_wall.read_ratios())
     put_out(options, rows, linux)
     if stored:
-        found, worse = check(mapache, stored, not options.filter)
+        before = bench_compare.join(stored, linux, floors)
+        found, worse = check(rows, mapache, before, stored, not options.filter)
         remarks, wrong = remarks + found, wrong or worse
     if options.write and not wrong:
         store(options.stored, mapache)
@@ -216,12 +232,16 @@ def run(options):
     return int(wrong)
 
 
-def main(argv):
+def run_to_the_end(argv):
     try:
         return run(arguments(argv))
-    except (bench_table.BadTable, build.BuildError, OSError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
+    except bench_machine.NoEnd as error:
+        print(f"bench: {error}\n{error.said}", file=sys.stderr)
+        return 1
+
+
+def main(argv):
+    return tool.end("bench", lambda: run_to_the_end(argv))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,15 @@ def mean(rows):
     return (math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None), len(ratios)
 
 
+def over(rows, before):
+    """What is over its aim and was not before, as sentences; both are compared with the same Linux."""
+    met = {(row.name, row.column): row.mapache for row in before if row.met}
+    for row in rows:
+        if row.met is False and (row.name, row.column) in met:
+            yield (f"{row.name}{' on the disk' if row.column != TMPFS else ''} is {row.mapache:,.2f}, over its aim of "
+                   f"{row.aim:,.2f}, stored {met[row.name, row.column]:,.2f}")
+
+
 def differing_control(table, reference):
     """What says that two runs were not on the same machine, or not of the same program, or does not tell."""
     for name in CONTROL:

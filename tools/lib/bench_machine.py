@@ -7,9 +7,9 @@ machine runs by the host's time and does not repeat.
 """
 import shutil
 import subprocess
-import sys
 
 import guest
+import tool
 
 MEMORY = "1G"
 QEMU = ["qemu-system-riscv64", "-M", "virt", "-smp", "1", "-nographic", "-no-reboot",
@@ -21,8 +21,21 @@ TMPFS, DISK = 0, 1  # where files are: columns of every table
 DIRECTORIES = ("/tmp", "/mnt/ram")  # as Linux's runs have them
 
 
+class NoEnd(tool.Refused):
+    """A kernel that did not come to vmbench's end: a line, and the end of what it said."""
+
+    def __init__(self, image, how, said, errors=b""):
+        last = (said.strip() or errors.decode(errors="replace").strip() or "nothing").splitlines()[-1]
+        super().__init__(f"{image} did not come to the end{how}: the last that it said is {last}")
+        self.said = said[-4000:] + errors.decode(errors="replace")
+
+
+def text_of(output):
+    return (output or b"").decode(errors="replace").replace("\r\n", "\n")
+
+
 class Kernel:
-    """What is booted: boot() gives all that it says."""
+    """What is booted: boot() gives all that it says, or raises NoEnd."""
 
     def __init__(self, image, initrd, words):
         self.image = image
@@ -40,10 +53,10 @@ class Kernel:
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
         except subprocess.TimeoutExpired as late:
-            sys.exit(f"bench: {late}\n{(late.stdout or b'')[-2000:].decode(errors='replace')}")
-        said = done.stdout.decode(errors="replace").replace("\r\n", "\n")
+            raise NoEnd(self.image, f" in {SECONDS} seconds", text_of(late.stdout)) from None
+        said = text_of(done.stdout)
         if "\n# done: " not in said:
-            sys.exit(f"bench: {self.image} did not come to the end:\n{said[-4000:]}{done.stderr.decode()}")
+            raise NoEnd(self.image, "", said, done.stderr)
         return said
 
 

@@ -8,6 +8,7 @@ read.  usr/bench/linux/*.tsv and docs/figures.tsv are such files.
 import math
 
 import outfile
+import tool
 from bench_machine import DISK, TMPFS
 
 COLUMNS = (TMPFS, DISK)
@@ -18,7 +19,7 @@ CONTROL = ("user_loop", "user_copy")  # these are the processor's alone
 HEADINGS = "# name\ttmpfs\tdisk\tunit\n"
 
 
-class BadTable(Exception):
+class BadTable(tool.Refused):
     """A file that is no table of figures."""
 
 

@@ -11,6 +11,7 @@ lines of CONTROL take, which are the processor's alone, says how much slower it 
 """
 import os
 import subprocess
+import sys
 
 import bench_aims
 import bench_table
@@ -36,6 +37,7 @@ def measure(kernels, words, runs=RUNS):
     tables = [bench_table.Table(title) for title, _ in kernels]
     for _ in range(runs):
         for table, (title, kernel) in zip(tables, kernels):
+            print(f"bench: running {title} ...", file=sys.stderr, flush=True)
             output = kernel.boot(["-c", "time", *words], icount=False)
             least(table, bench_table.parse(output, title))
     return tables

@@ -15,6 +15,7 @@ import build
 import gnuplot
 import guest
 import outfile
+import tool
 
 USAGE = """\
 tools/growth [--quick] [--write | --check] [--from DIR] [PLOT]...
@@ -45,6 +46,7 @@ QUICK_MOST = {AREAS: 10000, PAGES: 65536, MANY_PAGES: 65536, NAMES: 10000, MIB: 
 TO = os.path.join(build.TREE, "docs/growth")
 STORED_PRESET = "release"
 SCRIPT = os.path.join(build.TREE, "usr/bench/growth.gnuplot")
+MOST = 1 << 64  # of whatever is counted
 FEWEST = 3  # sizes that a shape can be told by
 HEAD = f"# {gnuplot.LICENCE}\nseries\tsize\tinstructions\n"
 MEMORY = "2G"
@@ -145,8 +147,17 @@ def rows_of(table):
     return "".join(f"{series}\t{n}\t{value}\n" for series in table for n, value in table[series])
 
 
-class BadTable(Exception):
+class BadTable(tool.Refused):
     """A file that is not what --write makes."""
+
+
+def read_row(table, row):
+    series, n, value = row.split("\t")
+    points, n, value = table.setdefault(series, []), int(n), int(value)
+    least = points[-1][0] if points else 0
+    if not least < n < MOST or not 0 < value < MOST:
+        raise ValueError(row)
+    points.append((n, value))
 
 
 def read_table(folder, name):
@@ -155,10 +166,9 @@ def read_table(folder, name):
         for at, row in enumerate(rows, 1):
             if not row.startswith(("#", "series")):
                 try:
-                    series, n, value = row.split("\t")
-                    table.setdefault(series, []).append((int(n), int(value)))
+                    read_row(table, row)
                 except ValueError:
-                    raise BadTable(f"{path}, line {at}: not series, size and instructions") from None
+                    raise BadTable(f"{path}, line {at}: not series, size that ascends and instructions") from None
     for series in PLOTS[name].series:
         if len(table.get(series, [])) < FEWEST:
             raise BadTable(f"{path} has not {FEWEST} sizes of {series}")
@@ -285,12 +295,7 @@ def run(options):
 
 
 def main(argv):
-    options = arguments(argv)
-    try:
-        return run(options)
-    except (BadTable, build.BuildError, OSError, subprocess.CalledProcessError) as error:
-        print(f"growth: {error}", file=sys.stderr)
-        return 2
+    return tool.end("growth", lambda: run(arguments(argv)))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import sys
 import build
 import guest
 import sections
+import tool
+from tool import Refused
 
 USAGE = """\
 tools/harts [OPTION]... [WORKLOAD]...
@@ -38,10 +40,6 @@ COUNTERS = "cat /proc/lockstat /proc/harts"
 FENCES = "remote fences"  # among the locks
 CUT = "--"
 PAGE = os.path.join(build.TREE, "docs/harts.md")
-
-
-class Refused(Exception):
-    """There is nothing to measure, and why."""
 
 
 def run_guest(kit, harts, options):
@@ -239,12 +237,7 @@ def run(options):
 
 
 def main(argv):
-    options = arguments(argv)
-    try:
-        return run(options)
-    except (build.BuildError, OSError, Refused) as error:
-        print(f"harts: {error}", file=sys.stderr)
-        return 2
+    return tool.end("harts", lambda: run(arguments(argv)))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import bench_aims
 import bench_table
 import build
 import guest
+import tool
 
 USAGE = """\
 tools/profile [OPTION]... =NAME... | -- COMMAND [ARG...]
@@ -70,6 +71,8 @@ class Blocks:
     def read(self, log):
         block, fresh, translations, counting = [], {}, {}, self.begin is None
         for line in log:
+            if not line.endswith(b"\n"):  # QEMU was killed
+                break
             if line.startswith(b"Trace"):
                 words = line.split(b"/", 2)
                 name, pc = words[0], int(words[1], 16)
@@ -217,11 +220,7 @@ def profile(options, command):
 
 
 def main(argv):
-    try:
-        return profile(*arguments(argv))
-    except (bench_table.BadTable, build.BuildError, OSError) as error:
-        print(f"profile: {error}", file=sys.stderr)
-        return 2
+    return tool.end("profile", lambda: profile(*arguments(argv)))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 import types
 
 import pytest
@@ -258,6 +260,27 @@ def test_worse_counts_what_failed_and_not_the_last_digit():
     assert not list(bench_compare.worse(table(a=0.0003), table(a=0.0002), whole=True))
 
 
+@pytest.mark.parametrize("before, now, named", [
+    (449.12, 450.0, []), (449.12, 450.5, ["yield_pair is 450.50, over its aim of 450.00, stored 449.12"]),
+    (451.0, 452.0, []), (None, 460.0, [])])
+def test_what_comes_to_be_over_its_aim_is_named(before, now, named):
+    """Though it is not 3% worse."""
+    def rows(figure):
+        found = table("it") if figure is None else table("it", yield_pair=figure)
+        return bench_compare.join(found, bench_linux.tables(), bench_aims.read_floors())
+
+    assert list(bench_compare.over(rows(now), rows(before))) == named
+
+
+@pytest.mark.parametrize("yield_pair, status", [(449.12, 0), (451.0, 1)])
+def test_the_check_names_what_is_over_its_aim(side_by_side, tmp_path, yield_pair, status):
+    control = {"user_loop": 2.0, "user_copy": 320.19}
+    bench_table.write(tmp_path / "stored", table(yield_pair=449.12, **control), "")
+    done = side_by_side("--check", "--stored", tmp_path / "stored", "=yield_pair",
+                        mapache={"yield_pair": yield_pair, **control})
+    assert done.returncode == status and ("yield_pair is 451.00, over its aim of 450.00" in done.stdout) == status, done
+
+
 @pytest.mark.parametrize("name", ["file_msync", "file_munmap"])
 def test_three_percent_of_the_least_figures(tmp_path, name):
     """As they are stored and read."""
@@ -484,6 +507,105 @@ def test_the_initramfs_holds_the_program_and_a_console():
     assert found["dev/console"] == (0o020600, [5, 1], b"")
     assert found["ext4.img"][2] == b"file system"
     assert list(found)[-1] == "TRAILER!!!"
+
+
+HANG = "echo Linux version; exec sleep 60"
+STOP = "echo Linux version; echo Kernel panic"
+
+
+def said_by(figures):
+    """As a machine's program."""
+    lines = "".join(f"{name}\\t{value}\\tinsn\\n" for name, value in figures.items())
+    return f"printf '# vmbench\\n# dir /tmp\\n{lines}# done: 7 insn\\n'"
+
+
+@pytest.fixture
+def side_by_side(tmp_path):
+    """tools/bench on a machine that is a script: what it does as Mapache, and as a kernel that is given."""
+    build.build("release", ["mapache.elf", "image"])
+    (tmp_path / "bin").mkdir()
+    image, qemu, late = tmp_path / "Image", tmp_path / "bin/qemu-system-riscv64", tmp_path / "late.py"
+    image.write_bytes(bytes(0x38) + b"RSC\5" + bytes(100))
+    late.write_text("import sys, bench, bench_machine\nbench_machine.SECONDS = 1\nsys.exit(bench.main(sys.argv[1:]))\n")
+
+    def run(*arguments, mapache, linux=None):
+        linux = linux if isinstance(linux, str) else said_by(linux or {})
+        qemu.write_text(f'#!/bin/sh\ncase "$*" in *"-kernel {image}"*) {linux};; *) {said_by(mapache)};; esac\n')
+        qemu.chmod(0o755)
+        environment = dict(os.environ, PATH=f"{qemu.parent}:{os.environ['PATH']}", PYTHONPATH=str(TREE / "tools/lib"))
+        return subprocess.run(["/usr/bin/python3", "-B", late, *arguments], capture_output=True, text=True, timeout=60,
+                              env=environment)
+
+    run.image = image
+    return run
+
+
+SAME = {"user_loop": 2.0, "user_copy": 320.19, "getppid": 90}
+
+
+def test_a_given_kernel_is_shown_beside(side_by_side, tmp_path):
+    done = side_by_side("--linux", side_by_side.image, "--tsv", tmp_path / "tsv", "=getppid",
+                        mapache=SAME, linux=SAME | {"getppid": 100})
+    assert done.returncode == 0, done
+    assert re.search(r"^getppid +171.00 +225.00 +100.00 +90.00 +0.90 ", done.stdout, re.M), done.stdout
+    assert done.stderr.splitlines() == ["bench: running Mapache ...", f"bench: running {side_by_side.image} ..."]
+    head, *rows = [line.split("\t") for line in (tmp_path / "tsv").read_text().splitlines()]
+    row = next(dict(zip(head, row)) for row in rows if row[0] == "getppid")
+    assert (row["given_Linux"], row["mapache"], row["ratio"]) == ("100.00", "90.00", "0.9000")
+
+
+def test_a_given_kernel_on_another_machine_is_not_counted(side_by_side, tmp_path):
+    """Linux's tick once was 0.19% of user_loop."""
+    done = side_by_side("--linux", side_by_side.image, "--tsv", tmp_path / "tsv", "=getppid",
+                        mapache=SAME, linux=SAME | {"user_loop": 2.0038, "getppid": 100})
+    assert done.returncode == 1
+    assert "user_loop is 2.0038 in given Linux and 2.0 in Mapache: not comparable\n" in done.stdout
+    assert re.search(r"^getppid +171.00 +225.00 +100.00 +90.00 +0.53 ", done.stdout, re.M), done.stdout
+    assert "\t100.00\t90.00\t0.5263\t" in (tmp_path / "tsv").read_text()
+
+
+@pytest.mark.parametrize("linux, why", [
+    (HANG, "in 1 seconds: the last that it said is Linux version"), (STOP, "the last that it said is Kernel panic"),
+    ("exit 1", "the last that it said is nothing")])
+def test_mapache_is_shown_though_a_given_kernel_does_not_end(side_by_side, linux, why):
+    done = side_by_side("--linux", side_by_side.image, "=getppid", mapache=SAME, linux=linux)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 2, done
+    assert re.search(r"^getppid +171.00 +225.00 +90.00 +0.53 ", done.stdout, re.M), done.stdout
+    assert done.stdout.splitlines()[-1].startswith(f"{side_by_side.image} did not come to the end")
+    assert done.stdout.endswith(why + "\n")
+
+
+# --- What is interrupted
+
+
+@pytest.mark.parametrize("command", [
+    ["bench", "=getppid"], ["bench", "--wall", "1", "=getppid"], ["bench", "--linux", "IMAGE", "=getppid"],
+    ["harts", "--rounds", "1", "compute"], ["growth", "boot"], ["growth", "again"], ["profile", "=getppid"],
+    ["figures", "start"]], ids=" ".join)
+def test_an_interrupt_is_no_traceback(tmp_path, command):
+    """At a terminal: all that the tool runs gets it.  The machine only says that it runs."""
+    build.build("release", ["mapache.elf", "image"])
+    for name in ("bin", "tmp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "IMAGE").write_bytes(bytes(0x38) + b"RSC\5" + bytes(100))
+    qemu = tmp_path / "bin/qemu-system-riscv64"
+    qemu.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exec {shutil.which(qemu.name)} "$1"\n'
+                    f"touch {tmp_path}/runs\nexec sleep 60\n")
+    qemu.chmod(0o755)
+    environment = dict(os.environ, PATH=f"{qemu.parent}:{os.environ['PATH']}", TMPDIR=str(tmp_path / "tmp"))
+    tool = subprocess.Popen([TREE / "tools" / command[0], *command[1:]], cwd=tmp_path, env=environment, text=True,
+                            start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        for _ in range(600):
+            if (tmp_path / "runs").exists():
+                break
+            time.sleep(0.1)
+        os.killpg(tool.pid, signal.SIGINT)
+        said, errors = tool.communicate(timeout=30)
+    finally:
+        tool.kill()
+    assert tool.returncode == 130 and said == "" and "Traceback" not in errors, errors
+    assert errors.splitlines()[-1] == f"{command[0]}: interrupted" and os.listdir(tmp_path / "tmp") == [], errors
 
 
 @pytest.mark.parametrize("version, said", [

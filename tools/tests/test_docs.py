@@ -2,6 +2,7 @@
 """What the documents point at is there, and what can be counted again is true."""
 import os
 import re
+import shutil
 import subprocess
 
 
@@ -12,6 +13,21 @@ def test_links_lead_somewhere(tree):
             if not os.path.exists(path.parent / link):
                 broken.append(f"{path.relative_to(tree)}: {link}")
     assert not broken, broken
+
+
+def test_code_lines_are_as_written(tree):
+    done = subprocess.run(["tools/figures", "--check", "lines"], cwd=tree, capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\ntools/figures --write lines puts it right"
+
+
+def test_a_command_that_fails_is_no_difference(tree, tmp_path):
+    """Its status and what it said, in place of a traceback."""
+    for folder in ("tools", "docs", "usr/bench"):
+        shutil.copytree(tree / folder, tmp_path / folder, ignore=shutil.ignore_patterns("tests", "image"))
+    (tmp_path / "tools/check/budget").write_text("#!/bin/sh\necho no such part >&2\nexit 3\n")
+    done = subprocess.run(["tools/figures", "--check", "lines"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2, "", "figures: tools/check/budget --table: status 3\nno such part\n")
 
 
 def test_what_mapfs_costs_is_as_written(tree):

@@ -87,11 +87,23 @@ def test_what_cannot_be_measured_is_refused(tree, arguments, why):
 
 @pytest.mark.parametrize("text, why", [
     ("", "has not 3 sizes of fault"), ("fault\t10\t10\nfault\t1", "line 2"), ("fault\t10\tten\n", "line 1"),
-    ("fault\t1\t1\n" * 3 + "split\t1\t1\n" * 2, "has not 3 sizes of split")])
+    ("fault\t1\t1\nfault\t2\t1\nfault\t3\t1\nsplit\t1\t1\nsplit\t2\t1\n", "has not 3 sizes of split"),
+    ("fault\t1\t1\nfault\t1\t1\n", "line 2"), ("fault\t2\t1\nfault\t1\t1\n", "line 2"), ("fault\t0\t1\n", "line 1"),
+    ("fault\t1\t0\n", "line 1"), ("fault\t1\t-5\n", "line 1"), (f"fault\t1\t1{'0' * 400}\n", "line 1")])
 def test_a_table_that_is_none(tmp_path, text, why):
     (tmp_path / "areas.tsv").write_text(text)
     with pytest.raises(growth.BadTable, match=why):
         growth.read_table(tmp_path, "areas")
+
+
+@pytest.mark.parametrize("row", ["fault\t10\t0", "fault\t0\t10", "fault\t100000\t10\nfault\t100000\t10"])
+def test_rubbish_is_refused_in_a_line(tree, tmp_path, row):
+    copy = shutil.copytree(stored(tree), tmp_path / "growth")
+    table = copy / "areas.tsv"
+    table.write_text(table.read_text() + row + "\n")
+    done = subprocess.run([tree / "tools/growth", "--check", "--from", copy, "areas"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr
+    assert f"{table}, line " in done.stderr
 
 
 def test_what_cannot_be_drawn_is_left(tree, tmp_path, monkeypatch):

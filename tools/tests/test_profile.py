@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """tools/profile counts every instruction of the kernel, and says whose it is."""
+import io
 import re
 import subprocess
 
 import pytest
+
+import profile as profile_tool
 
 
 def profile(tree, *words):
@@ -60,3 +63,12 @@ def test_words_that_mean_nothing(tree, words, why):
 def test_what_failed_is_said(tree, words, why):
     done = subprocess.run([tree / "tools/profile", *words], capture_output=True, text=True, timeout=600)
     assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(why), done
+
+
+@pytest.mark.parametrize("cut", range(1, 20))
+def test_a_log_may_be_cut_off(cut):
+    """Of a QEMU that was killed."""
+    log = io.BytesIO((b"0x0000000000000010:  nop\n\nTrace 0: 0x7f00 [0/0000000000000010/0]\n" * 2)[:-cut])
+    blocks = profile_tool.Blocks(None, None)
+    blocks.read(log)
+    assert blocks.runs == {(0x10,): 1}
