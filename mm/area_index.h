@@ -54,10 +54,11 @@ struct area *area_prev(struct area *a);
 void area_insert(struct area_index *index, struct area *a);
 
 /*
- * For an index that becomes as another one is: `a` is a copy of an area there, with the index's own
- * fields as they are there, and with its range.  It comes after all that are in this index, and all
+ * For an index that becomes as another one is: `a` is a copy of an area there, with `height` and
+ * `gap` as they are there, and with its range.  It comes after all that are in this index, and all
  * that stand before it there are in this one.  Until the last of them has come, nothing but
- * area_find(), area_peek(), area_first(), area_next() and area_prev() may be asked.
+ * area_find(), area_peek(), area_first(), area_next() and area_prev() may be asked, or all be taken
+ * out (area_take_all).
  */
 void area_append_copy(struct area_index *index, struct area *a);
 

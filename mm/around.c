@@ -167,8 +167,7 @@ unsigned map_zeros(struct area *a, mvm_vaddr_t at)
 	skip = private_pages(a->space, w.va, n);
 	for (unsigned i = 0; i < n; i++, skip >>= 1)
 		frames[i] = skip & 1 ? MVM_NO_FRAME : frame_of_zeros;
-	mvmh_pmap_enter_run(
-		&a->space->pmap, w.va, frames, n, area_rights(a) & ~(unsigned)MVM_WRITE);
+	mvmh_pmap_enter_run(&a->space->pmap, w.va, frames, n, entry_rights(a, false));
 	return (unsigned)((w.end - at) >> MVM_PAGE_SHIFT);
 }
 

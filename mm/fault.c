@@ -378,7 +378,7 @@ static OWN_FRAME enum need look_object(struct fault *f, struct area *a)
 /* Case 3, a load: nothing is stored to the page of zeros, so all may share it. */
 static OWN_FRAME enum need look_zeros(struct fault *f, struct area *a)
 {
-	unsigned rights = area_rights(a) & ~(unsigned)MVM_WRITE;
+	unsigned rights = entry_rights(a, false);
 	enum need need = map_frame(f, frame_of_zeros, rights);
 	unsigned behind = 1;
 

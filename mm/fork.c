@@ -186,10 +186,10 @@ static COLD void remove_unwanted(struct mvm_space *child)
 	}
 }
 
-/* So many.  What was copied is entered, also after a failure. */
+/* All `areas` of the parent.  What was copied is entered, also after a failure. */
 static OWN_FRAME int copy_areas(struct mvm_space *parent, struct mvm_space *child, uint64_t areas)
 {
-	struct copying c = {parent, child, areas, parent->low, NULL, false};
+	struct copying c = {.parent = parent, .child = child, .left = areas, .va = parent->low};
 	mvm_vaddr_t start, end;
 	unsigned attempts = 0;
 	int err = 0, failed;

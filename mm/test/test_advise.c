@@ -329,6 +329,40 @@ static void a_fork_that_cannot_wipe_fails(void **state)
 	assert_int_equal(load_of(child, AT + 100 * PAGE), 0);
 }
 
+/*
+ * The same, with another area behind it that has nothing to wipe: that cannot fail, and hides no
+ * failure.  What nodes there are in hand is another number each time.
+ */
+static void what_cannot_fail_hides_no_failure(void **state)
+{
+	unsigned failed = 0;
+
+	(void)state;
+	map(AT, 64 * 64);
+	for (unsigned i = 0; i < 256; i++)
+		store(AT + i * PAGE, 'x');
+	assert_int_equal(advise(AT + 3 * PAGE, 200, MVM_ADVISE_WIPEONFORK), 0);
+	map(AT + 8192 * PAGE, 1);
+	assert_int_equal(advise(AT + 8192 * PAGE, 1, MVM_ADVISE_WIPEONFORK), 0);
+	for (unsigned i = 4; i < 64; i++) {
+		int err;
+
+		store(AT + i * 64 * PAGE, 'x');
+		posix_fail(POSIX_FAIL_META, 1, true);
+		err = mvm_space_fork(space, &child);
+		posix_fail(POSIX_FAIL_META, 0, false);
+		if (err) {
+			assert_int_equal(err, -MVM_ENOMEM);
+			child = NULL;
+			failed++;
+			continue;
+		}
+		assert_int_equal(load_of(child, AT + 100 * PAGE), 0);
+		end_child();
+	}
+	assert_true(failed > 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, fixture_tear_down)
@@ -352,6 +386,7 @@ int main(void)
 		CASE(of_many_areas_the_child_has_not_all),
 		CASE(wipeonfork_areas_are_zeros_in_the_child),
 		CASE(a_fork_that_cannot_wipe_fails),
+		CASE(what_cannot_fail_hides_no_failure),
 	};
 
 	return fixture_main(4096, tests);

@@ -118,7 +118,7 @@ def test_each_stage_asks_for_the_hooks_that_the_docs_say(tree):
 
 
 def test_a_stage_that_needs_a_later_one_is_refused(tree, mm):
-    plant_in(mm / "fork.c", "static struct area *area_copy(",
+    plant_in(mm / "fork.c", "static void area_copy(",
              "int mvm_planted(struct mvm_object *obj);\n"
              "int mvm_planted(struct mvm_object *obj)\n"
              "{\n\treturn mvm_pc_truncate(obj, 0);\n}\n\n")
