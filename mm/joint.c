@@ -16,12 +16,13 @@
  * of the page can be known to any hart, so open batches do not matter, as they do not there.
  *
  * Where there is no leaf for the slot, or no table for the entry, a new one is filled in just so:
- * into the empty slot of the node of level 1, where that is the tree's own, with the page in it
- * already, so that no leaf is ever seen empty; and by the host, if it can (mvmh_pmap_fill).  Who
- * finds that another was first frees his.
+ * into the empty slot of the lowest node on the way, where all of the way is the tree's own, with
+ * the page in it already, so that no leaf is ever seen empty; and by the host, if it can
+ * (mvmh_pmap_fill).  Who finds that another was first, with the same leaf or with one that stands
+ * where the ways to both part, frees his.
  *
  * But for that the shape of a space stands still in a joint hold: areas, claims, nodes, tables.
- * Whatever a fault needs beyond filling what is empty (a node above leaves, a copy, the object's
+ * Whatever a fault needs beyond filling what is empty (a node where ways part, a copy, the object's
  * page, the end of a claim ...) it gets from mvm_fault()'s other ways, under the lock; and who has
  * the lock is alone, as if there were no joint holds.  No other file of mm needs to know of them
  * but where the lock is taken (space.h).
