@@ -155,6 +155,8 @@ def arguments(argv):
         parser.error("--wall is of one run at least")
     if options.wall and (options.html or options.write or options.show):
         parser.error("--wall has no page and shows nothing stored, --tsv docs/wall.tsv stores it")
+    if options.wall and options.filter and options.tsv and os.path.realpath(options.tsv) == bench_wall.STORED:
+        parser.error("docs/wall.tsv is of whole runs")
     fault = (bench_table.fault_of_filters(options.filter, names(options))
              or (bench_linux.fault_of(options.linux) if options.linux is not None else None))
     if fault:
@@ -179,7 +181,7 @@ def beside_given(options, kit, mapache, linux):
     """Runs the kernel that is given; why it is not comparable, if so, or gave no figures."""
     try:
         given = run_linux(options.linux, kit, options.filter)
-    except bench_machine.NoEnd as error:
+    except tool.Refused as error:
         return [str(error)]
     differing = list(bench_compare.differing_control(given, mapache))
     given.comparable = not differing

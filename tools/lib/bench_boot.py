@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 
 import bench_linux
+import tool
 from bench_machine import Kernel
 
 MEMORY = "128M"
@@ -58,16 +59,23 @@ def mapache(kit, program, folder, kernel=None):
         ["root=ram0 norandmaps init=/bench/vmbench --", *arguments]))
 
 
+def instructions_in(said, line):
+    found = re.search(line, said)
+    if not found:
+        raise tool.Refused(f"the machine did not say: {line}")
+    return int(found[1])
+
+
 def of_mapache(kit, program, memory=MEMORY):
     with tempfile.TemporaryDirectory(prefix="mapache-") as folder:
         said = mapache(kit, program, folder).boot([NOTHING], memory=memory)
-    return int(re.search(USER, said).group(1))
+    return instructions_in(said, USER)
 
 
 def of_linux(image, program):
     with tempfile.TemporaryDirectory(prefix="mapache-") as folder:
         kernel = bench_linux.given(image, program, folder, with_ext4=False)
-        return int(re.search(MAIN, kernel.boot([NOTHING], memory=MEMORY)).group(1))
+        return instructions_in(kernel.boot([NOTHING], memory=MEMORY), MAIN)
 
 
 def of_firmware(kit, program, memory=MEMORY):

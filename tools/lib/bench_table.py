@@ -20,7 +20,7 @@ HEADINGS = "# name\ttmpfs\tdisk\tunit\n"
 
 
 class BadTable(tool.Refused):
-    """A file that is no table of figures."""
+    """A file, or what a machine said, that is no table of figures."""
 
 
 class Table:
@@ -46,8 +46,19 @@ def text(value):
     return f"{value:.{4 if value < 10 else 2 if value < 1000 else 0}f}"
 
 
+def said_number(title, line, word):
+    """A short time may be none."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise BadTable(f"{title} said {line!r}: {word} is no figure")
+    return value
+
+
 def parse(output, title):
-    """vmbench's output: lines name, value, unit; each '# dir' line opens the next column."""
+    """vmbench's output: lines name, value, unit; each '# dir' line opens the next column.  BadTable: a value is none."""
     table, column = Table(title), -1
     begun = False
     for line in output.splitlines():
@@ -58,11 +69,11 @@ def parse(output, title):
         if line.startswith("# dir "):
             column += 1
         elif line.startswith("# done: "):
-            table.put(WHOLE, TMPFS, float(line.split()[2]), "insn")
+            table.put(WHOLE, TMPFS, said_number(title, line, line.split()[2]), "insn")
         elif len(fields) >= 3 and fields[1] == "FAIL":
             table.failure[fields[0], column] = fields[2]
         elif len(fields) >= 3:
-            table.put(fields[0], column, float(fields[1]), fields[2])
+            table.put(fields[0], column, said_number(title, line, fields[1]), fields[2])
     return table
 
 

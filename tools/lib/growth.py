@@ -81,6 +81,17 @@ PLOTS = {
 # --- Measuring ------------------------------------------------------------------------------------
 
 
+def figures_of(said):
+    """(series, size) -> instructions.  BadTable: growth said something else."""
+    table = {}
+    for row in said.splitlines():
+        try:
+            read_row(table, row)
+        except ValueError:
+            raise BadTable(f"/bench/growth said {row!r}: not series, size that ascends and instructions") from None
+    return {(series, n): value for series, points in table.items() for n, value in points}
+
+
 class Machine:
     """Boots with the root on a RAM disk that holds /bench/growth alone, which is the first process."""
 
@@ -107,8 +118,7 @@ class Machine:
         machine = guest.Machine(self.kit, image=None, mem=MEMORY, icount=True,
                                 append="root=ram0 norandmaps init=/bench/growth",
                                 qemu=["-initrd", self.large if MAPFS in words else self.small])
-        rows = [line.split("\t") for line in guest.output_of(machine, words).splitlines()]
-        return {(name, int(size)): int(value) for name, size, value in rows}
+        return figures_of(guest.output_of(machine, words))
 
     def measure(self, words, sizes):
         """The same, once for all plots that it is for."""
@@ -274,6 +284,9 @@ def arguments(argv):
         parser.error("docs/growth has all sizes")
     if options.write and options.preset != STORED_PRESET:
         parser.error("docs/growth is of the release preset")
+    fault = outfile.fault_of(os.path.join(TO, "areas.tsv")) if options.write else None
+    if fault:
+        parser.error(f"cannot write {TO}: {fault}")
     return options
 
 

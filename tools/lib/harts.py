@@ -8,6 +8,7 @@ import sys
 
 import build
 import guest
+import outfile
 import sections
 import tool
 from tool import Refused
@@ -62,11 +63,14 @@ def known_workloads(kit, workloads):
 
 
 def rates(output):
-    """(workload, workers) -> operations a second."""
+    """(workload, workers) -> operations a second.  Refused: it said something else."""
     found = {}
     for line in output.splitlines():
-        name, workers, operations, seconds, *_ = line.split("\t")
-        found[name, int(workers)] = int(operations) / float(seconds)
+        try:
+            name, workers, operations, seconds, *_ = line.split("\t")
+            found[name, int(workers)] = int(operations) / float(seconds)
+        except (ValueError, ZeroDivisionError):
+            raise Refused(f"/bench/harts said {line!r}: not workload, workers, operations and seconds") from None
     return found
 
 
@@ -215,6 +219,9 @@ def arguments(argv):
         parser.error("docs/harts.md has all workloads")
     if options.write and options.preset != parser.get_default("preset"):
         parser.error("docs/harts.md is of the release preset")
+    fault = outfile.fault_of(PAGE) if options.write else None
+    if fault:
+        parser.error(f"cannot write {PAGE}: {fault}")
     if options.rounds < 1 or not 0 < options.seconds < TIMEOUT:
         parser.error(f"one round at least, and more than no time, less than {TIMEOUT} seconds")
     return options

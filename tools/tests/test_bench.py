@@ -23,6 +23,7 @@ import bench_wall
 import browser
 import build
 import outfile
+import tool
 from bench_table import BOOT, DISK, TMPFS, WHOLE
 from conftest import TREE
 
@@ -193,7 +194,7 @@ def test_documents_of_times_that_are_none(tree, tmp_path):
 @pytest.mark.parametrize("arguments, why", [
     (["--preset", "relaese"], "relaese"), (["--write", "--preset", "dev"], "release preset"),
     (["--wall", "0"], "one run"), (["--wall", "--html", "page"], "no page"), (["--wall", "--show"], "no page"),
-    (["--write", "--wall"], "no page"),
+    (["--write", "--wall"], "no page"), (["--wall", "1", "--tsv", TREE / "docs/wall.tsv", "=getppid"], "whole runs"),
     (["=getppid", "=getpppid"], "named =getpppid"), (["--wall", "1", BOOT], BOOT), ([""], "an empty name"),
     (["getppid", ""], "an empty name"), (["--linux", "nowhere", "=getppid"], "cannot read nowhere: No such file"),
     (["--linux", TREE, "=getppid"], "cannot read"), (["--linux", TREE / "README.md", "=getppid"], "README.md is no"),
@@ -230,6 +231,18 @@ def test_a_file_is_written_whole_or_left(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["link", "target"]
     outfile.write("/dev/null", "nothing")
     assert not os.path.isfile("/dev/null")
+
+
+@pytest.mark.parametrize("line", ["a\trubbish\tx", "a\tnan\tx", "a\t-1\tx", "# done: inf insn"])
+def test_what_is_no_figure_is_refused(line):
+    with pytest.raises(bench_table.BadTable, match="^it said .* is no figure$"):
+        bench_table.parse(f"# vmbench: x\n# dir /tmp\n{line}\n", "it")
+
+
+def test_a_boot_that_says_nothing_is_refused():
+    assert bench_boot.instructions_in("first user instruction: 12\n", bench_boot.USER) == 12
+    with pytest.raises(tool.Refused, match="^the machine did not say: first user"):
+        bench_boot.instructions_in("rubbish", bench_boot.USER)
 
 
 def test_failures_and_directories_are_told_apart():
@@ -566,12 +579,12 @@ def test_a_given_kernel_on_another_machine_is_not_counted(side_by_side, tmp_path
 
 @pytest.mark.parametrize("linux, why", [
     (HANG, "in 1 seconds: the last that it said is Linux version"), (STOP, "the last that it said is Kernel panic"),
-    ("exit 1", "the last that it said is nothing")])
+    ("exit 1", "the last that it said is nothing"),
+    (said_by({"getppid": "rubbish"}), "given Linux said 'getppid\\trubbish\\tinsn': rubbish is no figure")])
 def test_mapache_is_shown_though_a_given_kernel_does_not_end(side_by_side, linux, why):
     done = side_by_side("--linux", side_by_side.image, "=getppid", mapache=SAME, linux=linux)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 2, done
     assert re.search(r"^getppid +171.00 +225.00 +90.00 +0.53 ", done.stdout, re.M), done.stdout
-    assert done.stdout.splitlines()[-1].startswith(f"{side_by_side.image} did not come to the end")
     assert done.stdout.endswith(why + "\n")
 
 

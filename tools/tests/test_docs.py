@@ -30,6 +30,16 @@ def test_a_command_that_fails_is_no_difference(tree, tmp_path):
         2, "", "figures: tools/check/budget --table: status 3\nno such part\n")
 
 
+def test_a_page_that_cannot_be_written_is_known_before(tree, tmp_path):
+    """Before anything is built or run: docs leads to where no file can be made."""
+    for folder in ("tools", "usr/bench"):
+        shutil.copytree(tree / folder, tmp_path / folder, ignore=shutil.ignore_patterns("tests", "image"))
+    (tmp_path / "docs").symlink_to("/proc")
+    done = subprocess.run(["tools/figures", "--write"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 2), done.stderr
+    assert "no file can be made in /proc" in done.stderr and "usage" in done.stderr
+
+
 def test_what_mapfs_costs_is_as_written(tree):
     done = subprocess.run(["tools/figures", "--check", "disk"], cwd=tree, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\ntools/figures --write disk puts it right"

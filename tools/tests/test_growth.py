@@ -106,6 +106,20 @@ def test_rubbish_is_refused_in_a_line(tree, tmp_path, row):
     assert f"{table}, line " in done.stderr
 
 
+@pytest.mark.parametrize("said", ["fault\t10\trubbish\n", "rubbish\n", "fault\t10\t0\n"])
+def test_what_a_machine_says_is_read_likewise(said):
+    assert growth.figures_of("fault\t10\t7\nfault\t20\t8\n") == {("fault", 10): 7, ("fault", 20): 8}
+    with pytest.raises(growth.BadTable, match="^/bench/growth said "):
+        growth.figures_of(said)
+
+
+def test_a_folder_that_cannot_be_written_is_known_before(monkeypatch, capsys):
+    monkeypatch.setattr(growth, "TO", "/proc")
+    with pytest.raises(SystemExit) as ended:
+        growth.arguments(["--write"])
+    assert ended.value.code == 2 and "cannot write /proc: no file can be made in /proc" in capsys.readouterr().err
+
+
 def test_what_cannot_be_drawn_is_left(tree, tmp_path, monkeypatch):
     (tmp_path / "gnuplot").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "gnuplot").chmod(0o755)

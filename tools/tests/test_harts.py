@@ -31,6 +31,19 @@ def test_rates_are_by_workload_and_workers():
     assert harts.rates("a\t2\t50\t0.5\t20\t30\na\t8\t7\t0.7\t0\t1\n") == {("a", 2): 100.0, ("a", 8): 10.0}
 
 
+@pytest.mark.parametrize("said", ["rubbish\n", "a\t2\t50\trubbish\n", "a\t2\t50\t0\n"])
+def test_what_is_no_rate_is_refused(said):
+    with pytest.raises(harts.Refused, match="^/bench/harts said "):
+        harts.rates(said)
+
+
+def test_a_page_that_cannot_be_written_is_known_before(monkeypatch, capsys):
+    monkeypatch.setattr(harts, "PAGE", "/proc/x")
+    with pytest.raises(SystemExit) as ended:
+        harts.arguments(["--write"])
+    assert ended.value.code == 2 and "cannot write /proc/x: no file can be made in /proc" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments, why", [
     (["--rounds", "0"], "one round"), (["--seconds", "0"], "more than no time"), (["--seconds", "nan"], "time"),
     (["--preset", "relaese"], "relaese"), (["--write", "--preset", "dev"], "release preset"),
