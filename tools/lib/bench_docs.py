@@ -96,10 +96,7 @@ the runs; Linux is 6.1. `--wall --check` names what takes half as long again as 
 though it is fewer instructions. It is QEMU's time and not a processor's. Above all, QEMU 7.2 flushes its TLB whenever SUM
 changes, which Linux does around each access of its own to user memory, as Mapache does, but more often; so ratios
 here tell of QEMU as much as of kernels. What they would show is a line that fences or walks so much more that it is
-slower than Linux's by the clock. Two are: anon_munmap_thp, which takes 512 entries away where Linux takes one, and
-cow_break_reuse, of which each page took a fault of its own when this table was made (some 10 microseconds on either
-kernel; 325 instructions, 119 since). The table, its last column too, is of commit 138d96e. By harts:
-[harts.md](harts.md).
+slower than Linux's by the clock: none is. By harts: [harts.md](harts.md).
 """
 
 
