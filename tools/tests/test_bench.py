@@ -606,8 +606,10 @@ def test_an_interrupt_is_no_traceback(tmp_path, command):
                     f"touch {tmp_path}/runs\nexec sleep 60\n")
     qemu.chmod(0o755)
     environment = dict(os.environ, PATH=f"{qemu.parent}:{os.environ['PATH']}", TMPDIR=str(tmp_path / "tmp"))
-    tool = subprocess.Popen([TREE / "tools" / command[0], *command[1:]], cwd=tmp_path, env=environment, text=True,
-                            start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # What runs the tests may have been begun with `&`, whose children ignore an interrupt.
+    tool = subprocess.Popen(["env", "--default-signal=INT", TREE / "tools" / command[0], *command[1:]], cwd=tmp_path,
+                            env=environment, text=True, start_new_session=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
     try:
         for _ in range(600):
             if (tmp_path / "runs").exists():
