@@ -97,7 +97,7 @@ static void children_put(struct node *n, struct grave *grave)
 	n->used = 0;
 }
 
-static OWN_FRAME void bury_all(struct grave *grave)
+static OWN_FRAME void bury_nodes(struct grave *grave)
 {
 	struct node *n, *gone = NULL;
 	unsigned n_gone = 0;
@@ -113,6 +113,11 @@ static OWN_FRAME void bury_all(struct grave *grave)
 			n_gone = 0;
 		}
 	}
+}
+
+static OWN_FRAME void bury_all(struct grave *grave)
+{
+	bury_nodes(grave);
 	while (grave->anons)
 		bury_some(grave);
 }
