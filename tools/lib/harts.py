@@ -8,7 +8,6 @@ import sys
 
 import build
 import guest
-import outfile
 import sections
 import tool
 from tool import Refused
@@ -202,6 +201,11 @@ def markdown_of_locks(found, options):
         yield f"| `{name}` | {' | '.join(waits.row())} |\n"
 
 
+def section_of(options):
+    """Of the page, which the table is for."""
+    return "tools/harts --locks" if options.locks else "tools/harts"
+
+
 def arguments(argv):
     parser = argparse.ArgumentParser(prog="tools/harts", usage=argparse.SUPPRESS, description=USAGE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -219,7 +223,7 @@ def arguments(argv):
         parser.error("docs/harts.md has all workloads")
     if options.write and options.preset != parser.get_default("preset"):
         parser.error("docs/harts.md is of the release preset")
-    fault = outfile.fault_of(PAGE) if options.write else None
+    fault = sections.fault_of(PAGE, section_of(options)) if options.write else None
     if fault:
         parser.error(f"cannot write {PAGE}: {fault}")
     if options.rounds < 1 or not 0 < options.seconds < TIMEOUT:
@@ -238,7 +242,7 @@ def run(options):
     else:
         text = markdown(measure(kit, options), options)
     if options.write:
-        sections.write(PAGE, {"tools/harts --locks" if options.locks else "tools/harts": text})
+        sections.write(PAGE, {section_of(options): text})
     print(text, end="")
     return 0
 

@@ -23,6 +23,21 @@ def preset():
 
 
 @pytest.fixture
+def said_of_write(monkeypatch, capsys):
+    """What a tool that measures says when it is to write a page, if that says why it cannot be written."""
+
+    def said(module, constant, page, *arguments):
+        """The tool's module, the name of its constant that says where the page is, and where it is instead."""
+        monkeypatch.setattr(module, constant, str(page))
+        with pytest.raises(SystemExit) as ended:
+            module.arguments(["--write", *arguments])
+        assert ended.value.code == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    return said
+
+
+@pytest.fixture
 def tools_run():
     """tools/run with these arguments, to its end: status, stdout and stderr as bytes."""
 

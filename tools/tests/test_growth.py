@@ -113,11 +113,8 @@ def test_what_a_machine_says_is_read_likewise(said):
         growth.figures_of(said)
 
 
-def test_a_folder_that_cannot_be_written_is_known_before(monkeypatch, capsys):
-    monkeypatch.setattr(growth, "TO", "/proc")
-    with pytest.raises(SystemExit) as ended:
-        growth.arguments(["--write"])
-    assert ended.value.code == 2 and "cannot write /proc: no file can be made in /proc" in capsys.readouterr().err
+def test_a_folder_that_cannot_be_written_is_known_before(said_of_write):
+    assert "cannot write /proc: no file can be made in /proc" in said_of_write(growth, "TO", "/proc")
 
 
 def test_what_cannot_be_drawn_is_left(tree, tmp_path, monkeypatch):

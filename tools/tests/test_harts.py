@@ -37,11 +37,22 @@ def test_what_is_no_rate_is_refused(said):
         harts.rates(said)
 
 
-def test_a_page_that_cannot_be_written_is_known_before(monkeypatch, capsys):
-    monkeypatch.setattr(harts, "PAGE", "/proc/x")
-    with pytest.raises(SystemExit) as ended:
-        harts.arguments(["--write"])
-    assert ended.value.code == 2 and "cannot write /proc/x: no file can be made in /proc" in capsys.readouterr().err
+def test_a_page_that_cannot_be_written_is_known_before(said_of_write):
+    """A file there is, and nobody can put another in its place."""
+    assert "cannot write /proc/version: " in said_of_write(harts, "PAGE", "/proc/version")
+
+
+@pytest.mark.parametrize("locks, section", [([], "tools/harts"), (["--locks"], "tools/harts --locks")])
+def test_a_page_that_lacks_the_section_is_known_before(said_of_write, tmp_path, locks, section):
+    page = tmp_path / "harts.md"
+    page.write_text("<!-- tools/other -->\n<!-- end of tools/other -->\n")
+    assert f"cannot write {page}: it has no section {section}" in said_of_write(harts, "PAGE", page, *locks)
+    page.write_text(f"<!-- {section} -->\n<!-- end of {section} -->\n")
+    assert harts.arguments(["--write", *locks]).write
+
+
+def test_a_page_that_is_not_there_is_known_before(said_of_write, tmp_path):
+    assert "it cannot be read: No such file" in said_of_write(harts, "PAGE", tmp_path / "harts.md")
 
 
 @pytest.mark.parametrize("arguments, why", [
