@@ -2,8 +2,13 @@
 """What the documents point at is there, and what can be counted again is true."""
 import os
 import re
+import runpy
 import shutil
 import subprocess
+
+import pytest
+
+import sections
 
 
 def test_links_lead_somewhere(tree):
@@ -43,3 +48,21 @@ def test_a_page_that_cannot_be_written_is_known_before(tree, tmp_path):
 def test_what_mapfs_costs_is_as_written(tree):
     done = subprocess.run(["tools/figures", "--check", "disk"], cwd=tree, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\ntools/figures --write disk puts it right"
+
+
+def test_the_recorded_terminal_is_as_written(tree):
+    done = subprocess.run(["tools/record", "--check"], cwd=tree, capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\ntools/record --write puts it right"
+
+
+@pytest.mark.parametrize("old, new, named", [
+    (r"^( +\w+?)\w(  numbers)$", r"\1-\2", True), (r"^    1 replaced\n", "", True), (r"(private +/bin/)sh", r"\1ed", True),
+    (r"(wants to become dirty: )granted", r"\1refused", True), (r"^.*\bPTE .*, rw-\n", "", True),
+    (r"^ +[0-9a-f]{10}-.*\n", "", True), (r"\d+\.\d{6}  hart \d", "9.000000  hart 7", False),
+    (r"0x3f[0-9a-f]+", "0x3f12345000", False), (r"^ +.* kernel +write-back .*\n", "", False),
+    (r"^( +total: ).*", r"\1none", False)])
+def test_what_differs_in_a_record_is_named(tree, old, new, named):
+    difference = runpy.run_path(str(tree / "tools/record"))["difference"]
+    shown = sections.of((tree / "README.md").read_text())["tools/record"]
+    found, times = re.subn(old, new, shown, flags=re.M)
+    assert times and difference(shown, shown) == [] and bool(difference(shown, found)) == named
