@@ -40,10 +40,12 @@
  * Marks.  Whoever takes something away marks it first, under a lock that look() holds when it
  * checks the mark, and sweeps translations afterwards, under the space's lock:
  *
- *	unmap, FIXED, fork    a claim on the range                    space lock
+ *	unmap, FIXED, mremap,
+ *	MADV_DONTNEED, fork   a claim on the range                    space lock
  *	mprotect              the area's rights                       space lock
  *	truncate              the object's size                       object lock
- *	reclaim, punch        BUSY, then gone from the index          object lock
+ *	punch                 the object's hole                       object lock
+ *	reclaim               BUSY, then gone from the index          object lock
  *	write-back            not DIRTY any more                      object lock
  *	the end of a space    a claim on all, then no areas           space lock
  *

@@ -342,7 +342,7 @@ int mvm_space_fork(struct mvm_space *parent, struct mvm_space **out)
 	child->history = history_of(parent);
 	child->top = parent->top;
 	child->limits = parent->limits;
-	child->tag = parent->tag;
+	child->tag = tag_of(parent);
 	space_unlock(parent);
 	trace(parent, MVM_TRACE_FORK, 0, child->tag, 0);
 	mvm_trace_enable(child, is_traced(parent));

@@ -34,7 +34,9 @@
  *	space.lock            areas, anon tree, tables, claims of one space
  *	object.lock           page index, page states, size, list of areas of one object
  *	rank PAGE             leaves, one at a time: slabs, frame descriptors, the replacement
- *	                      queue, the registry, the list of unclean objects, the trace's readers
+ *	                      queue, the registry, the list of unclean objects, the count of writes
+ *	                      under way, a history of forks, the trace's readers, and of modules/ a
+ *	                      faulty pager's rules
  * None is held over anything that sleeps, nor over more than MVM_HOLD_PAGES pages' work.  What is
  * to stay while no lock is held is referenced (objects, anons, pages), pinned (the structures of
  * spaces and objects), BUSY (a page's identity and contents) or claimed (a range of addresses).

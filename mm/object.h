@@ -169,8 +169,10 @@ static inline void page_set_dirty(struct mvm_object *obj, struct mvm_page *page)
 		page_becomes_dirty(obj, page);
 }
 
-/* Take the page, BUSY of the caller and not under WRITEBACK, out of the object, with whatever
- * dirt it has.  The index's reference passes to the caller; BUSY stays. */
+/*
+ * Take the page, not BUSY of anybody but the caller and not under WRITEBACK, out of the object,
+ * with whatever dirt it has.  The index's reference passes to the caller; BUSY stays.
+ */
 void page_detach(struct mvm_object *obj, struct mvm_page *page);
 
 /*

@@ -52,7 +52,7 @@ struct mvm_space {
 	bool young;              /* [s] forked, has not forked itself: its loads count (ahead.h) */
 	bool joined;             /* [a] written under [s]: faults may have joint holds (joint.h) */
 	bool traced;             /* [a] to set: under the ring's lock */
-	uint32_t tag;            /* [s] */
+	uint32_t tag;            /* [a] its events' (trace.h) */
 	uint32_t open_sweeps;    /* [a] raised with [s]: translations removed, batch not finished */
 	uint32_t holds;          /* [a] pages held (mvm_hold): fork copies these at once */
 	struct mvm_limits limits;           /* [s] */

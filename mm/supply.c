@@ -43,7 +43,7 @@ static enum mvm_fault_result supply_page(struct fault *f)
 	int err;
 
 	err = cache_get(
-		f->object, f->index, f->ahead, is_traced(f->space) ? f->space->tag : 0, &page);
+		f->object, f->index, f->ahead, is_traced(f->space) ? tag_of(f->space) : 0, &page);
 	if (err == -MVM_EFAULT) /* truncated: the next look says what that means */
 		return MVM_FAULT_OK;
 	if (err)

@@ -126,7 +126,7 @@ static void ring_make(void)
 
 void mvm_space_set_tag(struct mvm_space *space, uint32_t tag)
 {
-	space->tag = tag;
+	__atomic_store_n(&space->tag, tag, __ATOMIC_RELAXED);
 }
 
 void mvm_trace_enable(struct mvm_space *space, bool on)

@@ -24,11 +24,16 @@ static inline bool is_traced(const struct mvm_space *space)
 	return __atomic_load_n(&space->traced, __ATOMIC_RELAXED);
 }
 
+static inline uint32_t tag_of(const struct mvm_space *space)
+{
+	return __atomic_load_n(&space->tag, __ATOMIC_RELAXED);
+}
+
 static inline void trace(const struct mvm_space *space, enum mvm_trace_event event, mvm_vaddr_t va,
 	uint64_t a, uint64_t b)
 {
 	if (unlikely(is_traced(space)))
-		mvm_trace_emit(space->tag, event, va, a, b);
+		mvm_trace_emit(tag_of(space), event, va, a, b);
 }
 
 /*

@@ -7,7 +7,10 @@
  *	2. mark     the claim: from now on no fault installs anything in the range, no map call
  *	            changes it, no placement enters it
  *	3. sweep    the translations, at most 64 a hold, into one batch; then finish the batch
- *	4. drop     private pages, at most a leaf a hold: nothing reaches them through this space
+ *	4. drop     private pages: nothing reaches them through this space.  A hold drops those of
+ *	            one leaf of the tree, or unhooks from one node those below that lie inside as a
+ *	            whole: its work is at most 64 slots, however many pages are there, for at these
+ *	            looks the burial, without a lock
  *	5. forget   take the range out of the areas: whole ones go, others shrink in place; the last
  *	            hold drops the claim
  *

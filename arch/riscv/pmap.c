@@ -5,8 +5,9 @@
  *
  * Tables below the root are made on demand. A table has no count of its entries, so that entering
  * and removing a page touch one word each. A removal that covers all that a table translates cuts
- * it out of its parent without looking into it; other tables stay, even empty, until the space
- * goes. So a space that maps and unmaps small things in one place keeps its tables, and the end of
+ * it out of its parent without looking into it; so does what takes a table's place, a large leaf or
+ * a table that moves there, if it is empty. Other tables stay, even empty, until the space goes. So
+ * a space that maps and unmaps small things in one place keeps its tables, and the end of
  * a large one costs what it has of tables, not of pages.
  *
  * A table that was cut out is freed by tlb_flush(), when no hart can walk it any more. Until then

@@ -15,9 +15,10 @@
  *	5. enter an area at the new place, and take the old range out of the areas
  *
  * 3 is the only step that can fail, for it may need nodes for the tree, and it is taken back
- * by dropping what it put there: before 4 nothing has changed.  No page is copied; harts may store
- * through translations of the old place until 4 removes them, and they store to the same page.  A
- * page that was exclusive is so again after 4; one that a fork shares stays shared.
+ * by dropping what it put there: before 4 nothing has changed but for what FIXED replaced,
+ * which is gone.  No page is copied; harts may store through translations of the old place until 4
+ * removes them, and they store to the same page.  A page that was exclusive is so again after 4;
+ * one that a fork shares stays shared.
  *
  * The object's list gets the new area at its end before it loses the old one.  So a reverse walk
  * that was to come to the old area comes to the new one: what truncate or reclaim marked is swept
