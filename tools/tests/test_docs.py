@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the documents point at is there, and what can be counted again is true."""
+import json
 import os
 import re
 import runpy
@@ -18,6 +19,28 @@ def test_links_lead_somewhere(tree):
             if not os.path.exists(path.parent / link):
                 broken.append(f"{path.relative_to(tree)}: {link}")
     assert not broken, broken
+
+
+def test_mms_tests_are_those_in_their_table(tree, tmp_path):
+    """In docs/testing.md, where capitals stand for any word: every test that CTest has, and no other."""
+    subprocess.run(["cmake", "--preset", "host", "-B", tmp_path], cwd=tree, check=True, capture_output=True)
+    ctest = subprocess.run(["ctest", "--test-dir", tmp_path, "-C", "all", "--show-only=json-v1"], check=True, capture_output=True)
+    there = {test["name"] for test in json.loads(ctest.stdout)["tests"]}
+    table = (tree / "docs/testing.md").read_text().split("## mm's proof")[1].split("\n\n")[1]
+    named = re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table.splitlines()))
+    patterns = [re.sub("[A-Z]+", "[a-z0-9]+", name) for name in named]
+    missing = {test for test in there if test.startswith("mm_") and not any(re.fullmatch(p, test) for p in patterns)}
+    gone = {name for name, p in zip(named, patterns) if not any(re.fullmatch(p, test) for test in there)}
+    assert (missing, gone) == (set(), set())
+
+
+def test_every_hook_has_its_context(tree):
+    """In docs/porting.md: each function that mm/host.h wants, or has a default for, is in the table."""
+    hooks = set(re.findall(r"#ifn?def mvmh_(\w+)", (tree / "mm/include/mm/host.h").read_text()))
+    joint = {"stay_end", "lock_waited", "await", "pmap_fill"}  # which are given with stay()
+    table = (tree / "docs/porting.md").read_text().split("## The hooks by the context")[1].split("\n\n")[1]
+    named = set(re.findall(r"`(\w+)`", "".join(row.split("|")[2] for row in table.splitlines())))
+    assert hooks | joint == named
 
 
 def test_code_lines_are_as_written(tree):
