@@ -16,17 +16,22 @@
  * any entry at any time, and the next fault brings it back.
  *
  * Read, in this order:
+ *	space.h, space.c      a space, and claims: how calls that change it keep out of each
+ *	                      other's way
  *	area.h, area_index.h, area_tree.c   what addresses mean, how it is found (area_list.c first)
- *	anon.c, anon_page.c   private pages: a copy-on-write tree; how they come and go
+ *	place.h, place.c, limits.h   where a map goes, and what a space may have
+ *	node.h, anon.c, anon_page.c   private pages: a copy-on-write tree; how they come and go
  *	object.h, index.c, object.c, cache.c   pages of files
  *	fault.c, around.c     the heart: how an access becomes an entry, and its neighbours too
- *	supply.c              what a fault gets while it holds no lock
+ *	supply.h, supply.c    what a fault has in hand, and gets while it holds no lock
+ *	copy.c                the same for the kernel's own accesses, and pages held for I/O
  *	joint.c               faults of threads of one space, at once
- *	unmap.c, map.c, range.c, protect.c, fork.c   how spaces change
+ *	unmap.c, map.c, range.c, protect.c, sync.c, fork.c   how spaces change
  *	ahead.c               what a fork copies before it is stored to
  *	large.c               private memory by large pages
  *	rmap.c, writeback.c, truncate.c, reclaim.c   how pages change under those who map them
- *	page.c, meta.c        where frames' descriptors and all structures live
+ *	page.c, meta.c, registry.c   where frames' descriptors and all structures live
+ *	look.c, trace.c       what can be seen of all that
  *	check.c               every invariant
  *	modules/              calls that a host may leave out: madvise, mlock, mincore, mremap
  *

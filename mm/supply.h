@@ -2,6 +2,16 @@
 /*
  * What a fault has in hand between its looks, what a look finds missing, and how that is got:
  * theory at the head of supply.c, the fault's at that of fault.c.
+ *
+ *	struct request   (fault.c)  a call: what is asked for, how often memory was short, what
+ *	                            it made dirty
+ *	struct fault     an attempt: passes, until the fault is over or memory is short; what is
+ *	                 in hand goes from pass to pass, and is given back at the end
+ *	                 a pass: one look, what can be done in its hold; then a supply
+ *
+ * Between two attempts memory is reclaimed, when only the request is left on the stack.  What both
+ * structures have was copied as the attempt began.  The first pass of most faults is their last: so
+ * mvm_fault() makes a request only for what is left after it.
  */
 #pragma once
 
