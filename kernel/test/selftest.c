@@ -84,7 +84,7 @@ static bool run_one(unsigned number, const struct selftest *test)
 unsigned selftest_run(void)
 {
 	static const struct selftest *const suites[] = {frames_tests, thread_tests, wait_tests,
-		time_tests, pmap_tests, blk_tests, mm_tests};
+		time_tests, pmap_tests, pmap_harts_tests, user_tests, blk_tests, mm_tests};
 	const char *only = boot_value("selftest");
 	unsigned number = 0, failed = 0;
 

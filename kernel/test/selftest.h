@@ -18,7 +18,7 @@ struct selftest {
 
 /* Ended by an entry without a name. */
 extern const struct selftest frames_tests[], thread_tests[], wait_tests[], time_tests[],
-	pmap_tests[], blk_tests[], mm_tests[];
+	pmap_tests[], pmap_harts_tests[], user_tests[], blk_tests[], mm_tests[];
 
 /* Run all; the number that failed. In a thread that may sleep. */
 unsigned selftest_run(void);
