@@ -2,6 +2,11 @@
 """The bugs that mm/test/mutants plants, and the programs that it lets look for them."""
 from typing import NamedTuple
 
+
+def simulated(scenario, schedules, *options):
+    return ["simulator", "--scenario", scenario, "--schedules", str(schedules), *options]
+
+
 # In this order, each until one fails; a mutant says which is likely to.
 PROGRAMS = {
     "model": ["test_model", "--ops", "60000", "--seed", "1"],
@@ -26,24 +31,22 @@ PROGRAMS = {
     "trace": ["test_trace"],
     "remap": ["test_remap"],
     "simulator": ["simulator", "--schedules", "2500"],
-    "simulator, limits of maps": ["simulator", "--scenario", "map-limit", "--schedules", "4000"],
-    "simulator, limits of moves": ["simulator", "--scenario", "grow-limit", "--schedules", "4000"],
-    "simulator, limits of areas": ["simulator", "--scenario", "cut-limit", "--schedules", "4000"],
-    "simulator, copies": ["simulator", "--scenario", "copy-exit", "--schedules", "1000000"],
-    "simulator, unmapped copies": ["simulator", "--scenario", "unmap-copy", "--schedules", "20000",
-                                   "--pct", "5", "--coarse"],
-    "simulator, unmapped zeros": ["simulator", "--scenario", "unmap-zeros", "--schedules", "20000",
-                                  "--pct", "5", "--coarse"],
-    "simulator, holds": ["simulator", "--scenario", "hold-copy", "--schedules", "30000"],
-    "simulator, unmaps": ["simulator", "--scenario", "unmap-unmap", "--schedules", "20000"],
-    "simulator, pokes": ["simulator", "--scenario", "poke-close", "--schedules", "20000"],
-    "simulator, truncate": ["simulator", "--scenario", "truncate-fault", "--schedules", "20000"],
-    "simulator, zeros": ["simulator", "--scenario", "zeros-store", "--schedules", "20000"],
-    "simulator, files": ["simulator", "--scenario", "read-write", "--schedules", "20000"],
-    "simulator, prefault": ["simulator", "--scenario", "prefault-unmap", "--schedules", "20000"],
-    "simulator, around": ["simulator", "--scenario", "around-change", "--schedules", "20000"],
-    "simulator, fills": ["simulator", "--scenario", "fill-fill", "--schedules", "20000"],
-    "simulator, fills and unmaps": ["simulator", "--scenario", "fill-forget", "--schedules", "20000"],
+    "simulator, limits of maps": simulated("map-limit", 4_000),
+    "simulator, limits of moves": simulated("grow-limit", 4_000),
+    "simulator, limits of areas": simulated("cut-limit", 4_000),
+    "simulator, copies": simulated("copy-exit", 1_000_000),
+    "simulator, unmapped copies": simulated("unmap-copy", 20_000, "--pct", "5", "--coarse"),
+    "simulator, unmapped zeros": simulated("unmap-zeros", 20_000, "--pct", "5", "--coarse"),
+    "simulator, holds": simulated("hold-copy", 30_000),
+    "simulator, unmaps": simulated("unmap-unmap", 20_000),
+    "simulator, pokes": simulated("poke-close", 20_000),
+    "simulator, truncate": simulated("truncate-fault", 20_000),
+    "simulator, zeros": simulated("zeros-store", 20_000),
+    "simulator, files": simulated("read-write", 20_000),
+    "simulator, prefault": simulated("prefault-unmap", 20_000),
+    "simulator, around": simulated("around-change", 20_000),
+    "simulator, fills": simulated("fill-fill", 20_000),
+    "simulator, fills and unmaps": simulated("fill-forget", 20_000),
     "joint": ["test_joint"],
     "threads": ["test_threads", "--ops", "15000", "--seed", "1"],
     "threads, longer": ["test_threads", "--ops", "40000", "--seed", "2"],

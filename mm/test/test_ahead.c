@@ -25,6 +25,23 @@ static unsigned store_faults(struct mvm_space *of, unsigned page, char value)
 	return (unsigned)(stats_of(of).faults - before);
 }
 
+/* PAGES pages, each with a letter or number of its own. */
+static void make_pages(char first)
+{
+	map_pages(AT, PAGES, 0, NULL, 0);
+	for (unsigned i = 0; i < PAGES; i++)
+		store_faults(space, i, (char)(first + (char)i));
+}
+
+/* A child that stores to the first pages, and ends. */
+static void fork_and_store(unsigned pages)
+{
+	fork_child();
+	for (unsigned i = 0; i < pages; i++)
+		store_faults(child, i, 'c');
+	end_child();
+}
+
 static uint64_t copies(void)
 {
 	struct mvm_stats s;
@@ -38,9 +55,7 @@ static void first_stores_take_no_fault(void **state)
 	unsigned faults = 0;
 
 	(void)state;
-	map_pages(AT, PAGES, 0, NULL, 0);
-	for (unsigned i = 0; i < PAGES; i++)
-		store_faults(space, i, (char)i);
+	make_pages(0);
 	for (unsigned n = 0; n < FORKS; n++) {
 		uint64_t before;
 		unsigned of_this;
@@ -75,13 +90,8 @@ static void what_is_not_stored_to_is_forgotten(void **state)
 	uint64_t before;
 
 	(void)state;
-	map_pages(AT, PAGES, 0, NULL, 0);
-	for (unsigned i = 0; i < PAGES; i++)
-		store_faults(space, i, (char)i);
-	fork_child();
-	for (unsigned i = 0; i < PAGES; i++)
-		store_faults(child, i, 'c');
-	end_child();
+	make_pages(0);
+	fork_and_store(PAGES);
 	before = copies();
 	fork_and_end();
 	assert_in_range(copies() - before, 1, 8);
@@ -95,15 +105,11 @@ static void what_is_not_stored_to_is_forgotten(void **state)
 /* What is known by its number may be something else by now, or nothing. */
 static void pages_that_went_are_left_alone(void **state)
 {
-
 	(void)state;
 	map_pages(AT, PAGES, 0, NULL, 0);
 	for (unsigned i = 0; i < 4; i++)
 		store_faults(space, i, (char)('a' + i));
-	fork_child();
-	for (unsigned i = 0; i < 4; i++)
-		store_faults(child, i, 'c');
-	end_child();
+	fork_and_store(4);
 	assert_int_equal(mvm_unmap(space, AT, PAGE), 0);
 	assert_int_equal(mvm_protect(space, AT + PAGE, PAGE, MVM_READ), 0);
 	fork_child();
@@ -121,9 +127,7 @@ static void new_stores_take_the_place_of_old_ones(void **state)
 	unsigned old = 0;
 
 	(void)state;
-	map_pages(AT, PAGES, 0, NULL, 0);
-	for (unsigned i = 0; i < PAGES; i++)
-		store_faults(space, i, (char)i);
+	make_pages(0);
 	fork_and_end();
 	for (unsigned i = 0; i < 8; i++)
 		assert_int_equal(store_faults(space, 2 * i, 'o'), 1);
@@ -158,11 +162,9 @@ static const mvm_vaddr_t loaded[] = {
 
 static void map_what_is_loaded(void)
 {
-	map_pages(AT, PAGES, 0, NULL, 0);
+	make_pages('A');
 	map_pages(FILE_AT, PAGES, 0, file->object, 0);
 	map_pages(FILE_AT + PAGES * PAGE, PAGES, MVM_MAP_SHARED, file->object, 0);
-	for (unsigned i = 0; i < PAGES; i++)
-		store_faults(space, i, (char)('A' + i));
 }
 
 /* Fork, and load in the child; how many of the pages it had then. */

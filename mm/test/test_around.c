@@ -8,7 +8,8 @@
 
 #define PAGES  32 /* that one fault maps, from a multiple of that on */
 #define AREA   (3 * PAGES)
-#define SINGLE 3 /* faults until a sequence is seen */
+#define SINGLE 3  /* faults until a sequence is seen */
+#define LEAF   64 /* pages of the tree's leaf, the area's first */
 
 static int set_up(void **state)
 {
@@ -16,25 +17,26 @@ static int set_up(void **state)
 	return fixture_set_up(1);
 }
 
-static void fill(size_t pages)
+/* AREA pages that are there, and mapped. */
+static void make_pages(void)
 {
-	for (size_t i = 0; i < pages; i++)
+	map_pages(AT, AREA, 0, NULL, 0);
+	for (size_t i = 0; i < AREA; i++)
 		store(AT + i * PAGE, (char)i);
 }
 
 /* Take rights away, and give them back; nothing is mapped then, or nothing may be stored to. */
-static void protect(size_t pages, unsigned rights)
+static void protect(mvm_vaddr_t at, size_t pages, unsigned rights)
 {
-	assert_int_equal(mvm_protect(space, AT, pages * PAGE, rights), 0);
-	assert_int_equal(mvm_protect(space, AT, pages * PAGE, RW), 0);
+	assert_int_equal(mvm_protect(space, at, pages * PAGE, rights), 0);
+	assert_int_equal(mvm_protect(space, at, pages * PAGE, RW), 0);
 }
 
-/* AREA pages that are there, and not mapped. */
+/* The same, not mapped. */
 static void make_hidden(void)
 {
-	map_pages(AT, AREA, 0, NULL, 0);
-	fill(AREA);
-	protect(AREA, 0);
+	make_pages();
+	protect(AT, AREA, 0);
 	assert_int_equal(posix_mapped(space), 0);
 }
 
@@ -51,6 +53,15 @@ static uint64_t load_faults(struct mvm_space *of, size_t page)
 	return faults_of(of) - before;
 }
 
+static uint64_t load_faults_of_all(struct mvm_space *of)
+{
+	uint64_t faults = 0;
+
+	for (size_t i = 0; i < AREA; i++)
+		faults += load_faults(of, i);
+	return faults;
+}
+
 static uint64_t store_faults(struct mvm_space *of, size_t page)
 {
 	uint64_t before = faults_of(of);
@@ -61,13 +72,9 @@ static uint64_t store_faults(struct mvm_space *of, size_t page)
 
 static void loads_in_sequence(void **state)
 {
-	uint64_t faults = 0;
-
 	(void)state;
 	make_hidden();
-	for (size_t i = 0; i < AREA; i++)
-		faults += load_faults(space, i);
-	assert_int_equal(faults, SINGLE + AREA / PAGES - 1);
+	assert_int_equal(load_faults_of_all(space), SINGLE + AREA / PAGES - 1);
 	for (size_t i = 0; i < AREA; i++)
 		assert_int_equal(store_faults(space, i), 0); /* never forked: they were all ours */
 }
@@ -77,9 +84,8 @@ static void stores_downwards(void **state)
 	uint64_t faults = 0;
 
 	(void)state;
-	map_pages(AT, AREA, 0, NULL, 0);
-	fill(AREA);
-	protect(AREA, MVM_READ);
+	make_pages();
+	protect(AT, AREA, MVM_READ);
 	for (size_t i = AREA; i-- > 0;)
 		faults += store_faults(space, i);
 	assert_int_equal(faults, SINGLE + AREA / PAGES - 1);
@@ -111,8 +117,7 @@ static void where_random_was_advised(void **state)
 static void readable_pages_lead_to_no_stores(void **state)
 {
 	(void)state;
-	map_pages(AT, AREA, 0, NULL, 0);
-	fill(AREA);
+	make_pages();
 	assert_int_equal(mvm_protect(space, AT, 8 * PAGE, 0), 0);
 	assert_int_equal(mvm_protect(space, AT, 8 * PAGE, MVM_READ), 0);
 	(void)load(AT), (void)load(AT + PAGE), (void)load(AT + 2 * PAGE);
@@ -153,8 +158,7 @@ static void at_the_ends_of_the_space(void **state)
 
 		map_pages(at, 2, 0, NULL, 0);
 		store(at, 'a'), store(at + PAGE, 'b');
-		assert_int_equal(mvm_protect(space, at, 2 * PAGE, 0), 0);
-		assert_int_equal(mvm_protect(space, at, 2 * PAGE, RW), 0);
+		protect(at, 2, 0);
 		assert_int_equal(load(at + PAGE), 'b');
 		assert_int_equal(load(at), 'a');
 	}
@@ -163,31 +167,48 @@ static void at_the_ends_of_the_space(void **state)
 /* After a fork both sides load what they share without faults of each, and store to copies. */
 static void what_a_fork_shares_is_not_writable(void **state)
 {
-	uint64_t faults = 0;
-
 	(void)state;
-	map_pages(AT, AREA, 0, NULL, 0);
-	fill(AREA);
+	make_pages();
 	fork_child();
-	for (size_t i = 0; i < AREA; i++)
-		faults += load_faults(child, i);
-	assert_int_equal(faults, SINGLE + AREA / PAGES - 1);
+	assert_int_equal(load_faults_of_all(child), SINGLE + AREA / PAGES - 1);
 	store_to(child, AT + 20 * PAGE, 'c');
 	assert_int_equal(load(AT + 20 * PAGE), 20);
 	store(AT + 21 * PAGE, 'p');
 	assert_int_equal(load_of(child, AT + 21 * PAGE), 21);
 }
 
+/*
+ * Nor once the history of forks hears of no more stores: these are to pages of another leaf of the
+ * tree, so that those here are shared by their leaf alone.
+ */
+static void nor_when_the_history_is_full(void **state)
+{
+	(void)state;
+	make_pages();
+	fork_child();
+	for (size_t i = LEAF; i < LEAF + 8; i++)
+		store(AT + i * PAGE, (char)i);
+	end_child();
+	protect(AT, LEAF, 0);
+	fork_child();
+	store(AT + (LEAF + 8) * PAGE, 'p');
+	for (size_t i = 0; i < LEAF; i++)
+		(void)load(AT + i * PAGE);
+	for (size_t i = 0; i < LEAF; i++) {
+		store(AT + i * PAGE, 'p');
+		assert_int_equal(load_of(child, AT + i * PAGE), (char)i);
+	}
+}
+
 /* Pages of our own beside such that are shared: only they become writable. */
 static void some_are_shared(void **state)
 {
 	(void)state;
-	map_pages(AT, AREA, 0, NULL, 0);
-	fill(AREA);
+	make_pages();
 	fork_child();
 	for (size_t i = 0; i < AREA; i += i == 8 ? 2 : 1)
 		store(AT + i * PAGE, (char)i); /* fills the history, too */
-	protect(AREA, 0);
+	protect(AT, AREA, 0);
 	for (size_t i = 0; i < SINGLE; i++)
 		assert_int_equal(store_faults(space, i), 1);
 	assert_int_equal(store_faults(space, 7), 0);
@@ -202,7 +223,7 @@ static void the_history_hears_of_stores(void **state)
 	make_hidden();
 	fork_child();
 	end_child();
-	protect(AREA, 0);
+	protect(AT, AREA, 0);
 	for (size_t i = 0; i < PAGES; i++)
 		assert_int_equal(load_faults(space, i), i < SINGLE);
 	assert_int_equal(store_faults(space, 20), 1);
@@ -217,8 +238,7 @@ static void the_history_is_filled_first(void **state)
 	uint64_t faults = 0;
 
 	(void)state;
-	map_pages(AT, AREA, 0, NULL, 0);
-	fill(AREA);
+	make_pages();
 	fork_child();
 	end_child();
 	for (size_t i = 0; i < AREA; i++)
@@ -238,6 +258,7 @@ int main(void)
 		CASE(ends_with_the_area),
 		CASE(at_the_ends_of_the_space),
 		CASE(what_a_fork_shares_is_not_writable),
+		CASE(nor_when_the_history_is_full),
 		CASE(some_are_shared),
 		CASE(the_history_hears_of_stores),
 		CASE(the_history_is_filled_first),

@@ -88,12 +88,14 @@ static void empty_with_leaves(void)
 		store(page_at(i), 0);
 }
 
-static uint64_t anons, faults;
+static unsigned long tried; /* [a] faults of fill_own() */
+static uint64_t faults, turn;
 
 static void count_from_here(void)
 {
-	anons = stats_of(space).anon_pages;
+	tried = 0;
 	faults = stats_of(space).faults;
+	turn = space->joint ? space->joint->turn : 0;
 }
 
 static void begin_to_count(void)
@@ -118,8 +120,6 @@ static void begin_without_leaves(void)
 }
 
 /* --- All fill, and nobody else does anything -------------------------------------------------- */
-
-static unsigned long tried; /* [a] */
 
 /* Each has a page in THREADS, so in each leaf there are all of them at once. */
 static void fill_own(unsigned number)
@@ -149,7 +149,6 @@ static void own_are_counted(void)
 {
 	all_are_there();
 	assert_int_equal(stats_of(space).faults - faults, tried);
-	tried = 0;
 }
 
 /* Else nothing was tested. */
@@ -161,6 +160,13 @@ static void check_joined(void)
 	for (unsigned i = 0; i < MVMH_MAX_HARTS; i++)
 		harts += space->joint->harts[i].turn != 0;
 	assert_true(harts > 1);
+}
+
+/* All pages, in a space that has joint holds then. */
+static void fill_jointly(void)
+{
+	work(fill_own, 1, begin_to_count, NULL, own_are_counted);
+	check_joined();
 }
 
 static void own_pages_are_filled_once_and_counted(void **state)
@@ -255,14 +261,6 @@ static void a_leaf_is_filled_in_where_levels_are_skipped(void **state)
 	assert_int_equal(mvm_unmap(space, va[0], va[2] + PAGE - va[0]), 0);
 }
 
-static uint64_t turn;
-
-static void begin_to_count_turns_without_leaves(void)
-{
-	begin_without_leaves();
-	turn = space->joint->turn;
-}
-
 /* Each has leaves of its own. */
 static void fill_own_leaves(unsigned number)
 {
@@ -280,9 +278,8 @@ static void nobody_took_the_lock(void)
 static void leaves_are_made_without_the_lock(void **state)
 {
 	(void)state;
-	work(fill_own, 1, begin_to_count, NULL, own_are_counted);
-	check_joined();
-	work(fill_own_leaves, 10, begin_to_count_turns_without_leaves, NULL, nobody_took_the_lock);
+	fill_jointly();
+	work(fill_own_leaves, 10, begin_without_leaves, NULL, nobody_took_the_lock);
 }
 
 /* Pages that are there and only not mapped for stores: none is made for them. */
@@ -291,8 +288,7 @@ static void none_is_made_in_vain(void **state)
 	uint64_t requests;
 
 	(void)state;
-	work(fill_own, 1, begin_to_count, NULL, own_are_counted);
-	check_joined();
+	fill_jointly();
 	assert_int_equal(mvm_protect(space, AT, PAGES * PAGE, MVM_READ), 0);
 	assert_int_equal(mvm_protect(space, AT, PAGES * PAGE, RW), 0);
 	requests = posix_requests(POSIX_FAIL_FRAME);
@@ -307,8 +303,7 @@ static void none_is_made_where_none_may_be_stored_to(void **state)
 	uint64_t requests;
 
 	(void)state;
-	work(fill_own, 1, begin_to_count, NULL, own_are_counted);
-	check_joined();
+	fill_jointly();
 	empty_with_leaves();
 	store(page_at(1), 'x');
 	assert_int_equal(mvm_protect(space, AT, PAGES * PAGE, MVM_READ), 0);
@@ -325,12 +320,6 @@ static void nobody_fills_while_the_lock_is_held(void **state)
 	(void)state;
 	work(fill_own, ROUNDS, begin_to_count, look_again_and_again, own_are_counted);
 	check_joined();
-}
-
-static void begin_to_count_turns(void)
-{
-	begin_to_count();
-	turn = space->joint->turn;
 }
 
 static void hold_for_long(void)
@@ -351,9 +340,8 @@ static void nobody_else_took_the_lock(void)
 static void who_waited_is_not_alone_then(void **state)
 {
 	(void)state;
-	work(fill_own, 1, begin_to_count, NULL, own_are_counted);
-	check_joined();
-	work(fill_own, 10, begin_to_count_turns, hold_for_long, nobody_else_took_the_lock);
+	fill_jointly();
+	work(fill_own, 10, begin_to_count, hold_for_long, nobody_else_took_the_lock);
 }
 
 /* What was emptied, or is the child's, is filled again. */
@@ -379,7 +367,6 @@ static void what_is_taken_away_meanwhile_is_counted_as_well(void **state)
 {
 	(void)state;
 	work(fill_own, ROUNDS / 3, begin_to_count, take_away, counts_agree);
-	tried = 0;
 }
 
 /* --- The end of joint holds ------------------------------------------------------------------- */
@@ -403,31 +390,26 @@ static void fill_and_give_back(void)
 static void a_thread_that_is_left_alone_is_alone(void **state)
 {
 	(void)state;
-	work(fill_own, 1, begin_to_count, NULL, do_not_care);
-	check_joined();
+	fill_jointly();
 	begin_to_count();
 	/* The next store would join it again: this host's locks are always waited for. */
 	for (unsigned i = 0; i < 1000 && space->joined; i++)
 		fill_and_give_back();
 	assert_false(space->joined);
 	mvm_check_space(space);
-	tried = 0;
 }
 
 /* A thread that is alone does not pay for others for ever, and pays again when they come back. */
 static void a_space_forgets_that_it_was_joined(void **state)
 {
 	(void)state;
-	work(fill_own, 1, begin_to_count, NULL, do_not_care);
-	assert_true(space->joined);
+	fill_jointly();
 	for (unsigned i = 0; i < 1000; i++)
 		(void)stats_of(space);
 	assert_false(space->joined);
 	work(nothing, 1, do_not_care, NULL, do_not_care);
 	assert_false(space->joined);
-	work(fill_own, 1, begin_to_count, NULL, do_not_care);
-	assert_true(space->joined);
-	tried = 0;
+	fill_jointly();
 }
 
 static int set_up(void **state)
