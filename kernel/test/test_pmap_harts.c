@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Translation with several harts: who misses the same table, who must forget, and who is left alone.
+ * Translation with several harts: who misses the same table, who must forget, who is left alone.
  */
 #include <arch/pmap.h>
 #include <arch/user.h>
