@@ -18,6 +18,7 @@
 #include <kernel/console.h>
 #include <kernel/exec.h>
 #include <kernel/files.h>
+#include <kernel/format.h>
 #include <kernel/frames.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
@@ -139,6 +140,24 @@ static int exec_init(const char *path)
 	return process_exec(&request);
 }
 
+/* What an exec says of what is on the disk has a name. */
+static _Noreturn void refuse_init(const char *path, int err)
+{
+	static const char *const names[] = {
+		[ENOENT] = "ENOENT",
+		[EIO] = "EIO",
+		[ENOEXEC] = "ENOEXEC",
+		[EACCES] = "EACCES",
+		[ENOTDIR] = "ENOTDIR",
+	};
+	const char *name = (size_t)-err < sizeof(names) / sizeof(names[0]) ? names[-err] : NULL;
+	char why[192];
+
+	ksnprintf(why, sizeof(why), "cannot execute %s: %s (%d); %s", path, name ? name : "error",
+		-err, "tools/mkfs IMAGE build/release/root makes a disk with " DEFAULT_INIT);
+	machine_give_up(why);
+}
+
 static void init_begin(void *arg)
 {
 	const char *path = boot_value("init");
@@ -152,7 +171,7 @@ static void init_begin(void *arg)
 		path = DEFAULT_INIT;
 	err = exec_init(path);
 	if (err)
-		panic("cannot execute %s: error %d", path, -err);
+		refuse_init(path, err);
 	pr_info("first user instruction: %lu", cpu_instret());
 	arch_enter_user();
 }

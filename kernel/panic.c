@@ -185,6 +185,13 @@ _Noreturn void panic_trap(const struct trapframe *tf, const char *format, ...)
 	machine_power_off(PANIC_STATUS);
 }
 
+_Noreturn void machine_give_up(const char *why)
+{
+	begin();
+	line_now(NULL, why);
+	machine_power_off(PANIC_STATUS);
+}
+
 _Noreturn void trap_panic(struct trapframe *tf, const char *what, vaddr_t addr)
 {
 	if (panic_describe && addr < (vaddr_t)INT64_MAX)

@@ -22,8 +22,8 @@ When standard input is no terminal, it is typed to the shell, which ends at its 
 
 With COMMAND: runs it as the only job.  Its output is all that appears on standard output; the
 machine powers off when it ends.  Standard input that is no terminal is typed to it as text.
-Exit status: that of COMMAND; 124 at the time limit; 125 when the kernel panicked or QEMU could
-not start, with the end of the kernel's log on standard error; 2 when something is missing here.
+Exit status: that of COMMAND; 124 at the time limit; 125 when the kernel panicked, the image has no
+init, or QEMU could not start, with the end of the kernel's log on standard error; 2 when something is missing here.
 
 The kernel's log is build/PRESET/run.log."""
 
@@ -173,7 +173,7 @@ def explain(outcome):
     sys.stderr.flush()
     if outcome.status == guest.STATUS_TIMEOUT:
         say("time limit reached")
-    elif outcome.panic:
+    elif b"panic: " in outcome.panic:
         say("the kernel panicked")
     elif failed and not outcome.init:
         say("the machine ended before init started")

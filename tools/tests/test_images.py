@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """mkfs, fsck, get and put on the host, and what the guest sees of their work."""
 import os
+import re
 import subprocess
 
 import pytest
+
+import test_mount
 
 
 @pytest.fixture
@@ -256,3 +259,34 @@ def test_put_takes_files_only(tree, image, tmp_path):
     done = subprocess.run([tree / "tools/put", image, tmp_path / "fifo", "/x"], capture_output=True, timeout=60)
     assert done.returncode == 1
     assert b"is not a regular file" in done.stderr
+
+
+def commands_of(page, heading):
+    """The commands of the first block under that heading, as they are typed: a line may have two."""
+    block = page.split(f"\n## {heading}\n")[1].split("\n\n    ")[1].split("\n\n")[0]
+    return [command.split() for line in block.splitlines() for command in re.split(" {3,}", line.strip())]
+
+
+def test_the_commands_of_the_readme_for_an_image_of_ones_own(tree, preset, tmp_path, tools_run):
+    """In their order, where FILE and FOLDER are; what is mounted is seen, where this machine mounts."""
+    tools_run("--", "true")
+    (tmp_path / "FILE").write_text("from the host\n")
+    (tmp_path / "FOLDER").mkdir()
+    typed = {"run": b"cat /etc/passwd > /root/notes; cat /root/notes\n"}
+    said = {}
+    commands = commands_of((tree / "README.md").read_text(), "The disk")
+    assert [command[0] for command in commands] == [
+        f"tools/{name}" for name in ("mkfs", "run", "get", "put", "mount", "mount", "fsck", "mapfsview")]
+    for tool, *words in commands:
+        name = tool.removeprefix("tools/")
+        if name == "mount" and test_mount.WHY_NOT:
+            continue
+        words = [str(tree / "build" / preset / word[14:]) if word.startswith("build/release/") else word for word in words]
+        words[:0] = ["--preset", preset] if name == "run" else []
+        done = subprocess.run([tree / tool, *words], cwd=tmp_path, input=typed.get(name, b""), capture_output=True)
+        assert done.returncode == 0, (name, words, done)
+        said[name] = done.stdout
+        if name == "mount" and "-u" not in words:
+            assert (tmp_path / "FOLDER/root/FILE").read_text() == "from the host\n"
+    assert b"root:" in said["get"] and said["get"] in said["run"].replace(b"\r", b"")
+    assert b"from the host" not in said["get"] and (tmp_path / "page.html").stat().st_size > 1000

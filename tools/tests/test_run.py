@@ -58,11 +58,21 @@ def test_missing_image(tools_run, tmp_path):
 
 
 def test_panic(tools_run):
-    done = tools_run("--append", "init=/no/such/init", "--", "true")
+    done = tools_run("--append", "root=none", "--", "true")
     assert done.returncode == 125
     assert done.stdout == b""
-    assert b"panic" in done.stderr
+    assert b"panic: cannot mount none" in done.stderr and b"the kernel panicked" in done.stderr
     assert b"OpenSBI" not in done.stderr
+
+
+@pytest.mark.parametrize("init, why", [("/no/such/init", "ENOENT (2)"), ("/bin", "EACCES (13)"), ("/bin/sh/init", "ENOTDIR (20)"),
+                                       ("/usr/share/doc/mapache/README.md", "EACCES (13)")])
+def test_no_init(tools_run, init, why):
+    """It is not the kernel that is broken: one line, which says what to do."""
+    done = tools_run("--append", f"init={init}", "--", "true")
+    assert (done.returncode, done.stdout) == (125, b"")
+    assert done.stderr.decode() == (f"cannot execute {init}: {why}; "
+                                    "tools/mkfs IMAGE build/release/root makes a disk with /bin/init\n")
 
 
 def test_memory_runs_out_under_pid_1(tools_run):

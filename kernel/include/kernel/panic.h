@@ -16,6 +16,9 @@ _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2
 _Noreturn void panic_trap(const struct trapframe *tf, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* When it is not the kernel that is broken: this line alone, then as after a panic. */
+_Noreturn void machine_give_up(const char *why);
+
 /*
  * Called once before the end, for a panic caused in user context: print what is known about the
  * address (area, entry). Set by the process layer; must not lock or sleep.
