@@ -84,6 +84,7 @@ static void print(const char *kind, long n, const struct memory *a)
 
 /* --- Who runs --------------------------------------------------------------------------------- */
 
+// Each has stopped itself before the next is made, so that all have what they will have.
 static void processes(void)
 {
 	static pid_t child[PROCESSES];
@@ -94,7 +95,9 @@ static void processes(void)
 		if (child[i] < 0)
 			err(1, "fork");
 		while (child[i] == 0)
-			pause();
+			raise(SIGSTOP);
+		if (waitpid(child[i], NULL, WUNTRACED) != child[i])
+			err(1, "waitpid");
 	}
 	print("a process (fork of this one)", PROCESSES, &before);
 	for (int i = 0; i < PROCESSES; i++)
