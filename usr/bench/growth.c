@@ -43,6 +43,7 @@
 #define CUT     4   // pages of what `split` works on: three of one area, one of the next
 #define FOLDER  "growth"
 #define AREAS   200000 // that a space may have, while this program runs
+#define SEED    88172645463325252ul
 
 static uint64_t instructions(void)
 {
@@ -52,7 +53,7 @@ static uint64_t instructions(void)
 	return n;
 }
 
-static uint64_t random_state = 88172645463325252ul;
+static uint64_t random_state;
 
 static size_t random_below(size_t n)
 {
@@ -488,8 +489,10 @@ int main(int argc, char **argv)
 		enter_folder(argv[2]);
 	else if (!turns)
 		allow_areas();
-	for (char **size = argv + (names || turns ? 3 : 2); *size; size++)
+	for (char **size = argv + (names || turns ? 3 : 2); *size; size++) {
+		random_state = SEED; // so that a figure does not depend on the sizes before it
 		with(strtoul(*size, NULL, 0));
+	}
 	if (names)
 		remove_folder();
 	return 0;
