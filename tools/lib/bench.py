@@ -200,7 +200,7 @@ def put_out(options, rows, linux):
 def store(path, mapache):
     bench_table.write(path, mapache, STORED_HEAD)
     if path == bench_docs.STORED:
-        subprocess.run([os.path.join(build.TREE, "tools/figures"), "--write", "linux"], check=True)
+        subprocess.run([os.path.join(build.TREE, "tools/figures"), "--write", "start", "linux"], check=True)
 
 
 def check(rows, mapache, before, stored, whole):

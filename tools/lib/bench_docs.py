@@ -11,6 +11,8 @@ import build
 from bench_report import figure, in_short, ratio
 from bench_table import DISK, TMPFS
 
+AGAIN = os.path.join(build.TREE, "docs/growth/again.tsv")
+PAGES = 4096  # of what BEYOND says
 STORED = os.path.join(build.TREE, "docs/figures.tsv")
 
 INTRODUCTION = """\
@@ -57,11 +59,11 @@ A line measures its own call. mprotect_4096 does not touch the pages between its
 fork_exit_wait between forks: what was stored to since the last fork the next one write-protects anew. A right that
 comes back, and a page that a fork shares, are given here by the next fault on the page; Linux visits each page in the
 call. Who goes through such pages in sequence, either way, gets 32 of them with a fault. Of 16 MiB
-(`tools/growth again`: 4096 pages) one costs, calls and accesses together, 125 instructions when they are made
-read-only and writable and then stored to, and 49 when they are made inaccessible and accessible and then loaded from.
-Two calls of Linux are 118 to 128 a page (2/4096 of its mprotect_4096); what its accesses take after them, and rights
-taken away altogether, were not measured. Who stores in random order pays a fault for most pages, 368 instructions a
-page (`scattered`): three times as much as Linux's calls.
+(`tools/growth again`: 4096 pages) one costs, calls and accesses together, {protect} instructions when they are made
+read-only and writable and then stored to, and {hide} when they are made inaccessible and accessible and then loaded from.
+Two calls of Linux are {linux} a page (2/4096 of its mprotect_4096); what its accesses take after them, and rights
+taken away altogether, were not measured. Who stores in random order pays a fault for most pages, {scattered} instructions a
+page (`scattered`): {times} times as much as Linux's calls.
 
 Some lines meet what was used last: a thread keeps the directories of its last paths, four of them (`fs/path.c`),
 and stat and open_close name the same one each time. Who goes round among two to four directories takes 820
@@ -136,6 +138,20 @@ def wall():
         yield f"| {' | '.join(row)} |\n"
 
 
+def again(pages):
+    """What tools/growth has stored of pages that are protected and used again: series -> instructions a page."""
+    with open(AGAIN) as rows:
+        cells = [row.split("\t") for row in rows if not row.startswith("#")]
+    return {series: int(value) for series, size, value in cells if size == str(pages)}
+
+
+def beyond(linux):
+    """linux: tables"""
+    values, calls = again(PAGES), sorted(2 * table.value["mprotect_4096", TMPFS] / PAGES for table in linux)
+    times = [values["scattered"] / call for call in reversed(calls)]
+    return BEYOND.format(**values, linux=f"{calls[0]:.0f} to {calls[-1]:.0f}", times=f"{times[0]:.1f} to {times[-1]:.1f}")
+
+
 def section():
     primitives = bench_aims.Primitives()
     floors = bench_aims.read_floors(primitives=primitives)
@@ -146,7 +162,7 @@ def section():
     yield from lines(rows, [table.title for table in linux])
     yield from over(rows)
     yield MACHINE
-    yield BEYOND
+    yield beyond(linux)
     yield FLOORS
     for name, instructions in primitives.items():
         what, composition = primitives.what[name]
