@@ -234,8 +234,25 @@ void anon_count_filled(struct anon_tree *tree, uint64_t leaf, uint64_t anons);
 
 /* --- No lock ---------------------------------------------------------------------------------- */
 
-/* Free what the grave holds; no translation reaches it any more. */
+/*
+ * Free what the grave holds; no translation reaches it any more.  (Nodes whose children others
+ * have, too, may be buried under the space's lock.)
+ */
 void anon_bury(struct grave *grave);
+
+#ifdef MVMH_LARGE_ORDER
+/*
+ * Free the pages of a leaf that nobody refers to, which are a block still, in one piece; false:
+ * others have some of them, too (large.c).
+ */
+bool large_bury(const struct node *leaf);
+#else
+static inline bool large_bury(const struct node *leaf)
+{
+	(void)leaf;
+	return false;
+}
+#endif
 
 /* Panics unless the tree's own invariants hold; the space's lock is held. */
 void anon_tree_check(struct anon_tree *tree);

@@ -11,7 +11,6 @@
  */
 #include "anon.h"
 
-#include "large.h"
 #include "meta.h"
 #include "stats.h"
 

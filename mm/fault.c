@@ -160,7 +160,8 @@ static inline struct mvm_page *make_own(struct mvm_page *from)
  * It could not just be mapped: something else is there, which it is to replace,
  * or there is no memory.
  */
-static COLD enum need map_over(struct fault *f, struct mvm_page *own, unsigned rights, int err)
+static COLD enum need replace_or_claim(
+	struct fault *f, struct mvm_page *own, unsigned rights, int err)
 {
 	if (err == -MVM_EEXIST && mvmh_pmap_replace(&f->space->pmap, f->va, own->frame, rights))
 		return NEED_NOTHING;
@@ -197,7 +198,7 @@ static inline __attribute__((always_inline)) enum need install_own(
 	rights = area_rights(a);
 	err = likely(rights) ? mvmh_pmap_enter(&space->pmap, f->va, own->frame, rights, 0) : 0;
 	if (unlikely(err != 0)) {
-		need = map_over(f, own, area_rights(a), err);
+		need = replace_or_claim(f, own, area_rights(a), err);
 		if (need != NEED_NOTHING)
 			return need;
 	}
@@ -566,7 +567,7 @@ static OWN_FRAME bool claim_page(struct fault *f, struct claim *claim)
 	bool claimed;
 
 	space_lock(f->space);
-	claimed = claim_enter_change(f->space, claim, f->va, end);
+	claimed = claim_try_inside(f->space, claim, f->va, end);
 	if (claimed) {
 		sweep_open(f->space, &sweep);
 		if (space_remove_some(f->space, f->va, end, &sweep.batch) != end)
@@ -686,7 +687,7 @@ OWN_FRAME enum mvm_fault_result fault_in(
 }
 
 /* What is left of a fault whose first pass was the following one. */
-static COLD enum mvm_fault_result settle(struct fault *f, enum need need)
+static COLD enum mvm_fault_result fault_rest(struct fault *f, enum need need)
 {
 	struct request r = {.space = f->space, .va = f->va, .access = f->access};
 
@@ -704,7 +705,7 @@ static OWN_FRAME enum mvm_fault_result fault_untraced(
 	begin(&f, space, va, access, false, NULL);
 	need = pass(&f, space, va, NULL);
 	count(space);
-	return likely(need == NEED_NOTHING) ? f.result : settle(&f, need);
+	return likely(need == NEED_NOTHING) ? f.result : fault_rest(&f, need);
 }
 
 enum mvm_fault_result fault_alone(struct mvm_space *space, mvm_vaddr_t va, unsigned access)

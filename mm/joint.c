@@ -179,7 +179,7 @@ static inline bool remembers(const struct joint_hart *h, mvm_vaddr_t va)
 }
 
 /* It is to find that out again.  What it has counted stays its own. */
-static void forget(struct joint_hart *h)
+static void joint_forget(struct joint_hart *h)
 {
 	h->end = 0;
 }
@@ -221,7 +221,7 @@ static bool fill(
 	mvm_frame_t frame = (*fresh)->frame;
 
 	if (unlikely(!look(space, h, va) || !anon_fill(&h->place, va >> MVM_PAGE_SHIFT, *fresh))) {
-		forget(h); /* else the next page is made in vain, too */
+		joint_forget(h); /* else the next page is made in vain, too */
 		return false;
 	}
 	*fresh = NULL;
@@ -252,7 +252,7 @@ static inline enum outcome expect(struct mvm_space *space, struct joint_hart *h,
 		return SHUT;
 	found = look(space, h, va) && !anon_there(h->place, va >> MVM_PAGE_SHIFT);
 	if (!found)
-		forget(h);
+		joint_forget(h);
 	leave(h);
 	return found ? DONE : NOT_HERE;
 }

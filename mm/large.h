@@ -16,12 +16,6 @@ bool large_fits(struct mvm_space *space, const struct area *a, mvm_vaddr_t va);
  */
 unsigned large_fill(struct mvm_space *space, mvm_vaddr_t va, unsigned access, bool force);
 
-/*
- * Free the pages of a leaf that nobody refers to, which are a block still, in one piece; false:
- * others have some of them, too.  No lock held.
- */
-bool large_bury(const struct node *leaf);
-
 #else
 
 static inline bool large_fits(struct mvm_space *space, const struct area *a, mvm_vaddr_t va)
@@ -35,12 +29,6 @@ static inline unsigned large_fill(
 {
 	(void)space, (void)va, (void)access, (void)force;
 	return 0;
-}
-
-static inline bool large_bury(const struct node *leaf)
-{
-	(void)leaf;
-	return false;
 }
 
 #endif

@@ -151,12 +151,6 @@ static struct growth growth_over(struct mvm_space *space, const struct mvm_map *
 	return more;
 }
 
-/* What an attempt may say besides errors. */
-enum {
-	NEED_MEMORY = 1, /* reclaim, and again */
-	NEED_ROOM,       /* FIXED is to replace something; nothing was done */
-};
-
 /* The map is there. */
 static void trace_map(struct mvm_space *space, const struct mvm_map *m, size_t bytes)
 {
@@ -176,7 +170,7 @@ static int enter(struct mvm_space *space, struct mvm_map *m, mvm_vaddr_t start, 
 	if (!grow_neighbour(space, m, flags, start, start + bytes)) {
 		a = area_alloc(space);
 		if (unlikely(!a))
-			return NEED_MEMORY;
+			return AGAIN_MEMORY;
 		insert(space, a, m, flags, start, start + bytes);
 	}
 	m->addr = start;
@@ -198,7 +192,7 @@ static OWN_FRAME int reserve_over(struct mvm_space *space, const struct mvm_map 
 		return err;
 	*a = area_alloc(space);
 	if (!*a)
-		return NEED_MEMORY;
+		return AGAIN_MEMORY;
 	limits_reserve(space, more);
 	err = unmap_reserve(u, space, m->addr, end);
 	if (err) {
@@ -206,7 +200,7 @@ static OWN_FRAME int reserve_over(struct mvm_space *space, const struct mvm_map 
 		limits_release(space, more);
 		slab_free(SLAB_AREA, *a);
 	}
-	return err == -MVM_EAGAIN ? NEED_MEMORY : err;
+	return err == -MVM_EAGAIN ? AGAIN_MEMORY : err;
 }
 
 /*
@@ -251,7 +245,7 @@ static COLD int map_over(struct mvm_space *space, struct mvm_map *m, size_t byte
 	return 0;
 }
 
-/* Where nothing is: 0, an error, or what an attempt may say. */
+/* Where nothing is: 0, an error, or enum again. */
 static OWN_FRAME int map_free(struct mvm_space *space, struct mvm_map *m, size_t bytes)
 {
 	mvm_vaddr_t start;
@@ -262,7 +256,7 @@ static OWN_FRAME int map_free(struct mvm_space *space, struct mvm_map *m, size_t
 	if (unlikely(space->dead) && !err)
 		err = -MVM_ENOMEM;
 	if (!err && m->flags & MVM_MAP_FIXED && occupied(space, start, start + bytes))
-		err = NEED_ROOM;
+		err = AGAIN_OVER;
 	if (!err)
 		err = enter(space, m, start, bytes);
 	space_unlock(space);
@@ -275,9 +269,9 @@ static COLD int map_harder(struct mvm_space *space, struct mvm_map *m, size_t by
 	unsigned attempts = 0;
 
 	for (;;) {
-		if (err == NEED_ROOM)
+		if (err == AGAIN_OVER)
 			err = map_over(space, m, bytes);
-		if (err != NEED_MEMORY)
+		if (err != AGAIN_MEMORY)
 			return err;
 		if (!memory_wait(&attempts))
 			return -MVM_ENOMEM;

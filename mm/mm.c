@@ -66,6 +66,6 @@ int mvm_init(void)
 	registry_init();
 	reclaim_init();
 	writeback_init();
-	mvm_trace_init();
+	trace_init();
 	return 0;
 }

@@ -57,9 +57,9 @@
 #define change_end_unlock    mvm_i_change_end_unlock
 #define change_walk          mvm_i_change_walk
 #define claim_enter          mvm_i_claim_enter
-#define claim_enter_change   mvm_i_claim_enter_change
 #define claim_leave          mvm_i_claim_leave
 #define claim_leave_unlock   mvm_i_claim_leave_unlock
+#define claim_try_inside     mvm_i_claim_try_inside
 #define claim_wait_for       mvm_i_claim_wait_for
 #define copy_ahead           mvm_i_copy_ahead
 #define counters             mvm_i_counters
@@ -163,9 +163,12 @@
 #define space_set_meaning    mvm_i_space_set_meaning
 #define space_split          mvm_i_space_split
 #define space_unpin          mvm_i_space_unpin
+#define spaces_traced        mvm_i_spaces_traced
 #define sweep_finish         mvm_i_sweep_finish
 #define sweep_open           mvm_i_sweep_open
 #define sweep_sync           mvm_i_sweep_sync
+#define trace_emit           mvm_i_trace_emit
+#define trace_init           mvm_i_trace_init
 #define unclean_list_move    mvm_i_unclean_list_move
 #define unmap_all            mvm_i_unmap_all
 #define unmap_areas          mvm_i_unmap_areas

@@ -194,7 +194,7 @@ static void sweep(const struct run *run, uint32_t marked)
  * Take the marked pages out of the index, except those that somebody waits for.
  * Returns how many.
  */
-static OWN_FRAME unsigned forget(const struct run *run, uint32_t marked)
+static OWN_FRAME unsigned drop_run(const struct run *run, uint32_t marked)
 {
 	struct page_list gone = {.first = NULL};
 	struct mvm_page *page;
@@ -234,7 +234,7 @@ static OWN_FRAME unsigned evict(const struct run *run, bool even_used)
 	if (!marked)
 		return 0;
 	sweep(run, marked);
-	return forget(run, marked);
+	return drop_run(run, marked);
 }
 
 /* --- Dirty pages ------------------------------------------------------------------------------ */

@@ -167,7 +167,7 @@ void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start
 	claim_add(space, claim, start, end, kind);
 }
 
-bool claim_enter_change(
+bool claim_try_inside(
 	struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end)
 {
 	struct claim *c = claim_find(space, start, end);

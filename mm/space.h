@@ -200,7 +200,7 @@ void claim_enter(struct mvm_space *space, struct claim *claim, mvm_vaddr_t start
  * Claim for CLAIM_REPLACE, as a fault does, also what is under a CLAIM_CHANGE, which lets faults go
  * on.  Does not wait: false if another claim is there.
  */
-bool claim_enter_change(
+bool claim_try_inside(
 	struct mvm_space *space, struct claim *claim, mvm_vaddr_t start, mvm_vaddr_t end);
 
 /*

@@ -31,14 +31,14 @@ static struct {
 	size_t tail;                          /* [r] the next number to read */
 } ring;
 
-uint32_t mvm_traced;
+uint32_t spaces_traced;
 
-void mvm_trace_init(void)
+void trace_init(void)
 {
 	mvmh_lock_init(&ring.lock, MVMH_RANK_PAGE);
 }
 
-/* Inline, so that mvm_trace_emit(), which ends the deepest chains of calls, saves no arguments. */
+/* Inline, so that trace_emit(), which ends the deepest chains of calls, saves no arguments. */
 static inline __attribute__((always_inline)) struct trace_slot *slot_of(size_t number)
 {
 	size_t i = number & (RING_PAGES * SLOTS_PER_PAGE - 1);
@@ -48,8 +48,7 @@ static inline __attribute__((always_inline)) struct trace_slot *slot_of(size_t n
 	return page ? page + i % SLOTS_PER_PAGE : NULL;
 }
 
-void mvm_trace_emit(
-	uint32_t tag, enum mvm_trace_event event, mvm_vaddr_t va, uint64_t a, uint64_t b)
+void trace_emit(uint32_t tag, enum mvm_trace_event event, mvm_vaddr_t va, uint64_t a, uint64_t b)
 {
 	size_t number = __atomic_fetch_add(&ring.head, 1, __ATOMIC_RELAXED);
 	struct trace_slot *slot = slot_of(number);
@@ -142,7 +141,7 @@ void mvm_trace_enable(struct mvm_space *space, bool on)
 	__atomic_store_n(&space->traced, on, __ATOMIC_RELAXED);
 	mvmh_unlock(&ring.lock);
 	if (on && !was)
-		ref_get(&mvm_traced);
+		ref_get(&spaces_traced);
 	else if (was && !on)
-		(void)ref_put(&mvm_traced);
+		(void)ref_put(&spaces_traced);
 }

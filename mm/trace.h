@@ -10,14 +10,13 @@
 #include <mm/vm.h>
 
 /* From mvm_init(). */
-void mvm_trace_init(void);
+void trace_init(void);
 
 /* Put a record into the ring.  Any locks of mm may be held.  Neither sleeps nor fails. */
-void mvm_trace_emit(
-	uint32_t tag, enum mvm_trace_event event, mvm_vaddr_t va, uint64_t a, uint64_t b);
+void trace_emit(uint32_t tag, enum mvm_trace_event event, mvm_vaddr_t va, uint64_t a, uint64_t b);
 
 /* How many spaces are traced. */
-extern uint32_t mvm_traced;
+extern uint32_t spaces_traced;
 
 static inline bool is_traced(const struct mvm_space *space)
 {
@@ -33,7 +32,7 @@ static inline void trace(const struct mvm_space *space, enum mvm_trace_event eve
 	uint64_t a, uint64_t b)
 {
 	if (unlikely(is_traced(space)))
-		mvm_trace_emit(tag_of(space), event, va, a, b);
+		trace_emit(tag_of(space), event, va, a, b);
 }
 
 /*
@@ -42,6 +41,6 @@ static inline void trace(const struct mvm_space *space, enum mvm_trace_event eve
  */
 static inline void trace_for(uint32_t tag, enum mvm_trace_event event, uint64_t a, uint64_t b)
 {
-	if (unlikely(ref_count(&mvm_traced) > 0))
-		mvm_trace_emit(tag, event, 0, a, b);
+	if (unlikely(ref_count(&spaces_traced) > 0))
+		trace_emit(tag, event, 0, a, b);
 }

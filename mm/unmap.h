@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* Taking ranges away: munmap, and what it shares with FIXED maps and the end of a space. */
+/* Taking ranges away: munmap, and what it shares with FIXED maps, mremap and the end of a space. */
 #pragma once
 
 #include "space.h"
+
+/* What an attempt of a call that maps may say besides errors: why there is to be another. */
+enum again {
+	AGAIN_MEMORY = 1, /* reclaim first (memory_wait) */
+	AGAIN_LOOK,       /* a claim is gone: only look again */
+	AGAIN_OVER,       /* FIXED is to replace something; nothing was done */
+};
 
 /*
  * Everything of a dead space.  Cannot fail.  No lock held.

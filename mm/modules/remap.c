@@ -33,10 +33,6 @@
 
 #include <mm/vm.h>
 
-/* What an attempt may say besides errors: try again, after reclaim or at once. */
-#define NEED_MEMORY 1
-#define NEED_LOOK   2
-
 /* One call. */
 struct remap {
 	struct mvm_space *space;
@@ -178,7 +174,7 @@ static void wait_for_others(struct remap *r)
 
 /*
  * All that may fail before anything changes, but step 3: a place, an area for it, the edges of both
- * ranges, and what the limits allow.  Locked; NEED_LOOK: not all the time.
+ * ranges, and what the limits allow.  Locked; AGAIN_LOOK: not all the time.
  */
 static int reserve(struct remap *r, const struct area *a)
 {
@@ -188,16 +184,16 @@ static int reserve(struct remap *r, const struct area *a)
 	if (!(r->flags & MVM_REMAP_FIXED))
 		err = place(space, 0, r->new_bytes, &r->target);
 	if (err)
-		return place_wait(space, r->new_bytes) ? NEED_LOOK : err;
+		return place_wait(space, r->new_bytes) ? AGAIN_LOOK : err;
 	if (!r->fresh)
 		r->fresh = slab_alloc(SLAB_AREA);
 	if (!r->fresh)
-		return NEED_MEMORY;
+		return AGAIN_MEMORY;
 	err = unmap_reserve(r->from, space, r->start, r->start + r->old_bytes);
 	if (!err)
 		err = unmap_reserve(r->away, space, r->target, r->target + r->new_bytes);
 	if (err)
-		return err == -MVM_EAGAIN ? NEED_MEMORY : err;
+		return err == -MVM_EAGAIN ? AGAIN_MEMORY : err;
 	/* The area at the new place is one more, if of the old one something stays. */
 	r->more_areas = a->start < r->start || r->start + r->old_bytes < a->end;
 	return reserve_growth(r, a);
@@ -219,7 +215,7 @@ static OWN_FRAME int share_pages(struct remap *r)
 		to += n;
 	}
 	space_relock(r->space); /* a sweep is next */
-	return n == 0 ? NEED_MEMORY : 0;
+	return n == 0 ? AGAIN_MEMORY : 0;
 }
 
 /*
@@ -336,8 +332,8 @@ static OWN_FRAME int run_move(struct remap *r)
 
 	do {
 		err = try_remap(r);
-	} while (err == NEED_LOOK || (err == NEED_MEMORY && memory_wait(&attempts)));
-	return err == NEED_MEMORY ? -MVM_ENOMEM : err;
+	} while (err == AGAIN_LOOK || (err == AGAIN_MEMORY && memory_wait(&attempts)));
+	return err == AGAIN_MEMORY ? -MVM_ENOMEM : err;
 }
 
 /* What a move to a smaller place leaves behind goes first: it may be of any areas. */

@@ -128,7 +128,8 @@ int pmap_run_end(const struct pmap *pmap, vaddr_t va, unsigned rights);
 /*
  * Map n single frames in one walk, all in one leaf table (2^PMAP_ORDER_LARGE pages): frames[i], a
  * page number, at va + i pages. Over a valid entry for the same frame the rights are added. Left
- * alone is what maps another, or gets PMAP_NO_FRAME; and everything when there is no table.
+ * alone is what maps another, or gets PMAP_NO_FRAME; and everything when there is no memory for the
+ * table.
  */
 #define PMAP_NO_FRAME UINT32_MAX
 void pmap_enter_run(
