@@ -440,7 +440,7 @@ static OWN_FRAME int make_busy(
 			spare = page_alloc();
 			err = spare ? 0 : -MVM_ENOMEM;
 			if (spare && !whole)
-				page_zero(spare, 0, MVM_PAGE_BYTES);
+				page_clear(spare);
 		} else {
 			err = insert_busy(obj, index, spare);
 			if (!err) {

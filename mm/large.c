@@ -70,18 +70,10 @@ bool large_fits(struct mvm_space *space, const struct area *a, mvm_vaddr_t va)
 	       !anon_any(&space->anons, vpn, vpn + LARGE_PAGES - 1);
 }
 
-static void zero(mvm_frame_t frame)
-{
-	void *window = mvmh_window_map(frame);
-
-	__builtin_memset(window, 0, MVM_PAGE_BYTES);
-	mvmh_window_unmap(window);
-}
-
 /* A leaf of zeros, in these frames of ours; NULL: no memory. */
 static struct node *make_leaf(mvm_frame_t frame)
 {
-	struct node *leaf = slab_alloc(SLAB_NODE);
+	struct node *leaf = node_new(0);
 	struct mvm_page *pages = leaf ? page_room(frame) : NULL;
 
 	if (!pages) {
@@ -89,16 +81,12 @@ static struct node *make_leaf(mvm_frame_t frame)
 			node_free(leaf);
 		return NULL;
 	}
-	leaf->refs = 1;
-	leaf->level = 0;
-	leaf->shift = 0;
 	leaf->block = true;
-	leaf->used = ~(uint64_t)0;
 	for (unsigned i = 0; i < NODE_SLOTS; i++) {
 		page_begin(&pages[i], frame + i);
 		pages[i].anon_refs = 1;
-		leaf->slot[i] = &pages[i];
-		zero(frame + i);
+		page_clear(&pages[i]);
+		node_set(leaf, i, &pages[i]);
 	}
 	COUNT(anon_pages, NODE_SLOTS);
 	return leaf;

@@ -48,7 +48,7 @@ int mvm_object_new(
 static int zero_fill(struct mvm_object *obj, mvm_pgoff_t index, unsigned n)
 {
 	while (n-- > 0)
-		page_zero(page_of(mvm_object_frame(obj, index + n)), 0, MVM_PAGE_BYTES);
+		frame_clear(mvm_object_frame(obj, index + n));
 	return 0;
 }
 
@@ -102,12 +102,16 @@ void object_unpin(struct mvm_object *obj)
 		mvmh_wake(&obj->pins);
 }
 
-/* Take every page out, whatever its state, after its I/O. */
+/*
+ * Take every page out, whatever its state, after its I/O.  The object is unreferenced, so nothing
+ * of it waits for write-back.
+ */
 static void drop_pages(struct mvm_object *obj)
 {
 	struct mvm_page *page;
 
 	object_lock(obj);
+	obj->doomed = true;
 	while ((page = index_next(obj, 0, PAGE_INDEX_MAX, false)) != NULL) {
 		page_get(page);
 		if (page->state & (PAGE_BUSY | PAGE_WRITEBACK)) {
@@ -126,7 +130,6 @@ static void drop_pages(struct mvm_object *obj)
 void mvm_object_destroy(struct mvm_object *obj)
 {
 	MUST(ref_count(&obj->refs) == 0 && obj->mapped == 0);
-	obj->doomed = true; /* unreferenced, so nothing of it waits for write-back */
 	drop_pages(obj);
 	mvmh_lock(&obj->lock);
 	while (ref_count(&obj->pins) > 0)

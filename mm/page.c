@@ -30,15 +30,11 @@ mvm_frame_t frame_of_zeros;
 
 int page_init(void)
 {
-	void *window;
-
 	mvmh_lock_init(&lock, MVMH_RANK_PAGE);
 	frame_of_zeros = mvmh_frame_alloc(0);
 	if (frame_of_zeros == MVM_NO_FRAME)
 		return -MVM_ENOMEM;
-	window = mvmh_window_map(frame_of_zeros);
-	__builtin_memset(window, 0, MVM_PAGE_BYTES);
-	mvmh_window_unmap(window);
+	frame_clear(frame_of_zeros);
 	return 0;
 }
 

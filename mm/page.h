@@ -139,13 +139,18 @@ void page_put(struct mvm_page *page);
 
 void page_zero(struct mvm_page *page, size_t from, size_t to);
 
-/* The same of all of it. */
-static inline void page_clear(struct mvm_page *page)
+/* The same of all of it; and of a frame without a descriptor. */
+static inline void frame_clear(mvm_frame_t frame)
 {
-	void *window = mvmh_window_map(page->frame);
+	void *window = mvmh_window_map(frame);
 
 	__builtin_memset(window, 0, MVM_PAGE_BYTES);
 	mvmh_window_unmap(window);
+}
+
+static inline void page_clear(struct mvm_page *page)
+{
+	frame_clear(page->frame);
 }
 
 void page_copy(struct mvm_page *to, struct mvm_page *from);
