@@ -85,8 +85,6 @@ static inline bool in_hole(const struct mvm_object *obj, mvm_pgoff_t index)
 
 /* --- object.c: the object's lock is held unless said otherwise -------------------------------- */
 
-void objects_init(void);
-
 static inline void object_lock(struct mvm_object *obj)
 {
 	mvmh_lock(&obj->lock);

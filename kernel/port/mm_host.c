@@ -17,8 +17,7 @@ static bool randomize; /* [I] after mm_host_init() */
 
 size_t mvmh_frame_count(size_t *total)
 {
-	if (total)
-		*total = frames_total();
+	*total = frames_total();
 	return frames_free_count();
 }
 

@@ -59,7 +59,6 @@ struct arch_cpu {
  * void fence_full(void)               orders all memory accesses before against all after
  * void fence_io(void)                 orders memory and device accesses against each other
  * uint64_t cpu_time(void)             ticks of the system-wide clock (see clock_hz of the kernel)
- * uint64_t cpu_cycles(void)
  * uint64_t cpu_instret(void)          instructions retired by this hart
  * void preempt_disable(void)          the thread stays on this hart; nests
  * void preempt_enable_no_check(void)  undoes it without looking whether to give way

@@ -5,17 +5,15 @@
  */
 #pragma once
 
-#define MVM_EPERM      1
-#define MVM_EINTR      4 /* the wait was cut short by a fatal signal */
-#define MVM_EIO        5
-#define MVM_EAGAIN     11
-#define MVM_ENOMEM     12
-#define MVM_EACCES     13
-#define MVM_EFAULT     14
-#define MVM_EBUSY      16
-#define MVM_EEXIST     17
-#define MVM_ENODEV     19
-#define MVM_EINVAL     22
-#define MVM_EFBIG      27
-#define MVM_ENOSPC     28
-#define MVM_EOPNOTSUPP 95
+#define MVM_EPERM  1
+#define MVM_EINTR  4 /* the wait was cut short by a fatal signal */
+#define MVM_EIO    5
+#define MVM_EAGAIN 11
+#define MVM_ENOMEM 12
+#define MVM_EACCES 13
+#define MVM_EFAULT 14
+#define MVM_EBUSY  16
+#define MVM_EEXIST 17
+#define MVM_EINVAL 22
+#define MVM_EFBIG  27
+#define MVM_ENOSPC 28

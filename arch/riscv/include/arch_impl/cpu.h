@@ -65,11 +65,6 @@ static inline uint64_t cpu_time(void)
 	return csr_read(time);
 }
 
-static inline uint64_t cpu_cycles(void)
-{
-	return csr_read(cycle);
-}
-
 static inline uint64_t cpu_instret(void)
 {
 	return csr_read(instret);
