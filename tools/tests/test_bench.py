@@ -638,6 +638,15 @@ def test_an_interrupt_is_no_traceback(tmp_path, command):
     assert errors.splitlines()[-1] == f"{command[0]}: interrupted" and os.listdir(tmp_path / "tmp") == [], errors
 
 
+@pytest.mark.parametrize("name", ["bench", "crash", "growth", "harts", "ports", "profile", "run", "test"])
+def test_nor_is_one_while_it_imports(tree, tmp_path, name):
+    """By one of Python's own modules, in the place of which another is found."""
+    (tmp_path / "subprocess.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n")
+    done = subprocess.run(["env", "--default-signal=INT", tree / "tools" / name, "--help"], capture_output=True, text=True,
+                          env=dict(os.environ, PYTHONPATH=str(tmp_path)), timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", f"{name}: interrupted\n")
+
+
 @pytest.mark.parametrize("version, said", [
     ("6.1.192", ""), ("6.1.193", "build: this is 6.1.193, and linux-6.1.tsv is of 6.1.192\n")])
 def test_another_source_of_linux_is_said(tree, tmp_path, version, said):
