@@ -468,14 +468,17 @@ int pmap_run_end(const struct pmap *pmap, vaddr_t va, unsigned rights)
 	return below ? 1 : -1;
 }
 
-/* Entries of the run are there already, with less rights: those of the same frames get these. */
+/*
+ * Some entries of the run, which are all valid, lack rights: those of the same frames get them. One
+ * that lacks none is passed by, for to enter it again would forget all that this hart remembers.
+ */
 static COLD void raise_run(
 	struct pmap *pmap, vaddr_t va, const uint32_t *frames, unsigned n, unsigned rights)
 {
-	pte_t *entry = entry_if_there(pmap, va);
+	pte_t *entry = entry_if_there(pmap, va), needed = rights_bits(rights);
 
 	for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
-		if (frames[i] != PMAP_NO_FRAME)
+		if (frames[i] != PMAP_NO_FRAME && needed & ~entry[i])
 			(void)enter_at(pmap, va, entry + i,
 				page_pte((paddr_t)frames[i] << PAGE_SHIFT, rights));
 	}
