@@ -33,15 +33,15 @@
 #include "object.h"
 
 /* A host with shorter holds of locks has what others have for data. */
-#define CODE_PAGES (MVM_HOLD_PAGES < 64 ? MVM_RUN_PAGES : 64)
+#define CODE_PAGES (MVM_HOLD_PAGES < 64 ? MVM_RUN_PAGES : 2 * MVM_RUN_PAGES)
 
 /* Of private pages; they are in one leaf. */
 #define PRIVATE_PAGES (MVM_HOLD_PAGES < 64 ? MVM_RUN_PAGES : 2 * MVM_RUN_PAGES)
 
 _Static_assert(PRIVATE_PAGES <= NODE_SLOTS, "a window of private pages is in one leaf");
 
-/* So many pages at most, that the fault's own looks have room in the hold. */
-#define MOST_PAGES (MVM_HOLD_PAGES - 4)
+_Static_assert(MVM_HOLD_PAGES < 64 || CODE_PAGES <= MVM_HOLD_PAGES - 4,
+	"a window of code is mapped under one hold, with the fault's own looks");
 
 /* Pages side by side that may be mapped together. */
 struct window {
@@ -131,8 +131,7 @@ void map_around(struct area *a, mvm_vaddr_t at)
 	struct window w = window_at(a, at, a->rights & MVM_EXEC ? CODE_PAGES : MVM_RUN_PAGES);
 	struct mvm_object *obj = a->object;
 	mvm_pgoff_t index = area_page(a, w.va);
-	uint64_t there = min_u64(window_pages(&w), object_pages(obj) - index);
-	unsigned n = (unsigned)min_u64(there, MOST_PAGES);
+	unsigned n = (unsigned)min_u64(window_pages(&w), object_pages(obj) - index);
 	struct part_of_leaf part = {.va = w.va, .skip = 0};
 	uint64_t vpn = w.va >> MVM_PAGE_SHIFT;
 
@@ -140,7 +139,7 @@ void map_around(struct area *a, mvm_vaddr_t at)
 		return;
 	if (unlikely(obj->hole_first < index + n && index < obj->hole_end))
 		return;
-	space_work(a->space, n);
+	space_work(a->space, min_u64(n, MVM_HOLD_PAGES));
 	if (area_private(a) && anon_any(&a->space->anons, vpn, vpn + n - 1))
 		part.skip = private_pages(a->space, w.va, n);
 	for (; n > 0; n -= part.n) {
