@@ -486,7 +486,8 @@ static inline enum need look_zero(struct fault *f, struct area *a)
 
 /*
  * The page is claimed: has the fault to wait?  A fork lets those go on that neither store to
- * private memory nor find it without a page: the child would not know of it.
+ * private memory nor make pages for it, as a load does only where pages are large: the child would
+ * not know of them.
  */
 static COLD bool is_in_way(struct fault *f, const struct claim *c, const struct area *a)
 {
@@ -497,7 +498,8 @@ static COLD bool is_in_way(struct fault *f, const struct claim *c, const struct 
 	if (!a || a->start > f->va || !area_private(a))
 		return false;
 	return f->access == MVM_WRITE ||
-	       (!a->object && !anon_find(&f->space->anons, f->va >> MVM_PAGE_SHIFT, &exclusive));
+	       (a->flags & AREA_HUGE && !a->object &&
+		       !anon_find(&f->space->anons, f->va >> MVM_PAGE_SHIFT, &exclusive));
 }
 
 /* One look, and what can be done under the same hold. */

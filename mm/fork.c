@@ -11,10 +11,10 @@
  *
  * From 2 on nothing private is exclusive, so no fault of the parent maps private memory writable;
  * stores wait until 5, because until the batch has finished another hart may still store through an
- * old translation, and a copy made meanwhile would miss that.  A load of memory that was never
- * touched waits too, for it may fill a large page: that would be the parent's alone, and stores to
- * it would not be the child's while later ones to old pages were.  Other loads, and shared memory,
- * go on.
+ * old translation, and a copy made meanwhile would miss that.  A load that may fill a large page
+ * waits, too: that would be the parent's alone and writable, and stores to it would not be the
+ * child's while later ones to old pages were.  Other loads, and shared memory, go on: what they map
+ * of private memory, the page of zeros where nothing was stored to, has no WRITE.
  *
  * Truncate, meanwhile, may drop private copies: it marks by the object's size, then walks.  An area
  * of the child that enters the object's list before the size changes is visited; one that enters

@@ -82,6 +82,9 @@ size_t posix_mapped(struct mvm_space *space);
 unsigned posix_hart(void);
 void posix_kill(unsigned hart, bool dead);
 
+/* A function to be called by each mvmh_tlb_sync(), which holds no lock; NULL: none. */
+void posix_on_fence(void (*fn)(void));
+
 /* A function that looks, before a thread waits, whether it may; NULL: none. */
 void posix_on_wait(void (*fn)(void));
 

@@ -133,10 +133,16 @@ void posix_tlb_check_gone(mvm_frame_t frame)
 }
 
 static unsigned slow_one_in, fences;
+static void (*on_fence)(void);
 
 void posix_slow_fences(unsigned one_in)
 {
 	slow_one_in = one_in;
+}
+
+void posix_on_fence(void (*fn)(void))
+{
+	on_fence = fn;
 }
 
 static void batch_finish(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
@@ -153,6 +159,8 @@ void mvmh_tlb_sync(struct mvmh_pmap *pmap, struct mvmh_tlb *batch)
 	posix_check_unlocked("mvmh_tlb_sync: a lock of mm is held");
 	if (slow_one_in && __atomic_add_fetch(&fences, 1, __ATOMIC_RELAXED) % slow_one_in == 0)
 		usleep(30);
+	if (on_fence)
+		on_fence();
 	batch_finish(pmap, batch);
 }
 

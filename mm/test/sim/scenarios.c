@@ -139,6 +139,9 @@ const struct scenario scenarios[] = {
 	{"zeros-fork", ANON(2), LOADED, 1,
 		{ACTOR(FIRST, ANON(2), 2, op_store, op_load), ACTOR(FIRST, ANON(2), 4, op_load),
 			ACTOR(FIRST, ANON(2), 2, op_fork, op_fork_store)}},
+	{"load-fork", ANON(2), UNTOUCHED, 1,
+		{ACTOR(FIRST, ANON(2), 3, op_load), ACTOR(FIRST, ANON(2), 2, op_load, op_store),
+			ACTOR(FIRST, ANON(2), 2, op_fork, op_fork_store)}},
 	/* The end of a large page. */
 	{"large-fill", BELOW(4), LARGE, 1,
 		{ACTOR(FIRST, BELOW(4), 2, op_store, op_load),
