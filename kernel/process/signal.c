@@ -209,26 +209,16 @@ bool signal_thread_leaves(struct task *t)
 
 /* --- Handlers -------------------------------------------------------------------------------- */
 
-static void reset_handler(struct signal_actions *actions, int sig)
-{
-	bool shared = signal_actions_lock(actions);
-
-	actions->action[sig].sa_handler = SIG_DFL;
-	signal_actions_unlock(actions, shared);
-}
-
-/* What a handler's run changes: its action if it is for once, and the mask. */
-static void account_handler(struct task *t, int sig, const struct sigaction *action)
+/* While a handler runs more is blocked. */
+static void block_for_handler(struct task *t, int sig, const struct sigaction *action)
 {
 	uint64_t mask = t->mask | action->sa_mask.bits;
 
 	if (!(action->sa_flags & SA_NODEFER))
 		mask |= SIGNAL_BIT(sig);
-	if (mask == t->mask && !(action->sa_flags & SA_RESETHAND))
+	if (mask == t->mask)
 		return;
 	spin_lock(&t->process->lock);
-	if (action->sa_flags & SA_RESETHAND)
-		reset_handler(t->process->actions, sig);
 	set_mask_locked(t, mask);
 	spin_unlock(&t->process->lock);
 }
@@ -256,7 +246,6 @@ void signal_call_handler(struct task *t, struct sigframe_start *start,
 	uint64_t old_mask = t->mask_is_temporary ? t->saved_mask : t->mask;
 
 	restart_for_handler(t, action, tf);
-	t->mask_is_temporary = false;
 	if (sigframe_push(tf, start, action, old_mask)) {
 		/* No room for the frame of SIGSEGV's own handler: it cannot help any more. */
 		if (start->info.si_signo == SIGSEGV)
@@ -264,7 +253,8 @@ void signal_call_handler(struct task *t, struct sigframe_start *start,
 		signal_fault(SIGSEGV, SI_KERNEL, 0, tf);
 		return;
 	}
-	account_handler(t, start->info.si_signo, action);
+	t->mask_is_temporary = false; /* the frame has the one from before */
+	block_for_handler(t, start->info.si_signo, action);
 }
 
 /* --- Taking ---------------------------------------------------------------------------------- */
@@ -289,7 +279,7 @@ static bool take_one(struct task *t, struct trapframe *tf)
 	spin_lock(&p->lock);
 	int sig = signal_queue_take(t, ~t->mask, &start.info);
 	if (sig) {
-		action = signal_action(p->actions, sig);
+		action = signal_action_take(p->actions, sig);
 		p->stop_wanted |= action.sa_handler == SIG_DFL && signal_default(sig) == STOP;
 	}
 	spin_unlock(&p->lock);

@@ -27,8 +27,3 @@ struct sigframe_start;
 /* The handler's frame and mask for a signal that t, the running thread, has taken: start->info. */
 void signal_call_handler(struct task *t, struct sigframe_start *start,
 	const struct sigaction *action, struct trapframe *tf);
-
-static inline bool signal_has_handler(const struct sigaction *action)
-{
-	return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
-}

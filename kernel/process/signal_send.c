@@ -278,13 +278,6 @@ static _Noreturn void end_by_fault(int sig, int code, vaddr_t addr, struct trapf
 	process_exit_group(sig);
 }
 
-/* Has t a handler for it, and does not block it?  The process's lock is held. */
-static bool can_handle(struct task *t, int sig, struct sigaction *action)
-{
-	*action = signal_action(t->process->actions, sig);
-	return !blocks(t, sig) && signal_has_handler(action);
-}
-
 void signal_fault(int sig, int code, vaddr_t addr, struct trapframe *tf)
 {
 	struct task *t = task_current();
@@ -294,7 +287,11 @@ void signal_fault(int sig, int code, vaddr_t addr, struct trapframe *tf)
 	signal_info_init(&start.info, sig, code);
 	start.info.si_addr = (void *)addr;
 	spin_lock(&t->process->lock);
-	bool handled = can_handle(t, sig, &action);
+	bool handled = !blocks(t, sig);
+	if (handled) {
+		action = signal_action_take(t->process->actions, sig);
+		handled = signal_has_handler(&action);
+	}
 	spin_unlock(&t->process->lock);
 	if (!handled)
 		end_by_fault(sig, code, addr, tf);
@@ -305,11 +302,11 @@ void signal_force(int sig, struct trapframe *tf)
 {
 	struct task *t = task_current();
 	siginfo_t info = signal_info(sig, SI_KERNEL);
-	struct sigaction action;
 
 	spin_lock(&t->process->lock);
-	bool handled =
-		can_handle(t, sig, &action) && !signal_queue_add(&t->signals, t->process, &info);
+	struct sigaction action = signal_action(t->process->actions, sig);
+	bool handled = !blocks(t, sig) && signal_has_handler(&action) &&
+		       !signal_queue_add(&t->signals, t->process, &info);
 	spin_unlock(&t->process->lock);
 	if (!handled)
 		end_by_fault(sig, SI_KERNEL, 0, tf);

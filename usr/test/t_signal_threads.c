@@ -376,6 +376,52 @@ static void each_is_taken_once(void)
 		CHECK_EQ(hits[i], 1);
 }
 
+// --- actions that other threads change
+
+static int ran, over;
+
+static void for_once(int signo, siginfo_t *info, void *context)
+{
+	(void)signo;
+	(void)info;
+	(void)context;
+	store_int(&ran, 1);
+}
+
+static void for_good(int signo, siginfo_t *info, void *context)
+{
+	for_once(signo, info, context);
+}
+
+static void be_there(void *arg)
+{
+	(void)arg;
+	while (!load_int(&over))
+		sched_yield();
+}
+
+// The handler for once goes as the signal is taken: what stands there later is another's.
+static void reset_hand_resets_nothing_newer(void)
+{
+	struct thread t = {0};
+	struct sigaction now;
+
+	thread_begin(&t, be_there, NULL);
+	for (int turn = 0; turn < 300; turn++) {
+		store_int(&ran, 0);
+		handle(SIGUSR1, for_once, (int)SA_RESETHAND);
+		CHECK_OK(syscall(SYS_tgkill, getpid(), t.tid, SIGUSR1));
+		for (volatile int i = 0; i < turn; i++)
+			;
+		handle(SIGUSR1, for_good, 0);
+		await_int(&ran, 1);
+		CHECK_OK(sigaction(SIGUSR1, NULL, &now));
+		CHECK(now.sa_sigaction == for_good);
+	}
+	store_int(&over, 1);
+	thread_join(&t);
+}
+
 static const struct test tests[] = {
 	{"stops_take_all", stops_take_all},
 	{"stopped_ones_can_be_killed", stopped_ones_can_be_killed},
@@ -386,6 +432,7 @@ static const struct test tests[] = {
 	{"faults_stay_with_their_thread", faults_stay_with_their_thread},
 	{"own_and_shared", own_and_shared},
 	{"each_is_taken_once", each_is_taken_once},
+	{"reset_hand_resets_nothing_newer", reset_hand_resets_nothing_newer},
 };
 
 BEYOND_CORE_MAIN(tests)

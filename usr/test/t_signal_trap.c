@@ -304,6 +304,38 @@ static void stack_overflow_is_handled(void)
 	CHECK_EQ(WEXITSTATUS(in_child(overflow_stack, NULL)), 44);
 }
 
+static sigset_t mask_in_frame;
+
+static void keep_mask(int signo, siginfo_t *info, void *context)
+{
+	(void)info;
+	on_signal(signo);
+	mask_in_frame = ((ucontext_t *)context)->uc_sigmask;
+}
+
+// Where a handler's frame finds no room, that of SIGSEGV has the mask from before sigsuspend.
+static void lost_frame_keeps_the_mask(void)
+{
+	struct sigaction action = {.sa_sigaction = keep_mask, .sa_flags = SA_SIGINFO};
+	stack_t stack = {.ss_size = 4 * PAGE};
+	sigset_t none, now;
+
+	stack.ss_sp = map(4 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK_OK(sigaltstack(&stack, NULL));
+	sigemptyset(&action.sa_mask);
+	CHECK_OK(sigaction(SIGSEGV, &action, NULL));
+	handle(SIGUSR1, on_signal, SA_ONSTACK);
+	block(SIGUSR1, &now);
+	raise(SIGUSR1);
+	sigemptyset(&none);
+	CHECK_ERR(sigsuspend(&none), EINTR);
+	CHECK_EQ(count, 1);
+	CHECK_EQ(last, SIGSEGV);
+	CHECK(sigismember(&mask_in_frame, SIGUSR1));
+	CHECK_OK(sigprocmask(SIG_BLOCK, NULL, &now));
+	CHECK(sigismember(&now, SIGUSR1));
+}
+
 // All bytes of the structure are written, and those between the fields say nothing of the kernel.
 static void no_byte_is_left_over(void)
 {
@@ -329,6 +361,7 @@ static const struct test tests[] = {
 	{"stack_in_use", stack_in_use},
 	{"alternate_stack_is_not_left", alternate_stack_is_not_left},
 	{"stack_overflow_is_handled", stack_overflow_is_handled},
+	{"lost_frame_keeps_the_mask", lost_frame_keeps_the_mask},
 	{"no_byte_is_left_over", no_byte_is_left_over},
 };
 

@@ -88,6 +88,11 @@ static inline void signal_actions_unlock(struct signal_actions *actions, bool sh
 		spin_unlock(&actions->lock);
 }
 
+static inline bool signal_has_handler(const struct sigaction *action)
+{
+	return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
+}
+
 /* What is done about sig. */
 static inline struct sigaction signal_action_locked(const struct signal_actions *actions, int sig)
 {
@@ -102,6 +107,18 @@ static inline struct sigaction signal_action(struct signal_actions *actions, int
 	bool shared = signal_actions_lock(actions);
 	struct sigaction action = signal_action_locked(actions, sig);
 
+	signal_actions_unlock(actions, shared);
+	return action;
+}
+
+/* The same for a signal that is taken now: a handler for once is for this one, and goes. */
+static inline struct sigaction signal_action_take(struct signal_actions *actions, int sig)
+{
+	bool shared = signal_actions_lock(actions);
+	struct sigaction action = signal_action_locked(actions, sig);
+
+	if (action.sa_flags & SA_RESETHAND && signal_has_handler(&action))
+		actions->action[sig].sa_handler = SIG_DFL;
 	signal_actions_unlock(actions, shared);
 	return action;
 }
