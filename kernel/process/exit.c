@@ -239,7 +239,7 @@ static bool leave_process(struct task *t)
 
 	spin_lock(&p->lock);
 	list_remove(&t->link);
-	__atomic_store_n(&p->n_threads, p->n_threads - 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->n_threads, p->n_threads - 1, __ATOMIC_RELEASE);
 	p->n_leaving--;
 	last = p->n_threads == 0;
 	if (!last) /* which counts on, as the zombie that it leaves */
@@ -277,7 +277,7 @@ void process_exit_group(int status)
 {
 	struct process *p = process_current();
 
-	if (p->n_threads > 1) /* nobody else makes a thread of it */
+	if (p->n_threads > 1) /* 1 is certain (process.h) */
 		process_kill(p, status);
 	process_exit_thread(status);
 }

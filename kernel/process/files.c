@@ -538,8 +538,11 @@ static int base_of(long dir, struct dentry **out)
 /* Nobody else moves its root or working directory, and nobody will before it goes on itself. */
 static bool is_alone(const struct process *p)
 {
-	return __atomic_load_n(&p->fs->refs, __ATOMIC_RELAXED) == 1 &&
-	       __atomic_load_n(&p->n_threads, __ATOMIC_ACQUIRE) == 1;
+	bool alone = __atomic_load_n(&p->fs->refs, __ATOMIC_RELAXED) == 1 &&
+		     __atomic_load_n(&p->n_threads, __ATOMIC_RELAXED) == 1;
+
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return alone;
 }
 
 int walk_begin(struct walk *w, long dir, const char *path)

@@ -17,7 +17,7 @@
  *
  * The life of a process:
  *
- *	process_new -> ALIVE --exit_group, last thread--> ZOMBIE --parent's wait--> freed
+ *	process_alloc -> ALIVE --exit_group, last thread--> ZOMBIE --parent's wait--> freed
  *
  * The last thread to end gives back memory, files and the rest, hands the children to pid 1, and
  * makes the process a zombie; struct process goes with its last reference.  The first thread may
@@ -103,6 +103,11 @@ struct cpu_timer {
 /*
  * [t]: tree_lock; [p]: lock; [c]: changed by its own thread when it has only one, in exec and exit;
  * [a]: atomic; [I]: immutable
+ *
+ * n_threads: only threads of a process make more of them.  So one that reads 1, without the lock
+ * but acquiring, is the only one until it makes another itself, and sees all that the others did:
+ * what this process alone has (files and fs of one reference) it uses without lock or reference.
+ * Any other number, or another process's, is a hint.
  */
 struct process {
 	uint32_t refs; /* [a] the tree's until it is reaped, each thread's, process_ref()'s */
@@ -125,7 +130,7 @@ struct process {
 	struct list group_link, session_link; /* [t] */
 
 	struct list threads;            /* [p] by task.link */
-	unsigned n_threads;             /* [p] read without it as a hint */
+	unsigned n_threads;             /* [p] to write, [a] to read: above */
 	unsigned n_leaving;             /* [p] of them, those that have begun to exit */
 	unsigned n_counted;             /* [p] for its user: those, those being made, a zombie */
 	bool ending;                    /* [p] all threads must exit, */
@@ -144,11 +149,11 @@ struct process {
 	struct signal_queue signals;    /* [p] sent to the process */
 	struct signal_actions *actions; /* [c] changes at exec */
 
-	struct vmspace *vm;      /* [c] changes at exec; NULL from exit on; others: process_vm() */
-	struct files *files;     /* [c] NULL from exit on */
-	struct fs_state *fs;     /* [c] */
-	struct credentials cred; /* [p] to write; what others read may be a moment old */
-	struct user *user;       /* [p] the account of cred.uid */
+	struct vmspace *vm;        /* [c] changes at exec, NULL from exit on: process_vm_get() */
+	struct files *files;       /* [c] NULL from exit on */
+	struct fs_state *fs;       /* [c] */
+	struct credentials cred;   /* [p] to write; what others read may be a moment old */
+	struct user *user;         /* [p] the account of cred.uid */
 	struct group_list *groups; /* [p] to write, [a] to read: supplementary; NULL: none */
 	bool no_new_privs;         /* [a] exec raises no rights; inherited, never taken back */
 	bool dumpable;             /* [a] as prctl() has it: 0 after an exec that did */
@@ -373,7 +378,7 @@ void group_left_by(struct process *p);
 /* Send to all members.  tree_lock held.  Returns how many there were. */
 unsigned signal_send_group(struct pid *group, const siginfo_t *info);
 
-/* --- CPU time (times.c, itimer.c) ------------------------------------------------------------ */
+/* --- CPU time (times.c, kernel/syscall/sys_itimer.c) ----------------------------------------- */
 
 /* Of a process so far, ended threads included. */
 void process_times(struct process *p, struct cpu_times *times);
