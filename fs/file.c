@@ -195,21 +195,6 @@ int file_copy(struct mvm_copy *c, void *kernel, size_t n, size_t *done)
 	return 0;
 }
 
-int file_copy_text(struct mvm_copy *c, const void *text, size_t bytes, size_t n, uint64_t *offset,
-	size_t *done)
-{
-	int err;
-
-	*done = 0;
-	if (*offset >= bytes)
-		return 0;
-	if (n > bytes - *offset)
-		n = bytes - *offset;
-	err = file_copy(c, (char *)text + *offset, n, done);
-	*offset += *done;
-	return err;
-}
-
 /* --- Regular files --------------------------------------------------------------------------- */
 
 static int regular_read(

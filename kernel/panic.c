@@ -84,7 +84,6 @@ static void say(const char *format, ...)
 
 struct trace {
 	unsigned depth;
-	bool log;   /* else at once */
 	bool exact; /* the first is where it happened, not where a call returns to */
 };
 
@@ -98,24 +97,7 @@ static void print_frame(void *ctx, vaddr_t pc)
 
 	ksnprintf(line, sizeof(line), "  #%-2u %p %s+%#zx", trace->depth++, (void *)pc,
 		name ? name : "?", offset);
-	if (trace->log)
-		pr_error("%s", line);
-	else
-		line_now(NULL, line);
-}
-
-void backtrace_print(void)
-{
-	struct trace trace = {.log = true};
-
-	arch_backtrace_here(BACKTRACE_FRAMES, print_frame, &trace);
-}
-
-void backtrace_print_frame(const struct trapframe *tf)
-{
-	struct trace trace = {.log = true, .exact = true};
-
-	arch_backtrace(tf, BACKTRACE_FRAMES, print_frame, &trace);
+	line_now(NULL, line);
 }
 
 bool panic_is_on(void)

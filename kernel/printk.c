@@ -16,15 +16,9 @@
 #define LINE_BYTES 256
 
 static struct spinlock log_lock = SPINLOCK_INIT("log", RANK_LOG);
-static char ring[RING_BYTES];  /* [lock] */
-static uint64_t written, sent; /* [lock] positions */
-static enum log_level max_level = LOG_INFO;
+static char ring[RING_BYTES];                          /* [lock] */
+static uint64_t written, sent;                         /* [lock] positions */
 static size_t (*sink)(const char *text, size_t bytes); /* [lock] */
-
-void log_set_level(enum log_level level)
-{
-	max_level = level;
-}
 
 static void add(const char *text, size_t bytes)
 {
@@ -56,7 +50,7 @@ void vprintk(enum log_level level, const char *format, va_list args)
 	char line[LINE_BYTES];
 	int n, m;
 
-	if (level > max_level)
+	if (level > LOG_KEPT)
 		return;
 	n = ksnprintf(line, sizeof(line), "[%5lu.%06lu] ", now / 1000000, now % 1000000);
 	m = kvsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, args);

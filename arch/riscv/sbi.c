@@ -61,12 +61,6 @@ void firmware_remote_fence(uint64_t hart_mask)
 	for_harts(hart_mask, SBI_RFENCE, SBI_RFENCE_VMA, UINT64_MAX);
 }
 
-void firmware_console_write(const char *text, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i++)
-		sbi_call(SBI_PUTCHAR, 0, (uint8_t)text[i], 0, 0, 0, 0);
-}
-
 void firmware_power_off(void)
 {
 	sbi_call(SBI_RESET, 0, 0, 0, 0, 0, 0);

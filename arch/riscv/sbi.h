@@ -7,7 +7,6 @@
 #include <arch/types.h>
 
 enum sbi_extension {
-	SBI_PUTCHAR = 0x01, /* legacy */
 	SBI_TIME = 0x54494d45,
 	SBI_IPI = 0x735049,
 	SBI_RFENCE = 0x52464e43,

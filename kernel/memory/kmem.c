@@ -287,14 +287,6 @@ void kfree(void *p)
 	__atomic_fetch_sub(&big_live, 1, __ATOMIC_RELAXED);
 }
 
-char *kstrdup(const char *s)
-{
-	size_t bytes = strlen(s) + 1;
-	char *copy = kmalloc(bytes);
-
-	return copy ? memcpy(copy, s, bytes) : NULL;
-}
-
 static void trim_this_hart(void *unused)
 {
 	(void)unused;

@@ -13,7 +13,6 @@
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/thread.h>
-#include <kernel/time.h>
 #include <errno.h>
 #include <string.h>
 
@@ -110,11 +109,6 @@ void drv_wake(struct drv_wait *wait)
 void drv_fence(void)
 {
 	fence_io();
-}
-
-uint64_t drv_now_ns(void)
-{
-	return time_now_ns();
 }
 
 void drv_log(const char *format, ...)

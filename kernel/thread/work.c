@@ -9,13 +9,11 @@
 static struct {
 	struct spinlock lock; /* taken with interrupts off */
 	struct work *head, **tail;
-	uint64_t queued, done; /* counts, for work_drain() */
-	struct waitq more, drained;
+	struct waitq more;
 } works = {
 	.lock = SPINLOCK_INIT("work", RANK_WAIT),
 	.tail = &works.head,
 	.more = WAITQ_INIT,
-	.drained = WAITQ_INIT,
 };
 
 bool work_queue(struct work *work)
@@ -28,7 +26,6 @@ bool work_queue(struct work *work)
 		work->next = NULL;
 		*works.tail = work;
 		works.tail = &work->next;
-		works.queued++;
 	}
 	spin_unlock_irqrestore(&works.lock, flags);
 	if (fresh)
@@ -58,19 +55,9 @@ static void worker(void *arg)
 	(void)arg;
 	for (;;) {
 		wait_event(&works.more, __atomic_load_n(&works.head, __ATOMIC_ACQUIRE));
-		while ((work = take()) != NULL) {
+		while ((work = take()) != NULL)
 			work->fn(work);
-			__atomic_fetch_add(&works.done, 1, __ATOMIC_RELEASE);
-		}
-		waitq_wake_all(&works.drained);
 	}
-}
-
-void work_drain(void)
-{
-	uint64_t until = __atomic_load_n(&works.queued, __ATOMIC_ACQUIRE);
-
-	wait_event(&works.drained, __atomic_load_n(&works.done, __ATOMIC_ACQUIRE) >= until);
 }
 
 void work_init(void)

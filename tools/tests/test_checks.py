@@ -29,7 +29,7 @@ def plant(copy, path, text):
     (copy / path).write_text(text)
 
 
-@pytest.mark.parametrize("name", ["layers", "budget", "form", "syscalls"])
+@pytest.mark.parametrize("name", ["layers", "budget", "form", "syscalls", "unused", "comments"])
 def test_tree_as_it_is_passes(copy, name):
     done = check(copy, name)
     assert done.returncode == 0, done.stderr
@@ -91,6 +91,31 @@ def test_the_tour_names_what_is_there(copy):
     tour.write_text(tour.read_text() + "\n`mm/gone.c`\n")
     done = check(copy, "budget")
     assert done.returncode != 0 and "mm/gone.c" in done.stderr
+
+
+@pytest.mark.parametrize("path, text, name", [
+    ("fs/planted.c", "int uncalled(int a)\n{\n\treturn a;\n}\n", "uncalled"),
+    ("fs/include/fs/planted.h", "static inline int uncalled(\n\tint a)\n{\n\treturn a;\n}\n", "uncalled"),
+    ("kernel/include/kernel/planted.h", "#define UNCALLED(a) \\\n\t((a) + 1)\n", "UNCALLED"),
+])
+def test_what_nobody_calls_is_named(copy, path, text, name):
+    plant(copy, path, "/* uncalled(), UNCALLED(1) */\n" + text)
+    done = check(copy, "unused")
+    assert done.returncode != 0
+    assert done.stderr == f"{path}:2: nobody calls {name}\n"
+    plant(copy, "fs/test/test_planted.c", f"int f(void)\n{{\n\treturn {name}(1);\n}}\n")
+    assert check(copy, "unused").returncode == 0
+
+
+@pytest.mark.parametrize("comment, name", [
+    ("/*\n * fs/gone.c has it */", "fs/gone.c"),
+    ("//\n// as gone_function() does", "gone_function()"),
+])
+def test_comments_name_what_is_there(copy, comment, name):
+    plant(copy, "fs/planted.c", f"{comment}\n// fs/file.c, file_seek(), pthread_kill()\n")
+    done = check(copy, "comments")
+    assert done.returncode != 0
+    assert done.stderr == f"fs/planted.c:2: there is no {name}\n"
 
 
 def test_budget_table(copy):

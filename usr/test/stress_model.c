@@ -32,7 +32,7 @@
 enum {
 	WORKERS = 4,
 	FILE_PAGES = 4096,
-	FILLED = 1280, // of these at first: all workers' are as much as squeeze() leaves
+	FILLED = 1280, // of these at first: all workers' are what squeeze_memory() leaves
 	WINDOW = 512,
 	SHARED_PAGES = 512,
 	RUN = 64, // pages of one step, at most

@@ -16,9 +16,6 @@ void firmware_send_ipi(uint64_t hart_mask);
 /* Harts of the mask forget all translations. */
 void firmware_remote_fence(uint64_t hart_mask);
 
-/* Write to the firmware's console, slowly: before there is a driver, and when it died. */
-void firmware_console_write(const char *text, size_t bytes);
-
 /* Power off or restart, where there is no device for it. Returns when the firmware cannot. */
 void firmware_power_off(void);
 void firmware_restart(void);

@@ -67,7 +67,6 @@ struct tlb_batch {
 	vaddr_t start, end;  /* hull of what changed */
 	paddr_t free_tables; /* list through the pages' first word */
 	bool tables;         /* entries of tables changed: what is remembered of those goes too */
-	bool code;           /* instruction fetch must be synchronized */
 };
 
 /* Once at boot, after pmap_map_memory(): run on the final tables instead of those of the boot. */

@@ -43,7 +43,6 @@ void drv_wake(struct drv_wait *wait);
 /* Order all accesses to memory and registers before against those after. */
 void drv_fence(void);
 
-uint64_t drv_now_ns(void);
 void drv_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static inline uint32_t drv_read32(const volatile void *reg)

@@ -194,9 +194,5 @@ int file_getattr(struct file *file, struct fs_attr *attr);
  */
 int file_copy(struct mvm_copy *c, void *kernel, size_t n, size_t *done);
 
-/* A whole read() of a file whose contents are the `bytes` at `text`. */
-int file_copy_text(struct mvm_copy *c, const void *text, size_t bytes, size_t n, uint64_t *offset,
-	size_t *done);
-
 /* The operations that the vfs gives to regular files and directories. */
 extern const struct file_ops file_regular_ops, file_directory_ops;

@@ -48,7 +48,6 @@ void *kzalloc(size_t bytes) __attribute__((malloc, alloc_size(1)));
 /* n objects of size bytes, zeroed; NULL also when the product overflows. */
 void *kcalloc(size_t n, size_t size) __attribute__((malloc, alloc_size(1, 2)));
 void kfree(void *p);
-char *kstrdup(const char *s) __attribute__((malloc));
 
 /* Give cached free slabs back to the frame allocator: before counting frames. */
 void kmem_trim(void);

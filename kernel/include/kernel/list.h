@@ -14,11 +14,6 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define LIST_INIT(head)                           \
-	{                                         \
-		.next = &(head), .prev = &(head), \
-	}
-
 static inline void list_init(struct list *node)
 {
 	node->next = node->prev = node;

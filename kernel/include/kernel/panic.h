@@ -42,10 +42,6 @@ extern void (*panic_describe)(vaddr_t addr);
 
 /* Symbols of the kernel: the name and offset of the function at pc; NULL when unknown. */
 const char *symbol_find(vaddr_t pc, size_t *offset);
-/* Print "  #n pc name+off" lines of the caller's stack, or of a frame's, to the log. */
-void backtrace_print(void);
-void backtrace_print_frame(const struct trapframe *tf);
-
 /* Power off with a status, through the test finisher if there is one. Interrupts any. */
 _Noreturn void machine_power_off(int status);
 _Noreturn void machine_restart(void);

@@ -2,7 +2,7 @@
 /*
  * The kernel log.
  *
- * Lines go into a ring, with time, hart and level, and from there to the sink: the log device (the
+ * Lines go into a ring, with the time, and from there to the sink: the log device (the
  * second virtio console line) when there is one, else the UART. Any context.
  */
 #pragma once
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+#define LOG_KEPT LOG_INFO /* lines above this level are dropped */
 
 void printk(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void vprintk(enum log_level level, const char *format, va_list args);
@@ -19,10 +20,6 @@ void vprintk(enum log_level level, const char *format, va_list args);
 #define pr_error(...)   printk(LOG_ERROR, __VA_ARGS__)
 #define pr_warning(...) printk(LOG_WARNING, __VA_ARGS__)
 #define pr_info(...)    printk(LOG_INFO, __VA_ARGS__)
-#define pr_debug(...)   printk(LOG_DEBUG, __VA_ARGS__)
-
-/* Lines above this level are kept in the ring but not sent to the sink. `log=` sets it. */
-void log_set_level(enum log_level level);
 
 /*
  * Where lines go from now on: write(text, n) takes as much as it can without waiting, and returns

@@ -21,8 +21,5 @@ struct work {
  */
 bool work_queue(struct work *work);
 
-/* Returns when no function that was queued before is still to run or running.  May sleep. */
-void work_drain(void);
-
 /* Start the thread.  Once, at boot; panics when it cannot. */
 void work_init(void);

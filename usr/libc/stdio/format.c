@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The printf engine: parses conversions, formats integers and strings. Floating point is in
- * __format_float.c; the functions of <stdio.h> with their sinks are in printf.c.
+ * format_float.c; the functions of <stdio.h> with their sinks are in printf.c.
  */
 #include <ctype.h>
 #include <errno.h>
