@@ -45,7 +45,7 @@
  *
  *	user mode | trap: aside ............ stale? flush; say that it is in; fence; stale? | user
  *
- * That costs each trap some thirty instructions, so harts do it only for ASIDE_TURNS of them after
+ * That costs each trap some sixty instructions, so harts do it only for ASIDE_TURNS of them after
  * they were interrupted, by another trap entry. Of such a hart the flusher waits for a moment that
  * it comes into the kernel by itself, for as long as an interrupt would take at the most.
  *

@@ -185,18 +185,18 @@ user_fault:
 
 	/*
 	 * Work is pending: t0 is the thread, t1 its work, t2 that of the hart; interrupts are off.
-	 * s0 to s11 go to the frame, unless it holds other values for them already
-	 * (ASM_WORK_FRAME).
+	 * If the hart is aside, that ends first, as most often that is all. Then s0 to s11 go to the
+	 * frame, unless it holds other values for them already (ASM_WORK_FRAME).
 	 */
 return_work:
+	srli	t3, t2, 32			/* CPU_ASIDE */
+	bnez	t3, 2f
 	andi	t3, t1, ASM_WORK_FRAME
 	bnez	t3, 1f
 	callee_saved sd, sp
 1:	andi	t1, t1, ~(ASM_WORK_FRAME | ASM_WORK_TRACE)
 	or	t1, t1, t2
 	beqz	t1, return_frame
-	srli	t2, t2, 32			/* CPU_ASIDE */
-	bnez	t2, 2f
 	csrsi	sstatus, SSTATUS_SIE
 	mv	a0, sp
 	call	trap_return_work
