@@ -528,6 +528,7 @@ static int seek_base(struct file *f, int64_t offset, int whence, int64_t *base)
 
 int file_seek(struct file *f, int64_t offset, int whence, uint64_t *out)
 {
+	uint64_t farthest = f->object ? f->vnode->mount->max_file_bytes : INT64_MAX;
 	int64_t base, target;
 	int err;
 
@@ -537,9 +538,8 @@ int file_seek(struct file *f, int64_t offset, int whence, uint64_t *out)
 		return -ESPIPE;
 	fsh_mutex_lock(&f->offset_lock);
 	err = seek_base(f, offset, whence, &base);
-	if (!err && __builtin_add_overflow(base, offset, &target))
-		err = -EOVERFLOW;
-	if (!err && target < 0)
+	if (!err && (__builtin_add_overflow(base, offset, &target) || target < 0 ||
+			    (uint64_t)target > farthest))
 		err = -EINVAL;
 	if (!err)
 		*out = f->offset = (uint64_t)target;

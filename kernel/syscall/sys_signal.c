@@ -170,6 +170,16 @@ static inline __attribute__((always_inline)) void change_action(
 	spin_unlock(&p->lock);
 }
 
+static bool is_signal(int sig)
+{
+	return sig >= 1 && sig < NSIG;
+}
+
+static bool can_be_set(int sig)
+{
+	return is_signal(sig) && sig != SIGKILL && sig != SIGSTOP;
+}
+
 static int set_action(int sig, uaddr_t from)
 {
 	struct sigaction asked;
@@ -180,20 +190,27 @@ static int set_action(int sig, uaddr_t from)
 	return 0;
 }
 
+/* With its errors: that the memory is missing comes first. */
 static __attribute__((noinline)) int exchange_action(int sig, uaddr_t from, uaddr_t old_to)
 {
 	struct sigaction asked, old;
 
 	if (get_user(&asked, from))
 		return -EFAULT;
+	if (!can_be_set(sig))
+		return -EINVAL;
 	change_action(sig, known_action(&asked), &old);
 	return put_user(old_to, &old);
 }
 
-static int tell_action(int sig, uaddr_t to)
+static __attribute__((noinline)) int tell_action(int sig, uaddr_t to)
 {
 	struct process *p = process_current();
 
+	if (!is_signal(sig))
+		return -EINVAL;
+	if (uaddr_is_null(to))
+		return 0;
 	spin_lock(&p->lock);
 	struct sigaction action = signal_action(p->actions, sig);
 	spin_unlock(&p->lock);
@@ -204,13 +221,13 @@ long sys_rt_sigaction(long sig_argument, uaddr_t from, uaddr_t old_to, size_t se
 {
 	int sig = (int)sig_argument;
 
-	if (set_bytes != sizeof(sigset_t) || sig < 1 || sig >= NSIG)
+	if (set_bytes != sizeof(sigset_t))
 		return -EINVAL;
 	if (uaddr_is_null(from))
-		return uaddr_is_null(old_to) ? 0 : tell_action(sig, old_to);
-	if (sig == SIGKILL || sig == SIGSTOP)
-		return -EINVAL;
-	return uaddr_is_null(old_to) ? set_action(sig, from) : exchange_action(sig, from, old_to);
+		return tell_action(sig, old_to);
+	if (uaddr_is_null(old_to) && can_be_set(sig))
+		return set_action(sig, from);
+	return exchange_action(sig, from, old_to);
 }
 
 long sys_rt_sigprocmask(long how, uaddr_t from, uaddr_t old_to, size_t set_bytes)

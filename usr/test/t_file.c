@@ -88,6 +88,8 @@ static void positions(void)
 	CHECK_EQ(lseek(fd, 5000, SEEK_SET), 5000);
 	CHECK_EQ(read(fd, &c, 1), 0);
 	CHECK_ERR(lseek(fd, -1, SEEK_SET), EINVAL);
+	CHECK_ERR(lseek(fd, INT64_MAX, SEEK_CUR), EINVAL);
+	CHECK_ERR(lseek(fd, INT64_MAX, SEEK_END), EINVAL);
 	CHECK_ERR(lseek(fd, 0, 99), EINVAL);
 	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 5000);
 	CHECK_ERR(lseek(999, 0, SEEK_SET), EBADF);

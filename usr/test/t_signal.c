@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -66,6 +67,10 @@ static void actions_are_read_back(void)
 	CHECK_ERR(sigaction(SIGSTOP, &action, NULL), EINVAL);
 	CHECK_ERR(sigaction(0, NULL, &action), EINVAL);
 	CHECK_ERR(sigaction(65, NULL, &action), EINVAL);
+	// what is asked is looked at before the number
+	CHECK_ERR(syscall(SYS_rt_sigaction, 99, 8L, NULL, 8), EFAULT);
+	CHECK_ERR(syscall(SYS_rt_sigaction, SIGKILL, 8L, NULL, 8), EFAULT);
+	CHECK_ERR(syscall(SYS_rt_sigaction, 99, &action, NULL, 8), EINVAL);
 }
 
 static bool can_be_set(int signo)

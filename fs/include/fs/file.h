@@ -118,7 +118,7 @@ int file_pwrite(struct file *file, struct mvm_copy *c, size_t n, uint64_t offset
 
 /*
  * whence as lseek's; *out is the new position.  SEEK_DATA and SEEK_HOLE see a file without holes
- * before its end (-ENXIO beyond it).
+ * before its end (-ENXIO beyond it).  -EINVAL beyond what a file of its file system can have.
  */
 int file_seek(struct file *file, int64_t offset, int whence, uint64_t *out);
 
