@@ -6,7 +6,9 @@
  *
  *	TIME_NS HART PID EVENT key=value ...
  *
- * and returns 0 when the ring is empty; a line "lost=N" tells of records that were overwritten.
+ * and returns 0 when the ring is empty.  The first line of each open file has the event "schema",
+ * with the version of what the events mean (mm/vm.h); a line "lost=N" tells of records that were
+ * overwritten.
  * Writing "1" traces every process, "0" none, "pid N" that process; children, and programs that
  * they execute, inherit it.
  */
@@ -121,9 +123,15 @@ static void refill(struct pending *p)
 /* The file's position lock serializes readers of one file. */
 static struct pending *pending_of(struct file *file)
 {
-	if (!file->private_data)
-		file->private_data = kzalloc(sizeof(struct pending));
-	return file->private_data;
+	struct pending *p = file->private_data;
+
+	if (p)
+		return p;
+	p = file->private_data = kzalloc(sizeof(struct pending));
+	if (p)
+		p->bytes = (size_t)ksnprintf(
+			p->text, LINE_BYTES, "0 0 0 schema version=%d\n", MVM_TRACE_VERSION);
+	return p;
 }
 
 static int copy_pending(struct pending *p, struct mvm_copy *c, size_t n, size_t *done)

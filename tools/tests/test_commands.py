@@ -72,6 +72,12 @@ def test_trace_tells_a_fault_in_order(tools_run):
     assert fault.count("area") >= 2  # looked again, for it had let go of everything
 
 
+def test_a_trace_begins_with_its_schema(tools_run):
+    """Each open file; the story leaves it out."""
+    said = tools_run("--", "sh", "-c", "cat /proc/trace /proc/trace; trace true").stdout.decode()
+    assert said.startswith("0 0 0 schema version=1\n" * 2) and said.count("schema") == 2
+
+
 def test_trace_tells_the_write_back_at_the_end(tools_run):
     steps = story(tools_run, f"cp {TEXT} /t; sync; trace mapedit /t the THE")
     names = [what for _, what, _ in steps]
