@@ -20,9 +20,7 @@
  * When.  The copies are made when the parent is write-protected on all harts, and before anybody
  * else knows the child: so they are of the same moment as all that is shared.  The parent may store
  * to them again from then on, while its other stores still wait for the fork.  No truncate takes
- * them from the child meanwhile: its walk comes to the parent's areas first.  There it waits for
- * the fork's claim; or it was there before the fork, and the child, whose areas it may be at, never
- * had what it takes away.
+ * them from the child meanwhile (fork.c).
  *
  * What is mapped for loads is mapped as a fault of the child would do it, under the same locks and
  * with a look at the same marks (fault.c), but for claims, which only truncates have of the child:

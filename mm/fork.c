@@ -16,9 +16,12 @@
  * child's while later ones to old pages were.  Other loads, and shared memory, go on: what they map
  * of private memory, the page of zeros where nothing was stored to, has no WRITE.
  *
- * Truncate, meanwhile, may drop private copies: it marks by the object's size, then walks.  An area
- * of the child that enters the object's list before the size changes is visited; one that enters
- * after it finds the new size there and drops the copies itself (forget_from).
+ * Truncate, meanwhile, may drop private copies: it marks by the object's size, then walks over the
+ * object's areas in the order of their list.  It leaves the child nothing, and takes nothing from it
+ * as long as the fork goes on.  For a copy enters that list at its end, so a walk comes to the
+ * parent's area first.  Either it is done with that before 1; then nothing past the new size was
+ * there to be shared in 2, since no fault has brought in any after the mark.  Or it waits there for
+ * the claim, and comes to the copy after 5.
  *
  * The child's index of areas becomes as the parent's is, without a search (area_append_copy): so it
  * gets all of them, and those that it is not to have are taken out at the end.
@@ -88,12 +91,12 @@ static OWN_FRAME int copy_some(struct copying *c)
 }
 
 /*
- * Take the private pages of a range out of the child's tree; nothing is mapped there.  -MVM_ENOMEM:
+ * Take the private pages of an area out of the child's tree; nothing is mapped there.  -MVM_ENOMEM:
  * some may be left; reclaim, and again.
  */
-static OWN_FRAME int forget(struct mvm_space *child, mvm_vaddr_t start, mvm_vaddr_t end)
+static OWN_FRAME int forget(struct mvm_space *child, const struct area *a)
 {
-	uint64_t vpn = start >> MVM_PAGE_SHIFT, last = (end - 1) >> MVM_PAGE_SHIFT;
+	uint64_t vpn = a->start >> MVM_PAGE_SHIFT, last = (a->end - 1) >> MVM_PAGE_SHIFT;
 	struct grave grave = {0};
 	int err = 0;
 
@@ -112,45 +115,23 @@ static OWN_FRAME int forget(struct mvm_space *child, mvm_vaddr_t start, mvm_vadd
 }
 
 /*
- * From where on the area, in the child and in its object's list, is to have no private pages: all
- * of it, or what lies past the size, for the file may have been cut while we copied.
+ * Enter the copies, or some up to one whose pages the child is to forget: that one; else NULL.
+ * Nobody else changes the child's areas.
  */
-static inline mvm_vaddr_t forget_from(const struct area *a)
+static OWN_FRAME const struct area *enter_some(struct copying *c)
 {
-	uint64_t pages;
+	struct area *a = NULL;
+	bool bare = false;
 
-	if (a->flags & (AREA_WIPEONFORK | AREA_DONTFORK))
-		return a->start;
-	if (!a->object || a->object->kind == OBJECT_DEVICE)
-		return a->end;
-	pages = pages_of(mvm_object_size(a->object));
-	if (area_page(a, a->end) <= pages)
-		return a->end;
-	if (pages <= a->offset)
-		return a->start;
-	return a->start + (mvm_vaddr_t)((pages - a->offset) << MVM_PAGE_SHIFT);
-}
-
-/*
- * Enter the copies, or some up to one of which the child is to forget the pages from *start to
- * *end: then true.
- */
-static OWN_FRAME bool enter_some(struct copying *c, mvm_vaddr_t *start, mvm_vaddr_t *end)
-{
-	struct area *a;
-
-	*start = *end = 0;
 	space_lock(c->child);
-	while (*start == *end && (a = c->copies) != NULL) {
+	while (!bare && (a = c->copies) != NULL) {
 		c->copies = a->rmap.area;
 		space_append_copy(c->child, a);
-		if (unlikely(a->flags & AREA_DONTFORK))
-			c->unwanted = true;
-		*start = forget_from(a);
-		*end = a->end;
+		bare = unlikely(a->flags & (AREA_WIPEONFORK | AREA_DONTFORK));
+		c->unwanted |= a->flags & AREA_DONTFORK;
 	}
 	space_unlock(c->child);
-	return *start < *end;
+	return a;
 }
 
 /* Take the next area from *va on that is AREA_DONTFORK out of the child; or NULL. */
@@ -190,15 +171,15 @@ static COLD void remove_unwanted(struct mvm_space *child)
 static OWN_FRAME int copy_areas(struct mvm_space *parent, struct mvm_space *child, uint64_t areas)
 {
 	struct copying c = {.parent = parent, .child = child, .left = areas, .va = parent->low};
-	mvm_vaddr_t start, end;
+	const struct area *bare;
 	unsigned attempts = 0;
 	int err = 0, failed;
 
 	while (c.left > 0 && !err) {
 		bool all = copy_some(&c) == 0;
 
-		while (enter_some(&c, &start, &end)) {
-			while ((failed = forget(child, start, end)) && memory_wait(&attempts))
+		while ((bare = enter_some(&c)) != NULL) {
+			while ((failed = forget(child, bare)) && memory_wait(&attempts))
 				;
 			err = failed ? failed : err;
 		}
@@ -257,71 +238,55 @@ static OWN_FRAME void write_protect(struct mvm_space *space)
 	sweep_sync(space, &sweep);
 }
 
-/*
- * The anon at the next private page from *vpn on, referenced if the page is held, else NULL.
- * False: no private page is left.
- */
-static bool next_held(struct mvm_space *child, uint64_t *vpn, struct mvm_page **held)
+/* Give the child a copy of its own of the private page at vpn, if that is held.  Locked. */
+static int copy_if_held(struct mvm_space *child, uint64_t vpn, struct grave *grave)
 {
-	uint64_t last = node_span(child->anons.levels) - 1;
 	bool exclusive;
+	struct mvm_page *anon = anon_find(&child->anons, vpn, &exclusive), *copy;
+	int err;
 
-	*held = NULL;
-	space_lock(child);
-	*vpn = anon_next(&child->anons, *vpn, last);
-	if (*vpn <= last)
-		*held = anon_find(&child->anons, *vpn, &exclusive);
-	if (*held && ref_count(&(*held)->refs) > 1)
-		anon_get(*held);
-	else
-		*held = NULL;
-	space_unlock(child);
-	return *vpn <= last;
-}
-
-/*
- * Give the child a copy of its own of the page at vpn, whose anon is referenced, unless a truncate
- * has taken it meanwhile.  0 or -MVM_ENOMEM.
- */
-static OWN_FRAME int copy_page(struct mvm_space *child, uint64_t vpn, struct mvm_page *anon)
-{
-	struct mvm_page *copy = anon_new();
-	struct grave grave = {0};
-	bool exclusive, there;
-	int err = 0;
-
+	if (ref_count(&anon->refs) == 1)
+		return 0;
+	copy = anon_new();
 	if (!copy)
 		return -MVM_ENOMEM;
 	page_copy(copy, anon);
+	err = anon_set(&child->anons, vpn, copy, grave);
+	if (err)
+		anon_put(copy, grave);
+	return err;
+}
+
+/*
+ * The same with the next private page from *vpn on; *vpn becomes its number, or what no page has if
+ * there is none.  0 or -MVM_ENOMEM.
+ */
+static OWN_FRAME int copy_next_if_held(struct mvm_space *child, uint64_t *vpn, uint64_t last)
+{
+	struct grave grave = {0};
+	int err = 0;
+
 	space_lock(child);
-	there = anon_find(&child->anons, vpn, &exclusive) == anon;
-	if (there)
-		err = anon_set(&child->anons, vpn, copy, &grave);
+	*vpn = anon_next(&child->anons, *vpn, last);
+	if (*vpn <= last)
+		err = copy_if_held(child, *vpn, &grave);
 	space_unlock(child);
-	if (err || !there)
-		anon_put(copy, &grave);
 	anon_bury(&grave);
 	return err;
 }
 
-/* Copy what is held for I/O into the child, which only truncates know yet. */
+/* Copy what is held for I/O into the child. */
 static OWN_FRAME int copy_held(struct mvm_space *parent, struct mvm_space *child)
 {
-	struct grave grave = {0};
-	struct mvm_page *held;
+	uint64_t last = node_span(child->anons.levels) - 1;
 	unsigned attempts = 0;
 	int err = 0;
 
 	if (ref_count(&parent->holds) == 0)
 		return 0;
-	for (uint64_t vpn = 0; !err && next_held(child, &vpn, &held); vpn++) {
-		if (!held)
-			continue;
-		do {
-			err = copy_page(child, vpn, held);
-		} while (err == -MVM_ENOMEM && memory_wait(&attempts));
-		anon_put(held, &grave);
-		anon_bury(&grave);
+	for (uint64_t vpn = 0; !err && vpn <= last; vpn++) {
+		while ((err = copy_next_if_held(child, &vpn, last)) && memory_wait(&attempts))
+			;
 	}
 	return err;
 }

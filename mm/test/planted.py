@@ -519,6 +519,11 @@ MUTANTS = [
     Mutant("areas enter the list in front of walks", "space.c",
            "list_append(&a->object->areas, &a->rmap.list);",
            "list_insert(&a->rmap.list, &a->object->areas, a->object->areas.next);", by="simulator"),
+    Mutant("fork: a child's areas are behind a truncate that waits for the parent's", "space.c",
+           "\tobject_lock(a->object);\n\trmap_enter(a);\n\tmvmh_unlock(&a->object->lock);\n}\n\nvoid space_insert",
+           "\tobject_lock(a->object);\n\trmap_enter(a);\n\tlist_remove(&a->rmap.list);\n"
+           "\tlist_insert(&a->rmap.list, &a->object->areas, a->object->areas.next);\n"
+           "\tmvmh_unlock(&a->object->lock);\n}\n\nvoid space_insert", by="simulator"),
     Mutant("fork: held pages not copied", "fork.c",
            "if (ref_count(&parent->holds) == 0)",
            "if (1)", by="simulator"),
