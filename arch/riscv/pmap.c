@@ -232,13 +232,11 @@ static inline pte_t *entry_if_there(struct pmap *pmap, vaddr_t va)
 	return entry ? entry : entry_below_root(pmap, va);
 }
 
-static inline pte_t *entry_for(struct pmap *pmap, vaddr_t va, unsigned order)
+/* The same, making tables as needed; NULL: no memory for one. */
+static inline pte_t *entry_for(struct pmap *pmap, vaddr_t va)
 {
-	pte_t *entry;
+	pte_t *entry = entry_if_there(pmap, va);
 
-	if (order == PMAP_ORDER_LARGE)
-		return entry_make(pmap, va, 1);
-	entry = entry_if_there(pmap, va);
 	return entry ? entry : entry_make(pmap, va, 0);
 }
 
@@ -348,15 +346,16 @@ static bool large_grants(const struct pmap *pmap, vaddr_t va, paddr_t pa, unsign
 static COLD int enter_anywhere(
 	struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 {
-	pte_t *entry;
+	bool large = order == PMAP_ORDER_LARGE;
+	pte_t *entry = large ? NULL : entry_if_there(pmap, va);
 	int err;
 
-	if (order == PMAP_ORDER_PAGE && !entry_if_there(pmap, va) &&
-		large_grants(pmap, va, pa, rights)) {
+	if (!large && !entry && large_grants(pmap, va, pa, rights)) {
 		fence_absent(pmap);
 		return 0;
 	}
-	entry = entry_for(pmap, va, order);
+	if (!entry)
+		entry = entry_make(pmap, va, large ? 1 : 0);
 	if (!entry)
 		return -ENOMEM;
 	if (pte_has_table(*entry) && give_up_table(pmap, va, entry))
@@ -489,7 +488,7 @@ static COLD void raise_run(
 void pmap_enter_run(
 	struct pmap *pmap, vaddr_t va, const uint32_t *frames, unsigned n, unsigned rights)
 {
-	pte_t *entry = entry_for(pmap, va, PMAP_ORDER_PAGE);
+	pte_t *entry = entry_for(pmap, va);
 	pte_t bits = rights_bits(rights) | PTE_V | PTE_U | PTE_A, granted = EVERYTHING;
 	bool code = false;
 
@@ -731,12 +730,12 @@ static void remove_large(struct move *move, pte_t *entry)
 /* Pages that lie in one table here and in one there. Returns the first that is left. */
 static vaddr_t move_pages(struct move *move, vaddr_t stop)
 {
-	pte_t *from = entry_for(move->pmap, move->from, PMAP_ORDER_PAGE), *entry;
+	pte_t *from = entry_for(move->pmap, move->from), *entry;
 	pte_t *end = from + ((stop - move->from) >> PAGE_SHIFT), *last = from, *to = NULL;
 	pte_t *first = entry = skip_without(EVERYTHING, from, end);
 
 	if (entry < end)
-		to = entry_for(move->pmap, move->to, PMAP_ORDER_PAGE);
+		to = entry_for(move->pmap, move->to);
 	for (; entry < end && move->left; move->left--) {
 		pte_t pte = __atomic_exchange_n(entry, 0, __ATOMIC_RELAXED);
 
