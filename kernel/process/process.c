@@ -137,12 +137,11 @@ void process_uncount_thread(struct process *p)
 int task_new(struct process *p, void (*entry)(void *), struct task **out)
 {
 	struct task *t = kmem_cache_zalloc(&task_cache);
-	struct arch_fpu *fpu = kmalloc(sizeof *fpu);
 	struct pid *pid = pid_alloc();
 
-	if (!t || !fpu || !pid || thread_create(p->name, entry, t, &t->thread))
+	if (!t || !pid || thread_create(p->name, entry, t, &t->thread))
 		goto out_free;
-	t->thread->arch.fpu = fpu; /* the thread's from here on */
+	t->thread->arch.fpu = &t->thread->fpu;
 	t->thread->task = t;
 	t->process = p;
 	t->pid = pid;
@@ -157,7 +156,6 @@ out_free:
 		pid_unref(pid);
 		spin_unlock(&tree_lock);
 	}
-	kfree(fpu);
 	kmem_cache_free(&task_cache, t);
 	return -ENOMEM;
 }

@@ -9,6 +9,7 @@
 #include <kernel/thread.h>
 #include <kernel/time.h>
 #include <errno.h>
+#include <string.h>
 
 #include "sched.h"
 
@@ -21,10 +22,11 @@ void thread_init(void)
 
 struct thread *thread_alloc(const char *name)
 {
-	struct thread *t = kmem_cache_zalloc(&thread_cache);
+	struct thread *t = kmem_cache_alloc(&thread_cache);
 
 	if (!t)
 		return NULL;
+	memset(t, 0, offsetof(struct thread, fpu));
 	for (size_t n = 0; n < sizeof(t->name) - 1 && name[n]; n++)
 		t->name[n] = name[n];
 	t->refs = 1;
@@ -76,7 +78,6 @@ void thread_unref(struct thread *t)
 	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	kstack_free(t->arch.stack_top);
-	kfree(t->arch.fpu);
 	kmem_cache_free(&thread_cache, t);
 }
 

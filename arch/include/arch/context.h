@@ -55,9 +55,9 @@ _Noreturn void arch_run_on(vaddr_t stack_top, void (*fn)(void));
 _Noreturn void arch_enter_user(void);
 
 /*
- * FPU. The state of a user thread is memory of sizeof(struct arch_fpu) that the kernel allocates
- * (t->fpu) and frees with the thread. Before the thread enters user mode exec resets it, the
- * running thread's, or fork copies it, to a thread that has not run and whose frame is filled.
+ * FPU. The state of a user thread is memory that the kernel has for it (t->fpu). Before the thread
+ * enters user mode exec resets it, the running thread's, or fork copies it, to a thread that has
+ * not run and whose frame is filled.
  */
 void arch_fpu_reset(struct arch_thread *self);
 void arch_fpu_copy(struct arch_thread *to, struct arch_thread *from_self);

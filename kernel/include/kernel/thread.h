@@ -81,6 +81,7 @@ struct thread {
 	struct task *task;    /* the process layer's part; NULL: a kernel thread */
 	uint32_t mutex_depth; /* [c] debug */
 	const struct mutex *mutexes[LOCK_DEPTH]; /* [c] debug: held, oldest first */
+	struct arch_fpu fpu; /* [c] of a user thread: arch.fpu; last, since it is not zeroed */
 };
 
 /* One thread's place in one queue. Lives on the waiting thread's stack. */
@@ -109,7 +110,7 @@ int thread_spawn(const char *name, void (*entry)(void *), void *arg)
 	__attribute__((warn_unused_result));
 
 void thread_ref(struct thread *t);
-/* The last reference frees stack, FPU state and struct; of a thread that never ran, too. */
+/* The last reference frees stack and struct; of a thread that never ran, too. */
 void thread_unref(struct thread *t);
 
 /*
