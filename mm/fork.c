@@ -17,8 +17,8 @@
  * of private memory, the page of zeros where nothing was stored to, has no WRITE.
  *
  * Truncate, meanwhile, may drop private copies: it marks by the object's size, then walks over the
- * object's areas in the order of their list.  It leaves the child nothing, and takes nothing from it
- * as long as the fork goes on.  For a copy enters that list at its end, so a walk comes to the
+ * object's areas in the order of their list.  It leaves the child nothing, and takes nothing from
+ * it as long as the fork goes on.  For a copy enters that list at its end, so a walk comes to the
  * parent's area first.  Either it is done with that before 1; then nothing past the new size was
  * there to be shared in 2, since no fault has brought in any after the mark.  Or it waits there for
  * the claim, and comes to the copy after 5.
@@ -33,11 +33,12 @@
  * And pages to which both will store at once are copied ahead, and those that the child will load
  * mapped (ahead.c).
  *
- * Of a small process's fork, exit and wait, 23,900 instructions with six areas and five pages
- * copied ahead (tools/profile --most 200 =fork_exit_wait_0m), those pages are 9,700: 5,400 to copy
- * them, 2,500 to map them on both sides and three more for loads (two new tables), 1,800 for the
- * paths to them in the tree, and the end of these.  The areas are 1,350, and 500 as they go;
- * write-protecting is 1,200.  The kernel beside mm takes 6,400 for the process and its thread.
+ * Of a small process's fork, exit and wait, 23,600 instructions with six areas and five pages
+ * copied ahead, those pages are 11,700: 5,400 to copy them, 3,900 to map them on both sides and
+ * three more for loads (of which two new tables are 1,300), 1,800 for the paths to them in the tree
+ * and the end of these, 600 for their frames.  The areas are 1,300, and 600 as they go; write-
+ * protecting is 1,100.  The kernel beside mm takes 6,300 for the process and its thread.
+ * (tools/bench =fork_exit_wait_0m; tools/profile --most 200 =fork_exit_wait_0m, by function)
  */
 #include "meta.h"
 #include "object.h"
