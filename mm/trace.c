@@ -12,6 +12,8 @@
  */
 #include "trace.h"
 
+#include "meta.h"
+
 #define RING_PAGES     256
 #define SLOTS_PER_PAGE (MVM_PAGE_BYTES / sizeof(struct trace_slot))
 
@@ -110,7 +112,7 @@ size_t mvm_trace_read(struct mvm_trace_record *to, size_t n, uint64_t *lost)
 static void ring_make(void)
 {
 	for (unsigned i = 0; i < RING_PAGES; i++) {
-		void *page = ring.pages[i] ? NULL : mvmh_meta_alloc();
+		void *page = ring.pages[i] ? NULL : meta_page_alloc();
 
 		mvmh_lock(&ring.lock);
 		if (page && !ring.pages[i]) {
@@ -119,7 +121,7 @@ static void ring_make(void)
 		}
 		mvmh_unlock(&ring.lock);
 		if (page)
-			mvmh_meta_free(page);
+			meta_page_free(page);
 	}
 }
 

@@ -23,6 +23,8 @@ int fixture_set_up(size_t file_pages)
 
 int fixture_tear_down(void **state)
 {
+	struct mvm_stats stats;
+
 	(void)state;
 	mvm_check();
 	if (child)
@@ -30,7 +32,8 @@ int fixture_tear_down(void **state)
 	mvm_space_unref(space);
 	if (file)
 		test_file_free(file);
-	return posix_frames_used() == frames ? 0 : -1;
+	mvm_stats(&stats);
+	return posix_frames_used() == frames && stats.meta_pages == posix_meta_used() ? 0 : -1;
 }
 
 void map_pages(

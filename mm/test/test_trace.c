@@ -34,13 +34,15 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+	struct mvm_stats stats;
 	uint64_t lost;
 
 	(void)state;
 	mvm_space_unref(space);
 	while (mvm_trace_read(records, 64, &lost) > 0)
 		;
-	return 0;
+	mvm_stats(&stats);
+	return stats.meta_pages == posix_meta_used() ? 0 : -1; /* the ring's, too */
 }
 
 static void store(struct mvm_space *s, mvm_vaddr_t va)
