@@ -24,6 +24,8 @@ static int check_args(const struct mvm_space *space, const struct mvm_map *m, si
 		return -MVM_ENOMEM;
 	if (m->rights & ~m->max_rights)
 		return -MVM_EACCES;
+	if (m->flags & MVM_MAP_SHARED && !m->object)
+		return -MVM_EINVAL; /* nothing would keep what is stored */
 	if (m->object && (m->offset_pages > PAGE_INDEX_MAX || PAGE_INDEX_MAX - m->offset_pages < n))
 		return -MVM_EFBIG;
 	if (!(m->flags & (MVM_MAP_FIXED | MVM_MAP_FIXED_NOREPLACE)))

@@ -15,6 +15,17 @@
 #include "trace.h"
 #include "unmap.h"
 
+/*
+ * The place that maps are looked for below: any page of the upper 1/64, each as likely as the
+ * others, whatever the bounds.  As many pages as a product of two 32-bit numbers can tell apart.
+ */
+static mvm_vaddr_t random_top(mvm_vaddr_t low, mvm_vaddr_t high)
+{
+	uint64_t pages = min_u64((high - low) >> 6 >> MVM_PAGE_SHIFT, UINT32_MAX);
+
+	return high - (mvm_vaddr_t)((uint32_t)mvmh_entropy() * pages >> 32 << MVM_PAGE_SHIFT);
+}
+
 int mvm_space_new(mvm_vaddr_t low, mvm_vaddr_t high, struct mvm_space **out)
 {
 	struct mvm_space *space = slab_alloc(SLAB_SPACE);
@@ -37,7 +48,7 @@ int mvm_space_new(mvm_vaddr_t low, mvm_vaddr_t high, struct mvm_space **out)
 	anon_tree_init(&space->anons, high);
 	space->low = low;
 	space->high = high;
-	space->top = high - page_floor((mvm_vaddr_t)mvmh_entropy() & ((high - low) >> 6));
+	space->top = random_top(low, high);
 	space->refs = 1;
 	space->limits = (struct mvm_limits){
 		MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT, MVM_NO_LIMIT};

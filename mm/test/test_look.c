@@ -92,6 +92,26 @@ static void used_is_what_reclaim_has_not_cleared(void **state)
 	assert_int_equal(r.resident, 0);
 }
 
+/* Memory never stored to is held for reading without a page; its frame has the zeros. */
+static void zeros_are_held_by_their_frame(void **state)
+{
+	struct mvm_hold hold;
+
+	(void)state;
+	map_pages(AT, 1, 0, NULL, 0);
+	assert_int_equal(mvm_hold(space, AT, MVM_READ, &hold), 0);
+	assert_null(hold.page);
+	for (unsigned i = 0; i < PAGE; i++)
+		assert_int_equal(((char *)posix_frame_data(hold.frame))[i], 0);
+	store(AT, 'x');
+	assert_int_equal(*(char *)posix_frame_data(hold.frame), 0);
+	assert_int_equal(mvm_release(&hold), 0);
+	assert_int_equal(mvm_hold(space, AT, MVM_READ, &hold), 0);
+	assert_non_null(hold.page);
+	assert_int_equal(*(char *)posix_frame_data(hold.frame), 'x');
+	assert_int_equal(mvm_release(&hold), 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, fixture_tear_down)
@@ -99,6 +119,7 @@ int main(void)
 		CASE(private_memory_is_shared_by_fork),
 		CASE(a_files_pages_are_shared_by_areas),
 		CASE(used_is_what_reclaim_has_not_cleared),
+		CASE(zeros_are_held_by_their_frame),
 	};
 
 	return fixture_main(4096, tests);

@@ -115,16 +115,17 @@ struct mvm_map {
 	size_t bytes;     /* rounded up to pages; not 0 */
 	unsigned rights, max_rights;
 	unsigned flags;
-	struct mvm_object *object; /* NULL: anonymous.  mm takes its own reference. */
+	struct mvm_object *object; /* NULL: private anonymous.  mm takes its own reference. */
 	mvm_pgoff_t offset_pages;  /* of addr in the object */
 };
 
 /*
- * Map.  -MVM_EINVAL (bytes 0, FIXED and not on a page boundary), -MVM_ENOMEM (no place, outside
- * the space, a limit), -MVM_EAGAIN (the limit of locked pages), -MVM_EEXIST, -MVM_EACCES
- * (rights beyond max_rights), -MVM_EPERM (SHARED, and the object is frozen, see pager.h),
- * -MVM_EFBIG (offset and length overflow).  Nothing is read, no frame is taken, unless POPULATE or
- * LOCKED.
+ * Map.  -MVM_EINVAL (bytes 0, FIXED and not on a page boundary, SHARED without an object),
+ * -MVM_ENOMEM (no place, outside the space, a limit), -MVM_EAGAIN (the limit of locked pages),
+ * -MVM_EEXIST, -MVM_EACCES (rights beyond max_rights), -MVM_EPERM (SHARED, and the object is
+ * frozen, see pager.h), -MVM_EFBIG (offset and length overflow).  Nothing is read, no frame is
+ * taken, unless POPULATE or LOCKED.  Shared anonymous memory is an object of its own
+ * (mvm_object_new_shared_anon).
  */
 int mvm_map(struct mvm_space *space, struct mvm_map *map) MVM_MUST_CHECK;
 
@@ -289,10 +290,10 @@ int mvm_space_write(struct mvm_space *space, mvm_vaddr_t va, const void *from, s
  */
 struct mvm_hold {
 	struct mvm_space *space;
-	struct mvm_page *page;     /* NULL: of a device */
-	struct mvm_object *object; /* referenced: to be dirty on release; or NULL */
-	mvm_frame_t frame;
-	bool shared; /* with a fork: nobody stores to the page meanwhile */
+	struct mvm_page *page;     /* mm's; NULL: of a device, or the page of zeros (READ) */
+	struct mvm_object *object; /* mm's; referenced: to be dirty on release; or NULL */
+	mvm_frame_t frame;         /* for the I/O: always the one to use */
+	bool shared;               /* with a fork: nobody stores to the page meanwhile */
 };
 int mvm_hold(struct mvm_space *space, mvm_vaddr_t va, unsigned access,
 	struct mvm_hold *hold) MVM_MUST_CHECK;
