@@ -385,6 +385,8 @@ int mvm_pc_read(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_co
 		*done += moved;
 		if (unlikely(moved < want))
 			err = copy_was_short(c, *done, n - *done);
+		else if (*done < n && mvmh_killed())
+			err = -MVM_EINTR;
 	}
 	return err;
 }
@@ -581,9 +583,10 @@ int mvm_pc_write(
 
 		err = write_page(obj, at, want, c, done, whole && want == MVM_PAGE_BYTES);
 		whole = true;
-		if (!err)
+		if (likely(!err)) {
 			attempts = 0;
-		if (err == -MVM_EFAULT) {
+			err = *done < n && mvmh_killed() ? -MVM_EINTR : 0;
+		} else if (err == -MVM_EFAULT) {
 			err = copy_was_short(c, *done, n - *done);
 			whole = false; /* it may be short for ever: have the page's bytes */
 		} else if (err == -MVM_EAGAIN || (err == -MVM_ENOMEM && memory_wait(&attempts))) {
@@ -606,7 +609,7 @@ void mvm_pc_readahead(struct mvm_object *obj, mvm_pgoff_t first, unsigned n)
 		object_lock(obj);
 		wanted = cache_absent(obj, first);
 		mvmh_unlock(&obj->lock);
-		if (wanted && fill(obj, first, run, false, 0) != 0)
+		if (wanted && (mvmh_killed() || fill(obj, first, run, false, 0) != 0))
 			return;
 		first += wanted ? run : 1;
 	}

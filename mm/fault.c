@@ -727,17 +727,20 @@ enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigne
 int mvm_prefault(struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned access)
 {
 	struct request r = {.space = space, .next = page_floor(va), .access = (uint8_t)access};
-	int err = 0;
+	int err;
 
 	if (bytes == 0)
 		return 0;
 	r.end = page_floor(va + bytes - 1) + MVM_PAGE_BYTES;
 	if (va + bytes - 1 < va || r.end == 0)
 		return -MVM_EFAULT;
-	while (!err && r.next < r.end) {
+	for (;;) {
 		r.va = r.next;
 		r.next += MVM_PAGE_BYTES;
 		err = fault_error(fault(&r));
+		if (err || r.next >= r.end)
+			return err;
+		if (mvmh_killed())
+			return -MVM_EINTR;
 	}
-	return err;
 }

@@ -76,6 +76,8 @@ OWN_FRAME int range_populate(
 		if (how & POPULATE_ALL && err != -MVM_EINTR)
 			err = 0;
 		start = next;
+		if (!err && start < end && mvmh_killed())
+			err = -MVM_EINTR;
 	}
 	return err;
 }

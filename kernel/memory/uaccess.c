@@ -97,7 +97,7 @@ static size_t user_buffer_copy(struct mvm_copy *c, void *kernel, size_t done, si
 /* At most a few pages ahead: they may be gone again before the copy comes to the others. */
 #define PREFAULT_BYTES (16 * PAGE_SIZE)
 
-/* Have n bytes from `at` on present, at least the first. */
+/* Have n bytes from `at` on present, at least the first.  A long copy ends with its thread. */
 static int prefault_some(vaddr_t at, size_t n, unsigned access)
 {
 	int err;
@@ -106,6 +106,8 @@ static int prefault_some(vaddr_t at, size_t n, unsigned access)
 		n = PREFAULT_BYTES;
 	if (!user_range_ok(at, n))
 		return -EFAULT;
+	if (thread_interrupted(SLEEP_KILLABLE))
+		return -EINTR;
 	err = vmspace_prefault(process_current()->vm, at, n, access);
 	/* What lies behind the first byte may be missing: the copy will come to it. */
 	if (err == -EFAULT && n > 1)

@@ -138,6 +138,8 @@ static OWN_FRAME int act(
 		hole |= part.hole;
 		at = part.end;
 		part_put(&part);
+		if (!err && at < end && mvmh_killed())
+			err = -MVM_EINTR;
 	}
 	return !err && hole ? -MVM_ENOMEM : err;
 }

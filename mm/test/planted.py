@@ -684,6 +684,20 @@ MUTANTS = [
     Mutant("msync: INVALIDATE of a locked area", "sync.c",
            "if (flags & MVM_SYNC_INVALIDATE && part->flags & AREA_LOCKED) {", "if (0) {", by="model"),
 
+    Mutant("a killed thread prefaults to the end", "fault.c",
+           "\t\tif (mvmh_killed())\n\t\t\treturn -MVM_EINTR;\n", "", by="kill"),
+    Mutant("a killed thread populates area by area", "range.c",
+           "\t\tif (!err && start < end && mvmh_killed())\n\t\t\terr = -MVM_EINTR;\n", "", by="kill"),
+    Mutant("a killed thread advises area by area", "modules/advise.c",
+           "\t\tif (!err && at < end && mvmh_killed())\n\t\t\terr = -MVM_EINTR;\n", "", by="kill"),
+    Mutant("a killed thread reads to the end", "cache.c",
+           "\t\telse if (*done < n && mvmh_killed())\n\t\t\terr = -MVM_EINTR;\n", "", by="kill"),
+    Mutant("a killed thread writes to the end", "cache.c",
+           "err = *done < n && mvmh_killed() ? -MVM_EINTR : 0;", "err = 0;", by="kill"),
+    Mutant("a killed thread reads ahead", "cache.c",
+           "(mvmh_killed() || fill(obj, first, run, false, 0) != 0)",
+           "fill(obj, first, run, false, 0) != 0", by="kill"),
+
     # What others fell into
     Mutant("dirty by a load", "fault.c",
            "if (!writes || (shares && page->state & PAGE_DIRTY))",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Waits for a pager that takes its time: each can be given up by a thread that must die, and ends
- * when the answer comes, from another thread.
+ * What a thread that must die gives up: waits for a pager that takes its time, which end, too, when
+ * the answer comes, from another thread; and calls that would go on over many pages without a wait.
  *
  * The pager answers when it is told.  A thread that is to die need not be met asleep: a wait of a
  * dying thread that can be given up ends at once, any other hangs, and the test with it.
@@ -127,6 +127,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	posix_die_when_asked(0);
 	dying(false);
 	pager.late = false;
 	mvm_check();
@@ -309,6 +310,112 @@ static void a_sleeper_is_woken_to_die(void **state)
 	answer(0);
 }
 
+/* --- Long calls without a wait ---------------------------------------------------------------- */
+
+#define FAR  ((mvm_vaddr_t)0x40000000)
+#define MANY 1024
+
+/* The thread dies when it is asked for the third time: what has it made by then? */
+static void begin_to_ask(void)
+{
+	dying(false);
+	posix_die_when_asked(3);
+}
+
+static uint64_t faults(void)
+{
+	struct mvm_space_stats stats;
+
+	mvm_space_stats(space, &stats);
+	return stats.faults;
+}
+
+/* Pages of anonymous memory. */
+static int map_far(unsigned pages, unsigned rights, unsigned flags, mvm_vaddr_t at)
+{
+	struct mvm_map m = {.addr = at,
+		.bytes = pages * PAGE,
+		.rights = rights,
+		.max_rights = RW,
+		.flags = MVM_MAP_FIXED | flags};
+
+	return mvm_map(space, &m);
+}
+
+static void prefaulting_ends_with_its_thread(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	pager.late = false;
+	assert_int_equal(map_far(MANY, RW, 0, FAR), 0);
+	begin_to_ask();
+	assert_int_equal(mvm_prefault(space, FAR, MANY * PAGE, MVM_WRITE), -MVM_EINTR);
+	assert_int_equal(faults(), 3); /* a run each */
+	begin_to_ask();
+	assert_int_equal(mvm_prefault(space, AT, PAGES * PAGE, MVM_READ), -MVM_EINTR);
+	assert_int_equal(faults(), 6);
+	assert_int_equal(mvm_unmap(space, FAR, MANY * PAGE), 0);
+	begin_to_ask();
+	assert_int_equal(map_far(MANY, RW, MVM_MAP_POPULATE, FAR), 0);
+	assert_int_equal(faults(), 9);
+	assert_int_equal(mvm_unmap(space, FAR, MANY * PAGE), 0);
+	assert_int_equal(map_far(MANY, RW, 0, FAR), 0);
+	begin_to_ask();
+	assert_int_equal(
+		mvm_advise(space, FAR, MANY * PAGE, MVM_ADVISE_POPULATE_WRITE), -MVM_EINTR);
+	assert_int_equal(faults(), 12);
+	begin_to_ask();
+	assert_int_equal(
+		mvm_mlock(space, FAR + MANY / 2 * PAGE, MANY / 2 * PAGE, false), -MVM_EINTR);
+	assert_int_equal(faults(), 15);
+
+	/* What one page wants is done, and nobody asks. */
+	dying(false);
+	posix_die_when_asked(1);
+	before = faults();
+	assert_int_equal(mvm_prefault(space, FAR + MANY / 2 * PAGE, PAGE, MVM_READ), 0);
+	assert_int_equal(faults(), before + 1);
+}
+
+static void so_it_does_from_area_to_area(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(map_far(1, i % 2 ? RW : MVM_READ, 0, FAR + i * PAGE), 0);
+	begin_to_ask();
+	assert_int_equal(mvm_advise(space, FAR, 16 * PAGE, MVM_ADVISE_POPULATE_READ), -MVM_EINTR);
+	assert_int_equal(faults(), 3);
+	begin_to_ask();
+	assert_int_equal(mvm_mlock(space, FAR + 8 * PAGE, 8 * PAGE, false), -MVM_EINTR);
+	assert_int_equal(faults(), 6);
+}
+
+static void reading_and_writing_end_with_their_thread(void **state)
+{
+	struct mvm_copy copy = {.copy = copy_byte};
+	struct mvm_object_counts counts;
+	size_t done;
+
+	(void)state;
+	pager.late = false;
+	dying(false);
+	posix_die_when_asked(1);
+	mvm_pc_readahead(object, 0, PAGES);
+	mvm_object_counts(object, &counts);
+	assert_int_equal(counts.cached_pages, 0);
+	begin_to_ask();
+	assert_int_equal(mvm_pc_read(object, 5, 7 * PAGE, &copy, &done), -MVM_EINTR);
+	assert_int_equal(done, 3 * PAGE - 5);
+	begin_to_ask();
+	assert_int_equal(mvm_pc_write(object, 5, 7 * PAGE, &copy, &done), -MVM_EINTR);
+	assert_int_equal(done, 3 * PAGE - 5);
+	dying(false);
+	posix_die_when_asked(1);
+	assert_int_equal(mvm_pc_read(object, PAGE, PAGE, &copy, &done), 0);
+	assert_int_equal(mvm_pc_write(object, PAGE, PAGE, &copy, &done), 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -319,6 +426,9 @@ int main(void)
 		CASE(answers_come_from_another_thread),
 		CASE(failures_come_from_another_thread),
 		CASE(a_sleeper_is_woken_to_die),
+		CASE(prefaulting_ends_with_its_thread),
+		CASE(so_it_does_from_area_to_area),
+		CASE(reading_and_writing_end_with_their_thread),
 	};
 
 	posix_start(4096);

@@ -11,6 +11,7 @@
 #include <kernel/frames.h>
 #include <kernel/lock.h>
 #include <kernel/pageout.h>
+#include <kernel/thread.h>
 #include <kernel/time.h>
 
 #define MVMH_MAX_HARTS   MAX_HARTS
@@ -199,6 +200,12 @@ static inline unsigned mvmh_cpu(void)
 static inline uint64_t mvmh_now(void)
 {
 	return time_now_ns();
+}
+
+#define mvmh_killed mvmh_killed
+static inline bool mvmh_killed(void)
+{
+	return thread_interrupted(SLEEP_KILLABLE);
 }
 
 #define mvmh_writeback_wanted writeback_wanted

@@ -377,6 +377,18 @@ static inline void mvmh_starved(void)
 #endif
 
 /*
+ * Must the calling thread die?  As mvmh_wait() finds out, but no wait is near: calls that go on
+ * over many pages ask after each page, or run of pages, that is not their last, and end with
+ * -MVM_EINTR.  No lock is held; is to be cheap.  Default: no; such calls end when all is done.
+ */
+#ifndef mvmh_killed
+static inline bool mvmh_killed(void)
+{
+	return false;
+}
+#endif
+
+/*
  * Map frames[i] at va + i pages for i < n, except where it is MVM_NO_FRAME.  n is at most
  * MVM_RUN_PAGES, and the run does not cross a boundary of that many pages, so it lies in one table.
  * Otherwise as n times mvmh_pmap_enter(), of which none need succeed: an entry of the same frame

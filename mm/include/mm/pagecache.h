@@ -39,7 +39,8 @@ struct mvm_copy {
 
 /*
  * Read up to `n` bytes at byte `offset`, not past the size.  *done is what was moved, also on
- * failure.  0; -MVM_EIO (a fill failed), -MVM_EFAULT, -MVM_ENOMEM, -MVM_EINTR.
+ * failure.  0; -MVM_EIO (a fill failed), -MVM_EFAULT, -MVM_ENOMEM; -MVM_EINTR: the thread must die
+ * (mvmh_wait, mvmh_killed).
  */
 int mvm_pc_read(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_copy *c,
 	size_t *done) MVM_MUST_CHECK;
@@ -49,7 +50,7 @@ int mvm_pc_read(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_co
  * mapping.  The size grows with each page done, after its bytes are in place; a gap between
  * the old size and `offset` reads as zeros.  The caller holds the inode lock (one writer, no
  * truncate).  *done is what was moved, also on failure.
- * 0; -MVM_ENOSPC, -MVM_EIO, -MVM_EFAULT, -MVM_ENOMEM, -MVM_EINTR.
+ * 0; -MVM_ENOSPC, -MVM_EIO, -MVM_EFAULT, -MVM_ENOMEM; -MVM_EINTR as above, after a whole page.
  */
 int mvm_pc_write(struct mvm_object *obj, uint64_t offset, size_t n, struct mvm_copy *c,
 	size_t *done) MVM_MUST_CHECK;
@@ -85,7 +86,10 @@ int mvm_pc_punch(struct mvm_object *obj, uint64_t start, uint64_t end,
 	int (*free_blocks)(
 		struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last)) MVM_MUST_CHECK;
 
-/* Begin to read pages [first, first + n) that are absent; never waits for them, never fails. */
+/*
+ * Begin to read pages [first, first + n) that are absent; never waits for them, never fails.  A
+ * thread that must die begins no more.
+ */
 void mvm_pc_readahead(struct mvm_object *obj, mvm_pgoff_t first, unsigned n);
 
 /*

@@ -266,7 +266,8 @@ enum mvm_fault_result mvm_fault(struct mvm_space *space, mvm_vaddr_t va, unsigne
 
 /*
  * Make [va, va + bytes) present for the access, as faults would.  Any byte addresses.
- * -MVM_EFAULT where a fault would be a signal; -MVM_EINTR.
+ * -MVM_EFAULT where a fault would be a signal; -MVM_EINTR: the thread must die (mvmh_wait,
+ * mvmh_killed).  What was made present until then stays.
  */
 int mvm_prefault(
 	struct mvm_space *space, mvm_vaddr_t va, size_t bytes, unsigned access) MVM_MUST_CHECK;

@@ -34,6 +34,7 @@ struct mvmh_lock {
 bool posix_pmap_query(struct mvmh_pmap *pmap, uintptr_t va, uint32_t *frame, unsigned *rights);
 void posix_writeback_wanted(bool now);
 void posix_starved(void);
+bool posix_killed(void);
 void posix_pmap_enter_run(
 	struct mvmh_pmap *pmap, uintptr_t va, const uint32_t *frames, unsigned n, unsigned rights);
 bool posix_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
@@ -60,6 +61,7 @@ bool posix_pmap_fill(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsig
 #define mvmh_pmap_remove_here posix_pmap_remove_here
 #define mvmh_writeback_wanted posix_writeback_wanted
 #define mvmh_starved          posix_starved
+#define mvmh_killed           posix_killed
 #ifndef POSIX_ENTERS_SINGLY /* to see mm do without it */
 #define mvmh_pmap_enter_run posix_pmap_enter_run
 #endif

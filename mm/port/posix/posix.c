@@ -17,6 +17,7 @@
 struct posix_thread {
 	unsigned hart;
 	unsigned windows;
+	unsigned asks_left; /* of mvmh_killed(), until it dies; 0: it does not */
 	unsigned n_locks;
 	struct mvmh_lock *locks[4];
 };
@@ -370,6 +371,19 @@ static struct channel *channel_of(const void *chan)
 static bool must_die(void)
 {
 	return __atomic_load_n(&machine.dead[posix_hart()], __ATOMIC_ACQUIRE);
+}
+
+void posix_die_when_asked(unsigned nth)
+{
+	self.asks_left = nth;
+}
+
+bool posix_killed(void)
+{
+	posix_check_unlocked("mvmh_killed: a lock of mm is held");
+	if (self.asks_left && --self.asks_left == 0)
+		posix_kill(posix_hart(), true);
+	return must_die();
 }
 
 int mvmh_wait(const void *chan, struct mvmh_lock *lock, bool killable)

@@ -85,6 +85,12 @@ void posix_kill(unsigned hart, bool dead);
 /* A function to be called by each mvmh_tlb_sync(), which holds no lock; NULL: none. */
 void posix_on_fence(void (*fn)(void));
 
+/*
+ * The running thread is to die by itself when mm asks for the nth time from now on whether it must
+ * (mvmh_killed); 0: it is not.
+ */
+void posix_die_when_asked(unsigned nth);
+
 /* A function that looks, before a thread waits, whether it may; NULL: none. */
 void posix_on_wait(void (*fn)(void));
 
