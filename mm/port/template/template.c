@@ -10,8 +10,8 @@
 #include <mm/host.h>
 #include <mm/vm.h>
 
-#if MVM_VERSION != 3
-#error "this host was written for version 3 of mm's headers; what changed is in their comments"
+#if MVM_VERSION != 4
+#error "this host was written for version 4 of mm's headers; docs/porting.md says what changed"
 #endif
 
 /* Say so, and stop the machine. */
