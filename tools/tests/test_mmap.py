@@ -77,6 +77,20 @@ def test_errors_are_signals_or_codes(page_tool, preset):
         "by read() and write()", "Input/output error", "0 bytes", "No space left on device"]
 
 
+def rows_of(block):
+    return {tuple(line.split()[:3]): int(line.split()[3]) for line in block.splitlines()[1:] if line != "```"}
+
+
+def test_instructions_are_as_the_page_says(page_tool):
+    """No reason to differ by 3%: one hart, the table in memory, nothing written back meanwhile."""
+    with open(page_tool.PAGE) as page:
+        [block] = [match for match in page_tool.BLOCK.finditer(page.read()) if "--icount" in match[1]]
+    shown, found = rows_of(block[2]), rows_of(page_tool.measured(block).split("\n", 2)[2])
+    assert found.keys() == shown.keys() and len(found) == 15
+    for what, instructions in found.items():
+        assert abs(instructions / shown[what] - 1) < 0.03, f"{what}: {instructions}: tools/mmap-page --write --icount"
+
+
 def test_the_page_has_what_its_commands_print(page_tool):
     with open(page_tool.PAGE) as page:
         blocks = page_tool.BLOCK.findall(page.read())
