@@ -4,6 +4,7 @@ page has the tables that the program prints."""
 import importlib.machinery
 import importlib.util
 import re
+import subprocess
 
 import pytest
 
@@ -89,6 +90,16 @@ def test_instructions_are_as_the_page_says(page_tool):
     assert found.keys() == shown.keys() and len(found) == 15
     for what, instructions in found.items():
         assert abs(instructions / shown[what] - 1) < 0.03, f"{what}: {instructions}: tools/mmap-page --write --icount"
+
+
+def test_every_table_of_the_page_fits_its_disk(page_tool, tree):
+    with open(page_tool.PAGE) as page:
+        commands = [command for command, _ in page_tool.BLOCK.findall(page.read()) if "tablescan -t" in command]
+    assert len(commands) == 3
+    for command in commands:
+        done = subprocess.run(re.sub(r"-n \d+", "-n 100", command) + " scan read", shell=True, cwd=tree,
+                              capture_output=True, text=True)
+        assert done.returncode == 0 and "scan " in done.stdout, f"{command}: {done.stdout}{done.stderr}"
 
 
 def test_the_page_has_what_its_commands_print(page_tool):

@@ -149,6 +149,7 @@ static void make_table(void)
 	for (unsigned long page = 0; page < table.pages; page += CHUNK) {
 		for (unsigned i = 0; i < CHUNK * ROWS; i++)
 			*row_of(chunk, i) = row_value(page, i);
+		errno = ENOSPC; // of what is written short
 		if (pwrite(table.fd, chunk, sizeof chunk, (off_t)(page * PAGE)) != sizeof chunk)
 			die("making the table");
 	}
