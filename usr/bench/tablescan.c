@@ -19,9 +19,10 @@
 //               update-zipf  zipf, and the row changes
 //
 // A line is printed for each: what the kernel counted from start to end (/proc/vmstat), and how
-// long single accesses took. With -i the same is done twice first, so that the table is in memory and
-// what will be stored to is dirty, and instructions are counted instead (one worker; tools/run --icount). Whatever is computed must be the same by all
-// ways, and all updates must be found in the end; else the exit status is 1.
+// long single accesses took. With -i the same is done twice first, so that the table is in memory
+// and what will be stored to is dirty, and instructions are counted instead (one worker; tools/run
+// --icount). Whatever is computed must be the same by all ways, and all updates must be found in
+// the end; else the exit status is 1.
 //
 // errors: what a program sees by both ways when a page of FILE cannot be read, when a page lies
 // past the end, and when the disk is full.
