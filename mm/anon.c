@@ -237,7 +237,8 @@ static inline __attribute__((always_inline)) void retreat(struct anon_tree *tree
 
 /*
  * Point the finger towards the page, from where the way parts from its own, as far down as the
- * nodes are this tree's own.  Nothing empty is left behind.
+ * nodes are this tree's own.  Nothing empty is left behind.  Returns what comes next on the way:
+ * the page's anon, if the finger is at its leaf; else a node that is shared; or NULL: nothing does.
  */
 static inline __attribute__((always_inline)) struct node *go(
 	struct anon_tree *tree, uint64_t vpn, uint64_t differ)
@@ -253,7 +254,13 @@ static inline __attribute__((always_inline)) struct node *go(
 	up = tree->end;
 	here = tree->here;
 	came = tree->came;
-	while (level > 0 && n && !node_shared(n) && node_on_way(n, level, vpn)) {
+	while (level > 0 && n) {
+		if (!node_on_way(n, level, vpn)) {
+			n = NULL;
+			break;
+		}
+		if (node_shared(n))
+			break;
 		*up++ = (struct anon_step){here, came};
 		came = 0;
 		here = n;
@@ -268,18 +275,14 @@ static inline __attribute__((always_inline)) struct node *go(
 	return n;
 }
 
-/*
- * Point the finger towards the page, as far down as the nodes are this tree's own.  Returns what
- * comes next: the page's anon, or NULL, if the finger is at its leaf; else a node, which need not
- * be on the way.
- */
-static inline void *point(struct anon_tree *tree, uint64_t vpn)
+/* The same, wherever the finger is. */
+static inline void point(struct anon_tree *tree, uint64_t vpn)
 {
 	uint64_t beyond = differ(vpn, tree->near);
 
 	if (unlikely(leaves_empty(tree, beyond)))
 		free_empty(tree);
-	return go(tree, vpn, beyond);
+	(void)go(tree, vpn, beyond);
 }
 
 /*
@@ -337,7 +340,7 @@ static unsigned parting(const struct node *n, unsigned above, uint64_t vpn)
 static inline __attribute__((always_inline)) int own_path(
 	struct anon_tree *tree, uint64_t vpn, unsigned lowest, bool make, struct grave *grave)
 {
-	(void)point(tree, vpn);
+	point(tree, vpn);
 	if (make && level_here(tree) < lowest)
 		retreat(tree, lowest);
 	while (level_here(tree) > lowest) {
@@ -378,18 +381,16 @@ static inline bool is_exclusive(const struct node *anon)
 	return anon && ref_count(&((const struct mvm_page *)anon)->anon_refs) == 1;
 }
 
-/* anon_search() below a node of this level, which refers to n: there it is not exclusive. */
-static struct mvm_page *search_shared(struct node *n, unsigned level, uint64_t vpn, bool *exclusive)
+/* anon_search() below a node on the way that is shared: there nothing is exclusive. */
+static struct mvm_page *search_shared(const struct node *n, uint64_t vpn, bool *exclusive)
 {
 	*exclusive = false;
-	for (; n && level > 0; n = n->slot[node_slot_of(n, vpn)]) {
-		if (!node_on_way(n, level, vpn))
-			return NULL;
-		level = n->level;
-		if (level == 0)
-			return n->slot[node_slot(vpn, 0)];
+	while (n && n->level > 0) {
+		const struct node *next = n->slot[node_slot_of(n, vpn)];
+
+		n = next && node_on_way(next, n->level, vpn) ? next : NULL;
 	}
-	return NULL;
+	return n ? n->slot[node_slot(vpn, 0)] : NULL;
 }
 
 static inline __attribute__((always_inline)) struct mvm_page *search_from(
@@ -397,8 +398,8 @@ static inline __attribute__((always_inline)) struct mvm_page *search_from(
 {
 	struct node *n = go(tree, vpn, beyond);
 
-	if (unlikely(tree->leaf == NO_LEAF))
-		return search_shared(n, level_here(tree), vpn, exclusive);
+	if (unlikely(tree->leaf == NO_LEAF && n))
+		return search_shared(n, vpn, exclusive);
 	*exclusive = is_exclusive(n);
 	return (struct mvm_page *)n;
 }
@@ -680,7 +681,7 @@ static uint64_t remove_whole(
 uint64_t anon_remove(struct anon_tree *tree, uint64_t first, uint64_t last, struct grave *grave)
 {
 	if (!all_at_finger(tree, first, last)) {
-		(void)point(tree, first);
+		point(tree, first);
 		if (level_here(tree) == 0 && leaf_inside(tree->here, first, last))
 			retreat(tree, 1);
 		if (level_here(tree) > 0)
