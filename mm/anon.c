@@ -97,17 +97,15 @@ static bool node_shared(const struct node *n)
 }
 
 /*
- * Make the node at *link this tree's own.  Every node above is already.  The children are raised
- * first: at no moment may one that two nodes point to look as if it had one reference.
+ * Put a copy, which is this tree's own as every node above is, in the place of the node at *link.
+ * The children are raised first: at no moment may one that two nodes point to look as if it had one
+ * reference.
  */
-static int node_own(struct node **link, struct grave *grave)
+static int node_copy(struct node **link, struct grave *grave)
 {
-	struct node *old = *link, *copy;
+	struct node *old = *link, *copy = node_new(old->level);
 	unsigned slot = 0;
 
-	if (likely(!node_shared(old)))
-		return 0;
-	copy = node_new(old->level);
 	if (!copy)
 		return -MVM_ENOMEM;
 	copy->block = old->block;
@@ -307,68 +305,74 @@ static int node_insert(struct anon_tree *tree, uint64_t vpn, struct node **link,
 }
 
 /*
- * The only child of a shared node, if one of level `above` may refer to it instead: where a node
- * stands at another place, too, its children may not know more than what is below it.
+ * Put the only child of the node at *link, to which one of level `above` refers, in its place.
+ * False: it has others, or may not be referred to from there: where a node stands at another place,
+ * too (anon_share_run), its children may not know more than what is below it.
  */
-static struct node *only_child(const struct node *n, unsigned above)
+static bool step_over(struct node **link, unsigned above, struct grave *grave)
 {
-	struct node *child;
+	struct node *n = *link, *child;
 
-	if (!node_shared(n) || n->used & (n->used - 1))
-		return NULL;
+	if (n->used & (n->used - 1))
+		return false;
 	child = n->slot[lowest_bit(n->used)];
-	if (node_slot_of(n, child->first) != lowest_bit(n->used))
-		return NULL;
-	return node_on_way(n, above, child->first) ? child : NULL;
+	if (node_slot_of(n, child->first) != lowest_bit(n->used) ||
+		!node_on_way(n, above, child->first))
+		return false;
+	ref_get(&child->refs);
+	*link = child;
+	node_put(n, grave);
+	return true;
 }
 
 /*
- * The level of the lowest node that the way to the page and that to n have in common, to which one
- * of level `above` refers: n's, or that of one which is missing between.
+ * The level of the next node that the way to the page needs, where one of level `above` refers to
+ * n: n's, if that is on the way; else that of the node which is missing, below which n's way and
+ * the page's part.  None is needed below `lowest`.
  */
-static unsigned parting(const struct node *n, unsigned above, uint64_t vpn)
+static inline unsigned next_level(
+	const struct node *n, unsigned above, uint64_t vpn, unsigned lowest)
 {
-	if (node_on_way(n, above, vpn))
-		return n->level;
-	return level_of(node_begin(n, above, vpn) ^ vpn);
+	unsigned level = lowest;
+
+	if (n)
+		level = node_on_way(n, above, vpn) ? n->level
+						   : level_of(node_begin(n, above, vpn) ^ vpn);
+	return level > lowest ? level : lowest;
 }
 
 /*
- * The same, down to `lowest` at least: what is shared is copied; and what is missing is made, if it
- * is to be, and then what the finger knows below `lowest` given up.  Inline: a frame less.
+ * Point the finger towards the page, down to `lowest` at least, from where point() stopped: what is
+ * on the way there is shared, and is copied or stepped over; what is missing is made, if it is to
+ * be, and then what the finger knows below `lowest` given up.  Inline: a frame less.
  */
 static inline __attribute__((always_inline)) int own_path(
 	struct anon_tree *tree, uint64_t vpn, unsigned lowest, bool make, struct grave *grave)
 {
+	unsigned above;
+
 	point(tree, vpn);
 	if (make && level_here(tree) < lowest)
 		retreat(tree, lowest);
-	while (level_here(tree) > lowest) {
-		struct node **link = link_of(tree, vpn), *n = *link;
-		unsigned level = n ? parting(n, level_here(tree), vpn) : 0;
+	while ((above = level_here(tree)) > lowest) {
+		struct node **link = link_of(tree, vpn);
+		unsigned level = next_level(*link, above, vpn, lowest);
+		int err;
 
-		if (level < lowest)
-			level = lowest;
-		if (n && level == n->level) {
-			struct node *child =
-				level > lowest ? only_child(n, level_here(tree)) : NULL;
-
-			if (child) {
-				ref_get(&child->refs);
-				*link = child;
-				node_put(n, grave);
-				continue;
-			}
-			if (node_own(link, grave) != 0)
-				return -MVM_ENOMEM;
-		} else if (!make) {
-			return 0;
-		} else if (node_insert(tree, vpn, link, level) != 0) {
-			return -MVM_ENOMEM;
+		if (!*link || (*link)->level != level) {
+			if (!make)
+				return 0;
+			err = node_insert(tree, vpn, link, level);
+		} else if (level > lowest && step_over(link, above, grave)) {
+			continue;
+		} else {
+			err = node_copy(link, grave);
 		}
+		if (err)
+			return err;
 		step_down(tree, *link);
 	}
-	if (level_here(tree) == 0)
+	if (above == 0)
 		tree->leaf = vpn >> NODE_BITS;
 	return 0;
 }
