@@ -78,6 +78,21 @@ static inline void node_put(struct node *n, struct grave *grave)
 	grave->nodes = n;
 }
 
+/* Do others refer to the node, too? */
+static inline bool node_shared(const struct node *n)
+{
+	return ref_count(&n->refs) != 1;
+}
+
+/* One more reference to what stands in a node of this level: another node, or an anon. */
+static inline void child_get(unsigned level, void *child)
+{
+	if (level)
+		ref_get(&((struct node *)child)->refs);
+	else
+		anon_get(child);
+}
+
 /* --- Under the space's lock ------------------------------------------------------------------- */
 
 /*

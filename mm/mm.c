@@ -20,7 +20,7 @@
  *	                      other's way
  *	area.h, area_index.h, area_tree.c   what addresses mean, how it is found (area_list.c first)
  *	place.h, place.c, limits.h   where a map goes, and what a space may have
- *	node.h, anon.c, anon_page.c   private pages: a copy-on-write tree; how they come and go
+ *	node.h, anon.c, anon_*.c     private pages: a copy-on-write tree; how they come and go
  *	object.h, index.c, object.c, cache.c   pages of files
  *	fault.c, around.c     the heart: how an access becomes an entry, and its neighbours too
  *	supply.h, supply.c    what a fault has in hand, and gets while it holds no lock

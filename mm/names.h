@@ -68,6 +68,9 @@
 #define fault_in             mvm_i_fault_in
 #define fault_let_go         mvm_i_fault_let_go
 #define fault_supply         mvm_i_fault_supply
+#define finger_extend        mvm_i_finger_extend
+#define finger_point         mvm_i_finger_point
+#define finger_retreat       mvm_i_finger_retreat
 #define flush_start          mvm_i_flush_start
 #define frame_of_zeros       mvm_i_frame_of_zeros
 #define history_add          mvm_i_history_add

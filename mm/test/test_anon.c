@@ -571,6 +571,23 @@ static void without_memory_nothing_changes(void **state)
 	}
 }
 
+/* Of two ways that part at the root, one is to go as a whole: only the root is copied for that. */
+static void what_goes_whole_is_not_copied(void **state)
+{
+	(void)state;
+	anon_tree_init(&tree[0], (mvm_vaddr_t)1 << 38);
+	anon_tree_init(&tree[1], (mvm_vaddr_t)1 << 38);
+	put(0, LOW);
+	put(0, HIGH);
+	anon_share(&tree[1], &tree[0]);
+	starve(1);
+	assert_int_equal(anon_reserve_edges(&tree[0], 0, SPAN1 - 1), 0);
+	feed();
+	end(0);
+	end(1);
+	assert_int_equal(slab_live(SLAB_NODE), 0);
+}
+
 /*
  * Before there are any descriptors: a chunk of them can be had, with the two tables above it, and
  * no more. Of frames that come together, those with a descriptor become anons, and the others go
@@ -608,6 +625,7 @@ int main(void)
 		cmocka_unit_test(what_moves_is_found),
 		cmocka_unit_test(what_stands_beside_a_run_stays),
 		cmocka_unit_test(without_memory_nothing_changes),
+		cmocka_unit_test(what_goes_whole_is_not_copied),
 	};
 
 	posix_start(4000);
