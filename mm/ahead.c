@@ -153,8 +153,10 @@ static void map_own(struct mvm_space *space, uint64_t vpn, const struct mvm_page
 	mvm_vaddr_t va = (mvm_vaddr_t)(vpn << MVM_PAGE_SHIFT);
 	struct area *a = space_area(space, va);
 
-	if (a && area_private(a) && a->rights & MVM_WRITE)
-		(void)!mvmh_pmap_enter(&space->pmap, va, anon->frame, entry_rights(a, true), 0);
+	if (!a || !area_private(a) || !(a->rights & MVM_WRITE))
+		return;
+	space_sync_code(space, a->rights);
+	(void)!mvmh_pmap_enter(&space->pmap, va, anon->frame, entry_rights(a, true), 0);
 }
 
 /*
@@ -232,8 +234,10 @@ static void map_load(struct mvm_space *space, uint64_t vpn)
 	if (anon && exclusive)
 		return;
 	frame = anon ? anon->frame : frame_of_object(a, va);
-	if (frame != MVM_NO_FRAME)
-		(void)!mvmh_pmap_enter(&space->pmap, va, frame, rights, 0);
+	if (frame == MVM_NO_FRAME)
+		return;
+	space_sync_code(space, rights);
+	(void)!mvmh_pmap_enter(&space->pmap, va, frame, rights, 0);
 }
 
 /* --- Both ------------------------------------------------------------------------------------- */

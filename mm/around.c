@@ -16,7 +16,8 @@
  *
  * What a page costs is mostly the way down two trees, so each is gone once: the window's pages are
  * side by side in a leaf of the index or of the anon layer's tree, or in two, and their entries in
- * one table, into which the host puts them as a run (mvmh_pmap_enter_run).
+ * one table, into which the host puts them as a run (mvmh_pmap_enter_run).  All of them had their
+ * contents when the fault had code synchronized (space_sync_code) for its own.
  *
  * Private pages are there already and not mapped, or with less than their area allows, when rights
  * came back that mprotect had taken away, or after a fork.  Both leave that to faults: most of what

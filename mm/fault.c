@@ -115,8 +115,10 @@ static enum need done(struct fault *f, enum mvm_fault_result result)
 static inline enum need map_frame(struct fault *f, mvm_frame_t frame, unsigned rights)
 {
 	struct mvm_space *space = f->space;
-	int err = rights ? mvmh_pmap_enter(&space->pmap, f->va, frame, rights, 0) : 0;
+	int err;
 
+	space_sync_code(space, rights);
+	err = rights ? mvmh_pmap_enter(&space->pmap, f->va, frame, rights, 0) : 0;
 	trace(space, MVM_TRACE_PTE, f->va, frame, rights);
 	if (likely(!err))
 		return done(f, MVM_FAULT_OK);
@@ -196,6 +198,7 @@ static inline __attribute__((always_inline)) enum need install_own(
 	if (unlikely(!own))
 		return NEED_MEMORY;
 	rights = area_rights(a);
+	space_sync_code(space, rights);
 	err = likely(rights) ? mvmh_pmap_enter(&space->pmap, f->va, own->frame, rights, 0) : 0;
 	if (unlikely(err != 0)) {
 		need = replace_or_claim(f, own, area_rights(a), err);
@@ -461,6 +464,7 @@ static OWN_FRAME void install_behind(struct fault *f, const struct area *a, stru
 		trace(f->space, MVM_TRACE_ZERO, va, own->frame, 0);
 	}
 	space_work(f->space, n);
+	space_sync_code(f->space, area_rights(a));
 	mvmh_pmap_enter_run(&f->space->pmap, start, frames, n, area_rights(a));
 	f->run->next = va;
 }

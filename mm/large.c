@@ -135,6 +135,7 @@ static bool install(struct mvm_space *space, struct area *a, mvm_vaddr_t start, 
 		return false;
 	made->nodes = NULL;
 	a->touched |= TOUCHED_PAGES;
+	space_sync_code(space, rights);
 	if (!rights || mvmh_pmap_enter(&space->pmap, start, frame, rights, MVMH_LARGE_ORDER) == 0) {
 		trace(space, MVM_TRACE_ZERO, start, frame, 0);
 		trace(space, MVM_TRACE_PTE, start, frame, rights);

@@ -153,6 +153,16 @@ static inline mvm_vaddr_t space_protect_some(struct mvm_space *space, mvm_vaddr_
 	return mvmh_pmap_protect(&space->pmap, start, end, rights, batch);
 }
 
+/*
+ * Pages are to be mapped with these rights, under this hold: if they are code, every hart is to
+ * fetch what is in them now.  Once, when all of them have their contents.
+ */
+static inline void space_sync_code(struct mvm_space *space, unsigned rights)
+{
+	if (unlikely(rights & MVM_EXEC))
+		mvmh_sync_code(&space->pmap);
+}
+
 void space_pin(struct mvm_space *space);
 void space_unpin(struct mvm_space *space);
 

@@ -347,30 +347,25 @@ static COLD int enter_anywhere(
 	struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 {
 	bool large = order == PMAP_ORDER_LARGE;
-	pte_t *entry = large ? NULL : entry_if_there(pmap, va);
-	int err;
+	pte_t *entry;
 
-	if (!large && !entry && large_grants(pmap, va, pa, rights)) {
+	if (!large && large_grants(pmap, va, pa, rights)) {
 		fence_absent(pmap);
 		return 0;
 	}
-	if (!entry)
-		entry = entry_make(pmap, va, large ? 1 : 0);
+	entry = entry_make(pmap, va, large ? 1 : 0);
 	if (!entry)
 		return -ENOMEM;
 	if (pte_has_table(*entry) && give_up_table(pmap, va, entry))
 		return -EEXIST;
-	err = enter_at(pmap, va, entry, page_pte(pa, rights));
-	if (!err && rights & PMAP_EXEC)
-		pmap_sync_code(pmap);
-	return err;
+	return enter_at(pmap, va, entry, page_pte(pa, rights));
 }
 
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 {
 	pte_t *entry = entry_if_there(pmap, va);
 
-	if (!entry || order != PMAP_ORDER_PAGE || rights & PMAP_EXEC)
+	if (!entry || order != PMAP_ORDER_PAGE)
 		return enter_anywhere(pmap, va, pa, rights, order);
 	return enter_at(pmap, va, entry, page_pte(pa, rights));
 }
@@ -392,7 +387,7 @@ bool pmap_replace(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights)
 {
 	pte_t *entry = entry_if_there(pmap, va);
 
-	if (!entry || rights & PMAP_EXEC || !(*entry & PTE_V) || !empty_here(pmap, va, entry))
+	if (!entry || !(*entry & PTE_V) || !empty_here(pmap, va, entry))
 		return false;
 	pte_set(entry, page_pte(pa, rights));
 	return true;
@@ -481,8 +476,6 @@ static COLD void raise_run(
 			(void)enter_at(pmap, va, entry + i,
 				page_pte((paddr_t)frames[i] << PAGE_SHIFT, rights));
 	}
-	if (rights & PMAP_EXEC)
-		pmap_sync_code(pmap);
 }
 
 void pmap_enter_run(
@@ -490,7 +483,6 @@ void pmap_enter_run(
 {
 	pte_t *entry = entry_for(pmap, va);
 	pte_t bits = rights_bits(rights) | PTE_V | PTE_U | PTE_A, granted = EVERYTHING;
-	bool code = false;
 
 	if (!entry)
 		return;
@@ -504,12 +496,9 @@ void pmap_enter_run(
 		}
 		__atomic_store_n(
 			entry, pte_make((paddr_t)*frame << PAGE_SHIFT, bits), __ATOMIC_RELAXED);
-		code = rights & PMAP_EXEC;
 	}
 	if (bits & ~granted & ~PTE_A) /* that a neighbour was faulted for does not use a page */
 		raise_run(pmap, va, frames, n, rights);
-	else if (code)
-		pmap_sync_code(pmap);
 }
 
 static void batch_add(struct tlb_batch *batch, vaddr_t start, vaddr_t end)

@@ -266,9 +266,13 @@ bool tlb_forget_here(struct pmap *pmap, vaddr_t va)
 
 void pmap_sync_code(struct pmap *pmap)
 {
-	uint64_t flags = irq_save();
-	uint64_t others = mark_stale(pmap, true, false);
+	uint64_t flags, others;
 
+	fence_full();
+	if (!__atomic_load_n(&pmap->held, __ATOMIC_RELAXED))
+		return; /* whoever enters it for the first time fetches anew */
+	flags = irq_save();
+	others = mark_stale(pmap, true, false);
 	arch_sync_icache();
 	irq_restore(flags);
 	if (others)

@@ -485,6 +485,15 @@ MUTANTS = [
     Mutant("fault-around: the last pages of a window of code are not reached", "around.c",
            "(unsigned)min_u64(window_pages(&w), object_pages(obj) - index);",
            "(unsigned)min_u64(min_u64(window_pages(&w), 28), object_pages(obj) - index);", by="code"),
+    Mutant("code: harts are told when they can find it", "fault.c",
+           "\tspace_sync_code(space, rights);\n\terr = rights ? mvmh_pmap_enter(&space->pmap, f->va, frame,"
+           " rights, 0) : 0;\n",
+           "\terr = rights ? mvmh_pmap_enter(&space->pmap, f->va, frame, rights, 0) : 0;\n"
+           "\tspace_sync_code(space, rights);\n", by="code"),
+    Mutant("code: a new page is mapped, and harts are not told", "fault.c",
+           "\tspace_sync_code(space, rights);\n\terr = likely(rights)", "\terr = likely(rights)", by="model"),
+    Mutant("code: a run of new pages is mapped, and harts are not told", "fault.c",
+           "\tspace_sync_code(f->space, area_rights(a));\n", "", by="model"),
     Mutant("fault-around: claims ignored", "around.c",
            "\tif (unlikely(claim_find(a->space, w.va, w.end)))\n\t\treturn;",
            "", by="simulator"),

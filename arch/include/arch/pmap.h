@@ -89,7 +89,8 @@ size_t pmap_tables_kept(void);
  * those it has; for another frame it is -EEXIST. -ENOMEM: no table. In both cases nothing changed.
  * When a large leaf is asked for, an empty table in its place is given up; a page that a large leaf
  * maps splits that, if it is to have more rights than that has.
- * With PMAP_EXEC, what was written to the frame is code for every hart that runs in the space.
+ * With PMAP_EXEC, pmap_sync_code() came after what was written to the frame; so for the others that
+ * enter pages.
  */
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, unsigned rights, unsigned order)
 	__attribute__((warn_unused_result));
@@ -199,8 +200,9 @@ void pmap_come_near(void);
 void pmap_step_back(void);
 
 /*
- * After bytes became code behind a mapping of the space: all harts in it synchronize instruction
- * fetch now, others when they enter it.
+ * Before frames are entered as code, and after that was written to them: all harts in the space
+ * synchronize instruction fetch now, others when they enter it. So no hart that finds the entry has
+ * instructions of what was in the frame before. Spins until they have. Serialized by the caller.
  */
 void pmap_sync_code(struct pmap *pmap);
 

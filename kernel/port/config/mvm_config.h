@@ -105,6 +105,12 @@ static inline __attribute__((warn_unused_result)) int mvmh_pmap_enter(
 	return pmap_enter(&pmap->pmap, va, (paddr_t)frame << PAGE_SHIFT, rights, order);
 }
 
+#define mvmh_sync_code mvmh_sync_code
+static inline void mvmh_sync_code(struct mvmh_pmap *pmap)
+{
+	pmap_sync_code(&pmap->pmap);
+}
+
 #define mvmh_pmap_replace mvmh_pmap_replace
 static inline bool mvmh_pmap_replace(
 	struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsigned rights)

@@ -287,6 +287,21 @@ static inline bool mvmh_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *b
 #endif
 
 /*
+ * Pages are about to be mapped with MVM_EXEC: from the return on every hart fetches, through this
+ * pmap, what was written to any frame before the call.  It comes before the entries, so that no
+ * hart finds one and has old instructions of the frame yet; and once for all that are entered under
+ * this hold of the space's lock.  May spin until other harts have done so.  Under the space's lock.
+ * Default: nothing, for machines that keep instruction fetch coherent, and for hosts whose
+ * mvmh_pmap_enter() sees to it.
+ */
+#ifndef mvmh_sync_code
+static inline void mvmh_sync_code(struct mvmh_pmap *pmap)
+{
+	(void)pmap;
+}
+#endif
+
+/*
  * Map another frame at va, with these rights and no others, if no hart but the calling one can know
  * what is mapped there; true: none knows it any more.  Else false, and nothing has changed.  As
  * mvmh_pmap_remove(), mvmh_tlb_sync_here() and mvmh_pmap_enter() in one.  Under the space's lock.

@@ -38,6 +38,8 @@ bool posix_killed(void);
 void posix_pmap_enter_run(
 	struct mvmh_pmap *pmap, uintptr_t va, const uint32_t *frames, unsigned n, unsigned rights);
 bool posix_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *batch);
+void posix_sync_code(struct mvmh_pmap *pmap);
+#define mvmh_sync_code     posix_sync_code
 #define mvmh_pmap_query    posix_pmap_query
 #define mvmh_tlb_sync_here posix_tlb_sync_here
 uintptr_t posix_pmap_move(struct mvmh_pmap *pmap, uintptr_t start, uintptr_t end, uintptr_t to,

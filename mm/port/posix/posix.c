@@ -56,6 +56,7 @@ static struct failure {
 static pthread_mutex_t stays[MVMH_MAX_HARTS];
 
 static __thread struct posix_thread self = {.hart = ~0u};
+__thread const struct mvmh_pmap *posix_code_of;
 
 /*
  * Harts may race about the bytes of simulated memory, with each other and with write-back: that is
@@ -265,6 +266,7 @@ void *mvmh_window_map(mvm_frame_t frame)
 		mvmh_panic("mvmh_window_map: the frame is free");
 	if (++self.windows > 2)
 		mvmh_panic("mvmh_window_map: a third window");
+	posix_code_of = NULL;
 	return posix_frame_data(frame);
 }
 
@@ -325,7 +327,8 @@ void mvmh_unlock(struct mvmh_lock *lock)
 		mvmh_panic("mvmh_unlock: not locked by this thread");
 	for (; i < self.n_locks; i++)
 		self.locks[i - 1] = self.locks[i];
-	self.n_locks--;
+	if (--self.n_locks == 0)
+		posix_code_of = NULL;
 	pthread_mutex_unlock(&lock->mutex);
 }
 

@@ -72,6 +72,9 @@ enum mvm_fault_result posix_execute(struct mvm_space *space, mvm_vaddr_t va);
 size_t posix_try_load(struct mvm_space *space, mvm_vaddr_t va, void *to, size_t n);
 size_t posix_try_store(struct mvm_space *space, mvm_vaddr_t va, const void *from, size_t n);
 
+/* How often code was synchronized, in whichever space. */
+uint64_t posix_code_syncs(void);
+
 /* How many entries map something in the space's tables. */
 size_t posix_mapped(struct mvm_space *space);
 

@@ -18,6 +18,12 @@ bool posix_frame_taken(mvm_frame_t frame);
 /* Panics with `who` when the running thread holds a lock of mm. */
 void posix_check_unlocked(const char *who);
 
+/*
+ * The pmap for which the running thread has synchronized code in this hold, and has opened no
+ * window since: what is in frames now is what it was synchronized for.  NULL: none.
+ */
+extern __thread const struct mvmh_pmap *posix_code_of;
+
 /* Harts that have run; at most MVMH_MAX_HARTS. */
 unsigned posix_harts(void);
 

@@ -297,6 +297,27 @@ void posix_perhaps_forget(void)
 	e->pmap = NULL;
 }
 
+static uint64_t code_syncs;
+
+void posix_sync_code(struct mvmh_pmap *pmap)
+{
+	posix_perhaps_forget();
+	posix_code_of = pmap;
+	__atomic_add_fetch(&code_syncs, 1, __ATOMIC_RELAXED);
+}
+
+uint64_t posix_code_syncs(void)
+{
+	return __atomic_load_n(&code_syncs, __ATOMIC_RELAXED);
+}
+
+/* Code that a hart can find has been synchronized, as it is now. */
+static void check_code(const struct mvmh_pmap *pmap, unsigned rights)
+{
+	if (rights & MVM_EXEC && posix_code_of != pmap)
+		mvmh_panic("code is mapped that harts may know as it was");
+}
+
 static int enter_page(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights)
 {
 	struct posix_table *leaf = leaf_table_make(pmap, va);
@@ -343,6 +364,7 @@ int mvmh_pmap_enter(
 	posix_perhaps_forget();
 	if (va & (bytes - 1) || !posix_frame_taken(frame) || !posix_frame_taken(last) || !rights)
 		mvmh_panic("mvmh_pmap_enter: bad arguments");
+	check_code(pmap, rights);
 	return order ? enter_large(pmap, va, frame, rights, order)
 		     : enter_page(pmap, va, frame, rights);
 }
@@ -355,6 +377,7 @@ void posix_pmap_enter_run(struct mvmh_pmap *pmap, mvm_vaddr_t va, const mvm_fram
 	posix_perhaps_forget();
 	if (n > MVM_RUN_PAGES - (va >> MVM_PAGE_SHIFT) % MVM_RUN_PAGES || !rights)
 		mvmh_panic("mvmh_pmap_enter_run: bad arguments");
+	check_code(pmap, rights);
 	for (unsigned i = 0; leaf && i < n; i++, va += MVM_PAGE_BYTES) {
 		posix_word_t *entry = &leaf->entry[slot_of(va, 0)];
 		mvm_frame_t frame = frames[i];
@@ -378,7 +401,7 @@ bool posix_pmap_fill(struct mvmh_pmap *pmap, uintptr_t va, uint32_t frame, unsig
 
 	if (!posix_frame_taken(frame) || !rights)
 		mvmh_panic("mvmh_pmap_fill: bad arguments");
-	return entry &&
+	return entry && !(rights & MVM_EXEC) &&
 	       __atomic_compare_exchange_n(entry, &absent, entry_make(frame, rights) | ENTRY_USED,
 		       false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
@@ -443,8 +466,7 @@ mvm_vaddr_t posix_pmap_move(struct mvmh_pmap *pmap, mvm_vaddr_t start, mvm_vaddr
 		if (!entry)
 			continue;
 		/* Where there is no memory for a table, the next fault brings the page back. */
-		if (mvmh_pmap_enter(pmap, to, entry_frame(entry), (entry & ENTRY_RIGHTS) >> 1, 0) ==
-			-MVM_EEXIST)
+		if (enter_page(pmap, to, entry_frame(entry), entry_rights(entry)) == -MVM_EEXIST)
 			mvmh_panic("mvmh_pmap_move: something is mapped at the new place");
 		if (mvmh_pmap_remove(pmap, start, start + MVM_PAGE_BYTES, batch) == start)
 			mvmh_panic("mvmh_pmap_move: a page is not removed");
@@ -462,6 +484,7 @@ bool posix_pmap_replace(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t fram
 	posix_perhaps_forget();
 	if (!posix_frame_taken(frame) || !rights)
 		mvmh_panic("mvmh_pmap_replace: bad arguments");
+	check_code(pmap, rights);
 	if (!entry || __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) % 2)
 		return false;
 	__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
