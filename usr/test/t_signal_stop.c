@@ -256,19 +256,27 @@ static void read_goes_on(void)
 static void sleep_a_moment(void *arg)
 {
 	volatile int *words = arg;
-	struct timespec time = {.tv_nsec = 50000000}, left = {0, 0};
+	struct timespec time = {words[1] / 1000, words[1] % 1000 * 1000000L}, left = {0, 0};
 
 	words[0] = 1;
 	_exit(nanosleep(&time, &left) == 0 ? 3 : 99);
 }
 
+// A child that has slept enough before it could be stopped shows nothing: the next sleeps longer.
 static void sleep_goes_on(void)
 {
 	volatile int *words = shared_words();
-	pid_t pid = start_child(sleep_a_moment, (void *)(uintptr_t)words);
+	int word = 0;
+	pid_t pid;
 
-	wait_until(&words[0], 1);
-	stop(pid, SIGSTOP);
+	for (words[1] = 50; !WIFSTOPPED(word); words[1] *= 2) {
+		words[0] = 0;
+		pid = start_child(sleep_a_moment, (void *)(uintptr_t)words);
+		wait_until(&words[0], 1);
+		CHECK_OK(kill(pid, SIGSTOP));
+		word = wait_for(pid, WUNTRACED);
+		CHECK(WIFSTOPPED(word) || WEXITSTATUS(word) == 3);
+	}
 	go_on(pid);
 	CHECK_EQ(WEXITSTATUS(end_child(pid)), 3);
 }
