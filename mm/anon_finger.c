@@ -169,7 +169,7 @@ struct mvm_page *anon_search(struct anon_tree *tree, uint64_t vpn, bool *exclusi
 /*
  * Put a copy, which is this tree's own as every node above is, in the place of the node at *link.
  * The children are raised first: at no moment may one that two nodes point to look as if it had one
- * reference.
+ * reference.  If the other trees have let the old one go meanwhile, it was copied in vain, no more.
  */
 static int node_copy(struct node **link, struct grave *grave)
 {

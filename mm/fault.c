@@ -41,7 +41,9 @@
  * checks the mark, and sweeps translations afterwards, under the space's lock:
  *
  *	unmap, FIXED, mremap,
- *	MADV_DONTNEED, fork   a claim on the range                    space lock
+ *	MADV_DONTNEED, fork,
+ *	truncate's private
+ *	copies                a claim on the range                    space lock
  *	mprotect              the area's rights                       space lock
  *	truncate              the object's size                       object lock
  *	punch                 the object's hole                       object lock
@@ -65,6 +67,10 @@
  * still, and telling other harts costs more than it.  The copy enters the tree only as it is
  * mapped: who found it there before could store to it, by mvm_hold(), while harts load from the old
  * page.
+ *
+ * What a page holds is code for every hart before an entry with EXEC can be found: whoever enters
+ * one, here, in large.c or ahead.c, has the harts synchronize first (space_sync_code), when all
+ * that comes under this hold has its contents.  map_around() relies on the fault's.
  *
  * Nor does a page take the place of another while any batch of the space is open, though nothing is
  * mapped: what that batch removed may be what harts still know.  Most batches stand under a mark

@@ -276,7 +276,7 @@ static OWN_FRAME int drop_copies(
 	struct walk walk = {.obj = obj, .first = first, .last = last};
 	int err = 0;
 
-	walk.which = PRIVATE_AREAS;
+	walk.which = PRIVATE_AREAS; /* each claimed: a fork relies on that wait (fork.c) */
 	while (walk_on(&walk, !err))
 		err = drop_private(&walk, reserve_only);
 	return err;

@@ -13,6 +13,10 @@
 #include <mm/host.h>
 #include <mm/vm.h>
 
+#ifndef mvmh_sync_code /* no test would miss it: QEMU never fetches what is stale */
+#error "mvm_config.h: nobody synchronizes code"
+#endif
+
 static bool randomize; /* [I] after mm_host_init() */
 
 size_t mvmh_frame_count(size_t *total)

@@ -26,8 +26,8 @@ struct arch_thread {
 	uint32_t work;               /* atomic; ARCH_WORK_ bits */
 	uint32_t fpu_hart;           /* hart whose registers may hold the FPU state, or ~0 */
 	vaddr_t stack_top;           /* top of the kernel stack; the user trapframe is just below */
-	struct arch_fpu *fpu; /* NULL: a kernel thread, or a user thread that owns no state */
-	struct pmap *pmap;    /* the space to run in; NULL: none */
+	struct arch_fpu *fpu;        /* NULL: a kernel thread */
+	struct pmap *pmap;           /* the space to run in; NULL: none */
 };
 
 /* The user trapframe of a thread. */

@@ -6,7 +6,7 @@
 #pragma once
 
 #define MVM_EPERM  1
-#define MVM_EINTR  4 /* the wait was cut short by a fatal signal */
+#define MVM_EINTR  4 /* the thread must die (mvmh_wait, mvmh_killed) */
 #define MVM_EIO    5
 #define MVM_EAGAIN 11
 #define MVM_ENOMEM 12

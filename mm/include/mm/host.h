@@ -131,9 +131,10 @@ void mvmh_pmap_destroy(struct mvmh_pmap *pmap);
  * maps another frame, nothing changes and the answer is -MVM_EEXIST (mm removes it, finishes the
  * batch, enters again). 0; -MVM_EEXIST; -MVM_ENOMEM when a table cannot be had: nothing changed,
  * and mm drops its lock, reclaims and tries again.  By its next access through the space the
- * calling hart sees the translation (and with MVM_EXEC its instruction fetch the frame's bytes): a
- * host that flushes whenever it returns to user mode has nothing to do.  Other harts may take a
- * spurious fault.  Under the space's lock.
+ * calling hart sees the translation: a host that flushes whenever it returns to user mode has
+ * nothing to do.  Other harts may take a spurious fault.  With MVM_EXEC, every hart of the space
+ * that finds the entry must fetch the frame's bytes: mvmh_sync_code() has seen to it, or, on a host
+ * without that, this call does before it writes the entry.  Under the space's lock.
  */
 #ifndef mvmh_pmap_enter
 int mvmh_pmap_enter(struct mvmh_pmap *pmap, mvm_vaddr_t va, mvm_frame_t frame, unsigned rights,
@@ -290,9 +291,11 @@ static inline bool mvmh_tlb_sync_here(struct mvmh_pmap *pmap, struct mvmh_tlb *b
  * Pages are about to be mapped with MVM_EXEC: from the return on every hart fetches, through this
  * pmap, what was written to any frame before the call.  It comes before the entries, so that no
  * hart finds one and has old instructions of the frame yet; and once for all that are entered under
- * this hold of the space's lock.  May spin until other harts have done so.  Under the space's lock.
- * Default: nothing, for machines that keep instruction fetch coherent, and for hosts whose
- * mvmh_pmap_enter() sees to it.
+ * this hold of the space's lock.  May spin until other harts have done so.  Under the space's lock,
+ * and perhaps an object's.  Other harts may be spinning for these: they must be able to answer
+ * there, so this is not for hosts that spin for mm's locks with interrupts off.  Default: nothing,
+ * for machines that keep instruction fetch coherent, for those with one hart, and for hosts whose
+ * mvmh_pmap_enter() does it.
  */
 #ifndef mvmh_sync_code
 static inline void mvmh_sync_code(struct mvmh_pmap *pmap)
@@ -392,9 +395,10 @@ static inline void mvmh_starved(void)
 #endif
 
 /*
- * Must the calling thread die?  As mvmh_wait() finds out, but no wait is near: calls that go on
- * over many pages ask after each page, or run of pages, that is not their last, and end with
- * -MVM_EINTR.  No lock is held; is to be cheap.  Default: no; such calls end when all is done.
+ * Must the calling thread die?  As mvmh_wait() finds out, but no wait is near: those that bring in
+ * many pages (mvm_prefault, populate, mlock, advice, mvm_pc_read, _write and _readahead) ask after
+ * each page, or run of pages, that is not their last, and end with -MVM_EINTR.  No lock is held; is
+ * to be cheap.  Default: no; such calls end when all is done.
  */
 #ifndef mvmh_killed
 static inline bool mvmh_killed(void)
