@@ -181,6 +181,7 @@ static void flush_twice(struct aside *s)
 		thread_yield();
 	CHECK(pmap_remove(&s->pmap, BASE, BASE + PAGE_SIZE, 64, &batch) == BASE + PAGE_SIZE);
 	tlb_flush(&s->pmap, &batch);
+	pmap_sync_code(&s->pmap);
 	__atomic_store_n(&s->flushed, 1, __ATOMIC_RELEASE);
 	CHECK(wait_step(&s->step, 2, NS_PER_SEC));
 	batch = (struct tlb_batch){.start = BASE, .end = BASE + PAGE_SIZE, .tables = true};
@@ -200,11 +201,13 @@ static void be_aside(struct aside *s)
 	__atomic_store_n(&s->step, 1, __ATOMIC_RELEASE);
 	CHECK(wait_step(&s->flushed, 1, NS_PER_SEC));
 	CHECK(__atomic_load_n(&s->pmap.stale, __ATOMIC_RELAXED) & cpu->bit);
+	CHECK(__atomic_load_n(&s->pmap.stale_code, __ATOMIC_RELAXED) & cpu->bit);
 	__atomic_store_n(&s->step, 2, __ATOMIC_RELEASE);
 	CHECK(!wait_step(&s->flushed, 2, 50 * NS_PER_MS)); /* tables */
 	pmap_step_back();
 	CHECK(cpu->pmap == &s->pmap && cpu->pmap_left == &s->pmap && !cpu->aside);
 	CHECK(!(__atomic_load_n(&s->pmap.stale, __ATOMIC_RELAXED) & cpu->bit));
+	CHECK(!(__atomic_load_n(&s->pmap.stale_code, __ATOMIC_RELAXED) & cpu->bit));
 	irq_enable();
 	CHECK(wait_step(&s->flushed, 2, NS_PER_SEC));
 	thread_set_pmap(NULL);
