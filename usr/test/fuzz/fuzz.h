@@ -51,8 +51,9 @@ unsigned rng_below(struct rng *r, unsigned n);
 
 struct lane {
 	struct rng rng;
-	char *buffers; // CALL_ARGS of them
-	unsigned left; // calls
+	unsigned number; // 0: the worker's own
+	char *buffers;   // CALL_ARGS of them
+	unsigned left;   // calls
 	bool verbose;
 };
 

@@ -21,6 +21,7 @@
 #define TICK_US     5000 // a worker that waits is woken so often
 #define STACK_BYTES (32ul << 10)
 #define HEIRS       40 // calls that a child or a thread makes
+#define TLS_BYTES   1024
 
 // What no user may see: debug builds fill kernel memory and stacks with these.
 #define POISON_HEAP  0x6b6b6b6bu
@@ -36,6 +37,10 @@
 		CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
 static unsigned lanes_taken = 1;
+
+// This process may have a stack, a thread pointer or registers that are not its own: it makes calls
+// as well as it can, but what it says of them is no finding.
+static bool astray;
 
 static long raw_call(long number, const unsigned long a[CALL_ARGS])
 {
@@ -64,6 +69,9 @@ static void note(uint32_t *counter)
 static void found(
 	const struct call_row *call, const unsigned long a[CALL_ARGS], const char *what, long value)
 {
+	if (astray)
+		return;
+
 	uint32_t slot = __atomic_fetch_add(&findings->n, 1, __ATOMIC_RELAXED);
 
 	if (slot < FINDINGS)
@@ -241,6 +249,7 @@ static struct lane *new_lane(struct lane *from)
 	lanes[i] = (struct lane){.rng = {rng_next(&from->rng) | 1},
 		.left = HEIRS,
 		.verbose = from->verbose,
+		.number = i,
 		.buffers = (char *)BUFFERS + i * CALL_ARGS * BUFFER_BYTES};
 	return &lanes[i];
 }
@@ -266,12 +275,12 @@ static unsigned long child_flags(struct lane *lane, unsigned long drawn)
 	return drawn & ~(unsigned long)CLONE_SETTLS;
 }
 
-// A child goes on for itself. In the same memory it gets a stack; one in a hundred gets what chance
-// gives.
+// A child goes on for itself. In the same memory it gets a stack, and a thread pointer: with its
+// parent's it would have the parent's errno, too.
 static long make_child(struct lane *lane, unsigned long a[CALL_ARGS])
 {
-	if (rng_below(&lane->rng, 100) == 0)
-		return raw_call(SYS_clone, a);
+	static _Alignas(64) char tls[LANES][TLS_BYTES];
+
 	a[0] = child_flags(lane, a[0]);
 	a[1] = 0;
 	if (a[0] & CLONE_VM) {
@@ -282,8 +291,8 @@ static long make_child(struct lane *lane, unsigned long a[CALL_ARGS])
 		if (!heir || stack == MAP_FAILED)
 			return -EAGAIN;
 		errno = 0;
-		int tid = clone(
-			begin_in_same_memory, stack + STACK_BYTES, (int)a[0], heir, a[2], 0L, a[4]);
+		int tid = clone(begin_in_same_memory, stack + STACK_BYTES, (int)a[0] | CLONE_SETTLS,
+			heir, a[2], tls[heir->number] + TLS_BYTES / 2, a[4]);
 		if (tid > 0)
 			note(a[0] & CLONE_THREAD ? &findings->threads : &findings->processes);
 		return tid < 0 ? -errno : tid;
@@ -297,6 +306,27 @@ static long make_child(struct lane *lane, unsigned long a[CALL_ARGS])
 	if (child > 0)
 		note(&findings->processes);
 	return child;
+}
+
+// A frame of no signal, or all that chance gives a clone.
+static bool may_lead_astray(struct lane *lane, const struct call_row *call)
+{
+	return call->number == SYS_rt_sigreturn ||
+	       (call->number == SYS_clone && rng_below(&lane->rng, 100) == 0);
+}
+
+// By a child that nobody else shares memory with.
+static void call_astray(struct lane *lane, const struct call_row *call, unsigned long a[CALL_ARGS])
+{
+	static const unsigned long fork_arguments[CALL_ARGS] = {SIGCHLD};
+
+	if (raw_call(SYS_clone, fork_arguments) != 0)
+		return;
+	astray = true;
+	raw_call(call->number, a);
+	lane->left = lane->left < HEIRS ? lane->left : HEIRS;
+	run(lane);
+	_exit(0);
 }
 
 static void one_call(struct lane *lane)
@@ -314,6 +344,10 @@ static void one_call(struct lane *lane)
 			a[0], a[1], a[2], a[3], a[4], a[5]);
 	note(&findings->made[call->number]);
 	__atomic_fetch_add(&findings->calls, 1, __ATOMIC_RELAXED);
+	if (may_lead_astray(lane, call)) {
+		call_astray(lane, call, a);
+		return;
+	}
 	judge(lane, call, a,
 		call->number == SYS_clone ? make_child(lane, a) : raw_call(call->number, a));
 }
