@@ -127,5 +127,5 @@ bool place_may_grow(struct mvm_space *space, struct area *a, mvm_vaddr_t va)
 	if (!(a->flags & AREA_GROWSDOWN) || (a->end - va) >> MVM_PAGE_SHIFT > space->limits.stack ||
 		limits_check(space, &more) != 0)
 		return false;
-	return !below || (va > floor && va - floor >= GUARD_BYTES);
+	return va >= floor && (!below || va - floor >= GUARD_BYTES);
 }

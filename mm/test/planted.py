@@ -349,6 +349,8 @@ MUTANTS = [
            "max_u64(width(a), room(l))", by="area"),
     Mutant("tree: a wide hole is large enough for all", "area_tree.c",
            "while (unlikely(above && hole(above) < bytes))", "while (0)", by="area"),
+    Mutant("stack: grows out of the space", "place.c",
+           "\treturn va >= floor && (", "\treturn (", by="limits"),
     Mutant("tree: a hole that grows is the largest", "area_tree.c",
            "\tfor (; a && a->gap < most; a = a->parent)\n", "\tfor (; a; a = a->parent)\n", by="area"),
     Mutant("tree: what was found last stays so when it is gone", "area_tree.c",

@@ -131,6 +131,19 @@ static void a_stack_grows_within_the_total(void **state)
 	assert_int_equal(touch(TOP - 3 * PAGE), MVM_FAULT_MAPERR);
 }
 
+/* A load of NULL, below it, is no growth. */
+static void a_stack_grows_within_the_space(void **state)
+{
+	const mvm_vaddr_t low = 0x1000;
+
+	(void)state;
+	assert_int_equal(map(low + PAGE, 1, RW, MVM_MAP_GROWSDOWN), 0);
+	assert_int_equal(touch(low - 1), MVM_FAULT_MAPERR);
+	assert_int_equal(touch(low), MVM_FAULT_OK);
+	assert_int_equal(touch(low - 1), MVM_FAULT_MAPERR);
+	assert_int_equal(stats_of(space).mapped_pages, 2);
+}
+
 static void areas_are_limited_where_they_are_made(void **state)
 {
 	(void)state;
@@ -176,6 +189,7 @@ int main(void)
 		CASE(the_break_is_data),
 		CASE(a_stack_grows_to_its_limit),
 		CASE(a_stack_grows_within_the_total),
+		CASE(a_stack_grows_within_the_space),
 		CASE(areas_are_limited_where_they_are_made),
 		CASE(a_child_inherits_them),
 	};
