@@ -131,7 +131,7 @@ static void a_stack_grows_within_the_total(void **state)
 	assert_int_equal(touch(TOP - 3 * PAGE), MVM_FAULT_MAPERR);
 }
 
-/* A load of NULL, below it, is no growth. */
+/* What lies below the space is nobody's to grow into. */
 static void a_stack_grows_within_the_space(void **state)
 {
 	const mvm_vaddr_t low = 0x1000;
