@@ -14,7 +14,8 @@
  * drops the claims; the pages are dirty again and the promises still stand.
  *
  * A cut under way.  While a file's smaller size is on its way (resize.c), who writes the page with
- * the edge waits for that size to be durable, and nobody publishes a larger one.
+ * the edge waits for that size to be durable, and nobody publishes a larger one.  While a larger one
+ * is, who would publish a part of the growth publishes all of it.
  *
  * Pages that are under write-back or being filled keep mvm_pc_truncate() waiting, so blocks are
  * never freed under I/O.
@@ -289,6 +290,8 @@ static uint64_t size_with(const struct page_run *run, uint32_t end)
 	bytes = bytes < run->size ? bytes : run->size;
 	if (run->cuts != run->inode->cuts && bytes > run->inode->cut_size)
 		bytes = run->inode->cut_size;
+	if (run->inode->grows && bytes > run->inode->grows_from)
+		bytes = mvm_object_size(run->obj);
 	return bytes > run->inode->disk_size ? bytes : run->inode->disk_size;
 }
 

@@ -379,6 +379,8 @@ struct mapfs_inode {
 	uint32_t promised_nodes;                      /* [p] reserved for the tree */
 	uint64_t disk_size;                           /* [x] the published size */
 	uint8_t cut;                                  /* [x] enum mapfs_cut_state, [a] to look at */
+	bool grows;                                   /* [x] a larger size is on its way: */
+	uint64_t grows_from;                          /* [x] the size before it */
 	uint32_t cuts;                                /* [x] how many were begun */
 	uint64_t cut_size;                            /* [x] of the last one */
 	uint64_t cut_sequence;                        /* [x] the group that has it */

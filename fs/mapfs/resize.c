@@ -23,6 +23,16 @@
  * A cut between two blocks has no edge: the cache, then the parts; only if there is more than one
  * part does the list know of it.
  *
+ * Growing
+ *
+ *	cache	mvm_pc_truncate(): from now on the pages behind the old end may be written
+ *	edge	the page with the old end, if it has a block
+ *	publish	a transaction: the larger size
+ *
+ * is seen whole or not at all, whatever a crash leaves: write-back that comes before the last step,
+ * of the edge or for somebody else, publishes the size that it would then have, not one up to which
+ * its own pages reach.
+ *
  * What fallocate() put behind the end stays there when the file grows, and goes when it is cut, be
  * it to the size that it has.
  */
@@ -313,6 +323,14 @@ static int cut(struct mapfs_inode *inode, struct mvm_object *obj, uint64_t size)
 	return err;
 }
 
+static void set_grows(struct mapfs_inode *inode, bool grows, uint64_t from)
+{
+	fsh_mutex_lock(&inode->extent_lock);
+	inode->grows = grows;
+	inode->grows_from = from;
+	fsh_mutex_unlock(&inode->extent_lock);
+}
+
 /*
  * The page with the old end gets its zero tail on the disk before the larger size: what a mapping
  * stored behind the end may have reached it.  A zero stored behind the end makes it dirty.
@@ -330,16 +348,17 @@ static int grow(struct mapfs_inode *inode, struct mvm_object *obj, uint64_t size
 	}
 	if (!err && has_block)
 		err = mvm_pc_touch_write(obj, old, 0);
-	if (!err)
-		err = mvm_pc_truncate(obj, size);
 	if (err)
 		return err;
-	if (has_block)
+	set_grows(inode, true, old);
+	err = mvm_pc_truncate(obj, size);
+	if (!err && has_block)
 		err = write_page_of(inode, old);
 	if (!err)
 		err = publish_cache_size(inode);
+	set_grows(inode, false, 0);
 	/* As if nobody had tried.  If that fails, too, the file stays larger. */
-	if (err)
+	if (err && mvm_object_size(obj) > old)
 		(void)cut(inode, obj, old);
 	return err;
 }

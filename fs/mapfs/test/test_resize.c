@@ -154,6 +154,55 @@ static void a_cut_of_a_tail_survives(void **state)
 	cut_and_crash(LENGTH - 1000);
 }
 
+/* What a crash would leave once the next flush of pages has returned, if somebody else commits then. */
+static struct {
+	bool wanted;
+	uint8_t *disk;
+} behind_flush;
+
+int __real_mvm_pc_flush(
+	struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, unsigned flags);
+int __wrap_mvm_pc_flush(
+	struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, unsigned flags);
+
+/* In the place of mvm_pc_flush() (CMakeLists.txt). */
+int __wrap_mvm_pc_flush(struct mvm_object *obj, mvm_pgoff_t first, mvm_pgoff_t last, unsigned flags)
+{
+	int err = __real_mvm_pc_flush(obj, first, last, flags);
+
+	if (behind_flush.wanted) {
+		behind_flush.wanted = false;
+		assert_int_equal(mapfs_commit(w.ctx.root->mount->fs), 0);
+		behind_flush.disk = testdisk_save(w.disk);
+	}
+	return err;
+}
+
+/*
+ * A growth is seen whole or not at all, whatever is committed beside it: here, when its old end has
+ * been written.
+ */
+static void a_growth_is_whole(void **state)
+{
+	const uint64_t old = 6 * PAGE + 100;
+
+	(void)state;
+	resize(old);
+	assert_int_equal(file_sync(file, false), 0);
+	behind_flush.wanted = true;
+	resize(LENGTH);
+	assert_false(behind_flush.wanted);
+	file_unref(file);
+	world_unmount(&w);
+	testdisk_load(w.disk, behind_flush.disk);
+	testdisk_forget(w.disk, behind_flush.disk);
+	world_fsck(&w, false, IMAGE_CLEAN);
+	world_mount(&w);
+	if (size_of_file() != old)
+		assert_int_equal(size_of_file(), LENGTH);
+	check_bytes(old);
+}
+
 /* --- Between the size and the edge ------------------------------------------------------- */
 
 static struct mapfs_inode *inode(void)
@@ -421,6 +470,7 @@ int main(void)
 		TEST(a_cut_inside_a_block_survives),
 		TEST(a_cut_between_blocks_survives),
 		TEST(a_cut_of_a_tail_survives),
+		TEST(a_growth_is_whole),
 		TEST(the_edge_is_zeroed_after_a_crash),
 		TEST(the_edge_is_zeroed_after_fsck),
 		TEST(writing_goes_on_behind_the_edge),
