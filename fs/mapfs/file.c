@@ -14,8 +14,8 @@
  * drops the claims; the pages are dirty again and the promises still stand.
  *
  * A cut under way.  While a file's smaller size is on its way (resize.c), who writes the page with
- * the edge waits for that size to be durable, and nobody publishes a larger one.  While a larger one
- * is, who would publish a part of the growth publishes all of it.
+ * the edge waits for that size to be durable, and nobody publishes a larger one.  While a larger
+ * one is, who would publish a part of the growth publishes all of it.
  *
  * Pages that are under write-back or being filled keep mvm_pc_truncate() waiting, so blocks are
  * never freed under I/O.

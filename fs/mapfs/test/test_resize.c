@@ -154,7 +154,7 @@ static void a_cut_of_a_tail_survives(void **state)
 	cut_and_crash(LENGTH - 1000);
 }
 
-/* What a crash would leave once the next flush of pages has returned, if somebody else commits then. */
+/* What a crash leaves behind the next flush of pages, if somebody else commits then. */
 static struct {
 	bool wanted;
 	uint8_t *disk;
